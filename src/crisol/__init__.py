@@ -1,0 +1,1 @@
+"""Crisol: how far can a model stand in for running the exploit?"""

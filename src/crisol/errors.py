@@ -1,0 +1,156 @@
+"""Everything Crisol raises on purpose.
+
+Ours and theirs never mix: a sandbox that did not start is a ``SandboxError``; a patch that broke the tests is
+not an error at all but a verdict.
+
+::
+
+    CrisolError
+    ├── InputError                  what the caller handed in cannot be used (CLI exit 64, HTTP 4xx)
+    │   ├── DiffError               the diff text is refused
+    │   │   ├── MalformedDiff       it is not a unified diff
+    │   │   ├── UnsafeDiff          it names a path outside the tree, a link, or a mode that no patch needs
+    │   │   ├── UnsupportedDiff     it is a diff, of a kind that cannot be wargamed (binary)
+    │   │   └── DiffTooLarge        it exceeds a size limit
+    │   ├── PatchDoesNotApply       a hunk does not fit the source
+    │   ├── VulnerabilityError      a vulnerability folder is incomplete or contradicts itself
+    │   ├── UnknownVulnerability    no folder has that id
+    │   ├── ExperimentError         an experiment file or a notebook parameter is wrong
+    │   ├── DatasetError            a table or JSONL of labelled patches cannot be read
+    │   └── SettingsError           an environment variable or option is out of range
+    ├── UnavailableError            something Crisol needs is not there (CLI exit 69, HTTP 503)
+    │   ├── SandboxUnavailable      this machine offers no isolation that is strong enough
+    │   ├── SandboxError            the sandbox itself failed while running something
+    │   ├── IndexUnavailable        the package index did not give a release
+    │   ├── StoreError              a store refused or lost its connection
+    │   ├── ModelError              a model cannot be loaded, or does not answer as it was trained to
+    │   └── CircuitOpenError        a breaker holds the call back; ``retry_after`` says how long
+    └── IntegrityError              content does not match its hash, checksum or schema (CLI exit 65)
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CircuitOpenError",
+    "CrisolError",
+    "DatasetError",
+    "DiffError",
+    "DiffTooLarge",
+    "ExperimentError",
+    "IndexUnavailable",
+    "InputError",
+    "IntegrityError",
+    "MalformedDiff",
+    "ModelError",
+    "PatchDoesNotApply",
+    "SandboxError",
+    "SandboxUnavailable",
+    "SettingsError",
+    "StoreError",
+    "UnavailableError",
+    "UnknownVulnerability",
+    "UnsafeDiff",
+    "UnsupportedDiff",
+    "VulnerabilityError",
+]
+
+
+class CrisolError(Exception):
+    """The root: catch it to catch everything Crisol raises on purpose."""
+
+    exit_code = 70
+
+
+class InputError(CrisolError):
+    """What the caller handed in cannot be used; the message says what, where and what to do."""
+
+    exit_code = 64
+
+
+class DiffError(InputError):
+    """The diff text is refused; ``line`` is the 1-based line at which it was, or 0 for the whole text."""
+
+    def __init__(self, message: str, *, line: int = 0) -> None:
+        super().__init__(f"line {line}: {message}" if line else message)
+        self.line = line
+
+
+class MalformedDiff(DiffError):
+    """The text is not a unified diff."""
+
+
+class UnsafeDiff(DiffError):
+    """The diff names a path outside the tree, a link, or a mode that no patch needs."""
+
+
+class UnsupportedDiff(DiffError):
+    """The text is a diff of a kind that cannot be wargamed, such as a binary one."""
+
+
+class DiffTooLarge(DiffError):
+    """The diff exceeds a size limit."""
+
+
+class PatchDoesNotApply(InputError):
+    """A hunk does not fit the source it is applied to."""
+
+
+class VulnerabilityError(InputError):
+    """A vulnerability folder is incomplete or contradicts itself."""
+
+
+class UnknownVulnerability(InputError):
+    """No vulnerability folder has the id that was asked for."""
+
+
+class ExperimentError(InputError):
+    """An experiment file or a notebook parameter is wrong."""
+
+
+class DatasetError(InputError):
+    """A table or JSONL of labelled patches cannot be read."""
+
+
+class SettingsError(InputError):
+    """An environment variable or option is out of range."""
+
+
+class UnavailableError(CrisolError):
+    """Something Crisol needs is not there; the message says what and how to get it."""
+
+    exit_code = 69
+
+
+class SandboxUnavailable(UnavailableError):
+    """This machine offers no isolation that is strong enough to run untrusted code."""
+
+
+class SandboxError(UnavailableError):
+    """The sandbox itself failed while running something; never a statement about the patch."""
+
+
+class IndexUnavailable(UnavailableError):
+    """The package index did not give a release."""
+
+
+class StoreError(UnavailableError):
+    """A store refused an operation or lost its connection."""
+
+
+class ModelError(UnavailableError):
+    """A model cannot be loaded, or does not answer as it was trained to."""
+
+
+class CircuitOpenError(UnavailableError):
+    """A circuit breaker holds the call back."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"circuit {name!r} is open; retry in {retry_after:.3f} s")
+        self.name = name
+        self.retry_after = retry_after
+
+
+class IntegrityError(CrisolError):
+    """Content does not match its hash, checksum or schema."""
+
+    exit_code = 65
