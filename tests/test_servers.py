@@ -1,0 +1,65 @@
+"""The test servers themselves: what other tests rely on when they kill, stop and restart one."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servers import PostgresServer, RedisServer
+
+pytestmark = pytest.mark.integration
+
+
+def test_shared_redis_answers(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.ping() is True
+
+
+def test_shared_postgres_answers(postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_redis_can_be_killed_stopped_and_restarted(redis_server: Callable[..., RedisServer]) -> None:
+    server = redis_server("--maxmemory", "5mb")
+    with redis.Redis.from_url(server.url, socket_timeout=0.1) as client:
+        assert client.config_get("maxmemory") == {"maxmemory": "5242880"} or client.ping()
+        server.stop()
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+        server.cont()
+        client.set("k", "v")
+        server.kill()
+        with pytest.raises(redis.ConnectionError):
+            client.ping()
+        server.restart()
+        assert client.get("k") is None
+    server.close()
+    assert not server.folder.exists()
+
+
+def test_postgres_keeps_committed_rows_over_a_kill(postgres_server: Callable[..., PostgresServer]) -> None:
+    server = postgres_server("max_connections=20")
+    connection = psycopg.connect(server.dsn, autocommit=True)
+    connection.execute("CREATE TABLE t AS SELECT 7 AS n")
+    server.kill()
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    connection.close()
+    server.restart()
+    with psycopg.connect(server.dsn, autocommit=True) as again:
+        assert again.execute("SELECT n FROM t").fetchone() == (7,)
+        assert again.execute("SHOW max_connections").fetchone() == ("20",)
+        server.stop()
+        assert server.process is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(timeout=0.05)
+        server.cont()
+        assert again.execute("SELECT 1").fetchone() == (1,)
