@@ -112,9 +112,7 @@ class Verdict:
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
         """Return the first failure that a label of this strength listens to, or None for a valid patch."""
         for phase in self.phases:
-            if phase.reason is not None and (
-                strength is Strength.STRICT or phase.strength is Strength.BASIC
-            ):
+            if phase.reason is not None and (strength is Strength.STRICT or phase.strength is Strength.BASIC):
                 return phase.reason
         return None
 

@@ -1,0 +1,143 @@
+"""What a parsed diff consists of, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FileChange", "Hunk", "Patch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """A run of lines, each with its tag (space, ``+`` or ``-``) and without its line feed.
+
+    ``old_start`` and ``new_start`` are the 1-based numbers of the header. ``old_open`` and ``new_open`` say that
+    the last line of that side ends the file without a line feed.
+    """
+
+    old_start: int
+    new_start: int
+    lines: tuple[str, ...]
+    old_open: bool = False
+    new_open: bool = False
+
+    @property
+    def old(self) -> list[str]:
+        """The lines that must be there before."""
+        return [line[1:] for line in self.lines if line[0] != "+"]
+
+    @property
+    def new(self) -> list[str]:
+        """The lines that are there afterwards."""
+        return [line[1:] for line in self.lines if line[0] != "-"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What happens to one file: ``old`` is None where it is created, ``new`` is None where it is deleted."""
+
+    old: str | None
+    new: str | None
+    hunks: tuple[Hunk, ...]
+
+    @property
+    def path(self) -> str:
+        """The path by which to speak of the file: the new one, unless it is deleted."""
+        path = self.new or self.old
+        assert path is not None
+        return path
+
+    def lines(self, tag: str) -> Iterator[str]:
+        """Yield the lines that carry the tag ``+``, ``-`` or space, without it."""
+        for hunk in self.hunks:
+            for line in hunk.lines:
+                if line[0] == tag:
+                    yield line[1:]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A strict unified diff over one or more files, sorted by path."""
+
+    files: tuple[FileChange, ...]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that the patch touches."""
+        return tuple(change.path for change in self.files)
+
+    @property
+    def added(self) -> list[str]:
+        """All lines that the patch adds, in order."""
+        return [line for change in self.files for line in change.lines("+")]
+
+    @property
+    def removed(self) -> list[str]:
+        """All lines that the patch removes, in order."""
+        return [line for change in self.files for line in change.lines("-")]
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 over the normalised content, 64 hexadecimal digits.
+
+        Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files and
+        a transport that turned line feeds into CRLF do not change it; every line of every hunk does.
+        """
+        digest = hashlib.sha256(b"crisol-patch-1")
+        for change in self.files:
+            digest.update(repr((change.old, change.new, len(change.hunks))).encode())
+            for hunk in change.hunks:
+                body = "\n".join(hunk.lines).encode()
+                head = (hunk.old_start, len(hunk.lines), len(body), hunk.old_open, hunk.new_open)
+                digest.update(repr(head).encode())
+                digest.update(body)
+        return digest.hexdigest()
+
+    def __str__(self) -> str:
+        """Return the canonical text, which parses to an equal patch."""
+        return "".join(_render(change) for change in self.files)
+
+
+def header(old: str | None, new: str | None) -> list[str]:
+    """Return git's header lines for a file; the hunks, if any, follow."""
+    left, right = quoted(f"a/{old or new}"), quoted(f"b/{new or old}")
+    out = [f"diff --git {left} {right}"]
+    if old is None:
+        out.append("new file mode 100644")
+    elif new is None:
+        out.append("deleted file mode 100644")
+    elif old != new:
+        out += [f"rename from {quoted(old)}", f"rename to {quoted(new)}"]
+    return out
+
+
+def quoted(path: str) -> str:
+    """Write a path as git does: in C quotes where it holds anything but printable ASCII."""
+    if path.isascii() and path.isprintable() and '"' not in path:
+        return path
+    out = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in path.encode()
+    )
+    return f'"{out}"'
+
+
+def _render(change: FileChange) -> str:
+    out = header(change.old, change.new)
+    if change.hunks:
+        out.append(f"--- {quoted(f'a/{change.old}') if change.old else '/dev/null'}")
+        out.append(f"+++ {quoted(f'b/{change.new}') if change.new else '/dev/null'}")
+    for hunk in change.hunks:
+        out.append(f"@@ -{hunk.old_start},{len(hunk.old)} +{hunk.new_start},{len(hunk.new)} @@")
+        last_old = max((i for i, line in enumerate(hunk.lines) if line[0] != "+"), default=-1)
+        last_new = max((i for i, line in enumerate(hunk.lines) if line[0] != "-"), default=-1)
+        for index, line in enumerate(hunk.lines):
+            out.append(line)
+            if (hunk.old_open and index == last_old) or (hunk.new_open and index == last_new):
+                out.append("\\ No newline at end of file")
+    return "\n".join(out) + "\n"
