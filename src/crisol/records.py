@@ -49,8 +49,6 @@ class Reason(StrEnum):
     VARIANT_SURVIVES = "variant_survives"
     BREAKS_FUNCTION = "breaks_function"
     TIMEOUT = "timeout"
-    PARTIAL_FIX = "partial_fix"
-    DIVERGES_FROM_REFERENCE = "diverges_from_reference"
     BASELINE_FAILED = "baseline_failed"
     SANDBOX_FAILED = "sandbox_failed"
 
@@ -67,7 +65,7 @@ class Strength(StrEnum):
     BASIC = "basic"
     """Every PoV fails and every check passes."""
     STRICT = "strict"
-    """Basic, and the static gate and the comparison with the reference fix pass too."""
+    """Basic, and the patch brings no name that is defined nowhere."""
 
 
 class PhaseName(StrEnum):
@@ -79,8 +77,6 @@ class PhaseName(StrEnum):
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"
-    TOUCHED = "touched"
-    DIFFERENTIAL = "differential"
 
 
 @dataclass(frozen=True, slots=True)

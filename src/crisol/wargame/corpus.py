@@ -1,0 +1,190 @@
+"""The corpus: every candidate of every vulnerability, judged; built once, resumed after any interruption.
+
+One vulnerability is one task and one shard on disk, named by the hash of everything that decides its content. A
+shard appears whole or not at all, so a build that was killed goes on where it stopped and nothing is doubled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from crisol.wargame.sandbox import choose
+
+from crisol import diff
+from crisol.errors import DatasetError, DiffError, IndexUnavailable
+from crisol.records import Candidate, Outcome, Strength, Verdict
+from crisol.wargame.candidates import candidates, read_source
+from crisol.wargame.mutants import mutants
+from crisol.wargame.referee import Match, open_match
+from crisol.wargame.vulnerability import Vulnerability, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["COLUMNS", "Plan", "Shard", "build", "content_hash", "judge", "load_table", "save_table"]
+
+REFEREE_VERSION = "1"
+COLUMNS = (
+    "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
+    "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a build makes of each vulnerability: ``mutants`` is the most of them, over all right patches."""
+
+    cache: Path
+    mutants: int = 40
+    seed: int = 0
+    sandbox: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The judged candidates of one vulnerability; ``missing`` says why there are none.
+
+    ``seconds`` is the time that the wargames took, 0 for a shard that was on disk already.
+    """
+
+    vulnerability: str
+    rows: pd.DataFrame
+    missing: str = ""
+    seconds: float = 0.0
+
+
+def build(
+    vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
+) -> Iterator[Shard]:
+    """Judge every candidate of the vulnerabilities, yielding each shard as it is ready.
+
+    ``jobs`` processes share the work (0: one per core); an ``executor``, such as Dask's, takes their place.
+    A release that the index does not give yields a shard that says so; the others go on.
+    """
+    if executor is not None:
+        yield from _gather(executor, vulnerabilities, plan)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context) as pool:
+        yield from _gather(pool, vulnerabilities, plan)
+
+
+def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: Plan) -> Iterator[Shard]:
+    futures = [executor.submit(judge, vulnerability.folder, plan) for vulnerability in vulnerabilities]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def judge(folder: Path, plan: Plan) -> Shard:
+    """Judge the candidates of one vulnerability, or read its shard where that was done before."""
+    vulnerability = load(folder)
+    path = plan.cache / "judged" / f"{vulnerability.id}-{_key(vulnerability, plan)}.parquet"
+    if path.is_file():
+        return Shard(vulnerability.id, pd.read_parquet(path))
+    try:
+        with open_match(vulnerability, choose(plan.sandbox), plan.cache) as match:
+            rows = pd.DataFrame(_rows(match, plan), columns=list(COLUMNS))
+    except IndexUnavailable as error:
+        return Shard(vulnerability.id, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))
+    save_table(rows, path)
+    return Shard(vulnerability.id, rows, seconds=float(rows["seconds"].sum()))
+
+
+def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
+    """Judge what is written, then mutants of what was found right, each identity once."""
+    seen: set[str] = set()
+    right: list[Candidate] = []
+    for candidate in candidates(match.vulnerability, plan.cache):
+        row, verdict = _row(match, candidate)
+        if row["id"] in seen:
+            continue
+        seen.add(str(row["id"]))
+        if verdict.outcome is Outcome.VALID:
+            right.append(candidate)
+        yield row
+    for at, parent in enumerate(right):
+        share = plan.mutants // len(right) + (at < plan.mutants % len(right))
+        paths = diff.parse(parent.diff).paths
+        source = {path: text for path in paths if (text := read_source(match.tree, path)) is not None}
+        for mutant in mutants(parent, source, share, plan.seed):
+            if diff.parse(mutant.diff).identity not in seen:
+                row, _ = _row(match, mutant)
+                seen.add(str(row["id"]))
+                yield row
+
+
+def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict]:
+    verdict = match.judge(candidate.diff)
+    vulnerability = match.vulnerability
+    try:
+        identity = diff.parse(candidate.diff).identity
+    except DiffError:
+        identity = hashlib.sha256(candidate.diff.encode(errors="replace")).hexdigest()
+    failed = next((phase for phase in verdict.phases if phase.reason is not None), None)
+    row: dict[str, object] = asdict(candidate) | {
+        "id": identity,
+        "project": vulnerability.project,
+        "cwe": vulnerability.cwe,
+        "language": vulnerability.about.language,
+        "corpus": vulnerability.corpus,
+        "outcome": str(verdict.outcome),
+        "reason": str(verdict.reason or ""),
+        "detail": failed.detail if failed else "",
+        "basic_outcome": str(verdict.outcome_at(Strength.BASIC)),
+        "basic_reason": str(verdict.reason_at(Strength.BASIC) or ""),
+        "seconds": verdict.seconds,
+        "sandbox": verdict.sandbox,
+        "phases": json.dumps(
+            [[phase.name, str(phase.reason or ""), phase.seconds] for phase in verdict.phases]
+        ),
+    }
+    return row, verdict
+
+
+def _key(vulnerability: Vulnerability, plan: Plan) -> str:
+    digest = hashlib.sha256(f"{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode())
+    digest.update(vulnerability.content_hash.encode())
+    for path in sorted((vulnerability.folder / "patches").glob("*.*")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def save_table(rows: pd.DataFrame, path: Path) -> None:
+    """Write a table whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    rows.to_parquet(name, index=False)
+    Path(name).replace(path)
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read a corpus table; raises :class:`~crisol.errors.DatasetError` where it is not one."""
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: {error}; build it with: crisol corpus build") from None
+    missing = [column for column in COLUMNS if column not in frame.columns]
+    if missing:
+        raise DatasetError(f"{path}: no column {', '.join(missing)}; build it anew with: crisol corpus build")
+    return frame
+
+
+def content_hash(frame: pd.DataFrame) -> str:
+    """SHA-256 over what the table says (not how long it took), whatever the order of its rows."""
+    columns = ["id", "vulnerability", "name", "outcome", "reason", "basic_outcome", "basic_reason"]
+    rows = sorted(frame[columns].fillna("").astype(str).itertuples(index=False, name=None))
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -1,0 +1,270 @@
+"""Mutants: small, seeded changes to a right patch, most of them plausible mistakes, some of them harmless.
+
+An operator looks at one patched file and yields edits that stay inside the lines which the patch added or
+changed; what a mutant is worth is found by running it, like any other candidate.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from crisol import diff
+from crisol.errors import DiffError
+from crisol.records import Candidate, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["OPERATORS", "mutants"]
+
+_COMPARE: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
+}  # fmt: skip
+
+
+class _Text:
+    """A parsed source that gives the character span of a node (``ast`` counts UTF-8 bytes)."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.text = text
+        self.tree = ast.parse(text)
+        self._starts = [0]
+        for line in self.lines:
+            self._starts.append(self._starts[-1] + len(line) + 1)
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        return self._at(node.lineno, node.col_offset), self._at(
+            node.end_lineno or 0, node.end_col_offset or 0
+        )
+
+    def of(self, node: ast.expr | ast.stmt) -> str:
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
+        start, end = self.span(node)
+        return self.text[:start] + replacement + self.text[end:]
+
+    def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
+        return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
+
+    def _at(self, line: int, column: int) -> int:
+        source = self.lines[line - 1]
+        offset = column if source.isascii() else len(source.encode()[:column].decode(errors="replace"))
+        return self._starts[line - 1] + offset
+
+
+def _drop_statement(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield text.put(node, "pass")
+
+
+def _negate_condition(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+        yield text.put(node.test, f"not ({text.of(node.test)})")
+
+
+def _disable_condition(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If | ast.IfExp):
+        yield text.put(node.test, "False")
+
+
+def _weaken_condition(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.BoolOp):
+        for dropped in node.values:
+            kept = [f"({text.of(value)})" for value in node.values if value is not dropped]
+            yield text.put(node, (" and " if isinstance(node.op, ast.And) else " or ").join(kept))
+        values = [f"({text.of(value)})" for value in node.values]
+        yield text.put(node, (" or " if isinstance(node.op, ast.And) else " and ").join(values))
+
+
+def _change_comparison(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Compare):
+        operands = [node.left, *node.comparators]
+        for at, operator in enumerate(node.ops):
+            yield text.between(operands[at], operands[at + 1], f" {_COMPARE[type(operator)]} ")
+
+
+def _change_constant(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant):
+        value = node.value
+        if isinstance(value, bool):
+            yield text.put(node, repr(not value))
+        elif isinstance(value, int):
+            yield from (text.put(node, repr(other)) for other in (value + 1, value * 10, 0) if other != value)
+        elif isinstance(value, str | bytes) and len(value) > 1 and text.of(node)[-1:] in {"'", '"'}:
+            yield text.put(node, repr(value[:-1]))
+            yield text.put(node, repr(value[1:]))
+
+
+def _swap_arguments(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Call):
+        for left, right in pairwise(node.args):
+            swapped = text.put(right, text.of(left))
+            start, end = text.span(left)
+            yield swapped[:start] + text.of(right) + swapped[end:]
+
+
+def _drop_argument(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Call) and node.keywords:
+        last = node.keywords[-1]
+        before = (node.args + [k.value for k in node.keywords[:-1]])[-1:] or [node.func]
+        start = text.span(before[0])[1]
+        opened = "(" if before[0] is node.func else ""
+        yield text.text[:start] + opened + text.text[text.span(last.value)[1] :]
+
+
+def _widen_except(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.ExceptHandler) and node.type is not None:
+        yield text.put(node.type, "Exception")
+    elif isinstance(node, ast.Raise):
+        yield text.put(node, "return None")
+
+
+def _swap_call(text: _Text, node: ast.AST) -> Iterator[str]:
+    """Use the method's weaker sister."""
+    sisters = {
+        "fullmatch": "match", "match": "search", "startswith": "endswith", "all": "any", "any": "all",
+        "resolve": "absolute", "realpath": "abspath", "abspath": "normpath", "issubset": "isdisjoint",
+        "strip": "rstrip", "lower": "upper", "compare_digest": "eq", "isalnum": "isprintable",
+    }  # fmt: skip
+    if isinstance(node, ast.Attribute) and node.attr in sisters:
+        yield text.put(node, f"{text.of(node.value)}.{sisters[node.attr]}")
+
+
+def _move_guard(text: _Text, node: ast.AST) -> Iterator[str]:
+    for body in (getattr(node, name, []) for name in ("body", "orelse", "finalbody")):
+        for guard, after in pairwise(body) if isinstance(body, list) else ():
+            if isinstance(guard, ast.If) and isinstance(after, ast.stmt):
+                swapped = text.put(after, text.of(guard))
+                start, end = text.span(guard)
+                yield swapped[:start] + text.of(after) + swapped[end:]
+
+
+def _add_comment(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.stmt):
+        indent = " " * node.col_offset
+        start, _ = text.span(node)
+        yield f"{text.text[:start]}# Checked here, before the value is used.\n{indent}{text.text[start:]}"
+
+
+def _parenthesise(text: _Text, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield text.put(node.test, f"bool({text.of(node.test)})")
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield text.put(node.value, f"({text.of(node.value)})")
+
+
+OPERATORS: dict[str, Callable[[_Text, ast.AST], Iterator[str]]] = {
+    "drop_statement": _drop_statement,
+    "negate_condition": _negate_condition,
+    "disable_condition": _disable_condition,
+    "weaken_condition": _weaken_condition,
+    "change_comparison": _change_comparison,
+    "change_constant": _change_constant,
+    "swap_arguments": _swap_arguments,
+    "drop_argument": _drop_argument,
+    "widen_except": _widen_except,
+    "swap_call": _swap_call,
+    "move_guard": _move_guard,
+    "add_comment": _add_comment,
+    "parenthesise": _parenthesise,
+}
+
+
+def mutants(parent: Candidate, source: Mapping[str, str], limit: int, seed: int) -> Iterator[Candidate]:
+    """Yield up to ``limit`` mutants of a right patch, operators in turn, chosen by the seed.
+
+    ``source`` holds the vulnerable text of the files that the parent touches. No mutant equals its parent or the
+    vulnerable source, and no two are equal. Mutants that do not even parse are not made: they teach nothing.
+    """
+    patched = diff.apply(diff.parse(parent.diff), source.get)
+    rng = random.Random(f"{seed}:{parent.vulnerability}:{parent.name}")
+    queues: dict[str, list[str]] = {"drop_hunk": list(_without_a_hunk(parent, source))}
+    for path, after in patched.items():
+        if after is None or not path.endswith(".py"):
+            continue
+        for operator, edited in _edits(source.get(path, ""), after):
+            text = diff.between(source, _without_none({**source, **patched, path: edited}))
+            queues.setdefault(operator, []).append(text)
+    for queue in queues.values():
+        rng.shuffle(queue)
+    order = sorted(queues)
+    rng.shuffle(order)
+    seen = {diff.parse(parent.diff).identity}
+    count = 0
+    while count < limit and any(queues.values()):
+        for operator in order:
+            if not queues[operator] or count >= limit:
+                continue
+            text = queues[operator].pop()
+            if text and (identity := _identity(text)) and identity not in seen:
+                seen.add(identity)
+                count += 1
+                name = f"{parent.name}~{operator}-{identity[:8]}"
+                yield replace(
+                    parent, name=name, origin=Origin.MUTANT, diff=text, parent=parent.name, operator=operator
+                )
+
+
+def _edits(before: str, after: str) -> Iterator[tuple[str, str]]:
+    """Yield operator and new text for every place that the patch wrote."""
+    try:
+        text = _Text(after)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    written = _written_lines(before, after)
+    for node in ast.walk(text.tree):
+        if getattr(node, "lineno", 0) not in written:
+            continue
+        for name, operator in OPERATORS.items():
+            for edited in operator(text, node):
+                if edited not in {after, before} and _parses(edited):
+                    yield name, edited
+
+
+def _written_lines(before: str, after: str) -> set[int]:
+    """Return the 1-based numbers of the lines of ``after`` that the patch added."""
+    written: set[int] = set()
+    text = diff.between({"f": before}, {"f": after}, context=0)
+    for change in diff.parse(text).files if text else ():
+        for hunk in change.hunks:
+            written.update(range(hunk.new_start, hunk.new_start + len(hunk.new)))
+    return written
+
+
+def _without_a_hunk(parent: Candidate, source: Mapping[str, str]) -> Iterator[str]:
+    """Yield the parent less one of its hunks."""
+    patch = diff.parse(parent.diff)
+    for at, change in enumerate(patch.files):
+        for dropped in change.hunks if len(patch.files) + len(change.hunks) > 2 else ():
+            hunks = tuple(hunk for hunk in change.hunks if hunk is not dropped)
+            rest = (diff.FileChange(change.old, change.new, hunks),) if hunks else ()
+            reduced = diff.Patch(patch.files[:at] + rest + patch.files[at + 1 :])
+            if reduced.files:
+                yield diff.between(source, _without_none({**source, **diff.apply(reduced, source.get)}))
+
+
+def _without_none(files: Mapping[str, str | None]) -> dict[str, str]:
+    return {path: text for path, text in files.items() if text is not None}
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _identity(text: str) -> str:
+    try:
+        return diff.parse(text).identity
+    except DiffError:
+        return ""

@@ -1,0 +1,188 @@
+"""The referee: establishes by execution whether a patch closes the flaw and keeps the program working."""
+
+from __future__ import annotations
+
+import ast
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
+from crisol.wargame.tampering import tampering
+from pyflakes import checker, messages
+
+from crisol import diff
+from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
+from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
+from crisol.wargame.candidates import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from pathlib import Path
+
+    from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["Match", "open_match"]
+
+_DETAIL = 600
+_Finding = tuple[Reason | None, str]
+"""What is wrong, if anything, and what was seen."""
+
+
+@dataclass(slots=True)
+class Match:
+    """One vulnerability made ready in a sandbox; judges any number of patches, one at a time.
+
+    Get one from :func:`open_match`.
+    """
+
+    vulnerability: Vulnerability
+    tree: Path
+    target: Target
+    sandbox: str
+    baseline: Phase | None = None
+
+    def judge(self, text: str | bytes) -> Verdict:
+        """Wargame one untrusted diff to its end."""
+        steps = self.phases(text)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                verdict: Verdict = stop.value
+                return verdict
+
+    def phases(self, text: str | bytes) -> Generator[Phase, None, Verdict]:
+        """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
+
+        The first failure that every strength listens to ends the wargame; one that only a strict label listens
+        to is recorded and the rest still runs, so that the label can be read at both strengths.
+        """
+        start = time.perf_counter()
+        done: list[Phase] = []
+        for phase in self._steps(text):
+            done.append(phase)
+            yield phase
+            if phase.reason is not None and phase.strength is Strength.BASIC:
+                break
+        return Verdict(tuple(done), time.perf_counter() - start, self.sandbox)
+
+    def _steps(self, text: str | bytes) -> Iterator[Phase]:
+        if self.baseline is None:
+            self.baseline = _timed(PhaseName.BASELINE, self._baseline)
+        yield self.baseline
+        overlay: dict[str, str | None] = {}
+        yield _timed(PhaseName.APPLY, lambda: self._apply(text, overlay))
+        for strength in (Strength.BASIC, Strength.STRICT):
+            yield _timed(PhaseName.STATIC, partial(_static, overlay, self.tree, strength), strength)
+        files = {name: None if text is None else text.encode() for name, text in overlay.items()}
+        public, variants = self.vulnerability.povs[0], self.vulnerability.povs[1:]
+        for name, scripts, reason in (
+            (PhaseName.POV, (public,), Reason.EXPLOIT_SURVIVES),
+            (PhaseName.VARIANTS, variants, Reason.VARIANT_SURVIVES),
+            (PhaseName.CHECKS, self.vulnerability.checks, Reason.BREAKS_FUNCTION),
+        ):
+            if scripts:
+                yield _timed(name, partial(self._run, scripts, reason, files))
+
+    def _apply(self, text: str | bytes, overlay: dict[str, str | None]) -> _Finding:
+        """Fill ``overlay`` with the patched files."""
+        try:
+            overlay |= diff.apply(diff.parse(text), lambda path: read_source(self.tree, path))
+        except DiffError as error:
+            return Reason.MALFORMED, str(error)
+        except PatchDoesNotApply as error:
+            return Reason.DOES_NOT_APPLY, str(error)
+        return None, ""
+
+    def _baseline(self) -> _Finding:
+        """On the vulnerable code every PoV must succeed and every check pass, in this very sandbox."""
+        for script in (*self.vulnerability.povs, *self.vulnerability.checks):
+            try:
+                run = self.target.run(script)
+            except SandboxError as error:
+                return Reason.SANDBOX_FAILED, str(error)
+            if run.ending is not Ending.EXITED or run.code != 0:
+                return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {_told(run)}"
+        return None, ""
+
+    def _run(
+        self, scripts: tuple[Script, ...], survives: Reason, files: Mapping[str, bytes | None]
+    ) -> _Finding:
+        for script in scripts:
+            try:
+                run = self.target.run(script, files)
+            except SandboxError as error:
+                return Reason.SANDBOX_FAILED, str(error)
+            if reason := _read(script, run, survives):
+                return reason, f"{script.name}: {_told(run)}"
+        return None, ""
+
+
+@contextmanager
+def open_match(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Iterator[Match]:
+    """Fetch the sources of a vulnerability and hold a sandbox over them open.
+
+    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
+    """
+    tree = vulnerability.vulnerable(cache)
+    requires = vulnerability.requires(cache)
+    with sandbox.target(
+        tree, requires=requires, prelude=vulnerability.prelude, limits=vulnerability.limits
+    ) as target:
+        yield Match(vulnerability, tree, target, str(sandbox.kind))
+
+
+def _read(script: Script, run: Run, survives: Reason) -> Reason | None:
+    """Read one run on patched code: None is the only good answer."""
+    if run.ending in {Ending.TIMEOUT, Ending.LIMIT}:
+        return Reason.TIMEOUT
+    if run.ending is Ending.NOT_ATTESTED:
+        return Reason.TAMPERS
+    if run.ending is Ending.RAISED:
+        loads = ("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")
+        last = run.stderr.strip().rpartition("\n")[2]
+        return Reason.DOES_NOT_LOAD if last.startswith(loads) else Reason.BREAKS_FUNCTION
+    if script.role is Role.POV:
+        return {0: survives, 1: None}.get(run.code if run.code is not None else -1, Reason.BREAKS_FUNCTION)
+    return None if run.code == 0 else survives
+
+
+def _told(run: Run) -> str:
+    """Say how a run ended, with the end of what it said."""
+    end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
+    said = (run.stderr or run.stdout).strip()
+    return f"{end}: {said[-_DETAIL:]}" if said else end
+
+
+def _static(overlay: Mapping[str, str | None], tree: Path, strength: Strength) -> _Finding:
+    """Look at the patched Python files without running them."""
+    for name, after in overlay.items():
+        if after is None or not name.endswith(".py"):
+            continue
+        before = read_source(tree, name) or ""
+        try:
+            parsed = ast.parse(after)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return Reason.DOES_NOT_LOAD, f"{name}: {error}"
+        if strength is Strength.BASIC:
+            if found := tampering(before, after):
+                return Reason.TAMPERS, f"{name}: {found}"
+        elif new := _undefined(parsed) - _undefined(ast.parse(before)):
+            return Reason.UNDEFINED_NAME, f"{name}: {', '.join(sorted(new))}"
+    return None, ""
+
+
+def _undefined(tree: ast.Module) -> set[str]:
+    """Return the names that are used but defined nowhere."""
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
+    found = checker.Checker(tree).messages
+    return {str(message.message_args[0]) for message in found if isinstance(message, kinds)}
+
+
+def _timed(name: PhaseName, step: Callable[[], _Finding], strength: Strength = Strength.BASIC) -> Phase:
+    start = time.perf_counter()
+    reason, detail = step()
+    return Phase(name, reason, time.perf_counter() - start, detail, strength)

@@ -1,0 +1,142 @@
+"""Releases of the package index: found, checked against their hash, unpacked defensively, never executed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from filelock import FileLock
+
+from crisol.errors import IndexUnavailable, IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Archive", "unpacked"]
+
+_MAX_FILES = 20_000
+_MAX_BYTES = 256 << 20
+
+# pip's own finder and session know every index, certificate and proxy that the user configured; running them
+# apart keeps pip's logging and internals out of our process. `pip download` would execute an sdist's setup.py.
+_DOWNLOAD = """
+import sys
+from pip._internal.commands import create_command
+package, archive, target = sys.argv[1:]
+command = create_command("download")
+options, _ = command.parse_args(["--disable-pip-version-check"])
+session = command.get_default_session(options)
+finder = command._build_package_finder(options, session)
+links = [c.link for c in finder.find_all_candidates(package) if c.link.filename == archive]
+if not links:
+    sys.exit(f"the index offers no {archive}")
+response = session.get(links[0].url_without_fragment, stream=True)
+response.raise_for_status()
+with open(target, "wb") as out:
+    for chunk in response.iter_content(1 << 16):
+        out.write(chunk)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One file of the package index; ``root`` is the importable folder in it, the sdist's top folder left out."""
+
+    package: str
+    name: str
+    sha256: str
+    root: str = ""
+
+
+def unpacked(archive: Archive, cache: Path) -> Path:
+    """Return the importable folder of an archive, downloaded and unpacked under ``cache`` at most once.
+
+    Raises :class:`~crisol.errors.IndexUnavailable` when the index does not give it and
+    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack.
+    """
+    folder = cache / "releases" / archive.sha256[:16]
+    root = folder / archive.root
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.is_dir():
+                _fill(archive, folder)
+    if not root.is_dir():
+        raise IntegrityError(
+            f"{archive.name} holds no folder {archive.root!r}; correct root in vulnerability.toml"
+        )
+    return root
+
+
+def _fill(archive: Archive, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        path = Path(scratch) / archive.name
+        _download(archive, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != archive.sha256:
+            raise IntegrityError(f"{archive.name}: SHA-256 is {digest}, expected {archive.sha256}")
+        tree = Path(scratch) / "tree"
+        tree.mkdir()
+        _unpack(path, tree)
+        tree.rename(folder)
+
+
+def _download(archive: Archive, path: Path) -> None:
+    command = [sys.executable, "-c", _DOWNLOAD, archive.package, archive.name, str(path)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=180)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        output = error.stderr or ""
+        last = (output if isinstance(output, str) else output.decode()).strip().rpartition("\n")[2]
+        raise IndexUnavailable(
+            f"cannot download {archive.name} ({last or 'timed out'}); check pip's index"
+        ) from None
+
+
+def _unpack(path: Path, tree: Path) -> None:
+    """Write the regular files of an archive below ``tree``; links are left out, odd names and sizes refused."""
+    opened: IO[bytes]
+    total = 0
+    sdist = not path.name.endswith(".whl")
+    for count, (name, size, opened) in enumerate(_members(path)):
+        parts = PurePosixPath(name).parts[1 if sdist else 0 :]
+        total += size
+        if count >= _MAX_FILES or total > _MAX_BYTES:
+            raise IntegrityError(
+                f"{path.name} unpacks to more than {_MAX_FILES} files or {_MAX_BYTES >> 20} MiB"
+            )
+        if name.startswith("/") or "\\" in name or ".." in parts:
+            raise IntegrityError(f"{path.name} holds the unsafe name {name!r}")
+        if not parts:
+            continue
+        target = tree.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as out:
+            shutil.copyfileobj(opened, out)
+        os.utime(target, (0, 0))
+
+
+def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yield name, size and content of every regular file."""
+    if tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isreg() else None
+                if content is not None:
+                    yield member.name, member.size, content
+    else:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16):
+                    with archive.open(info) as content:
+                        yield info.filename, info.file_size, content
