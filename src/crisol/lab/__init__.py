@@ -1,0 +1,1 @@
+"""The laboratory: experiments as notebooks, tracked, drawn and reported."""

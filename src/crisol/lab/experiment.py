@@ -1,0 +1,195 @@
+"""Experiments: one YAML file for one question, and the parameters that its notebook accepts.
+
+An experiment names a notebook and sets some of the notebook's parameters; the notebook's own ``parameters`` cell
+says which there are, their types and their smoke-size defaults. Anything else is an error, at once and by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crisol.errors import ExperimentError
+from crisol.lab.parameters import Parameter, read_parameters
+
+__all__ = ["RESERVED", "Experiment", "dump", "load", "resolve"]
+
+RESERVED = frozenset({"run_id"})
+"""Parameters that the runner sets itself, never an experiment."""
+
+_VERSION = 1
+_LARGEST = 64 * 1024
+_KEYS: dict[str, type] = {"version": int, "question": str, "notebook": str, "seed": int, "parameters": dict}
+_OPTIONAL = frozenset({"parameters"})
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One question, the notebook that answers it, and with which seed and parameters.
+
+    ``path`` is the file that it came from; ``notebook`` is absolute and exists.
+    """
+
+    version: int
+    question: str
+    notebook: Path
+    seed: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    path: Path = Path()
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending: the name of the run."""
+        return self.path.stem
+
+
+def load(path: Path) -> Experiment:
+    """Read an experiment file.
+
+    The notebook is looked for beside the file, then beside the file's parent folder. Raises
+    :class:`~crisol.errors.ExperimentError` that names the file and the key.
+    """
+    data = _read_mapping(path)
+    for key in data:
+        if key not in _KEYS:
+            raise ExperimentError(f"{path}: unknown key {key!r}; known are {', '.join(_KEYS)}")
+    for key, kind in _KEYS.items():
+        if key not in data:
+            if key in _OPTIONAL:
+                continue
+            raise ExperimentError(f"{path}: key {key!r} is missing")
+        if not isinstance(data[key], kind) or (kind is int and isinstance(data[key], bool)):
+            raise ExperimentError(f"{path}: {key!r} must be {kind.__name__}, not {type(data[key]).__name__}")
+    if data["version"] != _VERSION:
+        raise ExperimentError(f"{path}: 'version' is {data['version']}; this Crisol reads version {_VERSION}")
+    if not 0 <= data["seed"] < 2**32:
+        raise ExperimentError(f"{path}: 'seed' must be between 0 and 2**32 - 1")
+    if not data["question"].strip():
+        raise ExperimentError(f"{path}: 'question' is empty; say what the experiment asks")
+    experiment = Experiment(
+        version=data["version"],
+        question=data["question"].strip(),
+        notebook=_find_notebook(path, data["notebook"]),
+        seed=data["seed"],
+        parameters=data.get("parameters", {}),
+        path=path,
+    )
+    _check(experiment)
+    return experiment
+
+
+def resolve(experiment: Experiment, overrides: Mapping[str, str]) -> Experiment:
+    """Return the experiment with every parameter of its notebook set: default, then file, then override.
+
+    Override values are text, as typed on a command line, and read as the type of the parameter's default;
+    ``seed`` is an override like any other. Raises :class:`~crisol.errors.ExperimentError` on a name that the
+    notebook does not have, listing those it has, and on a value of the wrong type.
+    """
+    known = _check(experiment)
+    values = {name: parameter.default for name, parameter in known.items()}
+    values |= {name: known[name].accept(value) for name, value in experiment.parameters.items()}
+    seed = experiment.seed
+    for name, text in overrides.items():
+        if name not in known and name != "seed":
+            raise _unknown(name, known, f"-P {name}={text}")
+        if name == "seed":
+            seed = _seed(text)
+            continue
+        try:
+            values[name] = known[name].parse(text)
+        except ExperimentError as error:
+            raise ExperimentError(f"-P {name}={text}: {error}") from None
+    return replace(experiment, parameters=values, seed=seed)
+
+
+def dump(experiment: Experiment) -> str:
+    """Return the experiment as YAML that :func:`load` would read from the same place."""
+    try:
+        notebook = experiment.notebook.relative_to(experiment.path.resolve().parent.parent)
+    except ValueError:
+        notebook = experiment.notebook
+    data = {
+        "version": experiment.version,
+        "question": experiment.question,
+        "notebook": str(notebook),
+        "seed": experiment.seed,
+        "parameters": dict(experiment.parameters),
+    }
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _check(experiment: Experiment) -> dict[str, Parameter]:
+    """Return the parameters that a user may set, having checked those that the file sets."""
+    known = {
+        name: parameter
+        for name, parameter in read_parameters(experiment.notebook).items()
+        if name not in RESERVED and name != "seed"
+    }
+    for name, value in experiment.parameters.items():
+        where = f"{experiment.path}: parameters.{name}"
+        if name == "seed":
+            raise ExperimentError(f"{where}: the seed is a key of its own, beside 'parameters'")
+        if name not in known:
+            raise _unknown(name, known, where)
+        try:
+            known[name].accept(value)
+        except ExperimentError as error:
+            raise ExperimentError(f"{where}: {error}") from None
+    return known
+
+
+def _unknown(name: str, known: Mapping[str, Parameter], where: str) -> ExperimentError:
+    return ExperimentError(
+        f"{where}: unknown parameter {name!r}; known are {', '.join(sorted({*known, 'seed'}))}"
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**32:
+        raise ExperimentError(f"-P seed={text}: a seed is a whole number between 0 and 2**32 - 1")
+    return int(text)
+
+
+def _find_notebook(path: Path, name: str) -> Path:
+    for folder in (path.resolve().parent, path.resolve().parent.parent):
+        candidate = folder / name
+        if candidate.suffix == ".py" and candidate.is_file():
+            return candidate.resolve()
+    raise ExperimentError(
+        f"{path}: 'notebook': no .py notebook at {name!r}, seen from the file or its parent folder"
+    )
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ExperimentError(
+                f"{path}: larger than {_LARGEST} bytes; an experiment file is a page at most"
+            )
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise ExperimentError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ExperimentError(f"{path}: not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ExperimentError(f"{path}: must be a mapping with the keys {', '.join(_KEYS)}")
+    return data
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, where YAML's own rule of the last one wins hides a slip."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} twice", key.start_mark
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)

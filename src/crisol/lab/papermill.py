@@ -1,0 +1,110 @@
+"""Run an experiment's notebook, and keep what it showed.
+
+The notebook is executed by papermill in a fresh kernel, inside one MLflow run. Executed notebook, its HTML and the
+resolved parameters are stored as that run's artifacts; a failing cell leaves all three, and a run marked failed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import jupytext
+import nbformat
+from nbconvert import HTMLExporter
+
+from crisol.config import Settings
+from crisol.errors import ExperimentError
+from crisol.lab.experiment import Experiment, dump
+from crisol.lab.parameters import read_parameters
+from crisol.lab.tracking import TrackedRun, open_store, start
+
+# papermill imports every cloud it can write to, and some of those warn of their own future.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+
+__all__ = ["CellFailed", "Finished", "execute", "to_html", "to_notebook"]
+
+_LONGEST_ERROR = 20_000
+
+
+class CellFailed(ExperimentError):
+    """A cell of the notebook raised; the message is that cell's own error."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A notebook that ran to its end: the run that holds it and the folder of its artifacts."""
+
+    run_id: str
+    artifacts: Path
+
+
+def execute(settings: Settings, experiment: Experiment, *, progress: bool = True) -> Finished:
+    """Run a resolved experiment and return where its results are.
+
+    Raises :class:`CellFailed` with the cell's traceback when the notebook fails; the partial notebook is kept.
+    """
+    reserved = read_parameters(experiment.notebook)
+    if "seed" not in reserved or "run_id" not in reserved:
+        raise ExperimentError(f"{experiment.notebook}: the parameters cell must have 'seed' and 'run_id'")
+    open_store(settings)
+    with start(settings, experiment.name) as run:
+        run.params({"seed": experiment.seed, **experiment.parameters})
+        run.tags({"crisol.question": experiment.question, "mlflow.note.content": experiment.question})
+        run.content("experiment.yaml", dump(experiment))
+        _execute(settings, experiment, run, progress=progress)
+    return Finished(run.id, run.folder)
+
+
+def to_notebook(source: Path) -> nbformat.NotebookNode:
+    """Return a ``.py`` notebook as the notebook it is paired with, without outputs."""
+    return jupytext.read(source, fmt="py:percent")
+
+
+def to_html(notebook: nbformat.NotebookNode) -> str:
+    """Return a notebook as one HTML page that loads nothing from anywhere."""
+    exporter = HTMLExporter(
+        template_name="lab", mathjax_url="", require_js_url="", jquery_url="", embed_images=True
+    )
+    exporter.mermaid_js_url = ""
+    body, _ = exporter.from_notebook_node(notebook)
+    return str(body)
+
+
+def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, progress: bool) -> None:
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "source.ipynb"
+        result = Path(folder) / f"{experiment.notebook.stem}.ipynb"
+        nbformat.write(to_notebook(experiment.notebook), source)
+        try:
+            execute_notebook(
+                source,
+                result,
+                parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
+                kernel_name="python3",
+                progress_bar=progress,
+                cwd=settings.crisol_root.resolve(),
+            )
+        except PapermillExecutionError as error:
+            text = "\n".join(error.traceback)[-_LONGEST_ERROR:] or f"{error.ename}: {error.evalue}"
+            message = f"{experiment.notebook.name}, cell [{error.exec_count}] failed:\n{text}"
+            raise CellFailed(message, run.id) from None
+        finally:
+            if result.exists():
+                _keep(run, result)
+
+
+def _keep(run: TrackedRun, result: Path) -> None:
+    run.file(result)
+    run.content(f"{result.stem}.html", to_html(nbformat.read(result, as_version=4)))

@@ -1,0 +1,128 @@
+"""A notebook's parameters, read from the cell tagged ``parameters`` without running it.
+
+papermill only warns about a name that the notebook does not have, and its own inspector drops annotations such
+as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held to literals.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+
+from crisol.errors import ExperimentError
+
+__all__ = ["Parameter", "read_parameters"]
+
+_SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool, "list": list}
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One assignment of the parameters cell: its name, its default, and what a value must be."""
+
+    name: str
+    default: Any
+    kind: type
+    optional: bool = False
+
+    @property
+    def described(self) -> str:
+        """The type, as a reader writes it."""
+        return f"{self.kind.__name__} | None" if self.optional else self.kind.__name__
+
+    def accept(self, value: Any) -> Any:
+        """Return a value that is already typed; an int does for a float, and nothing else is converted."""
+        if value is None and self.optional:
+            return None
+        if self.kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not self.kind:
+            raise ExperimentError(f"must be {self.described}, not {type(value).__name__} ({value!r})")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ExperimentError(f"must be a finite number, not {value!r}")
+        return value
+
+    def parse(self, text: str) -> Any:
+        """Read a value from the text of a command line, as the type that the default has."""
+        if self.optional and text.lower() in {"none", "null"}:
+            return None
+        if self.kind is str:
+            return text
+        try:
+            if self.kind is bool:
+                return _BOOLEANS[text.lower()]
+            if self.kind is list:
+                return self.accept(yaml.safe_load(text if text.startswith("[") else f"[{text}]"))
+            return self.accept(self.kind(text))
+        except (KeyError, ValueError, yaml.YAMLError):
+            raise ExperimentError(f"must be {self.described}, not {text!r}") from None
+
+
+def read_parameters(notebook: Path) -> dict[str, Parameter]:
+    """Return the parameters of a jupytext ``.py`` notebook, in the order in which they stand.
+
+    Raises :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters`` and each of
+    its statements assigns a literal to a name.
+    """
+    try:
+        cells = jupytext.read(notebook, fmt="py:percent").cells
+    except (OSError, ValueError) as error:
+        raise ExperimentError(f"{notebook}: cannot be read as a notebook: {error}") from None
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ExperimentError(f"{notebook}: {len(tagged)} cells are tagged 'parameters'; there must be one")
+    try:
+        statements = ast.parse(tagged[0]).body
+    except SyntaxError as error:
+        raise ExperimentError(f"{notebook}: parameters cell, line {error.lineno}: {error.msg}") from None
+    parameters = {}
+    for statement in statements:
+        try:
+            parameter = _read_statement(statement)
+        except ExperimentError as error:
+            raise ExperimentError(f"{notebook}: parameters cell, line {statement.lineno}: {error}") from None
+        if parameter.name in parameters:
+            raise ExperimentError(f"{notebook}: parameters cell assigns {parameter.name!r} twice")
+        parameters[parameter.name] = parameter
+    return parameters
+
+
+def _read_statement(statement: ast.stmt) -> Parameter:
+    annotation: ast.expr | None = None
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            pass
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
+            pass
+        case _:
+            raise ExperimentError("only 'name = literal' and 'name: type = literal' may stand here")
+    try:
+        default = ast.literal_eval(value)
+    except ValueError:
+        raise ExperimentError(f"the default of {name!r} is not a literal") from None
+    kind, optional = (type(default), False) if annotation is None else _read_annotation(annotation)
+    if kind not in _SCALARS.values():
+        raise ExperimentError(f"the type of {name!r} must be one of {', '.join(_SCALARS)}; annotate it")
+    parameter = Parameter(name=name, default=default, kind=kind, optional=optional)
+    return Parameter(name=name, default=parameter.accept(default), kind=kind, optional=optional)
+
+
+def _read_annotation(node: ast.expr) -> tuple[type, bool]:
+    match node:
+        case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
+            return _read_annotation(left)[0], True
+        case ast.BinOp(left=ast.Constant(value=None), op=ast.BitOr(), right=right):
+            return _read_annotation(right)[0], True
+        case ast.Subscript(value=ast.Name(id="list")):
+            return list, False
+        case ast.Name(id=name) if name in _SCALARS:
+            return _SCALARS[name], False
+        case _:
+            raise ExperimentError(f"the type {ast.unparse(node)!r} is not known; use {', '.join(_SCALARS)}")

@@ -1,0 +1,173 @@
+"""Figures: one function for one figure, each returning a matplotlib ``Figure`` that owns itself.
+
+The only module that knows matplotlib. Nothing goes through pyplot or its global state, so figures can be drawn in
+any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color
+Universal Design*, 2008), and no meaning rests on colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
+
+__all__ = ["confusion", "curves", "forest", "labels", "png", "reliability", "trajectory"]
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
+_HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
+_STYLES = ("-", "--", "-.", ":")
+
+
+def png(figure: Figure, dpi: int = 120) -> bytes:
+    """Return the figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
+    """Draw confusion matrices side by side, each given as (true +, false +, false -, true -), valid being +."""
+    figure, axes = _axes(
+        max(len(matrices), 1), width=3.1, height=3.2, title="What each model said, and what the wargame said"
+    )
+    for axis, (name, (tp, fp, fn, tn)) in zip(axes, matrices.items(), strict=False):
+        cells = np.array([[tp, fn], [fp, tn]], dtype=float)
+        shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        notes = (("", "false reject"), ("false accept", ""))
+        for (row, column), share in np.ndenumerate(shares):
+            text = f"{int(cells[row, column])}\n{share:.0%}\n{notes[row][column]}".rstrip()
+            axis.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else "black")
+        axis.set_xticks([0, 1], ["valid", "invalid"])
+        axis.set_yticks([0, 1], ["valid", "invalid"], rotation=90, va="center")
+        axis.set_xlabel("model says")
+        axis.set_ylabel("wargame says")
+        axis.set_title(name, fontsize=10)
+    return figure
+
+
+def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Draw receiver operating characteristic and precision against recall, one line a model."""
+    figure, (left, right) = _axes(
+        2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
+    )
+    for index, (name, score) in enumerate(scores.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(left, roc_curve(truth, score), style)
+        _line(right, pr_curve(truth, score), style)
+    left.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+    base = float(np.mean(truth)) if len(truth) else 0.0
+    right.axhline(base, color="#777777", linewidth=0.8)
+    right.text(0.02, base + 0.015, f"accept everything: {base:.0%}", fontsize=8, color="#555555")
+    left.set(xlabel="invalid patches accepted (share)", ylabel="valid patches accepted (share)", title="ROC")
+    right.set(
+        xlabel="recall (share of valid patches)",
+        ylabel="precision (share)",
+        title="precision and recall",
+        ylim=(0, 1.02),
+    )
+    right.legend(fontsize=8, loc="lower left", frameon=False)
+    return figure
+
+
+def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
+    """Draw predicted probability against the share that was valid; on the diagonal a model means what it says."""
+    figure, (axis,) = _axes(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
+    axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+    for index, (name, score) in enumerate(scores.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(axis, reliability_curve(truth, score, bins), {**style, "marker": "o", "markersize": 4})
+    axis.set(xlabel="predicted probability of valid", ylabel="share that was valid", xlim=(0, 1), ylim=(0, 1))
+    axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) -> Figure:
+    """Draw how many candidate patches of each ``by`` were valid, or for what reason they were not."""
+    reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
+    counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
+    counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
+    order = sorted(counts.columns, key=lambda name: (name != "valid", -int(counts[name].sum())))
+    figure, (axis,) = _axes(
+        1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"What the wargame said, by {by}"
+    )
+    left = np.zeros(len(counts))
+    for index, name in enumerate(order):
+        axis.barh(
+            counts.index,
+            counts[name],
+            left=left,
+            color=_COLOURS[(index + 2) % len(_COLOURS)],
+            hatch=_HATCHES[index % len(_HATCHES)],
+            edgecolor="white",
+            linewidth=0.5,
+            label=name,
+        )
+        left += counts[name].to_numpy()
+    axis.set_xlabel("candidate patches")
+    axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def forest(
+    rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
+) -> Figure:
+    """Draw estimates with their 95 % intervals, one (name, estimate, low, high) a line."""
+    figure, (axis,) = _axes(1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals")
+    for index, (name, value, low, high) in enumerate(reversed(rows)):
+        axis.plot([low, high], [index, index], color=_COLOURS[0], linewidth=2, solid_capstyle="butt")
+        axis.plot([value], [index], marker="D", color=_COLOURS[5], markersize=6)
+        axis.annotate(
+            f"{value:.3f}", (value, index), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
+        axis.text(
+            -0.02, index, name, transform=axis.get_yaxis_transform(), ha="right", va="center", fontsize=9
+        )
+    if reference is not None:
+        axis.axvline(reference, color="#777777", linewidth=0.8, linestyle="--")
+    axis.set_yticks([])
+    axis.set_ylim(-0.6, len(rows) - 0.2)
+    axis.set_xlabel(what)
+    return figure
+
+
+def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
+    """Draw an estimate as trials arrive; columns ``arm``, ``trials``, ``estimate``, ``low`` and ``high``."""
+    figure, (axis,) = _axes(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
+    for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
+        colour, style = _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)]
+        axis.fill_between(part["trials"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
+        axis.plot(part["trials"], part["estimate"], color=colour, linestyle=style, label=str(arm))
+    axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
+    axis.legend(fontsize=8, frameon=False, loc="lower right")
+    return figure
+
+
+def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * count, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=12)
+    axes = list(np.atleast_1d(figure.subplots(1, count)))
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
+    axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own

@@ -1,0 +1,211 @@
+"""Tracking: runs, metrics, figures, data sets and registered models, kept by MLflow on this machine.
+
+The only module that knows MLflow. Everything goes through a client with an explicit address, so that two stores
+can be open in one process and nothing here depends on the current folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pandas as pd
+from filelock import FileLock
+
+from crisol.config import Settings
+from crisol.errors import StoreError
+
+# MLflow reads both once, when it is first imported, and reports home unless they are set.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+
+# MLflow's tables are declared in ways that SQLAlchemy has since deprecated; nothing of ours is in between.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - loaded here, while warnings are off
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+
+__all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", "start"]
+
+MODEL = "patch-validity"
+CHAMPION = "champion"
+
+_LONGEST_VALUE = 6000
+_LONGEST_DIGEST = 36
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def open_store(settings: Settings) -> str:
+    """Return the address of the tracking store, creating ``mlruns/mlflow.db`` on first use.
+
+    The schema is created under a file lock, because MLflow corrupts it when two processes are first at once;
+    write-ahead logging is switched on, so that readers do not block the writer.
+    """
+    runs = settings.runs.resolve()
+    uri = f"sqlite:///{runs / 'mlflow.db'}"
+    ready = runs / ".mlflow-ready"
+    try:
+        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
+        with FileLock(runs / ".mlflow.lock", timeout=120):
+            if not (ready.exists() and (runs / "mlflow.db").exists()):
+                MlflowClient(uri).search_experiments(max_results=1)
+                _use_write_ahead_log(runs / "mlflow.db")
+                ready.touch()
+    except (OSError, MlflowException) as error:
+        raise StoreError(f"the tracking store at {runs} cannot be opened: {error}") from error
+    return uri
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """One open run: what is logged here stands in the MLflow UI under its id."""
+
+    id: str
+    client: MlflowClient
+    artifacts: str
+    owned: bool
+    """Whether whoever holds this run also ends it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's artifacts are on disk."""
+        return Path(url2pathname(urlsplit(self.artifacts).path))
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log many numbers in one transaction; what is None or not a number is left out."""
+        now = int(time.time() * 1000)
+        rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
+        for start_at in range(0, len(rows), 1000):
+            self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; a value longer than the store takes is cut."""
+        rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
+        for start_at in range(0, len(rows), 100):
+            self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags; those that exist are replaced."""
+        self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
+
+    def content(self, name: str, content: bytes | str) -> None:
+        """Store an artifact at the relative path ``name``, such as ``figures/roc.png``."""
+        path = Path(name)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / path.name
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+            self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Store an existing file as an artifact."""
+        self.client.log_artifact(self.id, str(path), folder)
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Store a table twice over: CSV for programs under ``tables/``, and JSON records beside it."""
+        self.content(f"tables/{name}.csv", frame.to_csv(index=False))
+        self.content(f"tables/{name}.json", frame.to_json(orient="records"))
+
+    def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
+        """Record which data this run used, by the hash of their content."""
+        dataset = Dataset(
+            name=name,
+            digest=content_hash[:_LONGEST_DIGEST],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            schema=json.dumps({"columns": {str(k): str(v) for k, v in frame.dtypes.items()}}),
+            profile=json.dumps({"num_rows": len(frame)}),
+        )
+        tags = [InputTag("mlflow.data.context", "corpus")]
+        self.client.log_inputs(self.id, [DatasetInput(dataset, tags)])
+        self.tags({f"{name}.content_hash": content_hash})
+
+    def register(self, folder: Path, tags: Mapping[str, str]) -> str:
+        """Store a model's folder and register it as the champion of ``patch-validity``; return its version."""
+        self.client.log_artifacts(self.id, str(folder), "model")
+        try:
+            self.client.create_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
+        source = f"{self.artifacts}/model"
+        version = self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags))
+        self.client.set_registered_model_alias(MODEL, CHAMPION, version.version)
+        return str(version.version)
+
+    def finish(self, *, failed: bool = False) -> None:
+        """End the run, if it is ours to end."""
+        if self.owned:
+            self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
+
+
+def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
+    """Return the run that is already open under ``run_id``, or a new one of this name where that is empty."""
+    client = MlflowClient(open_store(settings))
+    try:
+        if run_id:
+            return TrackedRun(run_id, client, client.get_run(run_id).info.artifact_uri, owned=False)
+        run = client.create_run(_experiment_id(client, settings, name), run_name=name)
+    except MlflowException as error:
+        raise StoreError(f"run {run_id or name!r} cannot be opened: {error}") from error
+    return TrackedRun(run.info.run_id, client, run.info.artifact_uri, owned=True)
+
+
+@contextmanager
+def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
+    """Open a new run in the MLflow experiment ``name``; it ends finished, or failed where the block raises."""
+    run = join(settings, "", name)
+    try:
+        yield run
+    except BaseException:
+        run.finish(failed=True)
+        raise
+    run.finish()
+
+
+def champion(settings: Settings, folder: Path) -> Path:
+    """Copy the champion's model folder into ``folder`` and return where it is.
+
+    Raises :class:`~crisol.errors.StoreError` where no model was registered yet.
+    """
+    client = MlflowClient(open_store(settings))
+    try:
+        version = client.get_model_version_by_alias(MODEL, CHAMPION)
+        return Path(client.download_artifacts(version.run_id, "model", str(folder)))
+    except MlflowException as error:
+        raise StoreError(
+            f"no {MODEL}@{CHAMPION} yet; `crisol run experiments/compare_variants.yaml` makes one"
+        ) from error
+
+
+def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
+    with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = (settings.runs.resolve() / "artifacts" / name).as_uri()
+        return str(client.create_experiment(name, artifact_location=location))
+
+
+def _use_write_ahead_log(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
