@@ -30,7 +30,18 @@ from crisol.wargame.vulnerability import Vulnerability, load
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["COLUMNS", "Plan", "Shard", "build", "content_hash", "judge", "load_table", "save_table"]
+__all__ = [
+    "COLUMNS",
+    "Plan",
+    "Recheck",
+    "Shard",
+    "build",
+    "content_hash",
+    "judge",
+    "load_table",
+    "reexecute",
+    "save_table",
+]
 
 REFEREE_VERSION = "1"
 COLUMNS = (
@@ -62,6 +73,16 @@ class Shard:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """A label before and after its candidate was executed again, each as ``outcome:reason``."""
+
+    vulnerability: str
+    name: str
+    before: str
+    after: str
+
+
 def build(
     vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
 ) -> Iterator[Shard]:
@@ -73,9 +94,40 @@ def build(
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=context) as pool:
+    with _pool(jobs) as pool:
         yield from _gather(pool, vulnerabilities, plan)
+
+
+def reexecute(
+    frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
+) -> Iterator[Recheck]:
+    """Execute the candidates of a table again, yielding every label with what it is now."""
+    known = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
+    columns = ["name", "diff", "outcome", "reason"]
+    with _pool(jobs) as pool:
+        futures = [
+            pool.submit(_rejudge, known[str(name)], rows[columns].to_numpy().tolist(), plan)
+            for name, rows in frame.groupby("vulnerability")
+            if str(name) in known
+        ]
+        for future in as_completed(futures):
+            yield from future.result()
+
+
+def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
+    vulnerability = load(folder)
+    with open_match(vulnerability, choose(plan.sandbox), plan.cache) as match:
+        checked = []
+        for name, text, outcome, reason in rows:
+            verdict = match.judge(text)
+            after = f"{verdict.outcome}:{verdict.reason or ''}"
+            checked.append(Recheck(vulnerability.id, name, f"{outcome}:{reason}", after))
+    return checked
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Start processes of their own: a forked child would inherit the caller's threads and locks half-way."""
+    return ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
 
 
 def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: Plan) -> Iterator[Shard]:

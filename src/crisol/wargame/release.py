@@ -30,21 +30,26 @@ _MAX_BYTES = 256 << 20
 # pip's own finder and session know every index, certificate and proxy that the user configured; running them
 # apart keeps pip's logging and internals out of our process. `pip download` would execute an sdist's setup.py.
 _DOWNLOAD = """
+import shutil
 import sys
 from pip._internal.commands import create_command
 package, archive, target = sys.argv[1:]
 command = create_command("download")
 options, _ = command.parse_args(["--disable-pip-version-check"])
-session = command.get_default_session(options)
-finder = command._build_package_finder(options, session)
-links = [c.link for c in finder.find_all_candidates(package) if c.link.filename == archive]
-if not links:
-    sys.exit(f"the index offers no {archive}")
-response = session.get(links[0].url_without_fragment, stream=True)
-response.raise_for_status()
-with open(target, "wb") as out:
-    for chunk in response.iter_content(1 << 16):
-        out.write(chunk)
+with command.main_context():
+    session = command.get_default_session(options)
+    finder = command._build_package_finder(options, session)
+    links = [c.link for c in finder.find_all_candidates(package) if c.link.filename == archive]
+    if not links:
+        sys.exit(f"the index offers no {archive}")
+    if links[0].is_file:
+        shutil.copyfile(links[0].file_path, target)
+        sys.exit()
+    response = session.get(links[0].url_without_fragment, stream=True)
+    response.raise_for_status()
+    with open(target, "wb") as out:
+        for chunk in response.iter_content(1 << 16):
+            out.write(chunk)
 """
 
 

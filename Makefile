@@ -1,0 +1,81 @@
+# The front door. Everything below works in a fresh clone with Python 3.11, make and git.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# One index for pip and uv: the one that pip is configured for, if any.
+INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
+UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+export OMP_NUM_THREADS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crisol needs Python 3.11 or newer; set PYTHON=")'
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/uv
+	@$(UV) --constraint requirements.lock --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml requirements.lock | $(BIN)/uv
+	@$(UV) --constraint requirements.lock --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml requirements.lock | $(BIN)/uv
+	@$(UV) --constraint requirements.lock --editable '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+.PHONY: setup
+setup: $(VENV)/.installed ## make the virtual environment
+
+.PHONY: run
+run: setup ## the main job: ground truth, models, A/B experiment, report
+	@$(BIN)/crisol demo
+
+.PHONY: test
+test: $(VENV)/.installed-test lint-only ## lint, types, import contract, all tests, notebooks
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.installed-test lint-only ## lint, types and import contract alone
+
+.PHONY: lint-only
+lint-only: $(VENV)/.installed-test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check src tests experiments
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports > .ruff_cache/imports.txt || (cat .ruff_cache/imports.txt; exit 1)
+
+.PHONY: notebooks
+notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sources
+	@$(BIN)/python -m crisol.lab.papermill notebooks/*.py
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## every benchmark, each a ratio to a baseline of the same run
+	@for script in experiments/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.PHONY: ui
+ui: setup ## open MLflow on the runs
+	@$(BIN)/crisol ui
+
+.PHONY: lab
+lab: setup ## start JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+.PHONY: lock
+lock: $(BIN)/uv ## resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
+	    --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## remove what can be made again, but neither runs nor downloads
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

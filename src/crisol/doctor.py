@@ -1,0 +1,97 @@
+"""What this machine has, and what each missing thing costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crisol.errors import SandboxUnavailable
+from crisol.wargame.sandbox import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crisol.config import Settings
+
+__all__ = ["Finding", "examine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination: what was looked for, what was found, what its absence costs, and if it is there."""
+
+    name: str
+    found: str
+    cost: str
+    ok: bool = True
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at sandbox, stores, package index and cores; each finding takes a moment."""
+    try:
+        kind = choose(settings.crisol_sandbox).kind
+        yield Finding("sandbox", str(kind), "no wargame runs; --sandbox=weak marks every verdict so")
+    except SandboxUnavailable as error:
+        yield Finding(
+            "sandbox", str(error), "no wargame runs; --sandbox=weak marks every verdict so", ok=False
+        )
+    yield _redis(settings)
+    yield _postgres(settings)
+    yield _index()
+    cores = os.cpu_count() or 1
+    yield Finding("cores", str(cores), "a campaign takes one process per core", ok=cores > 1)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    yield Finding(
+        "python", python, "the labels of the pypi corpus hold on 3.11", ok=sys.version_info[:2] == (3, 11)
+    )
+
+
+def _redis(settings: Settings) -> Finding:
+    cost = "cache and buckets live in one process"
+    if settings.redis_url:
+        import redis  # noqa: PLC0415 - only where it is configured
+
+        try:
+            with redis.Redis.from_url(settings.redis_url, socket_timeout=1.0) as client:
+                version = client.info("server")["redis_version"]
+            return Finding("Redis", f"{version} at REDIS_URL", cost)
+        except redis.RedisError as error:
+            return Finding("Redis", f"REDIS_URL does not answer: {error}", cost, ok=False)
+    program = shutil.which("redis-server")
+    return Finding(
+        "Redis", f"REDIS_URL is not set{f' ({program} is installed)' if program else ''}", cost, ok=False
+    )
+
+
+def _postgres(settings: Settings) -> Finding:
+    cost = "trials live in a DuckDB file, one writer at a time"
+    if settings.postgres_dsn:
+        import psycopg  # noqa: PLC0415 - only where it is configured
+
+        try:
+            with psycopg.connect(settings.postgres_dsn, connect_timeout=2) as connection:
+                version = connection.info.server_version
+            return Finding("PostgreSQL", f"{version // 10000} at DATABASE_URL", cost)
+        except psycopg.Error as error:
+            return Finding(
+                "PostgreSQL", f"DATABASE_URL does not answer: {str(error).splitlines()[0]}", cost, ok=False
+            )
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    note = f" ({installed[-1]} is installed)" if installed else ""
+    return Finding("PostgreSQL", f"DATABASE_URL is not set{note}", cost, ok=False)
+
+
+def _index() -> Finding:
+    cost = "the arena alone: no real CVEs beyond what is cached"
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "index", "versions", "pip"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return Finding("package index", "no answer in 20 s", cost, ok=False)
+    answers = done.returncode == 0
+    return Finding("package index", "answers" if answers else "does not answer", cost, ok=answers)

@@ -1,0 +1,94 @@
+"""Archives of the index are checked and unpacked so that nothing of them can reach beyond their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from crisol.errors import IndexUnavailable, IntegrityError
+from crisol.wargame import release
+from crisol.wargame.release import Archive, unpacked
+
+
+def sdist(path: Path, members: dict[str, bytes], link: str = "") -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        if link:
+            info = tarfile.TarInfo("pkg-1.0/link")
+            info.type, info.linkname = tarfile.SYMTYPE, link
+            tar.addfile(info)
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package index of the file system, the only one that pip may ask."""
+    root = tmp_path / "index"
+    root.mkdir()
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nno-index = true\nfind-links = {root}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(root))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    return root
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_unpacks_without_links_once(index: Path, tmp_path: Path) -> None:
+    """The top folder of an sdist and every link are left out; the second call needs no index."""
+    path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/src/a.py": b"x = 1\n"}, link="/etc/passwd")
+    archive = Archive("pkg", path.name, digest(path), "src")
+    root = unpacked(archive, tmp_path / "cache")
+    path.unlink()
+    assert unpacked(archive, tmp_path / "cache") == root
+    assert [p.name for p in root.parent.rglob("*") if p.is_file() or p.is_symlink()] == ["a.py"]
+
+
+def test_a_wrong_hash_is_refused(index: Path, tmp_path: Path) -> None:
+    """Content that is not what was pinned leaves nothing behind."""
+    path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/a.py": b""})
+    with pytest.raises(IntegrityError, match="expected"):
+        unpacked(Archive("pkg", path.name, "0" * 64), tmp_path / "cache")
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file() and p.suffix != ".lock"]
+
+
+@pytest.mark.parametrize("name", ["pkg-1.0/../../evil", "/evil", "pkg-1.0/..\\evil"])
+def test_unsafe_names_are_refused(index: Path, tmp_path: Path, name: str) -> None:
+    """No member is written outside the folder."""
+    path = sdist(index / "pkg-1.0.tar.gz", {name: b"x"})
+    with pytest.raises(IntegrityError, match="unsafe"):
+        unpacked(Archive("pkg", path.name, digest(path)), tmp_path / "cache")
+
+
+def test_a_bomb_is_refused(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an archive unpacks to is bounded."""
+    monkeypatch.setattr(release, "_MAX_BYTES", 1000)
+    path = index / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("pkg/a.py", b"0" * 2000)
+    with pytest.raises(IntegrityError, match="more than"):
+        unpacked(Archive("pkg", path.name, digest(path)), tmp_path / "cache")
+
+
+def test_a_missing_release_says_so(index: Path, tmp_path: Path) -> None:
+    """The message names the archive and where to look."""
+    with pytest.raises(IndexUnavailable, match=r"pkg-9\.tar\.gz.*check pip's index"):
+        unpacked(Archive("pkg", "pkg-9.tar.gz", "0" * 64), tmp_path / "cache")
+
+
+def test_a_wrong_root_says_so(index: Path, tmp_path: Path) -> None:
+    """The message names the key to correct."""
+    path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/a.py": b""})
+    with pytest.raises(IntegrityError, match="root"):
+        unpacked(Archive("pkg", path.name, digest(path), "lib"), tmp_path / "cache")
