@@ -34,6 +34,11 @@ class _Text:
         self.lines = text.split("\n")
         self.text = text
         self.tree = ast.parse(text)
+        bodies = (value for node in ast.walk(self.tree) for _, value in ast.iter_fields(node))
+        siblings = (
+            body for body in bodies if isinstance(body, list) and body and isinstance(body[0], ast.stmt)
+        )
+        self.following: dict[ast.AST, ast.stmt] = {a: b for body in siblings for a, b in pairwise(body)}
         self._starts = [0]
         for line in self.lines:
             self._starts.append(self._starts[-1] + len(line) + 1)
@@ -139,12 +144,10 @@ def _swap_call(text: _Text, node: ast.AST) -> Iterator[str]:
 
 
 def _move_guard(text: _Text, node: ast.AST) -> Iterator[str]:
-    for body in (getattr(node, name, []) for name in ("body", "orelse", "finalbody")):
-        for guard, after in pairwise(body) if isinstance(body, list) else ():
-            if isinstance(guard, ast.If) and isinstance(after, ast.stmt):
-                swapped = text.put(after, text.of(guard))
-                start, end = text.span(guard)
-                yield swapped[:start] + text.of(after) + swapped[end:]
+    if isinstance(node, ast.If) and (after := text.following.get(node)):
+        swapped = text.put(after, text.of(node))
+        start, end = text.span(node)
+        yield swapped[:start] + text.of(after) + swapped[end:]
 
 
 def _add_comment(text: _Text, node: ast.AST) -> Iterator[str]:
