@@ -8,8 +8,9 @@ import pytest
 from mlflow import MlflowClient
 
 from crisol.config import Settings
-from crisol.lab.experiment import load, resolve
-from crisol.lab.papermill import CellFailed, execute
+from crisol.lab.experiment import load
+from crisol.lab.papermill import CellFailed
+from crisol.lab.papermill import run as execute
 from crisol.lab.tracking import open_store
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.mark.integration
 def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(settings: Settings) -> None:
-    experiment = resolve(load(settings.crisol_root / "experiments" / "toy.yaml"), {"seed": "9"})
-    finished = execute(settings, experiment, progress=False)
+    experiment = load(settings.crisol_root / "experiments" / "toy.yaml")
+    finished = execute(experiment, {"seed": "9"}, settings, progress=False)
 
+    assert finished.notebook.is_file()
     run = MlflowClient(open_store(settings)).get_run(finished.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"seed_seen": 9.0}
@@ -77,9 +79,9 @@ def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(sett
 
 @pytest.mark.integration
 def test_a_failing_cell_is_told_in_its_own_words_and_the_rest_is_kept(settings: Settings) -> None:
-    experiment = resolve(load(settings.crisol_root / "experiments" / "toy.yaml"), {"fail": "true"})
+    experiment = load(settings.crisol_root / "experiments" / "toy.yaml")
     with pytest.raises(CellFailed, match="ZeroDivisionError") as caught:
-        execute(settings, experiment, progress=False)
+        execute(experiment, {"fail": "true"}, settings, progress=False)
 
     assert caught.value.exit_code != 0
     run = MlflowClient(open_store(settings)).get_run(caught.value.run_id)

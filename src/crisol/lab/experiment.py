@@ -6,7 +6,7 @@ says which there are, their types and their smoke-size defaults. Anything else i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import yaml
 from crisol.errors import ExperimentError
 from crisol.lab.parameters import Parameter, read_parameters
 
-__all__ = ["RESERVED", "Experiment", "dump", "load", "resolve"]
+__all__ = ["RESERVED", "Experiment", "dump", "load", "overrides", "resolve"]
 
 RESERVED = frozenset({"run_id"})
 """Parameters that the runner sets itself, never an experiment."""
@@ -82,7 +82,18 @@ def load(path: Path) -> Experiment:
     return experiment
 
 
-def resolve(experiment: Experiment, overrides: Mapping[str, str]) -> Experiment:
+def overrides(options: Iterable[str]) -> dict[str, str]:
+    """Read ``name=value`` options; of a name that is given twice, the last one counts."""
+    read = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign:
+            raise ExperimentError(f"-P {option}: write it as name=value")
+        read[name.strip()] = value
+    return read
+
+
+def resolve(experiment: Experiment, changes: Mapping[str, str]) -> Experiment:
     """Return the experiment with every parameter of its notebook set: default, then file, then override.
 
     Override values are text, as typed on a command line, and read as the type of the parameter's default;
@@ -93,7 +104,7 @@ def resolve(experiment: Experiment, overrides: Mapping[str, str]) -> Experiment:
     values = {name: parameter.default for name, parameter in known.items()}
     values |= {name: known[name].accept(value) for name, value in experiment.parameters.items()}
     seed = experiment.seed
-    for name, text in overrides.items():
+    for name, text in changes.items():
         if name not in known and name != "seed":
             raise _unknown(name, known, f"-P {name}={text}")
         if name == "seed":

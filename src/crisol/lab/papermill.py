@@ -7,6 +7,7 @@ resolved parameters are stored as that run's artifacts; a failing cell leaves al
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,8 @@ from nbconvert import HTMLExporter
 
 from crisol.config import Settings
 from crisol.errors import ExperimentError
-from crisol.lab.experiment import Experiment, dump
+from crisol.lab.experiment import Experiment, dump, resolve
+from crisol.lab.pairing import paired
 from crisol.lab.parameters import read_parameters
 from crisol.lab.tracking import TrackedRun, open_store, start
 
@@ -27,7 +29,7 @@ with warnings.catch_warnings():
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
-__all__ = ["CellFailed", "Finished", "execute", "to_html", "to_notebook"]
+__all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
 
@@ -44,37 +46,36 @@ class CellFailed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A notebook that ran to its end: the run that holds it and the folder of its artifacts."""
+    """A notebook that ran to its end: the run that holds it, the folder of its artifacts, and the executed notebook."""
 
     run_id: str
     artifacts: Path
+    notebook: Path
 
 
-def execute(settings: Settings, experiment: Experiment, *, progress: bool = True) -> Finished:
-    """Run a resolved experiment and return where its results are.
+def run(
+    experiment: Experiment, overrides: Mapping[str, str], settings: Settings, *, progress: bool = True
+) -> Finished:
+    """Run an experiment with some parameters changed and return where its results are.
 
     Raises :class:`CellFailed` with the cell's traceback when the notebook fails; the partial notebook is kept.
     """
+    experiment = resolve(experiment, overrides)
     reserved = read_parameters(experiment.notebook)
     if "seed" not in reserved or "run_id" not in reserved:
         raise ExperimentError(f"{experiment.notebook}: the parameters cell must have 'seed' and 'run_id'")
     open_store(settings)
-    with start(settings, experiment.name) as run:
-        run.params({"seed": experiment.seed, **experiment.parameters})
-        run.tags({"crisol.question": experiment.question, "mlflow.note.content": experiment.question})
-        run.content("experiment.yaml", dump(experiment))
-        _execute(settings, experiment, run, progress=progress)
-    return Finished(run.id, run.folder)
-
-
-def to_notebook(source: Path) -> nbformat.NotebookNode:
-    """Return a ``.py`` notebook as the notebook it is paired with, without outputs."""
-    return jupytext.read(source, fmt="py:percent")
+    with start(settings, experiment.name) as tracked:
+        tracked.params({"seed": experiment.seed, **experiment.parameters})
+        tracked.tags({"crisol.question": experiment.question, "mlflow.note.content": experiment.question})
+        tracked.content("experiment.yaml", dump(experiment))
+        _execute(settings, experiment, tracked, progress=progress)
+    return Finished(tracked.id, tracked.folder, tracked.folder / f"{experiment.notebook.stem}.ipynb")
 
 
 def to_html(notebook: nbformat.NotebookNode) -> str:
     """Return a notebook as one HTML page that loads nothing from anywhere."""
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # traitlets' constructors have no types
         template_name="lab", mathjax_url="", require_js_url="", jquery_url="", embed_images=True
     )
     exporter.mermaid_js_url = ""
@@ -86,7 +87,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
     with TemporaryDirectory() as folder:
         source = Path(folder) / "source.ipynb"
         result = Path(folder) / f"{experiment.notebook.stem}.ipynb"
-        nbformat.write(to_notebook(experiment.notebook), source)
+        source.write_text(paired(experiment.notebook), encoding="utf-8")
         try:
             execute_notebook(
                 source,
@@ -107,4 +108,4 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
 
 def _keep(run: TrackedRun, result: Path) -> None:
     run.file(result)
-    run.content(f"{result.stem}.html", to_html(nbformat.read(result, as_version=4)))
+    run.content(f"{result.stem}.html", to_html(jupytext.read(result)))

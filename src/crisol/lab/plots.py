@@ -18,19 +18,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
+from crisol.lab.picture import Picture
 
-__all__ = ["confusion", "curves", "forest", "labels", "png", "reliability", "trajectory"]
+__all__ = ["confusion", "curves", "forest", "labels", "picture", "reliability", "trajectory"]
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
 _STYLES = ("-", "--", "-.", ":")
 
 
-def png(figure: Figure, dpi: int = 120) -> bytes:
-    """Return the figure as PNG bytes."""
+def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
+    """Return the figure as a PNG with its reading."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
+    return Picture(caption, buffer.getvalue())
 
 
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
@@ -103,7 +104,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
     counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
-    order = sorted(counts.columns, key=lambda name: (name != "valid", -int(counts[name].sum())))
+    order = sorted(counts.columns, key=lambda name: (name != "valid", -counts[name].to_numpy().sum()))
     figure, (axis,) = _axes(
         1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"What the wargame said, by {by}"
     )

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 import warnings
@@ -26,6 +27,7 @@ from filelock import FileLock
 
 from crisol.config import Settings
 from crisol.errors import StoreError
+from crisol.lab.picture import Picture
 
 # MLflow reads both once, when it is first imported, and reports home unless they are set.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -40,7 +42,7 @@ with warnings.catch_warnings():
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
 
-__all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", "start"]
+__all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", "start", "ui_command"]
 
 MODEL = "patch-validity"
 CHAMPION = "champion"
@@ -112,6 +114,12 @@ class TrackedRun:
             file = Path(folder) / path.name
             file.write_bytes(content if isinstance(content, bytes) else content.encode())
             self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
+
+    def picture(self, name: str, picture: Picture) -> Picture:
+        """Store a picture and its caption under ``figures/``; returned, so that a notebook's cell can end in it."""
+        self.content(f"figures/{name}.png", picture.png)
+        self.content(f"figures/{name}.txt", picture.caption)
+        return picture
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """Store an existing file as an artifact."""
@@ -187,11 +195,17 @@ def champion(settings: Settings, folder: Path) -> Path:
     client = MlflowClient(open_store(settings))
     try:
         version = client.get_model_version_by_alias(MODEL, CHAMPION)
-        return Path(client.download_artifacts(version.run_id, "model", str(folder)))
+        return Path(client.download_artifacts(str(version.run_id), "model", str(folder)))
     except MlflowException as error:
         raise StoreError(
             f"no {MODEL}@{CHAMPION} yet; `crisol run experiments/compare_variants.yaml` makes one"
         ) from error
+
+
+def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
+    return [*command, "--host", "127.0.0.1", "--port", str(port)], dict(os.environ)
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:

@@ -1,0 +1,76 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What did running the exploits tell us about the candidate patches?
+#
+# Each candidate patch was *wargamed*: the proof of vulnerability (PoV) must succeed on the vulnerable code and fail
+# on the patched code, and the code must still work. No label is written by hand.
+
+# %% tags=["parameters"]
+seed = 0
+run_id = ""
+corpus: str = ""  # path of a corpus table; empty: execute two of our own vulnerabilities now
+
+# %%
+from crisol.config import load_settings
+from crisol.lab import ground_truth, plots, tracking
+from crisol.wargame.corpus import content_hash
+
+settings = load_settings()
+run = tracking.join(settings, run_id, "ground_truth")
+
+# %%
+frame = ground_truth.open_corpus(settings, corpus, seed)
+run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+
+# %% [markdown]
+# ## How much is there, and how many candidates are right?
+
+# %%
+composition = ground_truth.composition(frame)
+run.table("composition", composition)
+composition
+
+# %%
+run.metrics(ground_truth.facts(frame))
+ground_truth.facts(frame)
+
+# %% [markdown]
+# `share_valid_basic` is the share that survives the PoVs and the checks alone; `share_valid` also asks for the static
+# gate and for agreement with the reference fix. The gap between the two is how many wrong patches a lenient label
+# would have taught a model to accept.
+
+# %%
+run.picture(
+    "labels_by_vulnerability",
+    plots.picture(plots.labels(frame), "What the wargame said of the candidates of each vulnerability."),
+)
+
+# %% [markdown]
+# A vulnerability whose bar has one colour only teaches a model nothing about right and wrong *within* that bug; such
+# bars are why results are read by vulnerability and not by patch.
+
+# %%
+run.picture(
+    "labels_by_origin",
+    plots.picture(plots.labels(frame, by="origin"), "What the wargame said, by where the patch came from."),
+)
+
+# %% [markdown]
+# Where an origin is nearly all of one colour, a model could learn who wrote a patch instead of whether it is right.
+
+# %%
+reasons = ground_truth.by_reason(frame)
+run.table("reasons", reasons)
+reasons
+
+# %%
+run.finish()

@@ -1,0 +1,81 @@
+"""Ground truth for notebooks: open a corpus table, or make a tiny one on the spot, and say what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from crisol.config import Settings
+from crisol.errors import DatasetError
+from crisol.records import Outcome
+from crisol.wargame.corpus import Plan, build, load_table
+from crisol.wargame.vulnerability import find
+
+__all__ = ["SMOKE", "by_reason", "composition", "facts", "open_corpus", "wargames_per_second"]
+
+SMOKE = ("arena-login-redirect", "arena-order-sql")
+"""What an empty ``corpus`` parameter means: two of our own programs, executed within seconds and offline."""
+
+_SMOKE_MUTANTS = 12
+
+
+def open_corpus(settings: Settings, corpus: str, seed: int) -> pd.DataFrame:
+    """Return the corpus table at the path ``corpus``, or the smoke table where that is empty.
+
+    A relative path starts at the workbench's root. The smoke table is executed once and then read from its
+    shards. Raises :class:`~crisol.errors.DatasetError` on a table without a single verdict.
+    """
+    if corpus:
+        frame = load_table(settings.crisol_root / Path(corpus))
+    else:
+        plan = Plan(settings.cache, _SMOKE_MUTANTS, seed, settings.crisol_sandbox)
+        chosen = find(settings.vulnerabilities, only=list(SMOKE))
+        frame = pd.concat([shard.rows for shard in build(chosen, plan)], ignore_index=True)
+    frame = frame.sort_values(["vulnerability", "id"], ignore_index=True)
+    if not (frame["outcome"] != Outcome.INCONCLUSIVE).any():
+        raise DatasetError(f"{corpus or 'the smoke corpus'}: no patch has a verdict; crisol doctor says why")
+    return frame
+
+
+def facts(frame: pd.DataFrame) -> dict[str, float]:
+    """Return the numbers that describe a corpus as a whole; times are in seconds."""
+    conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
+    return {
+        "vulnerabilities": float(frame["vulnerability"].nunique()),
+        "candidates": float(len(frame)),
+        "inconclusive": float(len(frame) - len(conclusive)),
+        "share_valid": float((conclusive["outcome"] == Outcome.VALID).mean()),
+        "share_valid_basic": float((conclusive["basic_outcome"] == Outcome.VALID).mean()),
+        "median_seconds": float(frame["seconds"].median()),
+        "wargames_per_second": wargames_per_second(frame),
+    }
+
+
+def wargames_per_second(frame: pd.DataFrame) -> float:
+    """Return how many wargames one process finishes in a second, by the time that each of them took."""
+    total = float(frame["seconds"].sum())
+    return len(frame) / total if total > 0 else float("nan")
+
+
+def composition(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each vulnerability: what it is, how many candidates, and what became of them."""
+    outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
+        columns=[str(o) for o in Outcome], fill_value=0
+    )
+    grouped = pd.concat([frame[["vulnerability", "cwe", "project", "seconds"]], outcome], axis=1).groupby(
+        ["vulnerability", "cwe", "project"], sort=True
+    )
+    counts = grouped[[str(o) for o in Outcome]].sum().astype(int)
+    counts.insert(0, "candidates", grouped.size())
+    counts["median_seconds"] = grouped["seconds"].median().round(3)
+    return counts.reset_index()
+
+
+def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return how many candidates each origin and reason has, at both strengths of the label."""
+    names = {"origin": frame["origin"].astype(str)}
+    strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()
+    basic = pd.DataFrame(names | {"reason": frame["basic_reason"].replace("", "valid")}).value_counts()
+    both = pd.DataFrame({"basic": basic, "strict": strict}).fillna(0).astype(int)
+    return both.sort_index().reset_index()

@@ -1,0 +1,45 @@
+"""The pairing of notebooks: ``NN_topic.py`` is edited, ``NN_topic.ipynb`` beside it is derived.
+
+``python -m crisol.lab.pairing notebooks`` derives every one of a folder again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+__all__ = ["pair", "paired"]
+
+
+def paired(source: Path) -> str:
+    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook: no outputs, the same at every call."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = {
+        "jupytext": {"formats": "ipynb,py:percent"},
+        "kernelspec": notebook.metadata.get("kernelspec", {}),
+        "language_info": {"name": "python"},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index:02d}"
+    text: str = nbformat.writes(notebook, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]  # has none
+    return text.rstrip("\n") + "\n"
+
+
+def pair(folder: Path) -> list[Path]:
+    """Write the ``.ipynb`` of every notebook of a folder and return those whose text changed."""
+    changed = []
+    for source in sorted(folder.glob("*.py")):
+        target, text = source.with_suffix(".ipynb"), paired(source)
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.write_text(text, encoding="utf-8")
+            changed.append(target)
+    return changed
+
+
+if __name__ == "__main__":
+    for path in pair(Path(sys.argv[1])):
+        sys.stdout.write(f"{path}\n")
