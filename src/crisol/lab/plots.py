@@ -156,7 +156,8 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
         axis.fill_between(part["trials"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
         axis.plot(part["trials"], part["estimate"], color=colour, linestyle=style, label=str(arm))
     axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
-    axis.legend(fontsize=8, frameon=False, loc="lower right")
+    if len(frame):
+        axis.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
