@@ -126,9 +126,9 @@ class TrackedRun:
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store a table twice over: CSV for programs under ``tables/``, and JSON records beside it."""
+        """Store a table under ``tables/``, as CSV for people and as JSON, which keeps types and empty tables."""
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
-        self.content(f"tables/{name}.json", frame.to_json(orient="records"))
+        self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
         """Record which data this run used, by the hash of their content."""
@@ -206,6 +206,11 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
     """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
     return [*command, "--host", "127.0.0.1", "--port", str(port)], dict(os.environ)
+
+
+def _to_json(frame: pd.DataFrame) -> str:
+    rows = json.loads(frame.to_json(orient="values", double_precision=15))
+    return json.dumps({"columns": [str(name) for name in frame.columns], "rows": rows})
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
