@@ -77,7 +77,7 @@ def wargame(
     vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
-    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+    sandbox: Annotated[str, typer.Option(help="auto, namespaces, or weak (no isolation).")] = "",
 ) -> None:
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 inconclusive, 64 and above for wrong use."""
     from crisol.wargame.referee import open_match
@@ -93,7 +93,7 @@ def wargame(
     else:
         (subject,) = find(settings.vulnerabilities, only=[vulnerability])
     text = _read(patch)
-    with open_match(subject, choose(sandbox or settings.crisol_sandbox), settings.cache) as match:  # type: ignore[arg-type]  # choose() refuses other names itself
+    with open_match(subject, choose(sandbox or settings.crisol_sandbox), settings.cache) as match:
         steps = match.phases(text)
         verdict = None
         while verdict is None:

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8026, ge=0, le=65535)
     crisol_api_token: SecretStr | None = None
     crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
-    crisol_sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
+    crisol_sandbox: Literal["auto", "namespaces", "weak"] = "auto"
 
     @property
     def vulnerabilities(self) -> Path:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from crisol.wargame.sandbox import choose
 
 from crisol import diff
 from crisol.errors import DatasetError, DiffError, IndexUnavailable
@@ -25,6 +24,7 @@ from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.wargame.candidates import candidates, read_source
 from crisol.wargame.mutants import mutants
 from crisol.wargame.referee import Match, open_match
+from crisol.wargame.sandbox import choose
 from crisol.wargame.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
-from crisol.wargame.tampering import tampering
 from pyflakes import checker, messages
 
 from crisol import diff
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.wargame.candidates import read_source
+from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
+from crisol.wargame.tampering import tampering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping

@@ -1,0 +1,1 @@
+"""Wargames: the truth about a patch, established by execution."""

@@ -1,0 +1,11 @@
+"""Runs untrusted Python against a source tree, isolated, bounded, and with a verdict that it cannot forge.
+
+>>> from pathlib import Path
+>>> with choose().target(Path("target")) as target:  # doctest: +SKIP
+...     target.run(Script("pov.py", "import app, sys; sys.exit(app.flawed())", Role.POV))
+"""
+
+from crisol.wargame.sandbox.host import Sandbox, Target, choose
+from crisol.wargame.sandbox.protocol import Ending, Limits, Role, Run, SandboxKind, Script
+
+__all__ = ["Ending", "Limits", "Role", "Run", "Sandbox", "SandboxKind", "Script", "Target", "choose"]

@@ -1,0 +1,59 @@
+"""A static gate: does a patched file newly take hold of the process or of the interpreter?
+
+Honest fixes practically never do; a patch that wants to fool the referee from inside must.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+
+__all__ = ["tampering"]
+
+_MODULES = frozenset(
+    {"atexit", "ctypes", "gc", "faulthandler", "_posixsubprocess", "sitecustomize", "usercustomize"}
+)
+_ATTRIBUTES = frozenset({
+    "_exit", "_getframe", "_current_frames", "tb_frame", "f_back", "f_locals", "f_globals", "f_code", "gi_frame",
+    "cr_frame", "settrace", "setprofile", "addaudithook", "excepthook", "__excepthook__", "_posixsubprocess", "abort",
+    "co_consts", "get_objects", "get_referrers", "__traceback__", "meta_path", "path_hooks",
+})  # fmt: skip
+_QUALIFIED = frozenset({
+    "sys.exit", "sys.modules", "os.kill", "os.killpg", "signal.signal", "signal.setitimer", "signal.alarm",
+    "builtins.__dict__", "os.dup2", "os.closerange", "os.fork",
+})  # fmt: skip
+_NAMES = frozenset({"SystemExit", "exit", "quit", "__builtins__"})
+
+
+def tampering(before: str, after: str) -> str | None:
+    """Return what ``after`` uses more often than ``before`` of process control and introspection, or None.
+
+    A text that does not parse says nothing; the referee refuses it elsewhere.
+    """
+    try:
+        old, new = _capabilities(before), _capabilities(after)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    added = sorted((new - old).keys())
+    return f"newly uses {', '.join(added)}" if added else None
+
+
+def _capabilities(text: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import(names=names):
+                found.update(alias.name for alias in names if alias.name.partition(".")[0] in _MODULES)
+            case ast.ImportFrom(module=str(module), names=names):
+                found.update(module for _ in names if module.partition(".")[0] in _MODULES)
+                found.update(f"{module}.{a.name}" for a in names if f"{module}.{a.name}" in _QUALIFIED)
+                found.update(a.name for a in names if a.name in _ATTRIBUTES)
+            case ast.Attribute(attr=attr) if attr in _ATTRIBUTES:
+                found[attr] += 1
+            case ast.Attribute(value=ast.Name(id=base), attr=attr) if f"{base}.{attr}" in _QUALIFIED:
+                found[f"{base}.{attr}"] += 1
+            case ast.Name(id=name) if name in _NAMES:
+                found[name] += 1
+            case ast.Constant(value=str(value)) if value in _ATTRIBUTES:
+                found[value] += 1
+    return found
