@@ -1,0 +1,16 @@
+"""A new picture replaces the member's older one; foreign paths are 404."""
+
+from avatars import Avatars, Upload
+
+GIF = b"GIF89a\x01\x00\x01\x00"
+
+avatars = Avatars("deep/pictures")
+first = avatars.store("ana", Upload("a.gif", "image/gif", GIF))
+other = avatars.store("bob", Upload("b.gif", "image/gif", GIF + b"b"))
+second = avatars.store("ana", Upload("c.gif", "image/gif", GIF + b"c"))
+assert avatars.serve(first).status == 404
+assert avatars.serve(second).body == GIF + b"c"
+assert avatars.serve(other).body == GIF + b"b"
+assert len(list(avatars.folder.iterdir())) == 2
+assert avatars.serve("/avatars/../secret").status == 404
+assert avatars.serve(second).headers["Cache-Control"] == "max-age=3600"
