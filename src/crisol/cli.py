@@ -42,13 +42,11 @@ Only = Annotated[list[str] | None, typer.Option(help="A vulnerability id; may be
 def main() -> None:
     """Run the command line; errors of Crisol's own print one line and set the exit code."""
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except CrisolError as error:
         err.print(f"[bold red]crisol:[/] {type(error).__name__}: ", end="")
         err.print(str(error), markup=False)
         sys.exit(error.exit_code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except typer.Abort:
         sys.exit(130)
     except Exception as error:  # click's usage errors know how to show themselves
@@ -57,6 +55,7 @@ def main() -> None:
             raise
         show()
         sys.exit(64)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 @app.command()

@@ -1,0 +1,231 @@
+"""What runs inside can neither leave, nor outlast its limits, nor speak for the script."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crisol.errors import SandboxError, SandboxUnavailable
+from crisol.wargame.sandbox import Ending, Limits, Role, Run, SandboxKind, Script, Target, choose
+
+HONEST = "def flawed():\n    return 0\n"
+POV = "import sys\nimport app\nsys.exit(app.flawed())\n"
+QUICK = Limits(
+    seconds=3.0, cpu_seconds=1.0, memory_mb=256, processes=16, file_mb=1, output_bytes=10_000, scratch_mb=8
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    (folder / "app.py").write_text(HONEST)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def target(tree: Path) -> Iterator[Target]:
+    with choose("namespaces").target(tree, limits=QUICK) as opened:
+        yield opened
+
+
+def run(target: Target, source: str, app: str | None = None) -> Run:
+    overlay = {} if app is None else {"app.py": app.encode()}
+    return target.run(Script("script.py", source, Role.POV), overlay)
+
+
+@pytest.mark.parametrize(("code", "text"), [(0, "0"), (1, "1"), (7, "7"), (0, ""), (0, "None"), (1, "'no'")])
+def test_the_code_is_what_the_script_says(target: Target, code: int, text: str) -> None:
+    """As in a plain interpreter: nothing and None are 0, a text is 1."""
+    ended = run(target, f"import sys\nsys.exit({text})\n")
+    assert (ended.ending, ended.code) == (Ending.EXITED, code)
+
+
+def test_the_end_of_the_script_is_zero(target: Target) -> None:
+    """A check may simply end; output is kept."""
+    ended = run(target, "print('hello')\n")
+    assert (ended.ending, ended.code, ended.stdout) == (Ending.EXITED, 0, "hello\n")
+
+
+def test_an_exception_is_told_with_its_traceback(target: Target) -> None:
+    """A script that breaks says where."""
+    ended = run(target, "import app\n1 / 0\n")
+    assert (ended.ending, ended.code) == (Ending.RAISED, None)
+    assert 'File "script.py", line 2' in ended.stderr
+
+
+def test_scripts_may_catch_their_own_exit(target: Target) -> None:
+    """The rewritten exit is still a SystemExit, and finally clauses run."""
+    source = "import sys\ntry:\n    sys.exit(1)\nexcept SystemExit:\n    print('caught')\nfinally:\n    sys.exit(0)\n"
+    ended = run(target, source)
+    assert (ended.code, ended.stdout) == (0, "caught\n")
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "import os\nos._exit(1)\n",
+        "import sys\nsys.exit(1)\n",
+        "raise SystemExit(1)\n",
+        "from sys import exit as flawed\n",
+        "import functools, sys\nflawed = functools.partial(sys.exit, 1)\n",
+        "import sys\nreal = sys.exit\nsys.exit = lambda code=0: real(1)\ndef flawed():\n    return 0\n",
+        "import builtins\nbuiltins.SystemExit = lambda code=0: KeyboardInterrupt()\ndef flawed():\n    return 0\n",
+        "import builtins, functools\nbuiltins.exec = print\ndef flawed():\n    return 0\n",
+        "import atexit, os\natexit.register(os._exit, 1)\ndef flawed():\n    return 0\n",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        (
+            "import os, threading\nthreading.Thread(target=os._exit, args=(1,)).start()\n"
+            "import time\ntime.sleep(0.5)\ndef flawed():\n    return 0\n"
+        ),
+        (
+            "import os\nfor fd in range(3, 64):\n    try:\n        os.write(fd, b'0:exited:1')\n    except OSError:\n"
+            "        pass\nos._exit(1)\n"
+        ),
+        "print('exited 1')\nimport sys\nprint('\\0' + '0.1', file=sys.stderr)\ndef flawed():\n    return 0\n",
+        (
+            "import sys\nmain = sys.modules['__main__']\nmain.__dict__['app'] = None\nmain.sys = None\ndef flawed():\n"
+            "    return 0\n"
+        ),
+        "import sys\nsys.settrace(lambda *a: sys.exit(1))\ndef flawed():\n    return 0\n",
+        "import sys\nsys.excepthook = lambda *a: None\nraise ValueError('x')\n",
+        "import os\nos.write = lambda *a: None\nos._exit = lambda *a: None\ndef flawed():\n    return 0\n",
+        (
+            "import sys\nfor fd in range(3, 64):\n    import os\n    try:\n        os.close(fd)\n    except OSError:\n"
+            "        pass\ndef flawed():\n    return 0\n"
+        ),
+    ],
+)
+def test_the_target_cannot_say_not_shown(target: Target, app: str) -> None:
+    """Whatever the target does at import or in the call, the code 1 is never attested for a script that means 0."""
+    ended = run(target, POV, app)
+    assert not (ended.ending is Ending.EXITED and ended.code == 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["sitecustomize.py", "usercustomize.py", "conftest.py", "json.py", "os.py", "ast.py"]
+)
+def test_planted_modules_do_not_run_before_the_script(target: Target, name: str) -> None:
+    """Files of the patched tree are not imported by the guest itself."""
+    planted = {name: b"import os\nos._exit(1)\n"}
+    ended = target.run(Script("script.py", "import sys\nsys.exit(0)\n", Role.POV), planted)
+    assert (ended.ending, ended.code) == (Ending.EXITED, 0)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open('/etc/shadow')",
+        "open('/usr/crisol', 'w')",
+        "open('/target/app.py', 'w')",
+        "open('/crisol', 'w')",
+        "import os\nos.listdir('/home')",
+        "import os\nos.listdir('/old')",
+        "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=1)",
+        "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000): raise OSError",
+        "import ctypes\nif ctypes.CDLL(None).ptrace(0, 0, 0, 0): raise OSError",
+        "import ctypes\nif ctypes.CDLL(None).mount(b'tmpfs', b'/scratch', b'tmpfs', 0, None): raise OSError",
+        "import os\nos.kill(1, 9)\nos.setuid(0)",
+    ],
+)
+def test_the_way_out_is_shut(target: Target, source: str) -> None:
+    """Secrets, the host's files, the network, new namespaces, tracing and privileges are refused."""
+    ended = run(target, source)
+    assert ended.ending is Ending.RAISED, ended
+    assert "Error" in ended.stderr
+
+
+def test_the_environment_is_empty(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process that the script can see carries the launcher's environment."""
+    monkeypatch.setenv("CRISOL_SECRET", "crisol-secret-value")
+    source = (
+        "import glob, os\nseen = repr(dict(os.environ))\n"
+        "for name in glob.glob('/proc/*/environ'):\n"
+        "    try:\n        seen += open(name).read()\n    except OSError:\n        pass\n"
+        "print('crisol-secret' in seen, 'HOME' in os.environ)\n"
+    )
+    assert run(target, source).stdout == "False False\n"
+
+
+def test_runs_do_not_see_each_other(target: Target) -> None:
+    """Every writable place is new for each run."""
+    places = ["/scratch/work", "/scratch", "/tmp", "/var/tmp", "/dev/shm"]
+    source = f"import os\nfor p in {places}:\n    print(os.listdir(p))\n    open(p + '/left', 'w').close()\n"
+    assert run(target, source).stdout == run(target, source).stdout
+
+
+def test_overlay_changes_one_run_only(target: Target, tree: Path) -> None:
+    """Files are changed, added and deleted for the run; the tree on disk stays."""
+    source = "import os, sys\nimport extra\nsys.exit(extra.CODE + os.path.exists('/target/app.py'))\n"
+    overlay = {"app.py": None, "extra/__init__.py": b"CODE = 5\n"}
+    assert target.run(Script("s.py", source, Role.POV), overlay).code == 5
+    assert run(target, POV).code == 0
+    assert (tree / "app.py").read_text() == HONEST
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ""])
+def test_overlay_stays_in_the_tree(target: Target, name: str) -> None:
+    """A name that leaves the tree is our error, not a run."""
+    with pytest.raises(SandboxError, match="outside"):
+        target.run(Script("s.py", "", Role.CHECK), {name: b""})
+
+
+@pytest.mark.parametrize(
+    ("source", "endings"),
+    [
+        ("while True: pass", {Ending.TIMEOUT}),
+        ("import time\ntime.sleep(60)", {Ending.TIMEOUT}),
+        ("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)", {Ending.TIMEOUT}),
+        ("x = bytearray(1 << 30)", {Ending.LIMIT}),
+        ("while True: print('x' * 1000)", {Ending.LIMIT}),
+        ("with open('big', 'wb') as f:\n    f.write(bytes(2 << 20))", {Ending.RAISED, Ending.NOT_ATTESTED}),
+        ("for n in range(99):\n    open(str(n), 'wb').write(bytes(1 << 19))", {Ending.RAISED}),
+        ("import os\nwhile True: os.fork()", {Ending.RAISED, Ending.TIMEOUT, Ending.NOT_ATTESTED}),
+    ],
+)
+def test_limits_hold(target: Target, source: str, endings: set[Ending]) -> None:
+    """Time, memory, output, file size, disk and processes are bounded, and the run ends soon after."""
+    start = time.monotonic()
+    assert run(target, source).ending in endings
+    assert time.monotonic() - start < QUICK.seconds + 5
+
+
+def test_nothing_outlives_the_run(target: Target) -> None:
+    """A detached process dies with its namespace."""
+    mark = f"crisol-{os.getpid()}-outlives"
+    source = f"import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    m = {mark!r}\n    time.sleep(60)\nsys.exit(0)\n"
+    start = time.monotonic()
+    assert run(target, source).code == 0
+    assert time.monotonic() - start < QUICK.seconds + 5
+
+
+def test_the_loopback_is_its_own(target: Target) -> None:
+    """A script may serve itself on 127.0.0.1 and cannot reach a server of the host."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        source = (
+            "import socket, sys\nown = socket.create_server(('127.0.0.1', 0))\n"
+            "socket.create_connection(own.getsockname()).close()\n"
+            f"try:\n    socket.create_connection(('127.0.0.1', {port}), timeout=1)\n"
+            "except OSError:\n    sys.exit(1)\nsys.exit(0)\n"
+        )
+        assert run(target, source).code == 1
+
+
+def test_weak_says_so_and_runs(tree: Path) -> None:
+    """Without isolation the same protocol holds, only when asked for by name."""
+    with choose("weak").target(tree, limits=QUICK) as target:
+        assert target.kind is SandboxKind.WEAK
+        assert run(target, POV).code == 0
+        assert run(target, POV, "def flawed():\n    return 1\n").code == 1
+        assert run(target, POV).code == 0
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    """A misspelt kind does not fall back to anything."""
+    with pytest.raises(SandboxUnavailable, match="docker"):
+        choose("docker")
