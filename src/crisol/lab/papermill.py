@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
+from jupyter_client import AsyncKernelManager
 from nbconvert import HTMLExporter
 
 from crisol.config import Settings
@@ -76,9 +77,15 @@ def run(
 def to_html(notebook: nbformat.NotebookNode) -> str:
     """Return a notebook as one HTML page that loads nothing from anywhere."""
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # traitlets' constructors have no types
-        template_name="lab", mathjax_url="", require_js_url="", jquery_url="", embed_images=True
+        template_name="lab",
+        embed_images=True,
+        mathjax_url="",
+        require_js_url="",
+        jquery_url="",
+        mermaid_js_url="",
+        mermaid_layout_elk_js_url="",
+        jupyter_widgets_base_url="",
     )
-    exporter.mermaid_js_url = ""
     body, _ = exporter.from_notebook_node(notebook)
     return str(body)
 
@@ -94,6 +101,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 result,
                 parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
                 kernel_name="python3",
+                km=AsyncKernelManager(kernel_name="python3", transport="ipc"),
                 progress_bar=progress,
                 cwd=settings.crisol_root.resolve(),
             )

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
@@ -122,6 +123,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
         )
         left += counts[name].to_numpy()
     axis.set_xlabel("candidate patches")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
