@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
-from jupyter_client import AsyncKernelManager
+from jupyter_client.manager import AsyncKernelManager
 from nbconvert import HTMLExporter
 
 from crisol.config import Settings
@@ -33,6 +33,12 @@ with warnings.catch_warnings():
 __all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
+
+
+class _PrivateKernel(AsyncKernelManager):
+    """A kernel that is reached by sockets in the user's own folder: no port that others could connect to."""
+
+    transport = "ipc"
 
 
 class CellFailed(ExperimentError):
@@ -101,7 +107,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 result,
                 parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
                 kernel_name="python3",
-                km=AsyncKernelManager(kernel_name="python3", transport="ipc"),
+                kernel_manager_class=_PrivateKernel,
                 progress_bar=progress,
                 cwd=settings.crisol_root.resolve(),
             )
