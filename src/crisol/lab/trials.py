@@ -1,0 +1,69 @@
+"""Trials for notebooks: which vulnerabilities are held out, and where model and wargame disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from crisol.errors import DatasetError, ExperimentError
+from crisol.records import Outcome, Trial
+
+__all__ = ["disagreements", "split"]
+
+
+def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split a corpus table by vulnerability into what a model may learn from and what it will meet.
+
+    Patches without a verdict are left out. At least one vulnerability stands on either side. Raises
+    :class:`~crisol.errors.DatasetError` where that cannot be, or where there is nothing to learn from.
+    """
+    if not 0 < held_out < 1:
+        raise ExperimentError(f"held_out must lie between 0 and 1, not {held_out}")
+    conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
+    names = np.array(sorted(conclusive["vulnerability"].unique()))
+    if len(names) < 2:
+        raise DatasetError(f"{len(names)} vulnerabilities have verdicts; holding some out takes two or more")
+    count = min(max(round(held_out * len(names)), 1), len(names) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(names)[:count])
+    outside = conclusive["vulnerability"].isin(chosen)
+    learn, meet = conclusive[~outside], conclusive[outside]
+    if learn["outcome"].nunique() < 2:
+        raise DatasetError(
+            "all patches that the model may learn from have the same verdict; choose another seed"
+        )
+    return learn.reset_index(drop=True), meet.reset_index(drop=True)
+
+
+def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials on which the model was wrong, false accepts and the surest first, with their diffs.
+
+    Columns: kind, vulnerability, name, probability (of valid, the model's), outcome, reason, diff.
+    """
+    known = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
+        ["name", "diff"]
+    ]
+    rows = []
+    for trial in trials:
+        if trial.correct is not False:
+            continue
+        name, text = known.loc[[(trial.vulnerability, trial.patch)]].to_numpy()[0]
+        rows.append(
+            {
+                "kind": "false accept" if trial.predicted_valid else "false reject",
+                "vulnerability": trial.vulnerability,
+                "name": name,
+                "probability": trial.probability,
+                "outcome": str(trial.outcome),
+                "reason": str(trial.reason or ""),
+                "diff": text,
+                "confidence": trial.confidence,
+            }
+        )
+    columns = ["kind", "vulnerability", "name", "probability", "outcome", "reason", "diff", "confidence"]
+    table = pd.DataFrame(rows, columns=columns)
+    table = table.sort_values(
+        ["kind", "confidence", "name"], ascending=[True, False, True], ignore_index=True
+    )
+    return table.drop(columns="confidence")
