@@ -1,0 +1,10 @@
+"""PINs and badges may hold asterisks, ampersands, bars and equals signs, as they are stored."""
+
+from directory import Directory
+
+pins = ("47*11", "*", "a&b|c!", "x=y", "p@ss, wörd", "#1;2", "--")
+people = Directory(
+    [{"cn": f"Person {n}", "badge": f"B={n}&!", "pin": pin, "kind": "staff"} for n, pin in enumerate(pins)]
+)
+for n, pin in enumerate(pins):
+    assert people.open_door(f"B={n}&!", pin) == f"Person {n}", pin

@@ -1,0 +1,16 @@
+"""The preview has a parser of its own."""
+
+import sys
+from pathlib import Path
+
+from feeds import FeedError, preview
+
+secret = Path("secret.txt").absolute()
+secret.write_text("s3cret-words", encoding="utf-8")
+document = f"""<!DOCTYPE feed [<!ENTITY x SYSTEM "{secret}">]>
+<feed><title>&x;</title></feed>"""
+try:
+    title = preview(document.encode())
+except (FeedError, ValueError, OSError):
+    sys.exit(1)
+sys.exit(0 if "s3cret-words" in title else 1)

@@ -1,0 +1,21 @@
+"""Unknown fields and broken braces are a TemplateError."""
+
+from datetime import date
+
+from newsletter import Member, Site, TemplateError, fill
+
+member, site = Member("Ana", date(2024, 5, 1)), Site("News")
+for template in (
+    "{reader}",
+    "{member.nickname}",
+    "{",
+    "}",
+    "{member.name",
+    "{member.points:%}x{",
+    "{number:abc}",
+):
+    try:
+        fill(template, member, site, 3)
+    except TemplateError:
+        continue
+    raise AssertionError(template)
