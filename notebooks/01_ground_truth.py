@@ -17,7 +17,7 @@
 # %% tags=["parameters"]
 seed = 0
 run_id = ""
-corpus: str = ""  # path of a corpus table; empty: execute two of our own vulnerabilities now
+corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 
 # %%
 from crisol.config import load_settings

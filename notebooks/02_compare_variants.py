@@ -17,7 +17,7 @@
 # %% tags=["parameters"]
 seed = 0
 run_id = ""
-corpus: str = ""  # path of a corpus table; empty: execute two of our own vulnerabilities now
+corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants; empty: all
 false_accepts: float = 0.05  # the largest share of wrong patches that the model may accept alone
 

@@ -18,7 +18,7 @@
 # %% tags=["parameters"]
 seed = 0
 run_id = ""
-corpus: str = ""  # path of a corpus table; empty: execute two of our own vulnerabilities now
+corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variant: str = ""  # name of a variant; empty: the first
 rate: float = 0.5  # share of the patches that are sampled
 held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training

@@ -1,4 +1,4 @@
-"""What predictions amount to when somebody acts on them: what is accepted without a wargame."""
+"""What predictions amount to when somebody acts on them: what is accepted, and what is decided, without a wargame."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["accepted_alone"]
+from crisol.model.risk import Threshold
+
+__all__ = ["act"]
 
 
-def accepted_alone(
+def act(
     truth: NDArray[np.int_],
     probability: NDArray[np.float64],
     groups: NDArray[np.str_],
-    choose: Callable[[NDArray[np.int_], NDArray[np.float64]], float],
-) -> NDArray[np.bool_]:
-    """Return which patches a model would accept without a wargame.
+    choose: Callable[[NDArray[np.int_], NDArray[np.float64]], Threshold],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which patches a model alone would accept, and which it would decide at all.
 
-    ``choose`` maps truth and probability to the smallest probability that is accepted. For each group (a
-    vulnerability) it sees the other groups only, so that no patch has a say in its own threshold.
+    ``choose`` maps truth and probability to thresholds. For each group (a vulnerability) it sees the other groups
+    only, so that no patch has a say in its own threshold.
     """
-    accepted = np.zeros(len(truth), dtype=bool)
+    accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):
         inside = groups == group
-        accepted[inside] = probability[inside] >= choose(truth[~inside], probability[~inside])
-    return accepted
+        threshold = choose(truth[~inside], probability[~inside])
+        accepted[inside] = threshold.accepts(probability[inside])
+        decided[inside] = threshold.decides(probability[inside])
+    return accepted, decided

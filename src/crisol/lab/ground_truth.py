@@ -14,8 +14,8 @@ from crisol.wargame.vulnerability import find
 
 __all__ = ["SMOKE", "by_reason", "composition", "facts", "open_corpus", "wargames_per_second"]
 
-SMOKE = ("arena-login-redirect", "arena-order-sql")
-"""What an empty ``corpus`` parameter means: two of our own programs, executed within seconds and offline."""
+SMOKE = ("arena-login-redirect", "arena-order-sql", "arena-search-xss")
+"""What an empty ``corpus`` parameter means: three of our own programs, executed within seconds and offline."""
 
 _SMOKE_MUTANTS = 12
 

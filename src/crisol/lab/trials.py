@@ -16,16 +16,18 @@ __all__ = ["disagreements", "split"]
 def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split a corpus table by vulnerability into what a model may learn from and what it will meet.
 
-    Patches without a verdict are left out. At least one vulnerability stands on either side. Raises
+    Patches without a verdict are left out. At least two are learnt from and one is met. Raises
     :class:`~crisol.errors.DatasetError` where that cannot be, or where there is nothing to learn from.
     """
     if not 0 < held_out < 1:
         raise ExperimentError(f"held_out must lie between 0 and 1, not {held_out}")
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     names = np.array(sorted(conclusive["vulnerability"].unique()))
-    if len(names) < 2:
-        raise DatasetError(f"{len(names)} vulnerabilities have verdicts; holding some out takes two or more")
-    count = min(max(round(held_out * len(names)), 1), len(names) - 1)
+    if len(names) < 3:
+        raise DatasetError(
+            f"{len(names)} vulnerabilities have verdicts; a model learns from two at least, and one is held out"
+        )
+    count = min(max(round(held_out * len(names)), 1), len(names) - 2)
     chosen = set(np.random.default_rng(seed).permutation(names)[:count])
     outside = conclusive["vulnerability"].isin(chosen)
     learn, meet = conclusive[~outside], conclusive[outside]

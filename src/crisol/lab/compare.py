@@ -1,0 +1,138 @@
+"""The comparison of model variants: evaluate each on vulnerabilities it has not seen, and rank them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.config import Settings, load_settings
+from crisol.errors import ExperimentError
+from crisol.lab.decisions import act
+from crisol.lab.ground_truth import wargames_per_second
+from crisol.lab.tracking import TrackedRun
+from crisol.model import dataset, evaluation, risk, training, variants
+from crisol.model.evaluation import Evaluation
+from crisol.model.variants import Variant
+from crisol.records import LabelledPatch
+
+__all__ = ["Comparison", "chosen_variants", "compare", "evaluate_each", "promote", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every variant's evaluation over the same patches, and the table that ranks them.
+
+    The columns of ``table``: variant, auc, auc_low, auc_high (95 %, by vulnerability), false_accept_rate (share of
+    wrong patches that the model would accept alone), saved (share of patches that need no wargame) and
+    wargames_per_second (patches decided in a second by one process, model first). Its last row is the wargame
+    alone.
+    """
+
+    table: pd.DataFrame
+    truth: NDArray[np.int_]
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def best(self) -> str:
+        """The name of the variant with the largest AUC."""
+        return str(self.table["variant"].iloc[0])
+
+    @property
+    def scores(self) -> dict[str, NDArray[np.float64]]:
+        """The out-of-fold probability of valid for each patch, by variant."""
+        return {one.name: one.probability for one in self.evaluations}
+
+    @property
+    def intervals(self) -> list[tuple[str, float, float, float]]:
+        """AUC with its interval, by variant."""
+        return [(one.name, one.auc, *one.auc_interval) for one in self.evaluations]
+
+    @property
+    def confusions(self) -> dict[str, tuple[int, int, int, int]]:
+        """True +, false +, false -, true -, by variant."""
+        return {one.name: one.confusion for one in self.evaluations}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Everything that is worth comparing between runs, as ``variant.measure``."""
+        return {
+            f"{one.name}.{name}": value for one in self.evaluations for name, value in one.summary().items()
+        }
+
+
+def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
+    """Return the variants of ``experiments/variants.yaml`` by name, all of them where ``names`` is empty."""
+    known = variants.load_variants(settings.crisol_root / "experiments" / "variants.yaml")
+    for name in names:
+        if name not in known:
+            raise ExperimentError(f"unknown variant {name!r}; known are {', '.join(known)}")
+    return {name: known[name] for name in names or known}
+
+
+def evaluate_each(
+    patches: Sequence[LabelledPatch], chosen: dict[str, Variant], seed: int
+) -> Iterator[tuple[Evaluation, float]]:
+    """Evaluate one variant after the other, yielding each with the seconds that it took."""
+    for variant in chosen.values():
+        start = perf_counter()
+        evaluated = evaluation.evaluate(variant, patches, seed=seed)
+        yield evaluated, perf_counter() - start
+
+
+def compare(
+    frame: pd.DataFrame, seed: int, *, names: Sequence[str] = (), false_accepts: float = 0.05
+) -> Comparison:
+    """Evaluate variants on a corpus table; patches without a verdict are left out.
+
+    ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
+    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own.
+    """
+    patches = dataset.from_table(frame)
+    truth = np.array([patch.label for patch in patches])
+    groups = np.array([patch.group for patch in patches])
+    rate = wargames_per_second(frame)
+    choose = partial(risk.choose_threshold, bound=false_accepts)
+    evaluations, rows = [], []
+    for evaluated, _ in evaluate_each(patches, chosen_variants(load_settings(), names), seed):
+        evaluations.append(evaluated)
+        accepted, decided = act(truth, evaluated.probability, groups, choose)
+        saved = float(decided.mean())
+        low, high = evaluated.auc_interval
+        rows.append(
+            {
+                "variant": evaluated.name,
+                "auc": evaluated.auc,
+                "auc_low": low,
+                "auc_high": high,
+                "false_accept_rate": float(accepted[truth == 0].mean())
+                if (truth == 0).any()
+                else float("nan"),
+                "saved": saved,
+                "wargames_per_second": rate / max(1.0 - saved, 1.0 / len(truth)),
+            }
+        )
+    table = pd.DataFrame(rows).sort_values(["auc", "variant"], ascending=[False, True], ignore_index=True)
+    alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
+    return Comparison(pd.concat([table, pd.DataFrame([alone])], ignore_index=True), truth, tuple(evaluations))
+
+
+def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the table that compares every variant; see :class:`Comparison` for its columns."""
+    return compare(frame, seed).table
+
+
+def promote(tracked: TrackedRun, frame: pd.DataFrame, comparison: Comparison, seed: int) -> str:
+    """Train the best variant on every patch of the table and register it as champion; return its version."""
+    chosen = chosen_variants(load_settings(), [comparison.best])[comparison.best]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        training.train(chosen, dataset.from_table(frame), seed=seed).save(path)
+        return tracked.register(path, {"variant": comparison.best, "seed": str(seed)})
