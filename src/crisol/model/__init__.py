@@ -1,0 +1,1 @@
+"""Models that predict a wargame's verdict from the diff, and how far they can be trusted."""
