@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 # One index for pip and uv: the one that pip is configured for, if any.
 INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
-UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -30,10 +30,6 @@ $(VENV)/.installed-test: pyproject.toml requirements.lock | $(BIN)/uv
 	@$(UV) --constraint requirements.lock --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-dev: pyproject.toml requirements.lock | $(BIN)/uv
-	@$(UV) --constraint requirements.lock --editable '.[dev]'
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
-
 .PHONY: setup
 setup: $(VENV)/.installed ## make the virtual environment
 
@@ -57,11 +53,7 @@ lint-only: $(VENV)/.installed-test
 
 .PHONY: notebooks
 notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sources
-	@$(BIN)/python -m crisol.lab.papermill notebooks/*.py
-
-.PHONY: bench
-bench: $(VENV)/.installed-dev ## every benchmark, each a ratio to a baseline of the same run
-	@for script in experiments/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python -m crisol.lab.pairing notebooks
 
 .PHONY: ui
 ui: setup ## open MLflow on the runs
@@ -73,7 +65,7 @@ lab: setup ## start JupyterLab
 
 .PHONY: lock
 lock: $(BIN)/uv ## resolve the dependencies anew
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
+	@$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
 	    --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
 
 .PHONY: clean

@@ -29,10 +29,6 @@ class Settings(BaseSettings):
     postgres_db: str = "crisol"
     postgres_user: str = "crisol"
     postgres_password: SecretStr = SecretStr("")
-    ab_test_rate: float = Field(default=0.10, ge=0.0, le=1.0)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    port: int = Field(default=8026, ge=0, le=65535)
-    crisol_api_token: SecretStr | None = None
     crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
     crisol_sandbox: Literal["auto", "namespaces", "weak"] = "auto"
 

@@ -86,18 +86,23 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     after: dict[str, str] = {}
     for name in sorted({hunk.file for hunk in wanted}):
         source, target = read_source(old, name), read_source(new, name)
-        starts = {(hunk.old_start, hunk.new_start) for hunk in wanted if hunk.file == name}
-        release = diff.between(_file(name, source), _file(name, target))
+        ranges = [range(h.old_start - 1, h.old_start + h.old_lines) for h in wanted if h.file == name]
+        release = diff.between(_file(name, source), _file(name, target), context=0)
         (change,) = diff.parse(release).files
-        hunks = tuple(hunk for hunk in change.hunks if (hunk.old_start, hunk.new_start) in starts)
-        if len(hunks) != len(starts):
+        hunks = tuple(hunk for hunk in change.hunks if any(_within(hunk, lines) for lines in ranges))
+        if not all(any(_within(hunk, lines) for hunk in hunks) for lines in ranges):
             raise VulnerabilityError(
-                f"{vulnerability.id}: {len(starts) - len(hunks)} upstream hunks of {name} are not in the releases"
+                f"{vulnerability.id}: the releases differ nowhere in an upstream hunk of {name}"
             )
         reduced = diff.Patch((diff.FileChange(change.old, change.new, hunks),))
         before |= _file(name, source)
         after |= _file(name, diff.apply(reduced, before.get)[name])
     return diff.between(before, after)
+
+
+def _within(hunk: diff.Hunk, lines: range) -> bool:
+    """Return whether the old side of a hunk without context lies inside a range of lines."""
+    return hunk.old_start in lines and hunk.old_start + max(len(hunk.old), 1) - 1 in lines
 
 
 def _file(name: str, text: str | None) -> dict[str, str]:

@@ -184,13 +184,15 @@ def limit(request):
     """Limit what the script's process and its children may use."""
     limits = {
         resource.RLIMIT_AS: request["memory_mb"] << 20,
-        resource.RLIMIT_CPU: max(1, int(request["cpu_seconds"] + 0.999)),
         resource.RLIMIT_FSIZE: request["file_mb"] << 20,
         resource.RLIMIT_NOFILE: 256,
         resource.RLIMIT_CORE: 0,
     }
     for kind, value in limits.items():
         resource.setrlimit(kind, (value, value))
+    # The soft limit ends with a signal that tells why, the hard one a second later with one that nobody can ignore.
+    seconds = max(1, int(request["cpu_seconds"] + 0.999))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 def confine(request):
@@ -333,7 +335,8 @@ def supervise(child):
         pid, status = os.wait()
         if pid == child:
             usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-            os.write(2, f"\0{usage.ru_utime + usage.ru_stime:.6f}".encode())
+            overrun = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+            os.write(2, f"\0{usage.ru_utime + usage.ru_stime:.6f} {int(overrun)}".encode())
             os._exit(1 if os.WIFSIGNALED(status) else 0)
 
 

@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import os
+import re
 import secrets
 import selectors
 import subprocess
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sandbox", "Target", "choose"]
 
+_USAGE = re.compile(rb"(\d{1,6}\.\d{6}) ([01])")
+"""CPU seconds of the script, and whether they ran out: the last word of the namespace's first process."""
 _GRACE = 1.0
 """Seconds beyond the script's own that the set-up may take before the whole is killed."""
 
@@ -218,8 +221,10 @@ class _Conversation:
 def _judged(said: _Conversation, nonce: str, expired: bool, seconds: float, limits: Limits) -> Run:
     """Read how the run ended from what the pipes brought; only a line with the nonce is believed."""
     errors, _, tail = bytes(said.read["stderr"]).rpartition(b"\0")
-    cpu = _number(tail)
-    stderr = _text(errors if cpu is not None else said.read["stderr"], limits)
+    usage = _USAGE.fullmatch(tail)
+    cpu = float(usage[1]) if usage else 0.0
+    overrun = usage is not None and (usage[2] == b"1" or cpu >= limits.cpu_seconds)
+    stderr = _text(errors if usage else said.read["stderr"], limits)
     _, ready, report = bytes(said.read["report"]).partition(b"ready\n")
     if not ready and not expired and not said.flooded:
         raise SandboxError(f"the sandbox did not start: {stderr.strip() or 'no word from it'}")
@@ -230,16 +235,9 @@ def _judged(said: _Conversation, nonce: str, expired: bool, seconds: float, limi
         code = int(parts[2]) if ending is Ending.EXITED else None
     elif said.flooded:
         ending = Ending.LIMIT
-    elif expired or (cpu is not None and cpu >= limits.cpu_seconds):
+    elif expired or overrun:
         ending = Ending.TIMEOUT
-    return Run(ending, code, _text(said.read["stdout"], limits), stderr, seconds, cpu or 0.0)
-
-
-def _number(text: bytes) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return Run(ending, code, _text(said.read["stdout"], limits), stderr, seconds, cpu)
 
 
 def _text(content: bytes | bytearray, limits: Limits) -> str:

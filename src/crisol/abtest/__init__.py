@@ -1,0 +1,1 @@
+"""A/B testing: which patches are wargamed although the model was sure, and what their trials say."""

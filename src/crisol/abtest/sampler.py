@@ -1,0 +1,100 @@
+"""Which patches are wargamed although the model was sure of them.
+
+A sampler decides from the patch alone, and says with which probability it would have decided so: every estimate
+is later weighted by the inverse of that probability.
+
+>>> sampler = HashSampler(rate=0.10, salt="2026")
+>>> sampler.draw("3f9a") == sampler.draw("3f9a")
+True
+>>> sampler.draw("3f9a", unsure=True)
+Draw(sampled=True, probability=1.0)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from crisol.errors import SettingsError
+
+__all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_rate", "uniform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Whether a patch is wargamed, and the probability with which it was to be."""
+
+    sampled: bool
+    probability: float
+
+
+class Sampler(Protocol):
+    """Decides which patches are wargamed."""
+
+    def draw(self, patch: str, *, unsure: bool = False) -> Draw:
+        """Decide about the patch of this identity; one that the model was ``unsure`` of is always in."""
+        ...
+
+
+def uniform(*parts: str) -> float:
+    """Return a number in [0, 1) that is fixed by the parts, the same on every machine."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
+
+
+def allots(salt: str, patch: str, arm: str, share: float) -> bool:
+    """Return whether this arm predicts this sampled patch; independent of the sampling and of other arms."""
+    return uniform("arm", salt, arm, patch) < share
+
+
+@dataclass(frozen=True, slots=True)
+class HashSampler:
+    """The same patch is always in or always out for one salt; raising the rate only adds patches.
+
+    Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    """
+
+    rate: float
+    salt: str
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
+
+    def draw(self, patch: str, *, unsure: bool = False) -> Draw:
+        """Decide by the salted hash of the patch's identity."""
+        if unsure:
+            return Draw(sampled=True, probability=1.0)
+        return Draw(sampled=uniform("sample", self.salt, patch) < self.rate, probability=self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSampler:
+    """Every call is a new draw, in an order that the seed fixes; not for several threads at once.
+
+    Use it where the same patch comes again and each arrival counts. Raises
+    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    """
+
+    rate: float
+    seed: int
+    _rng: random.Random = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
+        object.__setattr__(self, "_rng", random.Random(self.seed))
+
+    def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
+        """Decide by the next random number, which is used up for unsure patches too."""
+        number = self._rng.random()
+        if unsure:
+            return Draw(sampled=True, probability=1.0)
+        return Draw(sampled=number < self.rate, probability=self.rate)
+
+
+def check_rate(rate: float, name: str = "rate") -> None:
+    """Raise :class:`~crisol.errors.SettingsError` unless the rate is a number within 0..1."""
+    if not 0.0 <= rate <= 1.0:
+        raise SettingsError(f"{name} is {rate}: give a number within 0..1, such as 0.10")

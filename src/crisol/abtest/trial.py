@@ -1,0 +1,208 @@
+"""Trials as they are made, checked, written and read back.
+
+:func:`observe` makes one; :func:`check` refuses one that no store may hold; :func:`to_row` and :func:`from_row`
+are the only two places where a trial meets a table or a journal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import math
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from crisol.errors import InputError, IntegrityError
+from crisol.records import Outcome, Reason, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from crisol.records import Prediction
+
+__all__ = ["CLOCK_SKEW", "COLUMNS", "check", "disagreement", "from_row", "observe", "to_row", "trial_id"]
+
+COLUMNS = tuple(field.name for field in fields(Trial))
+"""The columns of every table of trials, in order."""
+
+CLOCK_SKEW = dt.timedelta(minutes=5)
+"""How far ahead of a store's clock a trial may be: more than NTP ever leaves, less than any time window."""
+
+_EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_TEXTS = ("patch", "vulnerability", "experiment", "arm", "model_version")
+_TEXT_LIMIT = 512
+_ATTRIBUTIONS_LIMIT = 65_536
+
+
+def trial_id(experiment: str, arm: str, patch: str, vulnerability: str, model_version: str) -> str:
+    """Return the identity of a trial: 32 hex digits that depend on nothing but what was tried.
+
+    Whoever repeats the trial gets the same id, so a repeated write is recognised as such.
+    """
+    # JSON keeps ("ab", "c") and ("a", "bc") apart.
+    text = json.dumps([experiment, arm, patch, vulnerability, model_version])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def observe(
+    prediction: Prediction,
+    *,
+    patch: str,
+    vulnerability: str,
+    outcome: Outcome,
+    reason: Reason | None,
+    sampling_probability: float,
+    created_at: dt.datetime,
+    experiment: str,
+    arm: str,
+    cwe: str = "",
+    wargame_seconds: float = 0.0,
+    attributions: dict[str, Any] | None = None,
+) -> Trial:
+    """Put a prediction and the verdict on the same patch together into a checked trial.
+
+    Raises :class:`~crisol.errors.InputError` like :func:`check`.
+    """
+    trial = Trial(
+        id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
+        patch=patch,
+        vulnerability=vulnerability,
+        cwe=cwe,
+        experiment=experiment,
+        arm=arm,
+        model_version=prediction.model_version,
+        feature_version=prediction.feature_version,
+        probability=prediction.probability,
+        outcome=outcome,
+        reason=reason,
+        sampling_probability=sampling_probability,
+        predict_seconds=prediction.seconds,
+        wargame_seconds=wargame_seconds,
+        created_at=created_at,
+        attributions=attributions,
+    )
+    check(trial)
+    return replace(trial, created_at=created_at.astimezone(dt.UTC))
+
+
+def check(trial: Trial, now: dt.datetime | None = None) -> None:
+    """Return if a store may hold this trial; with ``now``, also refuse one from the future.
+
+    Raises :class:`~crisol.errors.InputError` that names the trial, the field and the value.
+    """
+    problem = _problem(trial, now)
+    if problem:
+        raise InputError(f"trial {trial.id!r}: {problem}")
+
+
+def _problem(trial: Trial, now: dt.datetime | None) -> str:
+    return next(_problems(trial, now), "")
+
+
+def _problems(trial: Trial, now: dt.datetime | None) -> Iterator[str]:
+    for name in (*_TEXTS, "id", "cwe", "feature_version"):
+        if problem := _text_problem(getattr(trial, name), empty=name in {"cwe", "feature_version"}):
+            yield f"{name} {problem}"
+    key = (trial.experiment, trial.arm, trial.patch, trial.vulnerability, trial.model_version)
+    if trial.id != trial_id(*key):
+        yield "the id does not belong to its experiment, arm, patch, vulnerability and model version"
+    if not 0.0 <= trial.probability <= 1.0:
+        yield f"probability is {trial.probability}, not within 0..1"
+    if not 0.0 < trial.sampling_probability <= 1.0:
+        yield f"sampling_probability is {trial.sampling_probability}, not within (0, 1]"
+    for name in ("predict_seconds", "wargame_seconds"):
+        seconds = getattr(trial, name)
+        if not (math.isfinite(seconds) and seconds >= 0.0):
+            yield f"{name} is {seconds}, not a duration"
+    if not _explains(trial.reason, trial.outcome):
+        yield f"outcome {trial.outcome} contradicts reason {trial.reason}"
+    if problem := _time_problem(trial.created_at, now):
+        yield problem
+    if problem := _attributions_problem(trial.attributions):
+        yield problem
+
+
+def _explains(reason: Reason | None, outcome: Outcome) -> bool:
+    # Labels that were imported say invalid without saying why.
+    return outcome is not Outcome.INCONCLUSIVE if reason is None else reason.outcome is outcome
+
+
+def _text_problem(text: str, *, empty: bool) -> str:
+    if not text and not empty:
+        return "is empty"
+    if len(text) > _TEXT_LIMIT:
+        return f"has {len(text)} characters, {_TEXT_LIMIT} are allowed"
+    if not text.isprintable():
+        # PostgreSQL stores neither NUL nor lone surrogates, and nothing else of the kind belongs in a name.
+        return f"{text!r} has characters that do not print"
+    return ""
+
+
+def _time_problem(created_at: dt.datetime, now: dt.datetime | None) -> str:
+    if created_at.tzinfo is None:
+        return f"created_at {created_at} carries no time zone"
+    if created_at < _EARLIEST:
+        return f"created_at {created_at} lies before {_EARLIEST.date()}: is the clock of its machine set?"
+    if now is not None and created_at > now + CLOCK_SKEW:
+        return f"created_at {created_at} lies {created_at - now} ahead of this machine: compare the clocks"
+    return ""
+
+
+def _attributions_problem(attributions: dict[str, Any] | None) -> str:
+    if attributions is None:
+        return ""
+    try:
+        text = json.dumps(attributions, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"attributions are not JSON: {error}"
+    if len(text) > _ATTRIBUTIONS_LIMIT:
+        return f"attributions take {len(text)} bytes, {_ATTRIBUTIONS_LIMIT} are allowed"
+    return "attributions contain NUL" if "\\u0000" in text else ""
+
+
+def disagreement(trial: Trial) -> str:
+    """Say in a few words why model and wargame disagree; empty where they agree or the wargame does not know.
+
+    For example ``model 0.91 valid, wargame: variant_survives``.
+    """
+    if trial.correct is not False:
+        return ""
+    guess = "valid" if trial.predicted_valid else "invalid"
+    return f"model {trial.probability:.2f} {guess}, wargame: {trial.reason or trial.outcome}"
+
+
+def to_row(trial: Trial) -> dict[str, Any]:
+    """Return the trial as plain values, one for each of :data:`COLUMNS`; attributions become JSON text."""
+    row = asdict(trial)
+    row["outcome"] = trial.outcome.value
+    row["reason"] = None if trial.reason is None else trial.reason.value
+    if trial.attributions is not None:
+        row["attributions"] = json.dumps(trial.attributions, allow_nan=False)
+    return row
+
+
+def from_row(row: Mapping[str, Any], where: str) -> Trial:
+    """Return the trial that a row holds; rows are not trusted.
+
+    Raises :class:`~crisol.errors.IntegrityError` that names ``where`` the row stands, its id and what is wrong.
+    """
+    name = f"{where}: trial {row.get('id')!r}"
+    try:
+        values = {column: row[column] for column in COLUMNS}
+        values["outcome"] = Outcome(values["outcome"])
+        values["reason"] = None if values["reason"] is None else Reason(values["reason"])
+        if isinstance(values["created_at"], str):
+            values["created_at"] = dt.datetime.fromisoformat(values["created_at"])
+        values["created_at"] = values["created_at"].astimezone(dt.UTC)
+        if values["attributions"] is not None:
+            values["attributions"] = json.loads(values["attributions"])
+        trial = Trial(**values)
+        problem = _problem(trial, None)
+    except KeyError as error:
+        raise IntegrityError(f"{name} has no column {error}") from None
+    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise IntegrityError(f"{name} cannot be read: {error}") from error
+    if problem:
+        raise IntegrityError(f"{name} is corrupt: {problem}")
+    return trial
