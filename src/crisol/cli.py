@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -221,9 +222,19 @@ def demo(
     frame = _build(settings, [], jobs, mutants, seed, None)
     _composition(frame)
     result = lab_demo.run(settings, frame, seed)
-    shown = Table(*result.table.columns, box=None)
-    for row in result.table.astype(str).itertuples(index=False):
-        shown.add_row(*row)
+    shown = Table(
+        "variant", "AUC by vulnerability [95 %]", "false accepts", "wargames saved", "wargames/s", box=None
+    )
+    for row in result.table.to_dict("records"):
+        interval = f"[{row['auc_low']:.3f}-{row['auc_high']:.3f}]"
+        # The wargame itself, the last row, has no AUC.
+        auc = "-" if math.isnan(row["auc"]) else f"{row['auc']:.3f} {interval}"
+        shares = (
+            f"{row['false_accept_rate']:.1%}",
+            f"{row['saved']:.1%}",
+            f"{row['wargames_per_second']:.1f}",
+        )
+        shown.add_row(str(row["variant"]), auc, *shares)
     out.print(shown)
     out.print(f"report: {result.report}\nMLflow: make ui  (crisol ui)", markup=False)
 
