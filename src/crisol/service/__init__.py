@@ -1,0 +1,1 @@
+"""The HTTP service: application, middleware and what stands around them."""
