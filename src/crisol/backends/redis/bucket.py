@@ -7,19 +7,19 @@ import math
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
-from redis.exceptions import NoScriptError, RedisError
-
-from crisol.errors import CircuitOpenError
 from crisol.resilience.bucket import Decision, TokenBucket
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import CACHE
 
+from crisol.errors import CircuitOpenError
+from redis.exceptions import NoScriptError, RedisError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from redis.asyncio import Redis
-
     from crisol.resilience.bucket import Rate
+
+    from redis.asyncio import Redis
 
 __all__ = ["RedisBucket"]
 

@@ -14,19 +14,19 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
-from crisol.errors import StoreError
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import CACHE
 from crisol.resilience.tier import Found
 
+from crisol.errors import StoreError
+from redis.exceptions import RedisError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redis.asyncio import Redis
-
     from crisol.resilience.clock import Clock
+
+    from redis.asyncio import Redis
 
 __all__ = ["RedisTier"]
 
