@@ -1,1 +1,0 @@
-"""The HTTP service: application, middleware and what stands around them."""
