@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import binomtest
 
+from crisol import diff
 from crisol.abtest.sampler import HashSampler
 from crisol.abtest.trial import observe
 from crisol.config import Settings
@@ -16,6 +17,7 @@ from crisol.errors import DatasetError
 from crisol.lab.compare import chosen_variants
 from crisol.lab.trials import disagreements, split
 from crisol.model import dataset, training
+from crisol.model.predictor import Predictor
 from crisol.records import Outcome, Reason, Trial
 
 __all__ = ["Result", "experiment", "trials"]
@@ -60,14 +62,14 @@ def trials(
     learn, meet = split(frame, seed, held_out)
     chosen = chosen_variants(settings, [variant] if variant else [])
     arm, recipe = next(iter(chosen.items()))
-    model = training.train(recipe, dataset.from_table(learn), seed=seed)
+    model = Predictor(training.train(recipe, dataset.from_table(learn), seed=seed))
     sampler = HashSampler(rate, f"{seed}")
     for row in meet.sort_values("id").to_dict("records"):
         draw = sampler.draw(str(row["id"]))
         if not draw.sampled:
             continue
         yield observe(
-            model.predict(str(row["diff"]), str(row["cwe"])),
+            model.predict(diff.parse(row["diff"]), str(row["cwe"])),
             patch=str(row["id"]),
             vulnerability=str(row["vulnerability"]),
             outcome=Outcome(row["outcome"]),

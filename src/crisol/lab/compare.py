@@ -18,7 +18,8 @@ from crisol.errors import ExperimentError
 from crisol.lab.decisions import act
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.lab.tracking import TrackedRun
-from crisol.model import dataset, evaluation, risk, training, variants
+from crisol.model import dataset, evaluation, training, variants
+from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
@@ -99,7 +100,7 @@ def compare(
     truth = np.array([patch.label for patch in patches])
     groups = np.array([patch.group for patch in patches])
     rate = wargames_per_second(frame)
-    choose = partial(risk.choose_threshold, bound=false_accepts)
+    choose = partial(choose_cut, bound=false_accepts)
     evaluations, rows = [], []
     for evaluated, _ in evaluate_each(patches, chosen_variants(load_settings(), names), seed):
         evaluations.append(evaluated)
@@ -133,6 +134,5 @@ def promote(tracked: TrackedRun, frame: pd.DataFrame, comparison: Comparison, se
     """Train the best variant on every patch of the table and register it as champion; return its version."""
     chosen = chosen_variants(load_settings(), [comparison.best])[comparison.best]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        training.train(chosen, dataset.from_table(frame), seed=seed).save(path)
-        return tracked.register(path, {"variant": comparison.best, "seed": str(seed)})
+        training.train(chosen, dataset.from_table(frame), seed=seed).save(Path(folder) / "model.skops")
+        return tracked.register(Path(folder), {"variant": comparison.best, "seed": str(seed)})

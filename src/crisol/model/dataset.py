@@ -1,75 +1,134 @@
-"""Labelled patches: from the corpus table, or from a JSONL file of anybody's."""
+"""Labelled patches from a JSONL file or from a corpus table."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 from crisol.errors import DatasetError
-from crisol.records import LabelledPatch, Strength
+from crisol.records import LabelledPatch, Outcome, Strength
 
-__all__ = ["content_hash", "from_table", "read_jsonl"]
+__all__ = ["digest", "from_table", "read_jsonl"]
+
+_MAX_LINE = 8 << 20
+_MAX_ROWS = 1_000_000
+_TEXTS = ("id", "project", "bug_id", "language", "tool", "diff")
+_COLUMNS = ("id", "vulnerability", "project", "cwe", "language", "origin", "diff", "outcome", "basic_outcome")
 
 
-def read_jsonl(path: Path) -> list[LabelledPatch]:
-    """Read ``id, project, bug_id, language, tool, label, diff`` a line, 1 for a correct patch; ``.gz`` or plain.
+def read_jsonl(path: Path | str) -> list[LabelledPatch]:
+    """Read one patch a line: ``id, project, bug_id, language, tool, label, diff``, and ``cwe`` where it is known.
 
-    Raises :class:`~crisol.errors.DatasetError` with the number of the line that is wrong.
+    ``label`` is 1 for a correct patch, else 0; other keys are passed over, blank lines too. A name that ends in
+    ``.gz`` is decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
     """
+    path = Path(path)
+    patches: list[LabelledPatch] = []
+    seen: set[str] = set()
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: {error}") from None
-    patches = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            patches.append(
-                LabelledPatch(
-                    id=str(row["id"]),
-                    group=str(row["bug_id"]),
-                    project=str(row["project"]),
-                    label={0: 0, 1: 1}[row["label"]],
-                    diff=str(row["diff"]),
-                    cwe=str(row.get("cwe", "")),
-                    language=str(row.get("language", "")),
-                    tool=str(row.get("tool", "")),
-                )
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"{path}, line {number}: {error!r}; expected id, project, bug_id, label (0 or 1) and diff"
-            ) from None
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+            for number, line in _lines(stream, path):
+                patch = _patch(line, f"{path}:{number}")
+                if patch.id in seen:
+                    raise DatasetError(f"{path}:{number}: the id {patch.id!r} occurs twice")
+                if len(seen) == _MAX_ROWS:
+                    raise DatasetError(f"{path}:{number}: more than {_MAX_ROWS} patches; split the file")
+                seen.add(patch.id)
+                patches.append(patch)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
+    if not patches:
+        raise DatasetError(f"{path}: no patch in it; one JSON object a line is expected")
     return patches
 
 
-def from_table(frame: pd.DataFrame, strength: Strength | str = Strength.STRICT) -> list[LabelledPatch]:
-    """Return the rows of a corpus table that have a truth, at the strength that is asked for."""
-    prefix = "" if Strength(strength) is Strength.STRICT else "basic_"
-    return [
-        LabelledPatch(
-            id=row["id"],
-            group=row["vulnerability"],
-            project=row["project"],
-            label=int(row[f"{prefix}outcome"] == "valid"),
-            diff=row["diff"],
-            cwe=row["cwe"],
-            language=row["language"],
-            tool=row["origin"],
-            reason=row[f"{prefix}reason"],
+def _lines(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := stream.readline(_MAX_LINE + 1):
+        number += 1
+        if len(line) > _MAX_LINE:
+            raise DatasetError(f"{path}:{number}: the line has more than {_MAX_LINE} bytes")
+        if line.strip():
+            yield number, line
+
+
+def _patch(line: bytes, where: str) -> LabelledPatch:
+    try:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise DatasetError(f"{where}: an object is expected, not {type(row).__name__}")
+    for key in (*_TEXTS, "cwe"):
+        if not isinstance(row.get(key, "" if key == "cwe" else None), str):
+            raise DatasetError(f"{where}: {key!r} must be there and be text")
+    label = row.get("label")
+    if label not in (0, 1):
+        raise DatasetError(f"{where}: 'label' must be 1 for a correct patch or 0, not {label!r:.40}")
+    for key in ("id", "bug_id"):
+        if not row[key]:
+            raise DatasetError(f"{where}: {key!r} is empty")
+    return LabelledPatch(
+        id=row["id"],
+        group=row["bug_id"],
+        project=row["project"],
+        label=int(label),
+        diff=row["diff"],
+        cwe=row.get("cwe", ""),
+        language=row["language"],
+        tool=row["tool"],
+    )
+
+
+def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPatch]:
+    """Return the patches of a corpus table that have a verdict, with the label that ``strength`` asks for.
+
+    Raises :class:`~crisol.errors.DatasetError` on a missing column, an unknown strength or outcome.
+    """
+    if missing := [name for name in _COLUMNS if name not in frame.columns]:
+        raise DatasetError(f"the corpus table has no column {', '.join(missing)}")
+    try:
+        prefix = "" if Strength(strength) is Strength.STRICT else "basic_"
+    except ValueError:
+        raise DatasetError(f"unknown label strength {strength!r}; known are strict and basic") from None
+    patches: list[LabelledPatch] = []
+    for row in frame.to_dict("records"):
+        try:
+            outcome = Outcome(row[f"{prefix}outcome"])
+        except ValueError:
+            raise DatasetError(f"patch {row['id']}: unknown outcome {row[f'{prefix}outcome']!r}") from None
+        if outcome is Outcome.INCONCLUSIVE:
+            continue
+        patches.append(
+            LabelledPatch(
+                id=str(row["id"]),
+                group=str(row["vulnerability"]),
+                project=str(row["project"]),
+                label=int(outcome is Outcome.VALID),
+                diff=str(row["diff"]),
+                cwe=str(row["cwe"] or ""),
+                language=str(row["language"]),
+                tool=str(row["origin"]),
+                reason=str(row.get(f"{prefix}reason") or ""),
+            )
         )
-        for row in frame.to_dict("records")
-        if row[f"{prefix}outcome"] != "inconclusive"
-    ]
+    return patches
 
 
-def content_hash(patches: Sequence[LabelledPatch]) -> str:
-    """SHA-256 over identities, groups and labels, whatever their order."""
-    rows = sorted((patch.id, patch.group, patch.label) for patch in patches)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+def digest(patches: Sequence[LabelledPatch]) -> str:
+    """Return the SHA-256 of labelled patches, 64 hexadecimal digits; their order does not matter."""
+    rows = sorted(
+        json.dumps([patch.id, patch.group, patch.project, patch.label, patch.cwe, patch.diff])
+        for patch in patches
+    )
+    sha = hashlib.sha256(b"crisol-dataset-1")
+    for row in rows:
+        sha.update(row.encode() + b"\n")
+    return sha.hexdigest()

@@ -1,289 +1,249 @@
-"""What a model sees of a patch: named, documented numbers, computed in one pass over the lines of the diff.
+r"""Numbers that describe a diff: named, documented, versioned, the same for every language.
 
-Nothing here is specific to one language: words are split by hand and looked up, so the time is linear in the text,
-whatever the text.
+>>> from crisol.diff import parse
+>>> patch = parse("--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n+assert a\n a = 1\n")
+>>> values = vector(patch, "CWE-20")
+>>> values[index("lines_added")], values[index("adds_validation")]
+(1.0, 1.0)
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import log1p
 
-from crisol import diff
-from crisol.errors import DiffError
+from crisol.diff import Patch
+from crisol.model import vocabulary as words
+from crisol.model.classic import CLASSIC
+from crisol.model.reading import Reading, Side, read
 
-__all__ = ["CLASSIC", "FEATURES", "FEATURE_VERSION", "Feature", "changes", "vector"]
+__all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
 FEATURE_VERSION = "1"
+"""Changes whenever the same diff would get other numbers; a model refuses to work with another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number that a model sees: its name, unit and meaning."""
+    """One number of a patch: what it means, in which unit, and how it is measured."""
 
     name: str
     unit: str
-    meaning: str
+    group: str
+    doc: str
+    measure: Callable[[Reading], float]
 
 
-_WORDS: dict[str, frozenset[str]] = {
-    "guard": frozenset(
-        [
-            "if",
-            "elif",
-            "unless",
-            "assert",
-            "require",
-            "check",
-            "validate",
-            "valid",
-            "verify",
-            "ensure",
-            "isinstance",
-        ]
-    ),
-    "refuse": frozenset(
-        [
-            "raise",
-            "throw",
-            "return",
-            "abort",
-            "reject",
-            "deny",
-            "forbid",
-            "forbidden",
-            "error",
-            "exception",
-            "valueerror",
-        ]
-    ),
-    "handle": frozenset(["try", "except", "catch", "finally", "rescue", "pass"]),
-    "escape": frozenset(
-        ["escape", "quote", "sanitize", "sanitise", "encode", "html", "clean", "strip", "replace", "unescape"]
-    ),
-    "path": frozenset(
-        [
-            "path",
-            "realpath",
-            "abspath",
-            "normpath",
-            "resolve",
-            "basename",
-            "join",
-            "startswith",
-            "commonpath",
-            "relative",
-        ]
-    ),
-    "limit": frozenset(
-        [
-            "max",
-            "min",
-            "limit",
-            "len",
-            "size",
-            "length",
-            "count",
-            "depth",
-            "timeout",
-            "bound",
-            "range",
-            "maximum",
-        ]
-    ),
-    "list": frozenset(
-        [
-            "in",
-            "not",
-            "allowed",
-            "allowlist",
-            "whitelist",
-            "blocklist",
-            "blacklist",
-            "set",
-            "frozenset",
-            "keys",
-        ]
-    ),
-    "regex": frozenset(["re", "regex", "pattern", "match", "fullmatch", "search", "compile", "sub", "split"]),
-    "execute": frozenset(
-        [
-            "eval",
-            "exec",
-            "system",
-            "popen",
-            "subprocess",
-            "shell",
-            "call",
-            "run",
-            "execute",
-            "pickle",
-            "loads",
-            "load",
-        ]
-    ),
-    "crypto": frozenset(
-        [
-            "hmac",
-            "compare_digest",
-            "hash",
-            "digest",
-            "secrets",
-            "token",
-            "random",
-            "key",
-            "verify",
-            "signature",
-        ]
-    ),
-    "compare": frozenset(["lower", "upper", "casefold", "equals", "equal", "startswith", "endswith"]),
-}
+def vector(patch: Patch, cwe: str) -> list[float]:
+    """Return the value of every feature, in the order of :data:`FEATURES`; time is linear in the diff."""
+    return measure(read(patch, cwe))
 
-_SHAPE = (
-    Feature("added", "log lines", "lines that the patch adds"),
-    Feature("removed", "log lines", "lines that it removes"),
-    Feature("net", "lines", "lines added less lines removed"),
-    Feature("files", "count", "files that it touches"),
-    Feature("hunks", "log count", "separate places that it touches"),
-    Feature("added_characters", "log characters", "size of what it adds"),
-    Feature("removed_characters", "log characters", "size of what it removes"),
-    Feature("longest_added", "log characters", "length of the longest line that it adds"),
-    Feature("indent", "characters", "mean indentation of the added lines less that of the removed ones"),
-    Feature("deepest_indent", "characters", "deepest indentation of an added line"),
-    Feature("similarity", "share", "added words that also stand among the removed ones"),
-    Feature("new_words", "log count", "different words that only the added lines hold"),
-    Feature("gone_words", "log count", "different words that only the removed lines hold"),
-    Feature("in_context", "share", "new words that the context knows already"),
-    Feature("comments", "share", "added lines that are comments or blank"),
-    Feature("strings", "log count", "quotes in added lines less quotes in removed ones"),
-    Feature("operators", "count", "comparisons added less comparisons removed"),
-    Feature("negations", "count", "'not' and '!' added less removed"),
-    Feature("conjunctions", "count", "and/or added less removed"),
-    Feature("calls", "count", "opening parentheses added less removed"),
-    Feature("numbers", "count", "numbers added less removed"),
-    Feature("definitions", "count", "functions and classes that are added"),
-    Feature("imports", "count", "imports that are added"),
-    Feature("test_file", "flag", "a touched path speaks of tests"),
+
+def measure(reading: Reading, first: int | None = None) -> list[float]:
+    """Return the values of the ``first`` features, or of all, of a patch that was read already."""
+    return [float(feature.measure(reading)) for feature in FEATURES[:first]]
+
+
+def index(name: str) -> int:
+    """Return the position of a feature in a vector. Raises KeyError for a name that there is not."""
+    return _INDEX[name]
+
+
+def _count(side: Side, vocabulary: Iterable[str]) -> int:
+    count = side.words.get
+    return sum([count(word, 0) for word in vocabulary])
+
+
+def _named(side: Side, vocabulary: frozenset[str]) -> int:
+    count = side.parts.get
+    return sum([count(word, 0) for word in vocabulary])
+
+
+def _net(vocabulary: frozenset[str]) -> Callable[[Reading], float]:
+    return lambda r: _count(r.added, vocabulary) - _count(r.removed, vocabulary)
+
+
+def _net_named(vocabulary: frozenset[str]) -> Callable[[Reading], float]:
+    return lambda r: _named(r.added, vocabulary) - _named(r.removed, vocabulary)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _literals(side: Side) -> int:
+    return sum([count for token, count in side.words.items() if token[0].isdigit()])
+
+
+def _quotes(side: Side) -> int:
+    return side.counts['"'] + side.counts["'"]
+
+
+def _remedy(reading: Reading, *, net: bool) -> float:
+    family = words.family(reading.cwe)
+    if not family:
+        return 0.0
+    vocabulary = words.REMEDIES[family]
+    return _named(reading.added, vocabulary) - (_named(reading.removed, vocabulary) if net else 0)
+
+
+_Row = tuple[str, str, str, Callable[[Reading], float]]
+
+_SHAPE: tuple[_Row, ...] = (
+    ("context_lines", "lines", "Context lines.", lambda r: r.context_lines),
+    ("spots", "runs", "Runs of changed lines with context between them.", lambda r: r.spots),
+    ("pure_insertions", "share", "Share of hunks that only add.", lambda r: _share(r.insertions, r.hunks)),
+    ("pure_deletions", "share", "Share of hunks that only remove.", lambda r: _share(r.deletions, r.hunks)),
+    (
+        "tokens_added",
+        "log tokens",
+        "Logarithm of the tokens added.",
+        lambda r: math.log1p(len(r.added.tokens)),
+    ),
+    (
+        "tokens_removed",
+        "log tokens",
+        "Logarithm of the tokens removed.",
+        lambda r: math.log1p(len(r.removed.tokens)),
+    ),
+    (
+        "tokens_net",
+        "tokens",
+        "Tokens added less removed.",
+        lambda r: len(r.added.tokens) - len(r.removed.tokens),
+    ),
+    (
+        "tokens_kept",
+        "share",
+        "Share of the removed tokens that come back.",
+        lambda r: _share(r.kept, len(r.removed.tokens)),
+    ),
+    (
+        "line_length",
+        "characters",
+        "Mean length of added lines.",
+        lambda r: _share(r.added.characters, r.added.lines),
+    ),
+    ("indent_added", "characters", "Deepest indentation added.", lambda r: r.added.indent),
+    (
+        "indent_net",
+        "characters",
+        "Deepest added less removed indentation.",
+        lambda r: r.added.indent - r.removed.indent,
+    ),
+    ("comments_added", "lines", "Comment lines added.", lambda r: r.added.comments),
+    (
+        "comments_net",
+        "lines",
+        "Comment lines added less removed.",
+        lambda r: r.added.comments - r.removed.comments,
+    ),
+    ("blank_added", "lines", "Blank lines added.", lambda r: r.added.blank),
+    ("test_files", "files", "Touched files whose path speaks of tests.", lambda r: r.tests),
+    ("created_files", "files", "Files that the patch creates.", lambda r: r.created),
 )
-FEATURES: tuple[Feature, ...] = (
-    *_SHAPE,
-    *(Feature(f"{name}_added", "log count", f"words of the kind '{name}' in added lines") for name in _WORDS),
-    *(Feature(f"{name}_net", "count", "the same, less those in removed lines") for name in _WORDS),
-    Feature("cwe", "number", "the weakness class, 0 where it is unknown"),
+
+_FLOW: tuple[_Row, ...] = (
+    ("branches_added", "tokens", "Branch keywords added.", lambda r: _count(r.added, words.BRANCHES)),
+    ("branches_net", "tokens", "Branch keywords, added less removed.", _net(words.BRANCHES)),
+    ("loops_net", "tokens", "Loop keywords, added less removed.", _net(words.LOOPS)),
+    ("exits_added", "tokens", "Returns, breaks and continues added.", lambda r: _count(r.added, words.EXITS)),
+    ("exits_net", "tokens", "Returns, breaks and continues, added less removed.", _net(words.EXITS)),
+    ("raises_net", "tokens", "Raised errors, added less removed.", _net(words.RAISES)),
+    ("catches_net", "tokens", "Keywords of exception handling, added less removed.", _net(words.CATCHES)),
+    ("logic_net", "tokens", "And and or, added less removed.", _net(words.LOGIC)),
+    ("ands_net", "tokens", "And, added less removed.", _net(frozenset({"and", "&&"}))),
+    ("negations_net", "tokens", "Negations, added less removed.", _net(words.NEGATIONS)),
+    ("comparisons_net", "tokens", "Comparisons, added less removed.", _net(words.COMPARISONS)),
+    ("inequalities_net", "tokens", "Orderings, added less removed.", _net(frozenset({"<", ">", "<=", ">="}))),
+    ("nothing_net", "tokens", "None and null, added less removed.", _net(words.NOTHING)),
+    ("pass_added", "tokens", "Pass added: an error is swallowed.", lambda r: r.added.counts["pass"]),
+    ("returns_constant", "tokens", "True and false added.", lambda r: _count(r.added, ("true", "false"))),
 )
-CLASSIC: tuple[str, ...] = (
-    *("added", "removed", "net", "files", "hunks", "guard_added", "handle_added", "execute_net", "cwe"),
+
+_NAMES: tuple[_Row, ...] = (
+    ("calls_added", "calls", "Calls added.", lambda r: len(r.added.calls)),
+    ("calls_net", "calls", "Calls, added less removed.", lambda r: len(r.added.calls) - len(r.removed.calls)),
+    ("names_fresh", "names", "Added names that the rest of the diff does not show.", lambda r: r.fresh),
+    (
+        "names_fresh_share",
+        "share",
+        "Share of the different added tokens that the rest of the diff does not show.",
+        lambda r: _share(r.fresh, len(r.added.counts)),
+    ),
+    ("imports_added", "lines", "Import lines added.", lambda r: r.added.imports),
+    ("numbers_added", "tokens", "Number literals added.", lambda r: _literals(r.added)),
+    (
+        "numbers_net",
+        "tokens",
+        "Number literals, added less removed.",
+        lambda r: _literals(r.added) - _literals(r.removed),
+    ),
+    (
+        "quotes_net",
+        "tokens",
+        "Quotation marks, added less removed.",
+        lambda r: _quotes(r.added) - _quotes(r.removed),
+    ),
+    ("slices_net", "tokens", "Opening brackets, added less removed.", _net(frozenset({"["}))),
+    ("assignments_net", "tokens", "Assignments, added less removed.", _net(frozenset({"="}))),
+    ("arguments_net", "tokens", "Commas, added less removed.", _net(frozenset({","}))),
+    ("regex_marks_net", "tokens", "Marks that patterns use, added less removed.", _net(frozenset("\\^$|?*"))),
 )
-"""The nine that the random forest of the first system of this kind was given; the baseline to beat."""
 
-_KIND = {word: kind for kind, words in _WORDS.items() for word in words}
-_CAP = 2_000
-"""Lines a side that are looked at: a larger patch is described by its beginning."""
+_FILTERS = frozenset({"replace", "replaceall", "strip", "lstrip", "rstrip", "sub", "trim", "translate"})
+_PREFIXES = frozenset(
+    {"startswith", "endswith", "contains", "find", "search", "match", "fullmatch", "indexof"}
+)
+_CASES = frozenset({"lower", "upper", "casefold", "tolowercase", "touppercase"})
 
-
-def changes(text: str) -> tuple[list[str], list[str], list[str], int, int, bool]:
-    """Return added, removed and context lines, files, hunks and whether a path speaks of tests.
-
-    A text that the strict parser refuses, such as a diff of one method without headers, is read by the first
-    character of each line: a data set of other people's diffs must be readable, a wargame need not.
-    """
-    try:
-        patch = diff.parse(text)
-    except DiffError:
-        added: list[str] = []
-        removed: list[str] = []
-        context: list[str] = []
-        hunks = 0
-        for line in text.split("\n"):
-            if line.startswith(("+++", "---")):
-                continue
-            hunks += line.startswith("@@")
-            side = {"+": added, "-": removed}.get(line[:1], context)
-            side.append(line[1:])
-        return (
-            added,
-            removed,
-            context,
-            max(1, text.count("\n+++ ")),
-            max(1, hunks),
-            "test" in text[:200].lower(),
-        )
-    surroundings = [line for change in patch.files for line in change.lines(" ")]
-    hunks = sum(len(change.hunks) for change in patch.files)
-    tests = any("test" in path.lower() for path in patch.paths)
-    return patch.added, patch.removed, surroundings, len(patch.files), hunks, tests
+_SECURITY: tuple[_Row, ...] = (
+    ("validation_added", "words", "Words of validation added.", lambda r: _named(r.added, words.VALIDATION)),
+    ("validation_net", "words", "Words of validation, added less removed.", _net_named(words.VALIDATION)),
+    ("sinks_added", "words", "Words of dangerous calls added.", lambda r: _named(r.added, words.SINKS)),
+    ("sinks_net", "words", "Words of dangerous calls, added less removed.", _net_named(words.SINKS)),
+    ("bounds_net", "words", "Words of limits and lengths, added less removed.", _net_named(words.BOUNDS)),
+    ("replace_added", "words", "Replace and strip added: a filter.", lambda r: _named(r.added, _FILTERS)),
+    ("prefix_added", "words", "Prefix, suffix and search tests added.", lambda r: _named(r.added, _PREFIXES)),
+    ("lower_added", "words", "Changes of case added.", lambda r: _named(r.added, _CASES)),
+    ("remedy_added", "words", "Words of the CWE's usual remedy added.", lambda r: _remedy(r, net=False)),
+    (
+        "remedy_net",
+        "words",
+        "Words of the CWE's usual remedy, added less removed.",
+        lambda r: _remedy(r, net=True),
+    ),
+    (
+        "remedy_missing",
+        "flag",
+        "Whether the CWE has a usual remedy and the patch adds no word of it.",
+        lambda r: float(bool(words.family(r.cwe)) and _remedy(r, net=False) == 0),
+    ),
+)
 
 
-def words(lines: list[str]) -> list[str]:
-    """Split lines into lower-case words of letters, digits and underscores, by hand."""
-    out: list[str] = []
-    for line in lines[:_CAP]:
-        text = line[:_CAP]
-        cleaned = "".join([c if c.isalnum() or c == "_" else " " for c in text])
-        out += cleaned.lower().split()
-    return out
+def _of_family(name: str) -> Callable[[Reading], float]:
+    return lambda r: float(words.family(r.cwe) == name)
 
 
-def vector(text: str, cwe: str = "") -> list[float]:
-    """Return the value of every feature of :data:`FEATURES`, in its order."""
-    added, removed, context, files, hunks, tests = changes(text)
-    new, old = words(added), words(removed)
-    new_set, old_set, known = set(new), set(old), set(words(context))
-    fresh = new_set - old_set
-    plus, minus = "\n".join(added[:_CAP]), "\n".join(removed[:_CAP])
-    kinds_new, kinds_old = _kinds(new), _kinds(old)
-    code = [line.strip() for line in added]
-    shape = [
-        log1p(len(added)),
-        log1p(len(removed)),
-        float(max(-50, min(50, len(added) - len(removed)))),
-        float(files),
-        log1p(hunks),
-        log1p(len(plus)),
-        log1p(len(minus)),
-        log1p(max(map(len, added), default=0)),
-        _indent(added) - _indent(removed),
-        float(max((len(line) - len(line.lstrip()) for line in added), default=0)),
-        len(new_set & old_set) / len(new_set) if new_set else 0.0,
-        log1p(len(fresh)),
-        log1p(len(old_set - new_set)),
-        len(fresh & known) / len(fresh) if fresh else 1.0,
-        sum(not line or line[0] in "#/*" for line in code) / len(code) if code else 0.0,
-        _signed_log(sum(map(plus.count, "'\"")) - sum(map(minus.count, "'\""))),
-        float(_count(plus, ("==", "!=", "<", ">")) - _count(minus, ("==", "!=", "<", ">"))),
-        float(new.count("not") + plus.count("!") - old.count("not") - minus.count("!")),
-        float(_count(plus, (" and ", " or ", "&&", "||")) - _count(minus, (" and ", " or ", "&&", "||"))),
-        float(plus.count("(") - minus.count("(")),
-        float(sum(word[0].isdigit() for word in new) - sum(word[0].isdigit() for word in old)),
-        float(new.count("def") + new.count("class") + new.count("function")),
-        float(new.count("import") + new.count("include")),
-        float(tests),
-    ]
-    return [
-        *shape,
-        *(log1p(kinds_new[kind]) for kind in _WORDS),
-        *(float(kinds_new[kind] - kinds_old[kind]) for kind in _WORDS),
-        float(cwe.removeprefix("CWE-")) if cwe.removeprefix("CWE-").isdigit() else 0.0,
-    ]
+_FAMILIES: tuple[_Row, ...] = tuple(
+    (f"cwe_{name}", "flag", f"Whether the CWE is of the family {name!r}.", _of_family(name))
+    for name in words.FAMILIES
+)
 
+FEATURES: tuple[Feature, ...] = tuple(
+    Feature(name, unit, group, doc, compute)
+    for group, rows in (
+        ("classic", CLASSIC),
+        ("shape", _SHAPE),
+        ("flow", _FLOW),
+        ("names", _NAMES),
+        ("security", _SECURITY),
+        ("weakness", _FAMILIES),
+    )
+    for name, unit, doc, compute in rows
+)
+"""Every feature. Columns of a model's input stand in this order; the classic ones come first."""
 
-def _kinds(found: list[str]) -> dict[str, int]:
-    counts = dict.fromkeys(_WORDS, 0)
-    for word in found:
-        kind = _KIND.get(word)
-        if kind is not None:
-            counts[kind] += 1
-    return counts
-
-
-def _count(text: str, parts: tuple[str, ...]) -> int:
-    return sum(map(text.count, parts))
-
-
-def _indent(lines: list[str]) -> float:
-    kept = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
-    return sum(kept) / len(kept) if kept else 0.0
-
-
-def _signed_log(value: int) -> float:
-    return log1p(value) if value >= 0 else -log1p(-value)
+_INDEX = {feature.name: position for position, feature in enumerate(FEATURES)}

@@ -1,110 +1,179 @@
-"""Fit a variant on everything that is known, calibrated, and keep it without pickle."""
+"""Fit a variant on everything there is, calibrate it, and keep it without pickle."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import io
 import json
-import math
-import time
+import os
+import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skops.io
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from crisol.errors import DatasetError, ModelError
-from crisol.model.dataset import content_hash
-from crisol.model.evaluation import calibrated, folds_by_group, log_odds
+from crisol.errors import ModelError
+from crisol.model.calibration import Sigmoid
+from crisol.model.dataset import digest
+from crisol.model.evaluation import grouped_folds, labels, out_of_fold
 from crisol.model.features import FEATURE_VERSION
+from crisol.model.matrix import Leading, PatchMatrix, Squash
+from crisol.model.soundness import sound, trees
 from crisol.model.variants import Variant
-from crisol.records import LabelledPatch, Prediction
+from crisol.records import LabelledPatch
 
-__all__ = ["Predictor", "load", "train"]
+__all__ = ["TRUSTED", "FittedModel", "load", "train"]
 
-_TRUSTED_PREFIXES = ("sklearn.", "numpy.", "crisol.model.variants.", "scipy.sparse.")
+_FORMAT = "crisol-model-1"
+_FOLDS = 5
+_MAX_BYTES = 256 << 20
+
+TRUSTED = (
+    *(f"{kind.__module__}.{kind.__qualname__}" for kind in (Leading, PatchMatrix, Squash)),
+    "collections.OrderedDict",
+    "collections.defaultdict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""What a model file may hold beyond the types that skops trusts by itself; anything else is refused unread."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Card:
-    """What a saved model says of itself."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedModel:
+    """A pipeline over labelled patches, fitted on all of them, and its calibration."""
 
-    version: str
-    feature_version: str
-    variant: str
-    data: str
-    slope: float
-    intercept: float
-
-
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """A fitted, calibrated model of single patches; get one from :func:`train` or :func:`load`."""
-
+    name: str
     pipeline: Pipeline
-    card: _Card
+    calibration: Sigmoid
+    model_version: str
+    feature_version: str
+    data: str
+    """SHA-256 of the training set."""
+    patches: int
+    groups: int
+    seed: int
 
-    def predict(self, diff: str, cwe: str = "") -> Prediction:
-        """Return the probability that a wargame of this diff would say valid; ``seconds`` of wall time inside."""
-        start = time.perf_counter()
-        patch = LabelledPatch(id="", group="", project="", label=0, diff=diff, cwe=cwe)
-        raw = np.asarray(self.pipeline.predict_proba([patch])[:, 1])
-        odds = self.card.slope * float(log_odds(raw)[0]) + self.card.intercept
-        probability = 1.0 / (1.0 + math.exp(-odds))
-        return Prediction(
-            probability, self.card.version, self.card.feature_version, time.perf_counter() - start
+    def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
+        """Return the calibrated probability of valid for each patch."""
+        if not patches:
+            return np.empty(0)
+        with threadpool_limits(1):
+            return self.calibration(self.pipeline.predict_proba(patches)[:, 1])
+
+    def save(self, path: Path | str) -> None:
+        """Write the model to a file, whole or not at all. Raises :class:`~crisol.errors.ModelError`."""
+        path = Path(path)
+        content = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in {"calibration", "pipeline"}
+        }
+        content |= {
+            "format": _FORMAT,
+            "slope": self.calibration.slope,
+            "intercept": self.calibration.intercept,
+        }
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(skops.io.dumps({"about": content, "pipeline": self.pipeline}))
+            part.replace(path)
+        except OSError as error:
+            raise ModelError(f"{path}: the model cannot be written: {error}") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def train(variant: Variant, patches: Sequence[LabelledPatch], seed: int) -> FittedModel:
+    """Fit a variant on all patches; the calibration is learned from scores across folds by vulnerability.
+
+    Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
+    """
+    label = labels(patches)
+    group = np.array([patch.group for patch in patches])
+    pipeline = variant.estimator(seed)
+    with threadpool_limits(1):
+        rows = pipeline[0].transform(patches)
+        fold = grouped_folds(label, group, _FOLDS, seed)
+        calibration = Sigmoid.fit(out_of_fold(pipeline[1], rows, label, fold), label)
+        pipeline[1].fit(rows, label)
+    data = digest(patches)
+    recipe = json.dumps([data, variant.model_dump(mode="json"), seed, FEATURE_VERSION], sort_keys=True)
+    return FittedModel(
+        name=variant.name,
+        pipeline=pipeline,
+        calibration=calibration,
+        model_version=f"{variant.name}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}",
+        feature_version=FEATURE_VERSION,
+        data=data,
+        patches=len(patches),
+        groups=len(np.unique(group)),
+        seed=seed,
+    )
+
+
+def load(path: Path | str) -> FittedModel:
+    """Read a model that :meth:`FittedModel.save` wrote; no code of the file is run.
+
+    Raises :class:`~crisol.errors.ModelError` where the file is missing, corrupt, foreign, too large, or made for
+    another version of the features.
+    """
+    path = Path(path)
+    content = _content(path)
+    about = content.get("about") if isinstance(content, dict) else None
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
+        raise ModelError(f"{path}: not a model of this version of Crisol; train one anew")
+    if about.get("feature_version") != FEATURE_VERSION:
+        raise ModelError(
+            f"{path}: trained on features {about.get('feature_version')!r}, these are {FEATURE_VERSION!r}; train anew"
         )
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.skops`` and ``card.json`` into a new folder."""
-        folder.mkdir(parents=True)
-        skops.io.dump(self.pipeline, folder / "model.skops")
-        (folder / "card.json").write_text(json.dumps(asdict(self.card), indent=2) + "\n")
-
-
-def train(variant: Variant, patches: Sequence[LabelledPatch], *, seed: int) -> Predictor:
-    """Fit on every patch, calibrate on folds by group.
-
-    The version is a hash of data, variant, seed and features: the same inputs make the same model. Raises
-    :class:`~crisol.errors.DatasetError` where there are fewer than two groups or one class only.
-    """
-    truth = np.array([patch.label for patch in patches])
-    groups = np.array([patch.group for patch in patches])
-    if len(set(groups)) < 2 or len(set(truth)) < 2:
-        raise DatasetError("training needs at least two groups and both classes")
-    held_out = np.zeros(len(truth))
-    for fit, held in folds_by_group(groups, 5, seed):
-        model = variant.estimator(seed).fit([patches[at] for at in fit], truth[fit])
-        held_out[held] = model.predict_proba([patches[at] for at in held])[:, 1]
-    slope, intercept = calibrated(truth, held_out)
-    data = content_hash(patches)
-    recipe = json.dumps([data, asdict(variant), seed, FEATURE_VERSION], sort_keys=True)
-    version = hashlib.sha256(recipe.encode()).hexdigest()[:12]
-    card = _Card(version, FEATURE_VERSION, variant.name, data, slope, intercept)
-    return Predictor(variant.estimator(seed).fit(list(patches), truth), card)
-
-
-def load(folder: Path) -> Predictor:
-    """Read a saved model; only types of scikit-learn, NumPy, SciPy and our own are ever built from the file.
-
-    Raises :class:`~crisol.errors.ModelError` where the folder is not one of ours, is damaged, or was made for
-    other features.
-    """
-    path = folder / "model.skops"
+    fields: dict[str, Any] = {name: value for name, value in about.items() if name != "format"}
     try:
-        card = _Card(**json.loads((folder / "card.json").read_text()))
-        types = skops.io.get_untrusted_types(file=path)
-    except Exception as error:  # a damaged archive can fail anywhere in the reader
-        raise ModelError(f"{folder}: not a model that can be read ({error}); train it anew") from error
-    foreign = [name for name in types if not name.startswith(_TRUSTED_PREFIXES)]
-    if foreign:
-        raise ModelError(f"{path} wants to build {', '.join(foreign)}, which a model of ours never does")
+        calibration = Sigmoid(float(fields.pop("slope")), float(fields.pop("intercept")))
+        pipeline = content["pipeline"]
+        model = FittedModel(**fields, calibration=calibration, pipeline=pipeline)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: the model's description is incomplete: {error}") from None
+    if not isinstance(pipeline, Pipeline) or not isinstance(pipeline[0], PatchMatrix):
+        raise ModelError(f"{path}: no pipeline over patches in the model")
+    if not all(sound(part) for part in trees(pipeline[1])):
+        raise ModelError(f"{path}: a tree of the model points outside itself; the file was tampered with")
+    return model
+
+
+def _content(path: Path) -> Any:
     try:
-        pipeline: Any = skops.io.load(path, trusted=types)
-    except Exception as error:
-        raise ModelError(f"{folder}: not a model that can be read ({error}); train it anew") from error
-    if card.feature_version != FEATURE_VERSION or not isinstance(pipeline, Pipeline):
-        raise ModelError(f"{folder}: made for features {card.feature_version}, this is {FEATURE_VERSION}")
-    return Predictor(pipeline, card)
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; this is no model of ours")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: the model cannot be read: {error}") from None
+    try:
+        size, kinds = _unpacked(raw), set(skops.io.get_untrusted_types(data=raw))
+    except Exception as error:  # noqa: BLE001 - a forged file can make every part of the decoder fail
+        raise ModelError(f"{path}: cannot be read as a model: {type(error).__name__}: {error}") from None
+    if size > 2 * _MAX_BYTES:
+        raise ModelError(f"{path}: a model that unpacks to more than {2 * _MAX_BYTES} bytes")
+    if foreign := sorted(kinds - set(TRUSTED)):
+        raise ModelError(f"{path}: holds types that no model of ours has: {', '.join(foreign)[:500]}")
+    try:
+        return skops.io.loads(raw, trusted=list(TRUSTED))
+    except Exception as error:  # noqa: BLE001 - as above
+        raise ModelError(f"{path}: cannot be read as a model: {type(error).__name__}: {error}") from None
+
+
+def _unpacked(raw: bytes) -> int:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        return sum(entry.file_size for entry in archive.infolist())

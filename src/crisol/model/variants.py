@@ -1,132 +1,146 @@
-"""Model variants behind scikit-learn's interface; each is an entry of a YAML file."""
+"""Model variants: what a YAML entry names, and the scikit-learn pipeline that it stands for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import yaml
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.feature_extraction.text import HashingVectorizer
+from lightgbm import LGBMClassifier
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from crisol.errors import ExperimentError
-from crisol.model.features import CLASSIC, FEATURES, changes, vector, words
-from crisol.records import LabelledPatch
+from crisol.model.matrix import Leading, PatchMatrix, Squash
 
-__all__ = ["Numbers", "Tokens", "Variant", "load_variants"]
+__all__ = ["Variant", "load_variants"]
+
+_Kind = Literal["forest", "boosting", "lightgbm", "linear", "mean"]
+_Value = bool | int | float | str | None
+
+_CLASSES: dict[str, tuple[Any, dict[str, object]]] = {
+    "forest": (RandomForestClassifier, {"n_jobs": 1}),
+    "boosting": (HistGradientBoostingClassifier, {"early_stopping": False}),
+    "lightgbm": (
+        LGBMClassifier,
+        {"n_jobs": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True},
+    ),
+    "linear": (LogisticRegression, {"max_iter": 1000}),
+}
+_RESERVED = frozenset({"random_state", "n_jobs", "verbose", "verbosity", "warm_start", "objective", "device"})
+_MAX_BYTES = 1 << 20
 
 
-class Numbers(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Turns patches into the matrix of their features; ``classic`` keeps the nine of the baseline."""
+class Variant(BaseModel):
+    """One way to predict: which columns it reads, which estimator, which hyper-parameters.
 
-    def __init__(self, classic: bool = False) -> None:
-        self.classic = classic
+    ``model`` is ``forest``, ``boosting`` (histogram gradient boosting), ``lightgbm``, ``linear`` (logistic
+    regression over scaled features) or ``mean`` (the mean probability of ``members``). ``words`` is the number of
+    hashed columns for tokens, 0 for none.
+    """
 
-    def fit(self, X: Sequence[LabelledPatch], y: object = None) -> Numbers:  # noqa: ARG002, N803 - the contract
-        """Learn nothing; there for the pipeline."""
-        self.n_features_in_ = 1
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = Field(min_length=1)
+    model: _Kind
+    features: Literal["classic", "rich"] = "rich"
+    words: int = Field(default=0, ge=0, le=1 << 16)
+    parameters: dict[str, _Value] = {}
+    members: tuple[Variant, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Variant:
+        if (self.model == "mean") != bool(self.members):
+            raise ValueError("a mean names its members, and nothing else does")
+        if any(one.members or one.features != self.features for one in self.members):
+            raise ValueError("members of a mean read the same features and are no means themselves")
+        if self.model == "mean":
+            known: set[str] = set()
+        else:
+            kind, _ = _CLASSES[self.model]
+            known = set(kind().get_params()) - _RESERVED
+        if unknown := sorted(self.parameters.keys() - known):
+            raise ValueError(
+                f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
         return self
 
-    def transform(self, X: Sequence[LabelledPatch]) -> np.ndarray[Any, np.dtype[np.float64]]:  # noqa: N803 - the contract
-        """Return one row a patch, one column a feature."""
-        rows = np.array([vector(patch.diff, patch.cwe) for patch in X], dtype=np.float64)
-        if not self.classic:
-            return rows
-        names = [feature.name for feature in FEATURES]
-        kept: np.ndarray[Any, np.dtype[np.float64]] = rows[:, [names.index(name) for name in CLASSIC]]
-        return kept
+    def estimator(self, random_state: int) -> Pipeline:
+        """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
+        width = max([self.words, *(one.words for one in self.members)])
+        matrix = PatchMatrix(classic=self.features == "classic", words=width)
+        return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
+
+    def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
+        """Return the unfitted estimator over the rows that ``matrix`` makes."""
+        if self.members:
+            members = [(one.name, one.classifier(matrix, random_state)) for one in self.members]
+            return VotingClassifier(members, voting="soft")
+        kind, fixed = _CLASSES[self.model]
+        model = kind(**fixed, **self.parameters, random_state=random_state)
+        steps: list[tuple[str, Any]] = []
+        if self.words != matrix.words:
+            steps.append(("features", Leading(matrix.columns)))
+        if self.model == "linear":
+            scale = ColumnTransformer(
+                [("scale", StandardScaler(), slice(0, matrix.columns))], remainder="passthrough"
+            )
+            steps += [("squash", Squash(matrix.columns)), ("scale", scale)]
+        return Pipeline([*steps, ("classifier", model)]) if steps else model
 
 
-class Tokens(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Turns patches into hashed counts of the words, and pairs of words, that they add and remove."""
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
-    def __init__(self, bits: int = 14) -> None:
-        self.bits = bits
-
-    def fit(self, X: Sequence[LabelledPatch], y: object = None) -> Tokens:  # noqa: ARG002, N803 - the contract
-        """Learn nothing; there for the pipeline."""
-        self.n_features_in_ = 1
-        return self
-
-    def transform(self, X: Sequence[LabelledPatch]) -> Any:  # noqa: N803 - the contract
-        """Return a sparse matrix with ``2 ** bits`` columns."""
-        hashing = HashingVectorizer(
-            n_features=1 << self.bits,
-            ngram_range=(1, 2),
-            tokenizer=str.split,
-            token_pattern=None,
-            lowercase=False,
-        )
-        return hashing.transform([_signed(patch.diff) for patch in X])
+    description: str
+    model: _Kind
+    features: Literal["classic", "rich"] = "rich"
+    words: int = 0
+    parameters: dict[str, _Value] = {}
+    members: tuple[str, ...] = ()
 
 
-def _signed(text: str) -> str:
-    added, removed, *_ = changes(text)
-    return " ".join([*(f"+{word}" for word in words(added)), *(f"-{word}" for word in words(removed))])
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1]
+    variants: Annotated[dict[str, _Entry], Field(min_length=1, max_length=100)]
 
 
-def _forest(seed: int, *, classic: bool = False, **options: Any) -> Pipeline:
-    model = RandomForestClassifier(random_state=seed, n_jobs=1, class_weight="balanced_subsample", **options)
-    return Pipeline([("features", Numbers(classic=classic)), ("model", model)])
+def load_variants(path: Path | str) -> dict[str, Variant]:
+    """Read a YAML file of variants, in its order; ``members`` of a mean name entries above it.
 
-
-def _boosting(seed: int, **options: Any) -> Pipeline:
-    return Pipeline([
-        ("features", Numbers()),
-        ("model", HistGradientBoostingClassifier(random_state=seed, **options)),
-    ])  # fmt: skip
-
-
-def _text(seed: int, *, strength: float = 1.0, bits: int = 14) -> Pipeline:
-    features = FeatureUnion([
-        ("tokens", Tokens(bits=bits)),
-        ("numbers", Pipeline([("features", Numbers()), ("scale", StandardScaler())])),
-    ])  # fmt: skip
-    model = LogisticRegression(C=strength, max_iter=2_000, class_weight="balanced", random_state=seed)
-    return Pipeline([("features", features), ("model", model)])
-
-
-_KINDS: dict[str, Callable[..., Pipeline]] = {"forest": _forest, "boosting": _boosting, "text": _text}
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A named recipe for an estimator over :class:`~crisol.records.LabelledPatch`."""
-
-    name: str
-    kind: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def estimator(self, seed: int) -> Pipeline:
-        """Return an unfitted pipeline; fit it on a sequence of patches and their labels."""
-        return _KINDS[self.kind](seed, **self.options)
-
-
-def load_variants(path: Path) -> dict[str, Variant]:
-    """Read variants by name; raises :class:`~crisol.errors.ExperimentError` that names the entry that is wrong."""
+    Raises :class:`~crisol.errors.ExperimentError` on an unknown key, model or parameter, each with its place.
+    """
+    path = Path(path)
     try:
-        entries = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ExperimentError(f"{path}: {error}") from None
-    if not isinstance(entries, dict) or not entries:
-        raise ExperimentError(f"{path}: expected a mapping of names to variants")
-    found = {}
-    for name, entry in entries.items():
-        options = dict(entry) if isinstance(entry, dict) else {}
-        kind = options.pop("kind", None)
-        if kind not in _KINDS:
-            raise ExperimentError(f"{path}: {name}: kind is {kind!r}; known are {', '.join(_KINDS)}")
-        variant = Variant(str(name), kind, options)
+        if path.stat().st_size > _MAX_BYTES:
+            raise ExperimentError(f"{path}: larger than {_MAX_BYTES} bytes; this is no list of variants")
+        content = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ExperimentError(f"{path}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise ExperimentError(f"{path}: {_problems(error)}") from None
+    variants: dict[str, Variant] = {}
+    for name, entry in content.variants.items():
+        if unknown := [member for member in entry.members if member not in variants]:
+            raise ExperimentError(
+                f"{path}: {name}: members that no entry above defines: {', '.join(unknown)}"
+            )
+        members = tuple(variants[member] for member in entry.members)
         try:
-            variant.estimator(0)
-        except TypeError as error:
-            raise ExperimentError(f"{path}: {name}: {error}") from None
-        found[variant.name] = variant
-    return found
+            variants[name] = Variant.model_validate(
+                {**entry.model_dump(exclude={"members"}), "name": name, "members": members}
+            )
+        except ValidationError as error:
+            raise ExperimentError(f"{path}: {name}: {_problems(error)}") from None
+    return variants
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())

@@ -1,0 +1,53 @@
+"""The nine features of the original random forest: the baseline that everything else has to beat.
+
+They stand for the original's nine: what it counted is counted here in the same units, with the keywords that its
+description names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crisol.model.reading import Reading
+from crisol.model.vocabulary import CATCHES, SINKS, VALIDATION
+
+__all__ = ["CLASSIC"]
+
+_VALIDATION = VALIDATION & {
+    "valid",
+    "validate",
+    "check",
+    "verify",
+    "sanitize",
+    "escape",
+    "isinstance",
+    "assert",
+}
+
+CLASSIC: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
+    ("lines_added", "lines", "Lines that the patch adds.", lambda r: r.added.lines),
+    ("lines_removed", "lines", "Lines that the patch removes.", lambda r: r.removed.lines),
+    ("files", "files", "Files that the patch touches.", lambda r: r.files),
+    ("hunks", "hunks", "Hunks of the diff.", lambda r: r.hunks),
+    ("net_change", "lines", "Lines added less lines removed.", lambda r: r.added.lines - r.removed.lines),
+    (
+        "adds_validation",
+        "flag",
+        "Whether an added line holds a validation keyword, whole or as part of a name.",
+        lambda r: float(not _VALIDATION.isdisjoint(r.added.parts)),
+    ),
+    (
+        "adds_exception_handling",
+        "flag",
+        "Whether an added line holds a keyword of exception handling.",
+        lambda r: float(not CATCHES.isdisjoint(r.added.words)),
+    ),
+    (
+        "touches_security_call",
+        "flag",
+        "Whether a changed line calls something that attackers aim at, such as eval, system or execute.",
+        lambda r: float(any(name.lower() in SINKS for side in (r.added, r.removed) for name in side.calls)),
+    ),
+    ("cwe", "number", "The number of the CWE, 0 where it is not known.", lambda r: r.cwe),
+)
+"""Name, unit, meaning and measure of each feature."""

@@ -1,0 +1,108 @@
+"""From patches to the matrix that estimators work on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction import FeatureHasher
+
+from crisol.diff import Patch
+from crisol.model.classic import CLASSIC
+from crisol.model.features import FEATURES, measure
+from crisol.model.reading import Reading, open_diff, read
+from crisol.model.text import ngrams
+from crisol.records import LabelledPatch
+
+__all__ = ["Leading", "PatchMatrix", "Squash"]
+
+
+class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Labelled patches to rows of numbers: features first, then ``words`` hashed columns of tokens.
+
+    ``classic`` keeps only the nine features of the original. Learns nothing, so that a row does not depend on
+    the patches beside it.
+    """
+
+    def __init__(self, *, classic: bool = False, words: int = 0) -> None:
+        self.classic = classic
+        self.words = words
+
+    @property
+    def columns(self) -> int:
+        """How many of the columns are features."""
+        return len(CLASSIC) if self.classic else len(FEATURES)
+
+    def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
+        """Do nothing, as there is nothing to learn."""
+        return self
+
+    def transform(self, patches: Iterable[LabelledPatch]) -> NDArray[np.float64]:
+        """Return one row a patch; a diff that the strict parser refuses is read leniently."""
+        readings = [read(open_diff(patch.diff), patch.cwe) for patch in patches]
+        return self._rows(readings)
+
+    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
+        """Return the matrix of a single patch, shape (1, columns + words)."""
+        return self._rows([read(patch, cwe)])
+
+    def _rows(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
+        numbers = np.array([measure(reading, self.columns) for reading in readings], dtype=np.float64)
+        numbers = numbers.reshape(len(readings), self.columns)
+        if not self.words:
+            return numbers
+        hasher = FeatureHasher(self.words, input_type="string")
+        hashed = hasher.transform(ngrams(reading) for reading in readings).toarray()
+        norms = np.linalg.norm(hashed, axis=1, keepdims=True)
+        return np.hstack([numbers, np.divide(hashed, norms, out=hashed, where=norms > 0)])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        return tags
+
+
+class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """The first ``columns`` columns: what members of a stack look at that do not read words."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+
+    def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
+        """Do nothing, as there is nothing to learn."""
+        return self
+
+    def transform(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rows without their other columns."""
+        return rows[:, : self.columns]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Signed logarithm of the first ``columns`` columns: counts of a long diff do not drown the rest."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+
+    def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
+        """Do nothing, as there is nothing to learn."""
+        return self
+
+    def transform(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return rows in which a count of 100 is 4.6 and one of -1 is -0.7."""
+        rows = rows.copy()
+        head = rows[:, : self.columns]
+        rows[:, : self.columns] = np.sign(head) * np.log1p(np.abs(head))
+        return rows
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True

@@ -1,0 +1,223 @@
+"""What can be counted in a diff in one pass, before anyone asks for a feature.
+
+The work is linear in the text: lines are looked at once, and the token pattern never gives back a character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+from crisol.diff import FileChange, Hunk, Patch, parse
+from crisol.errors import DiffError
+
+__all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
+
+_WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
+_IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
+
+_MAX_TEXT = 1 << 20
+_MAX_LINES = 50_000
+_MAX_LINE = 4_096
+_MAX_NAME = 80
+
+
+def open_diff(text: str) -> Patch:
+    """Parse a diff strictly, or leniently where the strict parser refuses it.
+
+    For labelled sets of other people, whose diffs may show a method without its file. What is to be executed must
+    go through :func:`crisol.diff.parse` alone.
+    """
+    try:
+        return parse(text)
+    except DiffError:
+        return lenient(text)
+
+
+def lenient(text: str) -> Patch:
+    """Take the lines that look changed out of any text; bounded, never raises.
+
+    Text past 1 MiB, lines past 50,000 and characters of a line past 4,096 are not looked at.
+    """
+    files: list[FileChange] = []
+    hunks: list[Hunk] = []
+    lines: list[str] = []
+    path = "unknown"
+    # Half a surrogate pair, as JSON may hold, cannot be hashed as UTF-8.
+    text = text[:_MAX_TEXT].encode(errors="replace").decode()
+    for line in text.split("\n", _MAX_LINES)[:_MAX_LINES]:
+        if line.startswith("+++ "):
+            _close(files, hunks, lines, path)
+            path = line[4:].split("\t", 1)[0].strip().removeprefix("b/")[:_MAX_LINE] or "unknown"
+        elif line.startswith("@@"):
+            _close_hunk(hunks, lines)
+        elif line[:1] in {"+", "-", " "} and not line.startswith("--- "):
+            lines.append(line[:_MAX_LINE])
+    _close(files, hunks, lines, path)
+    return Patch(tuple(files))
+
+
+def _close_hunk(hunks: list[Hunk], lines: list[str]) -> None:
+    if lines:
+        hunks.append(Hunk(1, 1, tuple(lines)))
+        lines.clear()
+
+
+def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: str) -> None:
+    _close_hunk(hunks, lines)
+    if hunks:
+        files.append(FileChange(path, path, tuple(hunks)))
+        hunks.clear()
+
+
+@dataclass(frozen=True)
+class Side:
+    """The added or the removed lines, as tokens of their code; comments and blank lines are only counted."""
+
+    lines: int
+    blank: int
+    comments: int
+    imports: int
+    characters: int
+    indent: int
+    tokens: list[str]
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each token occurs."""
+        return Counter(self.tokens)
+
+    @cached_property
+    def words(self) -> dict[str, int]:
+        """How often each token occurs, in lower case."""
+        words: dict[str, int] = {}
+        for token, count in self.counts.items():
+            word = token.lower()
+            words[word] = words.get(word, 0) + count
+        return words
+
+    @cached_property
+    def calls(self) -> list[str]:
+        """Names that stand before an opening parenthesis, keywords included."""
+        tokens = self.tokens
+        return [
+            name for name, after in pairwise(tokens) if after == "(" and (name[0].isalpha() or name[0] == "_")
+        ]
+
+    @cached_property
+    def parts(self) -> dict[str, int]:
+        """How often each word occurs, names taken whole and by their parts."""
+        parts: dict[str, int] = {}
+        for token, count in self.counts.items():
+            if len(token) > 1 and (token[0].isalpha() or token[0] == "_"):
+                for name in _parts(token[:_MAX_NAME]):
+                    parts[name] = parts.get(name, 0) + count
+        return parts
+
+
+@lru_cache(maxsize=16_384)
+def _parts(name: str) -> frozenset[str]:
+    return frozenset({name.lower(), *(part.lower() for part in _PART.findall(name))})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A patch, read: both sides, the names around them, and the shape of the change."""
+
+    added: Side
+    removed: Side
+    context: frozenset[str]
+    context_lines: int
+    files: int
+    hunks: int
+    insertions: int
+    """Hunks that only add."""
+    deletions: int
+    """Hunks that only remove."""
+    spots: int
+    """Runs of changed lines without a context line between them."""
+    tests: int
+    """Files whose path speaks of tests."""
+    created: int
+    cwe: int
+    """The CWE's number, 0 where it is not known."""
+
+    @cached_property
+    def fresh(self) -> int:
+        """How many different names are added that neither the context nor the removed lines show."""
+        names = set(self.added.counts).difference(self.context, self.removed.counts)
+        return sum([len(name) > 1 and (name[0].isalpha() or name[0] == "_") for name in names])
+
+    @cached_property
+    def kept(self) -> int:
+        """How many of the removed tokens come back in the added lines, in whatever case."""
+        added = self.added.words.get
+        return sum([min(count, added(word, 0)) for word, count in self.removed.words.items()])
+
+
+def read(patch: Patch, cwe: str) -> Reading:
+    """Read a patch; ``cwe`` is ``CWE-79`` or ``79``, or anything else where it is not known."""
+    added: list[str] = []
+    removed: list[str] = []
+    context: list[str] = []
+    hunks = insertions = deletions = spots = tests = created = 0
+    for change in patch.files:
+        tests += "test" in change.path.lower()
+        created += change.old is None
+        for hunk in change.hunks:
+            plus, minus, inside = len(added), len(removed), False
+            for line in hunk.lines:
+                tag = line[0]
+                if tag == " ":
+                    context.append(line[1:])
+                    inside = False
+                    continue
+                (added if tag == "+" else removed).append(line[1:])
+                spots += not inside
+                inside = True
+            hunks += 1
+            insertions += len(removed) == minus
+            deletions += len(added) == plus
+    return Reading(
+        _side(added),
+        _side(removed),
+        frozenset(_WORD.findall("\n".join(context))),
+        len(context),
+        len(patch.files),
+        hunks,
+        insertions,
+        deletions,
+        spots,
+        tests,
+        created,
+        number(cwe),
+    )
+
+
+def _side(lines: list[str]) -> Side:
+    code: list[str] = []
+    blank = comments = imports = characters = indent = 0
+    for line in lines:
+        bare = line.strip()
+        if not bare:
+            blank += 1
+        elif bare.startswith(_COMMENTS):
+            comments += 1
+        else:
+            imports += bare.startswith(_IMPORTS)
+            characters += len(bare)
+            indent = max(indent, len(line) - len(line.lstrip()))
+            code.append(bare)
+    return Side(len(lines), blank, comments, imports, characters, indent, _TOKEN.findall("\n".join(code)))
+
+
+def number(cwe: str) -> int:
+    """Return the number of ``CWE-79`` or ``79``, 0 for anything else."""
+    digits = cwe.strip().upper().removeprefix("CWE-")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0

@@ -1,0 +1,124 @@
+"""Measures of a probability against the truth, as plain functions of arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Confusion",
+    "auc",
+    "auc_inside_groups",
+    "auc_interval",
+    "average_precision",
+    "calibration_error",
+    "confusion",
+    "same_group_mean",
+]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int_]
+
+
+class Confusion(NamedTuple):
+    """Counts of patches at a probability of one half; positive means valid."""
+
+    true_accepts: int
+    false_accepts: int
+    false_rejects: int
+    true_rejects: int
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation coefficient, 0 where a row or column is empty."""
+        tp, fp, fn, tn = (float(cell) for cell in self)
+        square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+        return float((tp * tn - fp * fn) / np.sqrt(square)) if square else 0.0
+
+
+def confusion(label: _Ints, probability: _Floats) -> Confusion:
+    """Count the four cells."""
+    said = probability >= 0.5
+    right = label == 1
+    cells = (right & said, ~right & said, right & ~said, ~right & ~said)
+    return Confusion(*(int(cell.sum()) for cell in cells))
+
+
+def auc(label: _Ints, score: _Floats, weight: _Floats | None = None) -> float:
+    """Return the chance that a correct patch scores above a wrong one, ties by half; nan without both classes."""
+    _, rank = np.unique(score, return_inverse=True)
+    ones = np.ones(len(label)) if weight is None else weight
+    return _auc(label, rank, ones, int(rank.max(initial=0)) + 1)
+
+
+def _auc(label: _Ints, rank: _Ints, weight: _Floats, ranks: int) -> float:
+    right = np.bincount(rank, weights=weight * label, minlength=ranks)
+    wrong = np.bincount(rank, weights=weight * (1 - label), minlength=ranks)
+    pairs = right.sum() * wrong.sum()
+    if not pairs:
+        return float("nan")
+    return float((right * (np.cumsum(wrong) - wrong / 2)).sum() / pairs)
+
+
+def auc_interval(
+    label: _Ints, score: _Floats, groups: NDArray[np.str_], *, repeats: int, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap of the AUC, in which whole groups are drawn; nan where none is to be had."""
+    names, group = np.unique(groups, return_inverse=True)
+    _, rank = np.unique(score, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(repeats):
+        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        drawn.append(_auc(label, rank, times[group].astype(np.float64), int(rank.max(initial=0)) + 1))
+    values = np.array(drawn)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) -> float:
+    """Return the AUC over pairs of the same group; nan where no group holds both classes."""
+    order = np.argsort(groups, kind="stable")
+    _, starts = np.unique(groups[order], return_index=True)
+    won = pairs = 0.0
+    for rows in np.split(order, starts[1:]):
+        right = float(label[rows].sum())
+        here = right * (len(rows) - right)
+        if here:
+            won += here * auc(label[rows], score[rows])
+            pairs += here
+    return won / pairs if pairs else float("nan")
+
+
+def average_precision(label: _Ints, score: _Floats) -> float:
+    """Return the area under the steps of the precision-recall curve; nan without a correct patch."""
+    if not label.any():
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    right = np.cumsum(label[order])[last]
+    precision = right / (np.flatnonzero(last) + 1)
+    return float((np.diff(right, prepend=0) * precision).sum() / right[-1])
+
+
+def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> float:
+    """Return the expected calibration error over bins of equal width, weighted by their patches."""
+    where = np.minimum((probability * bins).astype(int), bins - 1)
+    gap = np.bincount(where, weights=probability - label, minlength=bins)
+    return float(np.abs(gap).sum() / len(label))
+
+
+def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
+    """Return for each patch the mean label of its group's other patches, and of all where it is alone.
+
+    What a model that merely recognised the vulnerability would say: its AUC shows what a random split gives away.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    total = np.bincount(group, weights=label)[group] - label
+    others = np.bincount(group)[group] - 1
+    return np.asarray(np.where(others > 0, total / np.maximum(others, 1), label.mean()), dtype=np.float64)

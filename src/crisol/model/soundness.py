@@ -1,0 +1,56 @@
+"""Whether the trees of a loaded model stay inside themselves.
+
+Compiled code walks their nodes without looking, so a forged index would read memory that is not the tree's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.pipeline import Pipeline
+
+__all__ = ["Walk", "sound", "trees"]
+
+Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.int_], int]
+"""Left and right child of each node, whether it is a leaf, the column it asks for, and the number of columns."""
+
+
+def trees(model: Any) -> Iterator[Walk]:
+    """Yield every tree of forests and histogram boosting, wherever they stand in a pipeline or a mean."""
+    if isinstance(model, Pipeline):
+        yield from trees(model[-1])
+    elif isinstance(model, VotingClassifier):
+        for member in model.estimators_:
+            yield from trees(member)
+    elif isinstance(model, RandomForestClassifier):
+        for member in model.estimators_:
+            tree = member.tree_
+            leaf = tree.children_left == -1
+            yield tree.children_left, tree.children_right, leaf, tree.feature, model.n_features_in_
+    elif isinstance(model, HistGradientBoostingClassifier):
+        for stage in model._predictors:  # noqa: SLF001 - there is no public view of the nodes
+            for member in stage:
+                nodes = member.nodes
+                yield (
+                    nodes["left"].astype(int),
+                    nodes["right"].astype(int),
+                    nodes["is_leaf"].astype(bool),
+                    nodes["feature_idx"].astype(int),
+                    model.n_features_in_,
+                )
+
+
+def sound(walk: Walk) -> bool:
+    """Return whether every step goes to a later node of the same tree and asks for a column that there is."""
+    left, right, leaf, column, columns = walk
+    own = np.arange(len(left))
+    inner = ~leaf
+    return bool(
+        len(left)
+        and all(((child > own) & (child < len(left)))[inner].all() for child in (left, right))
+        and ((column >= 0) & (column < columns))[inner].all()
+    )

@@ -1,0 +1,205 @@
+"""Words that mean something in a security patch, in whatever language it is written.
+
+Every word is lower case; a name such as ``isSafePath`` or ``is_safe_path`` is looked up whole and by its parts.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+__all__ = [
+    "BOUNDS",
+    "BRANCHES",
+    "CATCHES",
+    "COMPARISONS",
+    "EXITS",
+    "FAMILIES",
+    "LOGIC",
+    "LOOPS",
+    "NEGATIONS",
+    "NOTHING",
+    "RAISES",
+    "REMEDIES",
+    "SINKS",
+    "VALIDATION",
+    "family",
+]
+
+VALIDATION = frozenset(
+    [
+        "valid",
+        "validate",
+        "validated",
+        "validation",
+        "check",
+        "checked",
+        "verify",
+        "verified",
+        "sanitize",
+        "sanitise",
+        "sanitizer",
+        "clean",
+        "escape",
+        "escaped",
+        "quote",
+        "quoted",
+        "filter",
+        "allowed",
+        "allow",
+        "allowlist",
+        "whitelist",
+        "blacklist",
+        "denylist",
+        "deny",
+        "forbidden",
+        "reject",
+        "safe",
+        "unsafe",
+        "secure",
+        "trusted",
+        "permitted",
+        "isinstance",
+        "instanceof",
+        "assert",
+        "require",
+        "ensure",
+        "guard",
+    ]
+)
+SINKS = frozenset(
+    [
+        "eval",
+        "exec",
+        "execfile",
+        "compile",
+        "system",
+        "popen",
+        "popen2",
+        "subprocess",
+        "spawn",
+        "shell",
+        "execute",
+        "executemany",
+        "executescript",
+        "raw",
+        "query",
+        "pickle",
+        "unpickle",
+        "loads",
+        "load",
+        "marshal",
+        "yaml",
+        "deserialize",
+        "readobject",
+        "open",
+        "unlink",
+        "rmtree",
+        "remove",
+        "extract",
+        "extractall",
+        "symlink",
+        "redirect",
+        "render",
+        "template",
+        "innerhtml",
+        "mark_safe",
+        "urlopen",
+        "request",
+        "fetch",
+        "connect",
+        "strcpy",
+        "strcat",
+        "sprintf",
+        "memcpy",
+        "gets",
+        "malloc",
+        "free",
+        "alloca",
+        "getattr",
+        "setattr",
+        "import_module",
+        "__import__",
+        "processbuilder",
+        "runtime",
+    ]
+)
+BRANCHES = frozenset(["if", "elif", "else", "switch", "case", "match", "when", "unless"])
+LOOPS = frozenset(["for", "while", "do", "foreach", "until"])
+EXITS = frozenset(["return", "break", "continue", "goto", "exit", "abort"])
+RAISES = frozenset(["raise", "throw", "throws", "panic", "abort", "die"])
+CATCHES = frozenset(["try", "except", "catch", "finally", "rescue", "ensure"])
+LOGIC = frozenset(["and", "or", "&&", "||"])
+NEGATIONS = frozenset(["not", "!", "!=", "isnot"])
+COMPARISONS = frozenset(["==", "!=", "<", ">", "<=", ">=", "in", "is", "===", "!=="])
+NOTHING = frozenset(["none", "null", "nil", "nullptr", "undefined"])
+BOUNDS = frozenset(
+    [
+        "len",
+        "length",
+        "size",
+        "sizeof",
+        "max",
+        "min",
+        "limit",
+        "maximum",
+        "minimum",
+        "count",
+        "strlen",
+        "timeout",
+        "depth",
+    ]
+)
+
+_PATH = (
+    "realpath resolve abspath normpath commonpath commonprefix basename relative_to is_relative_to startswith "
+    "normalize canonical getcanonicalpath secure_filename islink issym islnk isabs samefile parts traversal"
+)
+_COMMAND = "shlex quote list2cmdline argv args run check_call shell false"
+_MARKUP = "escape quote htmlspecialchars encode markupsafe autoescape sanitize strip nonce html"
+_DATABASE = "params parameters bind prepare preparedstatement placeholder placeholders cursor identifier"
+_SERIAL = "safe_load safeloader json literal_eval hmac compare_digest find_class allowlist yaml_safe_load"
+_REQUEST = (
+    "urlparse urlsplit netloc scheme hostname host is_private is_loopback ipaddress allowed_hosts startswith"
+)
+_HEADER = "crlf newline header strip replace splitlines content transfer length chunked isdigit encode"
+_RESOURCE = "max limit timeout len size depth maxsize maximum count fullmatch possessive read"
+_ACCESS = "permission permissions authorize authenticated token csrf session owner role compare_digest secrets chmod mode"
+_CRYPTO = "secrets token_hex token_urlsafe urandom sha256 sha512 hmac compare_digest verify cert_required tls"
+_XML = "defusedxml resolve_entities no_network forbid_dtd entity dtd external feature"
+_MEMORY = "sizeof strncpy snprintf null bounds length memset size_t overflow int_max size_max"
+
+_TABLE = (
+    ("path", _PATH, (22, 23, 24, 25, 26, 35, 36, 59, 61, 73, 98, 377, 378, 379, 434, 552)),
+    ("command", _COMMAND, (74, 77, 78, 88, 94, 95, 96, 1236)),
+    ("markup", _MARKUP, (79, 80, 83, 87, 116, 1336)),
+    ("database", _DATABASE, (89, 90, 91, 564, 943)),
+    ("serial", _SERIAL, (502, 470, 915, 1321)),
+    ("request", _REQUEST, (601, 918, 441, 346, 942)),
+    ("header", _HEADER, (93, 113, 444, 436, 138, 644)),
+    ("resource", _RESOURCE, (400, 407, 409, 674, 730, 770, 776, 789, 834, 835, 1333)),
+    (
+        "access",
+        _ACCESS,
+        (200, 209, 264, 269, 284, 285, 287, 306, 352, 384, 276, 532, 613, 639, 732, 862, 863),
+    ),
+    ("crypto", _CRYPTO, (295, 310, 326, 327, 330, 338, 345, 347, 208, 203, 916)),
+    ("xml", _XML, (611, 827, 112)),
+    (
+        "memory",
+        _MEMORY,
+        (119, 120, 121, 122, 125, 126, 129, 131, 134, 189, 190, 191, 415, 416, 476, 617, 787, 824),
+    ),
+)
+
+FAMILIES = tuple(name for name, _, _ in _TABLE)
+"""Kinds of weakness that share a remedy."""
+
+REMEDIES = MappingProxyType({name: frozenset(words.split()) for name, words, _ in _TABLE})
+"""Words of the usual remedy, by family."""
+
+_FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
+
+
+def family(cwe: int) -> str:
+    """Return the family of a CWE number, or the empty string for one that belongs to none."""
+    return _FAMILY_OF.get(cwe, "")
