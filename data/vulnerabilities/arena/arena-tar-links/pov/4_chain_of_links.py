@@ -1,4 +1,4 @@
-"""Two links that look harmless one by one lead out together: a/b/up -> ../.. and then out -> a/b/up/.."""
+"""Two links that look harmless one by one lead out together, in either order: one may dangle at first."""
 
 import io
 import sys
@@ -8,15 +8,17 @@ from pathlib import Path
 
 from restore import RestoreError, restore
 
-with tarfile.open("backup.tar", "w") as archive:
-    for name, target in (("a/b/up", "../.."), ("out", "a/b/up/..")):
-        link = tarfile.TarInfo(name)
-        link.type, link.linkname = tarfile.SYMTYPE, target
-        archive.addfile(link)
-    planted = tarfile.TarInfo("out/planted.txt")
-    planted.size = 4
-    archive.addfile(planted, io.BytesIO(b"evil"))
+LINKS = [("a/b/up", "../.."), ("out", "a/b/up/..")]
 
-with suppress(RestoreError, ValueError, OSError):
-    restore("backup.tar", "restored")
+for number, links in enumerate((LINKS, LINKS[::-1])):
+    with tarfile.open("backup.tar", "w") as archive:
+        for name, target in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            archive.addfile(link)
+        planted = tarfile.TarInfo("out/planted.txt")
+        planted.size = 4
+        archive.addfile(planted, io.BytesIO(b"evil"))
+    with suppress(RestoreError, ValueError, OSError):
+        restore("backup.tar", f"restored{number}")
 sys.exit(0 if Path("planted.txt").exists() else 1)

@@ -1,0 +1,16 @@
+"""Many gzip members of half a megabyte each, every one below the limit."""
+
+import gzip
+import sys
+import tracemalloc
+
+from bodies import BodyError, decode_body
+
+data = gzip.compress(bytes(500_000), mtime=0) * 16
+
+tracemalloc.start()
+try:
+    decode_body(data, "gzip")
+except (BodyError, ValueError, MemoryError):
+    pass
+sys.exit(0 if tracemalloc.get_traced_memory()[1] > 6_000_000 else 1)

@@ -1,0 +1,26 @@
+"""Unknown articles, words, large amounts and empty carts are a CartError."""
+
+from cart import Cart, CartError, Customer
+
+
+def refused(function, *arguments):
+    """Tell whether the call ends in CartError."""
+    try:
+        function(*arguments)
+    except CartError:
+        return True
+    return False
+
+
+cart = Cart({"eggs": 0.4})
+assert refused(cart.check_out, Customer("ana", 10.0))
+assert refused(cart.add, "gold", "1")
+assert refused(cart.change, "gold", "1")
+for text in ("", "many", "1,000.5", "--2", "501", "inf"):
+    assert refused(cart.add, "eggs", text), text
+    assert refused(cart.change, "eggs", text), text
+cart.add("eggs", "500")
+assert cart.total() == 200.0
+assert refused(cart.add, "eggs")
+assert cart.amounts == {"eggs": 500.0}
+assert refused(cart.check_out, Customer("ana", 1000.0), "much")

@@ -1,0 +1,28 @@
+"""A pointer that points to itself: two bytes keep the reader busy."""
+
+import signal
+import sys
+
+from announce import AnnounceError, read_announcement
+
+CPU_SECONDS = 0.25
+
+
+class BudgetSpent(BaseException):
+    """The CPU budget is used up."""
+
+
+def stop(signum, frame):
+    raise BudgetSpent
+
+
+signal.signal(signal.SIGVTALRM, stop)
+signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+try:
+    read_announcement(b"\xc0\x00")
+except (AnnounceError, ValueError, IndexError, RecursionError):
+    pass
+except BudgetSpent:
+    sys.exit(0)
+signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+sys.exit(1)

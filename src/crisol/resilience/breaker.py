@@ -1,0 +1,341 @@
+"""The circuit breaker's state machine: synchronous, never sleeping, reading time from the clock it is given.
+
+A permit is the number of the *generation* in which it was handed out. Every change of state starts a new
+generation, so a result that arrives late carries an old number and changes nothing (after gobreaker; states
+and criteria after resilience4j). Threads may share a breaker.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from crisol.errors import CircuitOpenError
+from crisol.resilience.policy import BreakerPolicy
+from crisol.resilience.window import TimeWindow, push
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.resilience.clock import Clock
+
+__all__ = ["BreakerCore", "BreakerSnapshot", "State"]
+
+log = logging.getLogger(__name__)
+
+# One lock for all: it is held for a microsecond, away from the hot path, and a lock each would cost memory.
+_lock = threading.Lock()
+
+
+class State(Enum):
+    """What a breaker does with calls."""
+
+    CLOSED = "closed"
+    """Calls pass and are counted."""
+    OPEN = "open"
+    """Calls are held back until the recovery time is over."""
+    HALF_OPEN = "half_open"
+    """A few probes pass; they decide what comes next."""
+    DISABLED = "disabled"
+    """Calls pass, nothing is counted."""
+    FORCED_OPEN = "forced_open"
+    """Calls are held back until somebody resets the breaker."""
+    METRICS_ONLY = "metrics_only"
+    """Calls pass and are counted, and the circuit never opens."""
+
+
+CLOSED: Final = State.CLOSED
+OPEN: Final = State.OPEN
+HALF_OPEN: Final = State.HALF_OPEN
+METRICS_ONLY: Final = State.METRICS_ONLY
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSnapshot:
+    """A breaker at one moment. Rates are None below ``minimum_calls``; ``retry_after`` is in seconds."""
+
+    name: str
+    state: State
+    generation: int
+    calls: int
+    failure_rate: float | None
+    slow_rate: float | None
+    retry_after: float
+    successes: int
+    failures: int
+    timeouts: int
+    rejections: int
+    recovered: int
+    relapsed: int
+
+
+class BreakerCore:
+    """Decide whether a call may pass, and learn from how it ended.
+
+    ``permit = breaker.try_acquire()`` gives a permit, or 0 when the call is held back; then exactly one of
+    :meth:`success`, :meth:`failure` and :meth:`release` takes the permit.
+
+    >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
+    >>> for _ in range(2):
+    ...     breaker.failure(breaker.try_acquire())
+    >>> breaker.state, breaker.try_acquire()
+    (<State.OPEN: 'open'>, 0)
+    """
+
+    __slots__ = (
+        "_admitted",
+        "_bad",
+        "_listeners",
+        "_mark",
+        "_slow",
+        "_streak",
+        "_trips",
+        "_until",
+        "_window",
+        "clock",
+        "failures",
+        "generation",
+        "name",
+        "policy",
+        "quiet",
+        "recovered",
+        "rejections",
+        "relapsed",
+        "state",
+        "successes",
+        "timeouts",
+    )
+
+    def __init__(
+        self, name: str, policy: BreakerPolicy | None = None, *, clock: Clock = time.monotonic
+    ) -> None:
+        self.name = name
+        self.policy = policy if policy is not None else BreakerPolicy()
+        self.clock = clock
+        self.generation = 0
+        self.successes = self.failures = self.timeouts = self.rejections = 0
+        self.recovered = self.relapsed = 0
+        self._trips = 0
+        self._until = 0.0
+        self._listeners: tuple[Callable[[str, State, State], None], ...] = ()
+        self._admitted = self._streak = self._bad = self._slow = self._mark = 0
+        self._window: TimeWindow | None = None
+        self.quiet = False
+        self.state = CLOSED
+        self._enter(CLOSED)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.state.value}>"
+
+    def try_acquire(self) -> int:
+        """Return a permit (a positive number), or 0 when the call is held back."""
+        state = self.state
+        if state is OPEN:
+            if self.clock() < self._until:
+                self.rejections += 1
+                return 0
+        elif state is not HALF_OPEN:
+            if state is State.FORCED_OPEN:
+                self.rejections += 1
+                return 0
+            return self.generation
+        return self._try_probe()
+
+    def acquire(self) -> int:
+        """Return a permit.
+
+        Raises a fresh :class:`~crisol.errors.CircuitOpenError` when the call is held back.
+        """
+        permit = self.try_acquire()
+        if permit:
+            return permit
+        raise CircuitOpenError(self.name, self.retry_after())
+
+    def retry_after(self) -> float:
+        """Return the seconds after which asking again makes sense; 0 when calls pass."""
+        if self.state is State.FORCED_OPEN:
+            return self.policy.recovery_seconds
+        if self.state in {OPEN, HALF_OPEN}:
+            # A clock that was set back must not promise an outage of hours.
+            longest = max(self.policy.max_recovery_seconds, self.policy.recovery_seconds) * 2.0
+            return min(max(self._until - self.clock(), 0.0), longest)
+        return 0.0
+
+    def _try_probe(self) -> int:
+        with _lock:
+            before = self.state
+            now = self.clock()
+            if self.state is OPEN and now >= self._until:
+                self._enter(HALF_OPEN, now + self.policy.half_open_seconds)
+            elif self.state is HALF_OPEN and now >= self._until:
+                pending = self._admitted - (self.successes - self._mark) - self._streak
+                if pending:
+                    self._relapse(now)
+                else:
+                    self._enter(HALF_OPEN, now + self.policy.half_open_seconds)
+            if self.state is HALF_OPEN and self._admitted < self.policy.probes:
+                self._admitted += 1
+                permit = self.generation
+            elif self.state in {OPEN, HALF_OPEN, State.FORCED_OPEN}:
+                self.rejections += 1
+                permit = 0
+            else:
+                permit = self.generation
+            after = self.state
+        self._tell(before, after)
+        return permit
+
+    def success(self, permit: int, seconds: float = 0.0) -> None:
+        """Count a call that succeeded after ``seconds``."""
+        self._settle(permit, seconds, bad=False)
+
+    def failure(self, permit: int, seconds: float = 0.0, *, timeout: bool = False) -> None:
+        """Count a call that failed after ``seconds``; ``timeout`` says that its time ran out."""
+        self._settle(permit, seconds, bad=True, timeout=timeout)
+
+    def release(self, permit: int) -> None:
+        """Give a permit back: the call says nothing about the dependency (cancelled, or its error ignored)."""
+        with _lock:
+            if permit == self.generation and self.state is HALF_OPEN and self._admitted:
+                self._admitted -= 1
+
+    def _settle(self, permit: int, seconds: float, *, bad: bool, timeout: bool = False) -> None:
+        with _lock:
+            before = self.state
+            if permit != self.generation or before not in {CLOSED, HALF_OPEN, METRICS_ONLY}:
+                return
+            slow = self.policy.slow_seconds is not None and seconds > self.policy.slow_seconds
+            if bad or (slow and before is HALF_OPEN):
+                self.failures += 1
+                self.timeouts += timeout
+                self._streak += 1
+            else:
+                self.successes += 1
+            if before is HALF_OPEN:
+                self._judge_probes()
+            else:
+                if not bad:
+                    self._streak = 0
+                self._judge_calls(bad=bad, slow=slow)
+            after = self.state
+        self._tell(before, after)
+
+    def _judge_probes(self) -> None:
+        policy = self.policy
+        if self.successes - self._mark >= policy.probe_successes:
+            self.recovered += 1
+            self._trips = 0
+            self._enter(CLOSED)
+        elif policy.probes - self._streak < policy.probe_successes:
+            self._relapse(self.clock())
+
+    def _judge_calls(self, *, bad: bool, slow: bool) -> None:
+        policy = self.policy
+        if self._window is not None:
+            now = self.clock()
+            self._window.add(now, bad=bad, slow=slow)
+        elif policy.rated:
+            self._bad = push(self._bad, bad, policy.window_calls)
+            self._slow = push(self._slow, slow, policy.window_calls)
+        self.quiet = self._window is None and not (self._bad or self._slow or self._streak)
+        if self.state is METRICS_ONLY:
+            return
+        limit = policy.consecutive_failures
+        if (limit is not None and self._streak >= limit) or self._rates_exceeded():
+            self._trip(self.clock())
+
+    def _rates_exceeded(self) -> bool:
+        policy = self.policy
+        calls, bad, slow = self._sums()
+        if not policy.rated or calls < policy.minimum_calls:
+            return False
+        too_bad = policy.failure_rate is not None and bad >= policy.failure_rate * calls
+        return too_bad or (policy.slow_rate is not None and slow >= policy.slow_rate * calls)
+
+    def _sums(self) -> tuple[int, int, int]:
+        if self._window is not None:
+            return self._window.sums(self.clock())
+        seen = self.successes + self.failures - self._mark
+        calls = min(seen, self.policy.window_calls) if self.state in {CLOSED, METRICS_ONLY} else 0
+        return calls, self._bad.bit_count(), self._slow.bit_count()
+
+    def reset(self) -> None:
+        """Close the circuit and forget the past, whatever the state."""
+        self._force(CLOSED)
+
+    def disable(self) -> None:
+        """Let everything pass and count nothing, until :meth:`reset`."""
+        self._force(State.DISABLED)
+
+    def force_open(self) -> None:
+        """Hold everything back, until :meth:`reset`."""
+        self._force(State.FORCED_OPEN)
+
+    def metrics_only(self) -> None:
+        """Count, and never open, until :meth:`reset`."""
+        self._force(METRICS_ONLY)
+
+    def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
+        """Call ``listener(name, old, new)`` after every change; what it raises is logged, not passed on."""
+        self._listeners = (*self._listeners, listener)
+
+    def snapshot(self) -> BreakerSnapshot:
+        """Return the breaker as it is now."""
+        with _lock:
+            calls, bad, slow = self._sums()
+            known = self.policy.rated and calls >= self.policy.minimum_calls
+            return BreakerSnapshot(
+                name=self.name,
+                state=self.state,
+                generation=self.generation,
+                calls=calls,
+                failure_rate=bad / calls if known else None,
+                slow_rate=slow / calls if known and self.policy.slow_rate is not None else None,
+                retry_after=self.retry_after(),
+                successes=self.successes,
+                failures=self.failures,
+                timeouts=self.timeouts,
+                rejections=self.rejections,
+                recovered=self.recovered,
+                relapsed=self.relapsed,
+            )
+
+    def _force(self, state: State) -> None:
+        with _lock:
+            before = self.state
+            self._trips = 0
+            self._enter(state)
+        self._tell(before, state)
+
+    def _relapse(self, now: float) -> None:
+        self.relapsed += 1
+        self._trip(now)
+
+    def _trip(self, now: float) -> None:
+        self._trips += 1
+        self._enter(OPEN, now + self.policy.wait(self._trips))
+
+    def _enter(self, state: State, until: float = 0.0) -> None:
+        self.state = state
+        self.generation += 1
+        self._until = until
+        self._admitted = self._streak = self._bad = self._slow = 0
+        seconds = self.policy.window_seconds
+        timed = seconds is not None and self.policy.rated and state in {CLOSED, METRICS_ONLY}
+        self._window = TimeWindow(seconds) if timed and seconds is not None else None
+        self._mark = self.successes if state is HALF_OPEN else self.successes + self.failures
+        self.quiet = state in {CLOSED, METRICS_ONLY} and self._window is None
+
+    def _tell(self, before: State, after: State) -> None:
+        if before is after:
+            return
+        log.info("circuit %r: %s -> %s", self.name, before.value, after.value)
+        for listener in self._listeners:
+            try:
+                listener(self.name, before, after)
+            except Exception:
+                log.exception("a listener of circuit %r failed", self.name)

@@ -1,0 +1,39 @@
+"""Time as an argument: every core takes a clock, and tests hand in a :class:`FakeClock`.
+
+>>> clock = FakeClock()
+>>> start = clock()
+>>> clock.advance(1.5)
+>>> clock() - start
+1.5
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Clock", "FakeClock"]
+
+
+class Clock(Protocol):
+    """Returns seconds since some fixed moment; ``time.monotonic`` is one."""
+
+    def __call__(self) -> float:
+        """Return the present, in seconds."""
+        ...
+
+
+class FakeClock:
+    """A clock that moves only when told to, in either direction."""
+
+    __slots__ = ("now",)
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Return the present, in seconds."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move by ``seconds``; a negative number jumps back, as a clock that is set does."""
+        self.now += seconds

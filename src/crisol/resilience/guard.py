@@ -1,0 +1,255 @@
+"""A circuit breaker as callers use it: decorator, ``call``, ``guard``, for ``async`` and plain functions alike.
+
+>>> breaker = CircuitBreaker("model", BreakerPolicy(consecutive_failures=1))
+>>> @breaker
+... def divide(a, b):
+...     return a / b
+>>> divide(6, 3)
+2.0
+>>> divide(1, 0)
+Traceback (most recent call last):
+ZeroDivisionError: division by zero
+>>> divide(6, 3)  # doctest: +ELLIPSIS
+Traceback (most recent call last):
+crisol.errors.CircuitOpenError: circuit 'model' is open; retry in ... s
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import time
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
+
+from crisol.errors import SettingsError
+from crisol.resilience.breaker import BreakerCore, BreakerSnapshot
+from crisol.resilience.policy import BreakerPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from types import TracebackType
+
+    from crisol.resilience.breaker import State
+    from crisol.resilience.clock import Clock
+
+__all__ = ["BreakerRegistry", "CircuitBreaker", "Guard"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CircuitBreaker(BreakerCore):
+    """The state machine with ways to put a call behind it.
+
+    All of them raise :class:`~crisol.errors.CircuitOpenError` when the call is held back and ``TimeoutError``
+    when the policy's time-out cuts an ``async`` call short. A plain function cannot be interrupted: one that
+    took longer than the time-out returns its result and counts as failed.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
+        """Decorate a function or coroutine function."""
+        if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+            raise TypeError(f"{fn!r} is a generator; put `with breaker.guard():` around its use instead")
+        if not _is_async(fn):
+            return self._wrap_plain(fn)
+        coroutine_function = cast("Callable[P, Coroutine[Any, Any, Any]]", fn)
+        timed = self.policy.timed or self.policy.is_failure is not None
+        wrap = self._wrap_timed if timed else self._wrap_quick
+        return cast("Callable[P, T]", wrap(coroutine_function))
+
+    async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await ``fn(*args, **kwargs)`` behind the breaker."""
+        permit = self.acquire()
+        started = self.clock() if self.policy.timed else 0.0
+        try:
+            if self.policy.timeout is None:
+                result = await fn(*args, **kwargs)
+            else:
+                async with asyncio.timeout(self.policy.timeout):
+                    result = await fn(*args, **kwargs)
+        except BaseException as error:
+            self.failed(permit, error, started)
+            raise
+        self.returned(permit, result, started)
+        return result
+
+    def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the plain function ``fn`` behind the breaker."""
+        permit = self.acquire()
+        started = self.clock() if self.policy.timed else 0.0
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:
+            self.failed(permit, error, started)
+            raise
+        self.returned(permit, result, started, late=self.policy.timeout)
+        return result
+
+    def guard(self) -> Guard:
+        """Return a context manager, for ``with`` and ``async with``, around one use of the dependency."""
+        return Guard(self)
+
+    def failed(self, permit: int, error: BaseException, started: float) -> None:
+        """Settle a call that raised: a failure, or nothing where the policy does not record ``error``."""
+        policy = self.policy
+        if isinstance(error, policy.ignore) or not isinstance(error, policy.record):
+            self.release(permit)
+        else:
+            self.failure(permit, self._since(started), timeout=isinstance(error, TimeoutError))
+
+    def returned(self, permit: int, result: object, started: float, *, late: float | None = None) -> None:
+        """Settle a call that returned: ``is_failure`` judges the result, ``late`` the seconds it took."""
+        seconds = self._since(started)
+        timeout = late is not None and seconds > late
+        judge = self.policy.is_failure
+        try:
+            bad = timeout or (judge is not None and bool(judge(result)))
+        except BaseException:
+            self.release(permit)
+            raise
+        if bad:
+            self.failure(permit, seconds, timeout=timeout)
+        else:
+            self.success(permit, seconds)
+
+    def _since(self, started: float) -> float:
+        return max(self.clock() - started, 0.0) if self.policy.timed else 0.0
+
+    def _wrap_quick(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        @functools.wraps(fn)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            permit = self.generation if self.quiet else self.acquire()
+            try:
+                result = await fn(*args, **kwargs)
+            except BaseException as error:
+                self.failed(permit, error, 0.0)
+                raise
+            # A quiet breaker has only successes in its window, so one more can change nothing but the count.
+            if self.quiet and permit == self.generation:
+                self.successes += 1
+            else:
+                self.success(permit)
+            return result
+
+        return guarded
+
+    def _wrap_timed(self, fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        @functools.wraps(fn)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await self.call(fn, *args, **kwargs)
+
+        return guarded
+
+    def _wrap_plain(self, fn: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(fn)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            return self.call_sync(fn, *args, **kwargs)
+
+        return guarded
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004 - the question is whether calling gives a coroutine
+
+
+class Guard:
+    """One use of a dependency, entered once."""
+
+    __slots__ = ("_breaker", "_permit", "_started", "_timeout")
+
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
+        self._permit = 0
+        self._started = 0.0
+        self._timeout: asyncio.Timeout | None = None
+
+    def __enter__(self) -> Self:
+        if self._permit:
+            raise RuntimeError("this guard is in use; take a new one with breaker.guard()")
+        self._permit = self._breaker.acquire()
+        self._started = self._breaker.clock() if self._breaker.policy.timed else 0.0
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._breaker.failed(self._permit, error, self._started)
+            return
+        seconds = self._breaker._since(self._started)  # noqa: SLF001 - the guard is the breaker's other half
+        late = self._timeout is None and self._breaker.policy.timeout
+        if late and seconds > late:
+            self._breaker.failure(self._permit, seconds, timeout=True)
+        else:
+            self._breaker.success(self._permit, seconds)
+
+    async def __aenter__(self) -> Self:
+        self.__enter__()
+        if self._breaker.policy.timeout is not None:
+            try:
+                self._timeout = asyncio.timeout(self._breaker.policy.timeout)
+                await self._timeout.__aenter__()
+            except BaseException:
+                self._breaker.release(self._permit)
+                raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timeout is not None:
+            try:
+                await self._timeout.__aexit__(kind, error, trace)
+            except TimeoutError as ran_out:
+                self._breaker.failed(self._permit, ran_out, self._started)
+                raise
+        self.__exit__(kind, error, trace)
+
+
+class BreakerRegistry:
+    """The breakers of one process, by name, with listeners that hear all of them."""
+
+    def __init__(self, *, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._listeners: list[Callable[[str, State, State], None]] = []
+
+    def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
+        """Return the breaker of that name, made on first use.
+
+        Raises :class:`~crisol.errors.SettingsError` where it exists with another policy.
+        """
+        wanted = policy if policy is not None else BreakerPolicy()
+        breaker = self._breakers.get(name)
+        if breaker is None:
+            breaker = self._breakers.setdefault(name, CircuitBreaker(name, wanted, clock=self._clock))
+            for listener in self._listeners:
+                breaker.add_listener(listener)
+        elif breaker.policy != wanted:
+            raise SettingsError(
+                f"breaker {name!r} exists with another policy; ask for it by registry[{name!r}]"
+            )
+        return breaker
+
+    def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
+        """Call ``listener(name, old, new)`` after every change of any breaker, present or future."""
+        self._listeners.append(listener)
+        for breaker in self._breakers.values():
+            breaker.add_listener(listener)
+
+    def snapshot(self) -> list[BreakerSnapshot]:
+        """Return every breaker as it is now."""
+        return [breaker.snapshot() for breaker in list(self._breakers.values())]
+
+    def __getitem__(self, name: str) -> CircuitBreaker:
+        """Return the breaker of that name; raises ``KeyError`` where there is none."""
+        return self._breakers[name]
+
+    def __iter__(self) -> Iterator[CircuitBreaker]:
+        return iter(list(self._breakers.values()))
+
+    def __len__(self) -> int:
+        return len(self._breakers)

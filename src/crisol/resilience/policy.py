@@ -1,0 +1,107 @@
+"""What makes a breaker open and what lets it close: one frozen record, shared by as many breakers as you like."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from crisol.errors import SettingsError
+
+__all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy:
+    """When to open, how long to wait, how to probe. Times are in seconds, rates are fractions in (0, 1].
+
+    The circuit opens after ``consecutive_failures`` in a row, or when at least ``minimum_calls`` lie in the
+    window and the share of failures reaches ``failure_rate`` or that of calls slower than ``slow_seconds``
+    reaches ``slow_rate``. The window is the last ``window_calls``, or the last ``window_seconds`` where set.
+    None switches a criterion off.
+
+    After ``recovery_seconds`` (times ``backoff`` for every failed recovery in a row, at most
+    ``max_recovery_seconds``, then varied by ± ``jitter``) at most ``probes`` calls are let through. The circuit
+    closes when ``probe_successes`` of them succeed and opens again as soon as that many no longer can. After
+    ``half_open_seconds`` probes that have not reported count as failed.
+
+    An exception is a failure if it is one of ``record`` and none of ``ignore``; everything else, cancellation
+    first of all, gives the permit back and counts as nothing. ``is_failure`` judges results.
+    Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    """
+
+    consecutive_failures: int | None = 5
+    failure_rate: float | None = None
+    slow_rate: float | None = None
+    slow_seconds: float | None = None
+    window_calls: int = 100
+    window_seconds: float | None = None
+    minimum_calls: int = 10
+    timeout: float | None = None
+    recovery_seconds: float = 30.0
+    backoff: float = 1.0
+    max_recovery_seconds: float = 600.0
+    jitter: float = 0.0
+    probes: int = 1
+    probe_successes: int = 1
+    half_open_seconds: float = 60.0
+    record: tuple[type[BaseException], ...] = (Exception,)
+    ignore: tuple[type[BaseException], ...] = ()
+    is_failure: Callable[[object], bool] | None = None
+    rng: Callable[[], float] = field(default=random.random, repr=False, compare=False)
+    timed: bool = field(init=False, repr=False, compare=False)
+    """Whether each call has to be timed."""
+    rated: bool = field(init=False, repr=False, compare=False)
+    """Whether a window has to be kept."""
+
+    def __post_init__(self) -> None:
+        for name in ("window_calls", "minimum_calls", "probes", "probe_successes"):
+            self._check(name, low=1)
+        if self.consecutive_failures is not None:
+            self._check("consecutive_failures", low=1)
+        for name in ("slow_seconds", "window_seconds", "timeout"):
+            if getattr(self, name) is not None:
+                self._check(name, above=0.0)
+        for name in ("failure_rate", "slow_rate"):
+            if getattr(self, name) is not None:
+                self._check(name, above=0.0, high=1.0)
+        for name in ("recovery_seconds", "max_recovery_seconds", "half_open_seconds"):
+            self._check(name, above=0.0)
+        self._check("backoff", low=1.0)
+        self._check("jitter", low=0.0, high=1.0)
+        if self.probe_successes > self.probes:
+            raise SettingsError(
+                f"probe_successes: {self.probe_successes} can never be reached with {self.probes} probes"
+            )
+        if (self.slow_rate is None) != (self.slow_seconds is None):
+            raise SettingsError("slow_rate and slow_seconds belong together: set both or neither")
+        if self.window_seconds is None and self.minimum_calls > self.window_calls:
+            raise SettingsError(
+                f"minimum_calls: {self.minimum_calls} never fit a window of {self.window_calls} calls"
+            )
+        object.__setattr__(self, "timed", self.slow_seconds is not None or self.timeout is not None)
+        object.__setattr__(self, "rated", self.failure_rate is not None or self.slow_rate is not None)
+
+    def _check(
+        self, name: str, *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf
+    ) -> None:
+        value = getattr(self, name)
+        if not (math.isfinite(value) and low <= value <= high and value > above):
+            bound = f"above {above:g}" if above > -math.inf else f"at least {low:g}"
+            limit = f" and at most {high:g}" if high < math.inf else ""
+            raise SettingsError(f"{name}: {value} is out of range; it must be {bound}{limit}")
+
+    def wait(self, trips: int) -> float:
+        """Return how long to stay open after the ``trips``-th opening in a row, in seconds."""
+        try:
+            grown = self.recovery_seconds * self.backoff ** (trips - 1)
+        except OverflowError:
+            grown = math.inf
+        wait = min(grown, max(self.max_recovery_seconds, self.recovery_seconds))
+        return wait * (1.0 + self.jitter * (2.0 * self.rng() - 1.0)) if self.jitter else wait
+
+
+ML_MODEL = BreakerPolicy(timeout=10.0, consecutive_failures=5, recovery_seconds=30.0)
+DATABASE = BreakerPolicy(timeout=5.0, consecutive_failures=3, recovery_seconds=15.0)
+CACHE = BreakerPolicy(timeout=3.0, consecutive_failures=5, recovery_seconds=10.0)

@@ -1,0 +1,58 @@
+"""Which calls a breaker's rates are taken over: the last N calls, or the last seconds.
+
+The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. Seconds are
+kept in a ring of partial sums.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TimeWindow", "push"]
+
+BUCKETS = 10
+
+
+def push(bits: int, bit: int, size: int) -> int:
+    """Return ``bits`` with the newest outcome in and the one of ``size`` calls ago out.
+
+    >>> bin(push(0b1001, 1, size=4))
+    '0b11'
+    """
+    return (bits << 1 | bit) & ((1 << size) - 1)
+
+
+class TimeWindow:
+    """Calls, bad ones and slow ones of the last ``seconds``, to a tenth of the window.
+
+    Time never runs backwards in here: an older reading of the clock counts as the newest one seen.
+    """
+
+    __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
+
+    def __init__(self, seconds: float) -> None:
+        self._span = seconds / BUCKETS
+        self._calls = [0] * BUCKETS
+        self._bad = [0] * BUCKETS
+        self._slow = [0] * BUCKETS
+        self._newest = -1
+
+    def add(self, now: float, *, bad: bool, slow: bool) -> None:
+        """Count one call that ended at ``now``."""
+        slot = self._advance(now)
+        self._calls[slot] += 1
+        self._bad[slot] += bad
+        self._slow[slot] += slow
+
+    def sums(self, now: float) -> tuple[int, int, int]:
+        """Return calls, bad calls and slow calls in the window that ends at ``now``."""
+        self._advance(now)
+        return sum(self._calls), sum(self._bad), sum(self._slow)
+
+    def _advance(self, now: float) -> int:
+        tick = int(now // self._span)
+        if tick > self._newest:
+            first = max(self._newest + 1, tick - BUCKETS + 1)
+            for stale in range(first, tick + 1):
+                slot = stale % BUCKETS
+                self._calls[slot] = self._bad[slot] = self._slow[slot] = 0
+            self._newest = tick
+        return self._newest % BUCKETS
