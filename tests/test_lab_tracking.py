@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,30 @@ def test_the_last_registered_model_is_the_champion(settings: Settings, tmp_path:
     assert (tracking.champion(settings, tmp_path / "out") / "model.txt").read_text() == "two"
 
 
+def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with tracking.start(settings, "toy") as run:
+        first = run.register(tmp_path / "model", {"model_version": "a", "seed": "0"})
+        assert run.register(tmp_path / "model", {"model_version": "a", "seed": "0"}) == first
+        assert run.register(tmp_path / "model", {"model_version": "b", "seed": "0"}) != first
+
+
+@pytest.mark.integration
+def test_a_run_whose_process_was_killed_is_marked_by_the_next_one(settings: Settings) -> None:
+    """A run that is still alive keeps its state, whoever starts another."""
+    context = multiprocessing.get_context("spawn")
+    victim = context.Process(target=_killed_run, args=(str(settings.crisol_root),))
+    victim.start()
+    victim.join(120)
+    assert victim.exitcode == -9
+    with tracking.start(settings, "toy"):
+        tracking.join(settings, "", "toy").finish()
+        client = MlflowClient(tracking.open_store(settings))
+        (experiment,) = client.search_experiments(filter_string="name = 'toy'")
+        found = client.search_runs([experiment.experiment_id])
+        assert sorted(run.info.status for run in found) == ["FINISHED", "KILLED", "RUNNING"]
+
+
 def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_path: Path) -> None:
     tracking.open_store(settings)
     connection = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")
@@ -94,3 +120,10 @@ def _one_run(root: str, index: int) -> None:
 
     with tracking.start(Settings(crisol_root=Path(root)), "toy") as run:
         run.metrics({"index": index})
+
+
+def _killed_run(root: str) -> None:
+    from pathlib import Path  # noqa: PLC0415 - runs in a process of its own
+
+    with tracking.start(Settings(crisol_root=Path(root)), "toy"):
+        os.kill(os.getpid(), signal.SIGKILL)

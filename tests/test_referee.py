@@ -158,10 +158,10 @@ def test_tampering_is_what_is_new(before: str, after: str, found: str | None) ->
 
 def test_a_build_is_resumable_and_repeatable(vulnerability: Vulnerability, tmp_path: Path) -> None:
     """One job or two, interrupted or not: the same table; the second build executes nothing."""
-    plan = Plan(tmp_path / "a", mutants=6, seed=3)
+    plan = Plan(tmp_path / "a", tmp_path / "inbox", mutants=6, seed=3)
     (first,) = build([vulnerability], plan, jobs=1)
     (again,) = build([vulnerability], plan, jobs=2)
-    (other,) = build([vulnerability], Plan(tmp_path / "b", mutants=6, seed=3), jobs=1)
+    (other,) = build([vulnerability], Plan(tmp_path / "b", tmp_path / "inbox", mutants=6, seed=3), jobs=1)
     assert again.seconds == 0.0 < first.seconds
     pd.testing.assert_frame_equal(first.rows, again.rows)
     assert content_hash(first.rows) == content_hash(other.rows)

@@ -43,6 +43,11 @@ class Settings(BaseSettings):
         return self.crisol_root / "data" / "cache"
 
     @property
+    def inbox(self) -> Path:
+        """Candidate patches from outside, one JSONL file for each vulnerability."""
+        return self.crisol_root / "data" / "candidates"
+
+    @property
     def runs(self) -> Path:
         """MLflow's store, its artifacts, trials and reports."""
         return self.crisol_root / "mlruns"

@@ -134,5 +134,7 @@ def promote(tracked: TrackedRun, frame: pd.DataFrame, comparison: Comparison, se
     """Train the best variant on every patch of the table and register it as champion; return its version."""
     chosen = chosen_variants(load_settings(), [comparison.best])[comparison.best]
     with tempfile.TemporaryDirectory() as folder:
-        training.train(chosen, dataset.from_table(frame), seed=seed).save(Path(folder) / "model.skops")
-        return tracked.register(Path(folder), {"variant": comparison.best, "seed": str(seed)})
+        model = training.train(chosen, dataset.from_table(frame), seed=seed)
+        model.save(Path(folder) / "model.skops")
+        tags = {"variant": model.name, "model_version": model.model_version, "seed": str(seed)}
+        return tracked.register(Path(folder), tags)

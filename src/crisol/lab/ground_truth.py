@@ -29,7 +29,7 @@ def open_corpus(settings: Settings, corpus: str, seed: int) -> pd.DataFrame:
     if corpus:
         frame = load_table(settings.crisol_root / Path(corpus))
     else:
-        plan = Plan(settings.cache, _SMOKE_MUTANTS, seed, settings.crisol_sandbox)
+        plan = Plan(settings.cache, settings.inbox, _SMOKE_MUTANTS, seed, settings.crisol_sandbox)
         chosen = find(settings.vulnerabilities, only=list(SMOKE))
         frame = pd.concat([shard.rows for shard in build(chosen, plan)], ignore_index=True)
     frame = frame.sort_values(["vulnerability", "id"], ignore_index=True)

@@ -108,7 +108,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
                 kernel_name="python3",
                 kernel_manager_class=_PrivateKernel,
-                progress_bar=progress,
+                progress_bar={"desc": experiment.name, "leave": False, "ncols": 79} if progress else False,
                 cwd=settings.crisol_root.resolve(),
             )
         except PapermillExecutionError as error:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pandas as pd
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from crisol.config import Settings
 from crisol.errors import StoreError
@@ -40,6 +40,7 @@ with warnings.catch_warnings():
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - loaded here, while warnings are off
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
 
 __all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", "start", "ui_command"]
@@ -47,6 +48,7 @@ __all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", 
 MODEL = "patch-validity"
 CHAMPION = "champion"
 
+_OURS = "crisol"
 _LONGEST_VALUE = 6000
 _LONGEST_DIGEST = 36
 
@@ -82,8 +84,8 @@ class TrackedRun:
     id: str
     client: MlflowClient
     artifacts: str
-    owned: bool
-    """Whether whoever holds this run also ends it."""
+    alive: BaseFileLock | None
+    """Held by whoever opened this run and has to end it: the system lets go of it when that process dies."""
 
     @property
     def folder(self) -> Path:
@@ -145,13 +147,19 @@ class TrackedRun:
         self.tags({f"{name}.content_hash": content_hash})
 
     def register(self, folder: Path, tags: Mapping[str, str]) -> str:
-        """Store a model's folder and register it as the champion of ``patch-validity``; return its version."""
+        """Store a model's folder and register it as the champion of ``patch-validity``; return its version.
+
+        A champion that already carries all of ``tags`` stays: training the same model twice makes one version.
+        """
         self.client.log_artifacts(self.id, str(folder), "model")
         try:
             self.client.create_registered_model(MODEL)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
+        known = self._champion()
+        if known is not None and tags.items() <= known.tags.items():
+            return str(known.version)
         source = f"{self.artifacts}/model"
         version = self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags))
         self.client.set_registered_model_alias(MODEL, CHAMPION, version.version)
@@ -159,8 +167,15 @@ class TrackedRun:
 
     def finish(self, *, failed: bool = False) -> None:
         """End the run, if it is ours to end."""
-        if self.owned:
+        if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
+            self.alive.release()
+
+    def _champion(self) -> ModelVersion | None:
+        try:
+            return self.client.get_model_version_by_alias(MODEL, CHAMPION)
+        except MlflowException:
+            return None
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
@@ -168,11 +183,16 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
     client = MlflowClient(open_store(settings))
     try:
         if run_id:
-            return TrackedRun(run_id, client, client.get_run(run_id).info.artifact_uri, owned=False)
-        run = client.create_run(_experiment_id(client, settings, name), run_name=name)
+            return TrackedRun(run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
+        with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
+            experiment = _experiment_id(client, settings, name)
+            _bury(client, settings, experiment)
+            run = client.create_run(experiment, run_name=name, tags={_OURS: "true"})
+            alive = _alive(settings, run.info.run_id)
+            alive.acquire()
     except MlflowException as error:
         raise StoreError(f"run {run_id or name!r} cannot be opened: {error}") from error
-    return TrackedRun(run.info.run_id, client, run.info.artifact_uri, owned=True)
+    return TrackedRun(run.info.run_id, client, run.info.artifact_uri, alive)
 
 
 @contextmanager
@@ -214,12 +234,27 @@ def _to_json(frame: pd.DataFrame) -> str:
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
-    with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            return str(found.experiment_id)
-        location = (settings.runs.resolve() / "artifacts" / name).as_uri()
-        return str(client.create_experiment(name, artifact_location=location))
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = (settings.runs.resolve() / "artifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _alive(settings: Settings, run_id: str) -> BaseFileLock:
+    folder = settings.runs.resolve() / ".alive"
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / run_id, timeout=0, thread_local=False)
+
+
+def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
+    """Mark the runs of ours whose process died before it could end them as killed."""
+    for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
+        try:
+            with _alive(settings, run.info.run_id):
+                client.set_terminated(run.info.run_id, "KILLED")
+        except Timeout:
+            continue
 
 
 def _use_write_ahead_log(database: Path) -> None:

@@ -1,14 +1,14 @@
-"""Candidate patches of a vulnerability: the upstream fix, the ones written by hand, imported ones."""
+"""Candidate patches of a vulnerability: the upstream fix, the ones written by hand, the ones taken in."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from crisol import diff
-from crisol.errors import DatasetError, DiffError, VulnerabilityError
+from crisol.errors import DiffError, VulnerabilityError
 from crisol.records import Candidate, Origin
+from crisol.wargame.intake import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from crisol.wargame.vulnerability import Vulnerability
 
-__all__ = ["candidates", "imported", "read_source"]
+__all__ = ["candidates", "read_source"]
 
 
-def candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix (where a fixed release exists) and every patch of the folder, sorted by name.
+def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
+    """Yield the upstream fix (where a fixed release exists), every patch of the folder by name, and the inbox's.
 
     Raises :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source.
     """
@@ -32,33 +32,7 @@ def candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]
             yield Candidate(vulnerability.id, path.stem, Origin.HAND, path.read_text())
         elif path.suffix == ".toml":
             yield Candidate(vulnerability.id, path.stem, Origin.HAND, _edited(path, tree))
-
-
-def imported(path: Path, vulnerability: str = "") -> Iterator[Candidate]:
-    """Yield the candidates of a folder of ``.diff`` files or of a JSONL file.
-
-    A folder serves one ``vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given) and
-    optionally ``name`` and ``origin`` (``agent`` or ``import``). Raises :class:`~crisol.errors.DatasetError` with
-    the line.
-    """
-    if path.is_dir():
-        if not vulnerability:
-            raise DatasetError(f"{path}: name the vulnerability that these patches are for")
-        for file in sorted(path.glob("*.diff")):
-            yield Candidate(vulnerability, file.stem, Origin.IMPORT, file.read_text(errors="replace"))
-        return
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            origin = Origin(row.get("origin", "import"))
-            yield Candidate(
-                str(vulnerability or row["vulnerability"]),
-                str(row.get("name", f"line-{number}")),
-                origin if origin is Origin.AGENT else Origin.IMPORT,
-                str(row["diff"]),
-            )
-        except (ValueError, KeyError, AttributeError) as error:
-            raise DatasetError(f"{path}, line {number}: {error!r}; expected diff and vulnerability") from None
+    yield from kept(inbox, vulnerability.id)
 
 
 def read_source(tree: Path, name: str) -> str | None:

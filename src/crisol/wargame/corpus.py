@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crisol import diff
-from crisol.errors import DatasetError, DiffError, IndexUnavailable
+from crisol.errors import DatasetError, IndexUnavailable
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.wargame.candidates import candidates, read_source
+from crisol.wargame.intake import identity
 from crisol.wargame.mutants import mutants
 from crisol.wargame.referee import Match, open_match
 from crisol.wargame.sandbox import choose
@@ -52,9 +53,13 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build makes of each vulnerability: ``mutants`` is the most of them, over all right patches."""
+    """What a build makes of each vulnerability: ``mutants`` is the most of them, over all right patches.
+
+    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargame.intake`.
+    """
 
     cache: Path
+    inbox: Path
     mutants: int = 40
     seed: int = 0
     sandbox: str = "auto"
@@ -159,7 +164,7 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
     """Judge what is written, then mutants of what was found right, each identity once."""
     seen: set[str] = set()
     right: list[Candidate] = []
-    for candidate in candidates(match.vulnerability, plan.cache):
+    for candidate in candidates(match.vulnerability, plan.cache, plan.inbox):
         row, verdict = _row(match, candidate)
         if row["id"] in seen:
             continue
@@ -181,13 +186,9 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict]:
     verdict = match.judge(candidate.diff)
     vulnerability = match.vulnerability
-    try:
-        identity = diff.parse(candidate.diff).identity
-    except DiffError:
-        identity = hashlib.sha256(candidate.diff.encode(errors="replace")).hexdigest()
     failed = next((phase for phase in verdict.phases if phase.reason is not None), None)
     row: dict[str, object] = asdict(candidate) | {
-        "id": identity,
+        "id": identity(candidate.diff),
         "project": vulnerability.project,
         "cwe": vulnerability.cwe,
         "language": vulnerability.about.language,
@@ -209,7 +210,11 @@ def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict
 def _key(vulnerability: Vulnerability, plan: Plan) -> str:
     digest = hashlib.sha256(f"{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode())
     digest.update(vulnerability.content_hash.encode())
-    for path in sorted((vulnerability.folder / "patches").glob("*.*")):
+    taken = plan.inbox / f"{vulnerability.id}.jsonl"
+    for path in [
+        *sorted((vulnerability.folder / "patches").glob("*.*")),
+        *([taken] if taken.is_file() else []),
+    ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,195 @@
+"""The command line: it shows what the packages below yield, and decides nothing itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from crisol.cli import corpus
+from crisol.cli.console import err, out
+from crisol.config import load_settings
+from crisol.errors import CrisolError, UnknownVulnerability
+from crisol.records import Outcome, Strength
+
+__all__ = ["main"]
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+app.add_typer(corpus.app, name="corpus")
+
+_EXIT = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INCONCLUSIVE: 2}
+_COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE: "yellow"}
+
+
+def main() -> None:
+    """Run the command line; errors of Crisol's own print one line and set the exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except CrisolError as error:
+        err.print(f"[bold red]crisol:[/] {type(error).__name__}: ", end="")
+        err.print(str(error), markup=False)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:  # click's usage errors know how to show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        sys.exit(64)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, and what each missing thing costs."""
+    from crisol.doctor import examine
+
+    table = Table("what", "found", "without it", box=None)
+    for item in examine(load_settings()):
+        table.add_row(
+            item.name, f"[green]{item.found}[/]" if item.ok else f"[yellow]{item.found}[/]", item.cost
+        )
+    out.print(table)
+
+
+@app.command()
+def wargame(
+    vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
+    patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
+    sandbox: Annotated[str, typer.Option(help="auto, namespaces, or weak (no isolation).")] = "",
+) -> None:
+    """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 inconclusive, 64 and above for wrong use."""
+    from crisol.wargame.referee import open_match
+    from crisol.wargame.sandbox import choose
+    from crisol.wargame.vulnerability import find, load
+
+    settings = load_settings()
+    folder = Path(vulnerability)
+    if (folder / "vulnerability.toml").is_file():
+        subject = load(folder)
+    elif folder.is_dir():
+        raise UnknownVulnerability(f"{folder} holds no vulnerability.toml; see docs/vulnerability-format.md")
+    else:
+        (subject,) = find(settings.vulnerabilities, only=[vulnerability])
+    text = _read(patch)
+    with open_match(subject, choose(sandbox or settings.crisol_sandbox), settings.cache) as match:
+        steps = match.phases(text)
+        verdict = None
+        while verdict is None:
+            try:
+                phase = next(steps)
+            except StopIteration as stop:
+                verdict = stop.value
+                break
+            if not as_json:
+                mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
+                out.print(f"  {phase.name:<10} {mark:<28} {phase.seconds * 1000:8.1f} ms")
+                if phase.reason is not None and phase.detail:
+                    out.print(f"             {phase.detail}", markup=False)
+    assert verdict is not None
+    if as_json:
+        print(json.dumps(_verdict(subject.id, verdict)))  # noqa: T201 - machines read this
+    else:
+        reason = f" ({verdict.reason})" if verdict.reason else ""
+        basic = verdict.outcome_at(Strength.BASIC)
+        note = f", {basic} by PoV and checks alone" if basic is not verdict.outcome else ""
+        colour = _COLOUR[verdict.outcome]
+        out.print(
+            f"[bold {colour}]{verdict.outcome}[/]{reason}{note}  {verdict.seconds:.3f} s in {verdict.sandbox}"
+        )
+    raise typer.Exit(_EXIT[verdict.outcome])
+
+
+@app.command()
+def run(
+    experiment: Annotated[Path, typer.Argument(help="A file of experiments/.")],
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", "-P", help="name=value")] = None,
+) -> None:
+    """Run an experiment's notebook with papermill and log it to MLflow."""
+    from crisol.lab import experiment as experiments
+    from crisol.lab import papermill
+
+    overrides = experiments.overrides(parameter or [])
+    result = papermill.run(experiments.load(experiment), overrides, load_settings())
+    out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}", markup=False)
+
+
+@app.command()
+def demo(
+    jobs: corpus.Jobs = 0,
+    seed: Annotated[int, typer.Option(help="Chooses mutants, folds and samples.")] = 0,
+    vulnerabilities: Annotated[
+        int, typer.Option(help="A slice of so many, all corpora alike; 0 takes every one.", min=0)
+    ] = 48,
+    mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 12,
+) -> None:
+    """Do the main job: a slice of ground truth, the model variants, the A/B experiment, the report."""
+    from crisol.lab import demo as lab_demo
+    from crisol.wargame.vulnerability import find, portion
+
+    settings = load_settings()
+    chosen = portion(find(settings.vulnerabilities), vulnerabilities)
+    frame = corpus.build(chosen, corpus.plan(settings, mutants, seed), jobs)
+    corpus.composition(frame)
+    result = lab_demo.run(settings, frame, seed)
+    shown = Table("variant", "AUC by vulnerability", box=None)
+    for name in ("false accepts", "saved", "wargames/s"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in result.table.to_dict("records"):
+        # The wargame itself, the last row, has no AUC.
+        auc = (
+            "-"
+            if math.isnan(row["auc"])
+            else f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
+        )
+        shares = (f"{row['false_accept_rate']:.1%}", f"{row['saved']:.1%}")
+        shown.add_row(str(row["variant"]), auc, *shares, f"{row['wargames_per_second']:.1f}")
+    out.print(shown)
+    out.print(
+        "AUC with a 95 % interval over vulnerabilities; saved: wargames that the model made unnecessary;\n"
+        "wargames/s: patches that one process decides in a second, the model first.\n"
+        f"report: {result.report}\nMLflow: make ui",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
+    """Open the MLflow UI on the runs."""
+    from crisol.lab.tracking import ui_command
+
+    command, environment = ui_command(load_settings(), port)
+    out.print(f"http://127.0.0.1:{port}/?workflowType=machine_learning", markup=False)
+    import subprocess
+
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def _read(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read(1 << 21)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+
+
+def _verdict(vulnerability: str, verdict: Any) -> dict[str, Any]:
+    return {
+        "vulnerability": vulnerability,
+        "outcome": verdict.outcome,
+        "reason": verdict.reason,
+        "basic_outcome": verdict.outcome_at(Strength.BASIC),
+        "seconds": verdict.seconds,
+        "sandbox": verdict.sandbox,
+        "phases": [asdict(phase) for phase in verdict.phases],
+    }

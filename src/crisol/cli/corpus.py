@@ -1,0 +1,194 @@
+"""``crisol corpus``: the executed ground truth, built, shown, executed again, taken in and handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import err, out, progress
+from crisol.config import Settings, load_settings
+from crisol.errors import UnknownVulnerability
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crisol.wargame.corpus import Plan
+    from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["Jobs", "app", "build", "composition", "plan"]
+
+app = typer.Typer(no_args_is_help=True, help="The executed ground truth.")
+
+Jobs = Annotated[int, typer.Option(help="Worker processes; 0 takes one per core.", min=0)]
+Only = Annotated[list[str] | None, typer.Option(help="A vulnerability id; may be given more than once.")]
+TablePath = Annotated[Path | None, typer.Option("--table", help="A corpus table.")]
+
+
+@app.command("build")
+def build_command(
+    only: Only = None,
+    jobs: Jobs = 0,
+    mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 40,
+    seed: Annotated[int, typer.Option(help="Chooses the mutants.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Where the table goes; default data/cache/corpus.parquet.")
+    ] = None,
+) -> None:
+    """Judge every candidate of every vulnerability, or go on where a build stopped."""
+    from crisol.wargame.corpus import save_table
+    from crisol.wargame.vulnerability import find
+
+    settings = load_settings()
+    frame = build(find(settings.vulnerabilities, only=only or []), plan(settings, mutants, seed), jobs)
+    save_table(frame, output or _default(settings))
+    composition(frame)
+
+
+@app.command("list")
+def list_command(table: TablePath = None) -> None:
+    """Print the vulnerabilities and what is known of their candidates."""
+    from crisol.wargame.corpus import load_table
+
+    frame = load_table(table or _default(load_settings()))
+    shown = Table("vulnerability", "cwe", "project", "candidates", "valid", "invalid", "basic only", box=None)
+    for name, group in frame.groupby("vulnerability"):
+        counts = group["outcome"].value_counts()
+        basic = int(((group["basic_outcome"] == "valid") & (group["outcome"] == "invalid")).sum())
+        row = [len(group), int(counts.get("valid", 0)), int(counts.get("invalid", 0)), basic]
+        shown.add_row(str(name), group["cwe"].iloc[0], group["project"].iloc[0], *map(str, row))
+    out.print(shown)
+    composition(frame)
+
+
+@app.command("show")
+def show_command(
+    vulnerability: Annotated[str, typer.Argument(help="An id.")], table: TablePath = None
+) -> None:
+    """Print every candidate of one vulnerability with its verdict."""
+    from crisol.wargame.corpus import load_table
+
+    frame = load_table(table or _default(load_settings()))
+    rows = frame[frame["vulnerability"] == vulnerability]
+    if rows.empty:
+        raise UnknownVulnerability(f"the table has no candidates of {vulnerability!r}")
+    shown = Table("candidate", "origin", "outcome", "reason", "ms", box=None)
+    for row in rows.itertuples():
+        milliseconds = f"{float(row.seconds) * 1000:.0f}"  # type: ignore[arg-type]  # pandas types a row's fields as Any
+        shown.add_row(str(row.name), str(row.origin), str(row.outcome), str(row.reason), milliseconds)
+    out.print(shown)
+
+
+@app.command("verify")
+def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -> None:
+    """Execute every candidate again and report each label that changed; exit 1 if one did."""
+    from crisol.wargame.corpus import load_table, reexecute
+    from crisol.wargame.vulnerability import find
+
+    settings = load_settings()
+    frame = load_table(table or _default(settings))
+    chosen = find(settings.vulnerabilities, only=only or sorted(frame["vulnerability"].unique()))
+    expected = int(frame["vulnerability"].isin([one.id for one in chosen]).sum())
+    changed = total = 0
+    with progress() as bar:
+        task = bar.add_task("wargames", total=expected, note="")
+        for row in reexecute(frame, chosen, plan(settings), jobs=jobs):
+            total += 1
+            bar.update(task, advance=1)
+            if row.before != row.after:
+                changed += 1
+                out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}", markup=False)
+    out.print(f"{total} candidates executed again, {changed} labels changed")
+    raise typer.Exit(1 if changed else 0)
+
+
+@app.command("import")
+def import_command(
+    path: Annotated[Path, typer.Argument(help="A JSONL file, or a folder of .diff files.")],
+    vulnerability: Annotated[
+        str, typer.Option(help="What the patches are for; a folder needs it, a line of JSON may say it.")
+    ] = "",
+) -> None:
+    """Take your own candidate patches in; the next build judges them beside all the others."""
+    from crisol.wargame.intake import take
+    from crisol.wargame.vulnerability import find
+
+    settings = load_settings()
+    known = [one.id for one in find(settings.vulnerabilities)]
+    intake = take(path, settings.inbox, known, vulnerability)
+    for name, count in sorted(intake.added.items()):
+        out.print(f"{name}: {count} new", markup=False)
+    out.print(f"{intake.known} were there already; judge them with: crisol corpus build", markup=False)
+
+
+@app.command("export")
+def export_command(
+    folder: Annotated[Path, typer.Argument(help="A folder, made where there is none.")],
+    table: TablePath = None,
+) -> None:
+    """Write a corpus table as parquet and JSONL, with a data sheet that says what is in it."""
+    from crisol.wargame.corpus import load_table
+    from crisol.wargame.datasheet import export
+    from crisol.wargame.vulnerability import find
+
+    settings = load_settings()
+    written = export(load_table(table or _default(settings)), find(settings.vulnerabilities), folder)
+    for file in written:
+        out.print(str(file), markup=False)
+
+
+def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
+    """Return the plan that the settings stand for."""
+    from crisol.wargame.corpus import Plan
+
+    return Plan(settings.cache, settings.inbox, mutants, seed, settings.crisol_sandbox)
+
+
+def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int) -> pd.DataFrame:
+    """Judge the candidates of the chosen vulnerabilities under a progress bar and return the table, sorted."""
+    import pandas as pd
+
+    from crisol.wargame import corpus
+    from crisol.wargame.sandbox import choose
+
+    choose(plan.sandbox)
+    frames, missing, count = [], [], 0
+    with progress() as bar:
+        task = bar.add_task("wargames", total=len(chosen), note="")
+        for shard in corpus.build(chosen, plan, jobs=jobs):
+            count += len(shard.rows)
+            rate = count / max(bar.tasks[0].elapsed or 0.0, 1e-9)
+            bar.update(task, advance=1, note=f"{count} candidates, {rate:.0f}/s")
+            if shard.missing:
+                missing.append(shard)
+            else:
+                frames.append(shard.rows)
+    if missing:
+        err.print(
+            f"{len(missing)} vulnerabilities left out ({missing[0].missing}); going on with {len(frames)}",
+            markup=False,
+        )
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
+
+
+def composition(frame: pd.DataFrame) -> None:
+    """Print in a few lines what a corpus table holds."""
+    counts = frame["outcome"].value_counts()
+    origins = ", ".join(f"{count} {origin}" for origin, count in frame["origin"].value_counts().items())
+    vulnerabilities = frame.groupby("corpus")["vulnerability"].nunique()
+    corpora = ", ".join(f"{count} {corpus}" for corpus, count in vulnerabilities.items())
+    basic = int(((frame["basic_outcome"] == "valid") & (frame["outcome"] == "invalid")).sum())
+    out.print(
+        f"{len(frame)} candidates of {corpora} vulnerabilities, {frame['cwe'].nunique()} CWEs: "
+        f"{counts.get('valid', 0)} valid, {counts.get('invalid', 0)} invalid, "
+        f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {basic} pass PoV and checks but fail the strict gate",
+        markup=False,
+    )
+
+
+def _default(settings: Settings) -> Path:
+    return settings.cache / "corpus.parquet"

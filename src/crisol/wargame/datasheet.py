@@ -1,0 +1,101 @@
+"""A corpus table for others: parquet, JSONL, and the data sheet that says what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.records import Outcome
+from crisol.wargame.corpus import content_hash, save_table
+from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["export", "sheet"]
+
+_METHOD = """\
+## How a label came about
+
+A candidate is valid when, in one sandbox, the PoVs succeed and the checks pass on the vulnerable code, and after the patch every
+PoV fails and every check passes (basic), and the patch brings no name that is defined nowhere (strict). Inconclusive candidates,
+where a baseline or the sandbox failed, count for neither class."""
+
+_LIMITS = """\
+## Known limits
+
+A label says what these PoVs, variants and checks show, no more. Candidates are mutants and patches written by the authors of
+the corpus, not a sample of what people, bots or agents send; the share of valid ones is therefore no estimate of theirs. One
+language, Python 3.11."""
+
+
+def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
+    """Write ``candidates.parquet``, ``candidates.jsonl`` and ``README.md`` into a folder; return their paths.
+
+    The JSONL has the keys that ``crisol evaluate`` reads (id, project, bug_id, language, tool, label, diff) and cwe and reason;
+    what is inconclusive has no label and is left out of it.
+    """
+    table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
+    save_table(frame, table)
+    conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
+    with lines.open("w", encoding="utf-8") as stream:
+        for row in conclusive.to_dict("records"):
+            stream.write(json.dumps(_line(row)) + "\n")
+    about.write_text(sheet(frame, vulnerabilities), encoding="utf-8")
+    return table, lines, about
+
+
+def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
+    """Return the data sheet of a corpus table, as Markdown."""
+    sources = {one.id: one for one in vulnerabilities}
+    listed = [sources[name] for name in sorted(frame["vulnerability"].unique()) if name in sources]
+    counts = frame["outcome"].value_counts()
+    basic = int(((frame["basic_outcome"] == "valid") & (frame["outcome"] == "invalid")).sum())
+    licences = pd.Series(
+        [one.licence or "not stated" for one in listed if one.corpus != "arena"]
+    ).value_counts()
+    sections = [
+        "# Candidate patches with verdicts by execution",
+        f"Content hash (SHA-256): `{content_hash(frame)}`",
+        f"{len(frame)} candidates of {frame['vulnerability'].nunique()} vulnerabilities in "
+        f"{frame['project'].nunique()} projects, {frame['cwe'].nunique()} CWEs: "
+        + ", ".join(f"{counts.get(str(outcome), 0)} {outcome}" for outcome in Outcome)
+        + f". {basic} pass every PoV and check and fail the strict label.",
+        _METHOD,
+        "## Origin and class\n\n" + _markdown(_crosstab(frame, "origin")),
+        "## Reasons\n\n" + _markdown(_crosstab(frame, "reason")),
+        "## Weaknesses\n\n" + _markdown(_crosstab(frame, "cwe")),
+        "## Sources\n\nReal releases are named by package, version and SHA-256 in each `vulnerability.toml` and are "
+        "not part of these files; a diff quotes the lines around its changes. Licences of the releases: "
+        + (", ".join(f"{name} ({count})" for name, count in licences.items()) or "none")
+        + ". Programs of the arena were written for Crisol (Apache-2.0).",
+        _LIMITS,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _line(row: Mapping[Hashable, Any]) -> dict[str, object]:
+    return {
+        "id": f"{row['vulnerability']}/{row['id']}",
+        "project": row["project"],
+        "bug_id": row["vulnerability"],
+        "language": row["language"],
+        "tool": row["origin"],
+        "label": int(row["outcome"] == Outcome.VALID),
+        "diff": row["diff"],
+        "cwe": row["cwe"],
+        "reason": row["reason"],
+    }
+
+
+def _crosstab(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    named = frame[column].where(frame[column] != "", "valid")
+    table = pd.crosstab(named, frame["outcome"])
+    table.insert(0, "candidates", table.sum(axis=1))
+    return table.sort_values("candidates", ascending=False).reset_index(names=column)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)

@@ -1,0 +1,38 @@
+"""What is handed on says what is in it, and can be read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from crisol.model.dataset import read_jsonl
+from crisol.wargame.corpus import COLUMNS, content_hash, load_table
+from crisol.wargame.datasheet import export
+
+A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
+
+
+def row(name: str, outcome: str, reason: str = "") -> dict[str, object]:
+    given = dict.fromkeys(COLUMNS, "")
+    return given | {
+        "id": name, "name": name, "vulnerability": "v", "project": "p", "cwe": "CWE-22", "language": "python", "corpus": "pypi",
+        "origin": "hand", "diff": A, "outcome": outcome, "basic_outcome": "valid", "reason": reason, "seconds": 0.1,
+    }  # fmt: skip
+
+
+def test_an_export_is_read_back_and_counted(tmp_path: Path) -> None:
+    """Inconclusive candidates have no label, stay in the table and are counted in the sheet."""
+    rows = [
+        row("a", "valid"),
+        row("b", "invalid", "undefined_name"),
+        row("c", "inconclusive", "sandbox_failed"),
+    ]
+    frame = pd.DataFrame(rows)
+    table, lines, about = export(frame, [], tmp_path / "out")
+    assert content_hash(load_table(table)) == content_hash(frame)
+    assert [(patch.group, patch.label) for patch in read_jsonl(lines)] == [("v", 1), ("v", 0)]
+    text = about.read_text()
+    assert content_hash(frame) in text
+    assert "1 valid, 1 invalid, 1 inconclusive. 1 pass every PoV" in text
+    assert "| undefined_name | 1 |" in text
