@@ -16,6 +16,7 @@ __all__ = ["Settings", "load_settings"]
 class Settings(BaseSettings):
     """What the environment may decide; the defaults are the embedded workbench.
 
+    ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to 1.
     Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST``
     trials live in a DuckDB file. Nothing else changes when they are set.
     """
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     postgres_db: str = "crisol"
     postgres_user: str = "crisol"
     postgres_password: SecretStr = SecretStr("")
+    ab_test_rate: float = Field(default=0.10, ge=0.0, le=1.0)
     crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
     crisol_sandbox: Literal["auto", "namespaces", "weak"] = "auto"
 
@@ -51,6 +53,11 @@ class Settings(BaseSettings):
     def runs(self) -> Path:
         """MLflow's store, its artifacts, trials and reports."""
         return self.crisol_root / "mlruns"
+
+    @property
+    def trials(self) -> Path:
+        """The DuckDB file of the trials, where no PostgreSQL is configured."""
+        return self.runs / "trials.duckdb"
 
     @property
     def postgres_dsn(self) -> str | None:

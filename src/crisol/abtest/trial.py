@@ -152,6 +152,8 @@ def _time_problem(created_at: dt.datetime, now: dt.datetime | None) -> str:
 def _attributions_problem(attributions: dict[str, Any] | None) -> str:
     if attributions is None:
         return ""
+    if not isinstance(attributions, dict) or not all(isinstance(key, str) for key in attributions):
+        return "attributions are not a table of names"
     try:
         text = json.dumps(attributions, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

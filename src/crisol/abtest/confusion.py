@@ -1,0 +1,161 @@
+"""Precision, recall and their kin from a weighted confusion matrix, each with an interval.
+
+Patches that the model was sure of are wargamed with a small probability p, unsure ones always. Counting them alike
+would describe the patches that were wargamed; weighting each by 1/p describes the patches that arrived (Hájek
+1971). Positive means valid, so a false positive is a false accept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scipy.stats import norm
+
+from crisol.abtest.tally import Cell, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["METRICS", "Estimate", "Metrics", "metrics", "proportion", "wilson"]
+
+_UNKNOWN = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its interval; all three are nan where no trial speaks of it.
+
+    ``n`` is the number of trials it rests on, ``effective_n`` how many unweighted ones would know as much.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    effective_n: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """What a confusion matrix says; see the fields of the same name in any textbook.
+
+    ``false_accept_rate`` is the share of the invalid patches that the model calls valid, fp / (fp + tn);
+    ``prevalence`` the share of valid patches.
+    """
+
+    accuracy: Estimate
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    mcc: Estimate
+    false_accept_rate: Estimate
+    prevalence: Estimate
+    n: int
+    inconclusive: int
+
+
+METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", "prevalence")
+"""The names of the estimates in :class:`Metrics`, in the order in which they are shown."""
+
+
+def metrics(tally: Tally, level: float = 0.95) -> Metrics:
+    """Return every estimate of a tally, with intervals that cover the truth with probability ``level``.
+
+    >>> one = Cell(45, 45.0, 45.0)
+    >>> metrics(Tally(tp=one, fp=Cell(5, 5.0, 5.0))).precision.value
+    0.9
+    """
+    tp, fp, fn, tn = tally.tp, tally.fp, tally.fn, tally.tn
+    return Metrics(
+        accuracy=proportion([tp, tn], [fp, fn], level),
+        precision=proportion([tp], [fp], level),
+        recall=proportion([tp], [fn], level),
+        f1=_f1(tally, level),
+        mcc=_mcc(tally, level),
+        false_accept_rate=proportion([fp], [tn], level),
+        prevalence=proportion([tp, fn], [fp, tn], level),
+        n=tally.n,
+        inconclusive=tally.inconclusive,
+    )
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's (1927) score interval of a share seen in ``n`` trials; n need not be whole."""
+    z = float(norm.ppf((1.0 + level) / 2.0))
+    centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
+    half = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
+    # At 0 and 1 the exact bounds are 0 and 1; rounding must not cut the estimate itself off.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95) -> Estimate:
+    """Return the weighted share of the hits among hits and misses.
+
+    The interval is Wilson's at the effective number of trials: share * (1 - share) / variance, where the
+    variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is taken
+    with z² pseudo-trials of mean weight, half of them hits (Agresti & Coull 1998), which are then subtracted
+    again: with equal weights this is Wilson's interval itself.
+    """
+    hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
+    if total.n == 0:
+        return Estimate(_UNKNOWN, _UNKNOWN, _UNKNOWN, 0, 0.0)
+    share = min(1.0, hit.weight / total.weight)
+    effective = _effective_n(hit, total, level)
+    return Estimate(share, *wilson(share, effective, level), total.n, effective)
+
+
+def _effective_n(hit: Cell, total: Cell, level: float) -> float:
+    pseudo = float(norm.ppf((1.0 + level) / 2.0)) ** 2
+    mean = total.weight_squared / total.weight
+    weight = total.weight + pseudo * mean
+    share = (hit.weight + pseudo * mean / 2.0) / weight
+    hit_squared = hit.weight_squared + pseudo * mean**2 / 2.0
+    miss_squared = total.weight_squared - hit.weight_squared + pseudo * mean**2 / 2.0
+    variance = (hit_squared * (1.0 - share) ** 2 + miss_squared * share**2) / weight**2
+    kish = total.weight**2 / total.weight_squared
+    return max(share * (1.0 - share) / variance - pseudo, min(1.0, kish))
+
+
+def _f1(tally: Tally, level: float) -> Estimate:
+    # F1 = 2J / (1 + J) rises with J = tp / (tp + fp + fn), which is a proportion and has Wilson's interval.
+    share = proportion([tally.tp], [tally.fp, tally.fn], level)
+    value, low, high = (2.0 * j / (1.0 + j) for j in (share.value, share.low, share.high))
+    return Estimate(value, low, high, share.n, share.effective_n)
+
+
+def _mcc(tally: Tally, level: float) -> Estimate:
+    """Return Matthews' correlation with the delta method on Fisher's z scale (Itaya et al. 2024)."""
+    cells = (tally.tp, tally.fp, tally.fn, tally.tn)
+    value, _ = _correlation([cell.weight for cell in cells])
+    if math.isnan(value):
+        return Estimate(value, _UNKNOWN, _UNKNOWN, tally.n, 0.0)
+    total = sum(cells, Cell())
+    mean = total.weight_squared / total.weight
+    # Half a pseudo-trial a cell (Haldane 1956): a matrix without errors would otherwise have no variance.
+    weights = [cell.weight + mean / 2.0 for cell in cells]
+    squares = [cell.weight_squared + mean**2 / 2.0 for cell in cells]
+    smooth, gradient = _correlation(weights)
+    variance = sum(square * slope**2 for square, slope in zip(squares, gradient, strict=True))
+    half = float(norm.ppf((1.0 + level) / 2.0)) * math.sqrt(variance) / (1.0 - smooth**2)
+    low, high = math.tanh(math.atanh(smooth) - half), math.tanh(math.atanh(smooth) + half)
+    return Estimate(value, min(low, value), max(high, value), tally.n, total.weight**2 / total.weight_squared)
+
+
+def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
+    """Return the correlation of tp, fp, fn, tn and its derivatives; nan where a row or column is empty."""
+    tp, fp, fn, tn = cells
+    margins = (tp + fp, tp + fn, tn + fp, tn + fn)
+    if min(margins) == 0.0:
+        return math.nan, []
+    root = math.sqrt(math.prod(margins))
+    value = (tp * tn - fp * fn) / root
+    a, b, c, d = (1.0 / margin for margin in margins)
+    slopes = [
+        tn / root - value * (a + b) / 2.0,
+        -fn / root - value * (a + c) / 2.0,
+        -fp / root - value * (b + d) / 2.0,
+        tp / root - value * (c + d) / 2.0,
+    ]
+    return value, slopes

@@ -1,0 +1,230 @@
+"""Trials that cannot be stored now wait in a local file, and go to the store in order when it is back.
+
+::
+
+    store = JournaledStore(PostgresStore(dsn), Journal(folder / "trials.journal"))
+    store.append(trials)   # returns once the trials are durable: in the store, or in the journal
+
+Whatever is killed, and when: a trial whose ``append`` returned reaches the store exactly once, because the journal
+is cut only after the store has the trials, and the store ignores those that it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crisol.abtest.store import EVERYTHING, utc_now
+from crisol.abtest.trial import check, from_row, to_row
+from crisol.errors import IntegrityError, StoreError, UnavailableError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from crisol.abtest.store import Switch, TrialFilter, TrialStore
+    from crisol.abtest.tally import Slice, Tally
+    from crisol.records import Trial
+
+__all__ = ["Journal", "JournaledStore", "Replay"]
+
+_BATCH = 1_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay did: trials handed to the store, and lines set aside because they do not read."""
+
+    replayed: int = 0
+    rejected: int = 0
+
+
+class Journal:
+    """An append-only file of trials, one checksummed line each.
+
+    Safe across threads and across the processes of one machine, which may share the file: each call holds a
+    lock that dies with its holder. Raises :class:`~crisol.errors.StoreError` when the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mutex = threading.Lock()
+
+    def write(self, trials: Sequence[Trial]) -> None:
+        """Add the trials; when this returns they survive the process and the machine's power."""
+        data = b"".join(_encode(trial) for trial in trials)
+        with self._locked() as file:
+            file.seek(_whole(file))
+            # What a killed writer left of its last line goes, or ours would continue it.
+            file.truncate()
+            file.write(data)
+            _sync(file)
+
+    def replay(self, append: Callable[[Sequence[Trial]], int]) -> Replay:
+        """Hand all trials to ``append`` in the order in which they were written, and forget them.
+
+        What ``append`` raises comes through; then the trials that it did not take are still there. A line
+        that does not read is moved to ``<name>.rejected`` and logged: it must not hold up those behind it.
+        """
+        with self._locked() as file:
+            end = _whole(file)
+            file.seek(0)
+            trials: list[Trial] = []
+            rejected = []
+            offset = 0
+            while offset < end:
+                line = file.readline()
+                try:
+                    trials.append(_decode(line, f"{self.path} at byte {offset}"))
+                except IntegrityError as error:
+                    _log.error("%s; moved to %s", error, self._rejects.name)
+                    rejected.append(line)
+                offset += len(line)
+            for start in range(0, len(trials), _BATCH):
+                append(trials[start : start + _BATCH])
+            if rejected:
+                with self._rejects.open("ab") as rejects:
+                    rejects.write(b"".join(rejected))
+                    _sync(rejects)
+            file.truncate(0)
+            _sync(file)
+        return Replay(len(trials), len(rejected))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        try:
+            return self.path.stat().st_size == 0
+        except FileNotFoundError:
+            return True
+
+    @property
+    def _rejects(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.rejected")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[Any]:
+        try:
+            with self._mutex:
+                new = not self.path.exists()
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+                with os.fdopen(descriptor, "r+b") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    if new:
+                        _sync_folder(self.path.parent)
+                    yield file
+        except OSError as error:
+            raise StoreError(f"journal {self.path}: {error.strerror or error}") from error
+
+
+class JournaledStore:
+    """A store that does not lose trials while the one it wraps is away.
+
+    ``append`` returns once every trial is durable; it counts those that reached the store at once. While trials
+    wait, later ones queue behind them. Reading and the switch go to the wrapped store and raise what it raises:
+    waiting trials are not seen by them. Safe across threads and processes as far as the wrapped store is.
+    """
+
+    def __init__(
+        self, store: TrialStore, journal: Journal, clock: Callable[[], dt.datetime] = utc_now
+    ) -> None:
+        self.store = store
+        self.journal = journal
+        self._clock = clock
+
+    def append(self, trials: Sequence[Trial]) -> int:
+        """See :meth:`~crisol.abtest.store.TrialStore.append`; raises StoreError only if the disk refuses too."""
+        now = self._clock()
+        for trial in trials:
+            check(trial, now)
+        try:
+            self.replay()
+            return self.store.append(trials)
+        except UnavailableError as error:
+            if trials:
+                _log.warning("%d trials wait in %s: %s", len(trials), self.journal.path, error)
+                self.journal.write(trials)
+            return 0
+
+    def replay(self) -> Replay:
+        """Bring the store up to date; raises :class:`~crisol.errors.UnavailableError` while it is away."""
+        return Replay() if self.journal.empty else self.journal.replay(self.store.append)
+
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
+        return self.store.missing(ids)
+
+    def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
+        """See :meth:`~crisol.abtest.store.TrialStore.read`."""
+        return self.store.read(where)
+
+    def tallies(
+        self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
+    ) -> dict[tuple[str, ...], Tally]:
+        """See :meth:`~crisol.abtest.store.TrialStore.tallies`."""
+        return self.store.tallies(where, by)
+
+    def switch(self) -> Switch:
+        """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
+        return self.store.switch()
+
+    def flip(self, switch: Switch) -> None:
+        """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
+        self.store.flip(switch)
+
+    def close(self) -> None:
+        """See :meth:`~crisol.abtest.store.TrialStore.close`; what waits stays for the next start."""
+        self.store.close()
+
+
+def _encode(trial: Trial) -> bytes:
+    row = to_row(trial) | {"created_at": trial.created_at.isoformat()}
+    text = json.dumps(row, allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _decode(line: bytes, where: str) -> Trial:
+    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(text):
+        raise IntegrityError(f"{where}: the line does not match its checksum")
+    try:
+        row = json.loads(text)
+    except ValueError as error:
+        raise IntegrityError(f"{where}: {error}") from None
+    return from_row(row, where)
+
+
+def _whole(file: Any) -> int:
+    """Return where the last whole line ends; a line is whole with its newline."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - 65_536)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return int(start + newline + 1)
+        end = start
+    return 0
+
+
+def _sync(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,205 @@
+"""Run an experiment over labelled patches: predict, sample, judge, keep.
+
+:func:`run` is an iterator of new trials; what it yields is already in the store. Kill it at any moment and start
+it again: trials that are kept are neither judged nor written twice, and the store ends up the same as after one
+run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from crisol.abtest.sampler import Sampler, allots
+from crisol.abtest.trial import observe, trial_id
+from crisol.errors import DatasetError, ExperimentError
+from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from crisol.abtest.store import TrialStore
+
+__all__ = ["Arm", "Experiment", "Truth", "label_of", "run"]
+
+Predict = Callable[[LabelledPatch], Prediction]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a wargame said of a patch, and the seconds it took."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model variant: it predicts ``share`` of the sampled patches, and is of one model version throughout.
+
+    ``explain`` gives the feature attributions that are kept with a trial.
+    """
+
+    name: str
+    predict: Predict
+    model_version: str
+    share: float = 1.0
+    explain: Callable[[LabelledPatch], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A question put to one or more arms over the same sampled patches.
+
+    The first arm is the champion, whose confidence decides: a patch of which it is less sure than
+    ``unsure_below`` (0.5 to 1; 0 for never) is always sampled. Raises :class:`~crisol.errors.ExperimentError`
+    for arms without a name, twice the same name, or a share outside (0, 1].
+    """
+
+    name: str
+    arms: tuple[Arm, ...]
+    sampler: Sampler
+    unsure_below: float = 0.0
+    salt: str = "crisol"
+
+    def __post_init__(self) -> None:
+        names = [arm.name for arm in self.arms]
+        if not names or len(set(names)) < len(names):
+            raise ExperimentError(
+                f"experiment {self.name!r}: arms {names} must be at least one, each named once"
+            )
+        for arm in self.arms:
+            if not 0.0 < arm.share <= 1.0:
+                raise ExperimentError(f"arm {arm.name!r}: share is {arm.share}, not within (0, 1]")
+        if not 0.0 <= self.unsure_below <= 1.0:
+            raise ExperimentError(f"unsure_below is {self.unsure_below}, not within 0..1")
+
+    def admit(self, trials: Iterable[Trial]) -> None:
+        """Return if every trial is of this experiment, of a known arm, and of that arm's model version.
+
+        Raises :class:`~crisol.errors.ExperimentError` that names the trial; call it before ``append``.
+        """
+        versions = {arm.name: arm.model_version for arm in self.arms}
+        for trial in trials:
+            if trial.experiment != self.name:
+                raise ExperimentError(
+                    f"trial {trial.id}: experiment {trial.experiment!r} is not {self.name!r}"
+                )
+            if trial.arm not in versions:
+                known = ", ".join(versions)
+                raise ExperimentError(f"trial {trial.id}: unknown arm {trial.arm!r}; there are: {known}")
+            if trial.model_version != versions[trial.arm]:
+                raise ExperimentError(
+                    f"trial {trial.id}, patch {trial.patch}: predicted by model {trial.model_version!r}, "
+                    f"but arm {trial.arm!r} is model {versions[trial.arm]!r}; start another arm for another model"
+                )
+
+
+def label_of(patch: LabelledPatch) -> Truth:
+    """Return the truth that the label already holds.
+
+    Raises :class:`~crisol.errors.DatasetError` for a label that is neither 0 nor 1 or a reason that is none.
+    """
+    try:
+        reason = Reason(patch.reason) if patch.reason else None
+    except ValueError:
+        raise DatasetError(
+            f"patch {patch.id!r}: {patch.reason!r} is no reason that a wargame gives"
+        ) from None
+    if patch.label not in {0, 1} or (patch.label == 1 and reason is not None):
+        raise DatasetError(f"patch {patch.id!r}: label {patch.label!r} with reason {patch.reason!r}")
+    if patch.label == 1:
+        return Truth(Outcome.VALID)
+    return Truth(Outcome.INVALID if reason is None else reason.outcome, reason)
+
+
+def run(
+    experiment: Experiment,
+    patches: Iterable[LabelledPatch],
+    store: TrialStore,
+    *,
+    start: dt.datetime,
+    step: dt.timedelta = dt.timedelta(minutes=1),
+    judge: Callable[[LabelledPatch], Truth] = label_of,
+    chunk: int = 100,
+) -> Iterator[Trial]:
+    """Yield the new trials of the experiment, kept in the store ``chunk`` patches at a time.
+
+    The i-th patch arrives at ``start + i * step``, sampled or not, so that the times of an experiment do not
+    depend on when it ran. ``judge`` is asked once for a patch, and only if an arm's trial is missing.
+    Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that
+    comes twice.
+    """
+    arrivals = enumerate(patches)
+    seen: set[tuple[str, str]] = set()
+    while arrived := list(islice(arrivals, chunk)):
+        for _, patch in arrived:
+            if (patch.group, patch.id) in seen:
+                raise DatasetError(f"patch {patch.id!r} of {patch.group!r} comes twice")
+            seen.add((patch.group, patch.id))
+        trials = _chunk(experiment, [(start + i * step, patch) for i, patch in arrived], store, judge)
+        store.append(trials)
+        yield from trials
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    arm: Arm
+    prediction: Prediction
+    sampling_probability: float
+    id: str
+
+
+def _chunk(
+    experiment: Experiment,
+    arrived: list[tuple[dt.datetime, LabelledPatch]],
+    store: TrialStore,
+    judge: Callable[[LabelledPatch], Truth],
+) -> list[Trial]:
+    plans = [_plan(experiment, patch) for _, patch in arrived]
+    missing = store.missing([planned.id for plan in plans for planned in plan])
+    trials: list[Trial] = []
+    for (time, patch), plan in zip(arrived, plans, strict=True):
+        todo = [planned for planned in plan if planned.id in missing]
+        if not todo:
+            continue
+        truth = judge(patch)
+        trials += [
+            observe(
+                planned.prediction,
+                patch=patch.id,
+                vulnerability=patch.group,
+                cwe=patch.cwe,
+                outcome=truth.outcome,
+                reason=truth.reason,
+                wargame_seconds=truth.seconds,
+                sampling_probability=planned.sampling_probability,
+                created_at=time,
+                experiment=experiment.name,
+                arm=planned.arm.name,
+                attributions=None if planned.arm.explain is None else planned.arm.explain(patch),
+            )
+            for planned in todo
+        ]
+    experiment.admit(trials)
+    return trials
+
+
+def _plan(experiment: Experiment, patch: LabelledPatch) -> list[_Planned]:
+    champion = experiment.arms[0]
+    first = champion.predict(patch)
+    draw = experiment.sampler.draw(patch.id, unsure=first.confidence < experiment.unsure_below)
+    if not draw.sampled:
+        return []
+    plan = []
+    for arm in experiment.arms:
+        if not allots(experiment.salt, patch.id, arm.name, arm.share):
+            continue
+        prediction = first if arm is champion else arm.predict(patch)
+        identity = trial_id(experiment.name, arm.name, patch.id, patch.group, prediction.model_version)
+        plan.append(_Planned(arm, prediction, draw.probability * arm.share, identity))
+    return plan

@@ -1,0 +1,143 @@
+"""Wargames in the background, so that a sampled patch is answered as fast as any other.
+
+::
+
+    async with ShadowQueue(wargame, record, concurrency=2, limit=100) as shadow:
+        shadow.offer(patch)                    # returns at once; False if the queue is full
+        verdict = await shadow.verdict(patch)  # blocking mode: wait for the wargame
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from crisol.errors import SettingsError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+__all__ = ["ShadowQueue", "ShadowStats"]
+
+J = TypeVar("J")
+R = TypeVar("R")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowStats:
+    """Jobs waiting and running now; and since the start those done, failed, and dropped because of a full queue."""
+
+    queued: int
+    running: int
+    done: int
+    failed: int
+    dropped: int
+
+
+class ShadowQueue(Generic[J, R]):
+    """A bounded queue of jobs: at most ``concurrency`` wargames run, at most ``limit`` wait.
+
+    ``wargame`` judges a job; ``record`` keeps what came of it (make the trial and append it, in a thread if that
+    blocks). A failure of either is logged and counted, and never stops the queue. A dropped job yields no trial:
+    drops depend on load, not on the patch, so estimates stay unbiased. Use it within one event loop.
+    """
+
+    def __init__(
+        self,
+        wargame: Callable[[J], Awaitable[R]],
+        record: Callable[[J, R], Awaitable[None]],
+        *,
+        concurrency: int = 2,
+        limit: int = 100,
+        grace: float = 30.0,
+    ) -> None:
+        if concurrency < 1 or limit < 1:
+            raise SettingsError(f"concurrency is {concurrency} and limit {limit}: both are at least 1")
+        self._wargame = wargame
+        self._record = record
+        self._concurrency = concurrency
+        self._grace = grace
+        self._jobs: asyncio.Queue[tuple[J, asyncio.Future[R] | None]] = asyncio.Queue(limit)
+        self._workers: list[asyncio.Task[None]] = []
+        self._running = self._done = self._failed = self._dropped = 0
+
+    async def __aenter__(self) -> Self:
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let what waits finish within ``grace`` seconds, then drop the rest."""
+        try:
+            await asyncio.wait_for(self._jobs.join(), self._grace)
+        except TimeoutError:
+            _log.warning("%d wargames dropped at shutdown", self._jobs.qsize() + self._running)
+        finally:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
+            self._workers = []
+            while not self._jobs.empty():
+                self._abandon(self._jobs.get_nowait()[1])
+
+    @property
+    def stats(self) -> ShadowStats:
+        """The counters at this moment."""
+        return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
+
+    def offer(self, job: J) -> bool:
+        """Queue the job and return True at once, or drop it and return False when the queue is full or closed."""
+        if self._workers and not self._jobs.full():
+            self._jobs.put_nowait((job, None))
+            return True
+        self._dropped += 1
+        return False
+
+    async def verdict(self, job: J) -> R:
+        """Wait for the job's wargame, behind those that wait already, and return what it says.
+
+        Raises what the wargame raises, and :class:`~crisol.errors.UnavailableError` when the queue is full or
+        closes first. Cancelling the wait does not stop the wargame: its trial is recorded all the same.
+        """
+        if not self._workers or self._jobs.full():
+            self._dropped += 1
+            raise UnavailableError("the wargame queue is full: try again later, or ask in shadow mode")
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._jobs.put_nowait((job, answer))
+        return await answer
+
+    async def _work(self) -> None:
+        while True:
+            job, answer = await self._jobs.get()
+            self._running += 1
+            try:
+                await self._run(job, answer)
+            finally:
+                self._running -= 1
+                self._abandon(answer)
+                self._jobs.task_done()
+
+    async def _run(self, job: J, answer: asyncio.Future[R] | None) -> None:
+        try:
+            verdict = await self._wargame(job)
+            if answer is not None and not answer.done():
+                answer.set_result(verdict)
+            await self._record(job, verdict)
+        except Exception as error:  # noqa: BLE001 - whatever a wargame raises, the next job runs
+            self._failed += 1
+            if answer is not None and not answer.done():
+                answer.set_exception(error)
+            else:
+                _log.warning("a shadow wargame left no trial: %s", error)
+        else:
+            self._done += 1
+
+    @staticmethod
+    def _abandon(answer: asyncio.Future[R] | None) -> None:
+        if answer is not None and not answer.done():
+            answer.set_exception(UnavailableError("the wargame queue closed before this wargame ended"))

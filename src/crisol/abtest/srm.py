@@ -1,0 +1,74 @@
+"""Did the arms get the shares that they were to get?
+
+A sample ratio mismatch means that trials were lost on the way, and not at random: no estimate can be believed
+until it is explained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scipy.special import gammaln
+from scipy.stats import chisquare
+
+from crisol.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Ratio", "sample_ratio"]
+
+_PRIOR = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What was counted, what was due, and whether the two can be chance.
+
+    ``p_value`` (chi-squared) holds for one look; ``always_p_value`` for any number of looks, and decides
+    ``mismatch`` at 0.001.
+    """
+
+    counted: dict[str, int]
+    expected: dict[str, float]
+    p_value: float
+    always_p_value: float
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether to stop and look for what loses trials."""
+        return self.always_p_value < 0.001
+
+
+def sample_ratio(counted: Mapping[str, int], shares: Mapping[str, float]) -> Ratio:
+    """Compare counts with shares, which need not add up to 1.
+
+    The p-value for any number of looks is the inverse of a Bayes factor with a Dirichlet prior around the due
+    shares (Lindon & Malek 2022). Raises :class:`~crisol.errors.InputError` for arms without a share or counts
+    below 0.
+    """
+    if unknown := counted.keys() - shares.keys():
+        raise InputError(f"arms {sorted(unknown)} have no share; there are: {', '.join(sorted(shares))}")
+    if (
+        not shares
+        or any(not share > 0.0 for share in shares.values())
+        or any(n < 0 for n in counted.values())
+    ):
+        raise InputError(
+            f"counts {dict(counted)} with shares {dict(shares)}: shares are above 0, counts not below"
+        )
+    total_share = sum(shares.values())
+    due = {arm: share / total_share for arm, share in shares.items()}
+    counts = {arm: counted.get(arm, 0) for arm in shares}
+    n = sum(counts.values())
+    if n == 0 or len(shares) == 1:
+        return Ratio(counts, {arm: n * due[arm] for arm in shares}, 1.0, 1.0)
+    expected = {arm: n * due[arm] for arm in shares}
+    p_value = float(chisquare(list(counts.values()), list(expected.values())).pvalue)
+    log_factor = float(gammaln(_PRIOR) - gammaln(_PRIOR + n))
+    for arm, count in counts.items():
+        prior = _PRIOR * due[arm]
+        log_factor += float(gammaln(prior + count) - gammaln(prior)) - count * math.log(due[arm])
+    return Ratio(counts, expected, p_value, math.exp(min(0.0, -log_factor)))

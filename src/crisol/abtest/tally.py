@@ -1,0 +1,102 @@
+"""What a store sums up, so that no estimate needs the trials themselves.
+
+The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared weights.
+Every ratio of cells and its linearised variance follow from those twelve numbers, so a million trials cross the
+wire as one row a group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
+
+from crisol.records import Outcome
+
+if TYPE_CHECKING:
+    from crisol.records import Trial
+
+__all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
+
+
+class Slice(StrEnum):
+    """What trials are grouped by; times are UTC, a band is a tenth of the confidence."""
+
+    ARM = "arm"
+    MODEL = "model_version"
+    CWE = "cwe"
+    BAND = "band"
+    HOUR = "hour"
+    DAY = "day"
+
+    def of(self, trial: Trial) -> str:
+        """Return the group that the trial belongs to."""
+        if self is Slice.BAND:
+            return band_of(trial.confidence)
+        if self is Slice.HOUR:
+            return trial.created_at.strftime("%Y-%m-%dT%H:00Z")
+        if self is Slice.DAY:
+            return trial.created_at.strftime("%Y-%m-%d")
+        return str(getattr(trial, self.value))
+
+
+BANDS = ("0.5-0.6", "0.6-0.7", "0.7-0.8", "0.8-0.9", "0.9-1.0")
+"""The bands of confidence; a band holds its lower edge, the last one both."""
+
+BAND_EDGES = (0.6, 0.7, 0.8, 0.9)
+
+
+def band_of(confidence: float) -> str:
+    """Return the band of a confidence, such as ``0.9-1.0``."""
+    return BANDS[sum(confidence >= edge for edge in BAND_EDGES)]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Trials of one kind: how many, the sum of their weights and of the squared weights."""
+
+    n: int = 0
+    weight: float = 0.0
+    weight_squared: float = 0.0
+
+    def __add__(self, other: Cell) -> Cell:
+        return Cell(self.n + other.n, self.weight + other.weight, self.weight_squared + other.weight_squared)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The confusion matrix of a group of trials; positive means valid, so ``fp`` are the false accepts.
+
+    ``inconclusive`` counts the wargames that failed by themselves; they are in none of the cells.
+    """
+
+    tp: Cell = Cell()
+    fp: Cell = Cell()
+    fn: Cell = Cell()
+    tn: Cell = Cell()
+    inconclusive: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.tp + other.tp,
+            self.fp + other.fp,
+            self.fn + other.fn,
+            self.tn + other.tn,
+            self.inconclusive + other.inconclusive,
+        )
+
+    @property
+    def n(self) -> int:
+        """The number of conclusive trials."""
+        return self.tp.n + self.fp.n + self.fn.n + self.tn.n
+
+    @classmethod
+    def of(cls, trial: Trial) -> Self:
+        """Return the tally of one trial."""
+        if trial.outcome is Outcome.INCONCLUSIVE:
+            return cls(inconclusive=1)
+        weight = 1.0 / trial.sampling_probability
+        cell = Cell(1, weight, weight * weight)
+        if trial.outcome is Outcome.VALID:
+            return cls(tp=cell) if trial.predicted_valid else cls(fn=cell)
+        return cls(fp=cell) if trial.predicted_valid else cls(tn=cell)

@@ -1,0 +1,124 @@
+"""Bring a database to the schema that this version of Crisol expects.
+
+Migrations are the numbered files in ``migrations/``: ``NNNN_name.sql`` for every engine, ``NNNN_name.ENGINE.sql``
+for one. Each is applied in a transaction of its own, under a lock, so any number of processes may start at once
+and a killed one leaves the database at a whole version.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crisol.errors import IntegrityError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+__all__ = ["Database", "Migration", "Step", "migrations", "status", "upgrade"]
+
+_LEDGER = """
+    CREATE TABLE IF NOT EXISTS schema_migrations (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL
+    )
+"""
+
+
+class Database(Protocol):
+    """What a store lends for its migrations."""
+
+    @property
+    def engine(self) -> str:
+        """Return ``duckdb`` or ``postgres``."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[Callable[[str], list[tuple[Any, ...]]]]:
+        """Give a way to execute SQL in one transaction, during which nobody else is given one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step of the schema."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its text, by which an applied migration that was edited later is found."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A migration and when this database got it, or None if it has not."""
+
+    number: int
+    name: str
+    applied_at: dt.datetime | None
+
+
+@cache
+def migrations(engine: str) -> tuple[Migration, ...]:
+    """Return the migrations of an engine, in order."""
+    found = []
+    for file in files("crisol.backends").joinpath("migrations").iterdir():
+        stem, *only = file.name.removesuffix(".sql").split(".")
+        if file.name.endswith(".sql") and only in ([], [engine]):
+            number, _, name = stem.partition("_")
+            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda migration: migration.number))
+
+
+def status(database: Database) -> list[Step]:
+    """Return every migration that this Crisol knows, applied or not.
+
+    Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
+    :class:`~crisol.errors.IntegrityError` for one with a migration that reads differently here.
+    """
+    with database.exclusive() as execute:
+        applied = _applied(database.engine, execute)
+    return [Step(m.number, m.name, applied.get(m.number)) for m in migrations(database.engine)]
+
+
+def upgrade(database: Database, to: int | None = None) -> list[Migration]:
+    """Apply what is missing, up to the number ``to`` where it is given; return what was applied here.
+
+    Raises like :func:`status`.
+    """
+    done = []
+    for migration in migrations(database.engine):
+        if to is not None and migration.number > to:
+            break
+        with database.exclusive() as execute:
+            if migration.number in _applied(database.engine, execute):
+                continue
+            execute(migration.sql)
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            execute(
+                "INSERT INTO schema_migrations VALUES "  # noqa: S608 - every value is our own file's
+                f"({migration.number}, '{migration.name}', '{migration.sha256}', '{now}')"
+            )
+            done.append(migration)
+    return done
+
+
+def _applied(engine: str, execute: Callable[[str], list[tuple[Any, ...]]]) -> dict[int, dt.datetime]:
+    execute(_LEDGER)
+    rows = execute("SELECT number, name, sha256, applied_at FROM schema_migrations ORDER BY number")
+    known = {migration.number: migration for migration in migrations(engine)}
+    for number, name, sha256, _ in rows:
+        if number not in known:
+            raise StoreError(
+                f"the database has migration {number} ({name}), which this Crisol lacks: upgrade it"
+            )
+        if known[number].sha256 != sha256:
+            raise IntegrityError(f"migration {number} ({name}) was applied with another text than it has now")
+    return {number: dt.datetime.fromisoformat(applied_at) for number, _, _, applied_at in rows}

@@ -1,0 +1,1 @@
+CREATE INDEX trials_in_order ON trials (created_at, id);

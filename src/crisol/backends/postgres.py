@@ -1,0 +1,266 @@
+"""Trials in PostgreSQL: many processes and machines, one table."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import socket
+import threading
+from collections.abc import Callable
+from os import dup
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from crisol.abtest.store import EVERYTHING, Switch, utc_now
+from crisol.abtest.tally import Slice, Tally
+from crisol.abtest.trial import COLUMNS, check, from_row, to_row
+from crisol.backends import migrate, sql
+from crisol.errors import IntegrityError, SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from crisol.abtest.store import TrialFilter
+    from crisol.records import Trial
+
+__all__ = ["PostgresStore"]
+
+T = TypeVar("T")
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_MIGRATION_LOCK = 0x63_72_69_73_6F_6C
+_MIGRATION_SECONDS = 3600.0
+_PAGE = 10_000
+_HOUR = dt.timedelta(hours=1)
+_HOURLY = {
+    Slice.ARM: "arm",
+    Slice.MODEL: "model_version",
+    Slice.HOUR: "hour",
+    Slice.DAY: "date_trunc('day', hour)",
+}
+_COLUMNS = ", ".join(COLUMNS)
+_READ = ", ".join("attributions::text" if name == "attributions" else name for name in COLUMNS)
+
+
+def _parameter(name: str) -> str:
+    return f"%({name})s"
+
+
+class PostgresStore:
+    """Trials in the database that ``dsn`` (a libpq string or URL) names, migrated before the first use.
+
+    Safe across threads, processes and machines. Making the object connects to nothing, so a service can start
+    while its database is away. Every call ends within about ``2 * seconds``: a server that is gone or hangs is a
+    :class:`~crisol.errors.StoreError`. Connections that died since their last use are replaced once, silently:
+    every call may be repeated.
+    """
+
+    engine = "postgres"
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        seconds: float = 5.0,
+        connections: int = 4,
+        clock: Callable[[], dt.datetime] = utc_now,
+        initial: Switch | None = None,
+    ) -> None:
+        self._clock = clock
+        self._initial = initial or Switch()
+        self._seconds = seconds
+        self._migrated = threading.Event()
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            open=False,
+            min_size=0,
+            max_size=connections,
+            timeout=seconds,
+            configure=_prepare,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": max(2, round(seconds)),
+                "application_name": "crisol",
+            },
+        )
+
+    def append(self, trials: Sequence[Trial]) -> int:
+        """See :meth:`~crisol.abtest.store.TrialStore.append`."""
+        now = self._clock()
+        for trial in trials:
+            check(trial, now)
+        if not trials:
+            return 0
+        rows = {trial.id: tuple(to_row(trial).values()) for trial in reversed(trials)}
+
+        def work(connection: Connection) -> int:
+            with connection.transaction(), connection.cursor() as cursor:
+                # COPY cannot skip ids that are there; an INSERT from this table can.
+                cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
+                with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
+                    # One order for all writers, or two of them could wait for each other.
+                    for id_ in sorted(rows):
+                        copy.write_row(rows[id_])
+                cursor.execute("INSERT INTO trials SELECT * FROM incoming ORDER BY id ON CONFLICT DO NOTHING")
+                return cursor.rowcount
+
+        return self._run(work)
+
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
+        kept = self._query("SELECT id FROM trials WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+        return set(ids) - {id_ for (id_,) in kept}
+
+    def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
+        """See :meth:`~crisol.abtest.store.TrialStore.read`; page by page, so that no connection is held."""
+        condition, values = sql.conditions(where, _parameter)
+        after = ""
+        while True:
+            rows = self._query(
+                f"SELECT {_READ} FROM trials WHERE {condition} {after} ORDER BY created_at, id LIMIT {_PAGE}",  # noqa: S608 - constants
+                values,
+            )
+            for row in rows:
+                yield from_row(dict(zip(COLUMNS, row, strict=True)), "PostgreSQL")
+            if len(rows) < _PAGE:
+                return
+            after = "AND (created_at, id) > (%(last_time)s, %(last_id)s)"
+            values |= {"last_time": rows[-1][COLUMNS.index("created_at")], "last_id": rows[-1][0]}
+
+    def tallies(
+        self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
+    ) -> dict[tuple[str, ...], Tally]:
+        """See :meth:`~crisol.abtest.store.TrialStore.tallies`; by CWE or band it takes longer than otherwise."""
+        hourly = where.cwe is None and set(by) <= _HOURLY.keys()
+        text, values = _hourly_query(where, by) if hourly else sql.tallies_query(where, by, _parameter)
+        return sql.tallies_of(self._query(text, values), by)
+
+    def switch(self) -> Switch:
+        """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
+        rows = self._query("SELECT enabled, rate, salt FROM switch", {})
+        try:
+            return Switch(*rows[0]) if rows else self._initial
+        except SettingsError as error:
+            raise IntegrityError(f"PostgreSQL: the switch is corrupt: {error}") from None
+
+    def flip(self, switch: Switch) -> None:
+        """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
+        text = """
+            INSERT INTO switch VALUES (TRUE, %(enabled)s, %(rate)s, %(salt)s)
+            ON CONFLICT (only_row) DO UPDATE SET enabled = excluded.enabled, rate = excluded.rate, salt = excluded.salt
+        """
+        values = {"enabled": switch.enabled, "rate": switch.rate, "salt": switch.salt}
+        self._run(lambda connection: connection.execute(text, values))
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+        """See :meth:`~crisol.backends.migrate.Database.exclusive`; an advisory lock keeps other processes out."""
+
+        def execute(text: str) -> list[tuple[Any, ...]]:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+        self._pool.open()
+        try:
+            with (
+                self._pool.connection() as connection,
+                _deadline(connection, _MIGRATION_SECONDS),
+                connection.transaction(),
+            ):
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+                yield execute
+        except (psycopg.Error, PoolTimeout) as error:
+            raise StoreError(f"PostgreSQL: {error}") from error
+
+    def close(self) -> None:
+        """See :meth:`~crisol.abtest.store.TrialStore.close`."""
+        self._pool.close()
+
+    def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return self._run(lambda connection: connection.execute(text.encode(), values).fetchall())
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        if not self._migrated.is_set():
+            migrate.upgrade(self)
+            self._migrated.set()
+        try:
+            try:
+                return self._attempt(work)
+            except psycopg.OperationalError as error:
+                if isinstance(error, PoolTimeout) or self._pool.closed:
+                    raise
+                self._pool.drain()
+                return self._attempt(work)
+        except psycopg.Error as error:
+            raise StoreError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
+
+    def _attempt(self, work: Callable[[Connection], T]) -> T:
+        with self._pool.connection() as connection, _deadline(connection, self._seconds):
+            return work(connection)
+
+
+def _prepare(connection: Connection) -> None:
+    # "already exists, skipping" is what the IF NOT EXISTS is there for.
+    connection.execute("SET client_min_messages = warning")
+
+
+@contextlib.contextmanager
+def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
+    """Cut the connection off after so many seconds: libpq itself waits for ever for a server that hangs."""
+    duplicate = socket.socket(fileno=dup(connection.fileno()))
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            duplicate.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        duplicate.close()
+
+
+def _hourly_query(where: TrialFilter, by: Sequence[Slice]) -> tuple[str, dict[str, Any]]:
+    """Return the query that takes whole hours from their sums and only the ends from the trials themselves."""
+    condition, values = sql.conditions(where, _parameter)
+    names, _ = sql.conditions(
+        type(where)(experiment=where.experiment, arm=where.arm, model_version=where.model_version), _parameter
+    )
+    whole, broken = [names], []
+    if where.since is not None:
+        values["first"] = first = _ceil(where.since)
+        whole.append("hour >= %(first)s AT TIME ZONE 'UTC'")
+        if first != where.since:
+            broken.append("created_at < %(first)s")
+    if where.until is not None:
+        values["last"] = last = _floor(where.until)
+        whole.append("hour < %(last)s AT TIME ZONE 'UTC'")
+        if last != where.until:
+            broken.append("created_at >= %(last)s")
+    columns = [*(_HOURLY[slice_] for slice_ in by), "cell"]
+    groups = ", ".join(str(i + 1) for i in range(len(columns)))
+    trials = "date_trunc('hour', created_at AT TIME ZONE 'UTC') AS hour, experiment, arm, model_version"
+    text = f"""
+        SELECT {", ".join(columns)}, sum(n), sum(weight), sum(weight_squared) FROM (
+            SELECT hour, experiment, arm, model_version, cell, n, weight, weight_squared
+            FROM trial_hours WHERE {" AND ".join(whole)}
+            UNION ALL
+            SELECT {trials}, {sql.CELL}, 1, {sql.WEIGHT}, {sql.WEIGHT} * {sql.WEIGHT}
+            FROM trials WHERE {condition} AND ({" OR ".join(broken) or "FALSE"})
+        ) AS summed GROUP BY {groups}
+    """  # noqa: S608 - constants
+    return text, values
+
+
+def _floor(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _ceil(time: dt.datetime) -> dt.datetime:
+    floor = _floor(time)
+    return floor if floor == time else floor + _HOUR

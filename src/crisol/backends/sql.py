@@ -1,0 +1,78 @@
+"""The questions that DuckDB and PostgreSQL are asked, in the SQL that both understand.
+
+Names and expressions are constants of this package; values only ever travel as parameters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crisol.abtest.tally import BAND_EDGES, BANDS, Cell, Slice, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from crisol.abtest.store import TrialFilter
+
+__all__ = ["CELL", "WEIGHT", "conditions", "tallies_of", "tallies_query"]
+
+CELL = (
+    "CASE outcome WHEN 'valid' THEN CASE WHEN probability >= 0.5 THEN 0 ELSE 2 END"
+    " WHEN 'invalid' THEN CASE WHEN probability >= 0.5 THEN 1 ELSE 3 END ELSE 4 END"
+)
+"""The cell of a trial: 0 to 4 for tp, fp, fn, tn, inconclusive."""
+
+WEIGHT = "(1.0 / sampling_probability)"
+"""The weight of a trial."""
+
+_CONFIDENCE = "GREATEST(probability, 1 - probability)"
+_BAND = " ".join(f"WHEN {_CONFIDENCE} < {edge} THEN {i}" for i, edge in enumerate(BAND_EDGES))
+_EXPRESSIONS = {
+    Slice.BAND: f"CASE {_BAND} ELSE {len(BAND_EDGES)} END",
+    Slice.HOUR: "date_trunc('hour', created_at AT TIME ZONE 'UTC')",
+    Slice.DAY: "date_trunc('day', created_at AT TIME ZONE 'UTC')",
+}
+_KEYS: dict[Slice, Callable[[Any], str]] = {
+    Slice.BAND: lambda band: BANDS[int(band)],
+    Slice.HOUR: lambda time: f"{time:%Y-%m-%dT%H:00Z}",
+    Slice.DAY: lambda time: f"{time:%Y-%m-%d}",
+}
+_COMPARISONS = {
+    "experiment": "experiment =",
+    "arm": "arm =",
+    "model_version": "model_version =",
+    "cwe": "cwe =",
+    "since": "created_at >=",
+    "until": "created_at <",
+}
+
+
+def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
+    """Return the filter as a boolean expression and its parameters; ``parameter`` writes a named one."""
+    values = {name: getattr(where, name) for name in _COMPARISONS if getattr(where, name) is not None}
+    return " AND ".join(f"{_COMPARISONS[name]} {parameter(name)}" for name in values) or "TRUE", values
+
+
+def tallies_query(
+    where: TrialFilter, by: Sequence[Slice], parameter: Callable[[str], str]
+) -> tuple[str, dict[str, Any]]:
+    """Return the query of :meth:`~crisol.abtest.store.TrialStore.tallies`: a row for each group and cell."""
+    condition, values = conditions(where, parameter)
+    columns = [*(_EXPRESSIONS.get(slice_, slice_.value) for slice_ in by), CELL]
+    groups = ", ".join(str(i + 1) for i in range(len(columns)))
+    return (
+        f"SELECT {', '.join(columns)}, count(*), sum({WEIGHT}), sum({WEIGHT} * {WEIGHT}) "  # noqa: S608 - constants
+        f"FROM trials WHERE {condition} GROUP BY {groups}"
+    ), values
+
+
+def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tuple[str, ...], Tally]:
+    """Return what the rows of such a query say, sorted by key."""
+    groups: dict[tuple[str, ...], Tally] = {}
+    for *keys, cell, n, weight, squared in rows:
+        key = tuple(_KEYS.get(slice_, str)(value) for slice_, value in zip(by, keys, strict=True))
+        cells = [Cell()] * 5
+        cells[cell] = Cell(int(n), weight, squared)
+        tp, fp, fn, tn, inconclusive = cells
+        groups[key] = groups.get(key, Tally()) + Tally(tp, fp, fn, tn, inconclusive.n)
+    return dict(sorted(groups.items()))

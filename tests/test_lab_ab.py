@@ -1,0 +1,129 @@
+"""The A/B experiment keeps its trials: run it twice, kill it, the table is the same and nothing is doubled."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crisol.config import Settings
+from crisol.errors import DatasetError, ExperimentError
+from crisol.lab.ab import Result, experiment
+from crisol.wiring import open_trials
+
+VARIANTS = Path(__file__).parent.parent / "experiments" / "variants.yaml"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(VARIANTS, tmp_path / "experiments")
+    return Settings(crisol_root=tmp_path, database_url=None, postgres_host=None, ab_test_rate=0.2)
+
+
+def corpus(per_group: int = 50) -> pd.DataFrame:
+    """Make a table in which patches of three lengths are wrong, right, or either: a model can be unsure of a third."""
+    rows = []
+    for group in range(6):
+        for i in range(per_group):
+            valid = [(i + group) % 20 == 0, (i + group) % 20 != 0, (i // 3 + group) % 2 == 0][i % 3]
+            size = (1, 8, 3)[i % 3]
+            added = "".join(f"+    check({i}, {n})\n" for n in range(size))
+            rows.append(
+                {
+                    "id": f"{group}{i:03d}",
+                    "vulnerability": f"v{group}",
+                    "project": f"v{group}",
+                    "cwe": "CWE-79",
+                    "language": "python",
+                    "name": f"n{i}",
+                    "origin": "hand",
+                    "diff": f"--- a/x.py\n+++ b/x.py\n@@ -1,1 +1,{size} @@\n-    pass\n{added}",
+                    "outcome": "valid" if valid else "invalid",
+                    "reason": "" if valid else "exploit_survives",
+                    "basic_outcome": "valid" if valid else "invalid",
+                    "basic_reason": "" if valid else "exploit_survives",
+                    "seconds": 0.25,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def trials_kept(settings: Settings) -> int:
+    with closing(open_trials(settings)) as store:
+        return len(list(store.read()))
+
+
+def same(one: Result, other: Result) -> bool:
+    return (
+        one.table.equals(other.table)
+        and one.trajectory.equals(other.trajectory)
+        and one.disagreements.equals(other.disagreements)
+        and one.confusions == other.confusions
+    )
+
+
+def test_running_it_again_gives_the_same_table_and_no_new_trial(settings: Settings) -> None:
+    first = experiment(settings, corpus(), 0, variants=["text_linear", "boosting"])
+    kept = trials_kept(settings)
+    assert kept == sum(sum(cells) for cells in first.confusions.values())
+    assert same(experiment(settings, corpus(), 0, variants=["text_linear", "boosting"]), first)
+    assert trials_kept(settings) == kept
+
+
+def test_other_parameters_are_another_experiment(settings: Settings) -> None:
+    experiment(settings, corpus(), 0, variants=["text_linear"])
+    kept = trials_kept(settings)
+    other = experiment(settings, corpus(), 0, variants=["text_linear"], rate=1.0)
+    assert trials_kept(settings) == kept + 150
+    assert (other.table["naive"] == other.table["estimate"]).all()
+    assert (other.table["whole"] == other.table["estimate"]).all()
+
+
+@pytest.mark.integration
+def test_killed_in_the_middle_and_run_again_it_ends_as_if_nothing_had_happened(settings: Settings) -> None:
+    """The first hundred patches are stored when the process dies by SIGKILL."""
+    code = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from crisol.backends.duckdb import DuckDBStore
+from crisol.config import Settings
+from crisol.lab.ab import experiment
+from test_lab_ab import corpus
+append = DuckDBStore.append
+def once(self, trials):
+    append(self, trials)
+    os.kill(os.getpid(), signal.SIGKILL)
+DuckDBStore.append = once
+settings = Settings(crisol_root=Path({str(settings.crisol_root)!r}), database_url=None, postgres_host=None,
+                    ab_test_rate=0.2)
+experiment(settings, corpus(), 0, variants=["text_linear"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    started = trials_kept(settings)
+    finished = experiment(settings, corpus(), 0, variants=["text_linear"])
+    assert 0 < started < trials_kept(settings)
+    undisturbed = settings.model_copy(update={"crisol_root": settings.crisol_root / "other"})
+    shutil.copytree(settings.crisol_root / "experiments", undisturbed.crisol_root / "experiments")
+    assert same(experiment(undisturbed, corpus(), 0, variants=["text_linear"]), finished)
+
+
+def test_the_weighted_estimate_is_nearer_to_the_truth_than_the_naive_figure(settings: Settings) -> None:
+    """Where the model is right less often when it is unsure, counting alike describes the wrong patches."""
+    table = experiment(settings, corpus(200), 0, variants=["rich_forest"]).table.set_index("measure")
+    accuracy = table.loc["accuracy"]
+    assert accuracy["naive"] < accuracy["low"] <= accuracy["whole"] <= accuracy["high"]
+
+
+def test_what_cannot_be_sampled_or_is_unknown_is_said(settings: Settings) -> None:
+    with pytest.raises(DatasetError, match="no patch was sampled at rate 0"):
+        experiment(settings, corpus(), 0, variants=["text_linear"], rate=0.0, unsure_below=0.0)
+    with pytest.raises(ExperimentError, match="unknown variant 'oracle'"):
+        experiment(settings, corpus(), 0, variants=["oracle"])

@@ -1,0 +1,347 @@
+"""One contract for every store of trials: memory, DuckDB and PostgreSQL pass the same tests, unexcused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import random
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from crisol.abtest import MemoryStore, Slice, Switch, TrialFilter, TrialStore, observe
+from crisol.backends.duckdb import DuckDBStore
+from crisol.backends.postgres import PostgresStore
+from crisol.errors import InputError, IntegrityError, SettingsError, StoreError
+from crisol.records import Outcome, Prediction, Reason, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from servers import PostgresServer
+
+NOW = dt.datetime(2026, 5, 17, 12, 34, 56, 789_012, tzinfo=dt.UTC)
+
+
+def make_trial(i: int, rng: random.Random | None = None, **changes: Any) -> Trial:
+    """Give the i-th trial of a varied population."""
+    rng = rng or random.Random(i)
+    outcome = rng.choice(list(Outcome))
+    reason = {
+        Outcome.VALID: None,
+        Outcome.INVALID: rng.choice([None, Reason.EXPLOIT_SURVIVES, Reason.VARIANT_SURVIVES]),
+        Outcome.INCONCLUSIVE: Reason.SANDBOX_FAILED,
+    }[outcome]
+    known = {
+        "patch": f"patch-{i}",
+        "vulnerability": f"CVE-2025-{i % 7}",
+        "cwe": f"CWE-{i % 3}",
+        "experiment": f"experiment-{i % 2}",
+        "arm": rng.choice(["champion", "challenger"]),
+        "outcome": outcome,
+        "reason": reason,
+        "sampling_probability": rng.choice([0.1, 1.0, 1 / 3]),
+        "created_at": NOW - dt.timedelta(hours=rng.uniform(0.0, 80.0)),
+        "wargame_seconds": rng.random(),
+    }
+    probability = changes.pop("probability", rng.choice([0.0, 0.5, 0.6, 0.7, 0.9, 1.0, rng.random()]))
+    prediction = Prediction(probability, changes.pop("model_version", rng.choice(["m1", "m2"])), "f1", 0.001)
+    return observe(prediction, **(known | changes))
+
+
+@pytest.fixture(params=["memory", "duckdb", "postgres"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], TrialStore]]:
+    """Call it for a store; every call gives one more client of the same trials, where the store has clients."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            dsn = private_schema(request.getfixturevalue("postgres_dsn"), stack)
+            yield lambda: stack.enter_context(closing(PostgresStore(dsn, clock=lambda: NOW)))
+        elif request.param == "duckdb":
+            only = stack.enter_context(closing(DuckDBStore(tmp_path / "trials.duckdb", clock=lambda: NOW)))
+            yield lambda: only
+        else:
+            memory = MemoryStore(clock=lambda: NOW)
+            yield lambda: memory
+
+
+def private_schema(dsn: str, stack: ExitStack) -> str:
+    """Return the DSN of a new schema of the shared server, dropped with the stack."""
+    schema = f"s{uuid.uuid4().hex}"
+    connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+    connection.execute(f"CREATE SCHEMA {schema}".encode())
+    stack.callback(lambda: connection.execute(f"DROP SCHEMA {schema} CASCADE".encode()))
+    return make_conninfo(dsn, options=f"-c search_path={schema}")
+
+
+class closing:  # noqa: N801 - reads like contextlib's, keeps the type
+    """Close a store at the end."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __enter__(self) -> Any:
+        return self.store
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+@pytest.fixture
+def store(new_store: Callable[[], TrialStore]) -> TrialStore:
+    return new_store()
+
+
+def test_a_trial_comes_back_as_it_went_in(store: TrialStore) -> None:
+    trials = [
+        make_trial(1, attributions={"lines_added": 0.25, "nested": [1, None, "é😀"], "big": 1e300}),
+        make_trial(2, patch="quote' \" \\ , {x} \u00e9\U0001f600", cwe="", attributions={}),
+        make_trial(3, attributions=None),
+    ]
+    assert store.append(trials) == 3
+    by_id = {trial.id: trial for trial in store.read()}
+    assert by_id == {trial.id: trial for trial in trials}
+    assert all(trial.created_at.tzinfo is dt.UTC for trial in by_id.values())
+
+
+def test_appending_again_changes_nothing(store: TrialStore) -> None:
+    """The first trial of an id stays; only new ones count, within one batch too."""
+    first = make_trial(1, probability=0.9)
+    again = replace(first, probability=0.1)
+    assert store.append([first, again, first]) == 1
+    assert store.append([again, make_trial(2)]) == 1
+    assert store.append([]) == 0
+    assert {trial.probability for trial in store.read() if trial.id == first.id} == {0.9}
+    total = next(iter(store.tallies().values()))
+    assert total.n + total.inconclusive == 2
+
+
+BAD = {
+    "nan": {"probability": math.nan},
+    "above one": {"probability": 1.5},
+    "never sampled": {"sampling_probability": 0.0},
+    "sampled twice": {"sampling_probability": 1.1},
+    "nan rate": {"sampling_probability": math.nan},
+    "no zone": {"created_at": NOW.replace(tzinfo=None)},
+    "future": {"created_at": NOW + dt.timedelta(hours=1)},
+    "unset clock": {"created_at": dt.datetime(1970, 1, 1, tzinfo=dt.UTC)},
+    "negative": {"wargame_seconds": -1.0},
+    "infinite": {"predict_seconds": math.inf},
+    "other model": {"model_version": "m9"},
+    "nul": {"cwe": "a\0b"},
+    "surrogate": {"feature_version": "\ud800"},
+    "long": {"cwe": "x" * 10_000},
+    "contradiction": {"outcome": Outcome.VALID, "reason": Reason.TIMEOUT},
+    "unexplained failure": {"outcome": Outcome.INCONCLUSIVE, "reason": None},
+    "no table": {"attributions": [1]},
+    "not JSON": {"attributions": {"x": object()}},
+    "nan JSON": {"attributions": {"x": math.nan}},
+    "nul JSON": {"attributions": {"x": "\0"}},
+    "huge JSON": {"attributions": {"x": "y" * 100_000}},
+}
+
+
+@pytest.mark.parametrize("changes", BAD.values(), ids=BAD.keys())
+def test_a_bad_trial_is_refused_and_nothing_of_its_batch_is_kept(
+    store: TrialStore, changes: dict[str, Any]
+) -> None:
+    bad = replace(make_trial(2), **changes)
+    with pytest.raises(InputError, match=bad.id):
+        store.append([make_trial(1), bad, make_trial(3)])
+    assert list(store.read()) == []
+
+
+def test_reading_is_in_the_order_of_time_then_id(store: TrialStore) -> None:
+    same = [make_trial(i, created_at=NOW - dt.timedelta(hours=2)) for i in range(20)]
+    trials = same + [make_trial(i) for i in range(20, 60)]
+    store.append(trials)
+    assert list(store.read()) == sorted(trials, key=lambda trial: (trial.created_at, trial.id))
+
+
+def test_reading_gives_every_trial_once_however_many(store: TrialStore) -> None:
+    """More trials than any page or fetch holds, most of them of the same moment."""
+    trials = [make_trial(i, created_at=NOW - dt.timedelta(seconds=i // 9_000)) for i in range(10_500)]
+    store.append(trials)
+    assert [trial.id for trial in store.read()] == [
+        trial.id for trial in sorted(trials, key=lambda trial: (trial.created_at, trial.id))
+    ]
+
+
+HOUR = NOW.replace(minute=0, second=0, microsecond=0)
+FILTERS = [
+    TrialFilter(),
+    TrialFilter(experiment="experiment-1", arm="champion"),
+    TrialFilter(model_version="m1", cwe="CWE-2"),
+    TrialFilter(since=NOW - dt.timedelta(hours=24)),
+    TrialFilter(since=NOW - dt.timedelta(hours=24), until=NOW - dt.timedelta(hours=3), arm="champion"),
+    TrialFilter(since=HOUR - dt.timedelta(hours=24), until=HOUR),
+    TrialFilter(since=HOUR - dt.timedelta(minutes=50), until=HOUR - dt.timedelta(minutes=10)),
+    TrialFilter(since=HOUR - dt.timedelta(minutes=50), until=HOUR + dt.timedelta(minutes=1)),
+    TrialFilter(until=HOUR - dt.timedelta(hours=40, minutes=1)),
+    TrialFilter(experiment="nobody's"),
+]
+
+
+def test_filters_and_tallies_are_those_of_the_reference(store: TrialStore) -> None:
+    """Every filter by every grouping gives what summing the trials one by one gives."""
+    rng = random.Random(7)
+    trials = [make_trial(i, rng) for i in range(800)]
+    reference = MemoryStore(clock=lambda: NOW)
+    reference.append(trials)
+    for start in range(0, 800, 100):
+        store.append(trials[start : start + 150])
+    for where in FILTERS:
+        assert [trial.id for trial in store.read(where)] == [trial.id for trial in reference.read(where)]
+    groupings = [(), *((slice_,) for slice_ in Slice), (Slice.ARM, Slice.DAY), (Slice.CWE, Slice.BAND)]
+    for where, by in product(FILTERS, groupings):
+        got, expected = store.tallies(where, by), reference.tallies(where, by)
+        assert list(got) == list(expected)
+        for key, tally in got.items():
+            for cell in ("tp", "fp", "fn", "tn"):
+                mine, theirs = getattr(tally, cell), getattr(expected[key], cell)
+                assert mine.n == theirs.n
+                assert mine.weight == pytest.approx(theirs.weight)
+                assert mine.weight_squared == pytest.approx(theirs.weight_squared)
+            assert tally.inconclusive == expected[key].inconclusive
+
+
+def test_missing_names_what_is_not_kept(store: TrialStore) -> None:
+    kept, absent = make_trial(1), make_trial(2)
+    store.append([kept])
+    assert store.missing([kept.id, absent.id, absent.id]) == {absent.id}
+    assert store.missing([]) == set()
+
+
+def test_the_switch_is_shared_and_starts_off(new_store: Callable[[], TrialStore]) -> None:
+    one, other = new_store(), new_store()
+    assert one.switch() == Switch(enabled=False, rate=0.10, salt="crisol")
+    one.flip(Switch(enabled=True, rate=0.25, salt="2026"))
+    one.flip(Switch(enabled=True, rate=0.5, salt="2027"))
+    assert other.switch() == Switch(enabled=True, rate=0.5, salt="2027")
+
+
+def test_many_threads_append_the_same_trials_once(new_store: Callable[[], TrialStore]) -> None:
+    clients = [new_store(), new_store()]
+    trials = [make_trial(i) for i in range(300)]
+    rngs = [random.Random(i) for i in range(8)]
+    barrier = threading.Barrier(8)
+
+    def work(i: int) -> int:
+        mine = trials.copy()
+        rngs[i].shuffle(mine)
+        barrier.wait()
+        return sum(clients[i % 2].append(mine[start : start + 50]) for start in range(0, 300, 50))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(work, range(8))) == 300
+    assert len(list(clients[0].read())) == 300
+    tally = clients[1].tallies()[()]
+    assert tally.n + tally.inconclusive == 300
+
+
+def test_a_closed_store_refuses_and_closing_twice_is_harmless(store: TrialStore) -> None:
+    store.append([make_trial(1)])
+    store.close()
+    store.close()
+    if not isinstance(store, MemoryStore):
+        with pytest.raises(StoreError):
+            store.append([make_trial(2)])
+
+
+def test_a_filter_without_a_zone_or_a_rate_beyond_one_is_refused() -> None:
+    with pytest.raises(SettingsError, match="since"):
+        TrialFilter(since=NOW.replace(tzinfo=None))
+    for rate in (-0.1, 1.1, math.nan):
+        with pytest.raises(SettingsError, match="rate"):
+            Switch(rate=rate)
+    with pytest.raises(SettingsError, match="salt"):
+        Switch(salt="\0")
+
+
+def test_duckdb_names_a_corrupt_row(tmp_path: Path) -> None:
+    path = tmp_path / "trials.duckdb"
+    trials = [make_trial(1), make_trial(2)]
+    with closing(DuckDBStore(path, clock=lambda: NOW)) as store:
+        store.append(trials)
+    with duckdb.connect(path) as connection:
+        connection.execute("UPDATE trials SET model_version = 'forged' WHERE id = ?", [trials[0].id])
+    with closing(DuckDBStore(path)) as store, pytest.raises(IntegrityError, match=trials[0].id):
+        list(store.read())
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "corruption",
+    [
+        "model_version = 'forged'",
+        "reason = 'because'",
+        "attributions = '[1]'",
+        "cwe = chr(7)",
+    ],
+)
+def test_postgres_names_a_corrupt_row(postgres_dsn: str, corruption: str) -> None:
+    with ExitStack() as stack:
+        dsn = private_schema(postgres_dsn, stack)
+        store = stack.enter_context(closing(PostgresStore(dsn, clock=lambda: NOW)))
+        trial = make_trial(1, outcome=Outcome.INVALID, reason=Reason.TIMEOUT)
+        store.append([trial])
+        with psycopg.connect(dsn) as connection:
+            connection.execute(f"UPDATE trials SET {corruption}".encode())
+        with pytest.raises(IntegrityError, match=trial.id):
+            list(store.read())
+
+
+def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -> None:
+    with closing(DuckDBStore(tmp_path / "trials.duckdb")):
+        code = f"from crisol.backends.duckdb import DuckDBStore; DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"
+        done = run_python(code)
+    assert "StoreError" in done
+    assert "one process at a time" in done
+
+
+def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "trials.duckdb"
+    path.write_bytes(b"my thesis" * 1000)
+    with pytest.raises(IntegrityError, match="no DuckDB database"):
+        DuckDBStore(path)
+    assert path.read_bytes() == b"my thesis" * 1000
+
+
+@pytest.mark.integration
+def test_a_server_that_hangs_or_restarts_costs_an_error_or_nothing(
+    postgres_server: Callable[..., PostgresServer],
+) -> None:
+    """Away or hanging is a StoreError within the limit; once it is back the same store works again."""
+    server = postgres_server()
+    with closing(PostgresStore(server.dsn, seconds=0.5, clock=lambda: NOW)) as store:
+        store.append([make_trial(1)])
+        server.stop()
+        with pytest.raises(StoreError):
+            store.append([make_trial(2)])
+        server.cont()
+        assert store.append([make_trial(2), make_trial(3)]) in {1, 2}
+        server.kill()
+        with pytest.raises(StoreError):
+            store.append([make_trial(4)])
+        server.restart()
+        assert store.append([make_trial(4)]) == 1
+        assert len(list(store.read())) == 4
+        server.restart()
+        assert store.append([make_trial(5)]) == 1
+
+
+def run_python(code: str) -> str:
+    """Run code in a fresh interpreter and return what it complained of."""
+    import subprocess  # noqa: PLC0415 - only here
+    import sys  # noqa: PLC0415 - only here
+
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
