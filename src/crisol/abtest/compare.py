@@ -1,0 +1,160 @@
+"""Two arms on the same patches: which is right more often, and is the difference real?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import binomtest, norm
+
+from crisol.abtest.sequential import ConfidenceSequence, betting_sequence
+from crisol.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from crisol.records import Trial
+
+__all__ = ["Comparison", "Pairs", "compare", "mcnemar", "pair", "sequence"]
+
+EXACT_BELOW = 25
+"""Fewer discordant pairs than this are tested exactly."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Patches that both arms predicted, in the order of arrival; arrays of one length.
+
+    ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0.
+    ``group`` numbers the vulnerability.
+    """
+
+    difference: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    group: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return self.difference.size
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two arms differ by, in accuracy over the patches that arrived (first minus second).
+
+    ``p_value`` is McNemar's, over the wargamed patches as they are; ``weighted_p_value`` is of the same
+    question about all that arrived. ``low..high`` comes from resampling vulnerabilities and holds for one look,
+    ``always_low..always_high`` for looks at any time (assuming independent patches).
+    """
+
+    first: str
+    second: str
+    n: int
+    vulnerabilities: int
+    only_first_right: int
+    only_second_right: int
+    p_value: float
+    method: str
+    weighted_p_value: float
+    difference: float
+    low: float
+    high: float
+    always_low: float
+    always_high: float
+
+
+def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
+    """Match the conclusive trials of two arms by experiment, patch and vulnerability.
+
+    Raises :class:`~crisol.errors.InputError` when an arm holds a patch twice (two model versions) or the two
+    disagree about the wargame's verdict.
+    """
+    one, other = _by_patch(first), _by_patch(second)
+    matched = sorted(one.keys() & other.keys(), key=lambda key: (one[key].created_at, one[key].id))
+    for key in matched:
+        if one[key].outcome is not other[key].outcome:
+            raise InputError(
+                f"patch {key[1]!r}: one arm's trial says {one[key].outcome}, {other[key].outcome} the other's"
+            )
+    groups = {name: i for i, name in enumerate(dict.fromkeys(key[2] for key in matched))}
+    difference = [float(bool(one[key].correct)) - float(bool(other[key].correct)) for key in matched]
+    return Pairs(
+        np.array(difference, dtype=np.float64),
+        # The arms' shares are constant, so they cancel in the ratio.
+        np.array([1.0 / one[key].sampling_probability for key in matched], dtype=np.float64),
+        np.array([groups[key[2]] for key in matched], dtype=np.intp),
+    )
+
+
+def _by_patch(trials: Iterable[Trial]) -> dict[tuple[str, str, str], Trial]:
+    known: dict[tuple[str, str, str], Trial] = {}
+    for trial in trials:
+        if trial.correct is None:
+            continue
+        key = (trial.experiment, trial.patch, trial.vulnerability)
+        if key in known:
+            raise InputError(f"arm {trial.arm!r} holds patch {trial.patch!r} twice: choose one model version")
+        known[key] = trial
+    return known
+
+
+def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
+    """Return the two-sided p-value and the method: exact below 25 discordant pairs, else asymptotic."""
+    discordant = only_first + only_second
+    if discordant < EXACT_BELOW:
+        p = binomtest(only_first, discordant).pvalue if discordant else 1.0
+        return float(p), "exact"
+    return float(2.0 * norm.sf(abs(only_first - only_second) / math.sqrt(discordant))), "asymptotic"
+
+
+def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
+    """Return the confidence sequence of the difference in accuracy."""
+    return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
+
+
+def compare(
+    first: str, second: str, pairs: Pairs, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Comparison:
+    """Compare two arms by their pairs; ``first`` and ``second`` are their names.
+
+    Raises :class:`~crisol.errors.InputError` when no patch was predicted by both.
+    """
+    if not len(pairs):
+        raise InputError(f"arms {first!r} and {second!r} have no patch in common: run them in one experiment")
+    d, w = pairs.difference, pairs.weight
+    b, c = int((d > 0).sum()), int((d < 0).sum())
+    p_value, method = mcnemar(b, c)
+    spread = float(np.sqrt((w**2 * d**2).sum()))
+    low, high = _bootstrap(pairs, level, resamples, seed)
+    always = sequence(pairs, level)
+    return Comparison(
+        first=first,
+        second=second,
+        n=len(pairs),
+        vulnerabilities=int(pairs.group.max()) + 1,
+        only_first_right=b,
+        only_second_right=c,
+        p_value=p_value,
+        method=method,
+        weighted_p_value=float(2.0 * norm.sf(abs(float((w * d).sum())) / spread)) if spread else 1.0,
+        difference=float((w * d).sum() / w.sum()),
+        low=low,
+        high=high,
+        always_low=float(always.low[-1]),
+        always_high=float(always.high[-1]),
+    )
+
+
+def _bootstrap(pairs: Pairs, level: float, resamples: int, seed: int) -> tuple[float, float]:
+    """Return the percentile interval over resampled vulnerabilities, each taken with all its patches."""
+    groups = int(pairs.group.max()) + 1
+    numerator = np.bincount(pairs.group, pairs.weight * pairs.difference, groups)
+    denominator = np.bincount(pairs.group, pairs.weight, groups)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(groups, np.full(groups, 1.0 / groups), size=resamples)
+    differences = (counts @ numerator) / (counts @ denominator)
+    low, high = np.quantile(differences, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return float(low), float(high)

@@ -1,0 +1,138 @@
+"""Has the world changed since the model was trained? Inputs, errors and calibration over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ks_2samp
+
+from crisol.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Alarm", "calibration_drift", "input_drift", "psi", "worsening"]
+
+_BETS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alarm:
+    """A watch over a stream of trials.
+
+    ``evidence`` is the detector after each trial; the alarm is ``raised_at`` the index of the first trial at
+    which it reached ``threshold``, or None, and the change is estimated to have begun at ``began_at``.
+    """
+
+    evidence: NDArray[np.float64]
+    threshold: float
+    raised_at: int | None
+    began_at: int | None
+
+
+def worsening(
+    errors: ArrayLike,
+    baseline: float,
+    weights: ArrayLike | None = None,
+    *,
+    max_weight: float | None = None,
+    run_length: float = 10_000.0,
+) -> Alarm:
+    """Watch for an error rate above ``baseline``; ``errors`` are 1 for a wrong prediction, else 0.
+
+    While the rate is at most the baseline, a false alarm comes no more often than once in ``run_length`` trials
+    on average, whatever the distribution (a CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Take as baseline
+    the upper bound of the validated rate. Raises :class:`~crisol.errors.InputError` for values out of range.
+    """
+    x = _within("error", errors, 0.0, 1.0)
+    w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
+    if not 0.0 < baseline < 1.0:
+        raise InputError(f"baseline is {baseline}, not within (0, 1)")
+    bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
+    # A bet of 1 / baseline would lose everything on the first right prediction of full weight.
+    return _watch(w / bound * (x - baseline) / baseline, run_length)
+
+
+def calibration_drift(
+    probabilities: ArrayLike, outcomes: ArrayLike, *, run_length: float = 10_000.0
+) -> Alarm:
+    """Watch for predicted probabilities that the outcomes (1 valid, 0 invalid) no longer follow, to either side.
+
+    Sampling depends on the probability alone, so weights are not needed. False alarms as in :func:`worsening`.
+    """
+    p = _within("probability", probabilities, 0.0, 1.0)
+    y = _within("outcome", outcomes, 0.0, 1.0)
+    if p.shape != y.shape:
+        raise InputError(f"{p.size} probabilities and {y.size} outcomes")
+    return _watch(y - p, run_length, two_sided=True)
+
+
+def _watch(gain: NDArray[np.float64], run_length: float, *, two_sided: bool = False) -> Alarm:
+    """Run a CUSUM of e-values for each bet and each side, averaged: the average of e-detectors is one."""
+    bets = np.concatenate([_BETS, -_BETS]) if two_sided else _BETS
+    steps = np.log1p(gain[:, None] * bets)
+    evidence = np.empty(gain.size)
+    sums = np.zeros(bets.size)
+    since = np.zeros(bets.size, dtype=np.intp)
+    raised_at = began_at = None
+    for i, step in enumerate(steps):
+        restart = sums < 0.0
+        since[restart] = i
+        sums = np.where(restart, 0.0, sums) + step
+        evidence[i] = float(np.exp(sums).mean())
+        if raised_at is None and evidence[i] >= run_length:
+            raised_at = i
+            began_at = int(since[sums.argmax()])
+    return Alarm(evidence, run_length, raised_at, began_at)
+
+
+def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
+    """Return the population stability index over the reference's quantiles: 0.1 is a change, 0.25 a large one."""
+    old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    if not old.size or not new.size:
+        raise InputError("the population stability index needs values on both sides")
+    edges = np.unique(np.quantile(old, np.linspace(0.0, 1.0, bins + 1)[1:-1]))
+
+    def shares(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
+        # Half a value a bin: an empty one would otherwise be infinitely strange.
+        return np.asarray((counts + 0.5) / (values.size + 0.5 * (edges.size + 1)), dtype=np.float64)
+
+    a, b = shares(old), shares(new)
+    return float(((b - a) * np.log(b / a)).sum())
+
+
+def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
+    """Compare the numeric columns that both tables have: PSI, Kolmogorov-Smirnov and its Holm-adjusted p-value.
+
+    One row a column, the most changed first. Raises :class:`~crisol.errors.InputError` without a common column.
+    """
+    names = [name for name in reference.select_dtypes("number").columns if name in current.columns]
+    if not names:
+        raise InputError("reference and current have no numeric column in common")
+    rows = []
+    for name in names:
+        old, new = reference[name].to_numpy(dtype=float), current[name].to_numpy(dtype=float)
+        test = ks_2samp(old, new)
+        rows.append(
+            {"feature": str(name), "psi": psi(old, new), "ks": test.statistic, "p_value": test.pvalue}
+        )
+    table = pd.DataFrame(rows)
+    order = table["p_value"].to_numpy().argsort()
+    adjusted = np.maximum.accumulate(table["p_value"].to_numpy()[order] * np.arange(len(rows), 0, -1))
+    table.loc[order, "adjusted_p_value"] = np.minimum(adjusted, 1.0)
+    return table.sort_values("psi", ascending=False, ignore_index=True)
+
+
+def _within(name: str, values: ArrayLike, low: float, high: float) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    bad = ~(np.isfinite(array) & (array >= low) & (array <= high))
+    if array.ndim != 1 or bad.any():
+        where = int(np.flatnonzero(bad)[0]) if bad.any() else 0
+        raise InputError(
+            f"{name} {where} is {array.flat[where] if array.size else 'missing'}, not within {low}..{high}"
+        )
+    return array

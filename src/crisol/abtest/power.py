@@ -1,0 +1,161 @@
+"""How many patches must arrive before a question can be answered."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from crisol.errors import ExperimentError
+
+__all__ = ["Design", "Plan", "detectable_difference", "pairs_needed", "plan", "trials_for_margin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """How patches are sampled, and how many come.
+
+    ``unsure`` is the share of patches that are always wargamed, ``per_day`` the patches that arrive,
+    ``wargame_seconds`` what one wargame takes. Raises :class:`~crisol.errors.ExperimentError` for shares outside
+    0..1, a design that never samples, or no arrivals.
+    """
+
+    rate: float
+    unsure: float = 0.0
+    per_day: float = 100.0
+    wargame_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "unsure"):
+            share = getattr(self, name)
+            if not 0.0 <= share <= 1.0:
+                raise ExperimentError(f"{name} is {share}, not within 0..1")
+        if self.rate == 0.0 and self.unsure < 1.0:
+            raise ExperimentError("rate is 0: patches that the model is sure of would never be checked")
+        if not self.per_day > 0.0:
+            raise ExperimentError(f"per_day is {self.per_day}: nothing would ever arrive")
+
+    @property
+    def wargamed(self) -> float:
+        """The share of the arriving patches that is wargamed."""
+        return self.unsure + (1.0 - self.unsure) * self.rate
+
+    @property
+    def patches_per_trial(self) -> float:
+        """How many patches must arrive for the knowledge of one unweighted trial: the mean weight (Kish 1965)."""
+        return self.unsure + (1.0 - self.unsure) / self.rate if self.rate else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What answering takes: unweighted trials' worth of knowledge, arriving patches, wargames, days, hours of wargames."""
+
+    question: str
+    effective_trials: int
+    patches: int
+    wargames: int
+    days: float
+    wargame_hours: float
+
+
+def plan(
+    design: Design,
+    *,
+    difference: float | None = None,
+    discordance: float = 0.10,
+    margin: float | None = None,
+    expected: float = 0.90,
+    level: float = 0.95,
+    power: float = 0.80,
+) -> Plan:
+    """Plan for one question: to detect a ``difference`` between two arms, or to know a share to within ``margin``.
+
+    ``discordance`` is the share of patches on which exactly one arm is right; ``expected`` the share itself.
+    Raises :class:`~crisol.errors.ExperimentError` unless exactly one question is asked.
+    """
+    if (difference is None) == (margin is None):
+        raise ExperimentError("give either difference or margin: a plan answers one question")
+    if difference is not None:
+        needed = pairs_needed(difference, discordance, level=level, power=power)
+        question = f"detect a difference of {difference:g} between two arms with power {power:g}"
+    else:
+        assert margin is not None
+        needed = trials_for_margin(margin, expected, level=level)
+        question = f"know a share near {expected:g} to within {margin:g}"
+    patches = math.ceil(needed * design.patches_per_trial)
+    wargames = math.ceil(patches * design.wargamed)
+    hours = wargames * design.wargame_seconds / 3600.0
+    return Plan(question, needed, patches, wargames, patches / design.per_day, hours)
+
+
+def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, power: float = 0.80) -> int:
+    """Return the pairs that McNemar's test needs (Connor 1987, two-sided).
+
+    >>> pairs_needed(0.05, 0.10)
+    312
+    """
+    _check_difference(difference, discordance)
+    _check_power(level, power)
+    return math.ceil(_connor(abs(difference), discordance, level, power))
+
+
+def detectable_difference(
+    pairs: float, discordance: float, *, level: float = 0.95, power: float = 0.80
+) -> float:
+    """Return the smallest difference that so many pairs detect; nan where even the largest goes unseen."""
+    _check_difference(discordance, discordance)
+    _check_power(level, power)
+    if _connor(discordance, discordance, level, power) > pairs:
+        return math.nan
+    return float(
+        brentq(lambda d: _connor(d, discordance, level, power) - pairs, 1e-9, discordance, xtol=1e-12)
+    )
+
+
+def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
+    """Return the trials after which Wilson's interval of a share is ``margin`` wide to either side.
+
+    >>> trials_for_margin(0.05, 0.5)
+    381
+    """
+    if not 0.0 < margin < 0.5 or not 0.0 <= expected <= 1.0:
+        raise ExperimentError(
+            f"margin is {margin} and expected {expected}: give 0 < margin < 0.5 and a share"
+        )
+    _check_power(level, 0.5)
+    z = float(norm.ppf((1.0 + level) / 2.0))
+
+    def excess(n: float) -> float:
+        return (
+            z / (1.0 + z * z / n) * math.sqrt(expected * (1.0 - expected) / n + z * z / (4 * n * n)) - margin
+        )
+
+    low, high = 1e-6, 1.0
+    while excess(high) > 0.0:
+        high *= 2.0
+    return (
+        math.ceil(brentq(excess, max(low, high / 2.0) if excess(high / 2.0) > 0.0 else low, high))
+        if excess(low) > 0.0
+        else 1
+    )
+
+
+def _connor(difference: float, discordance: float, level: float, power: float) -> float:
+    a, b = float(norm.ppf((1.0 + level) / 2.0)), float(norm.ppf(power))
+    root = math.sqrt(max(discordance - difference**2, 0.0))
+    return ((a * math.sqrt(discordance) + b * root) / difference) ** 2
+
+
+def _check_difference(difference: float, discordance: float) -> None:
+    if not 0.0 < abs(difference) <= discordance <= 1.0:
+        raise ExperimentError(
+            f"difference {difference} with discordance {discordance}: arms cannot differ by more than the share "
+            "of patches on which exactly one is right; give 0 < difference <= discordance <= 1"
+        )
+
+
+def _check_power(level: float, power: float) -> None:
+    if not 0.5 < level < 1.0 or not 0.0 < power < 1.0:
+        raise ExperimentError(f"level {level} and power {power}: give 0.5 < level < 1 and 0 < power < 1")

@@ -1,0 +1,193 @@
+"""Tables of estimates, ready to print: what the command line, the notebook and the service show."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from crisol.abtest.compare import Comparison, compare, pair, sequence
+from crisol.abtest.confusion import METRICS, Metrics, metrics
+from crisol.abtest.sequential import ConfidenceSequence, betting_sequence
+from crisol.abtest.store import EVERYTHING, Switch, TrialFilter
+from crisol.abtest.tally import Slice, Tally
+from crisol.abtest.trial import disagreement
+from crisol.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from crisol.abtest.store import TrialStore
+    from crisol.records import Trial
+
+__all__ = [
+    "WINDOWS",
+    "Status",
+    "arms_of",
+    "compare_arms",
+    "disagreements",
+    "results",
+    "status",
+    "trajectory",
+    "window",
+    "window_results",
+]
+
+WINDOWS = {"1h": dt.timedelta(hours=1), "24h": dt.timedelta(days=1), "7d": dt.timedelta(days=7)}
+WINDOWS |= {"30d": dt.timedelta(days=30)}
+"""The time windows that are shown unless others are asked for."""
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The switch and what came of it; ``arms`` maps the arm to its number of trials, of any outcome."""
+
+    switch: Switch
+    trials: int
+    inconclusive: int
+    last_day: int
+    arms: dict[str, int]
+
+
+def window(text: str) -> dt.timedelta:
+    """Return the span that ``90m``, ``6h`` or ``14d`` stands for.
+
+    Raises :class:`~crisol.errors.ExperimentError` for any other text, and for spans of 0 or above 10 years.
+    """
+    match = re.fullmatch(r"(\d{1,6})([mhd])", text, re.ASCII)
+    span = dt.timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else dt.timedelta(0)
+    if not dt.timedelta(0) < span <= dt.timedelta(days=3653):
+        raise ExperimentError(
+            f"window {text!r}: give a number of minutes, hours or days, such as 90m, 24h or 7d"
+        )
+    return span
+
+
+def results(
+    store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
+) -> pd.DataFrame:
+    """Return one row a group: its keys, the counts, and each metric with ``_low`` and ``_high``; nan if unknown."""
+    rows = [
+        dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
+        for key, tally in store.tallies(where, by).items()
+    ]
+    return pd.DataFrame(rows, columns=[*map(str, by), *_COLUMNS])
+
+
+def window_results(
+    store: TrialStore,
+    now: dt.datetime,
+    where: TrialFilter = EVERYTHING,
+    windows: dict[str, dt.timedelta] | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return one row a time window that ends ``now``, as :func:`results` does; an empty window has n = 0."""
+    rows = []
+    for name, span in (WINDOWS if windows is None else windows).items():
+        within = TrialFilter(
+            where.experiment, where.arm, where.model_version, where.cwe, since=now - span, until=now
+        )
+        tally = store.tallies(within).get((), Tally())
+        rows.append({"window": name} | _row(metrics(tally, level)))
+    return pd.DataFrame(rows, columns=["window", *_COLUMNS])
+
+
+def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
+    """Return what ``crisol ab status`` shows."""
+    by_arm = {key[0]: tally for key, tally in store.tallies(where, (Slice.ARM,)).items()}
+    total = sum(by_arm.values(), Tally())
+    day = TrialFilter(
+        where.experiment, where.arm, where.model_version, where.cwe, since=now - WINDOWS["24h"], until=now
+    )
+    recent = store.tallies(day).get((), Tally())
+    return Status(
+        switch=store.switch(),
+        trials=total.n + total.inconclusive,
+        inconclusive=total.inconclusive,
+        last_day=recent.n + recent.inconclusive,
+        arms={arm: tally.n + tally.inconclusive for arm, tally in by_arm.items()},
+    )
+
+
+def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """Return the trials of each arm, in their order."""
+    arms: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        arms[trial.arm].append(trial)
+    return dict(arms)
+
+
+def compare_arms(
+    store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
+) -> tuple[Comparison, ConfidenceSequence]:
+    """Compare two arms of the trials that ``where`` admits; also return how the difference came to be known.
+
+    Raises :class:`~crisol.errors.ExperimentError` that lists the arms when one is unknown.
+    """
+    arms = arms_of(store.read(where))
+    for name in (first, second):
+        if name not in arms:
+            raise ExperimentError(
+                f"no trials of arm {name!r}; there are: {', '.join(sorted(arms)) or 'none'}"
+            )
+    pairs = pair(arms[first], arms[second])
+    return compare(first, second, pairs, seed=seed), sequence(pairs)
+
+
+def trajectory(
+    trials: Iterable[Trial], *, max_weight: float | None = None, level: float = 0.95
+) -> pd.DataFrame:
+    """Return the accuracy after each conclusive trial with bounds that hold at all times.
+
+    Columns ``created_at``, ``n``, ``accuracy``, ``low``, ``high``; the trials are of one arm, in order.
+    """
+    known = [trial for trial in trials if trial.correct is not None]
+    bounds = betting_sequence(
+        [float(bool(trial.correct)) for trial in known],
+        [1.0 / trial.sampling_probability for trial in known],
+        max_weight=max_weight,
+        level=level,
+    )
+    return pd.DataFrame(
+        {
+            "created_at": [trial.created_at for trial in known],
+            "n": range(1, len(known) + 1),
+            "accuracy": bounds.estimate,
+            "low": bounds.low,
+            "high": bounds.high,
+        }
+    )
+
+
+def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
+    """Return the trials in which model and wargame disagree, the most confident mistakes first."""
+    rows = [
+        {
+            "vulnerability": trial.vulnerability,
+            "patch": trial.patch,
+            "arm": trial.arm,
+            "confidence": trial.confidence,
+            "disagreement": disagreement(trial),
+        }
+        for trial in trials
+        if trial.correct is False
+    ]
+    table = pd.DataFrame(rows, columns=["vulnerability", "patch", "arm", "confidence", "disagreement"])
+    return table.sort_values(["confidence", "patch"], ascending=[False, True], ignore_index=True)
+
+
+_COLUMNS = ["n", "inconclusive", *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high"))]
+
+
+def _row(found: Metrics) -> dict[str, Any]:
+    row: dict[str, Any] = {"n": found.n, "inconclusive": found.inconclusive}
+    for name in METRICS:
+        estimate = getattr(found, name)
+        row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return row

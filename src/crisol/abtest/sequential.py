@@ -1,0 +1,141 @@
+"""Intervals that may be looked at after every trial.
+
+A 95 % interval holds at one moment chosen beforehand. Whoever looks every hour and stops when it pleases them is
+wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crisol.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["ConfidenceSequence", "asymptotic_sequence", "betting_sequence"]
+
+_CHUNK = 512
+_TRUNCATION = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConfidenceSequence:
+    """The estimate after each trial and its interval; arrays of one length."""
+
+    estimate: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @property
+    def broken_at(self) -> int | None:
+        """The index of the trial after which no constant mean explains what was seen, or None.
+
+        The world changed; bounds are nan from there on. :mod:`crisol.abtest.drift` says when it began.
+        """
+        broken = np.flatnonzero(np.isnan(self.low))
+        return int(broken[0]) if broken.size else None
+
+
+def betting_sequence(
+    values: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    max_weight: float | None = None,
+    level: float = 0.95,
+    grid: int = 1001,
+) -> ConfidenceSequence:
+    """Return the sequence for the weighted mean of values within ``low..high``, exact for any sample size.
+
+    For each candidate mean m a gambler bets on ``w * (x - m)``, which has mean zero if m is the mean over the
+    patches that arrived; where they would have become too rich, m is out for good (hedged capital of
+    Waudby-Smith & Ramdas 2024, with inverse-probability weights as in Waudby-Smith et al. 2024).
+    ``max_weight`` is the largest weight that the design can give, 1 / rate; the largest seen by default.
+
+    Raises :class:`~crisol.errors.InputError` for values or weights out of range, naming the first.
+    """
+    x, w = _checked(values, weights, low, high)
+    bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
+    if w.size and w.max() > bound:
+        raise InputError(f"weight {w.max()} exceeds max_weight {bound}: give the design's 1 / rate")
+    share = w / bound
+    bets = _bets(x, share, 1.0 - level)
+    candidates = np.linspace(low, high, grid)
+    up, down = np.zeros(grid), np.zeros(grid)
+    lows, highs = np.full(x.size, np.nan), np.full(x.size, np.nan)
+    step = candidates[1] - candidates[0]
+    limit = np.log(2.0 / (1.0 - level))
+    alive = np.arange(grid)
+    for start in range(0, x.size, _CHUNK):
+        part = slice(start, min(start + _CHUNK, x.size))
+        m = candidates[alive]
+        gain = share[part, None] * (x[part, None] - m)
+        rich_up = up[alive] + np.cumsum(np.log1p(_capped(bets[part, None], m - low) * gain), axis=0)
+        rich_down = down[alive] + np.cumsum(np.log1p(-_capped(bets[part, None], high - m) * gain), axis=0)
+        out = np.logical_or.accumulate(np.maximum(rich_up, rich_down) >= limit, axis=0)
+        some = ~out.all(axis=1)
+        first, last = (~out).argmax(axis=1), m.size - 1 - (~out)[:, ::-1].argmax(axis=1)
+        # The bounds lie between the last candidate that is out and the first that is in: take the outer one.
+        lows[part] = np.where(some, np.maximum(low, m[first] - step), np.nan)
+        highs[part] = np.where(some, np.minimum(high, m[last] + step), np.nan)
+        up[alive], down[alive] = rich_up[-1], rich_down[-1]
+        alive = alive[~out[-1]]
+        if not alive.size:
+            break
+    return ConfidenceSequence(np.cumsum(w * x) / np.maximum(np.cumsum(w), 1e-300), lows, highs)
+
+
+def asymptotic_sequence(
+    values: ArrayLike, weights: ArrayLike | None = None, *, level: float = 0.95, tuned_for: int = 500
+) -> ConfidenceSequence:
+    """Return the sequence for the running weighted mean, which may change over time; for large samples.
+
+    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), with the linearised variance of
+    the weighted mean; narrowest after about ``tuned_for`` trials. Bounds are nan before the second trial.
+    """
+    x, w = _checked(values, weights, -np.inf, np.inf)
+    n = np.arange(1, x.size + 1)
+    total = np.cumsum(w)
+    mean = np.cumsum(w * x) / np.maximum(total, 1e-300)
+    squares = np.cumsum(w**2 * x**2) - 2.0 * mean * np.cumsum(w**2 * x) + mean**2 * np.cumsum(w**2)
+    variance = np.maximum(squares, 0.0) * n / np.maximum(total, 1e-300) ** 2
+    alpha = 1.0 - level
+    rho = np.sqrt((-2.0 * np.log(alpha) + np.log(1.0 - 2.0 * np.log(alpha))) / tuned_for)
+    spread = n * rho**2 + 1.0
+    half = np.sqrt(variance * 2.0 * spread / (n**2 * rho**2) * np.log(np.sqrt(spread) / alpha))
+    half = np.where(n > 1, half, np.nan)
+    return ConfidenceSequence(mean, mean - half, mean + half)
+
+
+def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A bet beyond 1 / room could lose more than everything.
+    return np.minimum(bets, _TRUNCATION / np.maximum(room, 1e-12))
+
+
+def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
+    """Return the predictable plug-in bets: the i-th knows the trials before it only."""
+    t = np.arange(1, x.size + 1)
+    middle = (0.5 + np.cumsum(share * x)) / (1.0 + np.cumsum(share))
+    variance = (0.25 + np.cumsum((share * (x - middle)) ** 2)) / (t + 1.0)
+    before = np.concatenate([[0.25], variance[:-1]])
+    bets: NDArray[np.float64] = np.sqrt(2.0 * np.log(2.0 / alpha) / (before * t * np.log(t + 1.0)))
+    return bets
+
+
+def _checked(
+    values: ArrayLike, weights: ArrayLike | None, low: float, high: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x = np.asarray(values, dtype=np.float64)
+    w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
+    if x.ndim != 1 or x.shape != w.shape:
+        raise InputError(f"{x.shape} values and {w.shape} weights: give two sequences of one length")
+    bad = ~(np.isfinite(x) & (x >= low) & (x <= high) & np.isfinite(w) & (w > 0))
+    if bad.any():
+        i = int(np.flatnonzero(bad)[0])
+        raise InputError(f"trial {i}: value {x[i]} with weight {w[i]}; values are within {low}..{high}")
+    return x, w
