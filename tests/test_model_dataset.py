@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from crisol.errors import DatasetError
-from crisol.model.dataset import digest, from_table, read_jsonl
+from crisol.model.dataset import digest, from_table, open_set, read_jsonl
 from model_data import patches
 
 _ROW = {
@@ -100,3 +100,19 @@ def test_the_digest_sees_content_and_not_order() -> None:
     some = patches(3, 2)
     assert digest(some) == digest(some[::-1])
     assert digest(some) != digest(some[1:])
+
+
+def test_any_key_can_be_the_group(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", json.dumps(_ROW | {"issue": "i-7"}), json.dumps(_ROW | {"id": "2"}))
+    with pytest.raises(DatasetError, match=r"a\.jsonl:2: 'issue' must be there"):
+        open_set(path, "issue")
+    assert [patch.group for patch in open_set(path)] == ["b", "b"]
+
+
+def test_a_table_is_grouped_by_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.parquet"
+    path.write_bytes(b"PAR1 nonsense")
+    with pytest.raises(DatasetError, match="cannot be read as a table"):
+        open_set(path)
+    with pytest.raises(DatasetError, match="no group 'colour'"):
+        open_set(path, "colour")

@@ -11,7 +11,9 @@ from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_
 from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
-from crisol.model.evaluation import evaluate, grouped_folds
+from crisol.model.dataset import without_overlap
+from crisol.model.evaluation import evaluate, grouped_folds, transfer
+from crisol.model.leakage import leakage
 from crisol.model.variants import Variant, load_variants
 from model_data import patches, small
 
@@ -125,3 +127,21 @@ def test_a_fold_has_no_say_in_its_own_calibration() -> None:
     after = cross_fitted(score, np.where(fold == 0, 1 - label, label), fold)
     assert np.array_equal(before[fold == 0], after[fold == 0])
     assert not np.array_equal(before[fold == 1], after[fold == 1])
+
+
+def test_what_was_learned_transfers_and_nothing_of_the_test_teaches() -> None:
+    learn, meet = patches(30, 8, seed=1), patches(12, 8, seed=2)
+    kept = without_overlap(learn, meet)
+    assert not {patch.group for patch in kept} & {patch.group for patch in meet}
+    result = transfer(VARIANTS["lightgbm"], kept, meet, seed=0)
+    assert result.auc > 0.7
+    assert result.n == len(meet)
+    assert np.isnan(result.random_split_auc)
+
+
+def test_a_tool_that_is_always_right_shows_as_a_leak() -> None:
+    made = [dataclasses.replace(one, tool=f"tool-{one.label}") for one in patches(20, 6)]
+    assert leakage(made, seed=0).origin_auc == 1.0
+    rng = random.Random(0)
+    shuffled = [dataclasses.replace(one, tool=f"tool-{rng.randint(0, 1)}") for one in made]
+    assert leakage(shuffled, seed=0).origin_auc < 0.65

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -15,18 +16,52 @@ import pandas as pd
 from crisol.errors import DatasetError
 from crisol.records import LabelledPatch, Outcome, Strength
 
-__all__ = ["digest", "from_table", "read_jsonl"]
+__all__ = ["digest", "from_table", "open_set", "read_jsonl", "without_overlap"]
 
 _MAX_LINE = 8 << 20
 _MAX_ROWS = 1_000_000
-_TEXTS = ("id", "project", "bug_id", "language", "tool", "diff")
+_TEXTS = ("id", "project", "language", "tool", "diff")
 _COLUMNS = ("id", "vulnerability", "project", "cwe", "language", "origin", "diff", "outcome", "basic_outcome")
 
 
-def read_jsonl(path: Path | str) -> list[LabelledPatch]:
+_ALIASES = {
+    "vulnerability": "group",
+    "bug_id": "group",
+    "package": "project",
+    "project": "project",
+    "cwe": "cwe",
+}
+
+
+def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
+    """Read labelled patches from a JSONL file or, where the name ends in ``.parquet``, from a corpus table.
+
+    ``group`` names what must never be split: a key of every line, or ``vulnerability``, ``package`` or ``cwe`` of a
+    table. Raises :class:`~crisol.errors.DatasetError`.
+    """
+    path = Path(path)
+    if path.suffix != ".parquet":
+        return read_jsonl(path, group)
+    if group not in _ALIASES:
+        raise DatasetError(f"a corpus table has no group {group!r}; known are {', '.join(_ALIASES)}")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read as a table: {error}") from None
+    patches = from_table(frame, strength)
+    return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
+
+
+def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch]) -> list[LabelledPatch]:
+    """Return what of ``train`` may teach a model that is tested on ``test``: no group and no diff of it."""
+    groups, diffs = {patch.group for patch in test}, {patch.diff for patch in test}
+    return [patch for patch in train if patch.group not in groups and patch.diff not in diffs]
+
+
+def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
     """Read one patch a line: ``id, project, bug_id, language, tool, label, diff``, and ``cwe`` where it is known.
 
-    ``label`` is 1 for a correct patch, else 0; other keys are passed over, blank lines too. A name that ends in
+    ``group`` is the key of what must not be split between training and test. ``label`` is 1 for a correct patch, else 0; other keys are passed over, blank lines too. A name that ends in
     ``.gz`` is decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
     """
     path = Path(path)
@@ -35,7 +70,7 @@ def read_jsonl(path: Path | str) -> list[LabelledPatch]:
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             for number, line in _lines(stream, path):
-                patch = _patch(line, f"{path}:{number}")
+                patch = _patch(line, group, f"{path}:{number}")
                 if patch.id in seen:
                     raise DatasetError(f"{path}:{number}: the id {patch.id!r} occurs twice")
                 if len(seen) == _MAX_ROWS:
@@ -59,25 +94,25 @@ def _lines(stream: BinaryIO | gzip.GzipFile, path: Path) -> Iterator[tuple[int, 
             yield number, line
 
 
-def _patch(line: bytes, where: str) -> LabelledPatch:
+def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
     try:
         row: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: not JSON: {error}") from None
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: an object is expected, not {type(row).__name__}")
-    for key in (*_TEXTS, "cwe"):
+    for key in (*_TEXTS, group, "cwe"):
         if not isinstance(row.get(key, "" if key == "cwe" else None), str):
             raise DatasetError(f"{where}: {key!r} must be there and be text")
     label = row.get("label")
     if label not in (0, 1):
         raise DatasetError(f"{where}: 'label' must be 1 for a correct patch or 0, not {label!r:.40}")
-    for key in ("id", "bug_id"):
+    for key in ("id", group):
         if not row[key]:
             raise DatasetError(f"{where}: {key!r} is empty")
     return LabelledPatch(
         id=row["id"],
-        group=row["bug_id"],
+        group=row[group],
         project=row["project"],
         label=int(label),
         diff=row["diff"],

@@ -15,14 +15,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from crisol.errors import DatasetError
 from crisol.model import scores
-from crisol.model.calibration import cross_fitted
+from crisol.model.calibration import Sigmoid, cross_fitted
 from crisol.model.scores import Confusion
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Evaluation", "evaluate", "grouped_folds", "labels", "out_of_fold", "report"]
+__all__ = ["Evaluation", "Outer", "evaluate", "grouped_folds", "labels", "out_of_fold", "report", "transfer"]
 
 _RANDOM_FOLDS = 5
+
+Outer = Literal["group", "project", "cwe"]
+"""By what the folds are made: a model that is tested on one of them was never trained on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,16 +90,16 @@ def evaluate(
     seed: int,
     folds: int = 10,
     bootstrap: int = 500,
-    outer: Literal["group", "project"] = "group",
+    outer: Outer = "group",
 ) -> Evaluation:
-    """Evaluate a variant in folds that never split a vulnerability, or a project where ``outer`` says so.
+    """Evaluate a variant in folds that never split a vulnerability, or a project or CWE where ``outer`` says so.
 
     The scores of a fold are calibrated by the scores of the other folds. The same seed gives the same digits.
     Raises :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
-    unit = group if outer == "group" else np.array([patch.project for patch in patches])
+    unit = np.array([getattr(patch, outer) for patch in patches])
     pipeline = variant.estimator(seed)
     with threadpool_limits(1):
         rows = pipeline[0].transform(patches)
@@ -105,6 +108,29 @@ def evaluate(
         random = out_of_fold(pipeline[1], rows, label, _random_folds(label, seed))
     result = report(variant.name, label, probability, group, unit=unit, bootstrap=bootstrap, seed=seed)
     return dataclasses.replace(result, random_split_auc=scores.auc(label, random))
+
+
+def transfer(
+    variant: Variant,
+    train: Sequence[LabelledPatch],
+    test: Sequence[LabelledPatch],
+    *,
+    seed: int,
+    bootstrap: int = 500,
+) -> Evaluation:
+    """Fit and calibrate a variant on one set and measure it on another; see :func:`evaluate` for the measures.
+
+    The caller leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
+    """
+    label, truth = labels(train), labels(test)
+    pipeline = variant.estimator(seed)
+    with threadpool_limits(1):
+        rows = pipeline[0].transform(train)
+        fold = grouped_folds(label, np.array([patch.group for patch in train]), _RANDOM_FOLDS, seed)
+        calibration = Sigmoid.fit(out_of_fold(pipeline[1], rows, label, fold), label)
+        score = pipeline[1].fit(rows, label).predict_proba(pipeline[0].transform(test))[:, 1]
+    group = np.array([patch.group for patch in test])
+    return report(variant.name, truth, calibration(score), group, bootstrap=bootstrap, seed=seed)
 
 
 def report(

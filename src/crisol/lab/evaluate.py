@@ -1,0 +1,86 @@
+"""Evaluation of the model variants on labelled sets of whatever origin, logged to MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.config import Settings
+from crisol.errors import DatasetError
+from crisol.lab import tracking
+from crisol.lab.compare import chosen_variants
+from crisol.model import dataset, evaluation
+from crisol.model.evaluation import Evaluation, Outer
+from crisol.model.leakage import Leakage, leakage
+
+__all__ = ["Question", "evaluate", "facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which variants to measure on which data: ``data`` across folds, or from ``train`` to ``data``."""
+
+    data: Path
+    train: Path | None = None
+    group: str = "bug_id"
+    outer: Outer = "group"
+    variants: tuple[str, ...] = ()
+    folds: int = 10
+    seed: int = 0
+
+
+def facts(question: Question) -> dict[str, Any]:
+    """Return what the data are and give away: counts, hash, and the AUC of guesses that ignore the fix."""
+    patches = dataset.open_set(question.data, question.group)
+    known: dict[str, Any] = {
+        "patches": len(patches),
+        "correct": sum(patch.label for patch in patches),
+        "groups": len({patch.group for patch in patches}),
+        "projects": len({patch.project for patch in patches}),
+        "languages": ", ".join(sorted({patch.language for patch in patches})),
+        "content_hash": dataset.digest(patches),
+    }
+    if question.train is None:
+        found: Leakage = leakage(patches, seed=question.seed, folds=question.folds, outer=question.outer)
+        known |= asdict(found)
+    return known
+
+
+def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> Iterator[Evaluation]:
+    """Yield one evaluation a variant, in the order of the variants file; ``known`` comes from :func:`facts`.
+
+    Everything is logged to MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError`.
+    """
+    chosen = chosen_variants(settings, question.variants)
+    patches = dataset.open_set(question.data, question.group)
+    teachers = None
+    if question.train is not None:
+        teachers = dataset.without_overlap(dataset.open_set(question.train, question.group), patches)
+        if not teachers:
+            raise DatasetError(f"{question.train}: nothing is left that {question.data} does not hold, too")
+    with tracking.start(settings, "evaluate") as run:
+        run.params({name: value for name, value in asdict(question).items() if value is not None})
+        run.tags({"data.content_hash": known["content_hash"]})
+        run.metrics(
+            {f"data.{name}": float(value) for name, value in known.items() if not isinstance(value, str)}
+        )
+        done: list[Evaluation] = []
+        for variant in chosen.values():
+            if teachers is None:
+                one = evaluation.evaluate(
+                    variant, patches, seed=question.seed, folds=question.folds, outer=question.outer
+                )
+            else:
+                one = evaluation.transfer(variant, teachers, patches, seed=question.seed)
+            run.metrics({f"{one.name}.{name}": value for name, value in one.summary().items()})
+            done.append(one)
+            yield one
+        run.table("evaluation", _table(done))
+
+
+def _table(done: Sequence[Evaluation]) -> pd.DataFrame:
+    return pd.DataFrame([{"variant": one.name, **one.summary()} for one in done])

@@ -1,0 +1,76 @@
+"""What a set gives away without looking at the code: who made a patch, and in which style it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from crisol.model import scores
+from crisol.model.evaluation import Outer, grouped_folds, labels, out_of_fold
+from crisol.model.features import index
+from crisol.model.matrix import PatchMatrix
+from crisol.records import LabelledPatch
+
+__all__ = ["STYLE", "Leakage", "leakage"]
+
+STYLE = (
+    "line_length",
+    "indent_added",
+    "comments_added",
+    "comments_net",
+    "blank_added",
+    "context_lines",
+    "quotes_net",
+    "test_files",
+)
+"""Features that say how a patch is written rather than what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """AUC on unseen groups of guesses that know nothing of the fix; far from 0.5, the set can be gamed."""
+
+    origin_auc: float
+    """Of the mean label that the same tool or origin has in the other folds."""
+    style_auc: float
+    """Of a linear model over :data:`STYLE`."""
+    same_group_mean_auc: float
+    """Of the mean label of the group's other patches: what a random split gives away."""
+
+
+def leakage(
+    patches: Sequence[LabelledPatch], *, seed: int, folds: int = 10, outer: Outer = "group"
+) -> Leakage:
+    """Measure all three in the folds that :func:`crisol.model.evaluation.evaluate` makes."""
+    label = labels(patches)
+    group = np.array([patch.group for patch in patches])
+    fold = grouped_folds(label, np.array([getattr(patch, outer) for patch in patches]), folds, seed)
+    tool = np.array([patch.tool for patch in patches])
+    style = PatchMatrix().transform(patches)[:, [index(name) for name in STYLE]]
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    squashed = np.sign(style) * np.log1p(np.abs(style))
+    return Leakage(
+        scores.auc(label, _mean_elsewhere(label, tool, fold)),
+        scores.auc(label, out_of_fold(model, squashed, label, fold)),
+        scores.auc(label, scores.same_group_mean(label, group)),
+    )
+
+
+def _mean_elsewhere(
+    label: NDArray[np.int_], key: NDArray[np.str_], fold: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    _, code = np.unique(key, return_inverse=True)
+    out = np.empty(len(label))
+    for number in np.unique(fold):
+        inside = fold == number
+        size = np.bincount(code[~inside], minlength=int(code.max()) + 1)
+        right = np.bincount(code[~inside], weights=label[~inside], minlength=len(size))
+        share = label[~inside].mean()
+        out[inside] = ((right + share) / (size + 1))[code[inside]]
+    return out

@@ -1,0 +1,63 @@
+"""The commands about models, called as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from crisol import cli
+from model_data import patches
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a workbench of its own, with a labelled set in it."""
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(ROOT / "experiments" / "variants.yaml", tmp_path / "experiments")
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    rows = [
+        {"id": p.id, "project": p.project, "bug_id": p.group, "language": "python", "tool": "made up"}
+        | {"label": p.label, "diff": p.diff}
+        for p in patches(12, 5)
+    ]
+    (tmp_path / "set.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return tmp_path
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line with these arguments and return its exit code."""
+    monkeypatch.setattr("sys.argv", ["crisol", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+def test_the_same_seed_prints_the_same_digits(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("evaluate", "--data", str(bench / "set.jsonl"), "--variant", "lightgbm", "--json")
+    assert call(monkeypatch, *arguments) == 0
+    first = capsys.readouterr().out
+    assert call(monkeypatch, *arguments, "--group", "bug_id") == 0
+    assert capsys.readouterr().out == first
+    assert json.loads(first)["data"]["groups"] == 12
+
+
+def test_a_bad_line_ends_the_command_with_its_number(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = bench / "set.jsonl"
+    path.write_text(path.read_text() + "\n{broken")
+    assert call(monkeypatch, "evaluate", "--data", str(path)) == 64
+    assert "set.jsonl:61: not JSON" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_data_and_transfer_exclude_each_other(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(bench / "set.jsonl")
+    assert call(monkeypatch, "evaluate", "--data", path, "--train", path, "--test", path) == 64
+    assert call(monkeypatch, "evaluate", "--train", path) == 64
