@@ -129,7 +129,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Chooses mutants, folds and samples.")] = 0,
     vulnerabilities: Annotated[
         int, typer.Option(help="A slice of so many, all corpora alike; 0 takes every one.", min=0)
-    ] = 48,
+    ] = 32,
     mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 12,
 ) -> None:
     """Do the main job: a slice of ground truth, the model variants, the A/B experiment, the report."""
