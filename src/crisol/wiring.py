@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crisol.abtest.journal import Journal, JournaledStore
 from crisol.abtest.store import Switch
 
 if TYPE_CHECKING:
     from crisol.abtest.store import TrialStore
+    from crisol.backends.migrate import Database
     from crisol.config import Settings
 
-__all__ = ["open_trials"]
+__all__ = ["open_database", "open_journaled_trials", "open_trials"]
 
 
 def open_trials(settings: Settings) -> TrialStore:
@@ -28,3 +30,23 @@ def open_trials(settings: Settings) -> TrialStore:
     from crisol.backends.postgres import PostgresStore  # noqa: PLC0415 - see above
 
     return PostgresStore(settings.postgres_dsn, initial=initial)
+
+
+def open_journaled_trials(settings: Settings) -> JournaledStore:
+    """Return that store behind ``mlruns/trials.journal``, for a service: what cannot be stored now is not lost.
+
+    Only appending goes on while PostgreSQL is away; call ``replay`` every now and then. Raises like
+    :func:`open_trials`.
+    """
+    return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database of the trials as it is, not yet migrated; close it. Raises like :func:`open_trials`."""
+    if settings.postgres_dsn is None:
+        from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
+
+        return DuckDBStore(settings.trials, upgrade=False)
+    from crisol.backends.postgres import PostgresStore  # noqa: PLC0415 - see above
+
+    return PostgresStore(settings.postgres_dsn)

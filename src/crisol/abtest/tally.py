@@ -22,6 +22,7 @@ __all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
 class Slice(StrEnum):
     """What trials are grouped by; times are UTC, a band is a tenth of the confidence."""
 
+    EXPERIMENT = "experiment"
     ARM = "arm"
     MODEL = "model_version"
     CWE = "cwe"

@@ -49,7 +49,7 @@ def _parameter(name: str) -> str:
 
 
 class DuckDBStore:
-    """Trials in the file ``path`` (``:memory:`` for none), migrated when it is opened.
+    """Trials in the file ``path`` (``:memory:`` for none), migrated when it is opened unless ``upgrade`` is False.
 
     Safe across threads. A second process cannot open the file while this one has it: it gets a
     :class:`~crisol.errors.StoreError` that says so. Appending many trials at once is far cheaper than one by one.
@@ -59,7 +59,12 @@ class DuckDBStore:
     engine = "duckdb"
 
     def __init__(
-        self, path: Path | str, clock: Callable[[], dt.datetime] = utc_now, initial: Switch | None = None
+        self,
+        path: Path | str,
+        clock: Callable[[], dt.datetime] = utc_now,
+        initial: Switch | None = None,
+        *,
+        upgrade: bool = True,
     ) -> None:
         self._clock = clock
         self._initial = initial or Switch()
@@ -72,7 +77,8 @@ class DuckDBStore:
             options: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
             self._connection = duckdb.connect(self._where, config=options)
         try:
-            migrate.upgrade(self)
+            if upgrade:
+                migrate.upgrade(self)
         except CrisolError:
             self.close()
             raise

@@ -41,6 +41,10 @@ class Database(Protocol):
         """Give a way to execute SQL in one transaction, during which nobody else is given one."""
         ...
 
+    def close(self) -> None:
+        """Give connections and files back."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:

@@ -35,6 +35,7 @@ _MIGRATION_SECONDS = 3600.0
 _PAGE = 10_000
 _HOUR = dt.timedelta(hours=1)
 _HOURLY = {
+    Slice.EXPERIMENT: "experiment",
     Slice.ARM: "arm",
     Slice.MODEL: "model_version",
     Slice.HOUR: "hour",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from crisol.cli import corpus, model
+from crisol.cli import ab, corpus, db, model
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, UnknownVulnerability
@@ -23,6 +23,8 @@ __all__ = ["main"]
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 app.add_typer(corpus.app, name="corpus")
 app.command()(model.evaluate)
+app.add_typer(ab.app, name="ab")
+app.add_typer(db.app, name="db")
 
 _EXIT = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INCONCLUSIVE: 2}
 _COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE: "yellow"}

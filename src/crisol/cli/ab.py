@@ -1,0 +1,212 @@
+"""``crisol ab``: what the A/B trials say, and how many more a question takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import out
+from crisol.config import load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crisol.abtest.tally import Slice
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Ask whether the model still deserves its trust.")
+
+Experiment = Annotated[str | None, typer.Option(help="Only the trials of this experiment.")]
+Arm = Annotated[str | None, typer.Option(help="Only the trials of this arm.")]
+ModelVersion = Annotated[str | None, typer.Option(help="Only the trials of this model version.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+_SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
+
+
+@app.command()
+def status() -> None:
+    """Print the switch, and how many trials each arm of each experiment has."""
+    from crisol.abtest.results import status as status_of
+    from crisol.abtest.tally import Slice
+    from crisol.wiring import open_trials
+
+    with closing(open_trials(load_settings())) as store:
+        found = status_of(store, dt.datetime.now(dt.UTC))
+        groups = store.tallies(by=(Slice.EXPERIMENT, Slice.ARM, Slice.MODEL))
+    state = "[green]enabled[/]" if found.switch.enabled else "[yellow]disabled[/]"
+    out.print(f"A/B testing {state}, rate {found.switch.rate:g}, salt {found.switch.salt!r}")
+    out.print(f"{found.trials} trials, {found.last_day} in the last 24 h, {found.inconclusive} inconclusive")
+    if groups:
+        shown = Table("experiment", "arm", "model", "conclusive", "inconclusive", box=None)
+        for keys, tally in groups.items():
+            shown.add_row(*keys, str(tally.n), str(tally.inconclusive))
+        out.print(shown)
+
+
+@app.command()
+def results(
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="experiment, arm, model_version, cwe, band, hour, day or window; repeatable."),
+    ] = None,
+    window: Annotated[str, typer.Option(help="Only the last 90m, 24h, 7d ...; empty for all time.")] = "",
+    experiment: Experiment = None,
+    arm: Arm = None,
+    model_version: ModelVersion = None,
+    cwe: Annotated[str | None, typer.Option(help="Only the trials of this CWE.")] = None,
+    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence of the intervals.")] = 0.95,
+    disagreements: Annotated[
+        int, typer.Option(min=0, help="Also so many disagreements, the surest first.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Print the weighted estimates of each group with their intervals."""
+    from crisol.abtest import results as tables
+    from crisol.abtest.store import TrialFilter
+    from crisol.wiring import open_trials
+
+    now = dt.datetime.now(dt.UTC)
+    since = now - tables.window(window) if window else None
+    where = TrialFilter(experiment, arm, model_version, cwe, since=since)
+    with closing(open_trials(load_settings())) as store:
+        if by == ["window"]:
+            table = tables.window_results(store, now, where, level=level)
+        else:
+            table = tables.results(
+                store, where, [_slice(name) for name in by or ["experiment", "arm"]], level
+            )
+        worst = tables.disagreements(store.read(where)).head(disagreements) if disagreements else None
+    if as_json:
+        print(table.to_json(orient="records"))  # noqa: T201 - machines read this
+        return
+    out.print(_estimates(table))
+    if worst is not None:
+        shown = Table(*worst.columns, box=None)
+        for row in worst.to_dict("records"):
+            cells = row | {"patch": str(row["patch"])[:12], "confidence": f"{row['confidence']:.2f}"}
+            shown.add_row(*(str(cells[name]) for name in worst.columns))
+        out.print(shown)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="An arm.")],
+    second: Annotated[str, typer.Argument(help="Another arm.")],
+    experiment: Experiment = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare two arms on the patches that both predicted."""
+    import json
+
+    from crisol.abtest.results import compare_arms
+    from crisol.abtest.store import TrialFilter
+    from crisol.wiring import open_trials
+
+    with closing(open_trials(load_settings())) as store:
+        found, _ = compare_arms(store, first, second, TrialFilter(experiment=experiment), seed=seed)
+    if as_json:
+        print(json.dumps(asdict(found)))  # noqa: T201 - machines read this
+        return
+    shown = Table("what", "value", box=None, show_header=False)
+    shown.add_row("patches, of vulnerabilities", f"{found.n}, {found.vulnerabilities}")
+    shown.add_row(
+        f"only {first} right, only {second}", f"{found.only_first_right}, {found.only_second_right}"
+    )
+    shown.add_row(
+        f"McNemar ({found.method}), weighted", f"p = {found.p_value:.3g}, {found.weighted_p_value:.3g}"
+    )
+    shown.add_row("difference in accuracy", f"{found.difference:+.3f}")
+    shown.add_row("95 %, by vulnerability, one look", f"{found.low:+.3f} to {found.high:+.3f}")
+    shown.add_row("95 %, at every look", f"{found.always_low:+.3f} to {found.always_high:+.3f}")
+    out.print(shown)
+
+
+@app.command()
+def plan(
+    difference: Annotated[
+        float | None, typer.Option(help="In accuracy, between two arms, to detect.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="To either side, within which to know one share.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
+    unsure: Annotated[float, typer.Option(help="Share of patches that are always wargamed.")] = 0.2,
+    per_day: Annotated[float, typer.Option(help="Patches that arrive in a day.")] = 100.0,
+    wargame_seconds: Annotated[float, typer.Option(help="What one wargame takes.")] = 0.75,
+    discordance: Annotated[float, typer.Option(help="Share on which exactly one arm is right.")] = 0.10,
+    expected: Annotated[float, typer.Option(help="The share that is to be known.")] = 0.90,
+    power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
+) -> None:
+    """Say how many patches must arrive, and how long that takes, before a question is answered."""
+    from crisol.abtest.power import Design
+    from crisol.abtest.power import plan as plan_of
+
+    chosen = load_settings().ab_test_rate if rate is None else rate
+    design = Design(chosen, unsure, per_day, wargame_seconds)
+    found = plan_of(
+        design, difference=difference, discordance=discordance, margin=margin, expected=expected, power=power
+    )
+    out.print(f"To {found.question}, at rate {chosen:g} with {unsure:.0%} unsure:", markup=False)
+    out.print(
+        f"{found.effective_trials} trials' worth of knowledge, so {found.patches} patches must arrive "
+        f"({found.days:.1f} days), of which {found.wargames} are wargamed ({found.wargame_hours:.1f} h of wargames)"
+    )
+
+
+@app.command()
+def enable(
+    rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
+    salt: Annotated[str, typer.Option(help="Another salt samples other patches; empty keeps it.")] = "",
+) -> None:
+    """Turn A/B testing on, for every worker that shares the store, until it is turned off."""
+    from crisol.abtest.store import Switch
+    from crisol.wiring import open_trials
+
+    settings = load_settings()
+    with closing(open_trials(settings)) as store:
+        chosen = settings.ab_test_rate if rate is None else rate
+        store.flip(Switch(enabled=True, rate=chosen, salt=salt or store.switch().salt))
+    out.print(f"A/B testing enabled at rate {chosen:g}")
+
+
+@app.command()
+def disable() -> None:
+    """Turn A/B testing off, for every worker that shares the store."""
+    from dataclasses import replace
+
+    from crisol.wiring import open_trials
+
+    with closing(open_trials(load_settings())) as store:
+        store.flip(replace(store.switch(), enabled=False))
+    out.print("A/B testing disabled")
+
+
+def _slice(name: str) -> Slice:
+    from crisol.abtest.tally import Slice
+
+    try:
+        return Slice(name)
+    except ValueError:
+        raise typer.BadParameter(f"--by {name}: choose from {', '.join(Slice)}, or window alone") from None
+
+
+def _estimates(table: pd.DataFrame) -> Table:
+    keys = list(table.columns[: list(table.columns).index("n")])
+    shown = Table(*keys, "n", *(name.replace("_", " ") for name in _SHOWN), box=None)
+    for row in table.to_dict("records"):
+        cells = (
+            f"{row[name]:.3f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+            if row[name] == row[name]
+            else "-"
+            for name in _SHOWN
+        )
+        shown.add_row(*(str(row[key]) for key in keys), str(row["n"]), *cells)
+    return shown

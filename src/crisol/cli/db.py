@@ -1,0 +1,47 @@
+"""``crisol db``: the database of the trials and its migrations."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import out
+from crisol.config import load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Show and apply the migrations of the trials' database.")
+
+
+@app.command()
+def status() -> None:
+    """Print every migration and when this database got it; exit 1 if one is missing."""
+    from crisol.backends import migrate
+    from crisol.wiring import open_database
+
+    with closing(open_database(load_settings())) as database:
+        steps = migrate.status(database)
+    shown = Table("migration", "name", "applied", box=None)
+    for step in steps:
+        applied = (
+            "[yellow]missing[/]" if step.applied_at is None else f"{step.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        shown.add_row(f"{step.number:04d}", step.name, applied)
+    out.print(shown)
+    raise typer.Exit(any(step.applied_at is None for step in steps))
+
+
+@app.command()
+def upgrade() -> None:
+    """Apply the migrations that the database lacks; safe while other processes do the same."""
+    from crisol.backends import migrate
+    from crisol.wiring import open_database
+
+    with closing(open_database(load_settings())) as database:
+        done = migrate.upgrade(database)
+    for migration in done:
+        out.print(f"applied {migration.number:04d} {migration.name}", markup=False)
+    if not done:
+        out.print("nothing to apply")

@@ -1,0 +1,126 @@
+"""``crisol ab`` and ``crisol db`` print what the store holds; a wrong option is one line and an exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from crisol.abtest import HashSampler, MemoryStore
+from crisol.abtest.runner import Experiment, run
+from crisol.abtest.store import Switch
+from crisol.cli import app
+from crisol.config import Settings
+from crisol.errors import ExperimentError, SettingsError
+from crisol.wiring import open_journaled_trials, open_trials
+from test_abtest_runner import CHALLENGER, CHAMPION, PATCHES
+
+NOW = dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in ("DATABASE_URL", "POSTGRES_HOST", "AB_TEST_RATE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Settings(crisol_root=tmp_path)
+
+
+@pytest.fixture
+def filled(settings: Settings) -> int:
+    experiment = Experiment("e1", (CHAMPION, CHALLENGER), HashSampler(0.5, "s"), unsure_below=0.6)
+    with closing(open_trials(settings)) as store:
+        return len(list(run(experiment, PATCHES, store, start=NOW - dt.timedelta(hours=12))))
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_status_shows_the_switch_and_every_arm(filled: int) -> None:
+    text = invoke("ab", "status")
+    assert "enabled, rate 0.1" in text
+    assert f"{filled} trials, {filled} in the last 24 h" in text
+    assert re.search(r"e1\s+champion\s+m1", text)
+    assert re.search(r"e1\s+challenger\s+m2", text)
+
+
+def test_results_are_those_of_the_groups_asked_for(filled: int) -> None:
+    rows = json.loads(invoke("ab", "results", "--json"))
+    assert {row["arm"] for row in rows} == {"champion", "challenger"}
+    assert sum(row["n"] for row in rows) == filled
+    windows = json.loads(invoke("ab", "results", "--by", "window", "--json"))
+    assert [row["window"] for row in windows] == ["1h", "24h", "7d", "30d"]
+    assert windows[1]["n"] == filled
+    assert json.loads(invoke("ab", "results", "--window", "1m", "--json")) == []
+    text = invoke("ab", "results", "--by", "cwe", "--arm", "champion", "--disagreements", "3")
+    assert "CWE-79" in text
+    assert text.count("wargame: ") == 3
+
+
+def test_two_arms_are_compared(filled: int) -> None:
+    found = json.loads(invoke("ab", "compare", "champion", "challenger", "--json"))
+    assert found["low"] <= found["difference"] <= found["high"]
+    assert "McNemar" in invoke("ab", "compare", "champion", "challenger", "--experiment", "e1")
+    with pytest.raises(ExperimentError, match="there are: challenger, champion"):
+        invoke("ab", "compare", "champion", "oracle")
+
+
+def test_a_plan_says_how_long_it_takes(settings: Settings) -> None:
+    text = invoke("ab", "plan", "--difference", "0.05", "--unsure", "0", "--per-day", "312")
+    assert "312 trials' worth" in text
+    assert "3120 patches must arrive (10.0 days)" in " ".join(text.split())
+    with pytest.raises(ExperimentError, match="either difference or margin"):
+        invoke("ab", "plan")
+
+
+def test_the_switch_stays_where_it_was_put(settings: Settings) -> None:
+    invoke("ab", "enable", "--rate", "0.3", "--salt", "autumn")
+    invoke("ab", "disable")
+    with closing(open_trials(settings)) as store:
+        assert store.switch() == Switch(enabled=False, rate=0.3, salt="autumn")
+    with pytest.raises(SettingsError, match="within 0"):
+        invoke("ab", "enable", "--rate", "3")
+
+
+def test_wrong_groups_and_windows_are_refused(settings: Settings) -> None:
+    done = CliRunner().invoke(app, ["ab", "results", "--by", "moon"])
+    assert done.exit_code == 2
+    assert "choose from" in done.output
+    with pytest.raises(ExperimentError, match="such as 90m"):
+        invoke("ab", "results", "--window", "fortnight")
+
+
+def test_a_new_database_lacks_its_migrations_until_it_is_upgraded(settings: Settings) -> None:
+    done = CliRunner().invoke(app, ["db", "status"])
+    assert done.exit_code == 1
+    assert "missing" in done.output
+    assert "applied 0001 trials" in invoke("db", "upgrade")
+    assert "nothing to apply" in invoke("db", "upgrade")
+    assert "missing" not in invoke("db", "status")
+
+
+def test_a_service_keeps_its_trials_while_the_database_is_away(settings: Settings) -> None:
+    """Nobody answers at that address: the journal takes the trial, and the embedded store gets it later."""
+    trial = next(
+        run(
+            Experiment("e", (CHAMPION,), HashSampler(1.0, "s")),
+            PATCHES[:50],
+            MemoryStore(),
+            start=NOW - dt.timedelta(hours=1),
+        )
+    )
+    away = settings.model_copy(update={"postgres_host": str(settings.crisol_root / "no-socket-here")})
+    with closing(open_journaled_trials(away)) as store:
+        assert store.append([trial]) == 0
+    with closing(open_journaled_trials(settings)) as store:
+        assert store.replay().replayed == 1
+        assert list(store.read()) == [trial]
