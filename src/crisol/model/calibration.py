@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,14 @@ class Sigmoid:
         """Return the calibrated probabilities."""
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
+
+    def one(self, score: float) -> float:
+        """Return the calibrated probability of a single finite score, without the cost of an array."""
+        score = min(max(score, _EDGE), 1 - _EDGE)
+        return 1.0 / (
+            1.0
+            + math.exp(-min(max(self.slope * math.log(score / (1 - score)) + self.intercept, -700.0), 700.0))
+        )
 
     @classmethod
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:

@@ -10,7 +10,7 @@ r"""Numbers that describe a diff: named, documented, versioned, the same for eve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from crisol.diff import Patch
@@ -20,7 +20,7 @@ from crisol.model.reading import Reading, Side, read
 
 __all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
-FEATURE_VERSION = "1"
+FEATURE_VERSION = "2"
 """Changes whenever the same diff would get other numbers; a model refuses to work with another version."""
 
 
@@ -50,14 +50,14 @@ def index(name: str) -> int:
     return _INDEX[name]
 
 
-def _count(side: Side, vocabulary: Iterable[str]) -> int:
-    count = side.words.get
-    return sum([count(word, 0) for word in vocabulary])
+def _count(side: Side, vocabulary: frozenset[str]) -> int:
+    count = side.words
+    return sum([count[word] for word in vocabulary & count.keys()])
 
 
 def _named(side: Side, vocabulary: frozenset[str]) -> int:
-    count = side.parts.get
-    return sum([count(word, 0) for word in vocabulary])
+    count = side.parts
+    return sum([count[word] for word in vocabulary & count.keys()])
 
 
 def _net(vocabulary: frozenset[str]) -> Callable[[Reading], float]:
@@ -159,7 +159,12 @@ _FLOW: tuple[_Row, ...] = (
     ("inequalities_net", "tokens", "Orderings, added less removed.", _net(frozenset({"<", ">", "<=", ">="}))),
     ("nothing_net", "tokens", "None and null, added less removed.", _net(words.NOTHING)),
     ("pass_added", "tokens", "Pass added: an error is swallowed.", lambda r: r.added.counts["pass"]),
-    ("returns_constant", "tokens", "True and false added.", lambda r: _count(r.added, ("true", "false"))),
+    (
+        "returns_constant",
+        "tokens",
+        "True and false added.",
+        lambda r: _count(r.added, frozenset({"true", "false"})),
+    ),
 )
 
 _NAMES: tuple[_Row, ...] = (

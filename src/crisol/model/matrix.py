@@ -51,7 +51,8 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def _rows(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
         numbers = np.array([measure(reading, self.columns) for reading in readings], dtype=np.float64)
-        numbers = numbers.reshape(len(readings), self.columns)
+        # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.
+        numbers = numbers.astype(np.float32).astype(np.float64).reshape(len(readings), self.columns)
         if not self.words:
             return numbers
         hasher = FeatureHasher(self.words, input_type="string")

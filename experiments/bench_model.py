@@ -1,0 +1,78 @@
+"""How long one prediction takes, features included: the compiled form beside plain scikit-learn.
+
+Prints medians on one core and their ratio; run it with ``OMP_NUM_THREADS=1``.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from crisol.diff import parse
+from crisol.model.predictor import Predictor
+from crisol.model.serving import export
+from crisol.model.training import train
+from crisol.model.variants import load_variants
+from crisol.records import LabelledPatch
+
+ROOT = Path(__file__).parents[1]
+REPEATS = 150
+
+
+def corpus() -> list[LabelledPatch]:
+    """Return every diff of the vulnerabilities at hand, those named reference as right ones."""
+    return [
+        LabelledPatch(str(p), p.parts[-3], p.parts[-3], int(p.stem == "reference"), p.read_text())
+        for p in sorted(ROOT.glob("data/vulnerabilities/*/*/patches/*.diff"))
+    ]
+
+
+def of_size(lines: list[str], size: int, rng: random.Random) -> str:
+    """Return a diff of ``size`` bytes, made of real lines."""
+    body: list[str] = []
+    at = rng.randrange(len(lines))
+    while sum(map(len, body)) + len(body) < size:
+        body.append(rng.choice("+- ") + lines[(at + len(body)) % len(lines)])
+    old, new = (sum(line[0] != tag for line in body) for tag in "+-")
+    return f"--- a/x.py\n+++ b/x.py\n@@ -1,{old} +1,{new} @@\n" + "\n".join(body) + "\n"
+
+
+def seconds(predictor: Predictor, diffs: list[str]) -> float:
+    """Return the median seconds from the diff's text to the probability."""
+    found = []
+    for text in diffs:
+        start = perf_counter()
+        predictor.predict(parse(text), "CWE-79")
+        found.append(perf_counter() - start)
+    return median(found)
+
+
+def main() -> None:
+    """Measure every variant that has a compiled form, at 2 kB and at 20 kB."""
+    rng = random.Random(0)
+    known = corpus()
+    lines = [
+        line[1:]
+        for one in known
+        for line in one.diff.splitlines()
+        if line[:1] in {"+", "-", " "} and line[:3] not in {"+++", "---"}
+    ]
+    print(f"{'variant':<16}{'diff':>8}{'compiled':>12}{'scikit-learn':>14}{'ratio':>8}")
+    for name in ("boosting", "lightgbm", "rich_forest"):
+        model = train(load_variants(ROOT / "experiments" / "variants.yaml")[name], known, seed=0)
+        with tempfile.TemporaryDirectory() as folder:
+            export(model, Path(folder))
+            served, plain = Predictor.load(folder), Predictor(model)
+        for size in (2_000, 20_000):
+            diffs = [of_size(lines, size, rng) for _ in range(REPEATS)]
+            fast, slow = seconds(served, diffs), seconds(plain, diffs)
+            print(
+                f"{name:<16}{size // 1000:>5} kB{fast * 1e3:>9.3f} ms{slow * 1e3:>11.3f} ms{slow / fast:>7.1f}x"
+            )
+
+
+if __name__ == "__main__":
+    main()

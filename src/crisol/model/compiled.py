@@ -1,0 +1,165 @@
+"""Fitted trees as ONNX: one writer for forests, histogram boosting and LightGBM.
+
+Rows are rounded to 32 bits before anything is fitted (see :class:`crisol.model.matrix.PatchMatrix`), and thresholds are
+rounded down here, so that every comparison falls as it does in the library that grew the tree. Calibration is no part
+of the graph: converters get a calibrated pipeline silently wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from lightgbm import LGBMClassifier
+from onnx import TensorProto, helper
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+
+__all__ = ["INPUT", "compilable", "to_onnx"]
+
+INPUT = "rows"
+_OPSETS = (("", 17), ("ai.onnx.ml", 3))
+_IR_VERSION = 8
+
+
+@dataclass(slots=True)
+class _Nodes:
+    """The flat arrays in which ONNX keeps all trees of an ensemble."""
+
+    tree: list[int] = field(default_factory=list)
+    node: list[int] = field(default_factory=list)
+    column: list[int] = field(default_factory=list)
+    threshold: list[float] = field(default_factory=list)
+    yes: list[int] = field(default_factory=list)
+    no: list[int] = field(default_factory=list)
+    value: list[float | None] = field(default_factory=list)
+
+    def branch(
+        self, where: tuple[int, int], column: int, threshold: float, children: tuple[int, int]
+    ) -> None:
+        self._add(where, column, _down(threshold), children, None)
+
+    def leaf(self, where: tuple[int, int], value: float) -> None:
+        self._add(where, 0, 0.0, (0, 0), value)
+
+    def _add(
+        self,
+        where: tuple[int, int],
+        column: int,
+        threshold: float,
+        children: tuple[int, int],
+        value: float | None,
+    ) -> None:
+        self.tree.append(where[0])
+        self.node.append(where[1])
+        self.column.append(column)
+        self.threshold.append(threshold)
+        self.yes.append(children[0])
+        self.no.append(children[1])
+        self.value.append(value)
+
+
+def compilable(model: Any) -> bool:
+    """Return whether a fitted estimator, the last step of a pipeline, can be written as ONNX."""
+    return isinstance(model, RandomForestClassifier | HistGradientBoostingClassifier | LGBMClassifier)
+
+
+def to_onnx(model: Any) -> bytes:
+    """Return a graph from ``rows`` (n, columns; float32) to the probability of class 1 (n, 1).
+
+    Raises TypeError for an estimator that is not :func:`compilable`.
+    """
+    nodes, base, logistic = _flatten(model)
+    leaves = [i for i, value in enumerate(nodes.value) if value is not None]
+    ensemble = helper.make_node(
+        "TreeEnsembleRegressor",
+        [INPUT],
+        ["sum"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        aggregate_function="SUM",
+        post_transform="NONE",
+        base_values=[base],
+        nodes_treeids=nodes.tree,
+        nodes_nodeids=nodes.node,
+        nodes_featureids=nodes.column,
+        nodes_values=nodes.threshold,
+        nodes_modes=["BRANCH_LEQ" if value is None else "LEAF" for value in nodes.value],
+        nodes_truenodeids=nodes.yes,
+        nodes_falsenodeids=nodes.no,
+        target_treeids=[nodes.tree[i] for i in leaves],
+        target_nodeids=[nodes.node[i] for i in leaves],
+        target_ids=[0] * len(leaves),
+        target_weights=[float(nodes.value[i] or 0.0) for i in leaves],
+    )
+    link = helper.make_node("Sigmoid" if logistic else "Identity", ["sum"], ["probability"])
+    graph = helper.make_graph(
+        [ensemble, link],
+        "patch-validity",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, int(model.n_features_in_)])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])],
+    )
+    opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(made)
+    return bytes(made.SerializeToString())
+
+
+def _flatten(model: Any) -> tuple[_Nodes, float, bool]:
+    nodes = _Nodes()
+    if isinstance(model, RandomForestClassifier):
+        for number, member in enumerate(model.estimators_):
+            _forest_tree(nodes, number, member.tree_, len(model.estimators_))
+        return nodes, 0.0, False
+    if isinstance(model, HistGradientBoostingClassifier):
+        # There is no public view of the nodes.
+        for number, (grown,) in enumerate(model._predictors):  # noqa: SLF001
+            for at, node in enumerate(grown.nodes):
+                if node["is_leaf"]:
+                    nodes.leaf((number, at), float(node["value"]))
+                else:
+                    children = (int(node["left"]), int(node["right"]))
+                    nodes.branch(
+                        (number, at), int(node["feature_idx"]), float(node["num_threshold"]), children
+                    )
+        return nodes, float(np.ravel(model._baseline_prediction)[0]), True  # noqa: SLF001 - likewise
+    if isinstance(model, LGBMClassifier):
+        for number, tree in enumerate(model.booster_.dump_model()["tree_info"]):
+            for at, node, below in _preorder(tree["tree_structure"]):
+                if below is None:
+                    nodes.leaf((number, at), float(node["leaf_value"]))
+                else:
+                    nodes.branch((number, at), node["split_feature"], node["threshold"], below)
+        return nodes, 0.0, True
+    raise TypeError(f"{type(model).__name__} has no compiled form")
+
+
+def _forest_tree(nodes: _Nodes, number: int, tree: Any, trees: int) -> None:
+    for at in range(tree.node_count):
+        if tree.children_left[at] == -1:
+            counts = tree.value[at, 0]
+            nodes.leaf((number, at), float(counts[1] / counts.sum() / trees))
+        else:
+            children = (int(tree.children_left[at]), int(tree.children_right[at]))
+            nodes.branch((number, at), int(tree.feature[at]), float(tree.threshold[at]), children)
+
+
+def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[int, int] | None]]:
+    """Yield number, node and children's numbers; a parent's number is less than its children's."""
+    waiting, given = [(0, root)], 1
+    while waiting:
+        at, node = waiting.pop()
+        if "leaf_value" in node:
+            yield at, node, None
+            continue
+        yield at, node, (given, given + 1)
+        waiting += [(given, node["left_child"]), (given + 1, node["right_child"])]
+        given += 2
+
+
+def _down(threshold: float) -> float:
+    """Return the largest 32-bit number that is not above the threshold."""
+    near = np.float32(threshold)
+    return float(near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf)))
