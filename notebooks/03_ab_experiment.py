@@ -24,6 +24,7 @@ variants: list[str] = []  # names of variants, the champion first; empty: the fi
 rate: float | None = None  # probability with which a patch is sampled of which the model is sure; None: AB_TEST_RATE
 unsure_below: float = 0.7  # confidence under which a patch is always sampled
 held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training
+spoiled_after: float = 1.0  # share of the arrivals after which the champion silently confuses its classes; 1: never
 
 # %%
 from crisol.config import load_settings
@@ -37,9 +38,18 @@ run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
 result = ab.experiment(
-    settings, frame, seed, variants=variants, rate=rate, unsure_below=unsure_below, held_out=held_out
+    settings,
+    frame,
+    seed,
+    variants=variants,
+    rate=rate,
+    unsure_below=unsure_below,
+    held_out=held_out,
+    spoiled_after=spoiled_after,
 )
 run.metrics(result.metrics)
+for step, values in result.steps():
+    run.metrics(values, step)
 
 # %% [markdown]
 # ## How often was it right, and how sure are we?
@@ -68,13 +78,43 @@ run.picture(
 # %%
 run.picture(
     "ab_trajectory",
-    plots.picture(plots.trajectory(result.trajectory), "Weighted accuracy and its interval as trials arrive."),
+    plots.picture(plots.trajectory(result.trajectory), "Weighted accuracy and bounds that hold at every look."),
 )
 
 # %% [markdown]
-# The interval narrows with the square root of the number of trials. Watching it until it looks good and stopping there
-# would make it too narrow; the number of trials was fixed by `rate` before the first.
+# These bounds hold at every look, so watching them does no harm: a plain 95 % interval that is looked at after every
+# trial misses the truth at some time far more often than once in twenty. Where they end, no constant accuracy explains
+# the trials any more.
 #
+# ## Is one arm better than the other?
+#
+# McNemar's test over the patches on which exactly one is right, and the difference in accuracy with an interval from
+# resampling vulnerabilities; empty with a single arm.
+
+# %%
+run.table("ab_comparison", result.comparison)
+result.comparison.T
+
+# %% [markdown]
+# ## Has the champion become worse on the way?
+#
+# The first quarter of the trials says how often it errs while it is well. An alarm is `raised_at` the trial at which a
+# watch's evidence fills its measure, which would happen about once in a thousand trials by chance; the change is
+# estimated to have begun at the trial `began_at`.
+
+# %%
+run.table("ab_alarms", result.alarms)
+result.alarms
+
+# %%
+run.picture(
+    "ab_evidence",
+    plots.picture(
+        plots.trajectory(result.evidence, what="evidence of a change"), "At 1 an alarm is raised."
+    ),
+)
+
+# %% [markdown]
 # ## Where do they disagree?
 
 # %%

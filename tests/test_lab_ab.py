@@ -13,7 +13,7 @@ import pytest
 
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
-from crisol.lab.ab import Result, experiment
+from crisol.lab.ab import Result, experiment, sweep
 from crisol.wiring import open_trials
 
 VARIANTS = Path(__file__).parent.parent / "experiments" / "variants.yaml"
@@ -127,3 +127,33 @@ def test_what_cannot_be_sampled_or_is_unknown_is_said(settings: Settings) -> Non
         experiment(settings, corpus(), 0, variants=["text_linear"], rate=0.0, unsure_below=0.0)
     with pytest.raises(ExperimentError, match="unknown variant 'oracle'"):
         experiment(settings, corpus(), 0, variants=["oracle"])
+    with pytest.raises(ExperimentError, match="spoiled_after"):
+        experiment(settings, corpus(), 0, variants=["text_linear"], spoiled_after=2.0)
+    with pytest.raises(ExperimentError, match="rates is empty"):
+        sweep(settings, corpus(), 0, [])
+
+
+def test_the_alarm_fires_after_the_champion_confused_its_classes_and_not_before(settings: Settings) -> None:
+    """Half of the 600 patches come before the change, and the trial at which it began is found."""
+    spoiled = experiment(settings, corpus(200), 0, variants=["boosting"], rate=1.0, spoiled_after=0.5)
+    alarms = spoiled.alarms.set_index("watch")
+    assert 300 < alarms.loc["errors", "raised_at"] < 400
+    assert abs(alarms.loc["errors", "began_at"] - 301) < 25
+    well = experiment(settings, corpus(200), 0, variants=["boosting"], rate=1.0)
+    assert well.alarms.set_index("watch")["raised_at"].isna()["errors"]
+    assert len(list(well.steps())) >= 50
+
+
+def test_the_champion_is_compared_with_each_challenger_on_the_same_patches(settings: Settings) -> None:
+    result = experiment(settings, corpus(), 0, variants=["text_linear", "boosting"])
+    row = result.comparison.iloc[0]
+    assert (row["first"], row["second"]) == ("text_linear", "boosting")
+    assert row["n"] == sum(result.confusions["text_linear"])
+    assert row["low"] <= row["difference"] <= row["high"]
+
+
+def test_a_sweep_costs_more_wargames_and_ends_at_the_truth(settings: Settings) -> None:
+    table = sweep(settings, corpus(200), 0, [0.1, 0.4, 1.0], variants=["boosting"])
+    assert table["wargamed"].is_monotonic_increasing
+    assert table["estimate"].iloc[-1] == table["naive"].iloc[-1] == table["whole"].iloc[-1]
+    assert ((table["low"] <= table["whole"]) & (table["whole"] <= table["high"])).all()

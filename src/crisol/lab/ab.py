@@ -12,63 +12,27 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import accumulate
 
 import pandas as pd
 
 from crisol import diff
-from crisol.abtest.confusion import METRICS, metrics, proportion
 from crisol.abtest.runner import Arm, Experiment, Truth, run
 from crisol.abtest.sampler import HashSampler
 from crisol.abtest.store import MemoryStore, TrialFilter, utc_now
-from crisol.abtest.tally import Cell, Tally
 from crisol.config import Settings
-from crisol.errors import DatasetError
+from crisol.errors import DatasetError, ExperimentError
+from crisol.lab.ab_result import Result, summed
 from crisol.lab.compare import chosen_variants
-from crisol.lab.trials import disagreements, split
+from crisol.lab.trials import split
 from crisol.model import dataset, training
 from crisol.model.predictor import Predictor
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.wargame.corpus import content_hash
 from crisol.wiring import open_trials
 
-__all__ = ["Result", "experiment"]
+__all__ = ["Result", "experiment", "sweep"]
 
 _TICK = dt.timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the trials amount to; every estimate is weighted and has a 95 % interval.
-
-    ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on, the
-    ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says.
-    ``confusions`` are counts of trials.
-    """
-
-    table: pd.DataFrame
-    trajectory: pd.DataFrame
-    disagreements: pd.DataFrame
-    confusions: dict[str, tuple[int, int, int, int]]
-
-    @property
-    def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Arm and measure, estimate, low and high."""
-        return [
-            (f"{row['arm']}: {row['measure']}", float(row["estimate"]), float(row["low"]), float(row["high"]))
-            for row in self.table.to_dict("records")
-        ]
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """All numbers of the table, as ``arm.measure`` and ``arm.measure_low``, ``_high``, ``_naive``, ``_whole``."""
-        ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
-        return {
-            f"{row['arm']}.{row['measure']}{end}": float(row[column])
-            for row in self.table.to_dict("records")
-            for end, column in ends.items()
-        }
 
 
 def experiment(
@@ -80,52 +44,131 @@ def experiment(
     rate: float | None = None,
     unsure_below: float = 0.7,
     held_out: float = 0.5,
+    spoiled_after: float = 1.0,
 ) -> Result:
     """Run the experiment, or finish one that was interrupted, and sum it up.
 
     ``variants`` name the arms, the champion first; none means the first variant there is. The others predict the
     patches that were sampled for the champion: with probability ``rate`` (``AB_TEST_RATE`` unless it is given),
-    and always where the champion's confidence lies under ``unsure_below``. The experiment is known by its corpus
-    and parameters: to run it again adds no trial. Raises :class:`~crisol.errors.DatasetError` where no patch was
-    sampled.
+    and always where the champion's confidence lies under ``unsure_below``. After the share ``spoiled_after`` of
+    the arrivals the champion silently takes valid for invalid, as after an update that changed the order of its
+    classes; 1 means never. The experiment is known by its corpus, models and parameters: to run it again adds no
+    trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
     """
-    rate = settings.ab_test_rate if rate is None else rate
+    chosen = settings.ab_test_rate if rate is None else rate
+    met = _meet(settings, frame, seed, variants=variants, held_out=held_out, spoiled_after=spoiled_after)
+    return met.conduct(chosen, unsure_below)
+
+
+def sweep(
+    settings: Settings,
+    frame: pd.DataFrame,
+    seed: int,
+    rates: Sequence[float],
+    *,
+    variants: Sequence[str] = (),
+    unsure_below: float = 0.7,
+    held_out: float = 0.5,
+) -> pd.DataFrame:
+    """Run the experiment at several rates; return the accuracy and the share of patches wargamed at each.
+
+    Columns: rate, trials, wargamed, estimate, low, high, naive, whole. The models are trained once. Raises like
+    :func:`experiment`, and :class:`~crisol.errors.ExperimentError` without a rate.
+    """
+    if not rates:
+        raise ExperimentError("rates is empty: give at least one, such as 0.10")
+    met = _meet(settings, frame, seed, variants=variants, held_out=held_out)
+    rows = []
+    for rate in rates:
+        table = met.conduct(rate, unsure_below).table
+        row = table[table["measure"] == "accuracy"].iloc[0]
+        shown = {name: float(row[name]) for name in ("estimate", "low", "high", "naive", "whole")}
+        share = int(row["trials"]) / len(met.patches)
+        rows.append({"rate": float(rate), "trials": int(row["trials"]), "wargamed": share, **shown})
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Trained arms and the patches that they are about to meet, in the order of arrival."""
+
+    settings: Settings
+    frame: pd.DataFrame
+    seed: int
+    arms: tuple[Arm, ...]
+    patches: list[LabelledPatch]
+    truths: dict[tuple[str, str], Truth]
+    key: tuple[float, float]
+
+    def conduct(self, rate: float, unsure_below: float) -> Result:
+        models = [[arm.name, arm.model_version] for arm in self.arms]
+        key = json.dumps([content_hash(self.frame), self.seed, models, rate, unsure_below, *self.key])
+        name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), unsure_below, f"{self.seed}")
+        with closing(open_trials(self.settings)) as store:
+            for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
+                pass
+            seen = list(store.read(TrialFilter(experiment=name)))
+        if not seen:
+            raise DatasetError(
+                f"no patch was sampled at rate {rate}; raise the rate or bring a larger corpus"
+            )
+        names = [arm.name for arm in self.arms]
+        return summed(names, seen, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+
+    def _every(self, design: Experiment) -> list[Trial]:
+        all_in = replace(design, sampler=HashSampler(1.0, ""))
+        return list(run(all_in, self.patches, MemoryStore(), start=utc_now(), step=_TICK, judge=self._judge))
+
+    def _judge(self, patch: LabelledPatch) -> Truth:
+        return self.truths[patch.group, patch.id]
+
+
+def _meet(
+    settings: Settings,
+    frame: pd.DataFrame,
+    seed: int,
+    *,
+    variants: Sequence[str],
+    held_out: float,
+    spoiled_after: float = 1.0,
+) -> _Meeting:
+    if not 0.0 <= spoiled_after <= 1.0:
+        raise ExperimentError(f"spoiled_after is {spoiled_after}, not within 0..1")
     learn, meet = split(frame, seed, held_out)
     meet = meet.drop_duplicates(["vulnerability", "id"]).sort_values(["id", "vulnerability"])
-    known = chosen_variants(settings, variants)
-    arms = tuple(_arm(settings, name, learn, seed) for name in (variants or list(known)[:1]))
-    key = json.dumps([content_hash(frame), seed, [arm.name for arm in arms], rate, unsure_below, held_out])
-    name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-    design = Experiment(name, arms, HashSampler(rate, f"{seed}"), unsure_below, f"{seed}")
     patches = dataset.from_table(meet)
-    judge = partial(_look_up, _truths(meet))
-    with closing(open_trials(settings)) as store:
-        for _ in run(design, patches, store, start=utc_now(), step=_TICK, judge=judge):
-            pass
-        seen = list(store.read(TrialFilter(experiment=name)))
-    if not seen:
-        raise DatasetError(f"no patch was sampled at rate {rate}; raise the rate or bring a larger corpus")
-    every = list(
-        run(
-            replace(design, sampler=HashSampler(1.0, "")),
-            patches,
-            MemoryStore(),
-            start=utc_now(),
-            step=_TICK,
-            judge=judge,
-        )
-    )
-    return _summed(arms, seen, every, frame)
+    names = list(variants) or list(chosen_variants(settings, []))[:1]
+    champion, *challengers = (_arm(settings, name, learn, seed) for name in names)
+    late = {(patch.group, patch.id) for patch in patches[round(spoiled_after * len(patches)) :]}
+    arms = (_spoiled(champion, late), *challengers)
+    return _Meeting(settings, frame, seed, arms, patches, _truths(meet), (held_out, spoiled_after))
 
 
 def _arm(settings: Settings, name: str, learn: pd.DataFrame, seed: int) -> Arm:
     variant = chosen_variants(settings, [name])[name]
     model = Predictor(training.train(variant, dataset.from_table(learn), seed=seed))
 
+    known: dict[tuple[str, str], Prediction] = {}
+
     def predict(patch: LabelledPatch) -> Prediction:
-        return model.predict(diff.parse(patch.diff), patch.cwe)
+        # A sweep asks for each patch once a rate, and a forest is slow at single rows.
+        key = (patch.group, patch.id)
+        if key not in known:
+            known[key] = model.predict(diff.parse(patch.diff), patch.cwe)
+        return known[key]
 
     return Arm(name, predict, model.model.model_version)
+
+
+def _spoiled(arm: Arm, late: set[tuple[str, str]]) -> Arm:
+    def predict(patch: LabelledPatch) -> Prediction:
+        said = arm.predict(patch)
+        if (patch.group, patch.id) not in late:
+            return said
+        return replace(said, probability=1.0 - said.probability)
+
+    return replace(arm, predict=predict)
 
 
 def _truths(frame: pd.DataFrame) -> dict[tuple[str, str], Truth]:
@@ -135,55 +178,3 @@ def _truths(frame: pd.DataFrame) -> dict[tuple[str, str], Truth]:
         )
         for row in frame.to_dict("records")
     }
-
-
-def _look_up(truths: dict[tuple[str, str], Truth], patch: LabelledPatch) -> Truth:
-    return truths[patch.group, patch.id]
-
-
-def _summed(arms: Sequence[Arm], seen: list[Trial], every: list[Trial], frame: pd.DataFrame) -> Result:
-    rows, path, confusions = [], [], {}
-    for arm in arms:
-        trials = [trial for trial in seen if trial.arm == arm.name]
-        running = list(accumulate((Tally.of(trial) for trial in trials), Tally.__add__, initial=Tally()))[1:]
-        tally = running[-1]
-        weighted, naive = metrics(tally), metrics(_counted(tally))
-        whole = metrics(sum((Tally.of(trial) for trial in every if trial.arm == arm.name), Tally()))
-        for measure in METRICS:
-            estimate = getattr(weighted, measure)
-            rows.append(
-                {
-                    "arm": arm.name,
-                    "measure": measure,
-                    "estimate": estimate.value,
-                    "low": estimate.low,
-                    "high": estimate.high,
-                    "trials": estimate.n,
-                    "naive": getattr(naive, measure).value,
-                    "whole": getattr(whole, measure).value,
-                }
-            )
-        confusions[arm.name] = (tally.tp.n, tally.fp.n, tally.fn.n, tally.tn.n)
-        for n, so_far in enumerate(running, start=1):
-            accuracy = proportion([so_far.tp, so_far.tn], [so_far.fp, so_far.fn])
-            path.append(
-                {
-                    "arm": arm.name,
-                    "trials": n,
-                    "estimate": accuracy.value,
-                    "low": accuracy.low,
-                    "high": accuracy.high,
-                }
-            )
-    return Result(
-        pd.DataFrame(rows).dropna(subset="estimate", ignore_index=True),
-        pd.DataFrame(path),
-        disagreements(seen, frame),
-        confusions,
-    )
-
-
-def _counted(tally: Tally) -> Tally:
-    """Return the same trials as if each had been sampled with certainty."""
-    tp, fp, fn, tn = (Cell(cell.n, cell.n, cell.n) for cell in (tally.tp, tally.fp, tally.fn, tally.tn))
-    return Tally(tp, fp, fn, tn)
