@@ -71,3 +71,21 @@ def test_dropping_a_hunk_leaves_the_others() -> None:
     made = [m for m in mutants(parent, {"m.py": before}, 99, seed=0) if m.operator == "drop_hunk"]
     added = sorted(diff.parse(mutant.diff).added for mutant in made)
     assert added == [["a = 2"], ["b = 2"]]
+
+
+def test_a_comment_alone_changes_no_behaviour() -> None:
+    """The mutant looks like a patch at the right place and is the vulnerable program."""
+    made = [one for one in mutants(PARENT, {"app.py": BEFORE}, 200, seed=1) if one.operator == "comment_only"]
+    assert made
+    for mutant in made:
+        text = diff.apply(diff.parse(mutant.diff), {"app.py": BEFORE}.get)["app.py"]
+        assert text != BEFORE
+        assert ast.dump(ast.parse(text or "")) == ast.dump(ast.parse(BEFORE))
+
+
+def test_a_part_of_adjacent_literals_is_mutated() -> None:
+    """The constant begins above the line that the patch wrote."""
+    before = 'P = (\n    r"a+"\n    r"b+"\n)\n'
+    after = before.replace('r"b+"', 'r"b{1,9}"')
+    parent = Candidate("v", "fix", Origin.HAND, diff.between({"p.py": before}, {"p.py": after}))
+    assert "change_constant" in {one.operator for one in mutants(parent, {"p.py": before}, 20, seed=1)}

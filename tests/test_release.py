@@ -12,7 +12,7 @@ import pytest
 
 from crisol.errors import IndexUnavailable, IntegrityError
 from crisol.wargame import release
-from crisol.wargame.release import Archive, unpacked
+from crisol.wargame.release import Archive, fits, unpacked
 
 
 def sdist(path: Path, members: dict[str, bytes], link: str = "") -> Path:
@@ -92,3 +92,17 @@ def test_a_wrong_root_says_so(index: Path, tmp_path: Path) -> None:
     path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/a.py": b""})
     with pytest.raises(IntegrityError, match="root"):
         unpacked(Archive("pkg", path.name, digest(path), "lib"), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ("demo-1.0.tar.gz", True),
+        ("demo-1.0-py2.py3-none-any.whl", True),
+        ("demo-1.0-cp27-cp27m-manylinux1_i686.whl", False),
+        ("demo.whl", False),
+    ],
+)
+def test_a_wheel_fits_the_interpreter_of_its_tags(archive: str, expected: bool) -> None:
+    """Sources fit everywhere; a wheel of another interpreter, and what is none, do not."""
+    assert fits(archive) is expected

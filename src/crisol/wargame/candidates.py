@@ -11,12 +11,14 @@ from crisol.records import Candidate, Origin
 from crisol.wargame.intake import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargame.vulnerability import Hunk, Vulnerability
 
 __all__ = ["candidates", "read_source"]
+
+_CONTEXT = 3
 
 
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
@@ -55,28 +57,61 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
         raise VulnerabilityError(f"{vulnerability.id}: upstream hunks need a fixed release")
-    wanted = vulnerability.about.upstream
     before: dict[str, str] = {}
     after: dict[str, str] = {}
-    for name in sorted({hunk.file for hunk in wanted}):
+    for name in sorted({hunk.file for hunk in vulnerability.about.upstream}):
+        hunks = [hunk for hunk in vulnerability.about.upstream if hunk.file == name]
         source, target = read_source(old, name), read_source(new, name)
-        ranges = [range(h.old_start - 1, h.old_start + h.old_lines) for h in wanted if h.file == name]
-        release = diff.between(_file(name, source), _file(name, target), context=0)
-        (change,) = diff.parse(release).files
-        hunks = tuple(hunk for hunk in change.hunks if any(_within(hunk, lines) for lines in ranges))
-        if not all(any(_within(hunk, lines) for hunk in hunks) for lines in ranges):
-            raise VulnerabilityError(
-                f"{vulnerability.id}: the releases differ nowhere in an upstream hunk of {name}"
-            )
-        reduced = diff.Patch((diff.FileChange(change.old, change.new, hunks),))
         before |= _file(name, source)
-        after |= _file(name, diff.apply(reduced, before.get)[name])
+        changed = _spliced(source or "", target or "", hunks)
+        if changed == source:
+            raise VulnerabilityError(f"{vulnerability.id}: the upstream hunks of {name} change nothing")
+        after |= _file(name, changed if target is not None else None)
     return diff.between(before, after)
 
 
-def _within(hunk: diff.Hunk, lines: range) -> bool:
-    """Return whether the old side of a hunk without context lies inside a range of lines."""
-    return hunk.old_start in lines and hunk.old_start + max(len(hunk.old), 1) - 1 in lines
+def _spliced(source: str, target: str, hunks: Iterable[Hunk]) -> str:
+    """Replace the old lines of every hunk by its new lines, with the line ends of the source."""
+    if source and "\r\n" not in source:
+        target = target.replace("\r\n", "\n")
+    elif "\r\n" in source and "\r\n" not in target:
+        target = target.replace("\n", "\r\n")
+    lines, new = source.split("\n"), target.split("\n")
+    if not source:
+        return target
+    # From the last hunk upwards, so that earlier numbers stay true.
+    for hunk in sorted(hunks, key=lambda hunk: hunk.old_start, reverse=True):
+        start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
+        head, tail, first = _found(lines, new, hunk)
+        lines[start + head : end - tail] = new[first + head : first + hunk.new_lines - tail]
+    return "\n".join(lines)
+
+
+def _found(lines: list[str], new: list[str], hunk: Hunk) -> tuple[int, int, int]:
+    """Return how many lines of context a hunk has before and after its changes, and where it begins in the new file.
+
+    ``new_start`` counts the chosen hunks alone, so in the released file it is only near; what is sought is the
+    nearest place with the same context, or with less of it where a change that was not chosen stands close by.
+    """
+    start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
+    for context in range(_CONTEXT, 0, -1):
+        # A hunk at either end of its file may have less context, but then its place is the same end.
+        head = context if start else 0
+        tail = context if end < len(lines) - 1 else 0
+        before = lines[start + _CONTEXT - context :][:head]
+        after = lines[end - _CONTEXT :][:tail]
+        places = [
+            at
+            for at in range(len(new) - hunk.new_lines + 1)
+            if new[at + _CONTEXT - context :][:head] == before
+            and new[at + hunk.new_lines - _CONTEXT :][:tail] == after
+            and (head or at == 0)
+            and (tail or at + hunk.new_lines >= len(new) - 1)
+        ]
+        if places:
+            first = min(places, key=lambda at: abs(at + 1 - hunk.new_start))
+            return (_CONTEXT if head else 0), (_CONTEXT if tail else 0), first
+    raise VulnerabilityError(f"{hunk.file}: the fixed release has nothing like the hunk at {hunk.old_start}")
 
 
 def _file(name: str, text: str | None) -> dict[str, str]:

@@ -44,7 +44,7 @@ __all__ = [
     "save_table",
 ]
 
-REFEREE_VERSION = "1"
+REFEREE_VERSION = "2"
 COLUMNS = (
     "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
     "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",

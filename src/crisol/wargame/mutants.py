@@ -106,6 +106,9 @@ def _change_constant(text: _Text, node: ast.AST) -> Iterator[str]:
         elif isinstance(value, str | bytes) and len(value) > 1 and text.of(node)[-1:] in {"'", '"'}:
             yield text.put(node, repr(value[:-1]))
             yield text.put(node, repr(value[1:]))
+            if isinstance(value, str):
+                middle = len(value) // 2
+                yield text.put(node, repr(value[:middle] + value[middle + 1 :]))
 
 
 def _swap_arguments(text: _Text, node: ast.AST) -> Iterator[str]:
@@ -189,7 +192,10 @@ def mutants(parent: Candidate, source: Mapping[str, str], limit: int, seed: int)
     """
     patched = diff.apply(diff.parse(parent.diff), source.get)
     rng = random.Random(f"{seed}:{parent.vulnerability}:{parent.name}")
-    queues: dict[str, list[str]] = {"drop_hunk": list(_without_a_hunk(parent, source))}
+    queues = {
+        "drop_hunk": list(_without_a_hunk(parent, source)),
+        "comment_only": list(_comment_only(parent, source)),
+    }
     for path, after in patched.items():
         if after is None or not path.endswith(".py"):
             continue
@@ -224,7 +230,9 @@ def _edits(before: str, after: str) -> Iterator[tuple[str, str]]:
         return
     written = _written_lines(before, after)
     for node in ast.walk(text.tree):
-        if getattr(node, "lineno", 0) not in written:
+        # Adjacent literals are one constant that begins on an earlier line than the part that was written.
+        last = node.end_lineno or 0 if isinstance(node, ast.Constant) else getattr(node, "lineno", 0)
+        if written.isdisjoint(range(getattr(node, "lineno", 0), last + 1)):
             continue
         for name, operator in OPERATORS.items():
             for edited in operator(text, node):
@@ -252,6 +260,25 @@ def _without_a_hunk(parent: Candidate, source: Mapping[str, str]) -> Iterator[st
             reduced = diff.Patch(patch.files[:at] + rest + patch.files[at + 1 :])
             if reduced.files:
                 yield diff.between(source, _without_none({**source, **diff.apply(reduced, source.get)}))
+
+
+def _comment_only(parent: Candidate, source: Mapping[str, str]) -> Iterator[str]:
+    """Yield the vulnerable source with a comment where the parent has its changes, and no change."""
+    for change in diff.parse(parent.diff).files:
+        before = source.get(change.old or "", "")
+        lines = before.split("\n")
+        for hunk in change.hunks:
+            at = min(hunk.old_start + len(hunk.old) // 2, len(lines)) - 1
+            indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+            after = "\n".join(
+                [*lines[:at], f"{indent}# Input is validated before it comes here.", *lines[at:]]
+            )
+            if (
+                _parses(before)
+                and _parses(after)
+                and ast.dump(ast.parse(before)) == ast.dump(ast.parse(after))
+            ):
+                yield diff.between({change.path: before}, {change.path: after})
 
 
 def _without_none(files: Mapping[str, str | None]) -> dict[str, str]:

@@ -12,17 +12,20 @@ import tarfile
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from filelock import FileLock
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from crisol.errors import IndexUnavailable, IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Archive", "unpacked"]
+__all__ = ["Archive", "fits", "unpacked"]
 
 _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
@@ -61,6 +64,18 @@ class Archive:
     name: str
     sha256: str
     root: str = ""
+
+
+@cache
+def fits(archive: str) -> bool:
+    """Return whether this interpreter can import what the archive holds: any source, a wheel for its tags."""
+    if not archive.endswith(".whl"):
+        return True
+    try:
+        *_, tags = parse_wheel_filename(archive)
+    except InvalidWheelFilename:
+        return False
+    return not tags.isdisjoint(sys_tags())
 
 
 def unpacked(archive: Archive, cache: Path) -> Path:
