@@ -23,7 +23,7 @@ false_accepts: float = 0.05  # the largest share of wrong patches that the model
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import compare, ground_truth, plots, tracking
+from crisol.lab import compare, ground_truth, plots, promotion, tracking
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
@@ -86,10 +86,10 @@ run.picture(
 # ML-first trusts a model where it is sure, so a probability has to mean what it says: below the diagonal a variant
 # promises more valid patches than there are.
 #
-# ## The best becomes the champion
+# ## The best becomes the champion, unless the one that holds the title does better
 
 # %%
-compare.promote(run, frame, comparison, seed)
+print(promotion.promote(settings, run, comparison, comparison.best, seed).reason)
 
 # %%
 run.finish()

@@ -6,9 +6,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from crisol import cli
+from crisol.wargame.corpus import COLUMNS, save_table
 from model_data import patches
 
 ROOT = Path(__file__).parents[1]
@@ -61,3 +63,40 @@ def test_data_and_transfer_exclude_each_other(bench: Path, monkeypatch: pytest.M
     path = str(bench / "set.jsonl")
     assert call(monkeypatch, "evaluate", "--data", path, "--train", path, "--test", path) == 64
     assert call(monkeypatch, "evaluate", "--train", path) == 64
+
+
+def test_a_promoted_model_answers_and_a_worse_one_waits(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The champion is served from the registry; with so few vulnerabilities it never decides alone."""
+    variants = "version: 1\nvariants:\n"
+    for name, depth in (("good", 4), ("poor", 1)):
+        few = {"n_estimators": 20, "max_depth": depth, "min_samples_leaf": 1 if depth > 1 else 50}
+        kind = "rich" if depth > 1 else "classic"
+        variants += (
+            f"  {name}: {{description: A forest., model: forest, features: {kind}, parameters: {few}}}\n"
+        )
+    (bench / "experiments" / "variants.yaml").write_text(variants.replace("'", '"'))
+    outcome = {0: "invalid", 1: "valid"}
+    rows = [
+        {"id": p.id, "vulnerability": p.group, "project": p.project, "cwe": "CWE-22", "language": "python"}
+        | {"origin": "hand", "diff": p.diff, "outcome": outcome[p.label], "basic_outcome": outcome[p.label]}
+        | {"reason": "", "basic_reason": "", "seconds": 0.1}
+        for p in patches(30, 8)
+    ]
+    table = pd.DataFrame([dict.fromkeys(COLUMNS, "") | row for row in rows])[list(COLUMNS)]
+    save_table(table, bench / "corpus.parquet")
+    diff = bench / "fix.diff"
+    diff.write_text(patches(1, 1)[0].diff)
+
+    assert call(monkeypatch, "predict", str(diff)) == 69
+    assert "no patch-validity@champion yet" in capsys.readouterr().err.replace("\n", " ")
+    assert call(monkeypatch, "promote", "good", "--data", str(bench / "corpus.parquet")) == 0
+    assert "good is champion" in capsys.readouterr().out
+    assert call(monkeypatch, "promote", "poor", "--data", str(bench / "corpus.parquet")) == 1
+    assert "good stays champion" in capsys.readouterr().out
+    assert call(monkeypatch, "predict", str(diff), "--cwe", "CWE-22", "--json") == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["model"].startswith("good-")
+    assert 0 < answer["probability"] < 1
+    assert "no fewer than 114" in answer["thresholds"]

@@ -23,6 +23,8 @@ __all__ = ["main"]
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 app.add_typer(corpus.app, name="corpus")
 app.command()(model.evaluate)
+app.command()(model.predict)
+app.command()(model.promote)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 

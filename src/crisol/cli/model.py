@@ -1,8 +1,10 @@
-"""Commands about models: measure them on labelled sets."""
+"""Commands about models: measure them, ask one, let another take its place."""
 
 from __future__ import annotations
 
 import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +15,7 @@ from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "predict", "promote"]
 
 _MEASURES = {
     "AP": "average_precision",
@@ -53,6 +55,68 @@ def evaluate(
         print(json.dumps({"data": known, "variants": rows}))  # noqa: T201 - machines read this
         return
     _show(known, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
+
+
+def predict(
+    patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
+    cwe: Annotated[str, typer.Option(help="The weakness that it mends, such as CWE-79.")] = "",
+    model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:  # fmt: skip
+    """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
+    from crisol.diff import parse
+    from crisol.model import Predictor
+
+    try:
+        text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{patch}: {error.strerror}") from None
+    with tempfile.TemporaryDirectory() as folder:
+        if model is None:
+            from crisol.lab.tracking import champion
+
+            model = champion(load_settings(), Path(folder))
+        predictor = Predictor.load(model)
+    found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
+    advice = "wargame it"
+    if serving.accept is not None and found.probability >= serving.accept:
+        advice = "accept"
+    elif serving.reject is not None and found.probability <= serving.reject:
+        advice = "reject"
+    if as_json:
+        known = {"probability": found.probability, "advice": advice, "model": found.model_version}
+        known |= {"features": found.feature_version, "seconds": found.seconds, "thresholds": serving.reason}
+        print(json.dumps(known))  # noqa: T201 - machines read this
+    else:
+        out.print(
+            f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version}\n"
+            f"{advice} ({serving.reason})",
+            markup=False,
+            soft_wrap=True,
+        )
+    raise typer.Exit({"accept": 0, "reject": 1, "wargame it": 2}[advice])
+
+
+def promote(
+    variant: Annotated[str, typer.Argument(help="A variant of experiments/variants.yaml.")],
+    data: Annotated[
+        Path | None, typer.Option(help="A corpus table; default data/cache/corpus.parquet.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
+) -> None:
+    """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
+    from crisol.lab import compare, promotion, tracking
+    from crisol.wargame.corpus import load_table
+
+    settings = load_settings()
+    frame = load_table(data or settings.cache / "corpus.parquet")
+    names = promotion.contenders(settings, variant)
+    with tracking.start(settings, "promote") as run:
+        comparison = compare.compare(frame, seed, names=names)
+        run.metrics(comparison.metrics)
+        result = promotion.promote(settings, run, comparison, variant, seed)
+    out.print(result.reason, markup=False, soft_wrap=True)
+    raise typer.Exit(0 if result.promoted else 1)
 
 
 def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:

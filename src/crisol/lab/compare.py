@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -17,14 +15,14 @@ from crisol.config import Settings, load_settings
 from crisol.errors import ExperimentError
 from crisol.lab.decisions import act
 from crisol.lab.ground_truth import wargames_per_second
-from crisol.lab.tracking import TrackedRun
-from crisol.model import dataset, evaluation, training, variants
+from crisol.model import dataset, evaluation, variants
 from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
+from crisol.model.risk import Threshold, choose_threshold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Comparison", "chosen_variants", "compare", "evaluate_each", "promote", "run"]
+__all__ = ["Comparison", "chosen_variants", "compare", "evaluate_each", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,37 @@ class Comparison:
     """
 
     table: pd.DataFrame
+    patches: tuple[LabelledPatch, ...]
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
+    thresholds: dict[str, Threshold]
+    """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
 
     @property
     def best(self) -> str:
         """The name of the variant with the largest AUC."""
         return str(self.table["variant"].iloc[0])
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """The vulnerability of each patch."""
+        return np.array([patch.group for patch in self.patches])
+
+    @property
+    def risk(self) -> pd.DataFrame:
+        """One row a variant: what risk control allows, and why no more; shares of the patches at hand."""
+        rows = [
+            {
+                "variant": name,
+                "accept_at": found.accept,
+                "reject_at": found.reject,
+                "skipped": found.skipped_share.value,
+                "false_accepts": found.false_accept_rate.value if found.accept is not None else None,
+                "why": found.reason,
+            }
+            for name, found in self.thresholds.items()
+        ]
+        return pd.DataFrame(rows)
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
@@ -89,22 +111,32 @@ def evaluate_each(
 
 
 def compare(
-    frame: pd.DataFrame, seed: int, *, names: Sequence[str] = (), false_accepts: float = 0.05
+    frame: pd.DataFrame,
+    seed: int,
+    *,
+    names: Sequence[str] = (),
+    false_accepts: float = 0.05,
+    alpha: float = 0.02,
+    delta: float = 0.1,
 ) -> Comparison:
     """Evaluate variants on a corpus table; patches without a verdict are left out.
 
     ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
-    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own.
+    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha`` and ``delta`` are those of
+    :func:`crisol.model.risk.choose_threshold`.
     """
     patches = dataset.from_table(frame)
     truth = np.array([patch.label for patch in patches])
     groups = np.array([patch.group for patch in patches])
     rate = wargames_per_second(frame)
     choose = partial(choose_cut, bound=false_accepts)
-    evaluations, rows = [], []
+    evaluations, rows, thresholds = [], [], {}
     for evaluated, _ in evaluate_each(patches, chosen_variants(load_settings(), names), seed):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
+        thresholds[evaluated.name] = choose_threshold(
+            evaluated.probability, truth, groups, alpha=alpha, delta=delta, seed=seed
+        )
         saved = float(decided.mean())
         low, high = evaluated.auc_interval
         rows.append(
@@ -122,19 +154,10 @@ def compare(
         )
     table = pd.DataFrame(rows).sort_values(["auc", "variant"], ascending=[False, True], ignore_index=True)
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
-    return Comparison(pd.concat([table, pd.DataFrame([alone])], ignore_index=True), truth, tuple(evaluations))
+    table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
+    return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds)
 
 
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return the table that compares every variant; see :class:`Comparison` for its columns."""
     return compare(frame, seed).table
-
-
-def promote(tracked: TrackedRun, frame: pd.DataFrame, comparison: Comparison, seed: int) -> str:
-    """Train the best variant on every patch of the table and register it as champion; return its version."""
-    chosen = chosen_variants(load_settings(), [comparison.best])[comparison.best]
-    with tempfile.TemporaryDirectory() as folder:
-        model = training.train(chosen, dataset.from_table(frame), seed=seed)
-        model.save(Path(folder) / "model.skops")
-        tags = {"variant": model.name, "model_version": model.model_version, "seed": str(seed)}
-        return tracked.register(Path(folder), tags)

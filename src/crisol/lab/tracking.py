@@ -32,6 +32,7 @@ from crisol.lab.picture import Picture
 # MLflow reads both once, when it is first imported, and reports home unless they are set.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 
 # MLflow's tables are declared in ways that SQLAlchemy has since deprecated; nothing of ours is in between.
 with warnings.catch_warnings():
@@ -43,10 +44,23 @@ with warnings.catch_warnings():
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
 
-__all__ = ["CHAMPION", "MODEL", "TrackedRun", "champion", "join", "open_store", "start", "ui_command"]
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "MODEL",
+    "TrackedRun",
+    "champion",
+    "holder_tags",
+    "join",
+    "move_alias",
+    "open_store",
+    "start",
+    "ui_command",
+]
 
 MODEL = "patch-validity"
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 
 _OURS = "crisol"
 _LONGEST_VALUE = 6000
@@ -146,10 +160,11 @@ class TrackedRun:
         self.client.log_inputs(self.id, [DatasetInput(dataset, tags)])
         self.tags({f"{name}.content_hash": content_hash})
 
-    def register(self, folder: Path, tags: Mapping[str, str]) -> str:
-        """Store a model's folder and register it as the champion of ``patch-validity``; return its version.
+    def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
+        """Store a model's folder and register it under an alias of ``patch-validity``; return its version.
 
-        A champion that already carries all of ``tags`` stays: training the same model twice makes one version.
+        A holder of the alias that already carries all of ``tags`` stays: training the same model twice makes one
+        version.
         """
         self.client.log_artifacts(self.id, str(folder), "model")
         try:
@@ -157,12 +172,12 @@ class TrackedRun:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
-        known = self._champion()
+        known = _holder(self.client, alias)
         if known is not None and tags.items() <= known.tags.items():
             return str(known.version)
         source = f"{self.artifacts}/model"
         version = self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags))
-        self.client.set_registered_model_alias(MODEL, CHAMPION, version.version)
+        self.client.set_registered_model_alias(MODEL, alias, version.version)
         return str(version.version)
 
     def finish(self, *, failed: bool = False) -> None:
@@ -170,12 +185,6 @@ class TrackedRun:
         if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
             self.alive.release()
-
-    def _champion(self) -> ModelVersion | None:
-        try:
-            return self.client.get_model_version_by_alias(MODEL, CHAMPION)
-        except MlflowException:
-            return None
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
@@ -205,6 +214,20 @@ def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
         run.finish(failed=True)
         raise
     run.finish()
+
+
+def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
+    """Return the tags of the version that holds an alias, such as its variant; None where nothing holds it."""
+    found = _holder(MlflowClient(open_store(settings)), alias)
+    return None if found is None else {str(k): str(v) for k, v in found.tags.items()}
+
+
+def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
+    """Let a registered version hold the alias. Raises :class:`~crisol.errors.StoreError`."""
+    try:
+        MlflowClient(open_store(settings)).set_registered_model_alias(MODEL, alias, version)
+    except MlflowException as error:
+        raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
 
 
 def champion(settings: Settings, folder: Path) -> Path:
@@ -239,6 +262,13 @@ def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
         return str(found.experiment_id)
     location = (settings.runs.resolve() / "artifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
+
+
+def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(MODEL, alias)
+    except MlflowException:
+        return None
 
 
 def _alive(settings: Settings, run_id: str) -> BaseFileLock:

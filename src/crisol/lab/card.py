@@ -1,0 +1,48 @@
+"""The model card: what a user should know before a model is trusted (Mitchell et al., 2019)."""
+
+from __future__ import annotations
+
+from crisol.model.evaluation import Evaluation
+from crisol.model.risk import Threshold
+from crisol.model.training import FittedModel
+from crisol.model.variants import Variant
+
+__all__ = ["card"]
+
+
+def card(model: FittedModel, variant: Variant, evaluation: Evaluation, threshold: Threshold) -> str:
+    """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
+    low, high = evaluation.auc_interval
+    decides = (
+        "It never decides alone." if threshold.accept is threshold.reject is None else "It may decide alone."
+    )
+    return f"""# {model.model_version}
+
+{variant.description}
+
+| | |
+|---|---|
+| training set (SHA-256) | `{model.data}` |
+| patches, vulnerabilities | {model.patches}, {model.groups} |
+| features, seed | version {model.feature_version}, {model.seed} |
+| AUC on unseen vulnerabilities | {evaluation.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} |
+| AUC inside vulnerabilities | {evaluation.auc_inside_groups:.3f} |
+| average precision | {evaluation.average_precision:.3f} |
+| accuracy, of always saying the majority | {evaluation.accuracy:.3f}, {evaluation.majority_accuracy:.3f} |
+| Brier score, expected calibration error | {evaluation.brier:.3f}, {evaluation.calibration_error:.3f} |
+
+## Intended use
+
+Ordering candidate patches, and skipping wargames where the thresholds below allow it. Its probability is that of a wargame
+saying valid, from the diff and the CWE alone.
+
+## When it may decide alone
+
+{decides} Asked for at most {threshold.alpha:.1%} errors with confidence {1 - threshold.delta:.0%} over
+vulnerabilities: {threshold.reason}.
+
+## Limits
+
+It reads neither the source around the diff nor the exploit. Patches that were written to deceive it will; a wargame is the only
+verdict. Other languages and kinds of weakness than those of the training set are an extrapolation: measure first.
+"""

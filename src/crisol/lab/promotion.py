@@ -1,0 +1,154 @@
+"""Who is champion: a challenger takes the title only where it is not worse at what the title is for."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.config import Settings
+from crisol.errors import ModelError
+from crisol.lab.card import card
+from crisol.lab.compare import Comparison, chosen_variants
+from crisol.lab.decisions import act
+from crisol.lab.tracking import CHALLENGER, TrackedRun, holder_tags, move_alias
+from crisol.model import serving, training
+from crisol.model.cut import choose_cut
+
+__all__ = ["Promotion", "contenders", "costs", "not_worse", "promote"]
+
+_BOUND = 0.02
+_PRICE = 20.0
+_MARGIN = 0.005
+_REPEATS = 2000
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Whether the challenger is champion now, and why."""
+
+    promoted: bool
+    reason: str
+
+
+def contenders(settings: Settings, challenger: str) -> list[str]:
+    """Return the names of the variants that a promotion compares: the challenger's and the champion's."""
+    tags = holder_tags(settings) or {}
+    held = tags.get("variant", challenger)
+    return sorted({challenger, held} & {challenger, *chosen_variants(settings, ())})
+
+
+def promote(
+    settings: Settings, tracked: TrackedRun, comparison: Comparison, name: str, seed: int
+) -> Promotion:
+    """Train a variant on every patch of a comparison, register it as challenger, and hold it against the champion.
+
+    Both are judged by their predictions across folds, so on vulnerabilities that they have not seen. The champion's
+    variant must be part of the comparison, else there is nothing to compare and the challenger waits. Raises
+    :class:`~crisol.errors.ModelError` where the compiled form does not agree with the one that it was made from.
+    """
+    tags = holder_tags(settings)
+    version = _register(settings, tracked, comparison, name, seed)
+    if tags is None:
+        move_alias(settings, version)
+        return Promotion(promoted=True, reason=f"{name} is champion, as version {version}: there was none")
+    held = tags.get("variant", "")
+    if held == name:
+        move_alias(settings, version)
+        return Promotion(
+            promoted=True, reason=f"{name} stays champion, now as version {version}, trained on these patches"
+        )
+    if held not in comparison.scores:
+        return Promotion(
+            promoted=False,
+            reason=f"the champion is {held or 'unknown'}, which was not compared; compare it, too",
+        )
+    sides = [
+        (
+            (comparison.scores[one] - comparison.truth) ** 2,
+            costs(comparison.truth, comparison.scores[one], comparison.groups),
+        )
+        for one in (name, held)
+    ]
+    better, reason = not_worse(sides[0], sides[1], comparison.groups, seed=seed)
+    if better:
+        move_alias(settings, version)
+        return Promotion(
+            promoted=True, reason=f"{name} replaces {held} as champion, as version {version}: {reason}"
+        )
+    return Promotion(promoted=False, reason=f"{held} stays champion, {name} waits as challenger: {reason}")
+
+
+def costs(
+    truth: NDArray[np.int_], probability: NDArray[np.float64], groups: NDArray[np.str_]
+) -> NDArray[np.float64]:
+    """Return what each patch costs, in wargames: 1 where one is run, 20 where a wrong patch is accepted without.
+
+    The model decides alone where, on all other vulnerabilities, at most 2 % of either class are decided wrongly.
+    """
+    accepted, decided = act(truth, probability, groups, partial(choose_cut, bound=_BOUND))
+    return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)
+
+
+def not_worse(
+    challenger: tuple[_Floats, _Floats],
+    champion: tuple[_Floats, _Floats],
+    groups: NDArray[np.str_],
+    *,
+    seed: int,
+) -> tuple[bool, str]:
+    """Return whether a challenger may take the title, and the figures; each side is (squared errors, costs).
+
+    Its Brier score must be shown, with confidence 95 %, to be at most 0.005 above the champion's; its cost at the
+    chosen risk, which a few rare accepts decide, must not be shown to be higher. A paired bootstrap in which whole
+    vulnerabilities are drawn.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    size = np.bincount(group).astype(np.float64)
+    drawn = np.random.default_rng(seed).integers(len(size), size=(_REPEATS, len(size)))
+    brier, cost = (
+        np.bincount(group, weights=one - other)[drawn].sum(axis=1) / size[drawn].sum(axis=1)
+        for one, other in zip(challenger, champion, strict=True)
+    )
+    worst, least = float(np.quantile(brier, 0.95)), float(np.quantile(cost, 0.05))
+    reason = (
+        f"Brier score {float((challenger[0] - champion[0]).mean()):+.4f}, at most {worst:+.4f} with confidence 95 % "
+        f"({_MARGIN:+.4f} is allowed); cost {float((challenger[1] - champion[1]).mean()):+.3f} wargames a patch, at "
+        f"least {least:+.3f} (above 0 it is shown to be higher); {len(size)} vulnerabilities"
+    )
+    return worst <= _MARGIN and least <= 0.0, reason
+
+
+def _register(settings: Settings, tracked: TrackedRun, comparison: Comparison, name: str, seed: int) -> str:
+    variant = chosen_variants(settings, [name])[name]
+    model = training.train(variant, comparison.patches, seed=seed)
+    threshold = comparison.thresholds[name]
+    evaluation = next(one for one in comparison.evaluations if one.name == name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        serving.export(
+            model,
+            folder,
+            accept=threshold.accept,
+            reject=threshold.reject,
+            reason=threshold.reason,
+            card=card(model, variant, evaluation, threshold),
+        )
+        gap = serving.difference(model, folder, comparison.patches)
+        if gap > serving.PARITY:
+            raise ModelError(
+                f"{name}: the compiled form differs by {gap:.2g} from the model that it was made from"
+            )
+        tags = {
+            "variant": name,
+            "model_version": model.model_version,
+            "feature_version": model.feature_version,
+            "seed": str(seed),
+        }
+        return tracked.register(folder, tags, CHALLENGER)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+
+from crisol.lab.promotion import costs, not_worse
+
+RNG = np.random.default_rng(0)
+GROUPS = np.repeat(np.arange(60), 10).astype(str)
+TRUTH = RNG.integers(2, size=600)
+
+
+def _sides(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (probability - TRUTH) ** 2, costs(TRUTH, probability, GROUPS)
+
+
+GOOD = _sides(np.clip(0.5 + 0.3 * (2 * TRUTH - 1) + RNG.normal(0, 0.15, 600), 0.01, 0.99))
+POOR = _sides(np.clip(0.5 + 0.05 * (2 * TRUTH - 1) + RNG.normal(0, 0.2, 600), 0.01, 0.99))
+
+
+def test_the_better_replaces_the_worse_and_not_the_other_way_round() -> None:
+    assert not_worse(GOOD, POOR, GROUPS, seed=0)[0]
+    promoted, reason = not_worse(POOR, GOOD, GROUPS, seed=0)
+    assert not promoted
+    assert "60 vulnerabilities" in reason
+
+
+def test_an_equal_challenger_is_not_worse() -> None:
+    assert not_worse(GOOD, GOOD, GROUPS, seed=0)[0]
+
+
+def test_a_challenger_that_accepts_wrong_patches_is_refused_although_its_brier_score_is_better() -> None:
+    dear = (GOOD[0] - 0.01, GOOD[1] + (np.arange(600) % 10 == 0) * 20.0)
+    assert not not_worse(dear, GOOD, GROUPS, seed=0)[0]
+
+
+def test_few_vulnerabilities_prove_nothing() -> None:
+    """Noise around equal quality, on three vulnerabilities, does not show that the challenger is not worse."""
+    some = np.repeat(["a", "b", "c"], 4)
+    noise = np.repeat([0.3, -0.3, 0.02], 4)
+    assert not not_worse((noise, np.zeros(12)), (np.zeros(12), np.zeros(12)), some, seed=0)[0]
+
+
+def test_a_cost_is_a_wargame_or_a_wrong_accept() -> None:
+    probability = np.where(TRUTH == 1, 0.95, 0.05)
+    assert costs(TRUTH, probability, GROUPS).max() == 0.0
+    assert set(np.unique(costs(TRUTH, RNG.random(600), GROUPS))) <= {0.0, 1.0, 20.0}
