@@ -27,7 +27,7 @@ Arm = Annotated[str | None, typer.Option(help="Only the trials of this arm.")]
 ModelVersion = Annotated[str | None, typer.Option(help="Only the trials of this model version.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-_SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
+_SHOWN = ("accuracy", "precision", "recall", "f1", "false_accept_rate")
 
 
 @app.command()
@@ -86,7 +86,8 @@ def results(
     if as_json:
         print(table.to_json(orient="records"))  # noqa: T201 - machines read this
         return
-    out.print(_estimates(table))
+    # A narrow terminal folds the lines; it must not cut an interval short.
+    out.print(_estimates(table), width=max(out.width, 132), crop=False, soft_wrap=True)
     if worst is not None:
         shown = Table(*worst.columns, box=None)
         for row in worst.to_dict("records"):
@@ -200,10 +201,14 @@ def _slice(name: str) -> Slice:
 
 def _estimates(table: pd.DataFrame) -> Table:
     keys = list(table.columns[: list(table.columns).index("n")])
-    shown = Table(*keys, "n", *(name.replace("_", " ") for name in _SHOWN), box=None)
+    shown = Table(box=None)
+    for key in keys:
+        shown.add_column(key, no_wrap=True, overflow="fold")
+    for name in ("n", *_SHOWN):
+        shown.add_column(name.replace("_", " "), justify="right", no_wrap=True)
     for row in table.to_dict("records"):
         cells = (
-            f"{row[name]:.3f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+            f"{row[name]:.2f} [{row[f'{name}_low']:.2f}-{row[f'{name}_high']:.2f}]"
             if row[name] == row[name]
             else "-"
             for name in _SHOWN

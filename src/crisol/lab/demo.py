@@ -75,8 +75,9 @@ def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermi
         ),
         Section(
             "A/B experiment",
-            "Patches of held-out vulnerabilities were sampled; each sampled patch was predicted and wargamed. "
-            "Intervals are at 95 %.",
+            "Patches of held-out vulnerabilities were sampled, those of which the model is unsure always; each sampled "
+            "patch was predicted and wargamed. Estimates are weighted by inverse sampling probability, with intervals "
+            "at 95 %; naive counts the trials alike; whole is what wargaming every patch says.",
             (sheet(_table(trials, "ab_results"), "Model against wargame"),),
             _pictures(trials, ("ab_estimates", "ab_confusion", "ab_trajectory")),
         ),
