@@ -66,6 +66,13 @@ def test_results_are_those_of_the_groups_asked_for(filled: int) -> None:
     assert text.count("wargame: ") == 3
 
 
+def test_a_narrow_terminal_cuts_no_interval_short(filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crisol.cli.ab.out.width", 80, raising=False)
+    text = invoke("ab", "results")
+    assert len(re.findall(r"\d\.\d{3} to \d\.\d{3}", text)) == 12
+    assert "…" not in text
+
+
 def test_two_arms_are_compared(filled: int) -> None:
     found = json.loads(invoke("ab", "compare", "champion", "challenger", "--json"))
     assert found["low"] <= found["difference"] <= found["high"]

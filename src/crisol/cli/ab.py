@@ -27,7 +27,7 @@ Arm = Annotated[str | None, typer.Option(help="Only the trials of this arm.")]
 ModelVersion = Annotated[str | None, typer.Option(help="Only the trials of this model version.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-_SHOWN = ("accuracy", "precision", "recall", "f1", "false_accept_rate")
+_SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
 
 
 @app.command()
@@ -86,8 +86,7 @@ def results(
     if as_json:
         print(table.to_json(orient="records"))  # noqa: T201 - machines read this
         return
-    # A narrow terminal folds the lines; it must not cut an interval short.
-    out.print(_estimates(table), width=max(out.width, 132), crop=False, soft_wrap=True)
+    out.print(_estimates(table, level))
     if worst is not None:
         shown = Table(*worst.columns, box=None)
         for row in worst.to_dict("records"):
@@ -199,19 +198,24 @@ def _slice(name: str) -> Slice:
         raise typer.BadParameter(f"--by {name}: choose from {', '.join(Slice)}, or window alone") from None
 
 
-def _estimates(table: pd.DataFrame) -> Table:
+def _estimates(table: pd.DataFrame, level: float) -> Table:
+    """Lay the measures out below each other: beside each other their intervals fit no terminal."""
     keys = list(table.columns[: list(table.columns).index("n")])
     shown = Table(box=None)
     for key in keys:
-        shown.add_column(key, no_wrap=True, overflow="fold")
-    for name in ("n", *_SHOWN):
-        shown.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+        shown.add_column(key, overflow="fold")
+    for name in ("n", "measure", "estimate", f"{level:.0%} interval"):
+        shown.add_column(name, no_wrap=True)
     for row in table.to_dict("records"):
-        cells = (
-            f"{row[name]:.2f} [{row[f'{name}_low']:.2f}-{row[f'{name}_high']:.2f}]"
-            if row[name] == row[name]
-            else "-"
-            for name in _SHOWN
-        )
-        shown.add_row(*(str(row[key]) for key in keys), str(row["n"]), *cells)
+        group = [*(str(row[key]) for key in keys), str(row["n"])]
+        for name in _SHOWN:
+            known = row[name] == row[name]
+            interval = f"{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}" if known else ""
+            shown.add_row(
+                *group,
+                name.removesuffix("_rate").replace("_", " "),
+                f"{row[name]:.3f}" if known else "-",
+                interval,
+            )
+            group = [""] * len(group)
     return shown
