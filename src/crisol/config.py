@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     postgres_password: SecretStr = SecretStr("")
     ab_test_rate: float = Field(default=0.10, ge=0.0, le=1.0)
     crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
-    crisol_sandbox: Literal["auto", "namespaces", "weak"] = "auto"
+    crisol_sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
 
     @property
     def vulnerabilities(self) -> Path:

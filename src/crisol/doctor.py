@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crisol.errors import SandboxUnavailable
+from crisol.errors import SandboxError, SandboxUnavailable
 from crisol.wargame.sandbox import choose
+from crisol.wargame.sandbox.selfcheck import ATTEMPTS, escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Look at sandbox, stores, package index and cores; each finding takes a moment."""
     try:
         kind = choose(settings.crisol_sandbox).kind
-        yield Finding("sandbox", str(kind), "no wargame runs; --sandbox=weak marks every verdict so")
-    except SandboxUnavailable as error:
+        failed = escapes(kind)
+        found = (
+            f"{kind}, but a script {', '.join(failed)}"
+            if failed
+            else f"{kind}, {len(ATTEMPTS)} escapes refused"
+        )
+        yield Finding(
+            "sandbox", found, "no wargame runs; --sandbox=weak marks every verdict so", ok=not failed
+        )
+    except (SandboxError, SandboxUnavailable) as error:
         yield Finding(
             "sandbox", str(error), "no wargame runs; --sandbox=weak marks every verdict so", ok=False
         )

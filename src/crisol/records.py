@@ -97,7 +97,7 @@ class Phase:
 class Verdict:
     """The truth about one patch: every phase that ran, and what follows from them.
 
-    ``sandbox`` names the isolation that was used (``namespaces`` or ``weak``): a verdict
+    ``sandbox`` names the isolation that was used (``bubblewrap``, ``namespaces`` or ``weak``): a verdict
     reached without isolation says so for ever.
     """
 

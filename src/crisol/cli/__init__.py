@@ -69,7 +69,7 @@ def wargame(
     vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
-    sandbox: Annotated[str, typer.Option(help="auto, namespaces, or weak (no isolation).")] = "",
+    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
 ) -> None:
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 inconclusive, 64 and above for wrong use."""
     from crisol.wargame.referee import open_match

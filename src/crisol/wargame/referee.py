@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from pyflakes import checker, messages
@@ -43,6 +43,7 @@ class Match:
     target: Target
     sandbox: str
     baseline: Phase | None = None
+    warm: bool = False
 
     def judge(self, text: str | bytes) -> Verdict:
         """Wargame one untrusted diff to its end."""
@@ -72,6 +73,10 @@ class Match:
     def _steps(self, text: str | bytes) -> Iterator[Phase]:
         if self.baseline is None:
             self.baseline = _timed(PhaseName.BASELINE, self._baseline)
+        elif not self.warm and self.baseline.reason is None:
+            self.warm = True
+            with suppress(SandboxError):  # a sandbox that fails here says so in the first phase that needs it
+                self.target.warm((*self.vulnerability.povs, *self.vulnerability.checks))
         yield self.baseline
         overlay: dict[str, str | None] = {}
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, overlay))
@@ -164,22 +169,23 @@ def _static(overlay: Mapping[str, str | None], tree: Path, strength: Strength) -
             continue
         before = read_source(tree, name) or ""
         try:
-            parsed = ast.parse(after)
+            ast.parse(after)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return Reason.DOES_NOT_LOAD, f"{name}: {error}"
         if strength is Strength.BASIC:
             if found := tampering(before, after):
                 return Reason.TAMPERS, f"{name}: {found}"
-        elif new := _undefined(parsed) - _undefined(ast.parse(before)):
+        elif new := _undefined(after) - _undefined(before):
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(sorted(new))}"
     return None, ""
 
 
-def _undefined(tree: ast.Module) -> set[str]:
+@lru_cache(maxsize=16)
+def _undefined(text: str) -> frozenset[str]:
     """Return the names that are used but defined nowhere."""
     kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
-    found = checker.Checker(tree).messages
-    return {str(message.message_args[0]) for message in found if isinstance(message, kinds)}
+    found = checker.Checker(ast.parse(text)).messages
+    return frozenset(str(message.message_args[0]) for message in found if isinstance(message, kinds))
 
 
 def _timed(name: PhaseName, step: Callable[[], _Finding], strength: Strength = Strength.BASIC) -> Phase:

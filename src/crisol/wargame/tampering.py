@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import lru_cache
 
 __all__ = ["tampering"]
 
@@ -38,6 +39,7 @@ def tampering(before: str, after: str) -> str | None:
     return f"newly uses {', '.join(added)}" if added else None
 
 
+@lru_cache(maxsize=16)
 def _capabilities(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for node in ast.walk(ast.parse(text)):

@@ -5,7 +5,8 @@
 ...     target.run(Script("pov.py", "import app, sys; sys.exit(app.flawed())", Role.POV))
 """
 
-from crisol.wargame.sandbox.host import Sandbox, Target, choose
-from crisol.wargame.sandbox.protocol import Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.wargame.sandbox.choice import Sandbox, choose
+from crisol.wargame.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.wargame.sandbox.target import Target
 
 __all__ = ["Ending", "Limits", "Role", "Run", "Sandbox", "SandboxKind", "Script", "Target", "choose"]

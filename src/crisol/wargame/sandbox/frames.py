@@ -1,0 +1,69 @@
+"""Frames between the host and the inside of a sandbox: one JSON object and any number of byte strings.
+
+Both sides run this file, the inner one without the rest of the package, so it imports the standard library
+only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the blobs) and
+the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+__all__ = ["MAX_FRAME", "ClosedError", "receive", "send"]
+
+MAX_FRAME = 1 << 30
+"""Bytes; a tree with its dependencies travels as one frame."""
+
+_LENGTH = struct.Struct("!Q")
+
+
+class ClosedError(Exception):
+    """The peer is gone, or does not speak the protocol."""
+
+
+def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    """Write one frame; raises :class:`ClosedError` when nobody listens."""
+    text = json.dumps({**head, "#": [len(blob) for blob in blobs]}).encode()
+    try:
+        channel.sendall(b"".join((_LENGTH.pack(len(text)), text, *blobs)))
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise ClosedError("the peer is gone") from error
+
+
+def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
+    """Read one frame of at most ``limit`` bytes.
+
+    Raises :class:`ClosedError`, or TimeoutError as the socket is set.
+    """
+    (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
+    if size > limit:
+        raise ClosedError(f"a head of {size} bytes")
+    try:
+        head = json.loads(_exactly(channel, size))
+        sizes = [int(each) for each in head.pop("#")]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ClosedError("a head that is not ours") from error
+    if any(each < 0 for each in sizes) or sum(sizes) > limit:
+        raise ClosedError("blobs beyond the limit")
+    return head, [_exactly(channel, each) for each in sizes]
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    filled = 0
+    while filled < size:
+        try:
+            count = channel.recv_into(view[filled:])
+        except ConnectionResetError as error:
+            raise ClosedError("the peer is gone") from error
+        if count == 0:
+            raise ClosedError("the peer is gone")
+        filled += count
+    return bytes(buffer)

@@ -1,0 +1,204 @@
+"""The Linux calls that the standard library lacks, through ctypes: namespaces, mounts, privileges, Landlock.
+
+Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os`` does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import platform
+import socket
+import struct
+
+__all__ = [
+    "CLONE_NEWCGROUP",
+    "CLONE_NEWIPC",
+    "CLONE_NEWNET",
+    "CLONE_NEWNS",
+    "CLONE_NEWPID",
+    "CLONE_NEWUSER",
+    "CLONE_NEWUTS",
+    "bring_up_loopback",
+    "drop_bounding_set",
+    "drop_capabilities",
+    "install_filter",
+    "landlock",
+    "landlock_abi",
+    "mount",
+    "no_new_privileges",
+    "one_arena",
+    "pivot_root",
+    "protect",
+    "set_dumpable",
+    "setns",
+    "unmount",
+    "unshare",
+]
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 4, 22, 24, 38
+_CAPABILITY_VERSION = 0x20080522
+_M_ARENA_MAX = -8
+
+_CALLS = {
+    "x86_64": {"pivot_root": 155, "capset": 126},
+    "aarch64": {"pivot_root": 41, "capset": 91},
+}.get(platform.machine(), {})
+_MOUNT_SETATTR = 442
+_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_libc.mount.argtypes = [
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+]
+_libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong]
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def unshare(flags: int) -> None:
+    """Leave the named namespaces for new ones."""
+    _checked(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def setns(descriptor: int, flags: int) -> None:
+    """Enter the namespaces of the process behind a pidfd."""
+    _checked(_libc.setns(descriptor, flags), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    """Mount; empty strings are passed as null."""
+    words = [word.encode() if word else None for word in (source, target, kind)]
+    _checked(
+        _libc.mount(*words, flags, data.encode() if data else None), f"mount {kind or source} on {target}"
+    )
+
+
+def protect(target: str, *, recursive: bool) -> None:
+    """Make a mount, and with ``recursive`` those below it, read-only, without devices and setuid programs."""
+    attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
+    result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)
+    if result == 0:
+        return
+    if ctypes.get_errno() != errno.ENOSYS:
+        _checked(result, f"protect {target}")
+    # Before Linux 5.12: one mount at a time, and flags that the outer mount carries must be repeated.
+    kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC | 1024 | 2048)
+    mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+
+
+def unmount(target: str) -> None:
+    """Detach a mount; what is open stays usable."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Swap the root of the mount namespace."""
+    _checked(_libc.syscall(_CALLS["pivot_root"], new.encode(), old.encode()), "pivot_root")
+
+
+def no_new_privileges() -> None:
+    """Let no program that is started from here gain anything by being setuid."""
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, None, 0, 0), "no_new_privs")
+
+
+def set_dumpable(*, value: bool) -> None:
+    """Open or close this process's memory and ``/proc`` entries to others of its user."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
+
+
+def drop_bounding_set() -> None:
+    """Let no program started from here hold a capability; what this process holds it keeps."""
+    number = 0
+    while _libc.prctl(_PR_CAPBSET_DROP, number, None, 0, 0) == 0:
+        number += 1
+
+
+def drop_capabilities() -> None:
+    """Give up every capability for good."""
+    head = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    _checked(_libc.syscall(_CALLS["capset"], head, bytes(24)), "capset")
+
+
+def install_filter(program: bytes) -> None:
+    """Put a seccomp filter (an array of ``struct sock_filter``) on this process and its children."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    head = ctypes.create_string_buffer(
+        struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)), struct.calcsize("@HP")
+    )
+    _checked(_libc.prctl(_PR_SET_SECCOMP, 2, ctypes.addressof(head), 0, 0), "seccomp")
+
+
+def landlock_abi() -> int:
+    """Return the kernel's Landlock version, 0 where it has none."""
+    return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
+
+
+def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
+    """Allow reading and executing anything, writing only below ``writable`` and to the ``devices``.
+
+    From version 6 on it also forbids abstract sockets and signals that leave the process tree.
+    """
+    execute, write, read, list_ = 1, 2, 4, 8
+    truncate = 1 << 14 if abi >= 3 else 0
+    everything = (1 << 13) - 1 | (1 << 13 if abi >= 2 else 0) | truncate
+    attributes = struct.pack("=QQQ", everything, 0, 3 if abi >= 6 else 0)
+    size = 24 if abi >= 6 else 8
+    ruleset = _checked(_libc.syscall(_LANDLOCK_CREATE, attributes, size, 0), "landlock")
+    rules = [("/", execute | read | list_)]
+    rules += [(path, everything) for path in writable]
+    rules += [(path, read | write | truncate) for path in devices]
+    try:
+        for path, access in rules:
+            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            try:
+                rule = struct.pack("=Qi", access, place)
+                _checked(_libc.syscall(_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock rule for {path}")
+            finally:
+                os.close(place)
+        _checked(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0), "landlock restrict")
+    finally:
+        os.close(ruleset)
+
+
+def bring_up_loopback() -> None:
+    """Switch on ``lo``, and let no connection linger after its ends are dead."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("16sH22x", b"lo", 0)
+        flags = struct.unpack("16sH22x", fcntl.ioctl(probe, 0x8913, request))[1]
+        fcntl.ioctl(probe, 0x8914, struct.pack("16sH22x", b"lo", flags | 1))
+    try:
+        with open("/proc/sys/net/ipv4/tcp_max_tw_buckets", "w", encoding="ascii") as knob:
+            knob.write("0")
+    except OSError:
+        return
+
+
+def one_arena() -> None:
+    """Keep glibc from reserving address space for each thread, which would count against the memory limit."""
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_ARENA_MAX, 1)

@@ -1,0 +1,74 @@
+"""What of this machine is shown inside a sandbox: the interpreter, the system's libraries, and nothing personal."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Layout", "interpreter", "layout"]
+
+_USERS = "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:1000:1000::/tmp:/bin/sh\n"
+_GROUP = "root:x:0:\nsandbox:x:1000:\n"
+_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+_NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The outer root: read-only ``binds`` and ``links`` as pairs (from, to), and what is made new.
+
+    ``hidden`` are folders inside the binds that appear empty; ``devices`` are bound one by one.
+    """
+
+    binds: tuple[tuple[str, str], ...]
+    hidden: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+    files: dict[str, str]
+    folders: tuple[str, ...] = ("/proc", "/tmp", "/dev/shm", "/target", "/requires", "/layer")  # noqa: S108 - inside
+    devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+    def plain(self) -> dict[str, Any]:
+        """Return the layout as JSON can carry it."""
+        return asdict(self)
+
+
+def interpreter() -> str:
+    """Return the interpreter itself, not a virtual environment's link to it."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    return os.path.realpath(base)
+
+
+@functools.cache
+def layout() -> Layout:
+    """Look at this machine once."""
+    binds, links = [("/usr", "/usr")], [("/tmp", "/var/tmp")]  # noqa: S108 - inside
+    for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+        if Path(name).is_symlink():
+            links.append((str(Path(name).readlink()), name))
+        elif Path(name).is_dir():
+            binds.append((name, name))
+    library = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix})
+    parts = [Path(library), Path(interpreter())]
+    dynamic = sysconfig.get_config_var("LDLIBRARY")
+    folder = sysconfig.get_config_var("LIBDIR")
+    if dynamic and folder:
+        parts += sorted(Path(folder).glob(f"{dynamic}*"))
+    binds += [(str(part), str(part)) for part in parts if not part.is_relative_to("/usr") and part.exists()]
+    binds += [(name, name) for name in ("/etc/ld.so.cache", "/etc/alternatives") if Path(name).exists()]
+    packages = {f"{library}/site-packages", f"{library}/dist-packages", "/usr/lib/python3/dist-packages"}
+    return Layout(
+        binds=tuple(binds),
+        hidden=tuple(sorted(name for name in packages if Path(name).is_dir())),
+        links=tuple(links),
+        files={
+            "/etc/passwd": _USERS,
+            "/etc/group": _GROUP,
+            "/etc/hosts": _HOSTS,
+            "/etc/nsswitch.conf": _NSSWITCH,
+        },
+    )

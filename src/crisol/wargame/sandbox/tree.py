@@ -1,0 +1,122 @@
+"""The files of the target as they lie inside: written once, byte code included, and overlaid for every run.
+
+Runs inside. Nothing here executes a file of the target; compiling untrusted text may crash the compiler, so the
+first compilation happens in a process of its own and all later ones in the keeper of the run that needs them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import shutil
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Places", "change", "copy_changed", "write"]
+
+_MAX_COMPILED = 1 << 19
+
+
+class Places:
+    """Where things are inside: the tree, its dependencies, the layer of one run, and the working folder."""
+
+    def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
+        self.isolated = isolated
+        self.root = root
+        self.target = f"{root}/target"
+        self.layer = f"{root}/layer"
+        self.requires = [f"{root}/requires/{number}" for number in range(requires)]
+        self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
+
+    def of_one_run(self) -> Places:
+        """Return the places of a run without isolation, in a new folder of its own."""
+        own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
+        own.target, own.requires = self.target, self.requires
+        os.makedirs(own.scratch)
+        return own
+
+
+def write(place: str, files: Mapping[str, bytes]) -> None:
+    """Write files with their byte code into an empty folder."""
+    for name, content in files.items():
+        path = f"{place}/{name}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(content)
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        for name, content in files.items():
+            if name.endswith(".py") and (code := _byte_code(content, name)):
+                path = f"{place}/{_cached_name(name)}"
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(code)
+    finally:
+        os._exit(0)
+
+
+def change(
+    overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]
+) -> tuple[dict[str, bytes | None], dict[str, bytes]]:
+    """Return what a run's overlay makes of the tree's files (None: gone), and the byte code that was not known yet.
+
+    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each where the entry
+    says that there is one.
+    """
+    files: dict[str, bytes | None] = {}
+    compiled: dict[str, bytes] = {}
+    blobs = iter(contents)
+    for entry in overlay:
+        name = entry["name"]
+        content = next(blobs) if entry["content"] else None
+        files[name] = content
+        if not name.endswith(".py"):
+            continue
+        cached = _cached_name(name)
+        if entry["compiled"]:
+            files[cached] = next(blobs)
+        elif content is not None and (code := _byte_code(content, name)):
+            files[cached] = compiled[name] = code
+        else:
+            files[cached] = None
+    return files, compiled
+
+
+def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
+    """Copy a tree with some files changed, added or (None) left out."""
+    shutil.copytree(source, place, dirs_exist_ok=True)
+    for name, content in files.items():
+        path = f"{place}/{name}"
+        if os.path.lexists(path):
+            os.unlink(path)
+        if content is not None:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "xb") as file:
+                file.write(content)
+
+
+def _cached_name(name: str) -> str:
+    folder, _, base = name.rpartition("/")
+    cached = f"__pycache__/{base.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
+    return f"{folder}/{cached}" if folder else cached
+
+
+def _byte_code(content: bytes, name: str) -> bytes | None:
+    """Return the content of a .pyc that is used unchecked, or None for what is not Python or very large."""
+    if len(content) > _MAX_COMPILED:
+        return None
+    warnings.simplefilter("ignore")
+    try:
+        code = compile(content, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(content)
+    return head + marshal.dumps(code)
