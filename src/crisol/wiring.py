@@ -8,11 +8,14 @@ from crisol.abtest.journal import Journal, JournaledStore
 from crisol.abtest.store import Switch
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
     from crisol.abtest.store import TrialStore
     from crisol.backends.migrate import Database
     from crisol.config import Settings
 
-__all__ = ["open_database", "open_journaled_trials", "open_trials"]
+__all__ = ["open_database", "open_journaled_trials", "open_trials", "open_workers"]
 
 
 def open_trials(settings: Settings) -> TrialStore:
@@ -50,3 +53,13 @@ def open_database(settings: Settings) -> Database:
     from crisol.backends.postgres import PostgresStore  # noqa: PLC0415 - see above
 
     return PostgresStore(settings.postgres_dsn)
+
+
+def open_workers(scheduler: str) -> AbstractContextManager[Executor]:
+    """Return the workers of the Dask cluster whose scheduler has that address.
+
+    Raises :class:`~crisol.errors.UnavailableError` where it does not answer.
+    """
+    from crisol.backends.dask import open_executor  # noqa: PLC0415 - an optional dependency
+
+    return open_executor(scheduler)

@@ -37,13 +37,16 @@ def build_command(
     output: Annotated[
         Path | None, typer.Option(help="Where the table goes; default data/cache/corpus.parquet.")
     ] = None,
+    scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
     """Judge every candidate of every vulnerability, or go on where a build stopped."""
     from crisol.wargame.corpus import save_table
     from crisol.wargame.vulnerability import find
 
     settings = load_settings()
-    frame = build(find(settings.vulnerabilities, only=only or []), plan(settings, mutants, seed), jobs)
+    frame = build(
+        find(settings.vulnerabilities, only=only or []), plan(settings, mutants, seed), jobs, scheduler
+    )
     save_table(frame, output or _default(settings))
     composition(frame)
 
@@ -147,18 +150,25 @@ def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.crisol_sandbox)
 
 
-def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int) -> pd.DataFrame:
-    """Judge the candidates of the chosen vulnerabilities under a progress bar and return the table, sorted."""
+def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:
+    """Judge the candidates of the chosen vulnerabilities under a progress bar and return the table, sorted.
+
+    With the address of a Dask ``scheduler`` its workers take the place of ``jobs`` processes.
+    """
+    from contextlib import nullcontext
+
     import pandas as pd
 
     from crisol.wargame import corpus
     from crisol.wargame.sandbox import choose
+    from crisol.wiring import open_workers
 
     choose(plan.sandbox)
     frames, missing, count = [], [], 0
-    with progress() as bar:
+    workers = open_workers(scheduler) if scheduler else nullcontext()
+    with workers as executor, progress() as bar:
         task = bar.add_task("wargames", total=len(chosen), note="")
-        for shard in corpus.build(chosen, plan, jobs=jobs):
+        for shard in corpus.build(chosen, plan, jobs=jobs, executor=executor):
             count += len(shard.rows)
             rate = count / max(bar.tasks[0].elapsed or 0.0, 1e-9)
             bar.update(task, advance=1, note=f"{count} candidates, {rate:.0f}/s")
