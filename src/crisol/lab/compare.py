@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from crisol.config import Settings, load_settings
 from crisol.errors import ExperimentError
 from crisol.lab.decisions import act
+from crisol.lab.frontier import frontier, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
 from crisol.model.cut import choose_cut
@@ -22,7 +24,7 @@ from crisol.model.risk import Threshold, choose_threshold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Comparison", "chosen_variants", "compare", "evaluate_each", "run"]
+__all__ = ["Comparison", "as_table", "chosen_variants", "compare", "evaluate_each", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,23 @@ class Comparison:
             for name, found in self.thresholds.items()
         ]
         return pd.DataFrame(rows)
+
+    @property
+    def best_scores(self) -> NDArray[np.float64]:
+        """The out-of-fold probabilities of the best variant."""
+        return self.scores[self.best]
+
+    def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
+        """Return :func:`crisol.lab.frontier.frontier` by variant."""
+        return {
+            name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
+            for name, score in self.scores.items()
+        }
+
+    @property
+    def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Return :func:`crisol.lab.frontier.risk_coverage` by variant."""
+        return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
@@ -156,6 +175,11 @@ def compare(
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
     table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
     return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds)
+
+
+def as_table(rows: Iterable[Any]) -> pd.DataFrame:
+    """Return frozen records as a table, one row each."""
+    return pd.DataFrame([asdict(row) for row in rows])
 
 
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
 from crisol.lab.picture import Picture
 
-__all__ = ["confusion", "curves", "forest", "labels", "picture", "reliability", "trajectory"]
+__all__ = ["confusion", "curves", "forest", "labels", "picture", "reliability", "tradeoff", "trajectory"]
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
 _STYLES = ("-", "--", "-.", ":")
+_Floats = NDArray[np.float64]
 
 
 def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
@@ -160,6 +161,32 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
     axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
     if len(frame):
         axis.legend(fontsize=8, frameon=False, loc="lower right")
+    return figure
+
+
+def tradeoff(
+    frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
+) -> Figure:
+    """Draw false accepts against wargames skipped (left), and errors against coverage (right), one line a model."""
+    figure, (left, right) = _axes(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
+    for index, (name, frame) in enumerate(frontiers.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(
+            left,
+            Curve(frame["skipped"].to_numpy(float), frame["false_accepts_of_skipped"].to_numpy(float)),
+            style,
+        )
+        _line(right, Curve(*coverage[name]), style)
+    left.axhline(bound, color="#777777", linewidth=0.8, linestyle="--")
+    left.plot([0.8], [0.02], marker="*", color="#000000", markersize=9, linestyle="none")
+    left.annotate("aim", (0.8, 0.02), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    left.set(xlabel="wargames skipped (share)", ylabel="false accepts among the skipped (share)", xlim=(0, 1))
+    right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
+    left.legend(fontsize=8, frameon=False)
     return figure
 
 

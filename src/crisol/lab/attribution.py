@@ -1,0 +1,47 @@
+"""Which features move a tree model's answer: exact SHAP values of trees (Lundberg et al., 2020)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from crisol.model import training
+from crisol.model.compiled import compilable
+from crisol.model.features import FEATURES
+from crisol.model.variants import Variant
+from crisol.records import LabelledPatch
+
+__all__ = ["attribution"]
+
+
+def attribution(
+    variant: Variant, patches: Sequence[LabelledPatch], *, seed: int, most: int = 15
+) -> pd.DataFrame:
+    """Return the features with the largest mean absolute SHAP value over the patches, the largest first.
+
+    Columns: feature, group, unit, attribution (in log-odds, for forests in probability), direction (the correlation
+    of value and attribution). A variant that is no tree model gives an empty table.
+    """
+    columns = ["feature", "group", "unit", "attribution", "direction"]
+    model = training.train(variant, patches, seed)
+    if not compilable(model.pipeline[1]):
+        return pd.DataFrame(columns=columns)
+    rows = model.pipeline[0].transform(patches)
+    with warnings.catch_warnings():
+        # What shap loads and LightGBM hands it is deprecated by others; nothing of ours is in between.
+        warnings.simplefilter("ignore")
+        import shap  # noqa: PLC0415 - takes seconds to load, and only this needs it
+
+        values = np.asarray(shap.TreeExplainer(model.pipeline[1]).shap_values(rows))
+    values = values[..., 1] if values.ndim == 3 else values
+    size = np.abs(values).mean(axis=0)
+    found = []
+    for at in np.argsort(-size, kind="stable")[:most]:
+        feature, value, effect = FEATURES[at], rows[:, at], values[:, at]
+        constant = value.std() == 0 or effect.std() == 0
+        direction = 0.0 if constant else float(np.corrcoef(value, effect)[0, 1])
+        found.append((feature.name, feature.group, feature.unit, float(size[at]), direction))
+    return pd.DataFrame(found, columns=columns)
