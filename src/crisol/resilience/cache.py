@@ -1,0 +1,354 @@
+"""Compute once, answer often: an in-process tier over an optional shared one.
+
+>>> import asyncio
+>>> from crisol.records import Prediction
+>>> from crisol.resilience.kinds import PREDICTION
+>>> cache = Cache()
+>>> key = PREDICTION.key("diff --git ...", "CVE-2026-0001", "model-7")
+>>> asyncio.run(cache.get_or_compute(PREDICTION, key, lambda: Prediction(0.9, "model-7", "f1"))).probability
+0.9
+>>> cache.get(PREDICTION, key).probability
+0.9
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+import random
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+from crisol.errors import InputError, IntegrityError, SettingsError, UnavailableError
+from crisol.resilience.lru import OVERHEAD, Entry, KindStats, Lru
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from types import TracebackType
+
+    from crisol.resilience.clock import Clock
+    from crisol.resilience.kinds import Kind
+    from crisol.resilience.tier import SharedTier
+
+__all__ = ["Cache"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class _Flight:
+    """One computation that any number of callers wait for."""
+
+    __slots__ = ("future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        key: bytes,
+        produce: Callable[[], Any],
+        ttl: float,
+        tags: tuple[str, ...],
+        *,
+        refresh: bool,
+    ) -> None:
+        self.kind = kind
+        self.key = key
+        self.produce = produce
+        self.ttl = ttl
+        self.tags = tags
+        self.refresh = refresh
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.stale = False
+        self.trace: TracebackType | None = None
+
+    def land(self, stored: Any) -> None:
+        if not self.future.done():
+            self.future.set_result(stored)
+
+    def crash(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.trace = error.__traceback__
+            self.future.set_exception(error)
+            # Read once, so that a crash nobody waits for any more is not reported by the loop as well.
+            self.future.exception()
+
+
+class Cache:
+    """Typed entries by key, at most ``budget`` bytes of them in this process, for one event loop.
+
+    A life is cut short by up to ``jitter`` (a fraction), so that what was filled together does not end together.
+    An entry used when only ``1 - early`` of its life is left is computed anew in the background. Over a shared
+    ``tier`` a local copy lives for at most ``local_seconds``: so long may a process serve what another one has
+    invalidated. The tier's failures are counted and are misses; a computation's failure reaches all who wait
+    for it and is not kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: int = 64 * 2**20,
+        tier: SharedTier | None = None,
+        local_seconds: float = 60.0,
+        jitter: float = 0.1,
+        early: float = 0.9,
+        clock: Clock = time.monotonic,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        if not (budget >= 0 and 0.0 <= jitter < 1.0 and 0.0 < early <= 1.0 and local_seconds > 0.0):
+            raise SettingsError(
+                f"cache: budget {budget}, jitter {jitter}, early {early} or local_seconds {local_seconds} is out of range"
+            )
+        self._lru = Lru(budget)
+        self._entries = self._lru.entries
+        self._touch = self._entries.move_to_end
+        self._tier = tier
+        self._local_seconds = local_seconds if tier is not None else math.inf
+        self._jitter = jitter
+        self._early = early
+        self._clock = clock
+        self._rng = rng
+        self._now = clock()
+        self._stats: dict[str, KindStats] = {}
+        self._flights: dict[bytes, _Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
+        """Return what this process has under ``key``, else ``default``; asks nobody and computes nothing."""
+        try:
+            entry = self._entries[key]
+        except KeyError:
+            return default
+        now = self._clock()
+        if now < self._now:
+            now = self._now
+        else:
+            self._now = now
+        stats = entry.stats
+        if now >= entry.expires or stats.kind is not kind:
+            return default
+        self._touch(key)
+        stats.hits += 1
+        value: T | None = entry.stored
+        return value if kind.shared else kind.codec.decode(key, entry.stored)
+
+    async def get_or_compute(
+        self,
+        kind: Kind[T],
+        key: bytes,
+        fn: Callable[[], T | Awaitable[T | None] | None],
+        ttl: float | None = None,
+        tags: tuple[str, ...] = (),
+    ) -> T | None:
+        """Return what is cached under ``key`` (see :meth:`Kind.key`), else what ``fn`` gives, and keep that.
+
+        ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn`` runs
+        once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
+        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit.
+        """
+        entry = self._entries.get(key)
+        if entry is not None and entry.stats.kind is kind:
+            now = self._time()
+            if now < entry.expires:
+                self._touch(key)
+                entry.stats.hits += 1
+                if now >= entry.fresh_until and key not in self._flights:
+                    entry.stats.refreshes += 1
+                    self._launch(_Flight(kind, key, fn, self._life(kind, ttl), entry.tags, refresh=True))
+                value: T | None = entry.stored
+                return value if kind.shared else kind.codec.decode(key, entry.stored)
+        flight = self._flights.get(key)
+        if flight is None or flight.kind is not kind:
+            if not isinstance(key, bytes) or len(key) != 32:
+                raise InputError(f"cache key {key!r}: it must be the 32 bytes that kind.key(...) returns")
+            flight = _Flight(kind, key, fn, self._life(kind, ttl), tuple(sorted(set(tags))), refresh=False)
+            self._launch(flight)
+        try:
+            stored: T | None = await asyncio.shield(flight.future)
+        except BaseException as error:
+            if flight.future.done() and not flight.future.cancelled() and flight.future.exception() is error:
+                # All who wait are handed the same object: without this its traceback would grow with each.
+                raise error.with_traceback(flight.trace)  # noqa: B904 - it is the same error, and its own cause
+            raise
+        return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
+
+    async def invalidate(self, tag: str) -> int:
+        """Forget all entries that carry ``tag``, and what is being computed for them; returns how many were here.
+
+        Raises :class:`~crisol.errors.UnavailableError` when the shared tier could not be told; this process has
+        forgotten them all the same.
+        """
+        self._ground(flight for flight in self._flights.values() if tag in flight.tags)
+        count = self._lru.sweep(lambda entry: tag in entry.tags)
+        if self._tier is not None:
+            await self._tier.invalidate(tag)
+        return count
+
+    async def delete(self, key: bytes) -> bool:
+        """Forget one entry; says whether it was here. Raises as :meth:`invalidate` does."""
+        self._ground(flight for flight in self._flights.values() if flight.key == key)
+        found = self._lru.drop(key)
+        if self._tier is not None:
+            await self._tier.delete(key)
+        return found
+
+    async def clear(self) -> int:
+        """Forget everything; returns how many entries were here. Raises as :meth:`invalidate` does."""
+        self._ground(self._flights.values())
+        count = self._lru.sweep(lambda _: True)
+        if self._tier is not None:
+            await self._tier.clear()
+        return count
+
+    async def drain(self) -> None:
+        """Wait for what is written to the shared tier, or refreshed, in the background."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def stats(self) -> list[KindStats]:
+        """Return the live counters, kind by kind."""
+        return list(self._stats.values())
+
+    @property
+    def weight(self) -> int:
+        """What the entries in this process weigh, in bytes."""
+        return self._lru.bytes
+
+    def _time(self) -> float:
+        # A clock that is set back must not lengthen a life.
+        now = self._clock()
+        if now < self._now:
+            return self._now
+        self._now = now
+        return now
+
+    def _life(self, kind: Kind[Any], ttl: float | None) -> float:
+        if ttl is None:
+            return kind.ttl
+        if not 0.0 <= ttl < math.inf:
+            raise InputError(f"ttl: {ttl} is out of range; it must be finite and not negative")
+        return ttl
+
+    def _of(self, kind: Kind[Any]) -> KindStats:
+        stats = self._stats.get(kind.name)
+        if stats is None:
+            stats = self._stats[kind.name] = KindStats(kind)
+        elif stats.kind is not kind:
+            raise InputError(f"kind {kind.name!r} is in use with another record type; keep one Kind per name")
+        return stats
+
+    def _launch(self, flight: _Flight) -> None:
+        stats = self._of(flight.kind)
+        self._flights[flight.key] = flight
+        task = asyncio.create_task(self._fly(flight, stats), name=f"cache-{flight.kind.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _ground(self, flights: Iterable[_Flight]) -> None:
+        for flight in list(flights):
+            flight.stale = True
+            self._flights.pop(flight.key, None)
+
+    async def _fly(self, flight: _Flight, stats: KindStats) -> None:
+        try:
+            ticket = await self._look_up(flight, stats)
+            if ticket is None:
+                return
+            entry, life = await self._produce(flight, stats)
+        except asyncio.CancelledError:
+            flight.future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is passed on to everybody who waits
+            flight.crash(error)
+            if flight.refresh:
+                log.warning("refreshing a %s failed: %s", flight.kind.name, error)
+            return
+        except BaseException as error:
+            flight.crash(error)
+            raise
+        finally:
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+        if self._tier is not None and ticket and life > 0.0 and not flight.stale:
+            await self._tell(stats, self._tier.put(flight.key, flight.tags, entry, life, ticket))
+
+    async def _look_up(self, flight: _Flight, stats: KindStats) -> bytes | None:
+        """Land the flight with what the shared tier has; else return the ticket for putting something there."""
+        if self._tier is None:
+            return b""
+        try:
+            found = await self._tier.get(flight.key, flight.tags)
+        except UnavailableError:
+            stats.errors += 1
+            return b""
+        late = found.remaining < flight.ttl * (1.0 - self._early)
+        if found.entry is None or (flight.refresh and late):
+            return found.ticket
+        try:
+            value = flight.kind.codec.decode(flight.key, found.entry)
+        except IntegrityError:
+            stats.corrupt += 1
+            await self._tell(stats, self._tier.delete(flight.key))
+            return found.ticket
+        stats.shared_hits += 1
+        stored = value if flight.kind.shared else found.entry
+        life = max(found.remaining, 1.0)
+        self._keep(flight, stats, stored, len(found.entry), life, renew=late)
+        flight.land(stored)
+        return None
+
+    async def _produce(self, flight: _Flight, stats: KindStats) -> tuple[bytes, float]:
+        stats.misses += 1
+        value = await _call(flight)
+        kind = flight.kind
+        try:
+            entry = kind.codec.encode(flight.key, value)
+            # What is kept is what the encoding says: no caller can change it, and every process sees the same.
+            kept = kind.codec.decode(flight.key, entry)
+        except (IntegrityError, TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise InputError(
+                f"kind {kind.name!r}: a {type(value).__name__} does not fit its type: {error}"
+            ) from error
+        life = flight.ttl if value is not None else min(flight.ttl, kind.negative_ttl)
+        life *= 1.0 - self._jitter * self._rng()
+        stored = kept if kind.shared else entry
+        self._keep(flight, stats, stored, len(entry), life, renew=False)
+        flight.land(stored)
+        return entry, life
+
+    def _keep(
+        self, flight: _Flight, stats: KindStats, stored: Any, size: int, life: float, *, renew: bool
+    ) -> None:
+        if flight.stale or life <= 0.0:
+            return
+        now = self._time()
+        local = min(life, self._local_seconds)
+        # A copy that ends before its original is not refreshed early: looking it up again is cheap.
+        fresh = now if renew else now + (life * self._early if local == life else local)
+        self._lru.put(flight.key, Entry(stored, stats, size + OVERHEAD, fresh, now + local, tags=flight.tags))
+
+    async def _tell(self, stats: KindStats, telling: Coroutine[Any, Any, None]) -> None:
+        try:
+            await telling
+        except UnavailableError:
+            stats.errors += 1
+
+
+async def _call(flight: _Flight) -> Any:
+    try:
+        value = flight.produce()
+        return await value if inspect.isawaitable(value) else value
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise UnavailableError(
+            f"computing a {flight.kind.name} was cancelled from inside; ask again"
+        ) from None

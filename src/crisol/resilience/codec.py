@@ -1,0 +1,97 @@
+"""Records as bytes and back: msgpack with a schema stamp and a checksum, never pickle.
+
+An entry is ``version(1) schema(4) checksum(8) payload``. The schema stamp is derived from the record's type, so
+a field added or retyped makes old entries unreadable instead of half right; the checksum covers the key too, so an
+entry that sits under another key than its own is not believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from crisol.errors import IntegrityError, SettingsError
+
+__all__ = ["Codec", "is_immutable"]
+
+T = TypeVar("T")
+
+VERSION = b"\x01"
+HEADER = 13
+
+
+class Codec(Generic[T]):
+    """Encode records of ``type_`` (or None, for "there is none"); ``version`` is yours to raise when meanings change.
+
+    Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot describe.
+    """
+
+    def __init__(self, type_: type[T], *, version: int = 1) -> None:
+        try:
+            schema = msgspec.json.encode(msgspec.json.schema(type_), order="deterministic")
+            self._decoder: msgspec.msgpack.Decoder[T | None] = msgspec.msgpack.Decoder(type_ | None)
+        except TypeError as error:
+            raise SettingsError(f"{type_!r} cannot be cached: {error}") from None
+        self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
+        self._stamp = VERSION + hashlib.sha256(b"%d:" % version + schema).digest()[:4]
+
+    def encode(self, key: bytes, value: T | None) -> bytes:
+        """Return the entry for ``value`` under ``key``."""
+        payload = self._encode(value)
+        return self._stamp + _checksum(key, payload) + payload
+
+    def decode(self, key: bytes, entry: bytes) -> T | None:
+        """Return the value of ``entry``.
+
+        Raises :class:`~crisol.errors.IntegrityError` unless it was written whole, for this key, by this schema.
+        """
+        payload = entry[HEADER:]
+        if entry[:5] != self._stamp or entry[5:HEADER] != _checksum(key, payload):
+            raise IntegrityError("entry was damaged, or written for another key or schema")
+        try:
+            return self._decoder.decode(payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise IntegrityError(f"entry does not decode: {error}") from None
+
+
+def _checksum(key: bytes, payload: bytes) -> bytes:
+    return hashlib.blake2b(payload, digest_size=8, key=key).digest()
+
+
+def is_immutable(type_: Any) -> bool:
+    """Say whether values of ``type_`` can be handed to many callers, none of whom can change them.
+
+    >>> is_immutable(tuple[int, ...]), is_immutable(dict[str, int])
+    (True, False)
+    """
+    return _frozen(msgspec.inspect.type_info(type_))
+
+
+def _frozen(info: msgspec.inspect.Type) -> bool:
+    kinds = msgspec.inspect
+    if isinstance(info, kinds.UnionType):
+        return all(_frozen(t) for t in info.types)
+    if isinstance(info, kinds.VarTupleType | kinds.FrozenSetType):
+        return _frozen(info.item_type)
+    if isinstance(info, kinds.TupleType):
+        return all(_frozen(t) for t in info.item_types)
+    if isinstance(info, kinds.StructType):
+        return info.cls.__struct_config__.frozen and all(_frozen(f.type) for f in info.fields)
+    if isinstance(info, kinds.DataclassType):
+        frozen = vars(info.cls)["__dataclass_params__"].frozen
+        return bool(frozen) and all(_frozen(f.type) for f in info.fields)
+    mutable = (
+        kinds.AnyType,
+        kinds.ByteArrayType,
+        kinds.CustomType,
+        kinds.DictType,
+        kinds.ExtType,
+        kinds.ListType,
+        kinds.NamedTupleType,
+        kinds.RawType,
+        kinds.SetType,
+        kinds.TypedDictType,
+    )
+    return not isinstance(info, mutable)

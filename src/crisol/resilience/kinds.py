@@ -1,0 +1,62 @@
+"""What may be cached, for how long: a kind is a name, a record type and a lifetime."""
+
+from __future__ import annotations
+
+import math
+from typing import Generic, TypeVar
+
+from crisol.errors import SettingsError
+from crisol.records import Prediction
+from crisol.resilience.codec import Codec, is_immutable
+from crisol.resilience.keys import digest
+
+__all__ = ["LIFETIMES", "PREDICTION", "Kind"]
+
+T = TypeVar("T")
+
+LIFETIMES = {"prediction": 86_400.0, "confusion_matrix": 300.0, "vulnerability_pattern": 43_200.0}
+
+
+class Kind(Generic[T]):
+    """Entries of one record type. ``ttl`` and ``negative_ttl`` (for None, "there is none") are in seconds.
+
+    ``Kind("confusion_matrix", Confusion)`` takes its lifetime from :data:`LIFETIMES`; other names need a ``ttl``.
+    Raise ``version`` when the meaning of a field changes; a changed field is noticed by itself.
+    """
+
+    __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")
+
+    def __init__(
+        self,
+        name: str,
+        type_: type[T],
+        *,
+        ttl: float | None = None,
+        negative_ttl: float = 5.0,
+        version: int = 1,
+    ) -> None:
+        seconds = LIFETIMES.get(name) if ttl is None else ttl
+        if seconds is None:
+            raise SettingsError(f"kind {name!r}: no ttl; known lifetimes are {', '.join(LIFETIMES)}")
+        if not (0.0 < seconds < math.inf and 0.0 <= negative_ttl < math.inf):
+            raise SettingsError(
+                f"kind {name!r}: ttl {seconds} must be positive, negative_ttl {negative_ttl} not negative"
+            )
+        self.name = name
+        self.ttl = seconds
+        self.negative_ttl = negative_ttl
+        self.version = version
+        self.codec: Codec[T] = Codec(type_, version=version)
+        self.shared = is_immutable(type_)
+        """Whether all callers may be given the same object; otherwise each hit is decoded anew."""
+
+    def key(self, *parts: object) -> bytes:
+        """Return the key of an entry of this kind: 32 bytes, see :func:`~crisol.resilience.keys.digest`.
+
+        What the answer depends on belongs into ``parts``, the model version first of all: then a new model can
+        never be answered by an old entry.
+        """
+        return digest(self.name, self.version, *parts)
+
+
+PREDICTION: Kind[Prediction] = Kind("prediction", Prediction)

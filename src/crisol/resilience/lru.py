@@ -1,0 +1,99 @@
+"""The cache in this process: least recently used goes first, by bytes, not by count."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.resilience.kinds import Kind
+
+__all__ = ["Entry", "KindStats", "Lru"]
+
+# What the process spends on an entry beside its encoded value: the record of it, its key, its place in the order.
+OVERHEAD = 450
+
+
+@dataclass(slots=True)
+class KindStats:
+    """Plain counters of one kind, read at scrape. ``bytes`` and ``entries`` are of this process."""
+
+    kind: Kind[Any]
+    hits: int = 0
+    shared_hits: int = 0
+    misses: int = 0
+    errors: int = 0
+    corrupt: int = 0
+    refreshes: int = 0
+    evictions: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+class Entry:
+    """One value: the record itself where its kind is shared, its encoding otherwise. Times are the clock's."""
+
+    __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
+
+    def __init__(
+        self,
+        stored: Any,
+        stats: KindStats,
+        size: int,
+        fresh_until: float,
+        expires: float,
+        *,
+        tags: tuple[str, ...],
+    ) -> None:
+        self.stored = stored
+        self.stats = stats
+        self.size = size
+        self.fresh_until = fresh_until
+        self.expires = expires
+        self.tags = tags
+
+
+class Lru:
+    """At most ``budget`` bytes of entries, by key."""
+
+    __slots__ = ("budget", "bytes", "entries")
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.bytes = 0
+        self.entries: OrderedDict[bytes, Entry] = OrderedDict()
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Add or replace; one that alone exceeds the budget is left out."""
+        self.drop(key)
+        if entry.size > self.budget:
+            return
+        self.entries[key] = entry
+        self._account(entry, 1)
+        while self.bytes > self.budget:
+            _, oldest = self.entries.popitem(last=False)
+            self._account(oldest, -1)
+            oldest.stats.evictions += 1
+
+    def drop(self, key: bytes) -> bool:
+        """Remove; says whether it was there."""
+        entry = self.entries.pop(key, None)
+        if entry is None:
+            return False
+        self._account(entry, -1)
+        return True
+
+    def sweep(self, doomed: Callable[[Entry], bool]) -> int:
+        """Remove all that are ``doomed``; returns how many."""
+        keys = [key for key, entry in self.entries.items() if doomed(entry)]
+        for key in keys:
+            self.drop(key)
+        return len(keys)
+
+    def _account(self, entry: Entry, sign: int) -> None:
+        self.bytes += sign * entry.size
+        entry.stats.bytes += sign * entry.size
+        entry.stats.entries += sign
