@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+import subprocess
+import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -308,6 +310,29 @@ def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -
     assert "one process at a time" in done
 
 
+def test_a_patient_opener_gets_the_file_once_its_holder_has_died(tmp_path: Path) -> None:
+    """The holder is killed during the first pause; without a pause there is no second attempt."""
+    path = tmp_path / "trials.duckdb"
+    code = f"from crisol.backends.duckdb import DuckDBStore; s = DuckDBStore({str(path)!r}); print('held', flush=True); input()"
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        holder.kill()
+        holder.wait()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreError, match="one process at a time"):
+            DuckDBStore(path, sleep=pause)
+        with closing(DuckDBStore(path, patience=1.0, sleep=pause)) as store:
+            assert not list(store.read())
+    assert len(pauses) == 1
+
+
 def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "trials.duckdb"
     path.write_bytes(b"my thesis" * 1000)
@@ -341,7 +366,4 @@ def test_a_server_that_hangs_or_restarts_costs_an_error_or_nothing(
 
 def run_python(code: str) -> str:
     """Run code in a fresh interpreter and return what it complained of."""
-    import subprocess  # noqa: PLC0415 - only here
-    import sys  # noqa: PLC0415 - only here
-
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["open_database", "open_journaled_trials", "open_trials", "open_workers"]
 
 
-def open_trials(settings: Settings) -> TrialStore:
+def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
     """Return the store of the trials: PostgreSQL where one is configured, else the DuckDB file; close it.
 
     Until somebody flips its switch, A/B testing runs at ``AB_TEST_RATE``; 0 switches it off. Raises
-    :class:`~crisol.errors.StoreError` while another process has the DuckDB file.
+    :class:`~crisol.errors.StoreError` when another process has the DuckDB file and keeps it for ``patience`` seconds.
     """
     # Whoever uses one of them does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
 
-        return DuckDBStore(settings.trials, initial=initial)
+        return DuckDBStore(settings.trials, initial=initial, patience=patience)
     from crisol.backends.postgres import PostgresStore  # noqa: PLC0415 - see above
 
     return PostgresStore(settings.postgres_dsn, initial=initial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,12 @@ _SCHEMA = pa.schema(
 )
 _READ = ", ".join("epoch_us(created_at)" if name == "created_at" else name for name in COLUMNS)
 _FETCH = 10_000
+_PAUSE = 0.1
+
+
+def _held(error: duckdb.Error) -> bool:
+    """Return whether another process has the file."""
+    return isinstance(error, duckdb.IOException) and "lock" in str(error)
 
 
 def _parameter(name: str) -> str:
@@ -51,8 +58,8 @@ def _parameter(name: str) -> str:
 class DuckDBStore:
     """Trials in the file ``path`` (``:memory:`` for none), migrated when it is opened unless ``upgrade`` is False.
 
-    Safe across threads. A second process cannot open the file while this one has it: it gets a
-    :class:`~crisol.errors.StoreError` that says so. Appending many trials at once is far cheaper than one by one.
+    Safe across threads. A second process cannot open the file while this one has it: it waits for ``patience``
+    seconds, then gets a :class:`~crisol.errors.StoreError` that says so. Appending many trials at once is far cheaper than one by one.
     Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
     """
 
@@ -65,6 +72,8 @@ class DuckDBStore:
         initial: Switch | None = None,
         *,
         upgrade: bool = True,
+        patience: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._clock = clock
         self._initial = initial or Switch()
@@ -75,7 +84,16 @@ class DuckDBStore:
         with self._translated():
             # A trial log never needs another file, and a hostile value must not find a way to one.
             options: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
-            self._connection = duckdb.connect(self._where, config=options)
+            for _ in range(round(patience / _PAUSE)):
+                try:
+                    self._connection = duckdb.connect(self._where, config=options)
+                    break
+                except duckdb.IOException as error:
+                    if not _held(error):
+                        raise
+                    sleep(_PAUSE)
+            else:
+                self._connection = duckdb.connect(self._where, config=options)
         try:
             if upgrade:
                 migrate.upgrade(self)
@@ -175,6 +193,6 @@ class DuckDBStore:
             text = str(error)
             if "not a valid DuckDB" in text:
                 raise IntegrityError(f"{self._where} is no DuckDB database: {text}") from error
-            if "lock" in text and isinstance(error, duckdb.IOException):
+            if _held(error):
                 text += "; one process at a time may have a DuckDB file, several share a PostgreSQL (DATABASE_URL)"
             raise StoreError(f"{self._where}: {text}") from error

@@ -33,6 +33,7 @@ from crisol.wiring import open_trials
 __all__ = ["Result", "experiment", "sweep"]
 
 _TICK = dt.timedelta(microseconds=1)
+_PATIENCE = 20.0
 
 
 def experiment(
@@ -105,7 +106,8 @@ class _Meeting:
         key = json.dumps([content_hash(self.frame), self.seed, models, rate, unsure_below, *self.key])
         name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
         design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), unsure_below, f"{self.seed}")
-        with closing(open_trials(self.settings)) as store:
+        # The kernel of a run that was killed outlives it for a moment.
+        with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
             for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
                 pass
             seen = list(store.read(TrialFilter(experiment=name)))
