@@ -41,6 +41,10 @@ run: setup ## the main job: ground truth, models, A/B experiment, report
 test: $(VENV)/.installed-test lint-only ## lint, types, import contract, all tests, notebooks
 	@$(BIN)/python -m pytest
 
+.PHONY: bench
+bench: setup ## wargames a second against fresh processes, fresh sandboxes and bare forks
+	@$(BIN)/python experiments/bench_wargame.py
+
 .PHONY: lint
 lint: $(VENV)/.installed-test lint-only ## lint, types and import contract alone
 

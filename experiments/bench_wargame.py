@@ -1,8 +1,8 @@
-"""How many wargames a second: the zygote against a fresh process, a fresh sandbox and a bare fork.
+"""How many phases a second: zygotes against a fresh process, a fresh sandbox and a bare fork.
 
-Run it as ``python experiments/bench_wargame.py``. Every way runs the same two phases (a PoV and a check) on the
-same patched tree, in turns, so that other load on the machine hits all of them alike; byte code of the tree is
-there for all of them. Times are milliseconds per phase, medians over the rounds.
+Run it as ``python experiments/bench_wargame.py``. Every way executes the same phases (the PoVs and checks that real
+candidates of the arena and the pypi corpus went through) on the same patched trees, in turns, so that other load on the
+machine hits all of them alike; byte code is there for all of them. Figures are sums of each phase's best time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import compileall
 import contextlib
 import json
+import operator
 import os
 import shutil
 import statistics
@@ -18,174 +19,208 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from crisol.wargame.sandbox import Ending, Role, Sandbox, SandboxKind, Script, bubblewrap, choose, seccomp
+from crisol import diff
+from crisol.config import load_settings
+from crisol.errors import CrisolError, SandboxUnavailable
+from crisol.wargame.candidates import candidates, read_source
+from crisol.wargame.sandbox import Ending, Sandbox, Script, Target, bubblewrap, choose, seccomp
 from crisol.wargame.sandbox.layout import interpreter, layout
+from crisol.wargame.sandbox.learning import imports_of
+from crisol.wargame.vulnerability import Vulnerability, find
 
-FILES = {
-    "shop/__init__.py": "from shop.web import handle\n",
-    "shop/web.py": (
-        "import html\nimport json\nimport re\nfrom shop.store import Store\n\n\n"
-        "def handle(query):\n    rows = Store().find(query)\n"
-        "    return '<ul>' + ''.join(f'<li>{row}</li>' for row in rows) + json.dumps(query) + '</ul>'\n"
-    ),
-    "shop/store.py": (
-        "import sqlite3\n\n\nclass Store:\n    def find(self, text):\n        db = sqlite3.connect(':memory:')\n"
-        "        db.execute('create table item (name text)')\n        db.execute(\"insert into item values ('pen')\")\n"
-        "        return [r[0] for r in db.execute(f\"select name from item where name = '{text}'\")]\n"
-    ),
-}
-FIXED = FILES["shop/store.py"].replace(
-    "f\"select name from item where name = '{text}'\"", '"select name from item where name = ?", (text,)'
-)
-POV = Script(
-    "pov.py",
-    "import sys\nimport shop\nsys.exit(0 if 'pen' in shop.handle(\"' or 1=1 --\") else 1)\n",
-    Role.POV,
-)
-CHECK = Script("check.py", "import shop\nassert '<li>pen</li>' in shop.handle('pen')\n", Role.CHECK)
-EXPECTED = ((POV, 1), (CHECK, 0))
-PRELOAD = ("html", "json", "re", "sqlite3")
-
-BARE_FORK = """
-import sys, os, time, json
-import frames, stage, keeper, guest
+BOOT = """
+import os, sys
+sys.path[:0] = {path!r}
+exec({prelude!r}, dict(__name__="prelude"))
+exec(compile({source!r}, {name!r}, "exec"), dict(__name__="__main__", __file__={name!r}))
+"""
+FORKING = """
+import importlib, json, os, sys, traceback
+exec({prelude!r}, dict(__name__="prelude"))
+sys.path[:0] = {requires!r}
 for name in {preload!r}:
-    __import__(name)
-scripts = [(compile(text, name, "exec"), code) for name, text, code in json.loads(sys.argv[2])]
-sys.stdout.write("ready\\n"); sys.stdout.flush()
-for _ in sys.stdin:
-    for script, code in scripts:
-        child = os.fork()
-        if child == 0:
-            sys.path.insert(0, sys.argv[1])
-            status = 0
-            try:
-                exec(script, dict(__name__="__main__"))
-            except SystemExit as error:
-                status = error.code or 0
-            os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
-    sys.stdout.write("done\\n"); sys.stdout.flush()
+    try:
+        importlib.import_module(name)
+    except Exception:
+        pass
+sys.path_importer_cache.clear()
+quiet = os.open(os.devnull, os.O_WRONLY)
+for line in sys.stdin:
+    tree, work, name, source = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        os.chdir(work)
+        sys.path.insert(0, tree)
+        status = 0
+        try:
+            exec(compile(source, name, "exec"), dict(__name__="__main__", __file__=name))
+        except SystemExit as error:
+            status = int(error.code or 0)
+        except BaseException:
+            status = 99
+        os._exit(status)
+    os.waitpid(child, 0)
+    sys.stdout.write("done\\n")
+    sys.stdout.flush()
 """
 
-Way = Callable[[], None]
-"""Runs both phases once and checks what they say."""
+Way = Callable[["Step"], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One phase: a script on a patched tree, which the zygote sees as ``overlay`` and the others as a copy."""
+
+    script: Script
+    overlay: dict[str, bytes | None]
+    tree: Path
 
 
 def main() -> None:
-    """Print the table and the marks; exit 1 when a mark is missed and ``--gate`` is given."""
+    """Print the table of each corpus and the marks; exit 1 when a mark is missed and ``--gate`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--vulnerabilities", type=int, default=6, help="of each corpus")
+    parser.add_argument("--candidates", type=int, default=3, help="of each vulnerability")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--gate", action="store_true", help="exit 1 when a mark is missed")
     options = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-bench-")))
-        vulnerable, patched = _trees(folder)
-        sandbox = choose()
-        zygote = stack.enter_context(_zygote(sandbox, vulnerable))
-        fresh_name, fresh = _fresh(patched)
-        ways: dict[str, Way] = {
-            "plain interpreter": lambda: _plain(patched),
-            fresh_name: fresh,
-            "bare fork": stack.enter_context(_bare_fork(patched)),
-            f"zygote ({sandbox.kind})": zygote,
-        }
-        medians = _measure(ways, options.rounds)
-        for name, milliseconds in medians.items():
-            print(f"{name:32} {milliseconds:8.2f} ms a phase {500 / milliseconds:8.1f} wargames/s")
-        several = _throughput(sandbox, vulnerable, options.rounds)
-    ours = medians[f"zygote ({sandbox.kind})"]
-    marks = {
-        "faster than a fresh sandbox": (medians[fresh_name] / ours, ">=", 4.0),
-        "slower than a bare fork": (ours / medians["bare fork"], "<=", 1.5),
-    }
-    print(f"{'two zygotes side by side':32} {'':20} {several:8.1f} wargames/s")
+    settings = load_settings()
     held = True
-    for name, (value, relation, mark) in marks.items():
-        good = value >= mark if relation == ">=" else value <= mark
-        held &= good
-        print(f"{name:32} {value:8.2f} x (mark {relation} {mark}) {'held' if good else 'MISSED'}")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"milliseconds": medians, "two_zygotes": several}, indent=2) + "\n"
+    for corpus, faster, slower in (("arena", 4.0, 1.5), ("pypi", 2.5, None)):
+        sums: dict[str, float] = defaultdict(float)
+        phases = 0
+        typical: list[float] = []
+        chosen = find(settings.vulnerabilities, corpora=[corpus])
+        for vulnerability in chosen[:: max(1, len(chosen) // options.vulnerabilities)]:
+            try:
+                best = _measure(vulnerability, settings.cache, options.candidates, options.rounds)
+            except CrisolError as error:
+                print(f"{vulnerability.id} is left out: {error}")
+                continue
+            phases += max(len(each) for each in best.values())
+            ours = min((name for name in best if name.startswith("zygote")), key=lambda name: sum(best[name]))
+            if "fresh bubblewrap" in best:
+                typical += map(operator.truediv, best["fresh bubblewrap"], best[ours])
+            for name, times in best.items():
+                sums[name] += sum(times)
+        for name, seconds in sums.items():
+            print(
+                f"{corpus:6} {name:22} {1000 * seconds / phases:8.2f} ms a phase {phases / seconds:8.1f} phases/s"
+            )
+        zygote = min(seconds for name, seconds in sums.items() if name.startswith("zygote"))
+        fresh = sums.get("fresh bubblewrap", float("nan"))
+        held &= fresh / zygote >= faster
+        print(f"{corpus:6} a fresh sandbox takes {fresh / zygote:.2f} x as long (mark: >= {faster})")
+        if typical:
+            print(f"{corpus:6} in the median phase {statistics.median(typical):.2f} x")
+        ratio = zygote / sums["bare fork"]
+        held &= slower is None or ratio <= slower
+        print(
+            f"{corpus:6} a bare fork is {ratio:.2f} x as fast" + (f" (mark: <= {slower})" if slower else "")
         )
     sys.exit(0 if held or not options.gate else 1)
 
 
-def _measure(ways: dict[str, Way], rounds: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for way in ways.values():
-        way()
-    for _ in range(rounds):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            times[name].append((time.perf_counter() - start) * 1000 / len(EXPECTED))
-    return {name: statistics.median(each) for name, each in times.items()}
+def _measure(vulnerability: Vulnerability, cache: Path, count: int, rounds: int) -> dict[str, list[float]]:
+    """Return the best time of every step, in seconds, by way."""
+    tree, requires = vulnerability.vulnerable(cache), vulnerability.requires(cache)
+    scripts = (*vulnerability.povs, *vulnerability.checks)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-bench-")))
+        copied = [_copied(each, folder / f"requires-{number}") for number, each in enumerate(requires)]
+        tops = frozenset(path.stem for each in requires for path in each.iterdir())
+
+        def opened(sandbox: Sandbox, preload: tuple[str, ...] = ()) -> Target:
+            return stack.enter_context(
+                sandbox.target(
+                    tree,
+                    requires=requires,
+                    preload=preload,
+                    prelude=vulnerability.prelude,
+                    limits=vulnerability.limits,
+                )
+            )
+
+        cold = opened(choose())
+        preload = imports_of(cold, scripts, tops)
+        ways: dict[str, Way] = {
+            "plain interpreter": lambda step: _plain(step, copied, vulnerability.prelude),
+            "bare fork": stack.enter_context(_bare_fork(copied, vulnerability.prelude, preload)),
+        }
+        if program := bubblewrap.find():
+            ways["fresh bubblewrap"] = lambda step: _wrapped(program, step, copied, vulnerability.prelude)
+        for kind in ("bubblewrap", "namespaces"):
+            with contextlib.suppress(SandboxUnavailable):
+                target = opened(choose(kind), preload)
+                ways[f"zygote, {kind}"] = lambda step, target=target: _run(target, step)
+        steps = list(_steps(vulnerability, cache, cold, folder, count))
+        best = {name: [float("inf")] * len(steps) for name in ways}
+        for _ in range(rounds):
+            for at, step in enumerate(steps):
+                for name, way in ways.items():
+                    start = time.perf_counter()
+                    way(step)
+                    best[name][at] = min(best[name][at], time.perf_counter() - start)
+    return best
 
 
-def _throughput(sandbox: Sandbox, tree: Path, rounds: int) -> float:
-    """Return the wargames a second of two targets that work at the same time."""
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        ways = [stack.enter_context(_zygote(sandbox, tree)) for _ in range(2)]
-        start = time.perf_counter()
-        list(pool.map(lambda way: [way() for _ in range(rounds)], ways))
-        return 2 * rounds / (time.perf_counter() - start)
+def _steps(
+    vulnerability: Vulnerability, cache: Path, target: Target, folder: Path, count: int
+) -> Iterator[Step]:
+    """Yield the phases that the first candidates go through, each up to its first failure."""
+    tree = vulnerability.vulnerable(cache)
+    for number, candidate in enumerate(islice(candidates(vulnerability, cache, folder / "inbox"), count)):
+        patched = diff.apply(diff.parse(candidate.diff), lambda path: read_source(tree, path))
+        overlay = {name: None if text is None else text.encode() for name, text in patched.items()}
+        copy = _copied(tree, folder / f"tree-{number}", overlay)
+        for script in (*vulnerability.povs, *vulnerability.checks):
+            run = target.run(script, overlay)
+            if run.ending is Ending.TIMEOUT:
+                break
+            yield Step(script, overlay, copy)
+            if run.ending is not Ending.EXITED or run.code != (1 if script in vulnerability.povs else 0):
+                break
 
 
-def _trees(folder: Path) -> tuple[Path, Path]:
-    for name, changed in (("vulnerable", {}), ("patched", {"shop/store.py": FIXED})):
-        for path, text in {**FILES, **changed}.items():
-            (folder / name / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name / path).write_text(text)
-    compileall.compile_dir(folder / "patched", quiet=2)
-    for parent in (folder, *folder.rglob("*")):
-        parent.chmod(0o755 if parent.is_dir() else 0o644)
-    return folder / "vulnerable", folder / "patched"
+def _copied(source: Path, place: Path, overlay: dict[str, bytes | None] | None = None) -> Path:
+    shutil.copytree(source, place)
+    for name, content in (overlay or {}).items():
+        if content is None:
+            (place / name).unlink()
+        else:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(content)
+    compileall.compile_dir(place, quiet=2)
+    place.parent.chmod(0o755)
+    return place
 
 
-@contextlib.contextmanager
-def _zygote(sandbox: Sandbox, tree: Path) -> Iterator[Way]:
-    overlay = {"shop/store.py": FIXED.encode()}
-    with sandbox.target(tree, preload=PRELOAD) as target:
-
-        def way() -> None:
-            for script, code in EXPECTED:
-                run = target.run(script, overlay)
-                assert (run.ending, run.code) == (Ending.EXITED, code), run
-
-        yield way
+def _run(target: Target, step: Step) -> None:
+    target.run(step.script, step.overlay)
 
 
-def _plain(tree: Path) -> None:
-    for script, code in EXPECTED:
-        boot = f"import sys; sys.path.insert(0, {str(tree)!r}); {_executing(script)}"
-        done = subprocess.run([interpreter(), "-I", "-S", "-B", "-c", boot], env={}, check=False)
-        assert done.returncode == code
+def _plain(step: Step, requires: list[Path], prelude: str) -> None:
+    text = _boot(step, [str(step.tree), *map(str, requires)], prelude)
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run(
+            [interpreter(), "-I", "-S", "-B", "-c", text], env={}, cwd=work, check=False, capture_output=True
+        )
 
 
-def _executing(script: Script) -> str:
-    return f"exec(compile({script.source!r}, {script.name!r}, 'exec'), dict(__name__='__main__'))"
+def _boot(step: Step, path: list[str], prelude: str) -> str:
+    return BOOT.format(path=path, prelude=prelude, source=step.script.source, name=step.script.name)
 
 
-def _fresh(tree: Path) -> tuple[str, Way]:
-    """Return a fresh sandbox for each phase: hardened bubblewrap, or our own namespaces where it is missing."""
-    program = bubblewrap.find()
-    if program is None:
-        own = Sandbox(SandboxKind.NAMESPACES)
-
-        def anew() -> None:
-            for script, code in EXPECTED:
-                with own.target(tree) as target:
-                    run = target.run(script)
-                assert (run.ending, run.code) == (Ending.EXITED, code), run
-
-        return "fresh namespaces", anew
+def _wrapped(program: str, step: Step, requires: list[Path], prelude: str) -> None:
+    """Run one phase in a bubblewrap of its own, hardened as ours is."""
     command = [program, "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--as-pid-1"]
     command += ["--clearenv", "--new-session", "--die-with-parent", "--cap-drop", "ALL"]
     shown = layout()
@@ -195,71 +230,45 @@ def _fresh(tree: Path) -> tuple[str, Way]:
         command += ["--symlink", text, place]
     for name in shown.devices:
         command += ["--dev-bind", name, name]
-    command += ["--proc", "/proc", "--size", "67108864", "--tmpfs", "/tmp", "--ro-bind", str(tree), "/target"]  # noqa: S108 - inside
-
-    def wrapped() -> None:
-        for script, code in EXPECTED:
-            reading, writing = os.pipe()
-            os.write(writing, seccomp.script_filter())
-            os.close(writing)
-            boot = f"import sys; sys.path.insert(0, '/target'); {_executing(script)}"
-            python = [interpreter(), "-I", "-S", "-B", "-c", boot]
-            line = [*command, "--seccomp", str(reading), "--chdir", "/tmp", "--", *python]  # noqa: S108 - inside
-            done = subprocess.run(line, env={}, check=False, pass_fds=[reading])
-            os.close(reading)
-            assert done.returncode == code
-
-    return "fresh bubblewrap", wrapped
+    command += ["--proc", "/proc", "--size", "67108864", "--tmpfs", "/tmp", "--size", "67108864"]  # noqa: S108 - inside
+    command += ["--tmpfs", "/dev/shm", "--ro-bind", str(step.tree), "/target"]  # noqa: S108 - inside
+    path = ["/target"]
+    for number, each in enumerate(requires):
+        command += ["--ro-bind", str(each), f"/requires/{number}"]
+        path.append(f"/requires/{number}")
+    reading, writing = os.pipe()
+    os.write(writing, seccomp.script_filter())
+    os.close(writing)
+    python = [interpreter(), "-I", "-S", "-B", "-c", _boot(step, path, prelude)]
+    line = [*command, "--seccomp", str(reading), "--chdir", "/tmp", "--", *python]  # noqa: S108 - inside
+    subprocess.run(line, env={}, check=False, pass_fds=[reading], capture_output=True)
+    os.close(reading)
 
 
 @contextlib.contextmanager
-def _bare_fork(tree: Path) -> Iterator[Way]:
-    """Fork an interpreter that has the zygote's modules loaded, with nothing around the fork at all."""
-    scripts = json.dumps([(script.name, script.source, code) for script, code in EXPECTED])
-    inside = Path(seccomp.__file__).parent.parent.parent.parent
-    stubs = "import sys; " + "".join(
-        f"import crisol.wargame.sandbox.{name} as {name}; sys.modules[{name!r}] = {name}; "
-        for name in ("frames", "kernel", "walls", "stage", "keeper", "guest")
-    )
-    boot = f"import sys; sys.path.insert(0, {str(inside)!r}); import types; {_bare_package()}{stubs}\n" + (
-        BARE_FORK.format(preload=PRELOAD)
-    )
-    process = subprocess.Popen(
-        [interpreter(), "-I", "-S", "-B", "-c", boot, str(tree), scripts],
+def _bare_fork(requires: list[Path], prelude: str, preload: tuple[str, ...]) -> Iterator[Way]:
+    """Fork an interpreter that has the zygote's imports, with nothing around the fork at all."""
+    boot = FORKING.format(prelude=prelude, preload=preload, requires=list(map(str, requires)))
+    with subprocess.Popen(
+        [interpreter(), "-I", "-S", "-B", "-c", boot],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={},
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    talk, listen = process.stdin, process.stdout
-    assert listen.readline() == "ready\n"
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        talk, listen = process.stdin, process.stdout
 
-    def way() -> None:
-        talk.write("go\n")
-        talk.flush()
-        assert listen.readline() == "done\n"
+        def way(step: Step) -> None:
+            with tempfile.TemporaryDirectory() as work:
+                talk.write(json.dumps([str(step.tree), work, step.script.name, step.script.source]) + "\n")
+                talk.flush()
+                listen.readline()
 
-    try:
         yield way
-    finally:
         talk.close()
-        process.wait()
-        listen.close()
-
-
-def _bare_package() -> str:
-    """Return code that makes the sandbox's package importable without what its front door imports."""
-    folder = str(Path(seccomp.__file__).parent)
-    names = {"crisol": "", "crisol.wargame": "", "crisol.wargame.sandbox": folder}
-    return "".join(
-        f"m = types.ModuleType({name!r}); m.__path__ = [{path!r}]; sys.modules[{name!r}] = m; "
-        for name, path in names.items()
-    )
 
 
 if __name__ == "__main__":
-    if shutil.which("true") is None:
-        sys.exit("this benchmark needs a POSIX system")
     main()
