@@ -124,6 +124,29 @@ def test_strict_labels_refuse_an_undefined_name(match: Match) -> None:
     assert verdict.reason is Reason.UNDEFINED_NAME
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sitecustomize.py", "import os\nos._exit(1)\n"),
+        ("conftest.py", "import os\nos._exit(1)\n"),
+        ("pov/1_parent.py", "import sys\nsys.exit(1)\n"),
+        ("checks/1_dots.py", ""),
+        ("sys.py", "def exit(code=0):\n    raise SystemExit(1)\n"),
+    ],
+)
+def test_planted_files_do_not_close_the_flaw(match: Match, name: str, text: str) -> None:
+    """A patch that brings its own PoV, check or start-up file is not valid."""
+    verdict = match.judge(diff.between({}, {name: text or "# nothing\n"}))
+    assert verdict.outcome is Outcome.INVALID, verdict
+
+
+def test_without_isolation_every_verdict_says_so(vulnerability: Vulnerability, tmp_path: Path) -> None:
+    """What was judged in the weak sandbox is marked for ever."""
+    with open_match(vulnerability, choose("weak"), tmp_path) as weak:
+        verdict = weak.judge(patch(RIGHT))
+    assert (verdict.outcome, verdict.sandbox) == (Outcome.VALID, "weak")
+
+
 def test_a_failing_baseline_is_inconclusive(tmp_path: Path) -> None:
     """Where the PoV does not show the flaw on the vulnerable code, nothing is said of any patch."""
     folder = make(tmp_path / "broken-baseline")
