@@ -41,10 +41,6 @@ run: setup ## the main job: ground truth, models, A/B experiment, report
 test: $(VENV)/.installed-test lint-only ## lint, types, import contract, all tests, notebooks
 	@$(BIN)/python -m pytest
 
-.PHONY: bench
-bench: setup ## wargames a second against fresh processes, fresh sandboxes and bare forks
-	@$(BIN)/python experiments/bench_wargame.py
-
 .PHONY: lint
 lint: $(VENV)/.installed-test lint-only ## lint, types and import contract alone
 
@@ -58,6 +54,10 @@ lint-only: $(VENV)/.installed-test
 .PHONY: notebooks
 notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sources
 	@$(BIN)/python -m crisol.lab.pairing notebooks
+
+.PHONY: bench
+bench: $(VENV)/.installed-test ## measure speed, as ratios against named baselines
+	@for script in experiments/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 .PHONY: ui
 ui: setup ## open MLflow on the runs
