@@ -6,6 +6,7 @@ resolved parameters are stored as that run's artifacts; a failing cell leaves al
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ with warnings.catch_warnings():
 __all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
+
+# Parameters are checked by crisol.lab.parameters; papermill's own inspector does not know ``float | None`` and warns.
+logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 class _PrivateKernel(AsyncKernelManager):
