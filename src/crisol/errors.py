@@ -145,9 +145,13 @@ class CircuitOpenError(UnavailableError):
     """A circuit breaker holds the call back."""
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"circuit {name!r} is open; retry in {retry_after:.3f} s")
+        # BaseException.__new__ has kept the arguments already, and a rejection has to be cheap.
         self.name = name
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        # Put together when it is read: most rejections are answered without anybody reading why.
+        return f"circuit {self.name!r} is open; retry in {self.retry_after:.3f} s"
 
 
 class IntegrityError(CrisolError):
