@@ -37,13 +37,16 @@ if TYPE_CHECKING:
         Verdict,
     )
     from crisol.resilience.bucket import Rate, TokenBucket
+    from crisol.resilience.cache import Cache
     from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
+    from crisol.resilience.kinds import Kind
     from crisol.wargame.referee import Match, open_match
     from crisol.wargame.vulnerability import Vulnerability, find, load
     from crisol.wiring import open_trials
 
 __all__ = [
     "BreakerRegistry",
+    "Cache",
     "Candidate",
     "CircuitBreaker",
     "CrisolError",
@@ -52,6 +55,7 @@ __all__ = [
     "Experiment",
     "FittedModel",
     "HashSampler",
+    "Kind",
     "LabelledPatch",
     "Match",
     "Origin",
@@ -96,7 +100,9 @@ _HOMES = {
         "Source", "Strength", "Trial", "Verdict",
     ),
     "resilience.bucket": ("Rate", "TokenBucket"),
+    "resilience.cache": ("Cache",),
     "resilience.guard": ("BreakerRegistry", "CircuitBreaker"),
+    "resilience.kinds": ("Kind",),
     "wargame.referee": ("Match", "open_match"),
     "wargame.vulnerability": ("Vulnerability", "find", "load"),
     "wiring": ("open_trials",),

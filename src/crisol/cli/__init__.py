@@ -161,7 +161,7 @@ def demo(
     out.print(
         "AUC with a 95 % interval over vulnerabilities; saved: wargames that the model made unnecessary;\n"
         "wargames/s: patches that one process decides in a second, the model first.\n"
-        f"report: {result.report}\nMLflow: make ui",
+        f"{result.risk}\nreport: {result.report}\nMLflow: make ui",
         markup=False,
         soft_wrap=True,
     )

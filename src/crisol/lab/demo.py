@@ -28,6 +28,8 @@ class Demo:
 
     table: pd.DataFrame
     report: Path
+    risk: str
+    """What risk control says of the best variant: where it may decide alone, or why it may not."""
 
 
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
@@ -48,7 +50,8 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
-    return Demo(_table(kept["compare_variants"], "variants"), path)
+    table = _table(kept["compare_variants"], "variants")
+    return Demo(table, path, _risk(_table(kept["compare_variants"], "risk"), str(table["variant"].iloc[0])))
 
 
 def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermill.Finished]) -> Report:
@@ -72,6 +75,19 @@ def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermi
             "comes from resampling whole vulnerabilities.",
             (sheet(_table(variants, "variants"), "The variants, best first"),),
             _pictures(variants, ("auc", "roc", "confusion", "reliability")),
+        ),
+        Section(
+            "When the model may decide alone",
+            "Risk control lets a variant skip wargames only where errors are shown to be rare enough on vulnerabilities "
+            "to come; otherwise it abstains and says why. The frontier is of the patches at hand, without a guarantee.",
+            (
+                sheet(_table(variants, "risk"), "What risk control allows, by variant"),
+                sheet(
+                    _table(variants, "ablation"),
+                    "What each group of features brings, AUC on unseen vulnerabilities",
+                ),
+            ),
+            _pictures(variants, ("tradeoff",)),
         ),
         Section(
             "A/B experiment",
@@ -100,6 +116,11 @@ def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermi
         disagreements=_disagreements(_table(trials, "disagreements")),
         provenance=provenance(given, [f"crisol demo --seed {seed}", *commands]),
     )
+
+
+def _risk(table: pd.DataFrame, best: str) -> str:
+    row = table[table["variant"] == best].iloc[0]
+    return f"risk control of {best}: {row['skipped']:.1%} of the wargames may be skipped with a guarantee\n{row['why']}"
 
 
 def _disagreements(frame: pd.DataFrame) -> list[Disagreement]:

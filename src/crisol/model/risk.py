@@ -84,7 +84,7 @@ def choose_threshold(
     return Threshold(
         accept,
         reject,
-        f"accept: {why}; reject: {why_not}",
+        f"accept and reject: {why}" if why == why_not else f"accept: {why}; reject: {why_not}",
         alpha,
         delta,
         skipped,
