@@ -38,7 +38,7 @@ def main() -> None:
         code = app(standalone_mode=False)
     except CrisolError as error:
         err.print(f"[bold red]crisol:[/] {type(error).__name__}: ", end="")
-        err.print(str(error), markup=False)
+        err.print(str(error), markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(130)

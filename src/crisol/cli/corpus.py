@@ -180,6 +180,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
         err.print(
             f"{len(missing)} vulnerabilities left out ({missing[0].missing}); going on with {len(frames)}",
             markup=False,
+            soft_wrap=True,
         )
     frame = pd.concat(frames, ignore_index=True)
     return frame.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
@@ -197,6 +198,7 @@ def composition(frame: pd.DataFrame) -> None:
         f"{counts.get('valid', 0)} valid, {counts.get('invalid', 0)} invalid, "
         f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {basic} pass PoV and checks but fail the strict gate",
         markup=False,
+        soft_wrap=True,
     )
 
 
