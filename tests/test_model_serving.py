@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,13 @@ def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path
     (tmp_path / "serving.json").write_text("[" * 100_000)
     with pytest.raises(ModelError):
         Predictor.load(tmp_path)
+
+
+def test_serving_the_compiled_form_loads_nothing_heavy() -> None:
+    """A service holds the model without scikit-learn, SciPy, pandas and MLflow: workers stay small and start fast."""
+    code = (
+        "import sys, crisol.model.predictor, crisol.abtest.confusion\n"
+        "print(sorted({'sklearn', 'scipy', 'pandas', 'mlflow', 'skops'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from crisol.config import Settings, load_settings
     from crisol.diff import Patch, parse
     from crisol.errors import CrisolError
-    from crisol.model import Evaluation, FittedModel, Predictor, Variant, evaluate, load_variants, train
+    from crisol.model.evaluation import Evaluation, evaluate
+    from crisol.model.predictor import Predictor
+    from crisol.model.training import FittedModel, train
+    from crisol.model.variants import Variant, load_variants
     from crisol.records import (
         Candidate,
         Decision,
@@ -94,7 +97,10 @@ _HOMES = {
     "config": ("Settings", "load_settings"),
     "diff": ("Patch", "parse"),
     "errors": ("CrisolError",),
-    "model": ("Evaluation", "FittedModel", "Predictor", "Variant", "evaluate", "load_variants", "train"),
+    "model.evaluation": ("Evaluation", "evaluate"),
+    "model.predictor": ("Predictor",),
+    "model.training": ("FittedModel", "train"),
+    "model.variants": ("Variant", "load_variants"),
     "records": (
         "Candidate", "Decision", "LabelledPatch", "Origin", "Outcome", "Phase", "PhaseName", "Prediction", "Reason",
         "Source", "Strength", "Trial", "Verdict",

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
-
-from scipy.stats import norm
 
 from crisol.abtest.tally import Cell, Tally
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["METRICS", "Estimate", "Metrics", "metrics", "proportion", "wilson"]
 
 _UNKNOWN = math.nan
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def metrics(tally: Tally, level: float = 0.95) -> Metrics:
 
 def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return Wilson's (1927) score interval of a share seen in ``n`` trials; n need not be whole."""
-    z = float(norm.ppf((1.0 + level) / 2.0))
+    z = _quantile(level)
     centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
     half = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
     # At 0 and 1 the exact bounds are 0 and 1; rounding must not cut the estimate itself off.
@@ -107,7 +107,7 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
 
 
 def _effective_n(hit: Cell, total: Cell, level: float) -> float:
-    pseudo = float(norm.ppf((1.0 + level) / 2.0)) ** 2
+    pseudo = _quantile(level) ** 2
     mean = total.weight_squared / total.weight
     weight = total.weight + pseudo * mean
     share = (hit.weight + pseudo * mean / 2.0) / weight
@@ -138,7 +138,7 @@ def _mcc(tally: Tally, level: float) -> Estimate:
     squares = [cell.weight_squared + mean**2 / 2.0 for cell in cells]
     smooth, gradient = _correlation(weights)
     variance = sum(square * slope**2 for square, slope in zip(squares, gradient, strict=True))
-    half = float(norm.ppf((1.0 + level) / 2.0)) * math.sqrt(variance) / (1.0 - smooth**2)
+    half = _quantile(level) * math.sqrt(variance) / (1.0 - smooth**2)
     low, high = math.tanh(math.atanh(smooth) - half), math.tanh(math.atanh(smooth) + half)
     return Estimate(value, min(low, value), max(high, value), tally.n, total.weight**2 / total.weight_squared)
 
@@ -159,3 +159,8 @@ def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
         tp / root - value * (c + d) / 2.0,
     ]
     return value, slopes
+
+
+def _quantile(level: float) -> float:
+    """Return how many standard deviations an interval of that level reaches to each side."""
+    return _NORMAL.inv_cdf((1.0 + level) / 2.0)

@@ -65,7 +65,7 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
     from crisol.diff import parse
-    from crisol.model import Predictor
+    from crisol.model.predictor import Predictor
 
     try:
         text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()

@@ -11,9 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import FeatureHasher
 
 from crisol.diff import Patch
-from crisol.model.classic import CLASSIC
-from crisol.model.features import FEATURES, measure
 from crisol.model.reading import Reading, open_diff, read
+from crisol.model.rows import columns, numbers
 from crisol.model.text import ngrams
 from crisol.records import LabelledPatch
 
@@ -34,7 +33,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     @property
     def columns(self) -> int:
         """How many of the columns are features."""
-        return len(CLASSIC) if self.classic else len(FEATURES)
+        return columns(classic=self.classic)
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Do nothing, as there is nothing to learn."""
@@ -50,15 +49,13 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self._rows([read(patch, cwe)])
 
     def _rows(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
-        numbers = np.array([measure(reading, self.columns) for reading in readings], dtype=np.float64)
-        # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.
-        numbers = numbers.astype(np.float32).astype(np.float64).reshape(len(readings), self.columns)
+        features = numbers(readings, self.columns)
         if not self.words:
-            return numbers
+            return features
         hasher = FeatureHasher(self.words, input_type="string")
         hashed = hasher.transform(ngrams(reading) for reading in readings).toarray()
         norms = np.linalg.norm(hashed, axis=1, keepdims=True)
-        return np.hstack([numbers, np.divide(hashed, norms, out=hashed, where=norms > 0)])
+        return np.hstack([features, np.divide(hashed, norms, out=hashed, where=norms > 0)])
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

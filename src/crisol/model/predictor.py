@@ -6,14 +6,16 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from crisol.diff import Patch
 from crisol.errors import ModelError
-from crisol.model.matrix import PatchMatrix
+from crisol.model.rows import Rows
 from crisol.model.serving import Served, Serving, open_serving, scorer
-from crisol.model.training import FittedModel, load
 from crisol.records import Prediction
+
+if TYPE_CHECKING:
+    from crisol.model.training import FittedModel
 
 __all__ = ["Predictor"]
 
@@ -39,12 +41,12 @@ class Predictor:
         """
         path = Path(path)
         if not path.is_dir():
-            return cls(load(path))
+            return cls(_fitted(path))
         serving = open_serving(path)
         if serving.sha256:
-            matrix = PatchMatrix(classic=serving.classic)
-            return cls(Served(serving, matrix, scorer(path, serving, matrix.columns)))
-        fitted = load(path / "model.skops")
+            rows = Rows(classic=serving.classic)
+            return cls(Served(serving, rows, scorer(path, serving, rows.columns)))
+        fitted = _fitted(path / "model.skops")
         if fitted.model_version != serving.model_version:
             raise ModelError(f"{path}: model.skops is not the model that serving.json describes")
         return cls(replace(_plain(fitted), serving=serving))
@@ -64,6 +66,12 @@ class Predictor:
             raise ModelError(f"the model {version} answered {score[0]}")
         probability = self._calibrate(float(score[0]))
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
+
+
+def _fitted(path: Path) -> FittedModel:
+    from crisol.model.training import load  # noqa: PLC0415 - whoever has the compiled form needs no scikit-learn
+
+    return load(path)
 
 
 def _plain(model: FittedModel) -> Served:

@@ -13,19 +13,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.diff import Patch
 from crisol.errors import ModelError
 from crisol.model.calibration import Sigmoid
 from crisol.model.features import FEATURE_VERSION
-from crisol.model.matrix import PatchMatrix
-from crisol.model.training import FittedModel
 from crisol.records import LabelledPatch
 
-__all__ = ["PARITY", "Scorer", "Serving", "difference", "export", "open_serving", "scorer"]
+if TYPE_CHECKING:
+    # A service that has the compiled form need not load scikit-learn.
+    from crisol.model.training import FittedModel
+
+__all__ = ["PARITY", "RowMaker", "Scorer", "Serving", "difference", "export", "open_serving", "scorer"]
 
 PARITY = 1e-5
 """The largest difference of a probability that the compiled form may show."""
@@ -61,12 +64,20 @@ class Serving:
         return Sigmoid(self.slope, self.intercept)
 
 
+class RowMaker(Protocol):
+    """Turns a patch into what the model reads."""
+
+    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
+        """Return the matrix of a single patch, shape (1, columns)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
     """A model that is ready to answer, in whichever form."""
 
     serving: Serving
-    matrix: PatchMatrix
+    matrix: RowMaker
     score: Scorer
     """From rows to uncalibrated probabilities of valid."""
 

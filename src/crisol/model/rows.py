@@ -1,0 +1,44 @@
+"""From one patch to the row of numbers that a served model reads; a service needs nothing heavier than NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.diff import Patch
+from crisol.model.classic import CLASSIC
+from crisol.model.features import FEATURES, measure
+from crisol.model.reading import Reading, read
+
+__all__ = ["Rows", "columns", "numbers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Patches to rows of features; ``classic`` keeps only the nine of the original."""
+
+    classic: bool = False
+
+    @property
+    def columns(self) -> int:
+        """How many features a row has."""
+        return columns(classic=self.classic)
+
+    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
+        """Return the matrix of a single patch, shape (1, columns)."""
+        return numbers([read(patch, cwe)], self.columns)
+
+
+def columns(*, classic: bool) -> int:
+    """Return how many features there are."""
+    return len(CLASSIC) if classic else len(FEATURES)
+
+
+def numbers(readings: Sequence[Reading], columns: int) -> NDArray[np.float64]:
+    """Return one row of features a reading, shape (readings, columns)."""
+    rows = np.array([measure(reading, columns) for reading in readings], dtype=np.float64)
+    # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.
+    return rows.astype(np.float32).astype(np.float64).reshape(len(readings), columns)
