@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from crisol.config import Settings
 from crisol.errors import StoreError
-from crisol.lab import tracking
+from crisol.lab import registry, tracking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,15 +57,14 @@ def test_a_run_that_was_joined_is_not_ended_by_the_one_who_joined(settings: Sett
 
 def test_the_last_registered_model_is_the_champion(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no patch-validity@champion yet"):
-        tracking.champion(settings, tmp_path / "out")
+        registry.holder(settings)
     for content in ("one", "two"):
         folder = tmp_path / content
         folder.mkdir()
         (folder / "model.txt").write_text(content)
         with tracking.start(settings, "toy") as run:
             run.register(folder, {"variant": content})
-    (tmp_path / "out").mkdir()
-    assert (tracking.champion(settings, tmp_path / "out") / "model.txt").read_text() == "two"
+    assert (registry.holder(settings) / "model.txt").read_text() == "two"
 
 
 def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ not an error at all but a verdict.
     │   ├── IndexUnavailable        the package index did not give a release
     │   ├── StoreError              a store refused or lost its connection
     │   ├── ModelError              a model cannot be loaded, or does not answer as it was trained to
+    │   ├── Overloaded              a bounded queue is full; ``retry_after`` says how long to wait
     │   └── CircuitOpenError        a breaker holds the call back; ``retry_after`` says how long
     └── IntegrityError              content does not match its hash, checksum or schema (CLI exit 65)
 """
@@ -42,6 +43,7 @@ __all__ = [
     "IntegrityError",
     "MalformedDiff",
     "ModelError",
+    "Overloaded",
     "PatchDoesNotApply",
     "SandboxError",
     "SandboxUnavailable",
@@ -139,6 +141,14 @@ class StoreError(UnavailableError):
 
 class ModelError(UnavailableError):
     """A model cannot be loaded, or does not answer as it was trained to."""
+
+
+class Overloaded(UnavailableError):
+    """A bounded queue is full; whoever comes back after ``retry_after`` seconds may find room."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CircuitOpenError(UnavailableError):

@@ -206,18 +206,20 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the caller is told, by whom, how sure, and what it took.
+    """What the caller is told, by whom, how sure, and why.
 
-    ``timings`` maps each hop to its seconds; ``degraded`` names the dependencies that were missing.
+    ``advisory`` marks a mere guess: no wargame was run, and nobody set a threshold that this prediction passes.
+    ``degraded`` names the dependencies that were missing when it was made.
     """
 
     outcome: Outcome
     source: Source
     confidence: float
     reason: Reason | None = None
+    detail: str = ""
     prediction: Prediction | None = None
     verdict: Verdict | None = None
-    timings: dict[str, float] = field(default_factory=dict)
+    advisory: bool = False
     degraded: tuple[str, ...] = ()
 
 

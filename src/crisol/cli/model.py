@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -71,12 +70,11 @@ def predict(
         text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{patch}: {error.strerror}") from None
-    with tempfile.TemporaryDirectory() as folder:
-        if model is None:
-            from crisol.lab.tracking import champion
+    if model is None:
+        from crisol.lab.registry import holder
 
-            model = champion(load_settings(), Path(folder))
-        predictor = Predictor.load(model)
+        model = holder(load_settings())
+    predictor = Predictor.load(model)
     found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
     advice = "wargame it"
     if serving.accept is not None and found.probability >= serving.accept:

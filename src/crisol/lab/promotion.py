@@ -15,7 +15,8 @@ from crisol.errors import ModelError
 from crisol.lab.card import card
 from crisol.lab.compare import Comparison, chosen_variants
 from crisol.lab.decisions import act
-from crisol.lab.tracking import CHALLENGER, TrackedRun, holder_tags, move_alias
+from crisol.lab.registry import CHALLENGER
+from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import serving, training
 from crisol.model.cut import choose_cut
 

@@ -28,6 +28,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from crisol.config import Settings
 from crisol.errors import StoreError
 from crisol.lab.picture import Picture
+from crisol.lab.registry import CHAMPION, MODEL
 
 # MLflow reads both once, when it is first imported, and reports home unless they are set.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -45,11 +46,7 @@ with warnings.catch_warnings():
     from mlflow.exceptions import MlflowException
 
 __all__ = [
-    "CHALLENGER",
-    "CHAMPION",
-    "MODEL",
     "TrackedRun",
-    "champion",
     "holder_tags",
     "join",
     "move_alias",
@@ -58,9 +55,6 @@ __all__ = [
     "ui_command",
 ]
 
-MODEL = "patch-validity"
-CHAMPION = "champion"
-CHALLENGER = "challenger"
 
 _OURS = "crisol"
 _LONGEST_VALUE = 6000
@@ -228,21 +222,6 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
         MlflowClient(open_store(settings)).set_registered_model_alias(MODEL, alias, version)
     except MlflowException as error:
         raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
-
-
-def champion(settings: Settings, folder: Path) -> Path:
-    """Copy the champion's model folder into ``folder`` and return where it is.
-
-    Raises :class:`~crisol.errors.StoreError` where no model was registered yet.
-    """
-    client = MlflowClient(open_store(settings))
-    try:
-        version = client.get_model_version_by_alias(MODEL, CHAMPION)
-        return Path(client.download_artifacts(str(version.run_id), "model", str(folder)))
-    except MlflowException as error:
-        raise StoreError(
-            f"no {MODEL}@{CHAMPION} yet; `crisol run experiments/compare_variants.yaml` makes one"
-        ) from error
 
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:

@@ -24,7 +24,7 @@ from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.wargame.candidates import candidates, read_source
 from crisol.wargame.intake import identity
 from crisol.wargame.mutants import mutants
-from crisol.wargame.referee import Match, open_match
+from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
 from crisol.wargame.sandbox import choose
 from crisol.wargame.vulnerability import Vulnerability, load
 
@@ -44,7 +44,6 @@ __all__ = [
     "save_table",
 ]
 
-REFEREE_VERSION = "2"
 COLUMNS = (
     "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
     "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",

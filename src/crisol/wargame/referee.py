@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from crisol.wargame.vulnerability import Vulnerability
 
-__all__ = ["Match", "open_match"]
+__all__ = ["REFEREE_VERSION", "Match", "open_match"]
+
+REFEREE_VERSION = "2"
+"""Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
 _Finding = tuple[Reason | None, str]

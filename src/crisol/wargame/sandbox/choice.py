@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +74,16 @@ def choose(kind: str = "auto") -> Sandbox:
     return Sandbox(wanted)
 
 
-@functools.cache
+_proven: set[SandboxKind] = set()
+
+
 def problem(kind: SandboxKind) -> str:
-    """Say why this machine cannot run that kind of sandbox, by running it once; empty when it can."""
+    """Say why this machine cannot run that kind of sandbox, by running it; empty when it can.
+
+    Success is remembered; what was missing is looked for again at every call.
+    """
+    if kind in _proven:
+        return ""
     if kind is not SandboxKind.WEAK and sys.platform != "linux":
         return f"it needs Linux, and this is {sys.platform}"
     if kind is SandboxKind.BUBBLEWRAP and bubblewrap.find() is None:
@@ -89,4 +95,7 @@ def problem(kind: SandboxKind) -> str:
         return str(error)
     finally:
         target.close()
-    return "" if run.ending is Ending.EXITED else f"a probe ended as {run.ending}: {run.stderr.strip()}"
+    if run.ending is not Ending.EXITED:
+        return f"a probe ended as {run.ending}: {run.stderr.strip()}"
+    _proven.add(kind)
+    return ""
