@@ -19,6 +19,14 @@ class Settings(BaseSettings):
     ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to 1.
     Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST``
     trials live in a DuckDB file. Nothing else changes when they are set.
+
+    The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
+    ``CRISOL_READS=token`` asks for it on reads, too. ``CRISOL_ALLOWED_HOSTS`` and ``CRISOL_TRUSTED_PROXIES`` are
+    lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``.
+    ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
+    each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
+    of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
+    workers sum up their metrics.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -33,6 +41,24 @@ class Settings(BaseSettings):
     ab_test_rate: float = Field(default=0.10, ge=0.0, le=1.0)
     crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
     crisol_sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    crisol_host: str = "127.0.0.1"
+    port: int = Field(default=8026, ge=0, le=65535)
+    crisol_api_token: SecretStr | None = None
+    crisol_reads: Literal["open", "token"] = "open"
+    crisol_allowed_hosts: str = ""
+    crisol_trusted_proxies: str = ""
+    crisol_rate_limits: str = ""
+    crisol_body_limit: int = Field(default=1 << 20, ge=1024, le=16 << 20)
+    crisol_cache_mb: int = Field(default=32, ge=0, le=65536)
+    crisol_wargames: int = Field(default=0, ge=0, le=256)
+    crisol_wargame_line: int = Field(default=64, ge=1, le=100_000)
+    crisol_ab_mode: Literal["shadow", "blocking"] = "shadow"
+    crisol_accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
+    crisol_reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
+    crisol_model: Path | None = None
+    crisol_metrics: Path | None = None
 
     @property
     def vulnerabilities(self) -> Path:

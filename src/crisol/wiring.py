@@ -2,20 +2,66 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crisol.abtest.journal import Journal, JournaledStore
 from crisol.abtest.store import Switch
+from crisol.resilience.bucket import Bucket, Rate, TokenBucket
+from crisol.resilience.cache import Cache
+from crisol.resilience.policy import CACHE
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
     from crisol.abtest.store import TrialStore
     from crisol.backends.migrate import Database
     from crisol.config import Settings
+    from crisol.resilience.guard import BreakerRegistry
 
-__all__ = ["open_database", "open_journaled_trials", "open_trials", "open_workers"]
+__all__ = ["Shared", "open_database", "open_journaled_trials", "open_shared", "open_trials", "open_workers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workers of a service have in common where Redis is configured, and each to itself elsewhere.
+
+    ``ping`` answers when Redis does; None without Redis.
+    """
+
+    cache: Cache
+    buckets: Mapping[str, Bucket]
+    ping: Callable[[], Awaitable[object]] | None = None
+
+
+@asynccontextmanager
+async def open_shared(
+    settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
+) -> AsyncIterator[Shared]:
+    """Hold the cache and the buckets of every rate open, behind the ``cache`` breaker where they are in Redis.
+
+    Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that is none; one that does not answer makes
+    every lookup a miss and every limit local to the process.
+    """
+    budget = settings.crisol_cache_mb << 20
+    breaker = breakers.create("cache", CACHE)
+    if settings.redis_url is None:
+        yield Shared(Cache(budget=budget), {name: TokenBucket(rate) for name, rate in rates.items()})
+        return
+    from crisol.backends.redis import RedisBucket, RedisTier, connect  # noqa: PLC0415 - only where configured
+
+    client = connect(settings.redis_url)
+    try:
+        yield Shared(
+            Cache(budget=budget, tier=RedisTier(client, breaker=breaker)),
+            {name: RedisBucket(client, rate, breaker=breaker) for name, rate in rates.items()},
+            client.ping,
+        )
+    finally:
+        await client.aclose()
 
 
 def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:

@@ -1,0 +1,88 @@
+"""The service from the command line: one worker in this process, or several behind one port."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crisol.cli.console import err
+from crisol.config import load_settings
+from crisol.errors import SettingsError
+
+if TYPE_CHECKING:
+    import socket
+
+    from crisol.config import Settings
+
+
+def serve(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes behind one port; more than one need REDIS_URL and PostgreSQL.")] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on; default CRISOL_HOST, 127.0.0.1.")] = "",
+    port: Annotated[int, typer.Option(min=-1, max=65535, help="Port; 0 takes a free one; default PORT, 8026.")] = -1,
+) -> None:  # fmt: skip
+    """Serve validation over HTTP until interrupted."""
+    from crisol.service.app import Application
+    from crisol.service.embedded import listen
+    from crisol.service.logs import configure_logging
+
+    wishes: dict[str, object] = ({"crisol_host": host} if host else {}) | (
+        {"port": port} if port >= 0 else {}
+    )
+    settings = load_settings().model_copy(update=wishes)
+    # What is wrong is said here, once, and not by every worker.
+    Application(settings)
+    if workers > 1 and (settings.redis_url is None or settings.postgres_dsn is None):
+        raise SettingsError(
+            f"{workers} workers share limits, cache and trials through REDIS_URL and DATABASE_URL (or POSTGRES_HOST); "
+            "set both, or serve with one worker"
+        )
+    configure_logging(settings.log_level)
+    with listen(settings.crisol_host, settings.port) as listener:
+        name = f"[{settings.crisol_host}]" if ":" in settings.crisol_host else settings.crisol_host
+        err.print(f"http://{name}:{listener.getsockname()[1]}", markup=False)
+        if workers == 1:
+            _serve_here(settings, listener)
+        else:
+            _serve_many(settings, listener, workers)
+
+
+def _serve_here(settings: Settings, listener: socket.socket) -> None:
+    import gc
+
+    import uvicorn
+
+    from crisol.service.app import Application
+    from crisol.service.embedded import configure
+
+    application = Application(settings)
+    gc.collect()
+    # What is loaded now stays: a collection need not walk it again.
+    gc.freeze()
+    try:
+        uvicorn.Server(configure(application)).run(sockets=[listener])
+    except SystemExit:
+        # uvicorn's way to say that the lifespan failed; the application knows why.
+        if application.failure is not None:
+            raise application.failure from None
+        raise
+    finally:
+        gc.unfreeze()
+
+
+def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> None:
+    """Start the workers, start those anew that die, and stop them all."""
+    from uvicorn.supervisors import Multiprocess
+
+    from crisol.service.embedded import configure
+
+    with tempfile.TemporaryDirectory(prefix="crisol-metrics-") as folder:
+        os.environ |= {
+            "CRISOL_HOST": settings.crisol_host,
+            "CRISOL_METRICS": str(settings.crisol_metrics or Path(folder)),
+        }
+        config = configure("crisol.service.app:from_environment", factory=True, workers=workers)
+        Multiprocess(config, sockets=[listener]).run()

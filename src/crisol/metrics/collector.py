@@ -1,0 +1,124 @@
+"""From slots to what Prometheus scrapes.
+
+>>> from crisol.metrics.names import RATE_LIMITS
+>>> metrics = Metrics()
+>>> metrics.counter(RATE_LIMITS, "ml-first", "allowed").add()
+>>> b'requests_total{endpoint="ml-first",result="allowed"} 1.0' in metrics.render("")[0]
+True
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
+
+from crisol.metrics.names import FAMILIES, MetricKind
+from crisol.metrics.slots import Counter, Histogram, Slots, Snapshot, others
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from prometheus_client.core import Metric
+
+    from crisol.metrics.names import Family
+
+__all__ = ["Metrics"]
+
+_Values = dict[tuple[str, ...], list[float]]
+
+
+class Metrics:
+    """The numbers of one worker, and at scrape those of all workers that share ``folder``.
+
+    Take a counter or a histogram once and keep it: finding it again is what costs. Numbers that others count
+    already are watched: read at every scrape, and every ten seconds for the scrapes of other workers.
+    """
+
+    def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
+        self._folder = folder
+        self._slots = Slots(folder, worker)
+        self._watched: list[tuple[int, Callable[[], float]]] = []
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def counter(self, family: Family, *labels: str) -> Counter:
+        """Return the counter of these labels."""
+        return Counter(self._slots.values, self._place(family, labels, MetricKind.COUNTER))
+
+    def histogram(self, family: Family, *labels: str) -> Histogram:
+        """Return the histogram of these labels."""
+        return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
+
+    def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
+        """Show what ``read`` returns, as a gauge of this worker or as a counter, whichever the family is."""
+        if family.kind is MetricKind.HISTOGRAM:
+            raise TypeError(f"{family.name} is a histogram: observe it")
+        self._watched.append((self._place(family, labels, family.kind), read))
+
+    def refresh(self) -> None:
+        """Read what is watched."""
+        for slot, read in self._watched:
+            self._slots.values[slot] = read()
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the exposition and its content type, in the newest format that the scraper accepts."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family, as prometheus-client asks for it."""
+        self.refresh()
+        snapshots = [self._slots.snapshot()]
+        if self._folder is not None:
+            snapshots += others(self._folder, self._slots.name)
+        found: defaultdict[str, _Values] = defaultdict(dict)
+        for snapshot in snapshots:
+            _merge(found, snapshot)
+        for name, values in sorted(found.items()):
+            yield _metric(FAMILIES[name], values)
+
+    def _place(self, family: Family, labels: tuple[str, ...], kind: MetricKind) -> int:
+        if family.kind is not kind or len(labels) != len(family.labels):
+            raise TypeError(f"{family.name} is a {family.kind} with the labels {family.labels}, not {labels}")
+        width = len(family.bounds) + 2 if kind is MetricKind.HISTOGRAM else 1
+        return self._slots.place(family.name, labels, width)
+
+
+def _merge(found: defaultdict[str, _Values], snapshot: Snapshot) -> None:
+    for (name, labels), values in snapshot.values.items():
+        family = FAMILIES.get(name)
+        if family is None:
+            continue
+        if family.kind is MetricKind.GAUGE:
+            # What a dead worker held, it holds no more.
+            if snapshot.alive:
+                found[name][*labels, snapshot.worker] = list(values)
+            continue
+        sums = found[name].setdefault(labels, [0.0] * len(values))
+        if len(sums) == len(values):
+            for index, value in enumerate(values):
+                sums[index] += value
+
+
+def _metric(family: Family, values: _Values) -> Metric:
+    if family.kind is MetricKind.COUNTER:
+        counter = CounterMetricFamily(family.name.removesuffix("_total"), family.help, labels=family.labels)
+        for labels, (value,) in sorted(values.items()):
+            counter.add_metric(labels, value)
+        return counter
+    if family.kind is MetricKind.GAUGE:
+        gauge = GaugeMetricFamily(family.name, family.help, labels=(*family.labels, "worker"))
+        for labels, (value,) in sorted(values.items()):
+            gauge.add_metric(labels, value)
+        return gauge
+    histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+    for labels, (total, *counts) in sorted(values.items()):
+        edges = [*map(repr, family.bounds), "+Inf"]
+        histogram.add_metric(labels, list(zip(edges, itertools.accumulate(counts), strict=True)), total)
+    return histogram

@@ -1,0 +1,149 @@
+"""Numbers in memory, or in a file that other processes read: what a counter costs is one addition."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import secrets
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["CAPACITY", "Counter", "Histogram", "Slots", "Snapshot", "others"]
+
+CAPACITY = 4096
+_BYTES = CAPACITY * 8
+
+
+class Counter:
+    """A number that only grows. Not safe across threads: it belongs to the event loop."""
+
+    __slots__ = ("_slot", "_values")
+
+    def __init__(self, values: memoryview[float], slot: int) -> None:
+        self._values = values
+        self._slot = slot
+
+    def add(self, n: float = 1.0) -> None:
+        """Count ``n`` more."""
+        self._values[self._slot] += n
+
+
+class Histogram:
+    """How often values fell below each bound. Not safe across threads: it belongs to the event loop."""
+
+    __slots__ = ("_bounds", "_slot", "_values")
+
+    def __init__(self, values: memoryview[float], slot: int, bounds: Sequence[float]) -> None:
+        self._values = values
+        self._slot = slot
+        self._bounds = bounds
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        values, slot = self._values, self._slot
+        values[slot] += value
+        # Bounds are inclusive, as in Prometheus.
+        values[slot + 1 + bisect_left(self._bounds, value)] += 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one worker's slots hold: values by (family, labels). ``alive`` says whether its process still runs."""
+
+    worker: str
+    alive: bool
+    values: dict[tuple[str, tuple[str, ...]], tuple[float, ...]]
+
+
+class Slots:
+    """A worker's numbers: in this process, or in ``folder``, where every worker's scrape finds all of them.
+
+    ``<name>.values`` is an array of doubles that is mapped into memory; ``<name>.names`` says line by line what
+    they are. A worker that dies leaves both behind, so what it counted stays counted.
+    """
+
+    def __init__(self, folder: Path | None, worker: str) -> None:
+        self.worker = worker
+        self._next = 0
+        self._names: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
+        self._file = None
+        self.name = f"{worker}-{os.getpid()}-{secrets.token_hex(4)}"
+        if folder is None:
+            self.values = memoryview(bytearray(_BYTES)).cast("d")
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{self.name}.values").open("w+b") as file:
+            file.truncate(_BYTES)
+            self.values = memoryview(mmap.mmap(file.fileno(), _BYTES)).cast("d")
+        self._file = (folder / f"{self.name}.names").open("w", encoding="utf-8")
+        self._write({"pid": os.getpid(), "worker": worker})
+
+    def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
+        """Return the first of ``width`` slots that belong to these labels, the same at every call.
+
+        Raises ``RuntimeError`` when there are none left: labels are ours, never a client's, so they cannot run out.
+        """
+        known = self._names.get((family, labels))
+        if known is not None:
+            return known[0]
+        slot = self._next
+        if slot + width > CAPACITY:
+            raise RuntimeError(f"{family}{labels}: no slots left for another set of labels")
+        self._next += width
+        self._names[family, labels] = slot, width
+        self._write({"family": family, "labels": labels, "slot": slot, "width": width})
+        return slot
+
+    def snapshot(self) -> Snapshot:
+        """Return this worker's own numbers."""
+        found = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
+        return Snapshot(self.worker, alive=True, values=found)
+
+    def _write(self, entry: dict[str, object]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+
+def others(folder: Path, own: str) -> Iterator[Snapshot]:
+    """Yield what the other workers' files hold; a file that is torn or foreign yields what of it makes sense."""
+    for names in sorted(folder.glob("*.names")):
+        if names.stem == own:
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            yield _read(names)
+
+
+def _read(names: Path) -> Snapshot:
+    with names.with_suffix(".values").open("rb") as file:
+        values = memoryview(file.read(_BYTES).ljust(_BYTES, b"\0")).cast("d")
+    head, *lines = names.read_text(encoding="utf-8", errors="replace").splitlines() or ["{}"]
+    about = json.loads(head)
+    pid, worker = int(about.get("pid", 0)), str(about.get("worker", "?"))
+    found: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {}
+    for line in lines:
+        # A line that was being written when its process died has no end.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            slot, width = int(entry["slot"]), int(entry["width"])
+            labels = tuple(str(label) for label in entry["labels"])
+            if slot >= 0 and width > 0 and slot + width <= CAPACITY:
+                found[str(entry["family"]), labels] = tuple(values[slot : slot + width])
+    return Snapshot(worker, _runs(pid), found)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0

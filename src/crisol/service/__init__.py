@@ -1,0 +1,1 @@
+"""Validation as a service: guarded, observed, and hard to abuse."""

@@ -1,0 +1,140 @@
+"""How good the model is in production, as far as the trials tell: asked rarely, remembered for five minutes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from crisol.abtest.confusion import METRICS, metrics
+from crisol.abtest.store import TrialFilter, utc_now
+from crisol.abtest.tally import Slice, Tally
+from crisol.errors import InputError
+from crisol.resilience.kinds import Kind
+from crisol.service.schemas import AccuracyReport, EstimateReport, TrialReport
+from crisol.service.trials import EXPERIMENT
+
+if TYPE_CHECKING:
+    from crisol.service.core import Service
+
+__all__ = ["Accuracy"]
+
+_RANGE = re.compile(r"([1-9][0-9]{0,4})([mhd])", re.ASCII)
+_MINUTES = {"m": 1, "h": 60, "d": 1440}
+_CELLS: tuple[Literal["tp", "fp", "fn", "tn"], ...] = ("tp", "fp", "fn", "tn")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    groups: tuple[tuple[str, Tally], ...]
+    seconds: float
+    """Since the epoch: when it was asked."""
+
+
+CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
+
+
+class Accuracy:
+    """Answers about the trials of one service; raises what the store raises, behind the ``database`` breaker."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._breaker = service.breakers["database"]
+
+    async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
+        """Return the estimates of a time range such as ``90m``, ``24h`` or ``7d``, or ``all``."""
+        found = await self._tallies(time_range, model_version, None)
+        return _report(dict(found.groups).get("", Tally()), time_range, model_version, found.seconds)
+
+    async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
+        """Return the same for each group."""
+        found = await self._tallies(time_range, model_version, by)
+        return {
+            name: _report(tally, time_range, model_version, found.seconds) for name, tally in found.groups
+        }
+
+    async def recent(self, limit: int) -> list[TrialReport]:
+        """Return the latest trials of the last thirty days, newest first."""
+        since = utc_now() - dt.timedelta(days=30)
+
+        def work() -> list[TrialReport]:
+            last = list(self._service.trials.store.read(TrialFilter(experiment=EXPERIMENT, since=since)))
+            return [
+                TrialReport(
+                    created_at=trial.created_at,
+                    vulnerability=trial.vulnerability,
+                    cwe=trial.cwe,
+                    patch=trial.patch,
+                    model_version=trial.model_version,
+                    probability=trial.probability,
+                    outcome=trial.outcome,
+                    reason=trial.reason,
+                    correct=trial.correct,
+                    sampling_probability=trial.sampling_probability,
+                )
+                for trial in reversed(last[-limit:])
+            ]
+
+        return await self._breaker.call(asyncio.to_thread, work)
+
+    async def _tallies(self, time_range: str, model_version: str | None, by: Slice | None) -> _Grouped:
+        span = _span(time_range)
+
+        async def compute() -> _Grouped:
+            now = utc_now()
+            where = TrialFilter(
+                experiment=EXPERIMENT,
+                model_version=model_version,
+                since=None if span is None else now - span,
+            )
+            slices = () if by is None else (by,)
+            tallies = await self._breaker.call(
+                asyncio.to_thread, self._service.trials.store.tallies, where, slices
+            )
+            groups = tuple((key[0] if key else "", tally) for key, tally in tallies.items())
+            return _Grouped(groups, now.timestamp())
+
+        key = CONFUSION.key(time_range, model_version, by)
+        found = await self._service.shared.cache.get_or_compute(CONFUSION, key, compute, tags=("trials",))
+        assert found is not None
+        return found
+
+
+def _span(text: str) -> dt.timedelta | None:
+    if text == "all":
+        return None
+    match = _RANGE.fullmatch(text)
+    minutes = int(match[1]) * _MINUTES[match[2]] if match else 0
+    if not 0 < minutes <= 3653 * 1440:
+        raise InputError(f"time_range {text!r}: write minutes, hours or days such as 90m, 24h or 7d, or all")
+    return dt.timedelta(minutes=minutes)
+
+
+def _report(tally: Tally, time_range: str, model_version: str | None, asked: float) -> AccuracyReport:
+    found = metrics(tally)
+    return AccuracyReport(
+        time_range=time_range,
+        model_version=model_version,
+        trials=tally.n + tally.inconclusive,
+        inconclusive=tally.inconclusive,
+        confusion={cell: getattr(tally, cell).n for cell in _CELLS},
+        weighted={cell: getattr(tally, cell).weight for cell in _CELLS},
+        metrics={
+            name: EstimateReport(
+                value=_known(estimate.value),
+                low=_known(estimate.low),
+                high=_known(estimate.high),
+                n=estimate.n,
+                effective_n=estimate.effective_n,
+            )
+            for name, estimate in ((name, getattr(found, name)) for name in METRICS)
+        },
+        as_of=dt.datetime.fromtimestamp(asked, dt.UTC),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

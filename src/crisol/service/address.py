@@ -1,0 +1,96 @@
+"""Who is asking: the peer's address, or what a trusted proxy says it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+
+from crisol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+__all__ = ["TrustedProxies", "client_address"]
+
+_HOPS = 16
+_FORWARDED_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The networks whose word about ``X-Forwarded-For`` is taken; by default nobody's."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> TrustedProxies:
+        """Read addresses and networks with commas. Raises :class:`~crisol.errors.SettingsError` that names the wrong one."""
+        networks = []
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            try:
+                networks.append(ip_network(entry, strict=False))
+            except ValueError:
+                raise SettingsError(
+                    f"CRISOL_TRUSTED_PROXIES: {entry!r} is neither an address nor a network such as 10.0.0.0/8"
+                ) from None
+        return cls(tuple(networks))
+
+    def trusts(self, address: IPv4Address | IPv6Address) -> bool:
+        """Return whether that address is a proxy's."""
+        return any(address.version == network.version and address in network for network in self.networks)
+
+
+def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
+    """Return the client as a bucket knows it: an IPv4 address, an IPv6 network of /64, or ``unknown``.
+
+    ``X-Forwarded-For`` is read from right to left, as long as the speaker is a trusted proxy. The first address
+    that is not one is the client; an entry that is no address ends the walk at the proxy that sent it.
+    """
+    client = scope.get("client")
+    peer = "unknown" if client is None else str(client[0])
+    if not trusted.networks:
+        return _bucket_of(peer)
+    address = _address(peer)
+    if address is None or not trusted.trusts(address):
+        return _bucket_of(peer)
+    # Several header lines are one list (RFC 9110, 5.3).
+    line = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    hops = line[-_FORWARDED_BYTES:].decode("latin-1").split(",")
+    if len(line) > _FORWARDED_BYTES:
+        # The first entry may have been cut in half.
+        del hops[0]
+    for hop in list(reversed(hops))[:_HOPS]:
+        found = _address(hop.strip())
+        if found is None:
+            break
+        address = found
+        if not trusted.trusts(address):
+            break
+    return _bucket_of(str(address))
+
+
+@lru_cache(maxsize=4096)
+def _bucket_of(text: str) -> str:
+    address = _address(text)
+    if address is None:
+        return "unknown"
+    if isinstance(address, IPv6Address):
+        # Whoever has one address of a /64 has them all.
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

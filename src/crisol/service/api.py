@@ -1,0 +1,281 @@
+"""The routes that are not hot: FastAPI carries and documents them, and documents the hot ones beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from fastapi import FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+
+from crisol.abtest.store import Switch
+from crisol.abtest.tally import Slice
+from crisol.errors import CrisolError
+from crisol.resilience.lru import KindStats
+from crisol.service.accuracy import Accuracy
+from crisol.service.documents import add_hot_routes
+from crisol.service.health import Health, Report, alive
+from crisol.service.page import add_page
+from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
+from crisol.service.schemas import (
+    AbResults,
+    AbStatus,
+    AccuracyReport,
+    BreakerReport,
+    CacheReport,
+    EnableAb,
+    Invalidate,
+    Invalidated,
+    KindReport,
+    Stats,
+    TrialReport,
+)
+
+if TYPE_CHECKING:
+    from crisol.metrics import Metrics
+    from crisol.service.core import Service
+    from crisol.service.hot import HotRoutes
+
+__all__ = ["api"]
+
+_Range = Annotated[
+    str,
+    Query(
+        pattern=r"^(all|[1-9][0-9]{0,4}[mhd])$",
+        description="minutes, hours or days up to now, such as 90m, 24h or 7d; or all",
+        examples=["24h"],
+    ),
+]
+_Version = Annotated[
+    str | None, Query(pattern=r"^[ -~]{1,128}$", description="one model version; all of them if left out")
+]
+
+
+def api(service: Service, hot: HotRoutes, metrics: Metrics) -> FastAPI:
+    """Return the application of one worker, to be put behind the walls."""
+    app = FastAPI(
+        title="Crisol",
+        description="Whether a candidate patch closes a vulnerability: a model where it is sure, else a wargame.",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+    )
+    _answer_errors(app)
+    _health(app, service)
+    _metrics(app, metrics)
+    _accuracy(app, service)
+    _switch(app, service)
+    _cache(app, service, hot)
+    _breakers(app, service)
+    add_page(app)
+    add_hot_routes(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Give every failure the one form that all answers have."""
+
+    def wrong_input(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        where = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:8])
+        return _problem(request, Problem(422, "; ".join(where)))
+
+    def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CrisolError)
+        return _problem(request, problem_of(error))
+
+    def found(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return _problem(request, error)
+
+    def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        allow = (error.headers or {}).get("Allow")
+        return _problem(request, Problem(error.status_code, str(error.detail), allow=allow))
+
+    def late(request: Request, _: Exception) -> Response:
+        return _problem(request, Problem(503, "something this needs did not answer in time", retry_after=5.0))
+
+    def bug(request: Request, _: Exception) -> Response:
+        return _problem(request, OUR_FAILURE)
+
+    app.add_exception_handler(RequestValidationError, wrong_input)
+    app.add_exception_handler(CrisolError, ours)
+    app.add_exception_handler(Problem, found)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(TimeoutError, late)
+    app.add_exception_handler(Exception, bug)
+
+
+def _problem(request: Request, problem: Problem) -> Response:
+    content, headers = document(problem, request.scope.get("crisol.request_id", ""))
+    response = Response(content, problem.status)
+    response.raw_headers[:] = headers
+    return response
+
+
+def _health(app: FastAPI, service: Service) -> None:
+    health = Health(service)
+
+    @app.get("/health", tags=["health"])
+    async def liveness() -> dict[str, str]:
+        """Say that the process answers."""
+        return alive()
+
+    @app.get(
+        "/health/detailed",
+        tags=["health"],
+        responses={200: {"content": {"application/json": {"schema": msgspec.json.schema(Report)}}}},
+    )
+    async def detailed() -> Response:
+        """Say how every part is; 503 where one is unhealthy."""
+        report = await health.report()
+        status = 503 if report.status == "unhealthy" else 200
+        return Response(msgspec.json.encode(report), status, media_type="application/json")
+
+
+def _metrics(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+    async def scrape(request: Request) -> Response:
+        """Return the numbers of all workers, for Prometheus."""
+        content, kind = metrics.render(request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": kind})
+
+
+def _accuracy(app: FastAPI, service: Service) -> None:
+    accuracy = Accuracy(service)
+
+    @app.get("/wargaming/ml/accuracy", tags=["model"])
+    async def accuracy_of_model(time_range: _Range = "24h", model_version: _Version = None) -> AccuracyReport:
+        """Return the confusion matrix of model against wargame, and what follows from it, with intervals."""
+        return await accuracy.report(time_range, model_version)
+
+    @app.get("/wargaming/ml/stats", tags=["model"])
+    async def stats() -> Stats:
+        """Return which model is in use, when it may decide alone, and what the wargames do."""
+        brain, referees = service.validator.brain, service.referees.stats
+        serving = None if brain.predictor is None else brain.predictor.serving
+        return Stats(
+            model_version=None if serving is None else serving.model_version,
+            feature_version=None if serving is None else serving.feature_version,
+            accept_at=brain.thresholds.accept,
+            reject_at=brain.thresholds.reject,
+            thresholds=brain.thresholds.reason,
+            wargames_done=referees.done,
+            wargames_waiting=referees.waiting,
+            wargames_rejected=referees.rejected,
+            mean_wargame_seconds=referees.mean_seconds,
+            uptime_seconds=service.uptime,
+        )
+
+    @app.get("/wargaming/ab-testing/results", tags=["A/B testing"])
+    async def results(
+        time_range: _Range = "24h",
+        model_version: _Version = None,
+        by: Annotated[Literal["model_version", "cwe", "band", "day", "hour"] | None, Query()] = None,
+    ) -> AbResults:
+        """Return the same estimates by group."""
+        if by is None:
+            return AbResults(by=None, groups={"all": await accuracy.report(time_range, model_version)})
+        return AbResults(by=by, groups=await accuracy.by(Slice(by), time_range, model_version))
+
+    @app.get("/wargaming/ab-testing/trials", tags=["A/B testing"])
+    async def trials(limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[TrialReport]:
+        """Return the latest trials, newest first."""
+        return await accuracy.recent(limit)
+
+
+def _switch(app: FastAPI, service: Service) -> None:
+    @app.get("/wargaming/ab-testing/status", tags=["A/B testing"])
+    async def status() -> AbStatus:
+        """Return the switch and the queue."""
+        return _ab_status(service)
+
+    @app.post("/wargaming/ab-testing/enable", tags=["A/B testing"])
+    async def enable(wish: EnableAb) -> AbStatus:
+        """Sample patches of which the model is sure, at a rate; all workers follow within ten seconds."""
+        now = service.trials.switch
+        rate = wish.rate if wish.rate is not None else now.rate or 0.1
+        await service.trials.flip(Switch(enabled=True, rate=rate, salt=wish.salt or now.salt))
+        return _ab_status(service)
+
+    @app.post("/wargaming/ab-testing/disable", tags=["A/B testing"])
+    async def disable() -> AbStatus:
+        """Sample nothing."""
+        now = service.trials.switch
+        await service.trials.flip(Switch(enabled=False, rate=now.rate, salt=now.salt))
+        return _ab_status(service)
+
+
+def _ab_status(service: Service) -> AbStatus:
+    switch, shadow, kept = service.trials.switch, service.trials.shadow, service.trials.stats
+    return AbStatus(
+        enabled=switch.enabled,
+        rate=switch.rate,
+        mode=service.settings.crisol_ab_mode,
+        queued=shadow.queued,
+        running=shadow.running,
+        dropped=shadow.dropped,
+        stored=kept.stored,
+        journaled=kept.journaled,
+        lost=kept.lost,
+    )
+
+
+def _cache(app: FastAPI, service: Service, hot: HotRoutes) -> None:
+    cache = service.shared.cache
+
+    @app.get("/wargaming/cache/stats", tags=["cache"])
+    async def stats() -> CacheReport:
+        """Return hits, misses and sizes by kind."""
+        kinds = cache.stats()
+        hits = sum(one.hits + one.shared_hits for one in kinds)
+        asked = hits + sum(one.misses for one in kinds)
+        return CacheReport(
+            shared_tier=service.shared.ping is not None,
+            entries=len(cache),
+            bytes=cache.weight,
+            hit_ratio=hits / asked if asked else None,
+            kinds=[_kind(one) for one in kinds],
+        )
+
+    @app.post("/wargaming/cache/invalidate", tags=["cache"])
+    async def invalidate(wish: Invalidate) -> Invalidated:
+        """Forget a key, a tag or everything; other workers follow within a minute, at once where Redis is shared."""
+        await hot.forget()
+        if wish.tag is not None:
+            return Invalidated(entries=await cache.invalidate(wish.tag))
+        if wish.key is not None:
+            return Invalidated(entries=int(await cache.delete(bytes.fromhex(wish.key))))
+        return Invalidated(entries=await cache.clear())
+
+
+def _kind(stats: KindStats) -> KindReport:
+    names = ("hits", "shared_hits", "misses", "errors", "corrupt", "evictions", "entries", "bytes")
+    return KindReport(kind=stats.kind.name, **{name: getattr(stats, name) for name in names})
+
+
+def _breakers(app: FastAPI, service: Service) -> None:
+    def report(name: str) -> BreakerReport:
+        found = service.breakers[name].snapshot()
+        fields: dict[str, Any] = {field: getattr(found, field) for field in BreakerReport.model_fields}
+        return BreakerReport(**fields | {"state": found.state.value})
+
+    @app.get("/wargaming/breakers", tags=["breakers"])
+    async def breakers() -> list[BreakerReport]:
+        """Return the circuit breakers of this worker."""
+        return [report(one.name) for one in service.breakers]
+
+    @app.post("/wargaming/breakers/{name}/reset", tags=["breakers"])
+    async def reset(
+        name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["cache"])],
+    ) -> BreakerReport:
+        """Close a breaker of this worker and forget what it has seen."""
+        try:
+            service.breakers[name].reset()
+        except KeyError:
+            known = ", ".join(one.name for one in service.breakers)
+            raise Problem(404, f"no breaker {name!r}; there are {known}") from None
+        return report(name)

@@ -1,0 +1,116 @@
+"""One worker's application: walls outside, hot routes inside, FastAPI for the rest.
+
+``uvicorn crisol.service.app:from_environment --factory`` serves it; :func:`crisol.service.embedded.serve` does so in
+a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from crisol.config import load_settings
+from crisol.errors import CrisolError, SettingsError
+from crisol.service.address import TrustedProxies
+from crisol.service.api import api
+from crisol.service.core import open_service
+from crisol.service.hot import HotRoutes
+from crisol.service.instruments import Instruments
+from crisol.service.limits import rates, route
+from crisol.service.logs import configure_logging
+from crisol.service.problems import Problem
+from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.shield import LOOPBACK, Gate, Shield, allowed_hosts
+
+if TYPE_CHECKING:
+    from crisol.config import Settings
+    from crisol.service.core import Service
+    from crisol.service.shield import App, Receive, Scope, Send
+
+__all__ = ["Application", "from_environment"]
+
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """An ASGI application that opens its service when the server starts and closes it when the server stops.
+
+    Raises :class:`~crisol.errors.SettingsError`, before anything is opened, for settings that contradict each other.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.service: Service | None = None
+        self.failure: CrisolError | None = None
+        """Why the service could not be opened."""
+        self._app: App | None = None
+        self._hosts = allowed_hosts(settings.crisol_allowed_hosts, host=settings.crisol_host)
+        self._trusted = TrustedProxies.parse(settings.crisol_trusted_proxies)
+        rates(settings.crisol_rate_limits)
+        if settings.crisol_api_token is None and settings.crisol_host not in LOOPBACK:
+            raise SettingsError(
+                f"CRISOL_HOST is {settings.crisol_host}: without CRISOL_API_TOKEN the service listens on loopback only"
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or the server's lifespan."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        assert self._app is not None, "the server did not run the lifespan"
+        await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                self.service = await stack.enter_async_context(open_service(self.settings))
+                self._app = self._build(self.service)
+                await self.service.refresh()
+            except CrisolError as error:
+                self.failure = error
+                await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _build(self, service: Service) -> App:
+        settings = self.settings
+        instruments = Instruments(service)
+        hot = HotRoutes(service, instruments.record_answer)
+        routes = {"/wargaming/ml-first": hot.ml_first, "/wargaming/validate": hot.validate}
+        rest = api(service, hot, instruments.metrics)
+
+        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+            start = perf_counter()
+            served = routes.get(scope["path"])
+            if served is not None and scope["method"] != "POST":
+                raise Problem(405, "this route takes POST", allow="POST")
+            await (served or rest)(scope, receive, send)
+            scope["crisol.seconds"] = perf_counter() - start
+
+        token = settings.crisol_api_token
+        gate = Gate(
+            dispatch,
+            limit=settings.crisol_body_limit,
+            token=None if token is None else token.get_secret_value(),
+            reads_open=settings.crisol_reads == "open",
+        )
+        limiter = RateLimitMiddleware(
+            gate,
+            service.shared.buckets,
+            route=route,
+            trusted=self._trusted,
+            record=instruments.record_rate_limit_decision,
+        )
+        return Shield(limiter, self._hosts, loopback_only=token is None, observe=instruments.record_request)
+
+
+def from_environment() -> Application:
+    """Return the application that the environment describes: what each worker process calls."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return Application(settings)

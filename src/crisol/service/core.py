@@ -1,0 +1,175 @@
+"""Everything that answers requests, opened from settings and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crisol.abtest.store import Switch
+from crisol.errors import CrisolError, UnavailableError
+from crisol.lab.registry import holder
+from crisol.resilience.breaker import State
+from crisol.resilience.guard import BreakerRegistry
+from crisol.resilience.policy import DATABASE, ML_MODEL
+from crisol.service.limits import rates
+from crisol.service.trials import LiveTrials
+from crisol.validation.catalogue import Catalogue
+from crisol.validation.decide import Thresholds
+from crisol.validation.referees import Referees
+from crisol.validation.validator import SANDBOX, Brain, Validator
+from crisol.wiring import Shared, open_journaled_trials, open_shared
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from crisol.config import Settings
+    from crisol.model.predictor import Predictor
+
+__all__ = ["REFRESH_SECONDS", "Service", "open_service"]
+
+REFRESH_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Service:
+    """The live objects of one worker. Get one from :func:`open_service`."""
+
+    settings: Settings
+    breakers: BreakerRegistry
+    shared: Shared
+    catalogue: Catalogue
+    referees: Referees
+    validator: Validator
+    trials: LiveTrials
+    started: float = field(default_factory=time.monotonic)
+    on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Called every ten seconds, and once at the start."""
+    _model: tuple[Path, float] | None = None
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    def missing(self) -> tuple[str, ...]:
+        """Return which dependencies are away at this moment, by their breakers; never asks them."""
+        return tuple(name for name in ("cache", "database") if self.breakers[name].state is not State.CLOSED)
+
+    async def refresh(self) -> None:
+        """Look for a new champion, for a flipped switch and for journaled trials, and bring the gauges up to date."""
+        await asyncio.to_thread(self.reload)
+        await self.trials.refresh()
+        for call in self.on_refresh:
+            await call()
+
+    def reload(self) -> None:
+        """Take the champion of the registry, if it is another one than before; a worse file than nothing is refused.
+
+        A model that cannot be loaded leaves the one that is in use where it is, and is logged.
+        """
+        try:
+            folder = self.settings.crisol_model or holder(self.settings)
+            seen = (folder, (folder / "serving.json").stat().st_mtime)
+        except (UnavailableError, OSError) as error:
+            if self.validator.brain.predictor is None and self._model is None:
+                _log.warning("no model: every patch is wargamed: %s", error)
+                self._model = (self.settings.runs, 0.0)
+            return
+        if seen == self._model:
+            return
+        self._model = seen
+        try:
+            self.validator.brain = load_brain(folder, self.settings)
+        except CrisolError as error:
+            _log.error("the model in %s is not used: %s", folder, error)
+            return
+        _log.info("model %s is in use", self.validator.brain.version[0])
+
+    async def run(self) -> None:
+        """Refresh every ten seconds until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh()
+            except Exception:  # noqa: BLE001 - the next one may succeed, and nothing else hangs on it
+                _log.exception("the refresh failed")
+
+
+def load_brain(folder: Path, settings: Settings) -> Brain:
+    """Load a model and the thresholds at which it may decide alone.
+
+    Raises :class:`~crisol.errors.ModelError`, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    """
+    # Imported here, so that a service whose model is broken or absent starts all the same.
+    from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
+
+    predictor = Predictor.load(folder)
+    return Brain(predictor, _thresholds(predictor, settings))
+
+
+def _thresholds(predictor: Predictor, settings: Settings) -> Thresholds:
+    if settings.crisol_accept_at is not None or settings.crisol_reject_at is not None:
+        return Thresholds(settings.crisol_accept_at, settings.crisol_reject_at, "set by the operator")
+    serving = predictor.serving
+    return Thresholds(serving.accept, serving.reject, serving.reason)
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Open everything that the settings ask for, and close it again in order.
+
+    A dependency that is away does not keep the service from starting; wrong settings do, as
+    :class:`~crisol.errors.SettingsError`, and so does a DuckDB file that another process has, as
+    :class:`~crisol.errors.StoreError`.
+    """
+    breakers = BreakerRegistry()
+    model, sandbox = breakers.create("ml_model", ML_MODEL), breakers.create("sandbox", SANDBOX)
+    database = breakers.create("database", DATABASE)
+    concurrency = settings.crisol_wargames or os.cpu_count() or 1
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(
+            open_shared(settings, rates(settings.crisol_rate_limits), breakers)
+        )
+        store = await asyncio.to_thread(open_journaled_trials, settings)
+        stack.callback(store.close)
+        catalogue = Catalogue(settings.vulnerabilities, shared.cache)
+        referees = await stack.enter_async_context(
+            Referees(
+                catalogue,
+                settings.cache,
+                sandbox=settings.crisol_sandbox,
+                concurrency=concurrency,
+                line=settings.crisol_wargame_line,
+            )
+        )
+        brain = Brain(None, Thresholds(settings.crisol_accept_at, settings.crisol_reject_at))
+        validator = Validator(brain, shared.cache, catalogue, referees, model=model, sandbox=sandbox)
+        switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
+        trials = await stack.enter_async_context(
+            LiveTrials(
+                validator,
+                store,
+                database,
+                switch,
+                blocking=settings.crisol_ab_mode == "blocking",
+                concurrency=concurrency,
+            )
+        )
+        service = Service(settings, breakers, shared, catalogue, referees, validator, trials)
+        await service.refresh()
+        refreshing = asyncio.create_task(service.run(), name="refresh")
+        try:
+            yield service
+        finally:
+            refreshing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await refreshing
+            await shared.cache.drain()

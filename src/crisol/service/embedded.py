@@ -1,0 +1,156 @@
+"""A server inside this process, for notebooks and tests.
+
+>>> with serve(settings) as server:  # doctest: +SKIP
+...     print(server.url)
+http://127.0.0.1:40123
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+import uvloop
+
+from crisol.errors import UnavailableError
+from crisol.service.app import Application
+from crisol.service.protocol import PatientProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crisol.config import Settings
+    from crisol.service.core import Service
+
+__all__ = ["Server", "configure", "listen", "serve"]
+
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers; ``service`` holds its live objects, which belong to its thread's event loop."""
+
+    url: str
+    port: int
+    service: Service
+    loop: asyncio.AbstractEventLoop
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[Server]:
+    """Serve in a thread, on a free port unless the settings name one; ready when the block is entered.
+
+    The port is a free one when ``settings.port`` is 0. Leaving the block ends open requests and gives everything
+    back. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
+    :class:`~crisol.errors.UnavailableError` where the server does not start.
+    """
+    application = Application(settings)
+    listener = listen(settings.crisol_host, settings.port)
+    thread = _Thread(application, listener)
+    thread.start()
+    try:
+        thread.wait()
+        assert application.service is not None
+        assert thread.loop is not None
+        port = listener.getsockname()[1]
+        host = f"[{settings.crisol_host}]" if ":" in settings.crisol_host else settings.crisol_host
+        yield Server(f"http://{host}:{port}", port, application.service, thread.loop)
+    finally:
+        thread.stop()
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises :class:`~crisol.errors.UnavailableError` where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise UnavailableError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; set PORT"
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def configure(application: Any, **options: Any) -> uvicorn.Config:
+    """Return how every server of ours runs: httptools with patience that ends, uvloop, no access log, no banner."""
+    return uvicorn.Config(
+        application,
+        http=PatientProtocol,
+        loop="uvloop",
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+        proxy_headers=False,
+        backlog=2048,
+        **options,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Tells its thread when it answers."""
+
+    def __init__(self, config: uvicorn.Config, thread: _Thread) -> None:
+        super().__init__(config)
+        self._thread = thread
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._thread.ready.set()
+
+
+class _Thread(threading.Thread):
+    """Runs the server's loop; signals stay with the main thread."""
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        super().__init__(name="crisol-server", daemon=True)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._application = application
+        self._server = _Server(configure(application), self)
+        self._listener = listener
+        self.ready = threading.Event()
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                self.loop = runner.get_loop()
+                runner.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            self._error = error
+        finally:
+            self.ready.set()
+
+    async def _serve(self) -> None:
+        await self._server.serve(sockets=[self._listener])
+
+    def wait(self) -> None:
+        """Return when requests are answered."""
+        if not self.ready.wait(_START_SECONDS):
+            raise UnavailableError(f"the server did not start within {_START_SECONDS:g} s")
+        if self._application.failure is not None:
+            raise self._application.failure
+        if not self._server.started:
+            raise UnavailableError(f"the server did not start: {self._error or 'the log says why'}")
+
+    def stop(self) -> None:
+        """End the server and wait until everything is given back."""
+        self._server.should_exit = True
+        self.join(_START_SECONDS)

@@ -1,0 +1,162 @@
+"""How the service is: alive, and in detail, cheap enough to be asked every second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from crisol import diff
+from crisol.errors import CrisolError
+from crisol.resilience.breaker import State
+from crisol.wargame.sandbox import choose
+from crisol.wargame.sandbox.selfcheck import escapes
+
+if TYPE_CHECKING:
+    from crisol.service.core import Service
+
+__all__ = ["Component", "Health", "Report"]
+
+_FRESH = 1.0
+_SELF_CHECK = 300.0
+_SECONDS = 1.0
+_PROBE = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,3 @@\n def load(path):\n+    check(path)\n     return open(path)\n"
+
+
+class Component(Struct, frozen=True):
+    """One part: ``healthy``, ``degraded`` (answers go on without it) or ``unhealthy``, why, and the check's cost."""
+
+    status: str
+    detail: str
+    ms: float
+
+
+class Report(Struct, frozen=True):
+    """The worst of the components, and each of them."""
+
+    status: str
+    uptime_seconds: float
+    components: dict[str, Component]
+
+
+class Health:
+    """Examines one service; an answer is at most a second old, whoever asks how often."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._last: tuple[float, Report] | None = None
+        self._lock = asyncio.Lock()
+        self._parity: tuple[object, float] | None = None
+        self._sandbox: tuple[float, tuple[str, str]] | None = None
+
+    async def report(self) -> Report:
+        """Return how every part is."""
+        async with self._lock:
+            now = time.monotonic()
+            if self._last is not None and now - self._last[0] < _FRESH:
+                return self._last[1]
+            checks: dict[str, Callable[[], Awaitable[tuple[str, str]]]] = {
+                "cache": self._cache,
+                "trials": self._trials,
+                "model": self._model,
+                "sandbox": self._walls,
+                "breakers": self._breakers,
+                "queue": self._queue,
+                "journal": self._journal,
+            }
+            found = dict(zip(checks, await asyncio.gather(*map(_timed, checks.values())), strict=True))
+            worst = max((one.status for one in found.values()), key=_ORDER.index)
+            report = Report(worst, now - self._service.started, found)
+            self._last = (now, report)
+            return report
+
+    async def _cache(self) -> tuple[str, str]:
+        cache = self._service.shared.cache
+        size = f"{len(cache)} entries, {cache.weight} bytes here"
+        if self._service.shared.ping is None:
+            return "healthy", f"in this process: {size}"
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await self._service.shared.ping()
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, Redis is away
+            return "degraded", f"Redis does not answer ({type(error).__name__}): {size}"
+        return "healthy", f"Redis answers: {size}"
+
+    async def _trials(self) -> tuple[str, str]:
+        store = self._service.trials.store.store
+        name = type(store).__name__.removesuffix("Store")
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await asyncio.to_thread(store.switch)
+        except (CrisolError, TimeoutError) as error:
+            return "degraded", f"{name} does not answer ({type(error).__name__}); trials go to the journal"
+        return "healthy", f"{name} answers"
+
+    async def _model(self) -> tuple[str, str]:
+        brain = self._service.validator.brain
+        if brain.predictor is None:
+            return "degraded", "no model is loaded; every patch is wargamed"
+        try:
+            probability = brain.predictor.predict(diff.parse(_PROBE), "CWE-22").probability
+        except CrisolError as error:
+            return "degraded", f"the model does not answer: {error}"
+        if self._parity is None or self._parity[0] is not brain:
+            self._parity = (brain, probability)
+        if abs(probability - self._parity[1]) > 1e-5:
+            return (
+                "unhealthy",
+                f"the probe gives {probability:.6f}, and gave {self._parity[1]:.6f} when loaded",
+            )
+        return "healthy", f"{brain.version[0]}; {brain.thresholds.reason}"
+
+    async def _walls(self) -> tuple[str, str]:
+        now = time.monotonic()
+        if self._sandbox is None or now - self._sandbox[0] > _SELF_CHECK or self._sandbox[1][0] != "healthy":
+            self._sandbox = (now, await asyncio.to_thread(self._try_walls))
+        return self._sandbox[1]
+
+    def _try_walls(self) -> tuple[str, str]:
+        try:
+            kind = choose(self._service.settings.crisol_sandbox).kind
+            failed = escapes(kind)
+        except CrisolError:
+            return "degraded", "no sandbox; `crisol doctor` says why. Answers are the model's alone"
+        if failed:
+            return "unhealthy", f"{kind} lets scripts do what it must refuse: {', '.join(failed)}"
+        return "healthy", f"{kind}, every escape refused"
+
+    async def _breakers(self) -> tuple[str, str]:
+        states = {one.name: one.state for one in self._service.breakers.snapshot()}
+        away = [f"{name} is {state.value}" for name, state in states.items() if state is not State.CLOSED]
+        return ("degraded", ", ".join(away)) if away else ("healthy", f"{len(states)} closed")
+
+    async def _queue(self) -> tuple[str, str]:
+        stats = self._service.referees.stats
+        line = self._service.settings.crisol_wargame_line
+        text = f"{stats.waiting} of {line} waiting, {stats.running} running, {stats.open} sandboxes open"
+        return ("degraded" if stats.waiting >= line else "healthy"), text
+
+    async def _journal(self) -> tuple[str, str]:
+        journal = self._service.trials.store.journal
+        if self._service.trials.stats.lost:
+            return "unhealthy", f"{self._service.trials.stats.lost} trials were lost: the disk refused"
+        if journal.empty:
+            return "healthy", "empty"
+        return "degraded", f"{journal.path.stat().st_size} bytes wait for the store"
+
+
+_ORDER = ("healthy", "degraded", "unhealthy")
+
+
+async def _timed(check: Callable[[], Awaitable[tuple[str, str]]]) -> Component:
+    start = time.perf_counter()
+    status, detail = await check()
+    return Component(status, detail, (time.perf_counter() - start) * 1e3)
+
+
+def alive() -> dict[str, Any]:
+    """Return the answer to a liveness probe: whoever can say it is alive."""
+    return {"status": "alive"}

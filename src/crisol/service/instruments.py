@@ -1,0 +1,212 @@
+"""What is measured of a service: hot numbers are counted here, all others are read where they are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import math
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crisol.abtest.confusion import metrics as estimates
+from crisol.abtest.store import TrialFilter, utc_now
+from crisol.abtest.tally import Tally
+from crisol.errors import CrisolError
+from crisol.metrics import Metrics, names
+from crisol.resilience.breaker import State
+from crisol.service.limits import RATES, route
+from crisol.service.trials import EXPERIMENT
+
+if TYPE_CHECKING:
+    from crisol.abtest.confusion import Estimate
+    from crisol.metrics import Counter, Histogram
+    from crisol.resilience.bucket import Decision
+    from crisol.resilience.guard import CircuitBreaker
+    from crisol.service.core import Service
+    from crisol.service.shield import Scope
+    from crisol.validation.validator import Found
+
+__all__ = ["Instruments"]
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_SOURCES = ("cache", "model", "wargame", "fallback")
+_FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metrics", "/": "page"}
+
+
+class Instruments:
+    """The metrics of one service. Its methods are what the walls and the routes call, once a request."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        self.metrics = Metrics(settings.crisol_metrics, worker=str(os.getpid()))
+        self._service = service
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._answers: dict[tuple[str, str], Histogram] = {}
+        counter = self.metrics.counter
+        self._limits = {
+            (name, allowed): counter(names.RATE_LIMITS, name, "allowed" if allowed else "rejected")
+            for name in RATES
+            for allowed in (True, False)
+        }
+        self._decided: dict[str, Decision] = {}
+        self._predicted = {
+            True: counter(names.PREDICTIONS, "valid"),
+            False: counter(names.PREDICTIONS, "invalid"),
+        }
+        self._confidence = self.metrics.histogram(names.CONFIDENCE)
+        self._wargame_seconds = self.metrics.histogram(names.WARGAME_SECONDS)
+        self._walls = self.metrics.histogram(names.MIDDLEWARE, "walls")
+        self._estimates: dict[tuple[str, str], float] = {}
+        self._kinds: set[str] = set()
+        self._models: set[tuple[str, str]] = set()
+        self._watch_all(service)
+        service.on_refresh.append(self.refresh)
+
+    def record_rate_limit_decision(self, endpoint: str, decision: Decision) -> None:
+        """Count a decision of the limiter; how full it left the bucket is worked out when somebody scrapes."""
+        self._limits[endpoint, decision.allowed].add()
+        self._decided[endpoint] = decision
+
+    def record_answer(self, endpoint: str, found: Found, seconds: float) -> None:
+        """Count a decision that answers a request, and what made it."""
+        decision = found.decision
+        source = "cache" if found.cached else decision.source.value
+        histogram = self._answers.get((endpoint, source))
+        if histogram is None:
+            histogram = self.metrics.histogram(names.LATENCY, endpoint, source)
+            self._answers[endpoint, source] = histogram
+        histogram.observe(seconds)
+        if found.cached:
+            return
+        if decision.prediction is not None:
+            self._predicted[decision.prediction.valid].add()
+            self._confidence.observe(decision.prediction.confidence)
+        if decision.verdict is not None:
+            outcome, reason = decision.verdict.outcome, decision.verdict.reason
+            self.metrics.counter(names.WARGAMES, outcome, reason or "").add()
+            self._wargame_seconds.observe(decision.verdict.seconds)
+        for dependency in decision.degraded:
+            self.metrics.counter(names.DEGRADED, dependency).add()
+
+    def record_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count an answer of any kind; unknown paths are one endpoint."""
+        endpoint = route(scope) or _FIXED.get(scope["path"], "other")
+        key = (endpoint, status)
+        counter = self._requests.get(key)
+        if counter is None:
+            counter = self._requests[key] = self.metrics.counter(names.REQUESTS, endpoint, str(status))
+        counter.add()
+        inside = scope.get("crisol.seconds")
+        if inside is not None:
+            self._walls.observe(max(seconds - inside, 0.0))
+
+    async def refresh(self) -> None:
+        """Bring what is watched up to date: new kinds of entries, the model, and how right it has been for a day."""
+        self._watch_kinds()
+        self._watch_model()
+        where = TrialFilter(experiment=EXPERIMENT, since=utc_now() - dt.timedelta(days=1))
+        with contextlib.suppress(CrisolError, TimeoutError):
+            tallies = await self._service.breakers["database"].call(
+                asyncio.to_thread, self._service.trials.store.tallies, where
+            )
+            found = estimates(tallies.get((), Tally()))
+            for name in ("accuracy", "false_accept_rate"):
+                estimate: Estimate = getattr(found, name)
+                self._estimates[name, "low"] = estimate.low
+                self._estimates[name, "estimate"] = estimate.value
+                self._estimates[name, "high"] = estimate.high
+        self.metrics.refresh()
+
+    def _watch_all(self, service: Service) -> None:
+        watch = self.metrics.watch
+        for endpoint in RATES:
+            watch(names.BUCKET_TOKENS, endpoint, read=partial(self._tokens, endpoint))
+            watch(names.BUCKET_FILL, endpoint, read=partial(self._fill, endpoint))
+        for breaker in service.breakers:
+            self._watch_breaker(breaker)
+        referees, trials = service.referees, service.trials
+        watch(names.QUEUE, "waiting", read=lambda: referees.stats.waiting)
+        watch(names.QUEUE, "running", read=lambda: referees.stats.running)
+        watch(names.QUEUE, "shadow", read=lambda: trials.shadow.queued)
+        watch(names.SANDBOXES, read=lambda: referees.stats.open)
+        watch(names.SHADOW_DROPPED, read=lambda: trials.shadow.dropped)
+        for place in ("stored", "journaled", "lost"):
+            watch(names.TRIALS, place, read=partial(getattr, trials.stats, place))
+        watch(names.JOURNAL, read=lambda: _size(trials.store.journal.path))
+        for family, name in ((names.ACCURACY, "accuracy"), (names.FALSE_ACCEPTS, "false_accept_rate")):
+            for bound in ("low", "estimate", "high"):
+                watch(family, bound, read=partial(self._estimate, name, bound))
+        watch(names.MEMORY, read=_resident)
+        watch(names.CPU, read=time.process_time)
+        started = time.time()
+        watch(names.STARTED, read=lambda: started)
+
+    def _watch_breaker(self, breaker: CircuitBreaker) -> None:
+        watch, name = self.metrics.watch, breaker.name
+        for state in State:
+            watch(names.BREAKER_STATE, name, state.value, read=partial(_is_in, breaker, state))
+        watch(names.BREAKER_FAILURES, name, "timeout", read=lambda: breaker.timeouts)
+        watch(names.BREAKER_FAILURES, name, "error", read=lambda: breaker.failures - breaker.timeouts)
+        watch(names.BREAKER_SUCCESSES, name, read=lambda: breaker.successes)
+        watch(names.BREAKER_REJECTIONS, name, read=lambda: breaker.rejections)
+        watch(names.BREAKER_RECOVERIES, name, "success", read=lambda: breaker.recovered)
+        watch(names.BREAKER_RECOVERIES, name, "failure", read=lambda: breaker.relapsed)
+
+    def _watch_kinds(self) -> None:
+        """Watch the kinds of entries that came up since the last time."""
+        for stats in self._service.shared.cache.stats():
+            kind = stats.kind.name
+            if kind in self._kinds:
+                continue
+            self._kinds.add(kind)
+            for result in ("hits", "shared_hits", "misses", "errors", "corrupt"):
+                self.metrics.watch(names.CACHE_LOOKUPS, kind, result, read=partial(getattr, stats, result))
+            self.metrics.watch(names.CACHE_ENTRIES, kind, read=partial(getattr, stats, "entries"))
+            self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
+
+    def _watch_model(self) -> None:
+        """Watch the model in use, if it is another one than before."""
+        predictor = self._service.validator.brain.predictor
+        if predictor is None:
+            return
+        version = predictor.serving.model_version, predictor.serving.feature_version
+        if version not in self._models:
+            self._models.add(version)
+            self.metrics.watch(names.MODEL, *version, read=partial(self._in_use, version[0]))
+
+    def _in_use(self, version: str) -> float:
+        return float(self._service.validator.brain.version[0] == version)
+
+    def _estimate(self, name: str, bound: str) -> float:
+        return self._estimates.get((name, bound), math.nan)
+
+    def _tokens(self, endpoint: str) -> float:
+        decision = self._decided.get(endpoint)
+        return math.nan if decision is None else decision.remaining
+
+    def _fill(self, endpoint: str) -> float:
+        decision = self._decided.get(endpoint)
+        return math.nan if decision is None else 100.0 * decision.remaining / decision.rate.burst
+
+
+def _is_in(breaker: CircuitBreaker, state: State) -> float:
+    return float(breaker.state is state)
+
+
+def _size(path: Path) -> float:
+    try:
+        return float(path.stat().st_size)
+    except OSError:
+        return 0.0
+
+
+def _resident() -> float:
+    try:
+        return float(int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES)
+    except (OSError, IndexError, ValueError):
+        # Elsewhere than on Linux only the peak is known, in units that differ.
+        return math.nan

@@ -1,0 +1,65 @@
+"""How often a client may ask for what: one bucket for each route template, see ``CRISOL_RATE_LIMITS``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crisol.errors import SettingsError
+from crisol.resilience.bucket import Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+__all__ = ["RATES", "rates", "route"]
+
+RATES: Mapping[str, Rate] = {
+    "ml-first": Rate(100),
+    "validate": Rate(50),
+    "ml-accuracy": Rate(10),
+    "ab-testing": Rate(20),
+    "cache": Rate(30),
+    "breakers": Rate(30),
+}
+"""The limits of the design, a minute."""
+
+_ROUTES = {
+    "/wargaming/ml-first": "ml-first",
+    "/wargaming/validate": "validate",
+    "/wargaming/ml/accuracy": "ml-accuracy",
+    "/wargaming/ml/stats": "ml-accuracy",
+}
+_FAMILIES = {"ab-testing": "ab-testing", "cache": "cache", "breakers": "breakers"}
+
+
+def rates(text: str) -> dict[str, Rate]:
+    """Return :data:`RATES` changed by a list such as ``ml-first=600/60:100,cache=off``.
+
+    Each entry is ``name=tokens/seconds``, optionally ``:burst``, or ``name=off``. Raises
+    :class:`~crisol.errors.SettingsError` that names the entry.
+    """
+    found = dict(RATES)
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = entry.partition("=")
+        if name not in RATES:
+            raise SettingsError(f"CRISOL_RATE_LIMITS: {name!r} limits nothing; there are {', '.join(RATES)}")
+        if value == "off":
+            found[name] = Rate.unlimited()
+            continue
+        tokens, _, rest = value.partition("/")
+        seconds, _, burst = rest.partition(":")
+        try:
+            found[name] = Rate(float(tokens), float(seconds), float(burst or 0))
+        except (ValueError, SettingsError) as error:
+            raise SettingsError(
+                f"CRISOL_RATE_LIMITS: {entry!r}: write name=tokens/seconds:burst or name=off ({error})"
+            ) from None
+    return found
+
+
+def route(scope: MutableMapping[str, Any]) -> str | None:
+    """Return the name of the limit that a request falls under, or None; never the raw path, which is the client's."""
+    path: str = scope["path"]
+    name = _ROUTES.get(path)
+    if name is None and path.startswith("/wargaming/"):
+        name = _FAMILIES.get(path[11:].partition("/")[0])
+    return name

@@ -1,0 +1,37 @@
+"""Logs as one JSON document a line, on standard error; what a client sent can neither forge nor break a line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import sys
+
+__all__ = ["JsonLines", "configure_logging"]
+
+
+class JsonLines(logging.Formatter):
+    """Writes time (UTC), level, logger, message and, where there is one, the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        entry = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["error"] = self.formatException(record.exc_info)
+        # ASCII alone, so that control characters arrive as escapes.
+        return json.dumps(entry, ensure_ascii=True)
+
+
+def configure_logging(level: str) -> None:
+    """Send everything from ``level`` on to standard error, as :class:`JsonLines`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # uvicorn tells of every start and stop at this level; the workers' own messages say enough.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.getLevelName(level), logging.WARNING))

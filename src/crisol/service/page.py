@@ -1,0 +1,35 @@
+"""The live page: three static files of our own, and nothing from anywhere else."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from fastapi import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastapi import FastAPI
+
+__all__ = ["add_page"]
+
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/static/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/static/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+
+
+def add_page(app: FastAPI) -> None:
+    """Serve the page at ``/``."""
+    for path, (name, kind) in _FILES.items():
+        content = resources.files(__package__).joinpath("static", name).read_bytes()
+        app.add_api_route(path, _sender(content, kind), include_in_schema=False)
+
+
+def _sender(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
+    async def send() -> Response:
+        return Response(content, headers={"content-type": kind})
+
+    return send

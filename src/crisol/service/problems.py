@@ -1,0 +1,109 @@
+"""Errors as RFC 9457 problem documents: what was wrong, where, and what to do; never a trace or a path of the host."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from crisol.errors import (
+    CircuitOpenError,
+    CrisolError,
+    DiffError,
+    DiffTooLarge,
+    InputError,
+    Overloaded,
+    UnavailableError,
+    UnknownVulnerability,
+)
+
+__all__ = ["OUR_FAILURE", "Problem", "document", "problem_of"]
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    421: "Misdirected Request",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class Problem(Exception):
+    """An answer that is an error, raised where it is found.
+
+    ``retry_after`` is in seconds, where coming back may help; ``line`` is that of the diff that was refused,
+    ``allow`` the methods that the route takes.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        line: int | None = None,
+        allow: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+        self.line = line
+        self.allow = allow
+
+    @property
+    def title(self) -> str:
+        """The status in words."""
+        return _TITLES.get(self.status, "Error")
+
+
+def problem_of(error: CrisolError) -> Problem:
+    """Return the answer to an error of Crisol's own."""
+    if isinstance(error, Overloaded | CircuitOpenError):
+        return Problem(503, str(error), retry_after=error.retry_after)
+    if isinstance(error, DiffError):
+        return Problem(
+            413 if isinstance(error, DiffTooLarge) else 422, f"diff: {error}", line=error.line or None
+        )
+    if isinstance(error, InputError):
+        return Problem(404 if isinstance(error, UnknownVulnerability) else 422, str(error))
+    if isinstance(error, UnavailableError):
+        # Their own words may name hosts and files.
+        return Problem(503, "something this needs is away; GET /health/detailed says what", retry_after=15.0)
+    return OUR_FAILURE
+
+
+OUR_FAILURE = Problem(500, "this is our failure; the log has it under the request id")
+
+
+def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """Return the bytes and the headers of the answer."""
+    fields: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    headers = [(b"content-type", b"application/problem+json")]
+    if problem.retry_after is not None:
+        # Rounded up: whoever comes back when told must not be too early.
+        fields["retry_after"] = wait = max(1, math.ceil(problem.retry_after))
+        headers.append((b"retry-after", b"%d" % wait))
+    if problem.line is not None:
+        fields["line"] = problem.line
+    if problem.allow is not None:
+        headers.append((b"allow", problem.allow.encode()))
+    if problem.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    content = msgspec.json.encode(fields)
+    headers.append((b"content-length", b"%d" % len(content)))
+    return content, headers

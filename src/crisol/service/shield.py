@@ -1,0 +1,250 @@
+"""The outer walls, as pure ASGI: who may ask at all, how much, how slowly, and what every answer carries.
+
+``Shield`` stands outside the rate limiter (hosts, request ids, security headers, failures), ``Gate`` behind it
+(token, content type, body): a client without tokens of the bucket is turned away before anybody reads its body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import logging
+import re
+import secrets
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crisol.errors import CrisolError, SettingsError
+from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["LOOPBACK", "Gate", "Observer", "Shield", "allowed_hosts", "send_problem"]
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_BODY_SECONDS = 10.0
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'",
+    ),
+]
+_log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Is told of every answer: its path's route, its status and its seconds."""
+
+    def __call__(self, scope: Scope, status: int, seconds: float) -> None:
+        """Take note."""
+        ...
+
+
+def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
+    """Return the host names by which a service that listens on ``host`` may be asked for, lower case.
+
+    ``text`` adds names with commas. Raises :class:`~crisol.errors.SettingsError` for ``*``, which would let any
+    web page that a user visits ask in the user's name.
+    """
+    names = {name.strip().lower() for name in text.split(",") if name.strip()}
+    if "*" in names:
+        raise SettingsError(
+            "CRISOL_ALLOWED_HOSTS: name the hosts; * would let any web page ask in a user's name"
+        )
+    return frozenset({host.lower(), *LOOPBACK, *names} - {"0.0.0.0", "::"})  # noqa: S104 - taken out
+
+
+class Shield:
+    """Answers for wrong hosts and for failures, gives every request an id and every answer its headers."""
+
+    def __init__(
+        self, app: App, hosts: Iterable[str], *, loopback_only: bool, observe: Observer | None = None
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+        self._loopback_only = loopback_only
+        self._observe = observe
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+        self._known_hosts: dict[bytes, bool] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; what is not HTTP passes through, but for websockets, of which there are none."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        status = 0
+        request_id = self._identify(scope)
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_HEADERS, (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            self._check(scope)
+            await self._app(scope, receive, answer)
+        except Exception as error:  # noqa: BLE001 - the last wall: nobody outside sees a trace
+            problem = _problem_of(error)
+            if problem is OUR_FAILURE:
+                _log.exception("request %s failed", request_id.decode())
+            if not status:
+                await send_problem(problem, scope, answer)
+        finally:
+            if self._observe is not None:
+                self._observe(scope, status, perf_counter() - start)
+
+    def _identify(self, scope: Scope) -> bytes:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                request_id: bytes = value
+                break
+        else:
+            request_id = f"{self._prefix}-{next(self._numbers):x}".encode()
+        scope["crisol.request_id"] = request_id.decode()
+        return request_id
+
+    def _check(self, scope: Scope) -> None:
+        given = [value for name, value in scope["headers"] if name == b"host"]
+        if len(given) != 1 or not self._is_allowed(given[0]):
+            raise Problem(421, "this service is not known by that host name; see CRISOL_ALLOWED_HOSTS")
+        if self._loopback_only:
+            client = scope.get("client")
+            if client is not None and not _is_loopback(client[0]):
+                raise Problem(403, "without CRISOL_API_TOKEN this service answers its own machine alone")
+
+    def _is_allowed(self, value: bytes) -> bool:
+        known = self._known_hosts.get(value)
+        if known is None:
+            text = value.decode("latin-1").lower()
+            name = (
+                text[1 : text.index("]")]
+                if text.startswith("[") and "]" in text
+                else text.rpartition(":")[0] or text
+            )
+            known = name in self._hosts
+            # Bounded, because what is asked for is the client's choice.
+            if len(self._known_hosts) < 64:
+                self._known_hosts[value] = known
+        return known
+
+
+class Gate:
+    """Asks for the token, for JSON, and for a body of at most ``limit`` bytes within ten seconds.
+
+    The body is read here, and handed on as ``scope["crisol.body"]`` and as the usual message.
+    """
+
+    def __init__(
+        self, app: App, *, limit: int, token: str | None, reads_open: bool, seconds: float = _BODY_SECONDS
+    ) -> None:
+        self._app = app
+        self._limit = limit
+        self._token = None if token is None else token.encode()
+        self._reads_open = reads_open
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request whose body has been checked."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        read = scope["method"] in {"GET", "HEAD", "OPTIONS"}
+        length, kind, given = -1, b"", b""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = int(value) if value.isdigit() else -1
+            elif name == b"content-type":
+                kind = value
+            elif name == b"authorization":
+                given = value
+        if self._token is not None and not (read and (self._reads_open or scope["path"] == "/health")):
+            self._authorise(given)
+        if length > self._limit:
+            raise Problem(413, f"the body has {length} bytes, {self._limit} are allowed")
+        content = await self._read(receive)
+        if not read and content and kind.partition(b";")[0].strip().lower() != b"application/json":
+            # A form of another site can send any other type in a user's name, but not this one.
+            raise Problem(415, "send the body as application/json")
+        scope["crisol.body"] = content
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    def _authorise(self, given: bytes) -> None:
+        scheme, _, token = given.partition(b" ")
+        # compare_digest takes as long for a wrong token as for the right one.
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token or b""):
+            raise Problem(401, "send the token of CRISOL_API_TOKEN as Authorization: Bearer …")
+
+    async def _read(self, receive: Receive) -> bytes:
+        message = await self._first(receive)
+        content: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            if len(content) > self._limit:
+                raise Problem(413, f"the body has more than {self._limit} bytes")
+            return content
+        chunks = [content]
+        size = len(content)
+        try:
+            async with asyncio.timeout(self._seconds):
+                while message.get("more_body", False):
+                    message = await self._first(receive)
+                    chunk: bytes = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._limit:
+                        raise Problem(413, f"the body has more than {self._limit} bytes")
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise Problem(408, f"the body did not arrive within {self._seconds:g} s") from None
+        return b"".join(chunks)
+
+    async def _first(self, receive: Receive) -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the client left before its body was complete")
+        return message
+
+
+async def send_problem(problem: Problem, scope: Scope, send: Send) -> None:
+    """Answer with a problem document."""
+    content, headers = document(problem, scope.get("crisol.request_id", ""))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    return problem_of(error) if isinstance(error, CrisolError) else OUR_FAILURE
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")

@@ -1,0 +1,142 @@
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const digits = (value, n) => (value === null || value === undefined ? "–" : value.toFixed(n));
+const tone = { healthy: "good", closed: "good", valid: "good", degraded: "warn", half_open: "warn", inconclusive: "warn", unhealthy: "bad", open: "bad", invalid: "bad" };
+
+// Everything shown comes from the service and from diffs: it becomes text, never markup.
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function rows(id, list, empty) {
+  const body = byId(id).tBodies[0];
+  body.replaceChildren();
+  if (list.length === 0) {
+    const cell = element("td", empty);
+    cell.colSpan = byId(id).tHead.rows[0].cells.length;
+    body.append(element("tr"));
+    body.rows[0].append(cell);
+    return;
+  }
+  for (const cells of list) {
+    const row = element("tr");
+    for (const [content, className] of cells) {
+      const cell = element("td", content instanceof Node ? undefined : content, className);
+      if (content instanceof Node) cell.append(content);
+      row.append(cell);
+    }
+    body.append(row);
+  }
+}
+
+function interval(estimate) {
+  const bar = element("div", undefined, "bar");
+  if (estimate.value === null) return bar;
+  const range = element("i");
+  range.style.left = `${100 * estimate.low}%`;
+  range.style.width = `${100 * (estimate.high - estimate.low)}%`;
+  const mark = element("b");
+  mark.style.left = `${100 * estimate.value}%`;
+  bar.append(range, mark);
+  return bar;
+}
+
+function headers() {
+  const token = byId("token").value;
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+async function get(path) {
+  const response = await fetch(path, { headers: headers() });
+  const content = await response.json();
+  if (!response.ok && content.components === undefined) throw new Error(content.detail);
+  return content;
+}
+
+async function showHealth() {
+  const report = await get("/health/detailed");
+  byId("status").textContent = `${report.status}, up for ${Math.round(report.uptime_seconds)} s`;
+  byId("status").className = tone[report.status];
+  rows("health", Object.entries(report.components).map(([name, one]) => [[name], [one.status, tone[one.status]], [one.detail], [digits(one.ms, 1), "number"]]));
+}
+
+async function showBreakers() {
+  const list = await get("/wargaming/breakers");
+  rows("breakers", list.map((one) => [[one.name], [one.state.replace("_", " "), tone[one.state]], [String(one.successes), "number"], [String(one.failures), "number"], [String(one.rejections), "number"]]));
+}
+
+async function showAccuracy() {
+  const report = await get("/wargaming/ml/accuracy?time_range=7d");
+  const counts = report.confusion;
+  byId("accuracy-note").textContent = `${report.trials} trials, ${report.inconclusive} inconclusive; valid taken for valid ${counts.tp}, wrong taken for valid ${counts.fp}, valid refused ${counts.fn}, wrong refused ${counts.tn}. Weighted by inverse sampling probability.`;
+  const names = { accuracy: "accuracy", precision: "precision", recall: "recall", false_accept_rate: "false-accept rate" };
+  rows("accuracy", Object.entries(names).map(([key, name]) => {
+    const one = report.metrics[key];
+    return [[name], [digits(one.value, 3), "number"], [`${digits(one.low, 3)} to ${digits(one.high, 3)}`, "number"], [interval(one)]];
+  }));
+}
+
+async function showTrials() {
+  const list = await get("/wargaming/ab-testing/trials?limit=20");
+  rows("trials", list.map((one) => [
+    [one.created_at.slice(0, 19).replace("T", " ")], [one.vulnerability], [digits(one.probability, 2), "number"],
+    [one.reason ? `${one.outcome}: ${one.reason.replaceAll("_", " ")}` : one.outcome, tone[one.outcome]],
+    [one.correct === null ? "–" : one.correct ? "yes" : "no", one.correct === false ? "bad" : ""],
+  ]), "No trials yet: a decided patch of a registered vulnerability makes one.");
+}
+
+function showAnswer(found) {
+  const list = element("dl");
+  const add = (name, value) => { if (value !== null && value !== "" && value !== undefined) list.append(element("dt", name), element("dd", value)); };
+  add("answered by", found.source === found.decided_by ? found.source : `${found.source}, decided by ${found.decided_by}`);
+  add("confidence", digits(found.confidence, 3));
+  add("advice only", found.advisory ? "no wargame was run and no threshold was passed" : "");
+  add("reason", found.reason ? found.reason.replaceAll("_", " ") : "");
+  add("detail", found.detail);
+  add("model", found.probability === null ? "" : `${digits(found.probability, 3)} probability of valid, ${found.model_version}`);
+  add("phases", found.phases.map((one) => `${one.name}${one.reason ? ` (${one.reason.replaceAll("_", " ")})` : ""} ${digits(one.ms, 0)} ms`).join(", "));
+  add("missing", found.degraded.join(", "));
+  add("took", `${digits(found.timings.total_ms, 2)} ms`);
+  byId("answer").replaceChildren(element("strong", found.outcome, tone[found.outcome]), list);
+}
+
+async function ask(event) {
+  event.preventDefault();
+  const button = event.target.querySelector("button");
+  button.disabled = true;
+  byId("answer").replaceChildren(element("p", "Deciding …"));
+  try {
+    const wish = { diff: byId("diff").value, vulnerability: byId("vulnerability").value.trim() || null, cwe: byId("cwe").value.trim() || null };
+    const response = await fetch("/wargaming/ml-first", { method: "POST", headers: { "content-type": "application/json", ...headers() }, body: JSON.stringify(wish) });
+    const found = await response.json();
+    if (response.ok) showAnswer(found);
+    else byId("answer").replaceChildren(element("p", `${found.title}: ${found.detail}`, "bad"));
+  } catch (error) {
+    byId("answer").replaceChildren(element("p", `The service does not answer: ${error.message}`, "bad"));
+  } finally {
+    button.disabled = false;
+  }
+  await refresh();
+}
+
+async function refresh() {
+  for (const show of [showHealth, showBreakers, showAccuracy, showTrials]) {
+    try {
+      await show();
+    } catch (error) {
+      if (show === showHealth) {
+        byId("status").textContent = `no answer: ${error.message}`;
+        byId("status").className = "bad";
+      }
+    }
+  }
+}
+
+byId("ask").addEventListener("submit", ask);
+refresh();
+// The accuracy route allows ten requests a minute.
+setInterval(refresh, 15000);
