@@ -59,10 +59,12 @@ def test_a_notebook_asks_first_and_computes_nothing_itself(notebook: Path) -> No
 
 
 @each_notebook
-def test_every_notebook_takes_seed_run_and_corpus(notebook: Path) -> None:
+def test_every_notebook_takes_seed_run_and_the_corpus_that_it_reads(notebook: Path) -> None:
     parameters = read_parameters(notebook)
-    assert {"seed", "run_id", "corpus"} <= set(parameters)
-    assert parameters["corpus"].default == ""
+    assert {"seed", "run_id"} <= set(parameters)
+    reads = "open_corpus" in notebook.read_text(encoding="utf-8")
+    assert reads == ("corpus" in parameters)
+    assert not reads or parameters["corpus"].default == ""
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)

@@ -22,7 +22,8 @@ class Settings(BaseSettings):
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
     ``CRISOL_READS=token`` asks for it on reads, too. ``CRISOL_ALLOWED_HOSTS`` and ``CRISOL_TRUSTED_PROXIES`` are
-    lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``.
+    lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``,
+    ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the time that an answer may take before the limit shrinks.
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
     each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
     of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     crisol_allowed_hosts: str = ""
     crisol_trusted_proxies: str = ""
     crisol_rate_limits: str = ""
+    crisol_adaptive_limits: str = ""
     crisol_body_limit: int = Field(default=1 << 20, ge=1024, le=16 << 20)
     crisol_cache_mb: int = Field(default=32, ge=0, le=65536)
     crisol_wargames: int = Field(default=0, ge=0, le=256)

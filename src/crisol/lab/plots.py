@@ -21,7 +21,17 @@ from numpy.typing import NDArray
 from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
 from crisol.lab.picture import Picture
 
-__all__ = ["confusion", "curves", "forest", "labels", "picture", "reliability", "tradeoff", "trajectory"]
+__all__ = [
+    "adaptation",
+    "confusion",
+    "curves",
+    "forest",
+    "labels",
+    "picture",
+    "reliability",
+    "tradeoff",
+    "trajectory",
+]
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
@@ -187,6 +197,32 @@ def tradeoff(
     left.set(xlabel="wargames skipped (share)", ylabel="false accepts among the skipped (share)", xlim=(0, 1))
     right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
     left.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
+    """Draw latency, refusals and the granted share by second under each ``limit``; slow from ``begins`` to ``ends``."""
+    figure, axes = _axes(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
+    shown = (
+        ("p95", "95th percentile of latency (s)"),
+        ("refused", "refused (a second)"),
+        ("share", "granted share"),
+    )
+    for axis, (column, name) in zip(axes, shown, strict=True):
+        axis.axvspan(begins, ends, color="#DDDDDD", linewidth=0)
+        for index, (limit, part) in enumerate(frame.groupby("limit", sort=False)):
+            axis.plot(
+                part["second"],
+                part[column],
+                color=_COLOURS[index],
+                linestyle=_STYLES[index],
+                label=str(limit),
+            )
+        axis.set(xlabel="second", title=name)
+    axes[0].axhline(target, color="#777777", linewidth=0.8, linestyle=":")
+    axes[0].set_yscale("log")
+    axes[2].set_ylim(0, 1.05)
+    axes[0].legend(fontsize=8, frameon=False)
     return figure
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "FAMILIES",
     "JOURNAL",
     "LATENCY",
+    "LIMIT_SHARE",
     "MEMORY",
     "MIDDLEWARE",
     "MODEL",
@@ -81,6 +82,9 @@ BUCKET_TOKENS = _family(
     "rate_limit_bucket_tokens", _G, "Tokens left to the last client that asked.", "endpoint"
 )
 BUCKET_FILL = _family("rate_limit_bucket_fill_percentage", _G, "The same, of a full bucket.", "endpoint")
+LIMIT_SHARE = _family(
+    "rate_limit_adaptive_share", _G, "The share of its rate that a client is granted now.", "endpoint"
+)
 BREAKER_STATE = _family(
     "circuit_breaker_state",
     _G,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from crisol.config import load_settings
 from crisol.errors import CrisolError, SettingsError
+from crisol.resilience.adaptive import AdaptiveShare
 from crisol.service.address import TrustedProxies
 from crisol.service.api import api
 from crisol.service.core import open_service
 from crisol.service.hot import HotRoutes
 from crisol.service.instruments import Instruments
-from crisol.service.limits import rates, route
+from crisol.service.limits import rates, route, targets
 from crisol.service.logs import configure_logging
 from crisol.service.problems import Problem
 from crisol.service.ratelimit import RateLimitMiddleware
@@ -49,6 +50,7 @@ class Application:
         self._hosts = allowed_hosts(settings.crisol_allowed_hosts, host=settings.crisol_host)
         self._trusted = TrustedProxies.parse(settings.crisol_trusted_proxies)
         rates(settings.crisol_rate_limits)
+        targets(settings.crisol_adaptive_limits)
         if settings.crisol_api_token is None and settings.crisol_host not in LOOPBACK:
             raise SettingsError(
                 f"CRISOL_HOST is {settings.crisol_host}: without CRISOL_API_TOKEN the service listens on loopback only"
@@ -79,7 +81,11 @@ class Application:
 
     def _build(self, service: Service) -> App:
         settings = self.settings
-        instruments = Instruments(service)
+        shares = {
+            name: AdaptiveShare(policy, strained=service.strained)
+            for name, policy in targets(settings.crisol_adaptive_limits).items()
+        }
+        instruments = Instruments(service, shares)
         hot = HotRoutes(service, instruments.record_answer)
         routes = {"/wargaming/ml-first": hot.ml_first, "/wargaming/validate": hot.validate}
         rest = api(service, hot, instruments.metrics)
@@ -105,6 +111,7 @@ class Application:
             route=route,
             trusted=self._trusted,
             record=instruments.record_rate_limit_decision,
+            adaptive=shares,
         )
         return Shield(limiter, self._hosts, loopback_only=token is None, observe=instruments.record_request)
 

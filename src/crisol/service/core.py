@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["REFRESH_SECONDS", "Service", "open_service"]
 
 REFRESH_SECONDS = 10.0
+_HELD = (State.OPEN, State.HALF_OPEN, State.FORCED_OPEN)
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +63,10 @@ class Service:
     def missing(self) -> tuple[str, ...]:
         """Return which dependencies are away at this moment, by their breakers; never asks them."""
         return tuple(name for name in ("cache", "database") if self.breakers[name].state is not State.CLOSED)
+
+    def strained(self) -> bool:
+        """Return whether a breaker holds calls back at this moment; never asks anybody."""
+        return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:
         """Look for a new champion, for a flipped switch and for journaled trials, and bring the gauges up to date."""

@@ -22,8 +22,11 @@ from crisol.service.limits import RATES, route
 from crisol.service.trials import EXPERIMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crisol.abtest.confusion import Estimate
     from crisol.metrics import Counter, Histogram
+    from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Decision
     from crisol.resilience.guard import CircuitBreaker
     from crisol.service.core import Service
@@ -40,10 +43,11 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The metrics of one service. Its methods are what the walls and the routes call, once a request."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, shares: Mapping[str, AdaptiveShare] | None = None) -> None:
         settings = service.settings
         self.metrics = Metrics(settings.crisol_metrics, worker=str(os.getpid()))
         self._service = service
+        self._shares = dict(shares or {})
         self._requests: dict[tuple[str, int], Counter] = {}
         self._answers: dict[tuple[str, str], Histogram] = {}
         counter = self.metrics.counter
@@ -103,6 +107,10 @@ class Instruments:
         inside = scope.get("crisol.seconds")
         if inside is not None:
             self._walls.observe(max(seconds - inside, 0.0))
+        share = self._shares.get(endpoint)
+        if share is not None and status not in {0, 429}:
+            # Only what we took: a client that sends slowly must not shrink everybody's share.
+            share.observe(inside or 0.0, failed=status >= 500)
 
     async def refresh(self) -> None:
         """Bring what is watched up to date: new kinds of entries, the model, and how right it has been for a day."""
@@ -126,6 +134,8 @@ class Instruments:
         for endpoint in RATES:
             watch(names.BUCKET_TOKENS, endpoint, read=partial(self._tokens, endpoint))
             watch(names.BUCKET_FILL, endpoint, read=partial(self._fill, endpoint))
+        for endpoint, share in self._shares.items():
+            watch(names.LIMIT_SHARE, endpoint, read=partial(getattr, share, "share"))
         for breaker in service.breakers:
             self._watch_breaker(breaker)
         referees, trials = service.referees, service.trials

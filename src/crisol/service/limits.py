@@ -1,16 +1,20 @@
-"""How often a client may ask for what: one bucket for each route template, see ``CRISOL_RATE_LIMITS``."""
+"""How often a client may ask for what: one bucket for each route template.
+
+See ``CRISOL_RATE_LIMITS``, and ``CRISOL_ADAPTIVE_LIMITS`` for limits that follow how the service is doing.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from crisol.errors import SettingsError
+from crisol.resilience.adaptive import AdaptivePolicy
 from crisol.resilience.bucket import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-__all__ = ["RATES", "rates", "route"]
+__all__ = ["RATES", "rates", "route", "targets"]
 
 RATES: Mapping[str, Rate] = {
     "ml-first": Rate(100),
@@ -52,6 +56,27 @@ def rates(text: str) -> dict[str, Rate]:
         except (ValueError, SettingsError) as error:
             raise SettingsError(
                 f"CRISOL_RATE_LIMITS: {entry!r}: write name=tokens/seconds:burst or name=off ({error})"
+            ) from None
+    return found
+
+
+def targets(text: str) -> dict[str, AdaptivePolicy]:
+    """Return the limits that adapt, from a list such as ``ml-first=0.05,validate=5``: name and target in seconds.
+
+    Raises :class:`~crisol.errors.SettingsError` that names the entry.
+    """
+    found = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = entry.partition("=")
+        if name not in RATES:
+            raise SettingsError(
+                f"CRISOL_ADAPTIVE_LIMITS: {name!r} limits nothing; there are {', '.join(RATES)}"
+            )
+        try:
+            found[name] = AdaptivePolicy(target_seconds=float(value))
+        except (ValueError, SettingsError) as error:
+            raise SettingsError(
+                f"CRISOL_ADAPTIVE_LIMITS: {entry!r}: write name=seconds, such as ml-first=0.05 ({error})"
             ) from None
     return found
 

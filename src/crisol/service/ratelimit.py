@@ -16,6 +16,7 @@ from crisol.service.problems import Problem, document
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Bucket, Rate
     from crisol.service.shield import App, Message, Receive, Scope, Send
 
@@ -23,13 +24,14 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """A bucket and what never changes about its headers."""
+    """A bucket, what never changes about its headers, and the share of its rate that is granted now, if that adapts."""
 
-    __slots__ = ("bucket", "name", "policy", "rate")
+    __slots__ = ("adaptive", "bucket", "name", "policy", "rate")
 
-    def __init__(self, name: str, bucket: Bucket) -> None:
+    def __init__(self, name: str, bucket: Bucket, adaptive: AdaptiveShare | None) -> None:
         self.name = name
         self.bucket = bucket
+        self.adaptive = adaptive
         self.rate: Rate = bucket.rate
         window = max(1, round(self.rate.full))
         burst = int(self.rate.burst)
@@ -44,8 +46,9 @@ class RateLimitMiddleware:
 
     ``limits`` has a bucket for every name that ``route`` returns; None, and a name without a bucket, are not
     limited. A client is its address, see :func:`~crisol.service.address.client_address`. ``record`` is told the name
-    and the decision, once a request. Only ``http`` scopes are looked at; what the application sends
-    passes through as it comes, with headers added to its start.
+    and the decision, once a request. A name in ``adaptive`` is granted that share of its rate; who measures the
+    answers tells the share how they went. Only ``http`` scopes are looked at; what the application sends passes
+    through as it comes, with headers added to its start.
     """
 
     def __init__(
@@ -56,10 +59,13 @@ class RateLimitMiddleware:
         route: Callable[[Scope], str | None],
         trusted: TrustedProxies = TrustedProxies(),  # noqa: B008 - frozen
         record: Callable[[str, Decision], None] | None = None,
+        adaptive: Mapping[str, AdaptiveShare] | None = None,
     ) -> None:
         self._app = app
         self._limits = {
-            name: _Limit(name, bucket) for name, bucket in limits.items() if bucket.rate.limit < math.inf
+            name: _Limit(name, bucket, (adaptive or {}).get(name))
+            for name, bucket in limits.items()
+            if bucket.rate.limit < math.inf
         }
         self._route = route
         self._trusted = trusted
@@ -72,9 +78,11 @@ class RateLimitMiddleware:
         if limit is None:
             await self._app(scope, receive, send)
             return
-        taken = limit.bucket.take(client_address(scope, self._trusted))
+        share = limit.adaptive
+        cost = 1.0 if share is None else share.cost(limit.rate)
+        taken = limit.bucket.take(client_address(scope, self._trusted), cost)
         room = taken if isinstance(taken, float) else await taken
-        decision = Decision(limit.rate, room)
+        decision = Decision(limit.rate, room, cost)
         if self._record is not None:
             self._record(limit.name, decision)
         headers = _headers(limit, decision)
@@ -91,8 +99,8 @@ class RateLimitMiddleware:
 
 
 def _headers(limit: _Limit, decision: Decision) -> tuple[tuple[bytes, bytes], ...]:
-    # Whole tokens: what is promised must be there when the next request asks for it.
-    remaining = int(decision.remaining)
+    # Whole requests: what is promised must be there when the next one asks for it.
+    remaining = int(decision.remaining / decision.cost)
     reset = math.ceil(decision.reset_after)
     return (
         *limit.policy,

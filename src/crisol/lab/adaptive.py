@@ -1,0 +1,140 @@
+"""What an adaptive limit brings: one server that becomes slow for a while, with and without it.
+
+A simulation in virtual time, because the question is what the rule does and not how fast this machine is: requests
+arrive at random (Poisson), one server answers them in turn (exponential times), the real token bucket and the real
+:class:`~crisol.resilience.adaptive.AdaptiveShare` stand in front.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crisol.errors import ExperimentError
+from crisol.resilience.adaptive import AdaptivePolicy, AdaptiveShare
+from crisol.resilience.bucket import Rate, TokenBucket
+from crisol.resilience.clock import FakeClock
+
+__all__ = ["Slowdown", "compare", "metrics", "summary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slowdown:
+    """A client that asks ``offered`` times a second, and a server that is ``factor`` times slower for a while.
+
+    The server answers ``capacity`` requests a second when it is well, and becomes slow from second ``begins`` to
+    second ``ends`` of ``seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of order.
+    """
+
+    offered: float = 80.0
+    capacity: float = 100.0
+    factor: float = 4.0
+    begins: float = 30.0
+    ends: float = 90.0
+    seconds: float = 150.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.begins < self.ends < self.seconds <= 3600 and 1 <= self.factor <= 1000):
+            raise ExperimentError(
+                f"the slowdown from {self.begins} to {self.ends} s must lie within the {self.seconds} s, at most 3600, "
+                f"and its factor, {self.factor}, between 1 and 1000"
+            )
+        if not (0 < self.offered <= 10_000 and 0 < self.capacity <= 10_000):
+            raise ExperimentError(
+                f"offered {self.offered} and capacity {self.capacity} must lie between 0 and 10,000 a second"
+            )
+
+    def service_seconds(self, now: float) -> float:
+        """Return the mean time that an answer takes the server at that moment."""
+        slow = self.begins <= now < self.ends
+        return (self.factor if slow else 1.0) / self.capacity
+
+
+def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
+    """Return what happened in each second under a fixed and under an adaptive limit of the same rate.
+
+    The limit grants what the client offers, so a fixed one never refuses. Columns: limit, second, admitted, refused,
+    p95 (of the requests that arrived in that second, in seconds), share.
+    """
+    return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
+
+
+def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
+    """Return, for each limit, the worst and the median p95 while the server was slow, refusals, and the recovery.
+
+    ``recovered_after`` is how many seconds after the end of the slowdown the p95 was last above the median of the time
+    before it, times four.
+    """
+    rows = []
+    for limit, part in frame.groupby("limit", sort=False):
+        slow = part[part["second"].between(slowdown.begins, slowdown.ends - 1)]
+        calm = part[part["second"] < slowdown.begins]["p95"].median()
+        late = part[(part["second"] >= slowdown.ends) & (part["p95"] > 4.0 * calm)]["second"]
+        rows.append(
+            {
+                "limit": limit,
+                "p95_slow_median": slow["p95"].median(),
+                "p95_slow_worst": slow["p95"].max(),
+                "refused": int(part["refused"].sum()),
+                "admitted_while_slow": int(slow["admitted"].sum()),
+                "recovered_after": float(late.max() + 1 - slowdown.ends) if len(late) else 0.0,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def metrics(table: pd.DataFrame) -> dict[str, float]:
+    """Return the summary as MLflow metrics, ``fixed.p95_slow_median`` and so on."""
+    return {
+        f"{row['limit']}.{name}": float(row[name])
+        for row in table.to_dict("records")
+        for name in table.columns
+        if name != "limit"
+    }
+
+
+def _run(slowdown: Slowdown, policy: AdaptivePolicy | None, seed: int) -> pd.DataFrame:
+    rng, clock = random.Random(seed), FakeClock(0.0)
+    rate = Rate(max(slowdown.offered * 1.5, 1.0), 1.0)
+    bucket = TokenBucket(rate, clock=clock)
+    share = None if policy is None else AdaptiveShare(policy, clock=clock)
+    waiting: deque[tuple[float, float]] = deque()
+    free_at = now = 0.0
+    seconds = int(slowdown.seconds)
+    admitted, refused = np.zeros(seconds, dtype=int), np.zeros(seconds, dtype=int)
+    taken: list[list[float]] = [[] for _ in range(seconds)]
+    shares = np.ones(seconds)
+    while (now := now + rng.expovariate(slowdown.offered)) < seconds:
+        # Each arrival draws both times, so that the two limits meet the same requests.
+        work = rng.expovariate(1.0)
+        while waiting and waiting[0][0] <= now:
+            ended, latency = waiting.popleft()
+            clock.now = ended
+            if share is not None:
+                share.observe(latency)
+        clock.now = now
+        second = int(now)
+        cost = 1.0 if share is None else share.cost(rate)
+        if not bucket.decide("client", cost).allowed:
+            refused[second] += 1
+        else:
+            begun = max(free_at, now)
+            free_at = begun + work * slowdown.service_seconds(begun)
+            waiting.append((free_at, free_at - now))
+            admitted[second] += 1
+            taken[second].append(free_at - now)
+        shares[second] = 1.0 if share is None else share.share
+    return pd.DataFrame(
+        {
+            "limit": "fixed" if policy is None else "adaptive",
+            "second": np.arange(seconds),
+            "admitted": admitted,
+            "refused": refused,
+            "p95": [float(np.percentile(each, 95)) if each else np.nan for each in taken],
+            "share": shares,
+        }
+    )

@@ -1,0 +1,113 @@
+"""A share of a rate that follows how the service is doing: additive increase, multiplicative decrease.
+
+After Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989): what grows by
+steps and shrinks by factors ends at the load that the service bears, from either side, and shares it fairly.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.resilience.bucket import Rate
+    from crisol.resilience.clock import Clock
+
+__all__ = ["AdaptivePolicy", "AdaptiveShare"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptivePolicy:
+    """When a share shrinks, when it grows, and between which bounds. Times are in seconds.
+
+    An interval is bad when more than ``tolerated`` of its calls took longer than ``target_seconds`` or failed, or
+    when a breaker is not closed. After a bad one the share is multiplied by ``decrease``, after any other
+    ``increase`` is added. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    """
+
+    target_seconds: float
+    tolerated: float = 0.05
+    interval: float = 1.0
+    increase: float = 0.05
+    decrease: float = 0.5
+    low: float = 0.1
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("target_seconds", "interval", "increase", "low"):
+            value = getattr(self, name)
+            if not 0.0 < value < math.inf:
+                raise SettingsError(f"adaptive {name}: {value} is out of range; it must be positive")
+        for name in ("tolerated", "decrease"):
+            value = getattr(self, name)
+            if not 0.0 <= value < 1.0 or (name == "decrease" and not value):
+                raise SettingsError(f"adaptive {name}: {value} is out of range; it must lie between 0 and 1")
+        if not self.low <= self.high < math.inf:
+            raise SettingsError(f"adaptive low {self.low} and high {self.high} are out of order")
+
+
+class AdaptiveShare:
+    """The share of a rate that is granted at the moment, between the policy's bounds.
+
+    A share of a half charges every request twice: so it works on buckets of any kind, shared ones too, and a share
+    that changes forgets nothing that a client has spent. ``strained`` says whether a breaker is not closed; it is
+    asked once an interval. Intervals without a call are good ones: what stands still recovers.
+
+    >>> from crisol.resilience.bucket import Rate
+    >>> from crisol.resilience.clock import FakeClock
+    >>> clock = FakeClock()
+    >>> share = AdaptiveShare(AdaptivePolicy(target_seconds=0.1), clock=clock)
+    >>> share.observe(0.5)
+    >>> clock.advance(1.0)
+    >>> share.cost(Rate(100))
+    2.0
+    """
+
+    __slots__ = ("_bad", "_calls", "_clock", "_ends", "_strained", "policy", "share")
+
+    def __init__(
+        self,
+        policy: AdaptivePolicy,
+        *,
+        strained: Callable[[], bool] = lambda: False,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.policy = policy
+        self.share = policy.high
+        self._strained = strained
+        self._clock = clock
+        self._ends = clock() + policy.interval
+        self._calls = self._bad = 0
+
+    def observe(self, seconds: float, *, failed: bool = False) -> None:
+        """Count a call that took so long; ``failed`` says that it went wrong on our side."""
+        self._turn(self._clock())
+        self._calls += 1
+        self._bad += failed or seconds > self.policy.target_seconds
+
+    def cost(self, rate: Rate) -> float:
+        """Return the tokens that one request costs now; never more than a full bucket has."""
+        self._turn(self._clock())
+        return min(1.0 / self.share, rate.burst)
+
+    def _turn(self, now: float) -> None:
+        if now < self._ends:
+            return
+        policy = self.policy
+        strained = self._strained()
+        idle = int((now - self._ends) / policy.interval)
+        if strained or self._bad > policy.tolerated * self._calls:
+            self.share *= policy.decrease
+        else:
+            self.share += policy.increase
+        if not strained:
+            self.share += policy.increase * idle
+        self.share = min(max(self.share, policy.low), policy.high)
+        self._calls = self._bad = 0
+        self._ends = now + policy.interval
