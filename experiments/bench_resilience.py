@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import importlib
 import random
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from statistics import median
 from time import perf_counter
-from typing import Any
+
+from peers import library, missing
 
 from crisol.errors import CircuitOpenError
 from crisol.records import Prediction
@@ -30,21 +30,11 @@ from crisol.resilience.policy import BreakerPolicy
 
 CALLS = 20_000
 Loop = Callable[[], float]
-missing: set[str] = set()
 
 
 async def answer() -> int:
     """Do nothing, as cheaply as a coroutine can."""
     return 1
-
-
-def library(name: str) -> Any:
-    """Return a library, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        missing.add(name)
-        return None
 
 
 def awaiting(fn: Callable[[], Awaitable[object]], runner: asyncio.Runner) -> Loop:
