@@ -11,7 +11,6 @@ import argparse
 import datetime as dt
 import os
 import random
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,11 +26,8 @@ from crisol.abtest.store import TrialFilter
 from crisol.abtest.trial import trial_id
 from crisol.backends.duckdb import DuckDBStore
 from crisol.backends.postgres import PostgresStore
+from crisol.lab.servers import PostgresServer, ServerMissing
 from crisol.records import Outcome, Reason, Trial
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
-from servers import PostgresServer, ServerMissingError
 
 NOW = dt.datetime(2026, 11, 1, 12, 34, 56, tzinfo=dt.UTC)
 BATCH = 10_000
@@ -78,7 +74,7 @@ def stores(folder: Path) -> Iterator[dict[str, TrialStore]]:
         try:
             server = PostgresServer.start("fsync=on", "shared_buffers=256MB", "max_wal_size=4GB")
             dsn = server.dsn
-        except ServerMissingError as missing:
+        except ServerMissing as missing:
             print(f"without PostgreSQL: {missing}")
     if dsn is not None:
         found["postgresql"] = PostgresStore(dsn, seconds=60.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servers import PostgresServer, RedisServer, ServerMissingError
+from crisol.lab.servers import PostgresServer, RedisServer, ServerMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def redis_url() -> Iterator[str]:
         return
     try:
         server = RedisServer.start()
-    except ServerMissingError as missing:
+    except ServerMissing as missing:
         pytest.skip(str(missing))
     try:
         yield server.url
@@ -39,7 +39,7 @@ def postgres_dsn() -> Iterator[str]:
         return
     try:
         server = PostgresServer.start()
-    except ServerMissingError as missing:
+    except ServerMissing as missing:
         pytest.skip(str(missing))
     try:
         yield server.dsn
@@ -55,7 +55,7 @@ def redis_server() -> Iterator[Callable[..., RedisServer]]:
     def start(*options: str) -> RedisServer:
         try:
             started.append(RedisServer.start(*options))
-        except ServerMissingError as missing:
+        except ServerMissing as missing:
             pytest.skip(str(missing))
         return started[-1]
 
@@ -72,7 +72,7 @@ def postgres_server() -> Iterator[Callable[..., PostgresServer]]:
     def start(*options: str) -> PostgresServer:
         try:
             started.append(PostgresServer.start(*options))
-        except ServerMissingError as missing:
+        except ServerMissing as missing:
             pytest.skip(str(missing))
         return started[-1]
 

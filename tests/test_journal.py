@@ -25,8 +25,8 @@ from test_store_contract import NOW, closing, make_trial
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from crisol.lab.servers import PostgresServer
     from crisol.records import Trial
-    from servers import PostgresServer
 
 
 class Unreliable(MemoryStore):

