@@ -150,6 +150,13 @@ class BreakerCore:
 
         Raises a fresh :class:`~crisol.errors.CircuitOpenError` when the call is held back.
         """
+        if self.state is OPEN:
+            # The common rejection, with the clock read once: it is there to cost nothing.
+            left = self._until - self.clock()
+            if left > 0.0:
+                self.rejections += 1
+                longest = self.policy.longest_wait
+                raise CircuitOpenError(self.name, left if left < longest else longest)  # noqa: FURB136 - min() is a call
         permit = self.try_acquire()
         if permit:
             return permit
@@ -160,9 +167,7 @@ class BreakerCore:
         state = self.state
         # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a rejection.
         if state is OPEN or state is HALF_OPEN:
-            # A clock that was set back must not promise an outage of hours.
-            longest = max(self.policy.max_recovery_seconds, self.policy.recovery_seconds) * 2.0
-            return min(max(self._until - self.clock(), 0.0), longest)
+            return min(max(self._until - self.clock(), 0.0), self.policy.longest_wait)
         return self.policy.recovery_seconds if state is State.FORCED_OPEN else 0.0
 
     def _try_probe(self) -> int:

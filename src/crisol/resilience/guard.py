@@ -78,7 +78,9 @@ class CircuitBreaker(BreakerCore):
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the plain function ``fn`` behind the breaker."""
-        permit = self.acquire()
+        return self._run(self.acquire(), fn, args, kwargs)
+
+    def _run(self, permit: int, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
         started = self.clock() if self.policy.timed else 0.0
         try:
             result = fn(*args, **kwargs)
@@ -146,7 +148,7 @@ class CircuitBreaker(BreakerCore):
     def _wrap_plain(self, fn: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            return self.call_sync(fn, *args, **kwargs)
+            return self._run(self.acquire(), fn, args, kwargs)
 
         return guarded
 

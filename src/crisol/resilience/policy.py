@@ -54,6 +54,8 @@ class BreakerPolicy:
     """Whether each call has to be timed."""
     rated: bool = field(init=False, repr=False, compare=False)
     """Whether a window has to be kept."""
+    longest_wait: float = field(init=False, repr=False, compare=False)
+    """More than any recovery takes: a clock that was set back must not promise an outage of hours."""
 
     def __post_init__(self) -> None:
         for name in ("window_calls", "minimum_calls", "probes", "probe_successes"):
@@ -81,6 +83,8 @@ class BreakerPolicy:
                 f"minimum_calls: {self.minimum_calls} never fit a window of {self.window_calls} calls"
             )
         object.__setattr__(self, "timed", self.slow_seconds is not None or self.timeout is not None)
+        longest = 2.0 * max(self.max_recovery_seconds, self.recovery_seconds)
+        object.__setattr__(self, "longest_wait", longest)
         object.__setattr__(self, "rated", self.failure_rate is not None or self.slow_rate is not None)
 
     def _check(
