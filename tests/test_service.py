@@ -19,6 +19,8 @@ from served import FLAW, ROOT, foreign, model_folder, right, wrong
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from crisol.lab.servers import RedisServer
+
 pytestmark = pytest.mark.integration
 OFF = ",".join(
     f"{name}=off" for name in ("ml-first", "validate", "ml-accuracy", "ab-testing", "cache", "breakers")
@@ -245,6 +247,45 @@ def test_a_head_that_never_ends_is_cut_off(
         assert large.recv(1000).startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b'{"diff": "x'])
+def test_a_body_that_never_ends_is_cut_off(
+    started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """From its very first byte on: a head that promises a body keeps nobody waiting."""
+    monkeypatch.setattr("crisol.service.protocol.BODY_SECONDS", 0.2)
+    server = started()
+    head = b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as slow:
+        slow.sendall(head + body)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+        assert slow.recv(1000) == b""
+
+
+def test_a_body_without_a_length_is_refused_while_it_comes(started: Callable[..., Server]) -> None:
+    server = started(crisol_body_limit=2048)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as endless:
+        endless.sendall(
+            b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        endless.sendall(b"800\r\n" + b"x" * 2048 + b"\r\n1\r\nx\r\n")
+        assert endless.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_redis_that_dies_is_named_and_every_answer_still_comes(
+    started: Callable[..., Server], redis_server: Callable[..., RedisServer]
+) -> None:
+    """From the first answer that lacked it on, not only once the breaker is open."""
+    redis = redis_server()
+    server = started(redis_url=redis.url)
+    assert decide(server, foreign(0))["degraded"] == []
+    redis.kill()
+    assert "cache" in decide(server, foreign(1))["degraded"]
+    redis.restart()
+    ask(server, "POST", "/wargaming/breakers/cache/reset", {})
+    decide(server, foreign(2))
+    assert decide(server, foreign(3))["degraded"] == []
+
+
 def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Server]) -> None:
     status, report, _ = ask(started(), "GET", "/health/detailed")
     assert (status, report["status"]) == (200, "healthy")
@@ -290,7 +331,8 @@ def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., S
     assert (
         value("predictions_total", predicted="valid") + value("predictions_total", predicted="invalid") == 1
     )
-    assert value("middleware_latency_seconds_count", middleware="walls") >= 2
+    for wall in ("shield", "rate_limit", "gate"):
+        assert value("middleware_latency_seconds_count", middleware=wall) >= 2
     assert "127.0.0.1" not in text
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +43,11 @@ def serve(
             "set both, or serve with one worker"
         )
     configure_logging(settings.log_level)
+    # A model that scikit-learn serves would start threads, which only make a single row slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal that ended it once more; to have been asked to stop is no failure.
+        signal.signal(number, lambda *_: sys.exit(0))
     with listen(settings.crisol_host, settings.port) as listener:
         name = f"[{settings.crisol_host}]" if ":" in settings.crisol_host else settings.crisol_host
         err.print(f"http://{name}:{listener.getsockname()[1]}", markup=False)
@@ -51,17 +58,12 @@ def serve(
 
 
 def _serve_here(settings: Settings, listener: socket.socket) -> None:
-    import gc
-
     import uvicorn
 
     from crisol.service.app import Application
     from crisol.service.embedded import configure
 
-    application = Application(settings)
-    gc.collect()
-    # What is loaded now stays: a collection need not walk it again.
-    gc.freeze()
+    application = Application(settings, freeze=True)
     try:
         uvicorn.Server(configure(application)).run(sockets=[listener])
     except SystemExit:
@@ -69,8 +71,6 @@ def _serve_here(settings: Settings, listener: socket.socket) -> None:
         if application.failure is not None:
             raise application.failure from None
         raise
-    finally:
-        gc.unfreeze()
 
 
 def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> None:

@@ -73,6 +73,14 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family, as prometheus-client asks for it."""
+        for name, values in sorted(self.gather().items()):
+            yield _metric(FAMILIES[name], values)
+
+    def gather(self) -> dict[str, _Values]:
+        """Return what all workers hold, by family and labels: counters summed, gauges with the worker as last label.
+
+        A histogram's values are the sum of what was observed and the counts of its buckets.
+        """
         self.refresh()
         snapshots = [self._slots.snapshot()]
         if self._folder is not None:
@@ -80,8 +88,7 @@ class Metrics:
         found: defaultdict[str, _Values] = defaultdict(dict)
         for snapshot in snapshots:
             _merge(found, snapshot)
-        for name, values in sorted(found.items()):
-            yield _metric(FAMILIES[name], values)
+        return found
 
     def _place(self, family: Family, labels: tuple[str, ...], kind: MetricKind) -> int:
         if family.kind is not kind or len(labels) != len(family.labels):

@@ -101,7 +101,11 @@ BREAKER_RECOVERIES = _family(
     "circuit_breaker_recovery_attempts_total", _C, "Half-open periods that ended.", "breaker", "result"
 )
 MIDDLEWARE = _family(
-    "middleware_latency_seconds", _H, "Spent in the walls themselves.", "middleware", bounds=_MICRO
+    "middleware_latency_seconds",
+    _H,
+    "Spent in a wall itself; in the gate, on waiting for the body, too.",
+    "middleware",
+    bounds=_MICRO,
 )
 LATENCY = _family(
     "request_latency_seconds",

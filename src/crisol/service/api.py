@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -15,6 +15,7 @@ from crisol.abtest.tally import Slice
 from crisol.errors import CrisolError
 from crisol.resilience.lru import KindStats
 from crisol.service.accuracy import Accuracy
+from crisol.service.breakers import BreakerView
 from crisol.service.documents import add_hot_routes
 from crisol.service.health import Health, Report, alive
 from crisol.service.page import add_page
@@ -68,7 +69,7 @@ def api(service: Service, hot: HotRoutes, metrics: Metrics) -> FastAPI:
     _accuracy(app, service)
     _switch(app, service)
     _cache(app, service, hot)
-    _breakers(app, service)
+    _breakers(app, BreakerView(service, metrics))
     add_page(app)
     add_hot_routes(app)
     return app
@@ -257,25 +258,15 @@ def _kind(stats: KindStats) -> KindReport:
     return KindReport(kind=stats.kind.name, **{name: getattr(stats, name) for name in names})
 
 
-def _breakers(app: FastAPI, service: Service) -> None:
-    def report(name: str) -> BreakerReport:
-        found = service.breakers[name].snapshot()
-        fields: dict[str, Any] = {field: getattr(found, field) for field in BreakerReport.model_fields}
-        return BreakerReport(**fields | {"state": found.state.value})
-
+def _breakers(app: FastAPI, view: BreakerView) -> None:
     @app.get("/wargaming/breakers", tags=["breakers"])
     async def breakers() -> list[BreakerReport]:
-        """Return the circuit breakers of this worker."""
-        return [report(one.name) for one in service.breakers]
+        """Return the circuit breakers: the worst state of all workers, and what they counted together."""
+        return view.report()
 
     @app.post("/wargaming/breakers/{name}/reset", tags=["breakers"])
     async def reset(
         name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["cache"])],
     ) -> BreakerReport:
-        """Close a breaker of this worker and forget what it has seen."""
-        try:
-            service.breakers[name].reset()
-        except KeyError:
-            known = ", ".join(one.name for one in service.breakers)
-            raise Problem(404, f"no breaker {name!r}; there are {known}") from None
-        return report(name)
+        """Close a breaker and forget what it has seen; the other workers follow within ten seconds."""
+        return view.reset(name)

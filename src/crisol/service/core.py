@@ -61,8 +61,8 @@ class Service:
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:
-        """Return which dependencies are away at this moment, by their breakers; never asks them."""
-        return tuple(name for name in ("cache", "database") if self.breakers[name].state is not State.CLOSED)
+        """Return which dependencies failed when they were last called, or are held back; never asks them."""
+        return tuple(name for name in ("cache", "database") if not self.breakers[name].quiet)
 
     def strained(self) -> bool:
         """Return whether a breaker holds calls back at this moment; never asks anybody."""

@@ -63,7 +63,9 @@ class Instruments:
         }
         self._confidence = self.metrics.histogram(names.CONFIDENCE)
         self._wargame_seconds = self.metrics.histogram(names.WARGAME_SECONDS)
-        self._walls = self.metrics.histogram(names.MIDDLEWARE, "walls")
+        self._shield, self._limiter, self._gate = (
+            self.metrics.histogram(names.MIDDLEWARE, name) for name in ("shield", "rate_limit", "gate")
+        )
         self._estimates: dict[tuple[str, str], float] = {}
         self._kinds: set[str] = set()
         self._models: set[tuple[str, str]] = set()
@@ -106,7 +108,11 @@ class Instruments:
         counter.add()
         inside = scope.get("crisol.seconds")
         if inside is not None:
-            self._walls.observe(max(seconds - inside, 0.0))
+            gate, limiter = scope["crisol.gate"], scope.get("crisol.rate_limit", 0.0)
+            self._gate.observe(gate)
+            if limiter:
+                self._limiter.observe(limiter)
+            self._shield.observe(max(seconds - inside - gate - limiter, 0.0))
         share = self._shares.get(endpoint)
         if share is not None and status not in {0, 429}:
             # Only what we took: a client that sends slowly must not shrink everybody's share.

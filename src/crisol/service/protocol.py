@@ -9,50 +9,58 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
+__all__ = ["BODY_SECONDS", "HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 32_768
+BODY_SECONDS = 10.0
 
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Waits ten seconds for a request's head, of at most 32 KiB, and no longer.
+    """Waits ten seconds for a request's head, of at most 32 KiB, ten more for its body, and no longer.
 
-    uvicorn's own would wait for ever and keep whatever is sent. A head that arrives whole, as nearly all do,
-    never starts the timer.
+    uvicorn's own would wait for ever and keep whatever is sent. A request that arrives whole, as nearly all do,
+    never starts the timer. Whoever does not take the answer is cut off after the same time.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._fuse: asyncio.TimerHandle | None = None
+        """Burns while the client owes us bytes."""
+        self._deaf: asyncio.TimerHandle | None = None
+        """Burns while the client does not take ours."""
         self._head = 0
         self._open = False
         """Whether a head has begun and not ended."""
+        self._whole = True
+        """Whether no body is missing."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start to wait for the first request."""
         super().connection_made(transport)
-        self._fuse = self.loop.call_later(HEAD_SECONDS, self._burn)
+        self._light(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._defuse()
+        self._hear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, unless the head grows too large."""
         super().data_received(data)
-        if not self._open:
-            return
-        # What one read brings is bounded by the event loop, so it is enough to count afterwards.
-        self._head += len(data)
-        if self._head > HEAD_BYTES:
-            self._refuse(_TOO_LARGE)
-        elif self._fuse is None and not self.transport.is_closing():
-            self._fuse = self.loop.call_later(HEAD_SECONDS, self._burn)
+        if self._open:
+            # What one read brings is bounded by the event loop, so it is enough to count afterwards.
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+            else:
+                self._light(HEAD_SECONDS)
+        elif not self._whole:
+            self._light(BODY_SECONDS)
 
     def on_message_begin(self) -> None:
         """Take note that a head has begun."""
@@ -60,11 +68,33 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Take note that the head has ended."""
-        self._open = False
+        """Take note that the head has ended, and that a body may follow."""
+        self._open = self._whole = False
         self._head = 0
         self._defuse()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Take note that the body has ended."""
+        self._whole = True
+        self._defuse()
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Start to wait for a client that does not read."""
+        super().pause_writing()
+        if self._deaf is None:
+            # Closing would wait until what is written has been taken.
+            self._deaf = self.loop.call_later(BODY_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop waiting for it."""
+        self._hear()
+        super().resume_writing()
+
+    def _light(self, seconds: float) -> None:
+        if self._fuse is None and not self.transport.is_closing():
+            self._fuse = self.loop.call_later(seconds, self._burn)
 
     def _burn(self) -> None:
         self._fuse = None
@@ -72,9 +102,19 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         self._defuse()
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or not self.cycle.response_started:
             self.transport.write(answer)
             self.transport.close()
+        else:
+            # The answer is out already, as with a body that was refused for its size and still comes.
+            self.transport.abort()
+
+    def _hear(self) -> None:
+        if self._deaf is not None:
+            self._deaf.cancel()
+            self._deaf = None
 
     def _defuse(self) -> None:
         if self._fuse is not None:

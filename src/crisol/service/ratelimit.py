@@ -7,6 +7,7 @@ RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 i
 from __future__ import annotations
 
 import math
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.resilience.bucket import Decision
@@ -78,11 +79,13 @@ class RateLimitMiddleware:
         if limit is None:
             await self._app(scope, receive, send)
             return
+        start = perf_counter()
         share = limit.adaptive
         cost = 1.0 if share is None else share.cost(limit.rate)
         taken = limit.bucket.take(client_address(scope, self._trusted), cost)
         room = taken if isinstance(taken, float) else await taken
         decision = Decision(limit.rate, room, cost)
+        scope["crisol.rate_limit"] = perf_counter() - start
         if self._record is not None:
             self._record(limit.name, decision)
         headers = _headers(limit, decision)

@@ -111,11 +111,12 @@ class CacheReport(_Strict):
 
 
 class BreakerReport(_Strict):
-    """A circuit breaker of this worker. ``retry_after`` is in seconds."""
+    """A circuit breaker of all workers: the worst of their states, and the sums of what they counted."""
 
     name: str
     state: str
-    retry_after: float
+    workers: dict[str, str]
+    retry_after: Annotated[float, Field(description="seconds, as the worker that answers sees it")]
     successes: int
     failures: int
     timeouts: int

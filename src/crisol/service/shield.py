@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import itertools
 import logging
@@ -16,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crisol.errors import CrisolError, SettingsError
+from crisol.service.logs import REQUEST_ID
 from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["LOOPBACK", "Gate", "Observer", "Shield", "allowed_hosts", "send_problem"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_BODY_SECONDS = 10.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -93,6 +92,7 @@ class Shield:
         start = perf_counter()
         status = 0
         request_id = self._identify(scope)
+        REQUEST_ID.set(scope["crisol.request_id"])
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -107,7 +107,7 @@ class Shield:
         except Exception as error:  # noqa: BLE001 - the last wall: nobody outside sees a trace
             problem = _problem_of(error)
             if problem is OUR_FAILURE:
-                _log.exception("request %s failed", request_id.decode())
+                _log.exception("a request failed")
             if not status:
                 await send_problem(problem, scope, answer)
         finally:
@@ -150,25 +150,24 @@ class Shield:
 
 
 class Gate:
-    """Asks for the token, for JSON, and for a body of at most ``limit`` bytes within ten seconds.
+    """Asks for the token, for JSON, and for a body of at most ``limit`` bytes, counted while it comes.
 
-    The body is read here, and handed on as ``scope["crisol.body"]`` and as the usual message.
+    The body is read here, and handed on as ``scope["crisol.body"]`` and as the usual message. For how long to wait
+    for it is the protocol's business, see :mod:`crisol.service.protocol`.
     """
 
-    def __init__(
-        self, app: App, *, limit: int, token: str | None, reads_open: bool, seconds: float = _BODY_SECONDS
-    ) -> None:
+    def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:
         self._app = app
         self._limit = limit
         self._token = None if token is None else token.encode()
         self._reads_open = reads_open
-        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request whose body has been checked."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        start = perf_counter()
         read = scope["method"] in {"GET", "HEAD", "OPTIONS"}
         length, kind, given = -1, b"", b""
         for name, value in scope["headers"]:
@@ -187,6 +186,7 @@ class Gate:
             # A form of another site can send any other type in a user's name, but not this one.
             raise Problem(415, "send the body as application/json")
         scope["crisol.body"] = content
+        scope["crisol.gate"] = perf_counter() - start
         sent = False
 
         async def replay() -> Message:
@@ -205,32 +205,19 @@ class Gate:
             raise Problem(401, "send the token of CRISOL_API_TOKEN as Authorization: Bearer …")
 
     async def _read(self, receive: Receive) -> bytes:
-        message = await self._first(receive)
-        content: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            if len(content) > self._limit:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(400, "the client left before its body was complete")
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > self._limit:
                 raise Problem(413, f"the body has more than {self._limit} bytes")
-            return content
-        chunks = [content]
-        size = len(content)
-        try:
-            async with asyncio.timeout(self._seconds):
-                while message.get("more_body", False):
-                    message = await self._first(receive)
-                    chunk: bytes = message.get("body", b"")
-                    size += len(chunk)
-                    if size > self._limit:
-                        raise Problem(413, f"the body has more than {self._limit} bytes")
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise Problem(408, f"the body did not arrive within {self._seconds:g} s") from None
-        return b"".join(chunks)
-
-    async def _first(self, receive: Receive) -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Problem(400, "the client left before its body was complete")
-        return message
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def send_problem(problem: Problem, scope: Scope, send: Send) -> None:

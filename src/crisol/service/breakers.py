@@ -1,0 +1,109 @@
+"""The circuit breakers as all workers of this machine see them: each has its own, asked and reset as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisol.metrics import names
+from crisol.resilience.breaker import State
+from crisol.service.problems import Problem
+from crisol.service.schemas import BreakerReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from crisol.metrics import Metrics
+    from crisol.metrics.names import Family
+    from crisol.resilience.guard import CircuitBreaker
+    from crisol.service.core import Service
+
+__all__ = ["BreakerView"]
+
+_WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.METRICS_ONLY, State.DISABLED)
+
+
+class BreakerView:
+    """Reports breakers and resets them, for the workers that share the folder of ``metrics``.
+
+    A worker tells the others at every change of a state, and of its counters every ten seconds; it follows another
+    one's reset within ten seconds.
+    """
+
+    def __init__(self, service: Service, metrics: Metrics) -> None:
+        self._service = service
+        self._metrics = metrics
+        self._folder = service.settings.crisol_metrics
+        self._seen = self._asked()
+        service.breakers.add_listener(lambda *_: metrics.refresh())
+        service.on_refresh.append(self.follow)
+
+    def report(self) -> list[BreakerReport]:
+        """Return every breaker: the worst of its states, and the sums of what the workers counted."""
+        found = self._metrics.gather()
+        return [_report(breaker, found) for breaker in self._service.breakers]
+
+    def reset(self, name: str) -> BreakerReport:
+        """Close a breaker, here at once, and forget what it has seen.
+
+        Raises :class:`Problem` where there is none of that name.
+        """
+        try:
+            breaker = self._service.breakers[name]
+        except KeyError:
+            known = ", ".join(one.name for one in self._service.breakers)
+            raise Problem(404, f"no breaker {name!r}; there are {known}") from None
+        breaker.reset()
+        if self._folder is not None:
+            (self._folder / f"{name}.reset").touch()
+        self._seen = self._asked()
+        return _report(breaker, self._metrics.gather())
+
+    async def follow(self) -> None:
+        """Do what other workers were asked to."""
+        asked = self._asked()
+        for name, time in asked.items():
+            if time != self._seen[name]:
+                self._service.breakers[name].reset()
+        self._seen = asked
+
+    def _asked(self) -> dict[str, int]:
+        return {one.name: _touched(self._folder, one.name) for one in self._service.breakers}
+
+
+def _report(
+    breaker: CircuitBreaker, found: Mapping[str, Mapping[tuple[str, ...], list[float]]]
+) -> BreakerReport:
+    name = breaker.name
+    states = {
+        worker: state
+        for (of, state, worker), (value,) in found[names.BREAKER_STATE.name].items()
+        if of == name and value
+    }
+
+    def count(family: Family, *labels: str) -> int:
+        return int(found[family.name][name, *labels][0])
+
+    timeouts = count(names.BREAKER_FAILURES, "timeout")
+    return BreakerReport(
+        name=name,
+        state=min(map(State, states.values()), key=_WORST.index).value,
+        workers=states,
+        retry_after=breaker.retry_after(),
+        successes=count(names.BREAKER_SUCCESSES),
+        failures=timeouts + count(names.BREAKER_FAILURES, "error"),
+        timeouts=timeouts,
+        rejections=count(names.BREAKER_REJECTIONS),
+        recovered=count(names.BREAKER_RECOVERIES, "success"),
+        relapsed=count(names.BREAKER_RECOVERIES, "failure"),
+    )
+
+
+def _touched(folder: Path | None, name: str) -> int:
+    """Return when somebody asked for a reset, in nanoseconds since the epoch; 0 for never."""
+    if folder is None:
+        return 0
+    try:
+        return (folder / f"{name}.reset").stat().st_mtime_ns
+    except OSError:
+        return 0
