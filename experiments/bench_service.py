@@ -1,0 +1,207 @@
+"""The ML-first path over HTTP, as ratios to a bare raw-ASGI echo on the same stack, and to the conventional build.
+
+wrk is the client (Debian: wrk), on the same machine: with two cores it has the other one. Every server runs in a
+process of its own; limits are set so high that they are taken and never refuse.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crisol.model.serving import export
+from crisol.model.training import train
+from crisol.model.variants import load_variants
+from crisol.service.embedded import configure, listen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))
+PATH = "/wargaming/ml-first"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Requests a second, the 99th percentile in milliseconds, and answers that were no 200."""
+
+    rate: float
+    p99: float
+    errors: int
+
+
+def diff(size: int) -> str:
+    """Return a diff of about ``size`` bytes, with %d where a number makes it another one."""
+    lines = [f"+    if check_{number}(path, limit={number * 7}):" for number in range(size // 40)]
+    head = f"--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,{len(lines) + 3} @@\n def load(path):\n+    seen(%d)\n"
+    return head + "\n".join(lines) + "\n     return open(path)\n"
+
+
+def script(folder: Path, size: int, hits: int) -> Path:
+    """Write the requests for wrk: ``hits`` of a hundred are among fifty known diffs, the others are new."""
+    before, after = json.dumps({"diff": diff(size), "cwe": "CWE-22"}).split("%d")
+    path = folder / f"{size}-{hits}.lua"
+    path.write_text(
+        "local n = math.random(1, 1000000000) * 1000\n"
+        'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+        f"local before, after = {_lua(before)}, {_lua(after)}\n"
+        "function init(args) math.randomseed(os.time()) n = math.random(1000, 2000000000) * 1000 end\n"
+        f"function request()\n  n = n + 1\n  local k = n\n  if n % 100 < {hits} then k = n % 50 end\n"
+        "  return wrk.format(nil, nil, nil, before .. string.format('%d', k) .. after)\nend\n"
+    )
+    return path
+
+
+def _lua(text: str) -> str:
+    return "[==[" + text + "]==]"
+
+
+def measure(port: int, lua: Path, seconds: int = SECONDS) -> Figure:
+    """Load a server with fifty connections."""
+    command = [
+        "wrk",
+        "-t1",
+        "-c50",
+        f"-d{seconds}s",
+        "--latency",
+        "-s",
+        str(lua),
+        f"http://127.0.0.1:{port}{PATH}",
+    ]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    assert rate is not None
+    assert p99 is not None
+    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}[p99[2]]
+    errors = (int(wrong[1]) if wrong else 0) + (sum(map(int, broken.groups())) if broken else 0)
+    return Figure(float(rate[1]), float(p99[1]) * unit, errors)
+
+
+async def echo(scope, receive, send) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - bare ASGI is the point
+    """Answer with a body as long as a decision is, and do nothing else."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    head = [(b"content-type", b"application/json"), (b"content-length", b"600")]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b"x" * 600})
+
+
+def serve_baseline(name: str) -> None:
+    """Serve one of the baselines in this process, on the stack of the service."""
+    import uvicorn  # noqa: PLC0415 - in the server's process alone
+    from conventional import application  # noqa: PLC0415 - it loads scikit-learn
+
+    with listen("127.0.0.1", 0) as listener:
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}", file=sys.stderr, flush=True)
+        uvicorn.Server(configure(echo if name == "echo" else application())).run(sockets=[listener])
+
+
+@contextmanager
+def running(command: list[str], **environment: str) -> Iterator[tuple[subprocess.Popen[str], int, float]]:
+    """Run a server; give its process, its port, and the seconds from start to first answer."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        port = int(process.stderr.readline().strip().rpartition(":")[2])
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        body = json.dumps({"diff": diff(200) % 1, "cwe": "CWE-22"})
+        connection.request("POST", PATH, body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+        yield process, port, time.perf_counter() - start
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def model(folder: Path) -> Path:
+    """Train the served variant on patches made up by rule; how it decides does not matter here."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from model_data import patches  # noqa: PLC0415 - the tests' own patches
+
+    variant = load_variants(ROOT / "experiments" / "variants.yaml")["lightgbm"]
+    folder.mkdir()
+    export(train(variant, patches(60, 6), seed=0), folder, accept=0.0, reason="bench")
+    return folder
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MB."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(text.split("VmRSS:")[1].split()[0]) / 1e3
+
+
+def show(name: str, figure: Figure, base: Figure, mark: float | None = None) -> None:
+    """Print one line."""
+    ratio = figure.rate / base.rate
+    verdict = "" if mark is None else f"  mark {mark:.2f}: {'held' if ratio >= mark else 'missed'}"
+    print(
+        f"{name:34} {figure.rate:9,.0f}/s  {ratio:6.2f} of echo  p99 {figure.p99:7.2f} ms  errors {figure.errors}{verdict}"
+    )
+
+
+def main() -> None:
+    """Measure all in one run and print the table."""
+    if shutil.which("wrk") is None:
+        print("wrk is not installed (Debian: apt-get install wrk); nothing was measured")
+        return
+    with tempfile.TemporaryDirectory(prefix="crisol-bench-") as name:
+        folder = Path(name)
+        (folder / "data").mkdir()
+        (folder / "data" / "vulnerabilities").symlink_to(ROOT / "data" / "vulnerabilities")
+        settings = {"CRISOL_ROOT": name, "CRISOL_MODEL": str(model(folder / "model")), "LOG_LEVEL": "ERROR"}
+        small, large = 2000, 20000
+        crisol = [str(Path(sys.executable).with_name("crisol")), "serve", "--port", "0"]
+        own = [sys.executable, __file__]
+        with running([*own, "echo"]) as (_, port, _):
+            base = measure(port, script(folder, small, 80))
+            base_large = measure(port, script(folder, large, 0))
+        show("bare ASGI echo, 2 kB", base, base)
+        show("bare ASGI echo, 20 kB", base_large, base_large)
+        with running(crisol, **settings, CRISOL_RATE_LIMITS="ml-first=100000000/1") as (process, port, first):
+            measure(port, script(folder, small, 100), 1)
+            mixed = measure(port, script(folder, small, 80))
+            show("ml-first, 80 % hits, 2 kB", mixed, base, 0.5)
+            show("ml-first, hits only, 2 kB", measure(port, script(folder, small, 100)), base, 0.5)
+            show("ml-first, misses, 2 kB", measure(port, script(folder, small, 0)), base, 0.17)
+            show("ml-first, misses, 20 kB", measure(port, script(folder, large, 0)), base_large, 0.07)
+            memory = resident(process.pid)
+        with running([*own, "conventional"]) as (_, port, _):
+            old = measure(port, script(folder, small, 80))
+        show("conventional build, 80 % hits", old, base)
+        print(f"times the conventional build: {mixed.rate / old.rate:.1f} (mark 20)")
+        print(f"resident {memory:.0f} MB (mark 200), first answer after {first:.2f} s (mark 2)")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        serve_baseline(sys.argv[1])
+    else:
+        main()
