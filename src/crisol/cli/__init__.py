@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from crisol.cli import ab, corpus, db, model, serve
+from crisol.cli import ab, corpus, db, load, model, serve
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, UnknownVulnerability
@@ -26,6 +26,7 @@ app.command()(model.evaluate)
 app.command()(model.predict)
 app.command()(model.promote)
 app.command()(serve.serve)
+app.command()(load.loadtest)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 

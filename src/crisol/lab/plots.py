@@ -226,6 +226,78 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
     return figure
 
 
+def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
+    """Draw latency by percentile, ever denser towards the slowest; ``bounds`` has (percentile, ms) of targets by name."""
+    figure, (axis,) = _axes(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
+    axis.plot(frame["one_in"], frame["latency_ms"], color=_COLOURS[0])
+    for name, (percentile, value) in bounds.items():
+        axis.plot([1 / (1 - percentile / 100)], [value], marker="v", color=_COLOURS[5], linestyle="none")
+        axis.annotate(
+            name, (1 / (1 - percentile / 100), value), xytext=(6, 2), textcoords="offset points", fontsize=8
+        )
+    axis.set(xscale="log", yscale="log", xlabel="percentile", ylabel="latency (ms)")
+    most = float(frame["one_in"].max()) if len(frame) else 10.0
+    marks = [(1, "0"), (2, "50"), (10, "90"), (100, "99"), (1e3, "99.9"), (1e4, "99.99"), (1e5, "99.999")]
+    marks = [(at, name) for at, name in marks if at <= max(most, 100.0)]
+    axis.set_xticks([at for at, _ in marks], [name for _, name in marks])
+    axis.minorticks_off()
+    return figure
+
+
+def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
+    """Draw a load over time: latency above, answers a second by source and failures below.
+
+    ``frame`` is that of :func:`crisol.lab.load.result.timeline`; ``spans`` are (from, to, name) to be shaded.
+    """
+    figure = Figure(figsize=(8.2, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        upper.plot(
+            frame["time"], frame[name], color=_COLOURS[index], linestyle=_STYLES[index], label=name[:-3]
+        )
+    upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
+    sources = ("cache", "model", "wargame", "fallback")
+    lower.stackplot(
+        frame["time"],
+        [frame[name] for name in sources],
+        labels=sources,
+        colors=[_COLOURS[index] for index in (4, 2, 1, 3)],
+        step="mid",
+    )
+    lower.step(frame["time"], frame["errors"], where="mid", color=_COLOURS[5], linewidth=1.6, label="failed")
+    lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
+        for start, end, name in spans:
+            axis.axvspan(start, end, color="#999999", alpha=0.18, linewidth=0)
+            if axis is upper:
+                axis.annotate(
+                    name, (start, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -11),
+                    textcoords="offset points", fontsize=8,
+                )  # fmt: skip
+        axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def saturation(frame: pd.DataFrame) -> Figure:
+    """Draw what was answered against what was asked (left), and its latency (right), rate by rate."""
+    figure, (left, right) = _axes(2, width=4.4, height=3.6, title="Until where it keeps up")
+    left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
+    left.plot(frame["rate"], frame["throughput"], color=_COLOURS[0], marker="o", markersize=4)
+    left.set(xlabel="requests a second", ylabel="answers a second", ylim=(0, None))
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "marker": "o", "markersize": 4}
+        _line(
+            right,
+            Curve(frame["throughput"].to_numpy(float), frame[name].to_numpy(float)),
+            {**style, "label": name[:-3]},
+        )
+    right.set(xlabel="answers a second", ylabel="latency (ms)", yscale="log")
+    right.legend(fontsize=8, frameon=False)
+    return figure
+
+
 def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,0 +1,117 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does the service keep its promises under load?
+#
+# A service of its own is started and asked for real candidate patches, by a client in a process of its own. In a
+# closed loop each connection asks again when it was answered; in an open one the clock decides, and latency counts
+# from the moment at which a request was meant to start, so that a stall is charged to whoever stalled. The warm-up
+# is not counted. The notebook fails when a target is missed.
+
+# %% tags=["parameters"]
+seed = 0
+run_id = ""
+corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
+profile: str = "closed"  # closed, or an open loop: constant, poisson, ramp, spike, soak
+requests: int = 1000  # of a closed loop
+rate: float = 100.0  # requests a second of an open loop
+seconds: float = 5.0  # of an open loop
+connections: int = 50
+sources: int = 8  # addresses of the loopback network from which the client asks
+zipf: float = 1.0  # how unequal the patches' popularity is; 0: all alike
+mix: list[str] = ["ml-first=1"]  # shares of ml-first and validate
+rates: list[float] = [100.0, 400.0]  # requests a second at which saturation is looked for
+rate_seconds: float = 1.0  # at each of them
+targets: list[str] = ["errors < 0.001", "wrong_answers <= 0"]  # measure, comparison, number
+
+# %%
+from crisol.config import load_settings
+from crisol.lab import ground_truth, loadtest, plots, tracking
+from crisol.lab.load import plan, result
+from crisol.lab.load import targets as judged
+from crisol.wargame.corpus import content_hash
+
+settings = load_settings()
+run = tracking.join(settings, run_id, "load_test")
+frame = ground_truth.open_corpus(settings, corpus, seed)
+run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+
+# %%
+wanted = loadtest.plan(
+    profile,
+    requests=requests,
+    rate=rate,
+    seconds=seconds,
+    connections=connections,
+    sources=sources,
+    zipf=zipf,
+    seed=seed,
+    mix=plan.mix(mix),
+)
+measured = loadtest.measure(settings, frame, wanted, rates=rates, rate_seconds=rate_seconds, targets=targets)
+load = measured.result
+run.metrics(load.metrics)
+timeline = result.timeline(load.samples)
+for step, values in enumerate(timeline.to_dict("records")):
+    run.metrics({f"over_time.{name}": value for name, value in values.items()}, step)
+run.table("load", load.table)
+load.table
+
+# %% [markdown]
+# `saturated` is 1 where the client used most of a core or sent late without the service being slow: then the figures
+# are partly its own. `other_cores` says what else kept the machine busy, the client included. `wrong_answers` counts
+# answers that differ from what their declared source says.
+#
+# ## How slow are the slowest?
+
+# %%
+run.picture(
+    "percentiles",
+    plots.picture(
+        plots.slowest(result.distribution(load.samples["latency_ms"].dropna().to_numpy()), {}),
+        "Latency by percentile; each step to the right is ten times rarer.",
+    ),
+)
+
+# %% [markdown]
+# ## What happened over time?
+
+# %%
+run.picture(
+    "over_time",
+    plots.picture(plots.load(timeline), "Latency, answers by source and failures over time."),
+)
+
+# %% [markdown]
+# ## Until where does it keep up?
+#
+# Open loops at rising rates; where answers fall behind what is asked, the queue grows and latency with it.
+
+# %%
+run.table("saturation", measured.saturation)
+run.picture(
+    "saturation",
+    plots.picture(plots.saturation(measured.saturation), "Answers against requests; latency against answers."),
+)
+
+# %% [markdown]
+# ## Were the targets met?
+
+# %%
+checked = judged.check(judged.parse_all(targets), load.metrics)
+run.table("targets", judged.table(checked))
+judged.table(checked)
+
+# %%
+judged.require(checked)
+
+# %%
+run.finish()

@@ -1,0 +1,90 @@
+"""Load on the service from the command line, live, with an exit code that decides."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import err, out, progress
+from crisol.config import load_settings
+
+if TYPE_CHECKING:
+    from crisol.lab.load.targets import Checked
+
+__all__ = ["loadtest"]
+
+_SHOWN = (
+    "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors", "hit_ratio",
+    "share_cache", "share_model", "share_wargame", "share_fallback", "cache_hit_p50_ms", "middleware_ms",
+    "server_cores", "server_memory_mb", "send_lag_p99_ms", "client_cpu", "other_cores",
+)  # fmt: skip
+
+
+def loadtest(
+    profile: Annotated[str, typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
+    requests: Annotated[int, typer.Option(help="Of a closed loop.")] = 1_000,
+    connections: Annotated[int, typer.Option(help="At a time.")] = 50,
+    rate: Annotated[float, typer.Option(help="Requests a second of an open loop.")] = 100.0,
+    seconds: Annotated[float, typer.Option(help="Of an open loop.")] = 10.0,
+    sources: Annotated[int, typer.Option(help="Loopback addresses to ask from.")] = 1,
+    zipf: Annotated[float, typer.Option(help="How unequal the patches' popularity is; 0: all alike.")] = 1.0,
+    mix: Annotated[list[str] | None, typer.Option(help="Shares such as validate=0.1; default ml-first alone.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Such as 'p95_ms < 100', beside those that always hold; may be given more than once.")] = None,
+    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:  # fmt: skip
+    """Start a service, put load on it, and hold the figures against targets; exit 1 when one is missed."""
+    from crisol.lab import ground_truth
+    from crisol.lab import loadtest as lab
+    from crisol.lab.load import plan, targets
+    from crisol.lab.load.material import prepare
+    from crisol.lab.load.run import Load
+    from crisol.lab.load.service import serving
+
+    wanted = lab.plan(
+        profile, requests=requests, rate=rate, seconds=seconds, connections=connections, sources=sources,
+        zipf=zipf, seed=seed, mix=plan.mix(mix or ["ml-first"]),
+    )  # fmt: skip
+    aims = targets.parse_all([*lab.FLOOR, *(target or [])])
+    settings = load_settings()
+    with err.status("executing the patches once, so that every answer has a truth to be held against"):
+        material = prepare(settings, ground_truth.open_corpus(settings, corpus, seed), seed)
+    with ExitStack() as stack:
+        service = stack.enter_context(
+            serving(settings, model=material.model, accept=material.accept, reject=material.reject)
+        )
+        load = Load(service.url, material, wanted, pid=service.pid)
+        bar = stack.enter_context(progress())
+        task = bar.add_task("requests", total=load.planned, note="")
+        for now in load.run():
+            bar.update(task, completed=now.done, note=f"{now.failed} failed")
+    checked = targets.check(aims, load.result.metrics)
+    if as_json:
+        missed = [str(one.target) for one in checked if not one.passed]
+        document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
+        print(json.dumps(document))  # noqa: T201 - machines read this
+    else:
+        _show(load.result.metrics, load.result.errors, checked)
+    targets.require(checked)
+
+
+def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Checked]) -> None:
+    figures = Table("measure", box=None)
+    figures.add_column("value", justify="right")
+    for name in _SHOWN:
+        figures.add_row(name, f"{metrics.get(name, float('nan')):,.4g}")
+    for kind, count in errors.items():
+        figures.add_row(f"[red]failed: {kind}[/]", str(count))
+    out.print(figures)
+    aims = Table("target", box=None)
+    aims.add_column("measured", justify="right")
+    aims.add_column("")
+    for one in checked:
+        mark = "[green]pass[/]" if one.passed else "[bold red]FAIL[/]"
+        aims.add_row(str(one.target), f"{one.value:,.4g}", mark)
+    out.print(aims)

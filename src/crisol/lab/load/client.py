@@ -1,0 +1,231 @@
+"""The client: a process of its own that sends what it is told to this machine, and writes down when.
+
+``python -m crisol.lab.load.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for each
+half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request at a time on
+a connection, answers with a length, no redirects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import json
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import uvloop
+
+from crisol.errors import SettingsError
+from crisol.lab.load.pacer import Pacer
+from crisol.lab.load.samples import Recorder
+from crisol.lab.load.wire import Connection, Request
+
+__all__ = ["Job", "main"]
+
+_PROGRESS_SECONDS = 0.5
+_GRACE_SECONDS = 1.0
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Everything that the client needs: whom, what, when.
+
+    ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at which place, and
+    ``starts`` when; empty for a closed loop, that ends after ``order`` or ``seconds``. ``begin`` is the moment of
+    the first one on the system's monotonic clock; in the past means now.
+    """
+
+    host: str
+    port: int
+    heads: list[bytes]
+    bodies: list[bytes]
+    order: list[int]
+    starts: list[float]
+    seconds: float
+    connections: int
+    sources: int
+    spoofed: int
+    timeout: float
+    begin: float
+
+
+def check_loopback(host: str) -> None:
+    """Raise :class:`~crisol.errors.SettingsError` unless that address is on this machine: no load goes elsewhere."""
+    try:
+        ours = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        ours = False
+    if not ours:
+        raise SettingsError(f"{host} is not a loopback address; load goes to 127.0.0.0/8 or [::1] alone")
+
+
+class _Client:
+    """Hands requests to connections, the one that has rested longest first."""
+
+    def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        self.job = job
+        self.loop = loop
+        self.samples = Recorder(len(job.order))
+        self.ended = asyncio.Event()
+        self._idle: deque[Connection] = deque()
+        self._waiting: deque[Request] = deque()
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._next = 0
+        self._busy = 0
+        self._source = 0
+        self._closing = False
+
+    async def run(self) -> None:
+        job = self.job
+        await asyncio.sleep(max(0.0, job.begin - time.monotonic()))
+        sweeping = asyncio.create_task(self._sweep())
+        limit = job.seconds
+        if job.starts:
+            await self._run_open()
+            limit = job.timeout + _GRACE_SECONDS
+        else:
+            for _ in range(min(job.connections, len(job.order))):
+                self._offer(self._take(time.monotonic()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self.ended.wait()
+        self._say()
+        self._closing = True
+        sweeping.cancel()
+        for connection in list(self._open):
+            connection.abort("unfinished")
+        for request in self._waiting:
+            self.samples.failed(request, "unfinished")
+
+    async def _run_open(self) -> None:
+        begin = max(self.job.begin, time.monotonic())
+        due = begin + np.asarray(self.job.starts)
+        with Pacer(due.tolist()) as pacer:
+            ended = self.loop.create_future()
+
+            def wake() -> None:
+                now = time.monotonic()
+                for intended in pacer.due(now):
+                    self._offer(self._take(intended))
+                if pacer.empty and not ended.done():
+                    ended.set_result(None)
+
+            self.loop.add_reader(pacer.fd, wake)
+            try:
+                await ended
+            finally:
+                self.loop.remove_reader(pacer.fd)
+
+    def _take(self, intended: float) -> Request:
+        at = self._next
+        self._next += 1
+        which = self.job.order[at]
+        head = self.job.heads[which]
+        if self.job.spoofed:
+            who = at % self.job.spoofed
+            head += b"x-forwarded-for: 10.%d.%d.%d\r\n" % (who >> 16 & 255, who >> 8 & 255, who & 255)
+        return Request(at, which, intended, head + b"\r\n" + self.job.bodies[which])
+
+    def _offer(self, request: Request) -> None:
+        self._busy += 1
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection.ready:
+                connection.send(request)
+                return
+        self._waiting.append(request)
+        if len(self._open) + self._opening < self.job.connections:
+            self._opening += 1
+            task = self.loop.create_task(self._connect())
+            task.add_done_callback(lambda done: done.exception())
+
+    async def _connect(self) -> None:
+        self._source += 1
+        source = self._source % self.job.sources
+        # 127.0.0.2 and on: every address of the network is this machine's.
+        local = None if self.job.sources == 1 else (f"127.0.{(source + 2) >> 8}.{(source + 2) & 255}", 0)
+        try:
+            async with asyncio.timeout(self.job.timeout):
+                _, connection = await self.loop.create_connection(
+                    lambda: Connection(self), self.job.host, self.job.port, local_addr=local
+                )
+        except (OSError, TimeoutError) as error:
+            kind = "connect_timeout" if isinstance(error, TimeoutError) else "refused"
+            self._opening -= 1
+            if self._waiting:
+                self.settled(self._waiting.popleft(), kind)
+            return
+        self._opening -= 1
+        self._open.add(connection)
+        self.free(connection)
+
+    def free(self, connection: Connection) -> None:
+        """Give a connection that rests its next request."""
+        if self._waiting:
+            connection.send(self._waiting.popleft())
+        else:
+            self._idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection, and open another where requests wait."""
+        self._open.discard(connection)
+        if self._waiting and not self._closing and len(self._open) + self._opening < self.job.connections:
+            self._opening += 1
+            task = self.loop.create_task(self._connect())
+            task.add_done_callback(lambda done: done.exception())
+
+    def settled(self, request: Request, error: str = "") -> None:
+        """Write down how a request ended; in a closed loop the next one starts."""
+        self._busy -= 1
+        if error:
+            self.samples.failed(request, error)
+        if self._closing:
+            return
+        if self._next == len(self.job.order):
+            if not self._busy:
+                self.ended.set()
+        elif not self.job.starts:
+            self._offer(self._take(time.monotonic()))
+
+    async def _sweep(self) -> None:
+        """Give up on what takes too long, and say how far we are."""
+        said = 0.0
+        while True:
+            now = time.monotonic()
+            for connection in list(self._open):
+                if connection.request is not None and now - connection.sent > self.job.timeout:
+                    connection.abort("timeout")
+            while self._waiting and now - self._waiting[0].intended > self.job.timeout:
+                self.settled(self._waiting.popleft(), "timeout")
+            if now - said >= _PROGRESS_SECONDS:
+                said = now
+                self._say()
+            await asyncio.sleep(0.05)
+
+    def _say(self) -> None:
+        line = {"sent": self._next, "done": self.samples.done, "failed": self.samples.failures}
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+def main(folder: Path) -> None:
+    """Do the job in that folder."""
+    job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
+    check_loopback(job.host)
+    gc.disable()  # Nothing here makes cycles worth a pause, and the process ends with its job.
+    wall, cpu = time.monotonic(), time.process_time()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        client = _Client(job, runner.get_loop())
+        runner.run(client.run())
+    spent = time.process_time() - cpu
+    client.samples.save(folder / "samples.npz", cpu=spent, wall=time.monotonic() - wall)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,137 @@
+"""What is sent: real candidate patches, each with the truth that its answer is held against."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from crisol import diff
+from crisol.config import Settings
+from crisol.errors import CrisolError, DatasetError
+from crisol.model import dataset, serving, training
+from crisol.model.predictor import Predictor
+from crisol.model.variants import load_variants
+from crisol.records import Outcome
+from crisol.wargame.corpus import content_hash
+
+__all__ = ["Item", "Material", "prepare"]
+
+_VARIANT = "lightgbm"
+_UNSURE_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One patch: what the wargame says of it, and the probability of valid that the served model gives it."""
+
+    vulnerability: str
+    cwe: str
+    diff: str
+    outcome: str
+    reason: str
+    seconds: float
+    probability: float
+
+    @property
+    def body(self) -> bytes:
+        """The JSON that is posted."""
+        return msgspec.json.encode(
+            {"diff": self.diff, "vulnerability": self.vulnerability, "cwe": self.cwe or None}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Patches, the folder of the model that is served, and the thresholds at which it decides alone."""
+
+    items: tuple[Item, ...]
+    model: Path
+    accept: float
+    reject: float
+
+    @property
+    def sure(self) -> float:
+        """The share of the patches that the model decides alone."""
+        return float(np.mean([not self.reject < item.probability < self.accept for item in self.items]))
+
+    @property
+    def wargame_seconds(self) -> float:
+        """The mean time of a wargame among the patches of which the model is unsure."""
+        unsure = [item.seconds for item in self.items if self.reject < item.probability < self.accept]
+        return float(np.mean(unsure or [item.seconds for item in self.items]))
+
+
+def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
+    """Train a compiled model on a corpus table, and take the table's patches as material.
+
+    The model is kept below ``data/cache/models`` and made once for a table and seed. It has seen these patches: how
+    right it is says nothing, only how fast it is. Thresholds are set around 0.5 such that the share ``unsure`` of
+    the patches is wargamed. Raises :class:`~crisol.errors.DatasetError` where nothing is left to send.
+    """
+    frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
+    if frame.empty or frame["outcome"].nunique() < 2:
+        raise DatasetError("a load needs patches with either verdict; bring a larger corpus")
+    folder = _model(settings, frame, seed)
+    predictor = Predictor.load(folder)
+    items = []
+    for row in frame.to_dict("records"):
+        try:
+            patch = diff.parse(str(row["diff"]))
+        except CrisolError:
+            # What is no diff is answered 4xx; chaos sends such things on purpose, and counts them apart.
+            continue
+        cwe = str(row["cwe"] or "")
+        items.append(
+            Item(
+                str(row["vulnerability"]),
+                cwe,
+                str(row["diff"]),
+                str(row["outcome"]),
+                str(row["reason"] or ""),
+                float(row["seconds"]),
+                predictor.predict(patch, cwe).probability,
+            )
+        )
+    accept, reject = thresholds([item.probability for item in items], unsure)
+    return Material(tuple(items), folder, accept, reject)
+
+
+def thresholds(probabilities: Sequence[float], unsure: float) -> tuple[float, float]:
+    """Return accept and reject such that about the share ``unsure`` of the probabilities lies between them."""
+    distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
+    at = min(round(unsure * len(distance)), len(distance) - 1)
+    # Between two patches, so that no rounding decides on which side one lies.
+    edge = float((distance[at] + distance[max(at - 1, 0)]) / 2) if unsure > 0 else 0.0
+    edge = min(max(edge, 1e-6), 0.5)
+    return 0.5 + edge, 0.5 - edge
+
+
+def _model(settings: Settings, frame: pd.DataFrame, seed: int) -> Path:
+    place = settings.cache.resolve() / "models" / f"{_VARIANT}-{content_hash(frame)[:16]}-{seed}"
+    if place.is_dir():
+        try:
+            serving.open_serving(place)
+        except CrisolError:
+            # Made by another version: its features are not ours any more.
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            return place
+    variant = load_variants(settings.crisol_root / "experiments" / "variants.yaml")[_VARIANT]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=".making-"))
+    try:
+        serving.export(training.train(variant, dataset.from_table(frame), seed=seed), folder)
+        os.replace(folder, place)  # noqa: PTH105 - Path.replace says the same
+    except OSError:
+        if not place.is_dir():
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+    return place

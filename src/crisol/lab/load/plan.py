@@ -1,0 +1,169 @@
+"""What is asked for: how many requests, when, for what, from where. Pure and seeded.
+
+>>> Plan(Loop.CLOSED, requests=1000, connections=50).problem() is None
+True
+>>> arrivals(Shape.CONSTANT, rate=2.0, seconds=2.0, seed=0).tolist()
+[0.0, 0.5, 1.0, 1.5]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.errors import SettingsError
+
+__all__ = [
+    "MOST_REQUESTS",
+    "MOST_SECONDS",
+    "ROUTES",
+    "Loop",
+    "Plan",
+    "Shape",
+    "arrivals",
+    "mix",
+    "popularity",
+    "rate_at",
+]
+
+MOST_REQUESTS = 2_000_000
+MOST_SECONDS = 3_600.0
+ROUTES = {"ml-first": "/wargaming/ml-first", "validate": "/wargaming/validate"}
+"""What can be asked for, by its short name."""
+
+_RAMP, _SPIKE = 0.1, 5.0
+
+
+class Loop(StrEnum):
+    """Who decides when the next request starts."""
+
+    OPEN = "open"
+    """The clock: what is slow is asked all the same, and its latency counts from the intended start."""
+    CLOSED = "closed"
+    """The answer before it, on each connection: a server that stalls is spared while it does."""
+
+
+class Shape(StrEnum):
+    """How the rate of an open loop runs over time."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
+    RAMP = "ramp"
+    """From a tenth of the rate to the rate."""
+    SPIKE = "spike"
+    """Five times the rate in the middle fifth."""
+    SOAK = "soak"
+    """The rate for long, as Poisson: memory and latency must not drift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One load. ``requests`` bounds a closed loop, ``seconds`` an open one and, as a limit, the closed one, too.
+
+    ``warm_up`` is a share of the requests (closed) or of the time (open) that is sent and not counted. At most
+    ``connections`` are open, from ``sources`` addresses of the loopback network. ``zipf`` is the exponent of the
+    patches' popularity, 0 for all alike. ``spoofed`` makes every request name a client of its own, one of so many,
+    in ``X-Forwarded-For``. ``timeout`` is what the client waits for one answer.
+    """
+
+    loop: Loop = Loop.CLOSED
+    shape: Shape = Shape.POISSON
+    requests: int = 1_000
+    rate: float = 100.0
+    seconds: float = 10.0
+    connections: int = 50
+    warm_up: float = 0.1
+    sources: int = 1
+    zipf: float = 1.0
+    mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),)
+    spoofed: int = 0
+    timeout: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problem = self.problem()
+        if problem is not None:
+            raise SettingsError(problem)
+
+    def problem(self) -> str | None:
+        """Return what is out of range, if anything is."""
+        bounds: dict[str, tuple[float, float]] = {
+            "requests": (1, MOST_REQUESTS),
+            "rate": (0.01, 100_000),
+            "seconds": (0.1, MOST_SECONDS),
+            "connections": (1, 10_000),
+            "sources": (1, 65_000),
+            "zipf": (0, 10),
+            "spoofed": (0, 1 << 24),
+            "timeout": (0.01, 600),
+        }
+        for name, (low, high) in bounds.items():
+            if not low <= getattr(self, name) <= high:
+                return f"{name} is {getattr(self, name)}, not within {low:g}..{high:g}"
+        if not 0 <= self.warm_up < 1:
+            return f"warm_up is {self.warm_up}, not within 0..1"
+        unknown = [name for name, _ in self.mix if name not in ROUTES]
+        if unknown or not self.mix or any(share <= 0 for _, share in self.mix):
+            return f"mix {self.mix}: give positive shares of {', '.join(ROUTES)}"
+        if self.loop is Loop.OPEN and 5 * self.rate * self.seconds > MOST_REQUESTS:
+            return f"{self.rate:g} requests a second for {self.seconds:g} s may be more than {MOST_REQUESTS}"
+        return None
+
+    def schedule(self) -> NDArray[np.float64] | None:
+        """Return the intended starts in seconds; None for a closed loop, which has none."""
+        if self.loop is Loop.CLOSED:
+            return None
+        return arrivals(self.shape, rate=self.rate, seconds=self.seconds, seed=self.seed)
+
+
+def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rate at shares of the duration, 0 to 1."""
+    if shape is Shape.RAMP:
+        return rate * (_RAMP + (1 - _RAMP) * share)
+    if shape is Shape.SPIKE:
+        return np.where((share >= 0.4) & (share < 0.6), _SPIKE * rate, rate)
+    return np.full_like(share, rate)
+
+
+def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
+    """Return when requests are to start, in seconds from the beginning, in order.
+
+    Constant arrivals are evenly spaced; all others are a Poisson process of the shape's rate, by inversion of its
+    integral, so the same seed gives the same schedule.
+    """
+    if shape is Shape.CONSTANT:
+        return np.arange(max(1, round(rate * seconds))) / rate
+    grid = np.linspace(0.0, 1.0, 1001)
+    rates = rate_at(shape, rate, grid)
+    area = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2 * seconds / 1000)])
+    rng = np.random.default_rng(seed)
+    count = int(rng.poisson(area[-1]))
+    found = np.interp(np.sort(rng.uniform(0.0, area[-1], count)), area, grid * seconds)
+    return found if count else np.zeros(1)
+
+
+def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np.int64]:
+    """Return ``count`` choices among ``items``: the one of rank k comes up in proportion to ``k ** -exponent``.
+
+    Which item has which rank is drawn, too: the order in which they are handed in says nothing.
+    """
+    rng = np.random.default_rng(seed)
+    weights = np.arange(1, items + 1, dtype=np.float64) ** -exponent
+    ranks = rng.choice(items, size=count, p=weights / weights.sum())
+    return rng.permutation(items)[ranks].astype(np.int64)
+
+
+def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Read shares such as ``ml-first=0.9``. Raises :class:`~crisol.errors.SettingsError`."""
+    found = []
+    for text in texts:
+        name, _, share = text.partition("=")
+        try:
+            found.append((name.strip(), float(share or 1)))
+        except ValueError:
+            raise SettingsError(f"mix {text!r}: write it as name=share, such as validate=0.1") from None
+    return tuple(found)

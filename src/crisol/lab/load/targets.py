@@ -1,0 +1,100 @@
+"""Targets: what a figure must be, written as ``p95_ms < 100``, and whether it is.
+
+>>> [one.passed for one in check(parse_all(["p95_ms < 100", "errors <= 0"]), {"p95_ms": 7.0, "errors": 0.1})]
+[True, False]
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from crisol.errors import ExperimentError
+
+__all__ = ["Checked", "Target", "TargetMissed", "check", "parse", "parse_all", "require", "table"]
+
+_OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+_FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*", re.ASCII)
+
+
+class TargetMissed(ExperimentError):
+    """A figure is not what it must be; the message names every one."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A measure, how it is compared, and with what."""
+
+    measure: str
+    operator: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.operator} {self.bound:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A target and what was measured: NaN where nothing was, which never passes."""
+
+    target: Target
+    value: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target is met."""
+        if math.isnan(self.value):
+            return False
+        return bool(_OPERATORS[self.target.operator](self.value, self.target.bound))
+
+
+def parse(text: str) -> Target:
+    """Read ``measure < number``. Raises :class:`~crisol.errors.ExperimentError`."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ExperimentError(
+            f"target {text!r}: write a measure, one of {' '.join(_OPERATORS)}, and a number, such as p95_ms < 100"
+        )
+    return Target(match[1], match[2], float(match[3]))
+
+
+def parse_all(texts: Iterable[str]) -> list[Target]:
+    """Read several."""
+    return [parse(text) for text in texts]
+
+
+def check(targets: Sequence[Target], metrics: Mapping[str, float]) -> list[Checked]:
+    """Hold figures against targets. Raises :class:`~crisol.errors.ExperimentError` for a measure that nobody has."""
+    unknown = [target.measure for target in targets if target.measure not in metrics]
+    if unknown:
+        raise ExperimentError(f"no measure {', '.join(unknown)}; there are {', '.join(sorted(metrics))}")
+    return [Checked(target, metrics[target.measure]) for target in targets]
+
+
+def table(checked: Sequence[Checked]) -> pd.DataFrame:
+    """Columns: target, measured, result (pass or FAIL)."""
+    return pd.DataFrame(
+        [
+            {
+                "target": str(one.target),
+                "measured": one.value,
+                "result": "pass" if one.passed else "FAIL",
+            }
+            for one in checked
+        ],
+        columns=["target", "measured", "result"],
+    )
+
+
+def require(checked: Sequence[Checked]) -> None:
+    """Raise :class:`TargetMissed` unless every target is met."""
+    missed = [f"{one.target} (measured {one.value:.4g})" for one in checked if not one.passed]
+    if missed:
+        raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

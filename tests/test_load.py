@@ -1,0 +1,249 @@
+"""The load generator: plans are seeded and bounded, figures are honest, targets decide."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crisol.errors import ExperimentError, SettingsError
+from crisol.lab import loadtest
+from crisol.lab.load.material import Item, Material, thresholds
+from crisol.lab.load.plan import Loop, Plan, Shape, arrivals, mix, popularity
+from crisol.lab.load.result import distribution, percentiles, timeline
+from crisol.lab.load.run import Load
+from crisol.lab.load.targets import TargetMissed, check, parse, parse_all, require
+from crisol.lab.load.truth import wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[1]
+ITEM = Item("flaw", "CWE-22", "--- a/x\n", "invalid", "exploit_survives", 0.1, 0.9)
+ANSWER = {
+    "outcome": "valid", "source": "cache", "decided_by": "model", "reason": None, "probability": 0.9,
+    "advisory": False, "degraded": [], "timings": {"total_ms": 0.1},
+}  # fmt: skip
+
+
+def test_arrivals_are_the_same_for_the_same_seed_and_in_order() -> None:
+    for shape in Shape:
+        first = arrivals(shape, rate=200.0, seconds=5.0, seed=3)
+        assert np.array_equal(first, arrivals(shape, rate=200.0, seconds=5.0, seed=3))
+        assert (np.diff(first) >= 0).all()
+        assert first[0] >= 0.0
+        assert first[-1] <= 5.0
+
+
+def test_shapes_have_the_rates_that_they_promise() -> None:
+    """Within five standard deviations of a Poisson count."""
+    for shape, start, end, expected in (
+        (Shape.POISSON, 0.0, 1.0, 10_000), (Shape.RAMP, 0.0, 1.0, 5_500), (Shape.RAMP, 0.9, 1.0, 955),
+        (Shape.SPIKE, 0.4, 0.6, 10_000), (Shape.SPIKE, 0.0, 0.4, 4_000),
+    ):  # fmt: skip
+        at = arrivals(shape, rate=1_000.0, seconds=10.0, seed=1) / 10.0
+        found = int(((at >= start) & (at < end)).sum())
+        assert abs(found - expected) < 5 * expected**0.5, (shape, found)
+
+
+def test_popularity_follows_zipf_and_is_seeded() -> None:
+    chosen = popularity(50, 1.0, 100_000, 7)
+    assert np.array_equal(chosen, popularity(50, 1.0, 100_000, 7))
+    counts = np.sort(np.bincount(chosen, minlength=50))[::-1]
+    assert counts[0] / counts[9] == pytest.approx(10.0, rel=0.15)
+    alike = np.bincount(popularity(50, 0.0, 100_000, 7), minlength=50)
+    assert alike.min() > 0.85 * alike.max()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requests": 0}, {"requests": 10**9}, {"seconds": 1e9}, {"connections": 0}, {"warm_up": 1.0},
+        {"mix": (("tea", 1.0),)}, {"mix": ()}, {"zipf": float("nan")},
+        {"loop": Loop.OPEN, "rate": 90_000.0, "seconds": 3_000.0},
+    ],
+)  # fmt: skip
+def test_a_load_without_bounds_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        Plan(**change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_wrong_profile_or_mix_is_named() -> None:
+    with pytest.raises(SettingsError, match="share"):
+        mix(["validate=much"])
+    with pytest.raises(ExperimentError, match="storm"):
+        loadtest.plan(
+            "storm", requests=1, rate=1, seconds=1, connections=1, sources=1, zipf=0, seed=0
+        )  # fmt: skip
+
+
+def test_load_goes_to_this_machine_alone() -> None:
+    material = Material((ITEM,), Path(), 0.8, 0.2)
+    for url in ("http://10.0.0.1:80", "http://example.org", "http://192.168.1.1", "http://0.0.0.0:1"):
+        with pytest.raises(SettingsError, match="loopback"):
+            Load(url, material, Plan())
+
+
+def test_percentiles_are_latencies_that_were_measured() -> None:
+    found = percentiles(np.arange(1_000.0, 0.0, -1.0))
+    assert [found[f"p{p}_ms"] for p in ("50", "90", "95", "99", "99.9")] == [500, 900, 950, 990, 999]
+    assert found["max_ms"] == 1_000
+    assert np.isnan(percentiles(np.array([]))["p50_ms"])
+    drawn = distribution(np.arange(1.0, 101.0))
+    assert drawn["latency_ms"].is_monotonic_increasing
+    assert drawn["latency_ms"].iloc[-1] == 100.0
+
+
+def test_a_target_is_met_or_missed_and_never_passes_unmeasured() -> None:
+    metrics = {"p95_ms": 100.0, "errors": float("nan")}
+    found = check(parse_all(["p95_ms < 100", "p95_ms <= 100", "errors <= 1", "p95_ms > 99"]), metrics)
+    assert [one.passed for one in found] == [False, True, False, True]
+    with pytest.raises(TargetMissed, match=r"p95_ms < 100 \(measured 100\)"):
+        require(found)
+    assert TargetMissed.exit_code == 1
+    require(found[1:2])
+    with pytest.raises(ExperimentError, match="nonsense"):
+        check([parse("nonsense < 1")], metrics)
+    for text in ("p95_ms", "p95_ms < fast", "< 1", "p95_ms ! 3", "p95_ms < 1.2.3"):
+        with pytest.raises(ExperimentError, match="write a measure"):
+            parse(text)
+
+
+def test_thresholds_leave_the_wanted_share_unsure() -> None:
+    probability = np.linspace(0.01, 0.99, 99)
+    accept, reject = thresholds(probability.tolist(), 0.2)
+    assert ((probability > reject) & (probability < accept)).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> None:
+    base = {
+        "status": 200, "which": 0, "garbled": False, "probability": 0.9, "decided_by": "wargame", "outcome": "invalid",
+        "reason": "exploit_survives", "advisory": False, "degraded": "",
+    }  # fmt: skip
+    model = {"decided_by": "model", "outcome": "valid", "reason": ""}
+    fallback = {"decided_by": "fallback", "reason": "", "advisory": True, "degraded": "sandbox"}
+    right = [
+        {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback | {"outcome": "valid"},
+        fallback | {"outcome": "inconclusive", "probability": np.nan},
+    ]  # fmt: skip
+    bad = [
+        {"outcome": "valid", "reason": ""}, {"reason": "timeout"}, model | {"outcome": "invalid"},
+        model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid", "degraded": ""},
+        fallback | {"outcome": "valid", "advisory": False}, {"decided_by": ""},
+    ]  # fmt: skip
+    frame = pd.DataFrame([base | change for change in [*right, *bad]])
+    found = wrong(frame, [("ml-first", ITEM)], 0.8, 0.2)
+    assert found.tolist() == [False] * len(right) + [True] * len(bad)
+    unsure = wrong(pd.DataFrame([base | model]), [("ml-first", ITEM)], 0.95, 0.2)
+    assert unsure.tolist() == [True]
+
+
+@contextmanager
+def answering(reply: Callable[[int], bytes | None], stall_at: float = 0.0) -> Iterator[str]:
+    """Serve one reply for each read on loopback; ``None`` closes; all stand still once for ``stall_at`` seconds."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    count = iter(range(10**9))
+    stalled = threading.Lock()
+
+    def serve(one: socket.socket) -> None:
+        with one:
+            while one.recv(1 << 16):
+                number = next(count)
+                if stall_at and number == 20:
+                    with stalled:
+                        time.sleep(stall_at)
+                with stalled:
+                    content = reply(number)
+                if content is None:
+                    return
+                one.sendall(content)
+
+    def accept() -> None:
+        while True:
+            try:
+                one, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(one,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def http(content: bytes, status: int = 200) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content)
+
+
+def put_load(url: str, plan: Plan) -> Load:
+    load = Load(url, Material((ITEM,), Path(), 0.8, 0.2), plan)
+    load.finish()
+    return load
+
+
+def test_a_stall_is_charged_from_the_intended_start() -> None:
+    """A closed loop sees one slow answer; the open loop all that should have been asked meanwhile."""
+    with answering(lambda _: http(json.dumps(ANSWER).encode()), stall_at=0.5) as url:
+        plan = Plan(loop=Loop.OPEN, shape=Shape.CONSTANT, rate=100, seconds=1.5, connections=4, warm_up=0.0)
+        found = put_load(url, plan).result.metrics
+    assert found["errors"] == 0
+    assert found["requests"] == 150
+    assert found["p90_ms"] > 250
+    assert found["wrong_answers"] == 0
+
+
+def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
+    """Refusals, closed connections, answers that are none, and answers that never come."""
+    ok = http(json.dumps(ANSWER).encode())
+    replies = {
+        1: http(b"{}", 503),
+        2: None,
+        3: b"nonsense\r\n\r\n",
+        4: http(b"not json"),
+        5: b"HTTP/1.1 200 X\r\n",
+    }
+    with answering(lambda number: replies.get(number % 6, ok)) as url:
+        plan = Plan(requests=60, connections=3, warm_up=0.0, timeout=0.3)
+        load = put_load(url, plan)
+    assert set(load.result.errors) == {"HTTP 503", "reset", "bad_answer", "timeout"}
+    assert load.result.metrics["requests"] == 60
+    assert load.result.metrics["wrong_answers"] > 0
+    assert {"throughput", "errors"} <= set(timeline(load.result.samples).columns)
+    refused = put_load(url, Plan(requests=5, warm_up=0.0)).result
+    assert refused.errors == {"refused": 5}
+
+
+@pytest.mark.integration
+def test_the_command_fails_where_a_target_is_missed() -> None:
+    """A target that nothing can reach beside those that always hold."""
+    command = [
+        sys.executable,
+        "-m",
+        "crisol",
+        "loadtest",
+        "--requests",
+        "200",
+        "--json",
+        "--target",
+        "p50_ms < 0",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "TargetMissed" in done.stderr
+    document = json.loads(done.stdout)
+    assert "p50_ms < 0" in document["missed"]
+    assert document["errors"] == {}
+    assert document["metrics"]["wrong_answers"] == 0
