@@ -1,0 +1,148 @@
+"""What stands in deploy/ fits the service: every expression has data, every alert fires when it should."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+from crisol.config import Settings
+from crisol.metrics import FAMILIES
+from crisol.service.embedded import serve
+from served import FLAW, ROOT, foreign, model_folder, right, wrong
+from test_service import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+DEPLOY = ROOT / "deploy"
+
+
+def expressions() -> dict[str, str]:
+    """Return every expression of dashboard and rules, by where it stands."""
+    found = {}
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "crisol.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            found[f"panel {panel['title']}"] = target["expr"]
+    for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            # An alert's expression has data only while it fires: what it compares must have data always.
+            found[rule.get("record") or rule["alert"]] = re.split(r" (?:[<>]|==) ", rule["expr"])[0]
+    return found
+
+
+def test_no_expression_names_a_metric_that_is_none() -> None:
+    names = set(re.findall(r"wargaming_\w+", " ".join(expressions().values())))
+    bare = {re.sub(r"_(bucket|count|sum)$", "", name) if name not in FAMILIES else name for name in names}
+    assert bare <= set(FAMILIES)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_every_alert_fires_when_it_should_and_none_on_a_good_day() -> None:
+    done = subprocess.run(
+        ["promtool", "test", "rules", "rules_test.yml"],
+        cwd=DEPLOY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    alerts = re.findall(r"alert: (\w+)", (DEPLOY / "rules.yml").read_text())
+    tested = re.findall(r"alertname: (\w+)", (DEPLOY / "rules_test.yml").read_text())
+    assert set(alerts) == set(tested)
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[tuple[Any, str]]:
+    """Give a service with traffic, and the URL of a real Prometheus that scrapes it every second."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian: prometheus)")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    settings = Settings(
+        crisol_root=tmp_path,
+        port=0,
+        crisol_model=model_folder(),
+        crisol_rate_limits="ml-first=1000/1",
+        crisol_wargames=1,
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with serve(settings) as server:
+        config = tmp_path / "prometheus.yml"
+        config.write_text(
+            json.dumps(
+                {
+                    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+                    "rule_files": [str(tmp_path / "rules.yml")],
+                    "scrape_configs": [
+                        {"job_name": "crisol", "static_configs": [{"targets": [f"127.0.0.1:{server.port}"]}]}
+                    ],
+                }
+            )
+        )
+        (tmp_path / "rules.yml").write_text(
+            (DEPLOY / "rules.yml").read_text().replace("interval: 10s", "interval: 1s")
+        )
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(
+                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"],
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            yield server, f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def query(url: str, expression: str) -> list[Any]:
+    """Return what a Prometheus knows of an expression now."""
+    with urlopen(f"{url}/api/v1/query?query={quote(expression)}", timeout=10) as answer:
+        return list(json.load(answer)["data"]["result"])
+
+
+def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple[Any, str]) -> None:
+    """From a real Prometheus against the running service, after traffic of each kind."""
+    server, url = prometheus
+    deadline = time.monotonic() + 90
+    missing = expressions()
+    number = 0
+    while missing:
+        for text in (foreign(number), right(), wrong()):
+            ask(server, "POST", "/wargaming/ml-first", {"diff": text, "vulnerability": FLAW})
+        number += 1
+        try:
+            missing = {where: one for where, one in missing.items() if not query(url, one)}
+        except OSError:
+            time.sleep(0.2)
+        assert time.monotonic() < deadline, missing
+        time.sleep(0.2)
+
+
+def test_the_files_for_containers_are_whole() -> None:
+    """What they copy and mount exists, nobody runs as root, and nothing is published beyond this machine."""
+    docker = (DEPLOY / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )?(.+) \S+$", docker, re.MULTILINE)
+    for name in " ".join(copied).split():
+        assert (ROOT / name).exists(), name
+    assert re.search(r"^USER crisol$", docker, re.MULTILINE)
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert set(services) == {"crisol", "redis", "postgres", "prometheus", "grafana", "mlflow"}
+    for name, service in services.items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert not source.startswith(".") or (DEPLOY / source).exists(), (name, source)
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
