@@ -87,6 +87,7 @@ def test_a_right_patch_is_valid(match: Match) -> None:
     assert verdict.outcome is Outcome.VALID, verdict
     assert [phase.name for phase in verdict.phases] == [
         *("baseline", "apply", "static", "static", "pov", "variants", "checks"),
+        *("generated_povs", "differential"),
     ]
     assert verdict.sandbox in {"bubblewrap", "namespaces"}
 

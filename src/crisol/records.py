@@ -49,6 +49,8 @@ class Reason(StrEnum):
     VARIANT_SURVIVES = "variant_survives"
     BREAKS_FUNCTION = "breaks_function"
     TIMEOUT = "timeout"
+    PARTIAL_FIX = "partial_fix"
+    DIVERGES_FROM_REFERENCE = "diverges_from_reference"
     BASELINE_FAILED = "baseline_failed"
     SANDBOX_FAILED = "sandbox_failed"
 
@@ -65,7 +67,7 @@ class Strength(StrEnum):
     BASIC = "basic"
     """Every PoV fails and every check passes."""
     STRICT = "strict"
-    """Basic, and the patch brings no name that is defined nowhere."""
+    """Basic, no name that is defined nowhere, and the reference's behaviour on generated inputs."""
 
 
 class PhaseName(StrEnum):
@@ -77,6 +79,8 @@ class PhaseName(StrEnum):
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"
+    GENERATED_POVS = "generated_povs"
+    DIFFERENTIAL = "differential"
 
 
 @dataclass(frozen=True, slots=True)

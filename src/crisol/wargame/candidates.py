@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crisol.wargame.vulnerability import Hunk, Vulnerability
 
-__all__ = ["candidates", "read_source"]
+__all__ = ["candidates", "read_source", "reference"]
 
 _CONTEXT = 3
 
@@ -26,6 +26,11 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 
     Raises :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source.
     """
+    yield from _own(vulnerability, cache)
+    yield from kept(inbox, vulnerability.id)
+
+
+def _own(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
         yield Candidate(vulnerability.id, "upstream", Origin.UPSTREAM, _upstream(vulnerability, cache))
@@ -34,7 +39,12 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
             yield Candidate(vulnerability.id, path.stem, Origin.HAND, path.read_text())
         elif path.suffix == ".toml":
             yield Candidate(vulnerability.id, path.stem, Origin.HAND, _edited(path, tree))
-    yield from kept(inbox, vulnerability.id)
+
+
+def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
+    """Return the fix that others are compared with: upstream, else the patch of the folder named ``reference``."""
+    chosen = (each for each in _own(vulnerability, cache) if each.name in {"upstream", "reference"})
+    return next(chosen, None)
 
 
 def read_source(tree: Path, name: str) -> str | None:

@@ -15,6 +15,7 @@ from crisol import diff
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.wargame.candidates import read_source
+from crisol.wargame.reference import Yardstick, measure
 from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.wargame.tampering import tampering
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "2"
+REFEREE_VERSION = "3"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
@@ -43,9 +44,11 @@ class Match:
 
     vulnerability: Vulnerability
     tree: Path
+    cache: Path
     target: Target
     sandbox: str
     baseline: Phase | None = None
+    yardstick: Yardstick | None = None
     warm: bool = False
 
     def judge(self, text: str | bytes) -> Verdict:
@@ -94,6 +97,32 @@ class Match:
         ):
             if scripts:
                 yield _timed(name, partial(self._run, scripts, reason, files))
+        for name, step in (
+            (PhaseName.GENERATED_POVS, self._partial),
+            (PhaseName.DIFFERENTIAL, self._divergence),
+        ):
+            yield _timed(name, partial(step, files), Strength.STRICT)
+
+    def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
+        """Try the generated PoVs, which the reference fix closes."""
+        try:
+            found = self._measured().partial(self.target, files)
+        except SandboxError as error:
+            return Reason.SANDBOX_FAILED, str(error)
+        return (Reason.PARTIAL_FIX, found) if found else (None, "")
+
+    def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
+        """Compare with the reference fix on generated benign inputs."""
+        try:
+            found = self._measured().divergence(self.target, files)
+        except SandboxError as error:
+            return Reason.SANDBOX_FAILED, str(error)
+        return (Reason.DIVERGES_FROM_REFERENCE, found) if found else (None, "")
+
+    def _measured(self) -> Yardstick:
+        if self.yardstick is None:
+            self.yardstick = measure(self.vulnerability, self.tree, self.cache, self.target)
+        return self.yardstick
 
     def _apply(self, text: str | bytes, overlay: dict[str, str | None]) -> _Finding:
         """Fill ``overlay`` with the patched files."""
@@ -140,7 +169,7 @@ def open_match(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> I
     with sandbox.target(
         tree, requires=requires, prelude=vulnerability.prelude, limits=vulnerability.limits
     ) as target:
-        yield Match(vulnerability, tree, target, str(sandbox.kind))
+        yield Match(vulnerability, tree, cache, target, str(sandbox.kind))
 
 
 def _read(script: Script, run: Run, survives: Reason) -> Reason | None:

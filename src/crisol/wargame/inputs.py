@@ -1,0 +1,218 @@
+"""Generated inputs: the literals of a trusted script, changed one at a time, to ask more than its author wrote down.
+
+Checks get natural neighbours of their values, which a program must treat like the originals; PoVs get the notations
+by which filters are commonly slipped past. Values that a script only compares with are left alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from crisol.wargame.sandbox import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["changes", "literals", "touches", "unsteady", "vocabulary"]
+
+_UNSTEADY = re.compile(
+    r"setitimer|process_time|perf_counter|monotonic|thread_time|getrusage|tracemalloc|setrlimit|alarm|sleep"
+    r"|threading|concurrent|multiprocessing"
+)
+_READS_RESULTS = frozenset({
+    "startswith", "endswith", "count", "find", "rfind", "index", "search", "match", "fullmatch", "findall", "split",
+    "sub", "replace", "exit", "quit", "SystemExit", "get", "decode", "encode", "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
+})  # fmt: skip
+_MAX_LITERAL = 4096
+
+
+def unsteady(source: str) -> bool:
+    """Whether a script measures time or memory or starts threads: its finding may depend on the load."""
+    return _UNSTEADY.search(source) is not None
+
+
+def literals(tree: ast.Module) -> list[ast.Constant]:
+    """Return the text, bytes and integers that a script hands on, in order of appearance.
+
+    Left out are docstrings, what stands beside a comparison or is put together with a result of the target, and
+    arguments of methods that look into results: changing how a script reads an answer asks the target nothing.
+    """
+    skipped: set[ast.AST] = set()
+    results = _results(tree)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=func, args=args, keywords=keywords) if not _names(func) & results:
+                operands = [*args, *(keyword.value for keyword in keywords)]
+                if any(_names(operand) & results for operand in operands):
+                    for operand in operands:
+                        skipped |= _plain_parts(operand)
+            case ast.BinOp() | ast.JoinedStr() if _names(node) & results:
+                skipped |= _plain_parts(node)
+        match node:
+            case ast.Expr(value=ast.Constant() as value):
+                skipped.add(value)
+            case ast.Compare(left=left, comparators=others):
+                for operand in (left, *others):
+                    skipped |= _plain_parts(operand)
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if (
+                name in _READS_RESULTS
+            ):
+                for argument in args:
+                    skipped |= _plain_parts(argument)
+            case ast.Assert(msg=ast.expr() as message):
+                skipped.update(ast.walk(message))
+            case ast.match_case(pattern=pattern):
+                skipped.update(ast.walk(pattern))
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and node not in skipped
+        and (
+            type(node.value) is int
+            or (isinstance(node.value, str | bytes) and 1 < len(node.value) < _MAX_LITERAL)
+        )
+    ]
+
+
+def _results(tree: ast.Module) -> set[str]:
+    """Return the names that may hold what the target gave: imported from it, made of such names, or parameters."""
+    found = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (getattr(node, "module", None) or alias.name).partition(".")[0] not in sys.stdlib_module_names
+    }
+    found |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    size = -1
+    while size != len(found):
+        size = len(found)
+        for node in ast.walk(tree):
+            match node:
+                case ast.Assign(targets=targets, value=value) if _names(value) & found:
+                    found |= {name for target in targets for name in _names(target)}
+                case (
+                    ast.For(target=target, iter=value)
+                    | ast.comprehension(target=target, iter=value)
+                    | ast.NamedExpr(target=target, value=value)
+                    | ast.withitem(context_expr=value, optional_vars=ast.expr() as target)
+                ) if _names(value) & found:
+                    found |= _names(target)
+    return found
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _plain_parts(node: ast.expr) -> set[ast.AST]:
+    """Return the constants of an expression that no call stands between."""
+    found: set[ast.AST] = set()
+    pending: list[ast.AST] = [node]
+    while pending:
+        at = pending.pop()
+        if isinstance(at, ast.Constant):
+            found.add(at)
+        elif not isinstance(at, ast.Call):
+            pending.extend(ast.iter_child_nodes(at))
+    return found
+
+
+def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tuple[ast.Constant, object]]:
+    """Yield up to ``limit`` literals with another value each, literals in turn, chosen by the seed."""
+    rng = random.Random(seed)
+    queues = []
+    for node in literals(tree):
+        values = list(dict.fromkeys(_values(node.value, role, rng)))
+        rng.shuffle(values)
+        queues.append((node, values))
+    rng.shuffle(queues)
+    count = 0
+    while count < limit and any(values for _, values in queues):
+        for node, values in queues:
+            if values and count < limit:
+                count += 1
+                yield node, values.pop()
+
+
+def vocabulary(text: str) -> frozenset[str]:
+    """Return the text constants of a program, casefolded; empty for what does not parse."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return frozenset(_text(value).casefold() for value in values if isinstance(value, str | bytes)) - {""}
+
+
+def touches(words: frozenset[str], before: object, after: object) -> bool:
+    """Whether a change of a value takes away a word that the program knows: ``GET`` is no datum but a keyword."""
+    if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
+        return False
+    old, new = _text(before).casefold(), _text(after).casefold()
+    known = [word for word in words if len(word) > 1 and word in old]
+    return old in words or any(
+        word not in new or (old.startswith(word) and not new.startswith(word)) for word in known
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _values(value: object, role: Role, rng: random.Random) -> Iterator[object]:
+    hostile = role is Role.POV
+    if isinstance(value, int):
+        near = (value + 1, value - 1, value * 2, -value, 0) if hostile else (value + 1, max(value - 1, 0))
+        yield from (other for other in near if other != value)
+        return
+    if not isinstance(value, str | bytes):
+        return
+    text = _text(value)
+    for other in _notations(text) if hostile else _neighbours(text, rng):
+        if other == text:
+            continue
+        if not isinstance(value, bytes):
+            yield other
+        elif all(ord(letter) < 256 for letter in other):
+            yield other.encode("latin-1")
+
+
+def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
+    """Yield values of the same kind: a letter or digit for another, once more, or left out."""
+    places = [at for at, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
+    for at in rng.sample(places, min(4, len(places))):
+        pool = "123456789" if text[at].isdigit() else "abcdefghijklmnopqrstuvwxyz"
+        letter = rng.choice(pool)
+        yield text[:at] + (letter.upper() if text[at].isupper() else letter) + text[at + 1 :]
+        yield text[:at] + text[at] + text[at:]
+    if len(places) > 2:
+        at = rng.choice(places[1:-1])
+        yield text[:at] + text[at + 1 :]
+
+
+def _notations(text: str) -> Iterator[str]:
+    """Yield other ways to write the same: case, separators, encodings, and characters that readers skip."""
+    quoted = "".join(
+        letter if letter.isalnum() else f"%{ord(letter):02x}" for letter in text if ord(letter) < 256
+    )
+    middle = len(text) // 2
+    yield from (text.upper(), text.lower(), text.swapcase(), text.title(), quoted, quoted.replace("%", "%25"))
+    for before, after in (
+        ("/", "\\"), ("/", "//"), ("/", "/./"), ("\\", "/"), ("../", "....//"), ("..", "%2e%2e"), ("/", "%2f"),
+        ("\r\n", "\n"), ("\n", "\r\n"), ("\n", "\r"), ("\n", "\x0b"), ("\n", "\u2028"), ("'", '"'), ('"', "'"),
+        (" ", "\t"), (" ", "/"), (" ", "\x0c"), ("<", "<<"), (":", ": "), (":", "\t:"), ("=", " = "), (";", " ; "),
+        ("127.0.0.1", "2130706433"), ("127.0.0.1", "127.1"), ("127.0.0.1", "[::ffff:127.0.0.1]"), ("-", "_"),
+        ("@", "%40"), ("{", "{{"), ("$", "$$"), ("&", "&amp;"), ("<", "&lt;"), ("s", "\u017f"), (".", "\uff0e"),
+    ):  # fmt: skip
+        if before in text:
+            yield text.replace(before, after)
+            yield text.replace(before, after, 1)
+    for extra in ("\t", "\n", "\0", " "):
+        yield from (extra + text, text + extra, text[:middle] + extra + text[middle:])
+    yield from (text + ".", text + "/", "./" + text, text + "#", text + "?")

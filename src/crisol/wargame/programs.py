@@ -1,0 +1,223 @@
+"""Many small programs in one run: scripts rewritten so that what they look at and how they end can be compared.
+
+``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does not hold
+ends nothing. Only what the script itself does is told, not what the target calls back, because a right patch may
+call back more often or in another order.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import marshal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from crisol.wargame.inputs import changes, unsteady
+from crisol.wargame.sandbox import Ending, Role, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from crisol.wargame.sandbox import Target
+
+__all__ = ["Answer", "Program", "answers", "programs"]
+
+_SECONDS = 20.0
+"""For all programs of one run together; each of them alone may use half of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One script, as marshalled code, with the literal ``before`` changed to ``after`` (neither: unchanged)."""
+
+    number: int
+    name: str
+    code: bytes
+    before: object = None
+    after: object = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether this is not the script as it was written."""
+        return self.after is not None
+
+    @property
+    def title(self) -> str:
+        """What a reader needs to write the program down."""
+        return f"{self.name} with {self.after!r:.60} for {self.before!r:.60}" if self.changed else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a program ended (``done``, ``exit 0``, ``raised``, ``slow``) and what it looked at on the way."""
+
+    ending: str
+    seen: tuple[str, ...]
+
+
+def programs(scripts: Sequence[Script], limit: int) -> list[Program]:
+    """Return every script whose finding hangs on no clock or thread, and up to ``limit`` variants of all together."""
+    made: list[Program] = []
+    usable = [script for script in scripts if not unsteady(script.source)]
+    for at, script in enumerate(usable):
+        share = limit // len(usable) + (at < limit % len(usable))
+        for parts in _variants(script, share):
+            made.append(Program(len(made), script.name, *parts))
+    return made
+
+
+def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, object]]:
+    try:
+        tree = ast.parse(script.source)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    chosen = list(changes(tree, script.role, limit, script.source))
+    told = ast.fix_missing_locations(_Telling().visit(tree))
+    yield marshal.dumps(compile(told, script.name, "exec", dont_inherit=True)), None, None
+    for node, value in chosen:
+        before = node.value
+        node.value = value  # type: ignore[assignment]  # text, bytes or an integer, as it was
+        yield marshal.dumps(compile(told, script.name, "exec", dont_inherit=True)), before, value
+        node.value = before
+
+
+def answers(
+    target: Target, chosen: Sequence[Program], files: Mapping[str, bytes | None]
+) -> dict[int, Answer] | Ending:
+    """Run programs one after the other in one process on a patched tree, and return what each did.
+
+    The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is not of
+    the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
+    """
+    arguments = marshal.dumps([(each.number, each.name, each.code) for each in chosen])
+    limits = replace(target.limits, seconds=_SECONDS, cpu_seconds=_SECONDS)
+    run = target.run(Script("programs.py", _DRIVER, Role.PROBE, arguments), files, limits)
+    if run.ending is not Ending.EXITED:
+        return run.ending
+    try:
+        told = json.loads(run.report)
+        found = {int(number): Answer(str(ending), tuple(map(str, seen))) for number, ending, seen in told}
+    except (ValueError, TypeError, RecursionError):
+        return Ending.NOT_ATTESTED
+    return found if found.keys() == {each.number for each in chosen} else Ending.NOT_ATTESTED
+
+
+class _Telling(ast.NodeTransformer):
+    """Puts ``_see`` around what a script looks at, and ``_end`` in the place of its exits."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if all(isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops):
+            node.left = _call("_see", node.left)
+            node.comparators = [_call("_see", operand) for operand in node.comparators]
+            return node
+        return ast.copy_location(_call("_see", node), node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        self.generic_visit(node)
+        return ast.copy_location(ast.Expr(_call("_see", ast.UnaryOp(ast.Not(), node.test))), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node.func:
+            case ast.Name(id="exit" | "quit") | ast.Attribute(value=ast.Name(id="sys"), attr="exit"):
+                return ast.copy_location(_call("_end", *node.args), node)
+        return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        self.generic_visit(node)
+        match node.exc:
+            case ast.Call(func=ast.Name(id="SystemExit"), args=args):
+                return ast.copy_location(ast.Expr(_call("_end", *args)), node)
+        return node
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+_DRIVER = '''
+import hashlib, json, marshal, os, shutil, signal, sys, types
+
+MAX_SEEN, MAX_TEXT = 300, 160
+
+
+class End(BaseException):
+    pass
+
+
+class Slow(BaseException):
+    pass
+
+
+def end(code=0):
+    raise End(0 if code is None else code if isinstance(code, int) else 1)
+
+
+def too_slow(*_):
+    raise Slow
+
+
+def text_of(value, depth=6):
+    """Say what a value is, without asking objects of the target what they are."""
+    for plain in (str, bytes, bool, int, float):
+        if isinstance(value, plain):
+            return plain.__repr__(value)
+    if value is None or depth == 0:
+        return str(None) if value is None else "..."
+    if isinstance(value, dict):
+        items = [text_of(k, depth - 1) + ": " + text_of(v, depth - 1) for k, v in dict.items(value)]
+        return "{" + ", ".join(sorted(items)) + "}"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(text_of(each, depth - 1) for each in value)) + "}"
+    for kind in (list, tuple):
+        if isinstance(value, kind):
+            return "[" + ", ".join(text_of(each, depth - 1) for each in kind.__iter__(value)) + "]"
+    return "<" + type(value).__name__ + ">"
+
+
+def run(number, name, code):
+    seen = []
+
+    def see(value):
+        frame = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename == name:
+            frame = frame.f_back
+        if frame is not None and frame.f_code is run.__code__ and len(seen) < MAX_SEEN:
+            text = text_of(value)
+            if len(text) > MAX_TEXT:
+                text = text[:MAX_TEXT] + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+            seen.append(text)
+        return value
+
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=name, _see=see, _end=end)
+    sys.modules["__main__"] = module
+    sys.argv[:] = [name]
+    folder = os.path.join(top, str(number))
+    os.mkdir(folder)
+    os.chdir(folder)
+    signal.signal(signal.SIGVTALRM, too_slow)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+    try:
+        exec(marshal.loads(code), module.__dict__)
+        ending = "done"
+    except End as error:
+        ending = "exit %d" % error.args[0]
+    except Slow:
+        ending = "slow"
+    except BaseException:
+        ending = "raised"
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        os.chdir(top)
+        shutil.rmtree(folder, ignore_errors=True)
+    return [number, ending, seen]
+
+
+top, quiet = os.getcwd(), os.open("/dev/null", os.O_WRONLY)
+os.dup2(quiet, 1)
+os.dup2(quiet, 2)
+report(json.dumps([run(*each) for each in marshal.loads(ARGUMENTS)]).encode())
+'''

@@ -1,0 +1,160 @@
+"""The reference fix as a yardstick: generated inputs on which a patch must do what the reference does.
+
+An input counts only where executing the vulnerable code and the reference has shown what it is: *hostile* when the
+PoV still succeeds on the one and fails on the other, *benign* when both do the same and neither raises. What comes
+out differently the second time counts for nothing. So a right patch may refuse otherwise than the reference, with
+another exception, message or helper, and may differ on every input that the reference itself treats anew. A change
+of a word that the program or the patch knows (``GET``, ``image/png``) makes no datum and counts for nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol import diff
+from crisol.errors import CrisolError
+from crisol.wargame.candidates import read_source, reference
+from crisol.wargame.inputs import touches, vocabulary
+from crisol.wargame.programs import Answer, Program, answers, programs
+from crisol.wargame.sandbox import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from crisol.wargame.sandbox import Target
+    from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["Yardstick", "measure"]
+
+_POOL = 64
+"""Inputs that are tried for each kind, of which the best are kept."""
+_KEPT = 16
+_SHOWN, _CLOSED = "exit 0", "exit 1"
+
+_Files = dict[str, bytes | None]
+_Counts = Callable[[Program, Answer, Answer], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What the reference does on the inputs that count; empty where there is no reference."""
+
+    hostile: tuple[Program, ...] = ()
+    benign: tuple[Program, ...] = ()
+    expected: tuple[Answer, ...] = ()
+    """Of each benign program."""
+
+    def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
+        """Say which generated PoV still succeeds on the patched tree; empty when none does.
+
+        A patch that does not live to answer all of them is not called partial for that.
+        """
+        told = answers(target, self.hostile, files) if self.hostile else {}
+        if isinstance(told, Ending):
+            return ""
+        return next((each.title for each in self.hostile if told[each.number].ending == _SHOWN), "")
+
+    def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
+        """Say on which benign input, and how, the patched tree differs from the reference; empty when on none."""
+        told = answers(target, self.benign, files) if self.benign else {}
+        if isinstance(told, Ending):
+            return f"the reference answers {len(self.benign)} benign inputs, the patch ended as {told}"
+        words = _words(files)
+        for program, expected in zip(self.benign, self.expected, strict=True):
+            if touches(words, program.before, program.after):
+                continue
+            if found := _difference(expected, told[program.number]):
+                return f"{program.title}: {found}"
+        return ""
+
+
+def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Target) -> Yardstick:
+    """Generate inputs and keep those that the vulnerable code and the reference show to count.
+
+    Raises :class:`~crisol.errors.SandboxError` as any run does.
+    """
+    fix = _files(vulnerability, tree, cache)
+    if fix is None:
+        return Yardstick()
+    hostile = _agreeing(target, fix, programs(vulnerability.povs, _POOL), _still_hostile)
+    words = _words(fix)
+    data = [
+        each for each in programs(vulnerability.checks, _POOL) if not touches(words, each.before, each.after)
+    ]
+    benign = _agreeing(target, fix, data, _benign)
+    return Yardstick(tuple(hostile), tuple(benign), tuple(benign.values()))
+
+
+def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | None:
+    """Return the files that the reference changes, or None where there is no usable one."""
+    candidate = reference(vulnerability, cache)
+    if candidate is None:
+        return None
+    try:
+        patched = diff.apply(diff.parse(candidate.diff), lambda path: read_source(tree, path))
+    except CrisolError:
+        return None
+    return {name: None if text is None else text.encode() for name, text in patched.items()}
+
+
+def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
+    """Return what the Python files of a patch know by name."""
+    texts = [text.decode(errors="replace") for name, text in files.items() if text and name.endswith(".py")]
+    return frozenset().union(*map(vocabulary, texts))
+
+
+def _agreeing(target: Target, fix: _Files, pool: Sequence[Program], counts: _Counts) -> dict[Program, Answer]:
+    """Return the programs that count, twice over, with the reference's answer.
+
+    The second time only those run that were kept, in the order in which every patch will run them.
+    """
+    kept = list(pool)
+    first: dict[int, Answer] = {}
+    for _ in range(2):
+        before, after = (answers(target, kept, files) if kept else {} for files in ({}, fix))
+        if isinstance(before, Ending) or isinstance(after, Ending):
+            return {}
+        kept = [
+            each
+            for each in kept
+            if counts(each, before[each.number], after[each.number])
+            and first.get(each.number, after[each.number]) == after[each.number]
+        ]
+        if not first:
+            kept = _best(kept, after)
+            first = {each.number: after[each.number] for each in kept}
+    return {each: first[each.number] for each in kept}
+
+
+def _best(kept: Sequence[Program], after: Mapping[int, Answer]) -> list[Program]:
+    """Prefer inputs that lead to answers which no other input gave, then spread over the scripts."""
+    ranked: dict[tuple[bool, int], list[Program]] = {}
+    seen: set[Answer] = set()
+    turns: dict[str, int] = {}
+    for each in kept:
+        answer = after[each.number]
+        new = answer not in seen
+        seen.add(answer)
+        turns[each.name] = turns.get(each.name, 0) + 1
+        ranked.setdefault((not new, turns[each.name]), []).append(each)
+    ordered = [each for rank in sorted(ranked) for each in ranked[rank]]
+    return sorted(ordered[:_KEPT], key=lambda each: each.number)
+
+
+def _still_hostile(program: Program, before: Answer, after: Answer) -> bool:
+    return program.changed and before.ending == _SHOWN and after.ending == _CLOSED
+
+
+def _benign(_program: Program, before: Answer, after: Answer) -> bool:
+    return before == after and after.ending in {"done", _SHOWN} and bool(after.seen)
+
+
+def _difference(expected: Answer, told: Answer) -> str:
+    for at, value in enumerate(expected.seen):
+        found = told.seen[at] if at < len(told.seen) else told.ending
+        if found != value:
+            return f"{found:.120} where the reference gives {value:.120}"
+    return "" if told.ending == expected.ending else f"{told.ending} where the reference is {expected.ending}"
