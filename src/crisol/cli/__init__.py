@@ -27,6 +27,7 @@ app.command()(model.predict)
 app.command()(model.promote)
 app.command()(serve.serve)
 app.command()(load.loadtest)
+app.command()(load.chaos)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 

@@ -1,4 +1,4 @@
-"""Load on the service from the command line, live, with an exit code that decides."""
+"""Load and faults on the service from the command line, with exit codes that decide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crisol.config import load_settings
 if TYPE_CHECKING:
     from crisol.lab.load.targets import Checked
 
-__all__ = ["loadtest"]
+__all__ = ["chaos", "loadtest"]
 
 _SHOWN = (
     "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors", "hit_ratio",
@@ -88,3 +88,36 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
         mark = "[green]pass[/]" if one.passed else "[bold red]FAIL[/]"
         aims.add_row(str(one.target), f"{one.value:,.4g}", mark)
     out.print(aims)
+
+
+def chaos(
+    fault: Annotated[list[str] | None, typer.Argument(help="Names of faults; default all.")] = None,
+    expect: Annotated[list[str] | None, typer.Option(help="Such as 'redis_killed: failed <= 0', beside what always holds; may be given more than once.")] = None,
+    calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds before the fault.")] = 3.0,
+    lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of the fault.")] = 5.0,
+    after: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds after it.")] = 20.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
+    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
+) -> None:  # fmt: skip
+    """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
+    from crisol.lab import chaostest, ground_truth
+    from crisol.lab.chaos.faults import NOT_RUN
+    from crisol.lab.chaos.run import Schedule
+    from crisol.lab.load import targets
+
+    settings = load_settings()
+    frame = ground_truth.open_corpus(settings, corpus, seed)
+    schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
+    checked: list[Checked] = []
+    for one in chaostest.each(settings, frame, fault or [], expect or [], schedule):
+        figures = "  ".join(f"{name} {value:.3g}" for name, value in one.episode.metrics.items())
+        out.print(f"[bold]{one.episode.fault.name}[/]  {one.episode.fault.story}\n  {figures}")
+        for each in one.checked:
+            mark = "[green]pass[/]" if each.passed else "[bold red]FAIL[/]"
+            out.print(f"  {mark} {each.target}")
+        checked += one.checked
+    if not fault:
+        for name, reason in NOT_RUN.items():
+            out.print(f"[yellow]not run[/] {name}: {reason}")
+    targets.require(checked)

@@ -69,7 +69,7 @@ class Load:
         where = urlsplit(url)
         check_loopback(where.hostname or "")
         self.plan = plan
-        self._material = material
+        self.material = material
         self._url = url
         self._pid = pid
         self._token = token
@@ -113,7 +113,7 @@ class Load:
         self._result = summarise(
             frame,
             kinds=self._kinds,
-            thresholds=(self._material.accept, self._material.reject),
+            thresholds=(self.material.accept, self.material.reject),
             warm_up=self.plan.warm_up,
             closed=self.plan.loop is Loop.CLOSED,
             client_cpu=cpu,

@@ -1,0 +1,182 @@
+"""The faults: each says what it needs, and how it begins and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+
+from crisol.errors import ExperimentError
+from crisol.lab.load.service import Service
+from crisol.lab.load.watch import family
+from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
+
+__all__ = ["FAULTS", "NOT_RUN", "Fault", "Stage", "chosen"]
+
+_SLOW_SECONDS = 0.2
+_LORIS = 200
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a fault may lay its hands on; ``held`` is closed when the fault ends."""
+
+    service: Service
+    redis: RedisServer | None = None
+    proxy: SlowProxy | None = None
+    postgres: PostgresServer | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+
+
+def _nothing(_: Stage) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault: ``start`` and ``stop`` act on a :class:`Stage`, ``during`` four times a second in between.
+
+    ``flood`` makes a second client ask without pause, as one client (1) or under so many false names.
+    """
+
+    name: str
+    story: str
+    redis: bool = False
+    postgres: bool = False
+    workers: int = 1
+    start: Callable[[Stage], None] = _nothing
+    stop: Callable[[Stage], None] = _nothing
+    during: Callable[[Stage], None] = _nothing
+    flood: int = 0
+    hostile: bool = False
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+def _redis(stage: Stage) -> RedisServer:
+    assert stage.redis is not None
+    return stage.redis
+
+
+def _postgres(stage: Stage) -> PostgresServer:
+    assert stage.postgres is not None
+    return stage.postgres
+
+
+def _delay(stage: Stage, seconds: float) -> None:
+    assert stage.proxy is not None
+    stage.proxy.delay = seconds
+
+
+def _fill(stage: Stage) -> None:
+    """Let Redis refuse every write: no memory left, and nothing may be evicted."""
+    with redis.Redis.from_url(_redis(stage).url) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1")
+
+
+def _empty(stage: Stage) -> None:
+    with redis.Redis.from_url(_redis(stage).url) as client:
+        client.config_set("maxmemory", "0")
+
+
+def _kill_children(stage: Stage) -> None:
+    for pid in family(stage.service.pid)[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _kill_worker(stage: Stage) -> None:
+    """Kill a worker: the largest child, as the others only keep books for multiprocessing or are sandboxes."""
+    os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _kill_service(stage: Stage) -> None:
+    stage.service.kill()
+
+
+def _corrupt(stage: Stage) -> None:
+    """Overwrite the model on disk, in a copy of its folder; the service looks for a new one every ten seconds."""
+    folder = stage.service.root / "model"
+    kept = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(kept[: len(kept) // 2])
+    (folder / "serving.json").touch()
+
+    def mend() -> None:
+        (folder / "model.onnx").write_bytes(kept)
+        (folder / "serving.json").touch()
+
+    stage.held.callback(mend)
+
+
+def _loris(stage: Stage) -> None:
+    """Open connections that send half a head and no more."""
+    where = urlsplit(stage.service.url)
+    for _ in range(_LORIS):
+        with contextlib.suppress(OSError):
+            slow = socket.create_connection((where.hostname or "", where.port or 80), timeout=2.0)
+            stage.held.callback(slow.close)
+            slow.sendall(b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\n")
+
+
+_LIMITED = {"CRISOL_RATE_LIMITS": "ml-first=600/60:100,cache=off,ab-testing=off,breakers=off"}
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault(name="redis_killed", story="Redis is killed and comes back empty", redis=True,
+              start=lambda s: _redis(s).kill(), stop=lambda s: _redis(s).restart()),
+        Fault(name="redis_hung", story="Redis is stopped: it accepts and never answers", redis=True,
+              start=lambda s: _redis(s).stop(), stop=lambda s: _redis(s).cont()),
+        Fault(name="redis_slow", story="every answer of Redis takes 0.2 s longer", redis=True,
+              start=lambda s: _delay(s, _SLOW_SECONDS), stop=lambda s: _delay(s, 0.0)),
+        Fault(name="redis_full", story="Redis refuses every write", redis=True, start=_fill, stop=_empty),
+        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True,
+              start=lambda s: _postgres(s).kill(), stop=lambda s: _postgres(s).restart()),
+        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True,
+              start=lambda s: _postgres(s).stop(), stop=lambda s: _postgres(s).cont()),
+        Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True,
+              start=lambda s: _postgres(s).restart()),
+        Fault(name="model_corrupt", story="the model's file is cut in half on disk", start=_corrupt),
+        Fault(name="sandbox_killed", story="every sandbox is killed four times a second", during=_kill_children),
+        Fault(name="worker_killed", story="one of two workers is killed", redis=True, postgres=True, workers=2,
+              start=_kill_worker),
+        Fault(name="service_killed", story="the only worker is killed and started anew at the end",
+              start=_kill_service, stop=lambda s: s.service.start()),
+        Fault(name="flood", story="one client asks without pause", flood=1, changes=_LIMITED),
+        Fault(name="spoofed_flood", story="one client asks without pause under 100,000 false names", flood=100_000,
+              changes=_LIMITED),
+        Fault(name="slow_loris", story="200 connections send half a head", start=_loris),
+        Fault(name="hostile_patches", story="a burst of patches that attack the parser", hostile=True),
+    )
+}  # fmt: skip
+
+NOT_RUN: Mapping[str, str] = {
+    "postgres_disk_full": "needs a small file system or a quota, which takes root and mount",
+    "clock_jump": "needs root and would move the clock of everybody on the machine",
+    "model_slow": "a served model is data alone: nothing of it can be made to wait without changing the service",
+    "model_raising": "a served model is data alone: one that does not answer is refused when it is loaded",
+}
+"""Faults that are asked for and cannot be injected from outside, with the reason; they are reported as not run."""
+
+
+def chosen(names: list[str]) -> list[Fault]:
+    """Return the faults of those names. Raises :class:`~crisol.errors.ExperimentError` that lists those there are."""
+    for name in names:
+        if name not in FAULTS:
+            raise ExperimentError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
+    return [FAULTS[name] for name in names]

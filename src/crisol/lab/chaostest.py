@@ -1,0 +1,86 @@
+"""Chaos for notebooks and the command line: one fault after the other, each held against its expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from crisol.config import Settings
+from crisol.lab import plots
+from crisol.lab.chaos.expectations import ALWAYS, expected, hold
+from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
+from crisol.lab.chaos.run import Episode, Schedule, suffer
+from crisol.lab.load import targets
+from crisol.lab.load.material import prepare
+from crisol.lab.load.targets import Checked
+
+__all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suffered:
+    """An episode, and what was expected of it."""
+
+    episode: Episode
+    checked: tuple[Checked, ...]
+
+
+def each(
+    settings: Settings,
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    expectations: Sequence[str],
+    schedule: Schedule,
+) -> Iterator[Suffered]:
+    """Inject the faults of those names one after the other, yielding each when it is over; no name means all.
+
+    Raises :class:`~crisol.errors.ExperimentError`, before anything is started, for an unknown fault or an expectation that does not
+    read, and :class:`~crisol.errors.UnavailableError` where a server cannot be had.
+    """
+    faults = chosen(list(names) or list(FAULTS))
+    for fault in faults:
+        expected([*ALWAYS, *expectations], fault.name)
+    material = prepare(settings, frame, schedule.seed)
+    for fault in faults:
+        episode = suffer(settings, material, fault, schedule)
+        yield Suffered(episode, tuple(hold(expectations, fault.name, episode.metrics)))
+
+
+def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
+    """Return a row for each fault, with all its figures."""
+    return pd.DataFrame([{"fault": one.episode.fault.name, **one.episode.metrics} for one in suffered])
+
+
+def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
+    """Columns: fault, target, measured, result."""
+    parts = [
+        targets.table(one.checked).assign(fault=one.episode.fault.name)[
+            ["fault", "target", "measured", "result"]
+        ]
+        for one in suffered
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
+    """Return all figures as ``fault.measure``."""
+    return {
+        f"{one.episode.fault.name}.{name}": value
+        for one in suffered
+        for name, value in one.episode.metrics.items()
+        if value != float("inf")
+    }
+
+
+def not_run() -> pd.DataFrame:
+    """Return the faults that are not injected here, and why: they count as not run, never as passed."""
+    return pd.DataFrame({"fault": list(NOT_RUN), "reason": list(NOT_RUN.values())})
+
+
+def drawn(one: Suffered) -> Figure:
+    """Draw the load around the fault, with the fault and the open breakers shaded."""
+    spans = [one.episode.span, *((start, end, f"{name} open") for start, end, name in one.episode.open_spans)]
+    return plots.load(one.episode.timeline, spans)
