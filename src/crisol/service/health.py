@@ -136,7 +136,7 @@ class Health:
     async def _queue(self) -> tuple[str, str]:
         stats = self._service.referees.stats
         line = self._service.settings.crisol_wargame_line
-        text = f"{stats.waiting} of {line} waiting, {stats.running} running, {stats.open} sandboxes open"
+        text = f"{stats.waiting} of {line} waiting, {stats.running} running, sandboxes open: {stats.open}"
         return ("degraded" if stats.waiting >= line else "healthy"), text
 
     async def _journal(self) -> tuple[str, str]:

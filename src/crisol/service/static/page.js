@@ -76,7 +76,7 @@ async function showAccuracy() {
   const names = { accuracy: "accuracy", precision: "precision", recall: "recall", false_accept_rate: "false-accept rate" };
   rows("accuracy", Object.entries(names).map(([key, name]) => {
     const one = report.metrics[key];
-    return [[name], [digits(one.value, 3), "number"], [`${digits(one.low, 3)} to ${digits(one.high, 3)}`, "number"], [interval(one)]];
+    return [[name], [digits(one.value, 3), "number"], [one.value === null ? "–" : `${digits(one.low, 3)} to ${digits(one.high, 3)}`, "number"], [interval(one), "interval"]];
   }));
 }
 
