@@ -59,6 +59,12 @@ notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sourc
 bench: $(VENV)/.installed-test ## measure speed, as ratios against named baselines
 	@for script in experiments/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+.PHONY: audit
+audit: $(BIN)/uv ## ask the advisory database about every pinned dependency, where it can be reached
+	@$(UV) pip-audit
+	@$(BIN)/pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip || \
+	    (echo "audit: something above is vulnerable, or the advisory database was out of reach: then nothing was audited" >&2; exit 1)
+
 .PHONY: ui
 ui: setup ## open MLflow on the runs
 	@$(BIN)/crisol ui
