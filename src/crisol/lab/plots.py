@@ -270,7 +270,7 @@ def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) ->
     for axis in (upper, lower):
         axis.spines[["top", "right"]].set_visible(False)
         for start, end, name in spans:
-            axis.axvspan(start, end, color="#999999", alpha=0.18, linewidth=0)
+            axis.axvspan(start, end, color="#e8e8e8", zorder=0, linewidth=0)
             if axis is upper:
                 axis.annotate(
                     name, (start, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -11),

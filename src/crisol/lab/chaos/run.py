@@ -33,6 +33,7 @@ __all__ = ["Episode", "Schedule", "breakers_open", "suffer"]
 
 _LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"  # asked in Redis
 _WIDTH = 0.25
+_SHOWN = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Episode:
     @property
     def timeline(self) -> pd.DataFrame:
         """See :func:`crisol.lab.load.result.timeline`; the fault's span is :attr:`span`."""
-        return timeline(self.load.samples, _WIDTH)
+        return timeline(self.load.samples, _SHOWN)
 
     @property
     def span(self) -> tuple[float, float, str]:
