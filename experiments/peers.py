@@ -5,18 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import redis
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
-from servers import RedisServer
+from crisol.lab.servers import RedisServer
 
 __all__ = ["RedisOnLoan", "lend_redis", "library", "missing", "print_table"]
 

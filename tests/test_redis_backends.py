@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from crisol.backends.redis import RedisBucket, RedisTier, connect
 from crisol.errors import InputError, SettingsError, StoreError, UnavailableError
-from crisol.lab.servers import RedisServer
+from crisol.lab.servers import RedisServer, SlowProxy
 from crisol.resilience.bucket import Rate
 from crisol.resilience.cache import Cache
 from crisol.resilience.kinds import Kind
@@ -197,6 +197,32 @@ def test_a_dead_hung_or_full_redis_is_a_miss(redis_server: Callable[..., RedisSe
                     await tier.clear()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("fault", ["slow", "cut"])
+def test_a_redis_that_is_slow_or_dies_mid_reply_is_a_miss_and_a_local_bucket(
+    redis_server: Callable[..., RedisServer], fault: str
+) -> None:
+    """Answers slower than the time-out of 50 ms, or cut in two: nothing waits longer, nothing half-read is believed."""
+    server = redis_server()
+
+    async def main() -> None:
+        async with client(proxy.url) as connection:
+            store, bucket = Cache(tier=RedisTier(connection)), RedisBucket(connection, Rate(3, 3600))
+            await bucket.take("before")
+            proxy.delay, proxy.cut = (0.2, False) if fault == "slow" else (0.0, True)
+            start = perf_counter()
+            for n in range(12):
+                assert await store.get_or_compute(TEXT, TEXT.key(n), lambda: "a") == "a"
+            decisions = [await bucket.decide("client") for _ in range(10)]
+            await store.drain()
+            assert perf_counter() - start < 5.0
+            assert sum(decision.allowed for decision in decisions) == 3
+            assert store.stats()[0].errors > 0
+            assert bucket.fallbacks == 10
+
+    with SlowProxy(server.url) as proxy:
+        asyncio.run(main())
 
 
 def test_what_another_program_wrote_there_is_a_miss(redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A proxy that makes a server slow."""
+"""A proxy that makes a server slow, or hangs up in the middle of its answers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ __all__ = ["SlowProxy"]
 class SlowProxy:
     """Stands before the TCP server of a URL and holds every answer back for ``delay`` seconds, 0 at first.
 
-    ``delay`` may be changed at any time, from any thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url``
+    While ``cut`` is set, a connection ends in the middle of its next answer. Both may be changed at any time, from any
+    thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url``
     is the same URL by way of the proxy.
     """
 
     def __init__(self, url: str) -> None:
         self.delay = 0.0
+        self.cut = False
         self._target = urlsplit(url)
         self._port = 0
         self._ready = threading.Event()
@@ -75,6 +77,9 @@ class SlowProxy:
             while data := await reader.read(65_536):
                 if back and self.delay:
                     await asyncio.sleep(self.delay)
+                if back and self.cut:
+                    writer.write(data[: len(data) // 2])
+                    break
                 writer.write(data)
                 await writer.drain()
         writer.close()
