@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -376,3 +377,7 @@ def test_the_openapi_document_has_every_route_and_its_examples_work(started: Cal
     status, found, _ = ask(server, "POST", "/wargaming/ml-first", example)
     answer = document["components"]["schemas"]["Answer"]
     assert (status, set(found)) == (200, set(answer["properties"]))
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
+        where, _, name = reference.rpartition("/")
+        assert where == "#/components/schemas", reference
+        assert name in document["components"]["schemas"], reference

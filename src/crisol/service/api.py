@@ -17,7 +17,7 @@ from crisol.resilience.lru import KindStats
 from crisol.service.accuracy import Accuracy
 from crisol.service.breakers import BreakerView
 from crisol.service.documents import add_hot_routes
-from crisol.service.health import Health, Report, alive
+from crisol.service.health import Health, alive
 from crisol.service.page import add_page
 from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
 from crisol.service.schemas import (
@@ -128,7 +128,9 @@ def _health(app: FastAPI, service: Service) -> None:
     @app.get(
         "/health/detailed",
         tags=["health"],
-        responses={200: {"content": {"application/json": {"schema": msgspec.json.schema(Report)}}}},
+        responses={
+            200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}}}
+        },
     )
     async def detailed() -> Response:
         """Say how every part is; 503 where one is unhealthy."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crisol.service.health import Report
 from crisol.service.messages import Answer, Ask
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def add_hot_routes(app: FastAPI) -> None:
             # FastAPI's own form of a wrong input is never sent.
             for name in ("HTTPValidationError", "ValidationError"):
                 document.get("components", {}).get("schemas", {}).pop(name, None)
-            (ask, answer), components = msgspec.json.schema_components(
-                (Ask, Answer), ref_template="#/components/schemas/{name}"
+            (ask, answer, _), components = msgspec.json.schema_components(
+                (Ask, Answer, Report), ref_template="#/components/schemas/{name}"
             )
             document.setdefault("components", {}).setdefault("schemas", {}).update(components)
             document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
