@@ -72,10 +72,12 @@ def lend_redis() -> Iterator[RedisOnLoan]:
         server.close()
 
 
-def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Iterable[str]]) -> None:
-    """Print a Markdown table: a row for each fault, a column for each library."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Mapping[str, Iterable[str]], what: str = "fault"
+) -> None:
+    """Print a Markdown table: a row for each fault, or whatever it is, a column for each library."""
     print(f"\n{title}\n")
-    print("| fault | " + " | ".join(columns) + " |")
+    print(f"| {what} | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for name, cells in rows.items():
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
