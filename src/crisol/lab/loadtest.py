@@ -76,6 +76,7 @@ def plan(
         sources=sources,
         zipf=zipf,
         mix=mix,
+        timeout=30.0,
         seed=seed,
     )
 
