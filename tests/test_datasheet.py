@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from crisol.model.dataset import read_jsonl
+from crisol.wargame.census import census
 from crisol.wargame.corpus import COLUMNS, content_hash, load_table
 from crisol.wargame.datasheet import export
 
@@ -36,3 +37,13 @@ def test_an_export_is_read_back_and_counted(tmp_path: Path) -> None:
     assert content_hash(frame) in text
     assert "1 valid, 1 invalid, 1 inconclusive. 1 pass every PoV" in text
     assert "| undefined_name | 1 |" in text
+    assert "| pass basic, fail strict | 1: 1 undefined_name |" in text
+
+
+def test_the_census_names_what_is_lacking() -> None:
+    """Both classes are needed of every vulnerability; what is inconclusive is neither."""
+    rows = [row("a", "valid"), row("b", "inconclusive", "sandbox_failed")]
+    counts = dict(census(pd.DataFrame(rows), []))
+    assert counts["vulnerabilities that lack a class"] == "1: v"
+    assert counts["origin hand"] == "2 (100.0%), of them 1 valid"
+    assert counts["candidates"] == "2; 2.0 a vulnerability, at least 2"

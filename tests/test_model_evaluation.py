@@ -144,4 +144,7 @@ def test_a_tool_that_is_always_right_shows_as_a_leak() -> None:
     assert leakage(made, seed=0).origin_auc == 1.0
     rng = random.Random(0)
     shuffled = [dataclasses.replace(one, tool=f"tool-{rng.randint(0, 1)}") for one in made]
-    assert leakage(shuffled, seed=0).origin_auc < 0.65
+    found = leakage(shuffled, seed=0)
+    assert found.origin_auc < 0.65
+    assert found.origin_low <= found.origin_auc <= found.origin_high < 1.0
+    assert found.style_low <= found.style_auc <= found.style_high

@@ -53,18 +53,21 @@ def build_command(
 
 @app.command("list")
 def list_command(table: TablePath = None) -> None:
-    """Print the vulnerabilities and what is known of their candidates."""
+    """Print the vulnerabilities, what is known of their candidates, and what there is in all."""
+    from crisol.wargame.census import basic_only, census
     from crisol.wargame.corpus import load_table
+    from crisol.wargame.vulnerability import find
 
-    frame = load_table(table or _default(load_settings()))
+    settings = load_settings()
+    frame = load_table(table or _default(settings))
     shown = Table("vulnerability", "cwe", "project", "candidates", "valid", "invalid", "basic only", box=None)
     for name, group in frame.groupby("vulnerability"):
         counts = group["outcome"].value_counts()
-        basic = int(((group["basic_outcome"] == "valid") & (group["outcome"] == "invalid")).sum())
-        row = [len(group), int(counts.get("valid", 0)), int(counts.get("invalid", 0)), basic]
+        row = [len(group), int(counts.get("valid", 0)), int(counts.get("invalid", 0)), len(basic_only(group))]
         shown.add_row(str(name), group["cwe"].iloc[0], group["project"].iloc[0], *map(str, row))
     out.print(shown)
-    composition(frame)
+    for what, count in census(frame, find(settings.vulnerabilities)):
+        out.print(f"{what}: {count}", markup=False, soft_wrap=True)
 
 
 @app.command("show")
@@ -188,15 +191,16 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 def composition(frame: pd.DataFrame) -> None:
     """Print in a few lines what a corpus table holds."""
+    from crisol.wargame.census import basic_only
+
     counts = frame["outcome"].value_counts()
     origins = ", ".join(f"{count} {origin}" for origin, count in frame["origin"].value_counts().items())
     vulnerabilities = frame.groupby("corpus")["vulnerability"].nunique()
     corpora = ", ".join(f"{count} {corpus}" for corpus, count in vulnerabilities.items())
-    basic = int(((frame["basic_outcome"] == "valid") & (frame["outcome"] == "invalid")).sum())
     out.print(
         f"{len(frame)} candidates of {corpora} vulnerabilities, {frame['cwe'].nunique()} CWEs: "
         f"{counts.get('valid', 0)} valid, {counts.get('invalid', 0)} invalid, "
-        f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {basic} pass PoV and checks but fail the strict gate",
+        f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {len(basic_only(frame))} pass PoVs and checks but fail the strict label",
         markup=False,
         soft_wrap=True,
     )

@@ -135,11 +135,16 @@ def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
     lines = [f"accuracy of always saying the majority: {_digits(rows[0], 'majority_accuracy')}"]
     if "origin_auc" in known:
         lines.append(
-            f"AUC without looking at the fix: origin {_digits(known, 'origin_auc')}, style "
-            f"{_digits(known, 'style_auc')}, same-group mean (leaky) {_digits(known, 'same_group_mean_auc')}"
+            f"AUC without looking at the fix: origin {_with_interval(known, 'origin')}, style "
+            f"{_with_interval(known, 'style')}, same-group mean (leaky) {_digits(known, 'same_group_mean_auc')}"
         )
     lines.append("inside: AUC over pairs of one group; leaky: AUC of a random split, shown as a warning")
     out.print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _with_interval(known: dict[str, Any], guess: str) -> str:
+    auc, low, high = (_digits(known, f"{guess}_{part}") for part in ("auc", "low", "high"))
+    return f"{auc} ({low}-{high})"
 
 
 def _digits(row: dict[str, Any], name: str) -> str:

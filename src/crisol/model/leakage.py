@@ -28,8 +28,11 @@ STYLE = (
     "context_lines",
     "quotes_net",
     "test_files",
+    "tokens_added",
 )
 """Features that say how a patch is written rather than what it does."""
+
+_REPEATS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,14 @@ class Leakage:
 
     origin_auc: float
     """Of the mean label that the same tool or origin has in the other folds."""
+    origin_low: float
+    origin_high: float
+    """Its 95 % interval, from resampling whole groups."""
     style_auc: float
     """Of a linear model over :data:`STYLE`."""
+    style_low: float
+    style_high: float
+    """Its interval."""
     same_group_mean_auc: float
     """Of the mean label of the group's other patches: what a random split gives away."""
 
@@ -55,11 +64,12 @@ def leakage(
     style = PatchMatrix().transform(patches)[:, [index(name) for name in STYLE]]
     model = make_pipeline(StandardScaler(), LogisticRegression())
     squashed = np.sign(style) * np.log1p(np.abs(style))
-    return Leakage(
-        scores.auc(label, _mean_elsewhere(label, tool, fold)),
-        scores.auc(label, out_of_fold(model, squashed, label, fold)),
-        scores.auc(label, scores.same_group_mean(label, group)),
+    guesses = (_mean_elsewhere(label, tool, fold), out_of_fold(model, squashed, label, fold))
+    origin, by_style = (
+        (scores.auc(label, guess), *scores.auc_interval(label, guess, group, repeats=_REPEATS, seed=seed))
+        for guess in guesses
     )
+    return Leakage(*origin, *by_style, scores.auc(label, scores.same_group_mean(label, group)))
 
 
 def _mean_elsewhere(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from crisol.records import Outcome
+from crisol.wargame.census import basic_only, census
 from crisol.wargame.corpus import content_hash, save_table
 from crisol.wargame.vulnerability import Vulnerability
 
@@ -19,7 +20,8 @@ _METHOD = """\
 ## How a label came about
 
 A candidate is valid when, in one sandbox, the PoVs succeed and the checks pass on the vulnerable code, and after the patch every
-PoV fails and every check passes (basic), and the patch brings no name that is defined nowhere (strict). Inconclusive candidates,
+PoV fails and every check passes (basic), and the patch brings no name that is defined nowhere, closes the generated variants of the
+PoVs that the reference fix closes, and does what it does on generated benign inputs (strict). Inconclusive candidates,
 where a baseline or the sandbox failed, count for neither class."""
 
 _LIMITS = """\
@@ -51,7 +53,6 @@ def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
     sources = {one.id: one for one in vulnerabilities}
     listed = [sources[name] for name in sorted(frame["vulnerability"].unique()) if name in sources]
     counts = frame["outcome"].value_counts()
-    basic = int(((frame["basic_outcome"] == "valid") & (frame["outcome"] == "invalid")).sum())
     licences = pd.Series(
         [one.licence or "not stated" for one in listed if one.corpus != "arena"]
     ).value_counts()
@@ -61,10 +62,12 @@ def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
         f"{len(frame)} candidates of {frame['vulnerability'].nunique()} vulnerabilities in "
         f"{frame['project'].nunique()} projects, {frame['cwe'].nunique()} CWEs: "
         + ", ".join(f"{counts.get(str(outcome), 0)} {outcome}" for outcome in Outcome)
-        + f". {basic} pass every PoV and check and fail the strict label.",
+        + f". {len(basic_only(frame))} pass every PoV and check and fail the strict label.",
+        "## Counts\n\n" + _markdown(pd.DataFrame(census(frame, vulnerabilities), columns=["what", "count"])),
         _METHOD,
         "## Origin and class\n\n" + _markdown(_crosstab(frame, "origin")),
         "## Reasons\n\n" + _markdown(_crosstab(frame, "reason")),
+        "## Pass basic, fail strict\n\n" + _markdown(_crosstab(basic_only(frame), "reason")),
         "## Weaknesses\n\n" + _markdown(_crosstab(frame, "cwe")),
         "## Sources\n\nReal releases are named by package, version and SHA-256 in each `vulnerability.toml` and are "
         "not part of these files; a diff quotes the lines around its changes. Licences of the releases: "
