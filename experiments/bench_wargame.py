@@ -1,4 +1,4 @@
-"""How many phases a second: zygotes against a fresh process, a fresh sandbox and a bare fork.
+"""How many wargames a second: zygotes against a fresh process, a fresh sandbox and a bare fork.
 
 Run it as ``python experiments/bench_wargame.py``. Every way executes the same phases (the PoVs and checks that real
 candidates of the arena and the pypi corpus went through) on the same patched trees, in turns, so that other load on the
@@ -89,23 +89,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vulnerabilities", type=int, default=6, help="of each corpus")
     parser.add_argument("--candidates", type=int, default=3, help="of each vulnerability")
+    parser.add_argument("--corpus", choices=("arena", "pypi"), help="one of them alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--gate", action="store_true", help="exit 1 when a mark is missed")
     options = parser.parse_args()
     settings = load_settings()
     held = True
     for corpus, faster, slower in (("arena", 4.0, 1.5), ("pypi", 2.5, None)):
+        if options.corpus not in {None, corpus}:
+            continue
         sums: dict[str, float] = defaultdict(float)
-        phases = 0
+        phases = wargames = 0
         typical: list[float] = []
         chosen = find(settings.vulnerabilities, corpora=[corpus])
         for vulnerability in chosen[:: max(1, len(chosen) // options.vulnerabilities)]:
             try:
-                best = _measure(vulnerability, settings.cache, options.candidates, options.rounds)
+                best, count = _measure(vulnerability, settings.cache, options.candidates, options.rounds)
             except CrisolError as error:
                 print(f"{vulnerability.id} is left out: {error}")
                 continue
             phases += max(len(each) for each in best.values())
+            wargames += count
             ours = min((name for name in best if name.startswith("zygote")), key=lambda name: sum(best[name]))
             if "fresh bubblewrap" in best:
                 typical += map(operator.truediv, best["fresh bubblewrap"], best[ours])
@@ -114,6 +118,7 @@ def main() -> None:
         for name, seconds in sums.items():
             print(
                 f"{corpus:6} {name:22} {1000 * seconds / phases:8.2f} ms a phase {phases / seconds:8.1f} phases/s"
+                f" {wargames / seconds:8.1f} wargames/s"
             )
         zygote = min(seconds for name, seconds in sums.items() if name.startswith("zygote"))
         fresh = sums.get("fresh bubblewrap", float("nan"))
@@ -129,8 +134,10 @@ def main() -> None:
     sys.exit(0 if held or not options.gate else 1)
 
 
-def _measure(vulnerability: Vulnerability, cache: Path, count: int, rounds: int) -> dict[str, list[float]]:
-    """Return the best time of every step, in seconds, by way."""
+def _measure(
+    vulnerability: Vulnerability, cache: Path, count: int, rounds: int
+) -> tuple[dict[str, list[float]], int]:
+    """Return the best time of every step, in seconds, by way, and how many wargames the steps make up."""
     tree, requires = vulnerability.vulnerable(cache), vulnerability.requires(cache)
     scripts = (*vulnerability.povs, *vulnerability.checks)
     with contextlib.ExitStack() as stack:
@@ -169,7 +176,7 @@ def _measure(vulnerability: Vulnerability, cache: Path, count: int, rounds: int)
                     start = time.perf_counter()
                     way(step)
                     best[name][at] = min(best[name][at], time.perf_counter() - start)
-    return best
+    return best, len({step.tree for step in steps})
 
 
 def _steps(

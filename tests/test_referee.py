@@ -141,6 +141,29 @@ def test_planted_files_do_not_close_the_flaw(match: Match, name: str, text: str)
     assert verdict.outcome is Outcome.INVALID, verdict
 
 
+@pytest.mark.parametrize(
+    "added",
+    [
+        "import sys\nsys.modules['__main__'].__dict__['app'] = None\n",
+        "import sys as s\ngetattr(s, 'mod' + 'ules')['app'] = None\n",
+        "import sys as s\nsetattr(s, 'exit', lambda code=0: s.stdout.write('1'))\n",
+        "import builtins\nbuiltins.SystemExit = KeyboardInterrupt\n",
+        "for fd in range(3, 64):\n    try:\n        os.write(fd, b'E\\1' + bytes(8))\n    except OSError:\n        pass\n",
+        "for fd in range(3, 64):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n",
+        (
+            "for place in ('/pov', '/checks', '/target', '.'):\n    try:\n"
+            "        open(place + '/1_parent.py', 'w').write('import sys; sys.exit(1)')\n    except OSError:\n        pass\n"
+        ),
+        "print('exited 1')\n",
+        "import threading\nthreading.Thread(target=getattr(os, '_ex' + 'it'), args=(1,), daemon=True).start()\n",
+    ],
+)
+def test_tampering_does_not_make_a_patch_valid(match: Match, added: str) -> None:
+    """Whatever a patch does to modules, exits, descriptors or scripts, the flaw that it leaves open is seen."""
+    verdict = match.judge(patch(APP.replace("import os\n", f"import os\n\n{added}")))
+    assert verdict.outcome is Outcome.INVALID, verdict
+
+
 def test_without_isolation_every_verdict_says_so(vulnerability: Vulnerability, tmp_path: Path) -> None:
     """What was judged in the weak sandbox is marked for ever."""
     with open_match(vulnerability, choose("weak"), tmp_path) as weak:

@@ -157,6 +157,16 @@ def test_planted_modules_do_not_run_before_the_script(target: Target, name: str)
         "import ctypes\nif ctypes.CDLL(None).setns(0, 0): raise OSError",
         "import ctypes\nif ctypes.CDLL(None).shmget(1, 4096, 0o1600) < 0: raise OSError",
         "open('/dev/sda')",
+        "open('/dev/mem')",
+        "import os\nos.mknod('disk', 0o60600, os.makedev(8, 0))\nopen('disk', 'rb')",
+        "import os\nos.chroot('.')",
+        "import os\nos.link('/etc/passwd', 'hard')\nopen('hard', 'a')",
+        "import os\nos.unlink('/target/app.py')",
+        "import os\nos.rename('/target', '/tmp/target')",
+        "import os\nos.chmod('/target/app.py', 0o666)",
+        "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))",
+        "import os\nos.setpriority(0, 0, -20)",
+        "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
     ],
 )
 def test_the_way_out_is_shut(target: Target, source: str) -> None:
@@ -228,6 +238,48 @@ def test_signals_reach_only_the_own_run(target: Target) -> None:
     )
     assert ended.ending in {Ending.EXITED, Ending.NOT_ATTESTED}
     assert run(target, POV).code == 0
+
+
+def test_no_other_process_can_be_read_or_stopped(target: Target) -> None:
+    """Neither the keeper's memory nor the zygote's, nor a sibling's, is there to be read or signalled."""
+    source = (
+        "import os\nown = {os.getpid()}\nreached = []\n"
+        "for name in os.listdir('/proc'):\n"
+        "    if not name.isdigit() or int(name) in own:\n        continue\n"
+        "    for file in ('mem', 'maps', 'environ', 'root', 'cwd', 'fd/0'):\n"
+        "        try:\n            os.close(os.open(f'/proc/{name}/{file}', os.O_RDONLY))\n"
+        "            reached.append((name, file))\n        except OSError:\n            pass\n"
+        "print(reached)\n"
+    )
+    assert run(target, source).stdout == "[]\n"
+
+
+def test_the_zygote_is_the_same_process_for_every_run(target: Target) -> None:
+    """An attack that would end or wound it shows as another zygote behind the next run."""
+    assert run(target, POV).code == 0
+    process = target._process
+    for source in (
+        "import os\nos.kill(1, 19)\n",
+        "import os\nfor n in range(1, 500):\n    try:\n        os.kill(n, 9)\n    except OSError:\n        pass\n",
+        "import os\nos.killpg(0, 9)\n",
+        "import ctypes\nctypes.string_at(0)\n",
+    ):
+        run(target, source)
+    assert run(target, POV).code == 0
+    assert target._process is process
+    assert process is not None
+    assert process.poll() is None
+
+
+@pytest.mark.parametrize("kept", ["/tmp/left", "/dev/shm/left", "/var/tmp/left"])
+def test_an_open_file_does_not_reach_the_next_run(target: Target, kept: str) -> None:
+    """A process that keeps its scratch open and waits dies before the next run begins."""
+    source = (
+        f"import os, time\nfile = open({kept!r}, 'w+')\nif os.fork() == 0:\n    os.setsid()\n"
+        "    while True:\n        file.seek(0)\n        file.write('x')\n        file.flush()\n"
+    )
+    assert run(target, source).ending is Ending.EXITED
+    assert run(target, f"import os, sys\nsys.exit(os.path.exists({kept!r}))\n").code == 0
 
 
 def test_a_run_cannot_change_the_interpreter_of_the_next(target: Target) -> None:
