@@ -6,7 +6,7 @@ import string
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crisol.diff import parse
@@ -90,6 +90,7 @@ def test_a_method_without_file_headers_is_read_leniently() -> None:
     assert patch.removed == [" a = 1"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2_000), st.text(max_size=20))
 def test_any_text_gives_finite_numbers(text: str, cwe: str) -> None:
     for patch in (lenient(text), lenient("+" + text.replace("\n", "\n+"))):
@@ -125,12 +126,25 @@ def test_time_grows_with_the_text_and_not_faster() -> None:
     assert min(seconds(16_000) for _ in range(3)) < 8 * 4 * small
 
 
-def test_ngrams_are_the_difference_between_the_sides() -> None:
+def test_ngrams_are_the_tokens_pairs_and_runs_of_both_sides() -> None:
     grams = set(ngrams(read(parse(_diff("a = load(x)\n", "a = safe_load(x)\n")), "")))
-    assert grams == {"+safe_load", "+= safe_load", "+safe_load (", "-load", "-= load", "-load ("}
+    assert {"+safe_load", "+= safe_load", "+~load", "-load", "-load (", "-~load"} <= grams
+    assert "-safe_load" not in grams
 
 
 def test_positions_are_found_by_name() -> None:
     assert FEATURES[index("cwe")].name == "cwe"
     with pytest.raises(KeyError):
         index("nothing")
+
+
+def test_what_an_edit_does_to_its_tokens_is_counted() -> None:
+    """A constant guard is one, an exchanged operator and number are found, whatever the language."""
+    for lines in (
+        "-return a < 3\n+if True and not b:\n+    raise ValueError\n+return a <= 4\n",
+        "-return a < 3;\n+if (true && !b) {\n+  throw new Error();\n+}\n+return a <= 4;\n",
+    ):
+        row = vector(open_diff(f"--- a/x\n+++ b/x\n@@ -1 +1,9 @@\n{lines}"), "CWE-22")
+        found = {name: row[index(name)] for name in ("guards_added", "constant_tests", "operators_swapped")}
+        assert found == {"guards_added": 1.0, "constant_tests": 1.0, "operators_swapped": 1.0}
+        assert (row[index("numbers_swapped")], row[index("only_adds")]) == (1.0, 0.0)

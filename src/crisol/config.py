@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         return self.runs / "trials.duckdb"
 
     @property
+    def patches(self) -> Path:
+        """The diffs of the service's trials, by identity; the folder is private to this machine."""
+        return self.runs / "patches"
+
+    @property
     def postgres_dsn(self) -> str | None:
         """A libpq connection string, or None where no server is configured."""
         if self.database_url is not None:

@@ -14,7 +14,7 @@ from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 
-__all__ = ["evaluate", "predict", "promote"]
+__all__ = ["evaluate", "predict", "promote", "retrain"]
 
 _MEASURES = {
     "AP": "average_precision",
@@ -115,6 +115,43 @@ def promote(
         result = promotion.promote(settings, run, comparison, variant, seed)
     out.print(result.reason, markup=False, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
+
+
+def retrain(
+    variant: Annotated[str, typer.Argument(help="A variant of experiments/variants.yaml.")],
+    data: Annotated[
+        Path | None, typer.Option(help="A corpus table; default data/cache/corpus.parquet.")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Only trials of this experiment, such as live.")
+    ] = None,
+    held_out: Annotated[float, typer.Option(help="Share of the trials' vulnerabilities to test on.")] = 0.3,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses what is held out.")] = 0,
+) -> None:
+    """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
+    from crisol.lab import retraining, tracking
+    from crisol.wargame.corpus import load_table
+
+    settings = load_settings()
+    frame = load_table(data or settings.cache / "corpus.parquet")
+    design = retraining.Design(variant, seed, held_out)
+    gathered = retraining.gather(settings, frame, experiment)
+    with tracking.start(settings, "retrain") as run:
+        result = retraining.retrain(settings, run, frame, gathered, design)
+        run.metrics(result.metrics)
+        run.table("retraining", result.table)
+    shown = Table(*result.table.columns, box=None, padding=(0, 1, 0, 0))
+    for row in result.table.itertuples(index=False):
+        shown.add_row(*(f"{one:.3f}" if isinstance(one, float) else str(one) for one in row))
+    out.print(shown)
+    out.print(
+        f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without a verdict, "
+        f"{gathered.without_text} patches whose text was not kept\n"
+        f"version {result.version} is challenger; {result.reason}",
+        markup=False,
+        soft_wrap=True,
+    )
+    raise typer.Exit(0 if result.not_worse else 1)
 
 
 def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:

@@ -43,11 +43,18 @@ class Comparison:
     evaluations: tuple[Evaluation, ...]
     thresholds: dict[str, Threshold]
     """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
+    compiled: frozenset[str]
+    """Names of the variants that have a compiled form."""
 
     @property
     def best(self) -> str:
         """The name of the variant with the largest AUC."""
         return str(self.table["variant"].iloc[0])
+
+    @property
+    def best_served(self) -> str:
+        """The name of the best variant that has a compiled form, as a service wants; without one the best of all."""
+        return next((str(name) for name in self.table["variant"] if name in self.compiled), self.best)
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -150,7 +157,8 @@ def compare(
     rate = wargames_per_second(frame)
     choose = partial(choose_cut, bound=false_accepts)
     evaluations, rows, thresholds = [], [], {}
-    for evaluated, _ in evaluate_each(patches, chosen_variants(load_settings(), names), seed):
+    chosen = chosen_variants(load_settings(), names)
+    for evaluated, _ in evaluate_each(patches, chosen, seed):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
         thresholds[evaluated.name] = choose_threshold(
@@ -174,7 +182,8 @@ def compare(
     table = pd.DataFrame(rows).sort_values(["auc", "variant"], ascending=[False, True], ignore_index=True)
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
     table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
-    return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds)
+    compiled = frozenset(name for name, variant in chosen.items() if variant.compiles)
+    return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds, compiled)
 
 
 def as_table(rows: Iterable[Any]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import diags_array
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.model import scores
@@ -43,7 +44,8 @@ def ablate(
 
         def auc(keep: np.ndarray) -> float:
             wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
-            return scores.auc(label, out_of_fold(pipeline[1], rows * wide, label, fold))
+            kept = rows @ diags_array(wide.astype(np.float64), format="csr")
+            return scores.auc(label, out_of_fold(pipeline[1], kept, label, fold))
 
         whole = auc(np.ones(len(names), dtype=bool))
         yield Ablation("none", 0, whole, whole)

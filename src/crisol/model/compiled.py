@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from lightgbm import LGBMClassifier
 from onnx import TensorProto, helper
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 
 __all__ = ["INPUT", "compilable", "to_onnx"]
 
@@ -63,7 +63,9 @@ class _Nodes:
 
 def compilable(model: Any) -> bool:
     """Return whether a fitted estimator, the last step of a pipeline, can be written as ONNX."""
-    return isinstance(model, RandomForestClassifier | HistGradientBoostingClassifier | LGBMClassifier)
+    return isinstance(
+        model, RandomForestClassifier | ExtraTreesClassifier | HistGradientBoostingClassifier | LGBMClassifier
+    )
 
 
 def to_onnx(model: Any) -> bytes:
@@ -109,7 +111,7 @@ def to_onnx(model: Any) -> bytes:
 
 def _flatten(model: Any) -> tuple[_Nodes, float, bool]:
     nodes = _Nodes()
-    if isinstance(model, RandomForestClassifier):
+    if isinstance(model, RandomForestClassifier | ExtraTreesClassifier):
         for number, member in enumerate(model.estimators_):
             _forest_tree(nodes, number, member.tree_, len(model.estimators_))
         return nodes, 0.0, False

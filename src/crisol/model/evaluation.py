@@ -201,7 +201,7 @@ def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int)
 
 
 def out_of_fold(
-    model: Any, rows: NDArray[np.float64], label: NDArray[np.int_], fold: NDArray[np.int_]
+    model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """Return the uncalibrated probability of each row, by a clone that was fitted on the other folds."""
     score = np.empty(len(label))

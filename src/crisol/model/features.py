@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from crisol.diff import Patch
 from crisol.model import vocabulary as words
 from crisol.model.classic import CLASSIC
+from crisol.model.edits import EDITS
 from crisol.model.reading import Reading, Side, read
 
 __all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
-FEATURE_VERSION = "2"
+FEATURE_VERSION = "3"
 """Changes whenever the same diff would get other numbers; a model refuses to work with another version."""
 
 
@@ -244,6 +245,7 @@ FEATURES: tuple[Feature, ...] = tuple(
         ("shape", _SHAPE),
         ("flow", _FLOW),
         ("names", _NAMES),
+        ("edit", EDITS),
         ("security", _SECURITY),
         ("weakness", _FAMILIES),
     )

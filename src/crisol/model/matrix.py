@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import FeatureHasher
 
@@ -20,9 +21,9 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 
 
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Labelled patches to rows of numbers: features first, then ``words`` hashed columns of tokens.
+    """Labelled patches to rows of numbers: features first, then ``words`` hashed columns that count pieces of text.
 
-    ``classic`` keeps only the nine features of the original. Learns nothing, so that a row does not depend on
+    Rows with words are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original. Learns nothing, so that a row does not depend on
     the patches beside it.
     """
 
@@ -39,23 +40,22 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         """Do nothing, as there is nothing to learn."""
         return self
 
-    def transform(self, patches: Iterable[LabelledPatch]) -> NDArray[np.float64]:
+    def transform(self, patches: Iterable[LabelledPatch]) -> Any:
         """Return one row a patch; a diff that the strict parser refuses is read leniently."""
         readings = [read(open_diff(patch.diff), patch.cwe) for patch in patches]
         return self._rows(readings)
 
-    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
+    def row(self, patch: Patch, cwe: str) -> Any:
         """Return the matrix of a single patch, shape (1, columns + words)."""
         return self._rows([read(patch, cwe)])
 
-    def _rows(self, readings: Sequence[Reading]) -> NDArray[np.float64]:
+    def _rows(self, readings: Sequence[Reading]) -> Any:
         features = numbers(readings, self.columns)
         if not self.words:
             return features
-        hasher = FeatureHasher(self.words, input_type="string")
-        hashed = hasher.transform(ngrams(reading) for reading in readings).toarray()
-        norms = np.linalg.norm(hashed, axis=1, keepdims=True)
-        return np.hstack([features, np.divide(hashed, norms, out=hashed, where=norms > 0)])
+        hasher = FeatureHasher(self.words, input_type="string", alternate_sign=False)
+        hashed = hasher.transform(ngrams(reading) for reading in readings)
+        return hstack([csr_matrix(features), hashed], format="csr")
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -77,30 +77,25 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         """Do nothing, as there is nothing to learn."""
         return self
 
-    def transform(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the rows without their other columns."""
-        return rows[:, : self.columns]
+    def transform(self, rows: Any) -> NDArray[np.float64]:
+        """Return the rows without their other columns, dense."""
+        return np.asarray(rows[:, : self.columns].toarray(), dtype=np.float64)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Signed logarithm of the first ``columns`` columns: counts of a long diff do not drown the rest."""
-
-    def __init__(self, columns: int) -> None:
-        self.columns = columns
+    """Signed logarithm of every column: counts of a long diff do not drown the rest."""
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Do nothing, as there is nothing to learn."""
         return self
 
-    def transform(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return rows in which a count of 100 is 4.6 and one of -1 is -0.7."""
-        rows = rows.copy()
-        head = rows[:, : self.columns]
-        rows[:, : self.columns] = np.sign(head) * np.log1p(np.abs(head))
-        return rows
+    def transform(self, rows: Any) -> NDArray[np.float64]:
+        """Return dense rows in which a count of 100 is 4.6 and one of -1 is -0.7."""
+        rows = csr_matrix(rows).toarray()
+        return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)), dtype=np.float64)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -19,6 +19,7 @@ __all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
+_CONDITIONS = frozenset({"if", "elif", "while"})
 _COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
 _IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
 
@@ -111,6 +112,13 @@ class Side:
         ]
 
     @cached_property
+    def conditions(self) -> list[int]:
+        """Where the tokens of conditions stand: if, elif and while."""
+        if _CONDITIONS.isdisjoint(self.counts):
+            return []
+        return [at for at, token in enumerate(self.tokens) if token in _CONDITIONS]
+
+    @cached_property
     def parts(self) -> dict[str, int]:
         """How often each word occurs, names taken whole and by their parts."""
         parts: dict[str, int] = {}
@@ -155,10 +163,25 @@ class Reading:
         return sum([len(name) > 1 and (name[0].isalpha() or name[0] == "_") for name in names])
 
     @cached_property
+    def gained(self) -> dict[str, int]:
+        """How many of each token, in lower case, are added beyond those removed."""
+        return _beyond(self.added.words, self.removed.words)
+
+    @cached_property
+    def lost(self) -> dict[str, int]:
+        """How many of each token, in lower case, are removed beyond those added."""
+        return _beyond(self.removed.words, self.added.words)
+
+    @cached_property
     def kept(self) -> int:
         """How many of the removed tokens come back in the added lines, in whatever case."""
         added = self.added.words.get
         return sum([min(count, added(word, 0)) for word, count in self.removed.words.items()])
+
+
+def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
+    there = others.get
+    return {word: more for word, count in some.items() if (more := count - there(word, 0)) > 0}
 
 
 def read(patch: Patch, cwe: str) -> Reading:

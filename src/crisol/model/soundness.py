@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.pipeline import Pipeline
 
 __all__ = ["Walk", "sound", "trees"]
@@ -26,7 +31,7 @@ def trees(model: Any) -> Iterator[Walk]:
     elif isinstance(model, VotingClassifier):
         for member in model.estimators_:
             yield from trees(member)
-    elif isinstance(model, RandomForestClassifier):
+    elif isinstance(model, RandomForestClassifier | ExtraTreesClassifier):
         for member in model.estimators_:
             tree = member.tree_
             leaf = tree.children_left == -1

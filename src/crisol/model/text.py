@@ -1,8 +1,7 @@
-"""The words of a patch: tokens and pairs of tokens that it adds or takes away."""
+"""The words of a patch: tokens, pairs of tokens and short runs of characters that it adds or takes away."""
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 
 from crisol.model.reading import Reading, Side
@@ -10,19 +9,24 @@ from crisol.model.reading import Reading, Side
 __all__ = ["ngrams"]
 
 _MAX_TOKENS = 20_000
+_RUN = 4
 
 
 def ngrams(reading: Reading) -> list[str]:
-    """Return what occurs more often on one side than on the other, each once: ``+if``, ``-eval (``.
+    """Return every piece of both sides, as often as it occurs: ``+if``, ``-eval (``, ``+~f (x``.
 
-    Numbers are one word, since their digits say nothing of another program. At most 20,000 tokens of a side count.
+    Numbers are one word, since their digits say nothing of another program. Comments are no part of it, and at most
+    20,000 tokens of a side count.
     """
-    added, removed = _grams(reading.added), _grams(reading.removed)
-    return [f"+{gram}" for gram in added - removed] + [f"-{gram}" for gram in removed - added]
+    return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 
 
-def _grams(side: Side) -> Counter[str]:
+def _pieces(side: Side, sign: str) -> list[str]:
     tokens = ["0" if token[0].isdigit() else token for token in side.tokens[:_MAX_TOKENS]]
-    grams = Counter(tokens)
-    grams.update(f"{one} {two}" for one, two in pairwise(tokens))
-    return grams
+    text = " ".join(tokens)
+    runs = [f"{sign}~{text[at : at + _RUN]}" for at in range(len(text) - _RUN + 1)]
+    return [
+        *(sign + token for token in tokens),
+        *(f"{sign}{one} {two}" for one, two in pairwise(tokens)),
+        *runs,
+    ]

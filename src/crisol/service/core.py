@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
 from crisol.errors import CrisolError, UnavailableError
 from crisol.lab.registry import holder
@@ -164,6 +165,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 store,
                 database,
                 switch,
+                PatchStore(settings.patches),
                 blocking=settings.crisol_ab_mode == "blocking",
                 concurrency=concurrency,
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from crisol.abtest.journal import JournaledStore
+    from crisol.abtest.patches import PatchStore
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.validator import Found, Submission, Validator
 
@@ -59,6 +60,7 @@ class LiveTrials:
         store: JournaledStore,
         breaker: CircuitBreaker,
         switch: Switch,
+        patches: PatchStore,
         *,
         blocking: bool = False,
         concurrency: int = 2,
@@ -70,7 +72,9 @@ class LiveTrials:
         self._validator = validator
         self._breaker = breaker
         self._blocking = blocking
+        self._patches = patches
         self._pending: list[Trial] = []
+        self._texts: list[str] = []
         self._ready = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._shadow: ShadowQueue[_Job, Verdict] = ShadowQueue(
@@ -176,7 +180,16 @@ class LiveTrials:
             _log.warning("a wargame left no trial: %s", error)
             return
         self._pending.append(trial)
+        self._texts.append(job.submission.text)
         self._ready.set()
+
+    def _keep_texts(self, texts: list[str]) -> None:
+        """Keep the diffs, from which a model may be retrained; a trial without its diff is still a trial."""
+        try:
+            for text in texts:
+                self._patches.add(text)
+        except CrisolError as error:
+            _log.warning("the text of a patch was not kept: %s", error)
 
     async def _write(self) -> None:
         while True:
@@ -186,8 +199,10 @@ class LiveTrials:
 
     async def _flush(self) -> None:
         trials, self._pending = self._pending, []
+        texts, self._texts = self._texts, []
         if not trials:
             return
+        await asyncio.to_thread(self._keep_texts, texts)
         try:
             await self._breaker.call(asyncio.to_thread, self.store.store.append, trials)
             self.stats.stored += len(trials)

@@ -1,0 +1,169 @@
+"""What an edit does to the tokens that it touches: replaced, reordered, guarded, weakened, made constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from crisol.model import vocabulary as words
+from crisol.model.reading import Reading, Side
+
+__all__ = ["EDITS"]
+
+_GUARD_REACH = 30
+_OPERATORS = (
+    words.COMPARISONS
+    | words.LOGIC
+    | words.NEGATIONS
+    | frozenset({"+", "-", "*", "/", "%", "&", "|", "^", "~"})
+)
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
+_CONSTANTS = frozenset({"true", "false", "0", "1"})
+_AFTER_CONSTANT = frozenset({")", ":", "&&", "||", "and", "or"})
+_LEAVES = frozenset({"return", "raise", "throw", "continue", "break", "goto", "abort"})
+_BROAD = frozenset({":", "exception", "baseexception", "throwable"})
+
+
+def _is_name(token: str) -> bool:
+    return len(token) > 1 and (token[0].isalpha() or token[0] == "_")
+
+
+def _swapped(reading: Reading, wanted: Callable[[str], bool]) -> int:
+    """Return how many tokens of a kind were exchanged: the lesser of those only added and those only removed."""
+    gained, lost = reading.gained, reading.lost
+    if not gained or not lost:
+        return 0
+    return min(*(sum([count for word, count in side.items() if wanted(word)]) for side in (gained, lost)))
+
+
+def _similarity(reading: Reading) -> float:
+    whole = len(reading.added.tokens) + len(reading.removed.tokens)
+    return 2 * reading.kept / whole if whole else 0.0
+
+
+def _reordered(reading: Reading) -> float:
+    return float(bool(reading.removed.tokens) and reading.added.counts == reading.removed.counts)
+
+
+def _known(reading: Reading) -> float:
+    names = [name for name in reading.added.counts if _is_name(name)]
+    return sum([name in reading.context for name in names]) / len(names) if names else 0.0
+
+
+def _guards(side: Side) -> int:
+    """Return how many conditions lead straight out of the function or loop."""
+    tokens = side.tokens
+    return sum([not _LEAVES.isdisjoint(tokens[at + 1 : at + _GUARD_REACH]) for at in side.conditions])
+
+
+def _constant(side: Side) -> int:
+    """Return how many conditions do not depend on anything."""
+    tokens = side.tokens
+    constant = 0
+    for at in side.conditions:
+        start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
+        following = [one.lower() for one in tokens[start : start + 2]]
+        constant += len(following) == 2 and following[0] in _CONSTANTS and following[1] in _AFTER_CONSTANT
+    return constant
+
+
+def _catches_all(side: Side) -> int:
+    """Return how many handlers catch whatever is raised."""
+    tokens = side.tokens
+    if "except" not in side.counts and "catch" not in side.counts:
+        return 0
+    broad = 0
+    for at, token in enumerate(tokens):
+        if token in {"except", "catch"}:
+            start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
+            broad += tokens[start].lower() in _BROAD if start < len(tokens) else 0
+    return broad
+
+
+def _returns_nothing(side: Side) -> int:
+    tokens = side.tokens
+    if "return" not in side.counts:
+        return 0
+    empty = words.NOTHING | {";"}
+    return sum([one == "return" and two.lower() in empty for one, two in pairwise(tokens)])
+
+
+def _calls_only(side: Side, other: Side) -> int:
+    return len(set(side.calls).difference(other.calls, words.BRANCHES, words.LOOPS))
+
+
+def _calls_known(reading: Reading) -> int:
+    return len(reading.context.intersection(reading.added.calls).difference(words.BRANCHES, words.LOOPS))
+
+
+EDITS: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
+    ("tokens_gained", "tokens", "Tokens added beyond those removed.", lambda r: sum(r.gained.values())),
+    ("tokens_lost", "tokens", "Tokens removed beyond those added.", lambda r: sum(r.lost.values())),
+    ("similarity", "share", "Tokens that both sides have, twice, of all tokens (Dice).", _similarity),
+    ("reordered", "flag", "Whether both sides hold the very same tokens.", _reordered),
+    (
+        "only_adds",
+        "flag",
+        "Whether no code is removed.",
+        lambda r: float(bool(r.added.tokens) and not r.removed.tokens),
+    ),
+    (
+        "only_removes",
+        "flag",
+        "Whether no code is added.",
+        lambda r: float(bool(r.removed.tokens) and not r.added.tokens),
+    ),
+    ("names_swapped", "names", "Names exchanged for others.", lambda r: _swapped(r, _is_name)),
+    (
+        "numbers_swapped",
+        "tokens",
+        "Numbers exchanged for others.",
+        lambda r: _swapped(r, lambda w: w[0].isdigit()),
+    ),
+    (
+        "operators_swapped",
+        "tokens",
+        "Operators exchanged for others.",
+        lambda r: _swapped(r, _OPERATORS.__contains__),
+    ),
+    (
+        "arithmetic_net",
+        "tokens",
+        "Arithmetic operators, added less removed.",
+        lambda r: (
+            sum([r.added.counts[one] for one in _ARITHMETIC])
+            - sum([r.removed.counts[one] for one in _ARITHMETIC])
+        ),
+    ),
+    ("names_known", "share", "Share of the added names that the context shows.", _known),
+    ("guards_added", "tests", "Added conditions that lead straight out.", lambda r: _guards(r.added)),
+    (
+        "guards_net",
+        "tests",
+        "Conditions that lead straight out, added less removed.",
+        lambda r: _guards(r.added) - _guards(r.removed),
+    ),
+    ("constant_tests", "tests", "Added conditions that are constant.", lambda r: _constant(r.added)),
+    ("broad_catches", "handlers", "Added handlers that catch everything.", lambda r: _catches_all(r.added)),
+    ("returns_nothing", "returns", "Added returns of nothing.", lambda r: _returns_nothing(r.added)),
+    (
+        "calls_gained",
+        "names",
+        "Functions called only by added lines.",
+        lambda r: _calls_only(r.added, r.removed),
+    ),
+    (
+        "calls_lost",
+        "names",
+        "Functions called only by removed lines.",
+        lambda r: _calls_only(r.removed, r.added),
+    ),
+    ("calls_known", "names", "Functions called by added lines that the context shows.", _calls_known),
+    (
+        "lines_a_hunk",
+        "lines",
+        "Changed lines for each hunk.",
+        lambda r: (r.added.lines + r.removed.lines) / r.hunks if r.hunks else 0.0,
+    ),
+)
+"""Name, unit, meaning and measure of each feature."""
