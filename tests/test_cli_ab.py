@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from typer.testing import CliRunner
 from crisol.abtest import HashSampler, MemoryStore
 from crisol.abtest.runner import Experiment, run
 from crisol.abtest.store import Switch
+from crisol.abtest.trial import trial_id
 from crisol.cli import app
 from crisol.config import Settings
 from crisol.errors import ExperimentError, SettingsError
+from crisol.records import Outcome, Reason, Trial
 from crisol.wiring import open_journaled_trials, open_trials
 from test_abtest_runner import CHALLENGER, CHAMPION, PATCHES
 
@@ -131,3 +135,72 @@ def test_a_service_keeps_its_trials_while_the_database_is_away(settings: Setting
     with closing(open_journaled_trials(settings)) as store:
         assert store.replay().replayed == 1
         assert list(store.read()) == [trial]
+
+
+def test_watch_finds_nothing_where_nothing_changed(settings: Settings) -> None:
+    with closing(open_trials(settings)) as store:
+        store.append(list(_turning(400, right=400)))
+    text = invoke("ab", "watch", "--experiment", "e2")
+    assert text.count("nothing") == 2
+    assert "as due" in text
+
+
+def test_watch_raises_an_alarm_when_a_model_confuses_its_classes(settings: Settings) -> None:
+    """Right in the first half, wrong in the second: the command fails and says since when."""
+    trials = list(_turning(400, right=200))
+    with closing(open_trials(settings)) as store:
+        store.append(trials)
+    done = CliRunner().invoke(app, ["ab", "watch"])
+    assert done.exit_code == 1
+    found = re.search(r"errors .* alarm at trial (\d+), since about (\d+)", done.output)
+    assert found is not None
+    assert 200 < int(found[1]) <= 260
+    assert 180 <= int(found[2]) <= 230
+
+
+def test_watch_sees_an_arm_that_loses_its_trials(settings: Settings) -> None:
+    """Half of what was due is missing, as with a worker that dies."""
+    with closing(open_trials(settings)) as store:
+        store.append([*_turning(400, right=400), *_turning(400, right=400, arm="other", every=4)])
+    done = CliRunner().invoke(app, ["ab", "watch"])
+    assert (done.exit_code, "mismatch" in done.output) == (1, True)
+    assert "mismatch" not in invoke("ab", "watch", "--share", "other=0.25")
+
+
+@pytest.mark.parametrize("arguments", [["--share", "x"], ["--share", "=1"], ["--share", "champion=a"]])
+def test_watch_names_a_share_that_is_none(filled: int, arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, ["ab", "watch", *arguments])
+    assert done.exit_code == 2
+    assert "--share" in done.output
+
+
+def test_watch_without_trials_says_so(settings: Settings) -> None:
+    with pytest.raises(ExperimentError, match="no trials of experiment 'x'"):
+        invoke("ab", "watch", "--experiment", "x")
+
+
+def _turning(count: int, *, right: int, arm: str = "champion", every: int = 1) -> Iterator[Trial]:
+    """Yield trials, ``every`` so many-th alone, of a calibrated model, right nine times in ten, that takes one class for the other after ``right``."""
+    rng = random.Random(1)
+    for n in range(count):
+        valid = n % 2 == 0
+        sure = 0.9 if (rng.random() < 0.9) == (n < right) else 0.1
+        if n % every:
+            continue
+        yield Trial(
+            id=trial_id("e2", arm, f"p{n}", "v", "m1"),
+            patch=f"p{n}",
+            vulnerability="v",
+            cwe="CWE-79",
+            experiment="e2",
+            arm=arm,
+            model_version="m1",
+            feature_version="1",
+            probability=sure if valid else 1.0 - sure,
+            outcome=Outcome.VALID if valid else Outcome.INVALID,
+            reason=None if valid else Reason.EXPLOIT_SURVIVES,
+            sampling_probability=1.0,
+            predict_seconds=0.001,
+            wargame_seconds=0.5,
+            created_at=NOW - dt.timedelta(hours=12) + dt.timedelta(seconds=n),
+        )

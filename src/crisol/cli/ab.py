@@ -129,6 +129,58 @@ def compare(
     out.print(shown)
 
 
+@app.command("watch")
+def watch_command(
+    experiment: Experiment = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(help="An arm's due share, such as challenger=0.5; repeatable, 1 for those left out."),
+    ] = None,
+    reference: Annotated[
+        float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
+    ] = 0.25,
+) -> None:
+    """Say whether an arm became worse, its predictions drifted, or trials got lost; exit 1 if so."""
+    from crisol.abtest.results import arms_of
+    from crisol.abtest.srm import sample_ratio
+    from crisol.abtest.store import TrialFilter
+    from crisol.abtest.watch import predicted_drift, watch
+    from crisol.errors import ExperimentError
+    from crisol.wiring import open_trials
+
+    with closing(open_trials(load_settings())) as store:
+        arms = arms_of(store.read(TrialFilter(experiment=experiment)))
+    if not arms:
+        raise ExperimentError(f"no trials{f' of experiment {experiment!r}' if experiment else ''} to watch")
+    shares = dict.fromkeys(arms, 1.0) | _shares(share or [])
+    ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, shares)
+    alarm = ratio.mismatch
+    shown = Table("arm", "watch", "trials", "found", box=None)
+    for arm, trials in arms.items():
+        for each in watch(arm, trials, reference=reference):
+            alarm |= each.raised_at is not None
+            found = (
+                "nothing"
+                if each.raised_at is None
+                else f"[red]alarm[/] at trial {each.raised_at}, since about {each.began_at}"
+            )
+            shown.add_row(
+                arm, each.name, f"{each.known + 1} to {each.known + len(each.alarm.evidence)}", found
+            )
+        for row in predicted_drift(trials, reference).to_dict("records"):
+            drifted = row["adjusted_p_value"] < 0.001 and row["psi"] >= 0.25
+            alarm |= drifted
+            found = f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
+            shown.add_row(
+                arm, f"predicted {row['feature']}", str(len(trials)), f"{'[red]drift[/], ' * drifted}{found}"
+            )
+    out.print(shown)
+    counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
+    verdict = "[red]mismatch[/]" if ratio.mismatch else "as due"
+    out.print(f"arms: {counted}: {verdict}, p = {ratio.always_p_value:.3g} at any number of looks")
+    raise typer.Exit(1 if alarm else 0)
+
+
 @app.command()
 def plan(
     difference: Annotated[
@@ -187,6 +239,19 @@ def disable() -> None:
     with closing(open_trials(load_settings())) as store:
         store.flip(replace(store.switch(), enabled=False))
     out.print("A/B testing disabled")
+
+
+def _shares(entries: list[str]) -> dict[str, float]:
+    found = {}
+    for entry in entries:
+        arm, _, value = entry.rpartition("=")
+        try:
+            found[arm] = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"--share {entry}: write arm=number, such as challenger=0.5") from None
+        if not arm:
+            raise typer.BadParameter(f"--share {entry}: write arm=number, such as challenger=0.5")
+    return found
 
 
 def _slice(name: str) -> Slice:

@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 
 from crisol.abtest.compare import compare, pair
-from crisol.abtest.confusion import METRICS, metrics, proportion
-from crisol.abtest.drift import Alarm, calibration_drift, worsening
+from crisol.abtest.confusion import METRICS, metrics
 from crisol.abtest.results import arms_of, trajectory
 from crisol.abtest.tally import Cell, Tally
+from crisol.abtest.watch import Watched, watch
 from crisol.lab.trials import disagreements
-from crisol.records import Outcome, Trial
+from crisol.records import Trial
 
 __all__ = ["Result", "summed"]
 
 _STEPS = 50
-_REFERENCE = 0.25
-_RUN_LENGTH = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def summed(
         .assign(arm=arm)
         for arm, trials in arms.items()
     ]
-    watched = [_watched(arm, trials, max_weight) for arm, trials in arms.items()]
+    watched = [each for arm, trials in arms.items() for each in watch(arm, trials, max_weight=max_weight)]
     first, *others = names
     return Result(
         table=pd.DataFrame(rows).dropna(subset="estimate", ignore_index=True),
@@ -93,8 +91,8 @@ def summed(
         comparison=pd.DataFrame(
             [asdict(compare(first, other, pair(arms[first], arms[other]))) for other in others]
         ),
-        alarms=pd.concat([alarms for alarms, _ in watched], ignore_index=True),
-        evidence=pd.concat([evidence for _, evidence in watched], ignore_index=True),
+        alarms=_alarms(watched),
+        evidence=pd.concat([_evidence(each) for each in watched], ignore_index=True),
         disagreements=disagreements(seen, frame),
         confusions={arm: _counts(_tally(trials)) for arm, trials in arms.items()},
     )
@@ -117,47 +115,27 @@ def _rows(arm: str, trials: Sequence[Trial], every: Sequence[Trial]) -> Iterator
         }
 
 
-def _watched(arm: str, trials: Sequence[Trial], max_weight: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Watch the trials; the first quarter says how often the model is wrong while it is well."""
-    errors = np.array([float(not trial.correct) for trial in trials])
-    weights = np.array([1.0 / trial.sampling_probability for trial in trials])
-    known = max(1, round(len(trials) * _REFERENCE))
-    reference = _tally(trials[:known])
-    wrong = proportion([reference.fp, reference.fn], [reference.tp, reference.tn])
-    baseline = min(max(wrong.high, 0.001), 0.999)
-    valid = np.array([float(trial.outcome is Outcome.VALID) for trial in trials])
-    guessed = np.array([trial.probability for trial in trials])
-    watches = {
-        "errors": worsening(
-            errors[known:], baseline, weights[known:], max_weight=max_weight, run_length=_RUN_LENGTH
-        ),
-        "calibration": calibration_drift(guessed[known:], valid[known:], run_length=_RUN_LENGTH),
-    }
-    alarms = [
+def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
+    rows = [
         {
-            "arm": arm,
-            "watch": name,
-            "from_trial": known + 1,
-            "raised_at": _trial(alarm.raised_at, known),
-            "began_at": _trial(alarm.began_at, known),
-            "raised_on": None if alarm.raised_at is None else trials[known + alarm.raised_at].patch,
+            "arm": each.arm,
+            "watch": each.name,
+            "from_trial": each.known + 1,
+            "raised_at": each.raised_at,
+            "began_at": each.began_at,
+            "raised_on": each.raised_on,
         }
-        for name, alarm in watches.items()
+        for each in watched
     ]
-    table = pd.DataFrame(alarms).astype({"raised_at": "Int64", "began_at": "Int64"})
-    return table, pd.concat([_evidence(arm, name, known, a) for name, a in watches.items()])
+    return pd.DataFrame(rows).astype({"raised_at": "Int64", "began_at": "Int64"})
 
 
-def _evidence(arm: str, name: str, known: int, alarm: Alarm) -> pd.DataFrame:
-    share = np.minimum(alarm.evidence / alarm.threshold, 1.0)
-    trials = np.arange(known + 1, known + 1 + share.size)
+def _evidence(each: Watched) -> pd.DataFrame:
+    share = np.minimum(each.alarm.evidence / each.alarm.threshold, 1.0)
+    trials = np.arange(each.known + 1, each.known + 1 + share.size)
     return pd.DataFrame(
-        {"arm": f"{arm}: {name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
+        {"arm": f"{each.arm}: {each.name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
     )
-
-
-def _trial(index: int | None, known: int) -> int | None:
-    return None if index is None else known + index + 1
 
 
 def _tally(trials: Sequence[Trial]) -> Tally:
