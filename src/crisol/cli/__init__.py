@@ -100,9 +100,9 @@ def wargame(
                 break
             if not as_json:
                 mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
-                out.print(f"  {phase.name:<10} {mark:<28} {phase.seconds * 1000:8.1f} ms")
+                out.print(f"  {phase.name:<14} {mark:<28} {phase.seconds * 1000:8.1f} ms")
                 if phase.reason is not None and phase.detail:
-                    out.print(f"             {phase.detail}", markup=False)
+                    out.print(f"                 {phase.detail}", markup=False)
     assert verdict is not None
     if as_json:
         print(json.dumps(_verdict(subject.id, verdict)))  # noqa: T201 - machines read this
