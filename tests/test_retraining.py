@@ -1,30 +1,63 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from crisol import cli
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.trial import observe
 from crisol.config import load_settings
 from crisol.diff import parse
-from crisol.errors import DatasetError, DiffError
+from crisol.errors import DatasetError, DiffError, ExperimentError
 from crisol.lab import tracking
+from crisol.lab.registry import CHALLENGER
 from crisol.lab.retraining import Design, Gathered, labelled, retrain
-from crisol.records import Outcome, Prediction, Reason, Trial
+from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
+from crisol.wargame.corpus import COLUMNS, save_table
+from crisol.wiring import open_trials
+from model_data import patches
 
 DIFF = "--- a/x.py\n+++ b/x.py\n@@ -1 +1,2 @@\n a = 1\n+b = 2\n"
 NOTHING_KNOWN = pd.DataFrame(columns=["vulnerability", "id", "project", "diff"])
 
 
-def trial(outcome: Outcome, seconds: int = 0, text: str = DIFF) -> Trial:
+VARIANTS = """version: 1
+variants:
+  small: {description: A forest., model: forest, parameters: {n_estimators: 20, max_depth: 4}}
+"""
+
+
+def table_of(known: list[LabelledPatch]) -> pd.DataFrame:
+    """Return a corpus table of labelled patches."""
+    outcomes = ("invalid", "valid")
+    rows = [
+        {"id": p.id, "vulnerability": p.group, "project": p.project, "cwe": p.cwe, "language": "python"}
+        | {"origin": "hand", "diff": p.diff, "outcome": outcomes[p.label], "basic_outcome": outcomes[p.label]}
+        | {"seconds": 0.1}
+        for p in known
+    ]
+    return pd.DataFrame([dict.fromkeys(COLUMNS, "") | row for row in rows])[list(COLUMNS)]
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line with these arguments and return its exit code."""
+    monkeypatch.setattr("sys.argv", ["crisol", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return int(stop.value.code or 0)
+
+
+def trial(outcome: Outcome, seconds: int = 0, text: str = DIFF, vulnerability: str = "arena-x") -> Trial:
     """Return a trial of a patch."""
     return observe(
         Prediction(0.6, "m-1", "3"),
         patch=parse(text).identity,
-        vulnerability="arena-x",
+        vulnerability=vulnerability,
         outcome=outcome,
         reason=None if outcome is Outcome.VALID else Reason.EXPLOIT_SURVIVES,
         sampling_probability=1.0,
@@ -73,7 +106,69 @@ def test_the_corpus_table_knows_the_text_of_its_own_patches(tmp_path: Path) -> N
     assert [(patch.diff, patch.project) for patch in found.patches] == [(DIFF, "arena")]
 
 
-def test_trials_of_one_vulnerability_cannot_be_tested_on_another(tmp_path: Path) -> None:
+def test_trials_of_few_vulnerabilities_are_refused(tmp_path: Path) -> None:
+    """One vulnerability to test on would have an interval of width zero, whatever the models are worth."""
     settings = load_settings().model_copy(update={"crisol_root": tmp_path})
-    with tracking.start(settings, "retrain") as run, pytest.raises(DatasetError, match="needs two"):
-        retrain(settings, run, NOTHING_KNOWN, Gathered((), 0, 0), Design("lightgbm", 0))
+    few = Gathered(tuple(patches(6, 3)), 0, 0)
+    with tracking.start(settings, "retrain") as run:
+        for gathered, share in ((Gathered((), 0, 0), 0.3), (few, 0.3), (few, 0.99)):
+            with pytest.raises(DatasetError, match="gather more trials"):
+                retrain(settings, run, NOTHING_KNOWN, gathered, Design("small", 0, share))
+    with pytest.raises(ExperimentError, match="held_out"):
+        Design("small", 0, 1.0)
+
+
+def test_trials_of_a_store_make_a_challenger_and_the_champion_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the DuckDB file to the registry, by the command: compared on what was set aside, with thresholds or why not."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    settings = load_settings()
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "variants.yaml").write_text(VARIANTS)
+    made = patches(36, 6)
+    tried = made[12 * 6 :]
+    save_table(table_of(made[: 12 * 6]), tmp_path / "corpus.parquet")
+    arguments = ["retrain", "small", "--data", str(tmp_path / "corpus.parquet")]
+
+    assert call(monkeypatch, *arguments) == 64
+    assert "the trials are of 0 vulnerabilities" in " ".join(capsys.readouterr().err.split())
+    assert tracking.holder_tags(settings, CHALLENGER) is None
+
+    store = PatchStore(settings.patches)
+    with closing(open_trials(settings)) as trials:
+        trials.append(
+            [
+                trial(Outcome.VALID if p.label else Outcome.INVALID, second, p.diff, p.group)
+                for second, p in enumerate(tried)
+                if store.add(p.diff)
+            ]
+        )
+    assert call(monkeypatch, "promote", "small", *arguments[2:]) == 0
+    champion = tracking.holder_tags(settings)
+    capsys.readouterr()
+
+    assert call(monkeypatch, *arguments) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "7 vulnerabilities" in said
+    assert "no fewer than 114" in said
+    challenger = tracking.holder_tags(settings, CHALLENGER)
+    assert champion is not None
+    assert challenger is not None
+    assert challenger["model_version"] != champion["model_version"]
+    assert tracking.holder_tags(settings) == champion
+
+
+def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path) -> None:
+    """Where the corpus says the opposite of the trials, only who learnt from trials is right about them."""
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "variants.yaml").write_text(VARIANTS)
+    settings = load_settings().model_copy(update={"crisol_root": tmp_path})
+    made = patches(30, 6)
+    wrong = table_of([replace(p, label=1 - p.label) for p in made[: 4 * 6]])
+    with tracking.start(settings, "retrain") as run:
+        found = retrain(settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), Design("small", 0))
+    by = found.table.set_index("model")
+    assert found.not_worse
+    assert by.loc["challenger", "auc_low"] > by.loc["champion", "auc_high"]
+    assert by.loc["challenger", "learnt"] > by.loc["champion", "learnt"] == 4 * 6

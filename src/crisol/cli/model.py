@@ -147,7 +147,8 @@ def retrain(
     out.print(
         f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without a verdict, "
         f"{gathered.without_text} patches whose text was not kept\n"
-        f"version {result.version} is challenger; {result.reason}",
+        f"challenger against champion: {result.reason}\n"
+        f"version {result.version} is challenger, the champion stays; {result.thresholds}",
         markup=False,
         soft_wrap=True,
     )

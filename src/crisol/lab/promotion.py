@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,11 @@ from crisol.lab.registry import CHALLENGER
 from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import serving, training
 from crisol.model.cut import choose_cut
+from crisol.model.evaluation import Evaluation
+from crisol.model.risk import Threshold
+from crisol.records import LabelledPatch
 
-__all__ = ["Promotion", "contenders", "costs", "not_worse", "promote"]
+__all__ = ["Promotion", "contenders", "costs", "not_worse", "promote", "register"]
 
 _BOUND = 0.02
 _PRICE = 20.0
@@ -55,7 +59,8 @@ def promote(
     :class:`~crisol.errors.ModelError` where the compiled form does not agree with the one that it was made from.
     """
     tags = holder_tags(settings)
-    version = _register(settings, tracked, comparison, name, seed)
+    evaluation = next(one for one in comparison.evaluations if one.name == name)
+    version = register(settings, tracked, comparison.patches, (evaluation, comparison.thresholds[name]), seed)
     if tags is None:
         move_alias(settings, version)
         return Promotion(promoted=True, reason=f"{name} is champion, as version {version}: there was none")
@@ -126,11 +131,22 @@ def not_worse(
     return worst <= _MARGIN and least <= 0.0, reason
 
 
-def _register(settings: Settings, tracked: TrackedRun, comparison: Comparison, name: str, seed: int) -> str:
+def register(
+    settings: Settings,
+    tracked: TrackedRun,
+    patches: Sequence[LabelledPatch],
+    judged: tuple[Evaluation, Threshold],
+    seed: int,
+) -> str:
+    """Train the variant that was evaluated on all of the patches, register it as challenger, return its version.
+
+    It carries the thresholds, or why there are none. Raises :class:`~crisol.errors.ModelError` where the compiled form
+    does not agree with the one that it was made from.
+    """
+    evaluation, threshold = judged
+    name = evaluation.name
     variant = chosen_variants(settings, [name])[name]
-    model = training.train(variant, comparison.patches, seed=seed)
-    threshold = comparison.thresholds[name]
-    evaluation = next(one for one in comparison.evaluations if one.name == name)
+    model = training.train(variant, patches, seed=seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         serving.export(
@@ -141,7 +157,7 @@ def _register(settings: Settings, tracked: TrackedRun, comparison: Comparison, n
             reason=threshold.reason,
             card=card(model, variant, evaluation, threshold),
         )
-        gap = serving.difference(model, folder, comparison.patches)
+        gap = serving.difference(model, folder, patches)
         if gap > serving.PARITY:
             raise ModelError(
                 f"{name}: the compiled form differs by {gap:.2g} from the model that it was made from"

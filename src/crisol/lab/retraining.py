@@ -1,12 +1,10 @@
-"""Retraining: what the trials teach, learnt by a challenger and held against learning without them."""
+"""Retraining: what the trials teach, learnt by a challenger and held against the champion's variant without them."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,20 +12,21 @@ import pandas as pd
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import TrialFilter
 from crisol.config import Settings
-from crisol.errors import DatasetError, ExperimentError, ModelError
+from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
-from crisol.lab.promotion import not_worse
-from crisol.lab.registry import CHALLENGER
-from crisol.lab.tracking import TrackedRun
-from crisol.model import dataset, scores, serving, training
+from crisol.lab.promotion import costs, not_worse, register
+from crisol.lab.tracking import TrackedRun, holder_tags
+from crisol.model import dataset, evaluation, scores, training
+from crisol.model.risk import choose_threshold
 from crisol.records import LabelledPatch, Outcome, Trial
 from crisol.wiring import open_trials
 
 __all__ = ["Design", "Gathered", "Retraining", "gather", "labelled", "retrain"]
 
-_ABSTAINS = "retrained on trials: promote the variant to have thresholds chosen"
-
+_LEAST = 5
+"""Vulnerabilities to test on, below which a bootstrap has next to nothing to draw from."""
 _PATIENCE = 20.0
+_REPEATS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +60,17 @@ class Retraining:
     table: pd.DataFrame
     not_worse: bool
     reason: str
+    thresholds: str
+    """Where the challenger may decide alone, or why it never may."""
     version: str
     """Of the registered challenger, which learnt from everything."""
 
     @property
     def metrics(self) -> dict[str, float]:
         """The figures of both models, without those that the held-out trials cannot give."""
-        rows = self.table.set_index("model").to_dict("index")
+        rows = self.table.drop(columns="variant").set_index("model").to_dict("index")
         values = {
-            f"{str(model).replace(' ', '_')}.{name}": float(value)
-            for model, row in rows.items()
-            for name, value in row.items()
+            f"{model}.{name}": float(value) for model, row in rows.items() for name, value in row.items()
         }
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
@@ -118,61 +117,54 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 def retrain(
     settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: Design
 ) -> Retraining:
-    """Train a variant on the corpus and the trials, and register it as challenger.
+    """Train a variant on the corpus and the trials, register it as challenger, and hold it against the champion.
 
-    First a share of the vulnerabilities that have trials is set aside, from both sources. The variant
-    learns the rest once with the trials and once without, and both predict what was set aside. Raises
-    :class:`~crisol.errors.DatasetError` where the trials are of fewer than two vulnerabilities.
+    A share of the vulnerabilities that have trials is set aside, from both sources. What remains teaches the variant
+    from corpus and trials, and the champion's variant (the same where there is none) from the corpus alone; both
+    predict the trials that were set aside. What is registered has learnt everything and carries thresholds that
+    were chosen across folds; the champion stays, whatever comes out. Raises :class:`~crisol.errors.DatasetError`
+    where the trials are of too few vulnerabilities.
     """
-    variant, seed, held_out = design.variant, design.seed, design.held_out
-    names = np.array(sorted({patch.group for patch in gathered.patches}))
-    if len(names) < 2:
-        raise DatasetError(
-            f"the trials are of {len(names)} vulnerabilities; retraining needs two, one of them to be tested on"
-        )
-    count = min(max(round(held_out * len(names)), 1), len(names) - 1)
-    aside = set(np.random.default_rng(seed).permutation(names)[:count].tolist())
+    aside = _set_aside(gathered, design)
+    known = dataset.from_table(frame)
     taught = {(patch.group, patch.id) for patch in gathered.patches}
-    base = [patch for patch in dataset.from_table(frame) if (patch.group, patch.id) not in taught]
+    everything = [*(one for one in known if (one.group, one.id) not in taught), *gathered.patches]
     test = [patch for patch in gathered.patches if patch.group in aside]
-    without = [patch for patch in base if patch.group not in aside]
-    chosen = chosen_variants(settings, [variant])[variant]
+    variants = chosen_variants(settings, ())
+    chosen = chosen_variants(settings, [design.variant])[design.variant]
+    held = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
     truth = np.array([patch.label for patch in test])
     groups = np.array([patch.group for patch in test])
-    rows, errors = [], []
-    for name, patches in (
-        ("with trials", [*without, *(one for one in gathered.patches if one.group not in aside)]),
-        ("without", without),
-    ):
-        said = training.train(chosen, patches, seed).probabilities(test)
-        error = (said - truth) ** 2
-        # Nobody decides alone here, so both cost a wargame a patch.
-        errors.append((error, np.ones(len(test))))
+    rows, sides = [], []
+    for side, variant, patches in (("challenger", chosen, everything), ("champion", held, known)):
+        learnt = dataset.without_overlap(patches, test)
+        said = training.train(variant, learnt, design.seed).probabilities(test)
+        error, cost = (said - truth) ** 2, costs(truth, said, groups)
+        sides.append((error, cost))
+        low, high = scores.auc_interval(truth, said, groups, repeats=_REPEATS, seed=design.seed)
+        figures = {"auc": scores.auc(truth, said), "auc_low": low, "auc_high": high}
+        figures |= {"brier": float(error.mean()), "cost": float(cost.mean())}
         rows.append(
-            {"model": name, "learnt": len(patches), "tested": len(test), "auc": scores.auc(truth, said)}
-            | {"brier": float(error.mean())}
+            {"model": side, "variant": variant.name, "learnt": len(learnt), "tested": len(test)} | figures
         )
-    better, reason = not_worse(errors[0], errors[1], groups, seed=seed)
-    version = _register(settings, tracked, variant, [*base, *gathered.patches], seed)
-    return Retraining(pd.DataFrame(rows), better, reason, version)
+    better, reason = not_worse(sides[0], sides[1], groups, seed=design.seed)
+    evaluated = evaluation.evaluate(chosen, everything, seed=design.seed)
+    threshold = choose_threshold(
+        evaluated.probability,
+        np.array([patch.label for patch in everything]),
+        np.array([patch.group for patch in everything]),
+        seed=design.seed,
+    )
+    version = register(settings, tracked, everything, (evaluated, threshold), design.seed)
+    return Retraining(pd.DataFrame(rows), better, reason, threshold.reason, version)
 
 
-def _register(
-    settings: Settings, tracked: TrackedRun, name: str, patches: Sequence[LabelledPatch], seed: int
-) -> str:
-    model = training.train(chosen_variants(settings, [name])[name], patches, seed)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        serving.export(model, folder, reason=_ABSTAINS)
-        if (gap := serving.difference(model, folder, patches)) > serving.PARITY:
-            raise ModelError(
-                f"{name}: the compiled form differs by {gap:.2g} from the model that it was made from"
-            )
-        tags = {
-            "variant": name,
-            "model_version": model.model_version,
-            "feature_version": model.feature_version,
-            "seed": str(seed),
-            "trials": "true",
-        }
-        return tracked.register(folder, tags, CHALLENGER)
+def _set_aside(gathered: Gathered, design: Design) -> set[str]:
+    names = sorted({patch.group for patch in gathered.patches})
+    count = round(design.held_out * len(names))
+    if count < _LEAST or count == len(names):
+        raise DatasetError(
+            f"the trials are of {len(names)} vulnerabilities, of which {count} would be set aside to test on; at least "
+            f"{_LEAST} are needed for an interval, and one to learn from: gather more trials, or set more aside"
+        )
+    return set(np.random.default_rng(design.seed).permutation(names)[:count].tolist())

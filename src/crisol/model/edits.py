@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from crisol.model import vocabulary as words
 from crisol.model.reading import Reading, Side
@@ -20,7 +19,7 @@ _OPERATORS = (
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
 _CONSTANTS = frozenset({"true", "false", "0", "1"})
 _AFTER_CONSTANT = frozenset({")", ":", "&&", "||", "and", "or"})
-_LEAVES = frozenset({"return", "raise", "throw", "continue", "break", "goto", "abort"})
+_EMPTY = words.NOTHING | {";"}
 _BROAD = frozenset({":", "exception", "baseexception", "throwable"})
 
 
@@ -53,39 +52,43 @@ def _known(reading: Reading) -> float:
 def _guards(side: Side) -> int:
     """Return how many conditions lead straight out of the function or loop."""
     tokens = side.tokens
-    return sum([not _LEAVES.isdisjoint(tokens[at + 1 : at + _GUARD_REACH]) for at in side.conditions])
+    guards, exit_at = 0, len(tokens) + _GUARD_REACH
+    for at in reversed(side.marks):
+        if tokens[at] in words.LEAVES:
+            exit_at = at
+        elif tokens[at] in words.TESTS:
+            guards += exit_at - at < _GUARD_REACH
+    return guards
 
 
 def _constant(side: Side) -> int:
     """Return how many conditions do not depend on anything."""
     tokens = side.tokens
     constant = 0
-    for at in side.conditions:
-        start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
-        following = [one.lower() for one in tokens[start : start + 2]]
-        constant += len(following) == 2 and following[0] in _CONSTANTS and following[1] in _AFTER_CONSTANT
+    for at in side.marks:
+        if tokens[at] in words.TESTS:
+            start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
+            following = [one.lower() for one in tokens[start : start + 2]]
+            constant += len(following) == 2 and following[0] in _CONSTANTS and following[1] in _AFTER_CONSTANT
     return constant
 
 
 def _catches_all(side: Side) -> int:
     """Return how many handlers catch whatever is raised."""
     tokens = side.tokens
-    if "except" not in side.counts and "catch" not in side.counts:
-        return 0
     broad = 0
-    for at, token in enumerate(tokens):
-        if token in {"except", "catch"}:
+    for at in side.marks:
+        if tokens[at] in words.HANDLERS:
             start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
             broad += tokens[start].lower() in _BROAD if start < len(tokens) else 0
     return broad
 
 
 def _returns_nothing(side: Side) -> int:
-    tokens = side.tokens
-    if "return" not in side.counts:
-        return 0
-    empty = words.NOTHING | {";"}
-    return sum([one == "return" and two.lower() in empty for one, two in pairwise(tokens)])
+    tokens, last = side.tokens, len(side.tokens) - 1
+    return sum(
+        [at < last and tokens[at] == "return" and tokens[at + 1].lower() in _EMPTY for at in side.marks]
+    )
 
 
 def _calls_only(side: Side, other: Side) -> int:

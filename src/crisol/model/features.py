@@ -43,7 +43,7 @@ def vector(patch: Patch, cwe: str) -> list[float]:
 
 def measure(reading: Reading, first: int | None = None) -> list[float]:
     """Return the values of the ``first`` features, or of all, of a patch that was read already."""
-    return [float(feature.measure(reading)) for feature in FEATURES[:first]]
+    return [float(compute(reading)) for compute in _MEASURES[:first]]
 
 
 def index(name: str) -> int:
@@ -53,12 +53,11 @@ def index(name: str) -> int:
 
 def _count(side: Side, vocabulary: frozenset[str]) -> int:
     count = side.words
-    return sum([count[word] for word in vocabulary & count.keys()])
+    return sum([count[word] for word in vocabulary if word in count])
 
 
 def _named(side: Side, vocabulary: frozenset[str]) -> int:
-    count = side.parts
-    return sum([count[word] for word in vocabulary & count.keys()])
+    return sum([count for word, count in side.parts.items() if word in vocabulary])
 
 
 def _net(vocabulary: frozenset[str]) -> Callable[[Reading], float]:
@@ -198,21 +197,25 @@ _NAMES: tuple[_Row, ...] = (
     ("regex_marks_net", "tokens", "Marks that patterns use, added less removed.", _net(frozenset("\\^$|?*"))),
 )
 
-_FILTERS = frozenset({"replace", "replaceall", "strip", "lstrip", "rstrip", "sub", "trim", "translate"})
-_PREFIXES = frozenset(
-    {"startswith", "endswith", "contains", "find", "search", "match", "fullmatch", "indexof"}
-)
-_CASES = frozenset({"lower", "upper", "casefold", "tolowercase", "touppercase"})
-
 _SECURITY: tuple[_Row, ...] = (
     ("validation_added", "words", "Words of validation added.", lambda r: _named(r.added, words.VALIDATION)),
     ("validation_net", "words", "Words of validation, added less removed.", _net_named(words.VALIDATION)),
     ("sinks_added", "words", "Words of dangerous calls added.", lambda r: _named(r.added, words.SINKS)),
     ("sinks_net", "words", "Words of dangerous calls, added less removed.", _net_named(words.SINKS)),
     ("bounds_net", "words", "Words of limits and lengths, added less removed.", _net_named(words.BOUNDS)),
-    ("replace_added", "words", "Replace and strip added: a filter.", lambda r: _named(r.added, _FILTERS)),
-    ("prefix_added", "words", "Prefix, suffix and search tests added.", lambda r: _named(r.added, _PREFIXES)),
-    ("lower_added", "words", "Changes of case added.", lambda r: _named(r.added, _CASES)),
+    (
+        "replace_added",
+        "words",
+        "Replace and strip added: a filter.",
+        lambda r: _named(r.added, words.FILTERS),
+    ),
+    (
+        "prefix_added",
+        "words",
+        "Prefix, suffix and search tests added.",
+        lambda r: _named(r.added, words.PREFIXES),
+    ),
+    ("lower_added", "words", "Changes of case added.", lambda r: _named(r.added, words.CASES)),
     ("remedy_added", "words", "Words of the CWE's usual remedy added.", lambda r: _remedy(r, net=False)),
     (
         "remedy_net",
@@ -253,4 +256,5 @@ FEATURES: tuple[Feature, ...] = tuple(
 )
 """Every feature. Columns of a model's input stand in this order; the classic ones come first."""
 
+_MEASURES = tuple(feature.measure for feature in FEATURES)
 _INDEX = {feature.name: position for position, feature in enumerate(FEATURES)}

@@ -9,17 +9,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 
 from crisol.diff import FileChange, Hunk, Patch, parse
 from crisol.errors import DiffError
+from crisol.model import vocabulary as words
 
 __all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-_CONDITIONS = frozenset({"if", "elif", "while"})
 _COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
 _IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
 
@@ -107,31 +106,31 @@ class Side:
     def calls(self) -> list[str]:
         """Names that stand before an opening parenthesis, keywords included."""
         tokens = self.tokens
-        return [
-            name for name, after in pairwise(tokens) if after == "(" and (name[0].isalpha() or name[0] == "_")
-        ]
+        names = [tokens[at - 1] for at in self.marks if tokens[at] == "(" and at]
+        return [name for name in names if name[0].isalpha() or name[0] == "_"]
 
     @cached_property
-    def conditions(self) -> list[int]:
-        """Where the tokens of conditions stand: if, elif and while."""
-        if _CONDITIONS.isdisjoint(self.counts):
-            return []
-        return [at for at, token in enumerate(self.tokens) if token in _CONDITIONS]
+    def marks(self) -> list[int]:
+        """Where the tokens stand that call, test, leave or catch, in order."""
+        marks = words.MARKS
+        return [at for at, token in enumerate(self.tokens) if token in marks]
 
     @cached_property
     def parts(self) -> dict[str, int]:
-        """How often each word occurs, names taken whole and by their parts."""
+        """How often each word that means something occurs, in names taken whole and by their parts."""
         parts: dict[str, int] = {}
         for token, count in self.counts.items():
-            if len(token) > 1 and (token[0].isalpha() or token[0] == "_"):
-                for name in _parts(token[:_MAX_NAME]):
+            if found := _parts(token[:_MAX_NAME]):
+                for name in found:
                     parts[name] = parts.get(name, 0) + count
         return parts
 
 
 @lru_cache(maxsize=16_384)
 def _parts(name: str) -> frozenset[str]:
-    return frozenset({name.lower(), *(part.lower() for part in _PART.findall(name))})
+    if len(name) < 2 or not (name[0].isalpha() or name[0] == "_"):
+        return frozenset()
+    return words.MEANT.intersection([name.lower(), *map(str.lower, _PART.findall(name))])
 
 
 @dataclass(frozen=True)
@@ -175,8 +174,7 @@ class Reading:
     @cached_property
     def kept(self) -> int:
         """How many of the removed tokens come back in the added lines, in whatever case."""
-        added = self.added.words.get
-        return sum([min(count, added(word, 0)) for word, count in self.removed.words.items()])
+        return len(self.removed.tokens) - sum(self.lost.values())
 
 
 def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
@@ -235,7 +233,9 @@ def _side(lines: list[str]) -> Side:
         else:
             imports += bare.startswith(_IMPORTS)
             characters += len(bare)
-            indent = max(indent, len(line) - len(line.lstrip()))
+            depth = len(line) - len(line.lstrip())
+            if depth > indent:  # noqa: PLR1730 - max() would cost half as much again as all the rest
+                indent = depth
             code.append(bare)
     return Side(len(lines), blank, comments, imports, characters, indent, _TOKEN.findall("\n".join(code)))
 

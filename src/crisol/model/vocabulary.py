@@ -10,17 +10,25 @@ from types import MappingProxyType
 __all__ = [
     "BOUNDS",
     "BRANCHES",
+    "CASES",
     "CATCHES",
     "COMPARISONS",
     "EXITS",
     "FAMILIES",
+    "FILTERS",
+    "HANDLERS",
+    "LEAVES",
     "LOGIC",
     "LOOPS",
+    "MARKS",
+    "MEANT",
     "NEGATIONS",
     "NOTHING",
+    "PREFIXES",
     "RAISES",
     "REMEDIES",
     "SINKS",
+    "TESTS",
     "VALIDATION",
     "family",
 ]
@@ -123,9 +131,18 @@ SINKS = frozenset(
         "runtime",
     ]
 )
+FILTERS = frozenset(["replace", "replaceall", "strip", "lstrip", "rstrip", "sub", "trim", "translate"])
+PREFIXES = frozenset(
+    ["startswith", "endswith", "contains", "find", "search", "match", "fullmatch", "indexof"]
+)
+CASES = frozenset(["lower", "upper", "casefold", "tolowercase", "touppercase"])
 BRANCHES = frozenset(["if", "elif", "else", "switch", "case", "match", "when", "unless"])
 LOOPS = frozenset(["for", "while", "do", "foreach", "until"])
 EXITS = frozenset(["return", "break", "continue", "goto", "exit", "abort"])
+TESTS = frozenset(["if", "elif", "while"])
+LEAVES = frozenset(["return", "raise", "throw", "continue", "break", "goto", "abort"])
+HANDLERS = frozenset(["except", "catch"])
+MARKS = TESTS | LEAVES | HANDLERS | {"("}
 RAISES = frozenset(["raise", "throw", "throws", "panic", "abort", "die"])
 CATCHES = frozenset(["try", "except", "catch", "finally", "rescue", "ensure"])
 LOGIC = frozenset(["and", "or", "&&", "||"])
@@ -196,6 +213,8 @@ FAMILIES = tuple(name for name, _, _ in _TABLE)
 
 REMEDIES = MappingProxyType({name: frozenset(words.split()) for name, words, _ in _TABLE})
 """Words of the usual remedy, by family."""
+MEANT = frozenset().union(VALIDATION, SINKS, BOUNDS, FILTERS, PREFIXES, CASES, *REMEDIES.values())
+"""Every word that is looked up in names and their parts."""
 
 _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 
