@@ -44,7 +44,7 @@ def test_the_surest_mistake_stands_first() -> None:
 def test_the_group_that_carries_the_signal_is_missed_when_it_is_gone() -> None:
     """Right patches of these add a guard, so the shape of the line and its words tell, the CWE does not."""
     rows = {row.without: row for row in ablate(small(VARIANTS["lightgbm"]), patches(20, 6), seed=0, folds=3)}
-    assert set(rows) == {"none", "classic", "shape", "flow", "names", "security", "weakness"}
+    assert set(rows) == {"none", "classic", "shape", "flow", "names", "security", "weakness", "edit"}
     assert rows["weakness"].auc_alone < 0.55
     assert rows["none"].auc > 0.7
 
