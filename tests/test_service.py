@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from crisol.abtest.patches import PatchStore
 from crisol.config import Settings
+from crisol.diff import parse
 from crisol.errors import SettingsError, UnavailableError
 from crisol.service.embedded import Server, serve
 from served import FLAW, ROOT, foreign, model_folder, right, wrong
@@ -92,8 +94,13 @@ def test_an_unknown_vulnerability_is_predicted_only_and_marked(started: Callable
     assert (status, problem["status"]) == (404, 404)
 
 
-def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(started: Callable[..., Server]) -> None:
-    """Sure of everything and sampled at rate 1, the model is checked in the background and then corrected."""
+def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
+    started: Callable[..., Server], settings: Settings
+) -> None:
+    """Sure of everything and sampled at rate 1, the model is checked in the background and then corrected.
+
+    The diff is kept, too, for whoever retrains.
+    """
     server = started(crisol_accept_at=0.0, ab_test_rate=1.0)
     assert (decide(server, wrong())["source"], decide(server, wrong())["source"]) == ("model", "cache")
     for _ in range(200):
@@ -109,6 +116,7 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(started: Call
         trial["probability"] < 0.5,
         1.0,
     )
+    assert PatchStore(settings.patches).get(parse(wrong()).identity) == wrong()
     corrected = decide(server, wrong())
     assert (corrected["outcome"], corrected["decided_by"]) == ("invalid", "wargame")
 

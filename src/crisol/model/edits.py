@@ -10,29 +10,11 @@ from crisol.model.reading import Reading, Side
 __all__ = ["EDITS"]
 
 _GUARD_REACH = 30
-_OPERATORS = (
-    words.COMPARISONS
-    | words.LOGIC
-    | words.NEGATIONS
-    | frozenset({"+", "-", "*", "/", "%", "&", "|", "^", "~"})
-)
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
 _CONSTANTS = frozenset({"true", "false", "0", "1"})
 _AFTER_CONSTANT = frozenset({")", ":", "&&", "||", "and", "or"})
 _EMPTY = words.NOTHING | {";"}
 _BROAD = frozenset({":", "exception", "baseexception", "throwable"})
-
-
-def _is_name(token: str) -> bool:
-    return len(token) > 1 and (token[0].isalpha() or token[0] == "_")
-
-
-def _swapped(reading: Reading, wanted: Callable[[str], bool]) -> int:
-    """Return how many tokens of a kind were exchanged: the lesser of those only added and those only removed."""
-    gained, lost = reading.gained, reading.lost
-    if not gained or not lost:
-        return 0
-    return min(*(sum([count for word, count in side.items() if wanted(word)]) for side in (gained, lost)))
 
 
 def _similarity(reading: Reading) -> float:
@@ -45,8 +27,8 @@ def _reordered(reading: Reading) -> float:
 
 
 def _known(reading: Reading) -> float:
-    names = [name for name in reading.added.counts if _is_name(name)]
-    return sum([name in reading.context for name in names]) / len(names) if names else 0.0
+    names = reading.added.names
+    return len(names & reading.context) / len(names) if names else 0.0
 
 
 def _guards(side: Side) -> int:
@@ -116,18 +98,18 @@ EDITS: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
         "Whether no code is added.",
         lambda r: float(bool(r.removed.tokens) and not r.added.tokens),
     ),
-    ("names_swapped", "names", "Names exchanged for others.", lambda r: _swapped(r, _is_name)),
+    ("names_swapped", "names", "Names exchanged for others.", lambda r: r.swapped[0]),
     (
         "numbers_swapped",
         "tokens",
         "Numbers exchanged for others.",
-        lambda r: _swapped(r, lambda w: w[0].isdigit()),
+        lambda r: r.swapped[1],
     ),
     (
         "operators_swapped",
         "tokens",
         "Operators exchanged for others.",
-        lambda r: _swapped(r, _OPERATORS.__contains__),
+        lambda r: r.swapped[2],
     ),
     (
         "arithmetic_net",

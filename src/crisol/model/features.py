@@ -72,10 +72,6 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _literals(side: Side) -> int:
-    return sum([count for token, count in side.words.items() if token[0].isdigit()])
-
-
 def _quotes(side: Side) -> int:
     return side.counts['"'] + side.counts["'"]
 
@@ -178,12 +174,12 @@ _NAMES: tuple[_Row, ...] = (
         lambda r: _share(r.fresh, len(r.added.counts)),
     ),
     ("imports_added", "lines", "Import lines added.", lambda r: r.added.imports),
-    ("numbers_added", "tokens", "Number literals added.", lambda r: _literals(r.added)),
+    ("numbers_added", "tokens", "Number literals added.", lambda r: r.added.numbers),
     (
         "numbers_net",
         "tokens",
         "Number literals, added less removed.",
-        lambda r: _literals(r.added) - _literals(r.removed),
+        lambda r: r.added.numbers - r.removed.numbers,
     ),
     (
         "quotes_net",

@@ -17,10 +17,12 @@ from crisol.model import vocabulary as words
 __all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
+_TOKEN = re.compile(r"\w+|[(),.\"'\[\]{}]|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
 _IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
+_COMMENT_STARTS = frozenset(one[0] for one in _COMMENTS)
+_IMPORT_STARTS = frozenset(one[0] for one in _IMPORTS)
 
 _MAX_TEXT = 1 << 20
 _MAX_LINES = 50_000
@@ -103,6 +105,18 @@ class Side:
         return words
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The different names, of two characters or more, keywords included."""
+        return frozenset(
+            [token for token in self.counts if len(token) > 1 and (token[0].isalpha() or token[0] == "_")]
+        )
+
+    @cached_property
+    def numbers(self) -> int:
+        """How many tokens are number literals."""
+        return sum([count for token, count in self.counts.items() if token[0].isdigit()])
+
+    @cached_property
     def calls(self) -> list[str]:
         """Names that stand before an opening parenthesis, keywords included."""
         tokens = self.tokens
@@ -158,8 +172,7 @@ class Reading:
     @cached_property
     def fresh(self) -> int:
         """How many different names are added that neither the context nor the removed lines show."""
-        names = set(self.added.counts).difference(self.context, self.removed.counts)
-        return sum([len(name) > 1 and (name[0].isalpha() or name[0] == "_") for name in names])
+        return len(self.added.names.difference(self.context, self.removed.counts))
 
     @cached_property
     def gained(self) -> dict[str, int]:
@@ -172,9 +185,30 @@ class Reading:
         return _beyond(self.removed.words, self.added.words)
 
     @cached_property
+    def swapped(self) -> tuple[int, int, int]:
+        """How many names, numbers and operators were exchanged: the lesser of those only added and only removed."""
+        if not self.gained or not self.lost:
+            return 0, 0, 0
+        gained, lost = _kinds(self.gained), _kinds(self.lost)
+        return min(gained[0], lost[0]), min(gained[1], lost[1]), min(gained[2], lost[2])
+
+    @cached_property
     def kept(self) -> int:
         """How many of the removed tokens come back in the added lines, in whatever case."""
         return len(self.removed.tokens) - sum(self.lost.values())
+
+
+def _kinds(side: dict[str, int]) -> tuple[int, int, int]:
+    names = numbers = operators = 0
+    for word, count in side.items():
+        first = word[0]
+        if word in words.OPERATORS:
+            operators += count
+        if first.isdigit():
+            numbers += count
+        elif len(word) > 1 and (first.isalpha() or first == "_"):
+            names += count
+    return names, numbers, operators
 
 
 def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
@@ -196,7 +230,7 @@ def read(patch: Patch, cwe: str) -> Reading:
             for line in hunk.lines:
                 tag = line[0]
                 if tag == " ":
-                    context.append(line[1:])
+                    context.append(line)
                     inside = False
                     continue
                 (added if tag == "+" else removed).append(line[1:])
@@ -228,15 +262,19 @@ def _side(lines: list[str]) -> Side:
         bare = line.strip()
         if not bare:
             blank += 1
-        elif bare.startswith(_COMMENTS):
+            continue
+        # Looking at the first character spares most lines the search for prefixes.
+        first = bare[0]
+        if first in _COMMENT_STARTS and bare.startswith(_COMMENTS):
             comments += 1
-        else:
-            imports += bare.startswith(_IMPORTS)
-            characters += len(bare)
-            depth = len(line) - len(line.lstrip())
-            if depth > indent:  # noqa: PLR1730 - max() would cost half as much again as all the rest
-                indent = depth
-            code.append(bare)
+            continue
+        if first in _IMPORT_STARTS and bare.startswith(_IMPORTS):
+            imports += 1
+        characters += len(bare)
+        depth = line.index(first)
+        if depth > indent:  # noqa: PLR1730 - max() takes longer
+            indent = depth
+        code.append(bare)
     return Side(len(lines), blank, comments, imports, characters, indent, _TOKEN.findall("\n".join(code)))
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "MEANT",
     "NEGATIONS",
     "NOTHING",
+    "OPERATORS",
     "PREFIXES",
     "RAISES",
     "REMEDIES",
@@ -148,6 +149,7 @@ CATCHES = frozenset(["try", "except", "catch", "finally", "rescue", "ensure"])
 LOGIC = frozenset(["and", "or", "&&", "||"])
 NEGATIONS = frozenset(["not", "!", "!=", "isnot"])
 COMPARISONS = frozenset(["==", "!=", "<", ">", "<=", ">=", "in", "is", "===", "!=="])
+OPERATORS = COMPARISONS | LOGIC | NEGATIONS | frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "~"])
 NOTHING = frozenset(["none", "null", "nil", "nullptr", "undefined"])
 BOUNDS = frozenset(
     [
