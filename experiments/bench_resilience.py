@@ -36,6 +36,7 @@ from crisol.metrics import Metrics, names
 from crisol.records import Prediction
 from crisol.resilience.bucket import Rate, TokenBucket
 from crisol.resilience.cache import Cache
+from crisol.resilience.clock import FakeClock
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.kinds import PREDICTION
 from crisol.resilience.policy import BreakerPolicy
@@ -382,6 +383,27 @@ def memory() -> None:
     print(f"  500,000 spoofed clients: {grown / 2**20:.1f} MiB in all")
 
 
+def refill() -> None:
+    """Print how far from the due moment a token comes back, at rates from one a minute to a thousand a second."""
+    worst = 0.0
+    for rate in (Rate(1), Rate(7), Rate(100), Rate(1000, 1.0)):
+        clock = FakeClock()
+        bucket = TokenBucket(rate, clock=clock)
+        while bucket.take("client") >= 0.0:
+            pass
+        due = clock() - bucket.take("client")
+        low, high = clock(), due + 1.0
+        while high - low > 1e-7:
+            clock.now = (low + high) / 2.0
+            low, high = (
+                (low, clock()) if bucket.peek("client").left >= rate.interval - 1e-6 else (clock(), high)
+            )
+        worst = max(worst, abs(high - (1000.0 + rate.interval)))
+    print(
+        f"\nrefill: at most {worst * 1e6:.0f} us off; {1e-2 / max(worst, 1e-7):,.0f} times under the mission's 10 ms"
+    )
+
+
 def weight(fill: Callable[[], object]) -> int:
     """Return the bytes that are still allocated after ``fill``."""
     gc.collect()
@@ -409,6 +431,7 @@ def main() -> None:
             decisions, lookups = in_redis(runner, loan.url)
             compare("token bucket in Redis", decisions, rounds, mission=1e-3)
             compare("cache lookup in Redis", lookups, rounds, mission=5e-3)
+    refill()
     memory()
     if missing:
         print(f"\nnot installed, left out: {', '.join(sorted(missing))}")

@@ -98,18 +98,21 @@ def test_cost_peek_reset_and_other_policies(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(("fallback", "allowed"), [("local", 3), ("open", 10), ("closed", 0)])
-@pytest.mark.parametrize("fault", ["kill", "stop"])
+@pytest.mark.parametrize("fault", ["kill", "stop", "full"])
 def test_without_redis_the_fallback_decides(
     redis_server: Callable[..., RedisServer], fallback: str, allowed: int, fault: str
 ) -> None:
-    """Killed or hung; a hung server costs a few time-outs until the breaker opens, not one for every request."""
-    server = redis_server()
+    """Killed, hung or full; a hung server costs a few time-outs until the breaker opens, not one for every request."""
+    server = redis_server("--maxmemory-policy", "noeviction")
 
     async def main() -> None:
         async with client(server.url) as connection:
             bucket = RedisBucket(connection, Rate(3, 3600), fallback=fallback)  # type: ignore[arg-type] # one of its literals
             await bucket.take("before")
-            getattr(server, fault)()
+            if fault == "full":
+                await connection.config_set("maxmemory", 1)
+            else:
+                getattr(server, fault)()
             start = perf_counter()
             decisions = [await bucket.decide("client") for _ in range(10)]
             assert sum(decision.allowed for decision in decisions) == allowed
