@@ -1,6 +1,6 @@
 """How long one prediction takes, features included: the compiled form beside plain scikit-learn.
 
-Prints medians on one core and their ratio; run it with ``OMP_NUM_THREADS=1``.
+Prints medians of CPU time and their ratio, so that a busy machine changes little; run it with ``OMP_NUM_THREADS=1``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 from crisol.diff import parse
 from crisol.model.predictor import Predictor
@@ -41,12 +41,12 @@ def of_size(lines: list[str], size: int, rng: random.Random) -> str:
 
 
 def seconds(predictor: Predictor, diffs: list[str]) -> float:
-    """Return the median seconds from the diff's text to the probability."""
+    """Return the median seconds of CPU time from the diff's text to the probability."""
     found = []
     for text in diffs:
-        start = perf_counter()
+        start = process_time()
         predictor.predict(parse(text), "CWE-79")
-        found.append(perf_counter() - start)
+        found.append(process_time() - start)
     return median(found)
 
 
