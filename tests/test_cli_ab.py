@@ -158,6 +158,16 @@ def test_watch_raises_an_alarm_when_a_model_confuses_its_classes(settings: Setti
     assert 180 <= int(found[2]) <= 230
 
 
+def test_watch_sees_that_other_patches_arrive(settings: Settings) -> None:
+    """All valid and all predicted so after the first half: right as ever, and still drift."""
+    trials = [*_turning(200, right=200), *(t for t in _turning(800, right=800) if int(t.patch[1:]) >= 200)]
+    later = [t for n, t in enumerate(trials) if n < 200 or t.outcome is Outcome.VALID]
+    with closing(open_trials(settings)) as store:
+        store.append(later)
+    done = CliRunner().invoke(app, ["ab", "watch"])
+    assert (done.exit_code, "drift" in done.output) == (1, True)
+
+
 def test_watch_sees_an_arm_that_loses_its_trials(settings: Settings) -> None:
     """A third of what was due is there, as with workers that die."""
     with closing(open_trials(settings)) as store:

@@ -232,6 +232,20 @@ def test_a_request_id_is_taken_over_only_where_it_is_harmless(started: Callable[
         assert ask(server, "GET", "/health", headers={"x-request-id": hostile})[2]["x-request-id"] != hostile
 
 
+def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..., Server]) -> None:
+    """Every answer is slower than a microsecond, so a bad second follows the other: the share is in /metrics."""
+    server = started(crisol_rate_limits="ml-first=1000000/60", crisol_adaptive_limits="ml-first=0.000001")
+    for _ in range(200):
+        decide(server, foreign(), None)
+        _, text, _ = ask(server, "GET", "/metrics")
+        found = re.search(r'adaptive_share\{endpoint="ml-first"[^}]*\} ([0-9.]+)', text)
+        assert found is not None
+        if float(found[1]) <= 0.5:
+            return
+        time.sleep(0.05)
+    pytest.fail("the share never shrank")
+
+
 def test_limits_hold_exactly_and_say_when_to_come_back(started: Callable[..., Server]) -> None:
     server = started(crisol_rate_limits="breakers=3/600")
     answers = [ask(server, "GET", "/wargaming/breakers") for _ in range(5)]

@@ -91,7 +91,8 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     """Compare what the model predicted in the first share of its trials with the rest, see :func:`~crisol.abtest.drift.input_drift`.
 
     Its rows are ``probability`` and ``confidence``: whatever changes about the patches and matters to the model shows
-    there. Every trial counts, the inconclusive ones too.
+    there. A row is ``drifted`` when the change is large (PSI from 0.25) and no chance (adjusted p below 0.001). Every
+    trial counts, the inconclusive ones too.
     """
     known = max(1, round(len(trials) * reference))
     table = pd.DataFrame(
@@ -100,7 +101,8 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
             "confidence": np.array([trial.confidence for trial in trials]),
         }
     )
-    return input_drift(table.iloc[:known], table.iloc[known:])
+    found = input_drift(table.iloc[:known], table.iloc[known:])
+    return found.assign(drifted=(found["psi"] >= 0.25) & (found["adjusted_p_value"] < 0.001))
 
 
 def _number(index: int | None, known: int) -> int | None:

@@ -168,11 +168,13 @@ def watch_command(
                 arm, each.name, f"{each.known + 1} to {each.known + len(each.alarm.evidence)}", found
             )
         for row in predicted_drift(trials, reference).to_dict("records"):
-            drifted = row["adjusted_p_value"] < 0.001 and row["psi"] >= 0.25
-            alarm |= drifted
+            alarm |= row["drifted"]
             found = f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
             shown.add_row(
-                arm, f"predicted {row['feature']}", str(len(trials)), f"{'[red]drift[/], ' * drifted}{found}"
+                arm,
+                f"predicted {row['feature']}",
+                str(len(trials)),
+                f"{'[red]drift[/], ' * row['drifted']}{found}",
             )
     out.print(shown)
     counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
