@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +18,7 @@ from crisol.lab.chaos.expectations import expected, hold
 from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
 from crisol.lab.chaos.run import Episode, breakers_open
 from crisol.lab.load.result import Result
+from processes import are_gone, descendants
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,3 +92,28 @@ def test_a_killed_service_fails_its_expectation_and_the_command() -> None:
     assert "TargetMissed" in done.stderr
     assert "FAIL failed <= 0" in done.stdout
     assert "pass wrong_answers <= 0" in done.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_outlives_a_run_that_is_ended_from_outside(number: signal.Signals, tmp_path: Path) -> None:
+    """Service, Redis, client and their folders go with the run, whether it may unwind or not."""
+    command = [sys.executable, "-m", "crisol", "chaos", "redis_hung", "--lasting", "60", "--after", "60"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL
+    ) as run:
+        below: dict[int, str] = {}
+        deadline = time.monotonic() + 120
+        while not any("crisol.lab.load.client" in text for text in below.values()):
+            assert time.monotonic() < deadline
+            assert run.poll() is None
+            time.sleep(0.1)
+            below = descendants(run.pid)
+        run.send_signal(number)
+        run.wait()
+    assert any("redis-server" in text for text in below.values())
+    assert any("crisol serve" in text for text in below.values())
+    assert are_gone(below)
+    assert run.returncode == (128 + number if number is signal.SIGTERM else -number)
+    kept = {path.name.rpartition("-")[0] for path in tmp_path.iterdir()}
+    assert not kept & {"crisol-redis", "crisol-load"}

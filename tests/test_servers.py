@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,6 +13,7 @@ import pytest
 import redis
 
 from crisol.lab.servers import RedisServer, ServerMissing, SlowProxy
+from processes import are_gone, descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +91,28 @@ def test_without_a_program_the_error_says_what_to_install(monkeypatch: pytest.Mo
     with pytest.raises(ServerMissing, match=r"crisol\[servers\]"):
         RedisServer.start()
     assert ServerMissing.exit_code == 69
+
+
+HOLDS_BOTH = """
+import sys, time
+from crisol.lab.servers import PostgresServer, RedisServer
+redis, postgres = RedisServer.start(), PostgresServer.start()
+postgres.stop()
+print(redis.folder, postgres.folder, flush=True)
+time.sleep(600)
+"""
+
+
+def test_servers_do_not_outlive_whoever_started_them_not_even_when_stopped() -> None:
+    """SIGKILL leaves no time to end them; a stopped PostgreSQL reacts to nothing but SIGKILL."""
+    with subprocess.Popen([sys.executable, "-c", HOLDS_BOTH], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        folders = holder.stdout.readline().split()
+        if not folders:
+            pytest.skip("a server's program is missing; the tests above say which")
+        below = descendants(holder.pid)
+        holder.kill()
+    assert sum("redis-server" in command for command in below.values()) == 1
+    assert sum("postgres" in command for command in below.values()) > 3
+    assert are_gone(below)
+    assert not any(Path(folder).exists() for folder in folders)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +48,7 @@ def loadtest(
     from crisol.lab.load.run import Load
     from crisol.lab.load.service import serving
 
+    _unwind_at_sigterm()
     wanted = lab.plan(
         profile, requests=requests, rate=rate, seconds=seconds, connections=connections, sources=sources,
         zipf=zipf, seed=seed, mix=plan.mix(mix or ["ml-first"]),
@@ -71,6 +74,11 @@ def loadtest(
     else:
         _show(load.result.metrics, load.result.errors, checked)
     targets.require(checked)
+
+
+def _unwind_at_sigterm() -> None:
+    """End as on Ctrl-C when asked to: servers are stopped and folders removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Checked]) -> None:
@@ -106,6 +114,7 @@ def chaos(
     from crisol.lab.chaos.run import Schedule
     from crisol.lab.load import targets
 
+    _unwind_at_sigterm()
     settings = load_settings()
     frame = ground_truth.open_corpus(settings, corpus, seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)

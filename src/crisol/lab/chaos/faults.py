@@ -16,8 +16,8 @@ import redis
 
 from crisol.errors import ExperimentError
 from crisol.lab.load.service import Service
-from crisol.lab.load.watch import family
 from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
+from crisol.lab.servers.reaper import family
 
 __all__ = ["FAULTS", "NOT_RUN", "Fault", "Stage", "chosen"]
 

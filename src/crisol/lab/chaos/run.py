@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Self
@@ -179,24 +180,28 @@ def _steady(schedule: Schedule) -> Plan:
 
 def _inject(stage: Stage, fault: Fault, load: Load, begin: float, schedule: Schedule) -> float:
     """Return when the fault ended; steady load goes on before, during and after it."""
-    steady = threading.Thread(target=load.finish, name="steady")
-    steady.start()
-    _wait(begin)
-    fault.start(stage)
-    with contextlib.ExitStack() as stack:
-        if fault.flood or fault.hostile:
-            second = threading.Thread(
-                target=_second(stage, fault, load, schedule).finish, name="second", daemon=True
-            )
-            second.start()
-            stack.callback(second.join)
-        while time.monotonic() < begin + schedule.fault:
-            fault.during(stage)
-            time.sleep(_WIDTH)
-    fault.stop(stage)
-    stage.held.close()
-    ended = time.monotonic()
-    steady.join()
+    attack = _second(stage, fault, load, schedule) if fault.flood or fault.hostile else None
+    with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
+        steady = pool.submit(load.finish)
+        try:
+            _wait(begin)
+            fault.start(stage)
+            second = None if attack is None else pool.submit(attack.finish)
+            while time.monotonic() < begin + schedule.fault:
+                fault.during(stage)
+                time.sleep(_WIDTH)
+            if second is not None:
+                second.result()
+            fault.stop(stage)
+            stage.held.close()
+            ended = time.monotonic()
+            steady.result()
+        except BaseException:
+            # Else the pool would wait for loads that nobody wants any more.
+            for one in (load, attack):
+                if one is not None:
+                    one.cancel()
+            raise
     return ended
 
 

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import ipaddress
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -210,8 +211,12 @@ class _Client:
 
     def _say(self) -> None:
         line = {"sent": self._next, "done": self.samples.done, "failed": self.samples.failures}
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever wanted to know is gone: no load without anybody who looks at it.
+            os._exit(1)
 
 
 def main(folder: Path) -> None:

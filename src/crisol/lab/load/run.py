@@ -79,6 +79,7 @@ class Load:
         self._kinds = [(route, item) for route, _ in plan.mix for item in material.items]
         self._job = self._described(where.hostname or "", where.port or 80, len(material.items), begin)
         self._result: Result | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def planned(self) -> int:
@@ -127,10 +128,15 @@ class Load:
             pass
         return self.result
 
+    def cancel(self) -> None:
+        """End it from another thread; :meth:`run` raises there."""
+        if self._process is not None:
+            self._process.kill()
+
     def _send(self, folder: Path) -> Iterator[Progress]:
         (folder / "job.msgpack").write_bytes(msgspec.msgpack.encode(self._job))
         with (folder / "errors").open("wb") as errors:
-            process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [sys.executable, "-m", "crisol.lab.load.client", str(folder)],
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from crisol.config import Settings
 from crisol.errors import UnavailableError
+from crisol.lab.servers.reaper import Reaper
 
 __all__ = ["UNLIMITED", "Service", "ask", "serving"]
 
@@ -35,10 +36,11 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Service:
-    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own."""
+    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own; ``reaper`` ends it with us."""
 
     root: Path
     environment: dict[str, str]
+    reaper: Reaper
     workers: int = 1
     url: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -69,6 +71,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        self.reaper.hold(self.process.pid)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             text = self.log.read_bytes()[offset:].decode(errors="replace")
@@ -135,12 +138,13 @@ def serving(
             "OMP_NUM_THREADS": "1",
             **(changes or {}),
         }
-        service = Service(root, environment, workers)
-        service.start()
+        service = Service(root, environment, Reaper(root), workers)
         try:
+            service.start()
             yield service
         finally:
             service.stop()
+            service.reaper.dismiss()
 
 
 def ask(

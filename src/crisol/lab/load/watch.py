@@ -10,24 +10,12 @@ from typing import Self
 
 import pandas as pd
 
-__all__ = ["Watch", "family"]
+from crisol.lab.servers.reaper import family
+
+__all__ = ["Watch"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-def family(pid: int) -> list[int]:
-    """Return that process and all its descendants that are alive."""
-    found, at = [pid], 0
-    while at < len(found):
-        try:
-            tasks = list(Path(f"/proc/{found[at]}/task").iterdir())
-            for task in tasks:
-                found += map(int, (task / "children").read_text(encoding="ascii").split())
-        except OSError:
-            pass
-        at += 1
-    return found
 
 
 class Watch:

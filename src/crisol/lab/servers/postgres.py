@@ -11,7 +11,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +19,9 @@ import psycopg
 
 from crisol.errors import UnavailableError
 from crisol.lab.servers.programs import START_SECONDS, postgres_programs
+from crisol.lab.servers.reaper import Reaper
 
-__all__ = ["PostgresServer"]
+__all__ = ["PostgresServer", "alive"]
 
 
 @dataclass
@@ -31,13 +32,18 @@ class PostgresServer:
     binaries: Path
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    reaper: Reaper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reaper = Reaper(self.folder)
 
     @classmethod
     def start(cls, *options: str) -> Self:
         """Make a cluster and start it; ``options`` are settings such as ``"max_connections=20"``."""
+        programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
         folder.chmod(0o711)
-        server = cls(folder, _reachable(postgres_programs(), folder), options)
+        server = cls(folder, _reachable(programs, folder), options)
         if os.geteuid() == 0:
             account = pwd.getpwnam("nobody")
             os.chown(folder, account.pw_uid, account.pw_gid)
@@ -82,6 +88,7 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=self._environment(), user=_server_user(), stdout=log, stderr=log
             )
+        self.reaper.hold(self.process.pid)
         deadline = time.monotonic() + START_SECONDS
         while True:
             if self.process.poll() is not None:
@@ -121,7 +128,7 @@ class PostgresServer:
         if self.process is not None:
             self.process.wait()
         deadline = time.monotonic() + 5.0
-        while any(_alive(pid) for pid in pids[1:]) and time.monotonic() < deadline:
+        while any(alive(pid) for pid in pids[1:]) and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -142,13 +149,15 @@ class PostgresServer:
         """End the server and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.reaper.dismiss()
 
 
 def _server_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Return whether a process runs, or is stopped; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -18,6 +18,7 @@ import redis
 
 from crisol.errors import UnavailableError
 from crisol.lab.servers.programs import START_SECONDS, redis_program
+from crisol.lab.servers.reaper import Reaper
 
 __all__ = ["RedisServer"]
 
@@ -38,23 +39,34 @@ class RedisServer:
     password: str = field(default_factory=lambda: secrets.token_hex(16))
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    reaper: Reaper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reaper = Reaper(self.folder)
 
     @classmethod
     def start(cls, *options: str) -> Self:
         """Start a server; ``options`` are Redis command-line options, such as ``"--maxmemory", "3mb"``."""
         server = cls(Path(tempfile.mkdtemp(prefix="crisol-redis-")), options=options)
-        for _ in range(5):
-            server.port = _free_port()
-            with contextlib.suppress(ChildProcessError):
-                server._launch()
-                return server
-        server.close()
-        raise UnavailableError("redis-server did not start on any of five free ports")
+        try:
+            server._launch_somewhere()
+        except BaseException:
+            server.close()
+            raise
+        return server
 
     @property
     def url(self) -> str:
         """What a client connects to."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def _launch_somewhere(self) -> None:
+        for _ in range(5):
+            self.port = _free_port()
+            with contextlib.suppress(ChildProcessError):
+                self._launch()
+                return
+        raise UnavailableError("redis-server did not start on any of five free ports")
 
     def _launch(self) -> None:
         command = [str(redis_program()), "--port", str(self.port), "--bind", "127.0.0.1"]
@@ -62,6 +74,7 @@ class RedisServer:
         command += ["--dir", str(self.folder), "--loglevel", "warning", *self.options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.reaper.hold(self.process.pid)
         client = redis.Redis.from_url(self.url, socket_timeout=2.0)
         deadline = time.monotonic() + START_SECONDS
         try:
@@ -104,3 +117,4 @@ class RedisServer:
         """End the server and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.reaper.dismiss()

@@ -1,0 +1,90 @@
+"""Ends what a process started when that process dies without ending it itself, by SIGKILL for instance.
+
+::
+
+    reaper = Reaper(folder)
+    reaper.hold(process.pid)  # from now on it does not outlive us, nor do its descendants, nor the folder
+    reaper.dismiss()  # it was ended, and the folder removed
+
+The reaper is a process in a session of its own that reads from a pipe: however we end, the kernel closes our end of it.
+It is run as a script, without the package, so that it starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["Reaper", "family"]
+
+_PATIENCE_MS = 5_000
+
+
+class Reaper:
+    """Watches over processes, their descendants, and one folder. Linux only, as are the servers."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-I", "-S", __file__, str(folder)]
+        # Not our group: whoever kills that one must not kill the reaper along with it.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    def hold(self, pid: int) -> None:
+        """Take charge of a process that we have just started and not yet waited for."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{pid}\n".encode())
+        self._process.stdin.flush()
+
+    def dismiss(self) -> None:
+        """Let the reaper go: nothing is left to be ended. May be called twice."""
+        self._process.kill()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def family(pid: int) -> list[int]:
+    """Return that process and all its descendants that are alive."""
+    found, at = [pid], 0
+    while at < len(found):
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{found[at]}/task").iterdir():
+                found += map(int, (task / "children").read_text(encoding="ascii").split())
+        at += 1
+    return found
+
+
+def _main(folder: Path) -> None:
+    held: dict[int, int] = {}
+    for line in sys.stdin:
+        with contextlib.suppress(ProcessLookupError):
+            held[int(line)] = os.pidfd_open(int(line))
+    # A descriptor that is readable belongs to a process that has ended, whose number may be somebody else's now.
+    alive = [pid for pid, fd in held.items() if not _ended([fd], 0)]
+    doomed = [one for pid in alive for one in family(pid)]
+    fds = []
+    for pid in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            fds.append(os.pidfd_open(pid))
+            signal.pidfd_send_signal(fds[-1], signal.SIGKILL)
+    _ended(fds, _PATIENCE_MS)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended(fds: list[int], patience: int) -> bool:
+    """Return whether all of these processes have ended, after at most so many milliseconds for each."""
+    for fd in fds:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if not poll.poll(patience):
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
