@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import random
 
 import pytest
 
 from crisol import diff
 from crisol.records import Candidate, Origin
-from crisol.wargame.mutants import OPERATORS, mutants
+from crisol.wargame.mutants import OPERATORS, edits, mutants
 
 BEFORE = 'import os\n\n\ndef load(name, root="/srv"):\n    return open(os.path.join(root, name)).read()\n\n\ndef other(a):\n    if a > 1 and a < 5:\n        return a\n'
 AFTER = """import os
@@ -89,3 +90,17 @@ def test_a_part_of_adjacent_literals_is_mutated() -> None:
     after = before.replace('r"b+"', 'r"b{1,9}"')
     parent = Candidate("v", "fix", Origin.HAND, diff.between({"p.py": before}, {"p.py": after}))
     assert "change_constant" in {one.operator for one in mutants(parent, {"p.py": before}, 20, seed=1)}
+
+
+def test_a_patch_of_thousands_of_lines_ends() -> None:
+    """Not every place of a very large patch is tried: twice the lines make hardly more work."""
+    tried = []
+    for lines in (1500, 3000):
+        before = "TABLE = (\n" + "".join(f"    ({at}, 'v{at}'),\n" for at in range(lines)) + ")\n"
+        after = before.replace(", 'v", ", 'w")
+        tried.append(sum(len(text) for _, text in edits(before, after, random.Random(1))))
+    assert tried[1] <= 1.1 * tried[0]
+    parent = Candidate("v", "fix", Origin.HAND, diff.between({"t.py": before}, {"t.py": after}))
+    made = [mutant.name for mutant in mutants(parent, {"t.py": before}, 4, seed=1)]
+    assert len(made) == 4
+    assert made == [mutant.name for mutant in mutants(parent, {"t.py": before}, 4, seed=1)]

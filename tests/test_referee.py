@@ -101,6 +101,7 @@ def test_a_right_patch_is_valid(match: Match) -> None:
         (patch(RIGHT.replace("import os", "import os\nimport nowhere_to_be_found")), Reason.DOES_NOT_LOAD),
         (patch(RIGHT.replace("import os", "import os\nos._exit(1)")), Reason.TAMPERS),
         (patch(RIGHT.replace("import os", "import os\ngetattr(os, '_ex' + 'it')(1)")), Reason.TAMPERS),
+        (patch("# coding: utf-7\n" + APP.replace("import os", "# +AAo-import os+ADs-os._exit(1)\nimport os")), Reason.TAMPERS),
         (patch(APP.replace('"""Serve', '"""Safely serve')), Reason.EXPLOIT_SURVIVES),
         (patch(APP.replace("    with", '    if ".." in name:\n        raise ValueError\n    with')), Reason.VARIANT_SURVIVES),
         (patch(RIGHT.replace("basename(name) != name", "basename(name) != name.lower() + name")), Reason.BREAKS_FUNCTION),
@@ -123,6 +124,37 @@ def test_strict_labels_refuse_an_undefined_name(match: Match) -> None:
     )
     assert verdict.outcome_at(Strength.BASIC) is Outcome.VALID
     assert verdict.reason is Reason.UNDEFINED_NAME
+
+
+def test_what_no_label_needs_does_not_run(match: Match) -> None:
+    """After a failure of the strict label the basic phases still run, the other strict ones do not."""
+    verdict = match.judge(
+        patch(RIGHT.replace("    with", "    if name is None:\n        raise Missing\n    with"))
+    )
+    assert [phase.name for phase in verdict.phases][4:] == ["pov", "variants", "checks"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ('path = "__ROOT__"\n', "path = __ROOT__\n", None),
+        ('path = "__ROOT__"\n', 'path = "__ROOT__" or __ROOT__\n', Reason.UNDEFINED_NAME),
+        ('path = getattr(v, "name")\n', "path = name\n", Reason.UNDEFINED_NAME),
+        ("path = gone\n", "path = gone or None\n", None),
+        ("path = {{ root }}/a b\n", "path = {{ quoted }}/a b\n", None),
+        ("path = {{ root }}/a b\n", "import os\nos._exit(1)\n", Reason.TAMPERS),
+        ("path = 1\n", "path = {{ root }}/a b\n", Reason.DOES_NOT_LOAD),
+    ],
+)
+def test_only_what_the_patch_newly_breaks_counts_against_it(
+    tmp_path: Path, before: str, after: str, reason: Reason | None
+) -> None:
+    """A mark of a template taken out of its quotes is no misspelt name, and a template need not be a program."""
+    folder = make(tmp_path / "with-template")
+    (folder / "target" / "start.py").write_text(before)
+    both = diff.between({"app.py": APP, "start.py": before}, {"app.py": RIGHT, "start.py": after})
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        assert opened.judge(both).reason is reason
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,25 @@ from __future__ import annotations
 import ast
 import random
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from crisol import diff
 from crisol.errors import DiffError
 from crisol.records import Candidate, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["OPERATORS", "mutants"]
+__all__ = ["OPERATORS", "edits", "mutants"]
+
+_CHARACTERS, _FEWEST = 1 << 21, 8
+"""How much text is written for each operator on one file, and the edits that are tried however long it is."""
+
+_Files = dict[str, str | None]
+"""What a mutant makes of the files that it touches; None for one that it deletes."""
+_Place = TypeVar("_Place")
 
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
@@ -192,16 +200,15 @@ def mutants(parent: Candidate, source: Mapping[str, str], limit: int, seed: int)
     """
     patched = diff.apply(diff.parse(parent.diff), source.get)
     rng = random.Random(f"{seed}:{parent.vulnerability}:{parent.name}")
-    queues = {
-        "drop_hunk": list(_without_a_hunk(parent, source)),
-        "comment_only": list(_comment_only(parent, source)),
+    queues: dict[str, list[_Files]] = {
+        "drop_hunk": list(_without_a_hunk(parent, source, rng)),
+        "comment_only": list(_comment_only(parent, source, rng)),
     }
     for path, after in patched.items():
         if after is None or not path.endswith(".py"):
             continue
-        for operator, edited in _edits(source.get(path, ""), after):
-            text = diff.between(source, _without_none({**source, **patched, path: edited}))
-            queues.setdefault(operator, []).append(text)
+        for operator, edited in edits(source.get(path, ""), after, rng):
+            queues.setdefault(operator, []).append({**patched, path: edited})
     for queue in queues.values():
         rng.shuffle(queue)
     order = sorted(queues)
@@ -212,7 +219,7 @@ def mutants(parent: Candidate, source: Mapping[str, str], limit: int, seed: int)
         for operator in order:
             if not queues[operator] or count >= limit:
                 continue
-            text = queues[operator].pop()
+            text = _text(source, queues[operator].pop())
             if text and (identity := _identity(text)) and identity not in seen:
                 seen.add(identity)
                 count += 1
@@ -222,20 +229,34 @@ def mutants(parent: Candidate, source: Mapping[str, str], limit: int, seed: int)
                 )
 
 
-def _edits(before: str, after: str) -> Iterator[tuple[str, str]]:
-    """Yield operator and new text for every place that the patch wrote."""
+def _some(places: Sequence[_Place], length: int, rng: random.Random) -> list[_Place]:
+    """Return the places to try in a text of that length: all but in a very large patch, then some of them."""
+    most = max(_FEWEST, _CHARACTERS // max(length, 1))
+    if len(places) <= most:
+        return list(places)
+    return [places[at] for at in sorted(rng.sample(range(len(places)), most))]
+
+
+def edits(before: str, after: str, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield operator and new text for the places that the patch wrote, of a very large one for some of them."""
     try:
         text = _Text(after)
     except (SyntaxError, ValueError, RecursionError):
         return
     written = _written_lines(before, after)
+    nodes = []
     for node in ast.walk(text.tree):
         # Adjacent literals are one constant that begins on an earlier line than the part that was written.
         last = node.end_lineno or 0 if isinstance(node, ast.Constant) else getattr(node, "lineno", 0)
-        if written.isdisjoint(range(getattr(node, "lineno", 0), last + 1)):
-            continue
+        if not written.isdisjoint(range(getattr(node, "lineno", 0), last + 1)):
+            nodes.append(node)
+    places = {
+        name: set(_some([node for node in nodes if any(operator(text, node))], len(after), rng))
+        for name, operator in OPERATORS.items()
+    }
+    for node in nodes:
         for name, operator in OPERATORS.items():
-            for edited in operator(text, node):
+            for edited in operator(text, node) if node in places[name] else ():
                 if edited not in {after, before} and _parses(edited):
                     yield name, edited
 
@@ -250,39 +271,49 @@ def _written_lines(before: str, after: str) -> set[int]:
     return written
 
 
-def _without_a_hunk(parent: Candidate, source: Mapping[str, str]) -> Iterator[str]:
+def _without_a_hunk(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> Iterator[_Files]:
     """Yield the parent less one of its hunks."""
     patch = diff.parse(parent.diff)
-    for at, change in enumerate(patch.files):
-        for dropped in change.hunks if len(patch.files) + len(change.hunks) > 2 else ():
-            hunks = tuple(hunk for hunk in change.hunks if hunk is not dropped)
-            rest = (diff.FileChange(change.old, change.new, hunks),) if hunks else ()
-            reduced = diff.Patch(patch.files[:at] + rest + patch.files[at + 1 :])
-            if reduced.files:
-                yield diff.between(source, _without_none({**source, **diff.apply(reduced, source.get)}))
+    places = [
+        (at, dropped)
+        for at, change in enumerate(patch.files)
+        for dropped in (change.hunks if len(patch.files) + len(change.hunks) > 2 else ())
+    ]
+    for at, dropped in _some(places, sum(map(len, source.values())), rng):
+        change = patch.files[at]
+        hunks = tuple(hunk for hunk in change.hunks if hunk is not dropped)
+        rest = (diff.FileChange(change.old, change.new, hunks),) if hunks else ()
+        reduced = diff.Patch(patch.files[:at] + rest + patch.files[at + 1 :])
+        if reduced.files:
+            yield diff.apply(reduced, source.get)
 
 
-def _comment_only(parent: Candidate, source: Mapping[str, str]) -> Iterator[str]:
+def _comment_only(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> Iterator[_Files]:
     """Yield the vulnerable source with a comment where the parent has its changes, and no change."""
     for change in diff.parse(parent.diff).files:
         before = source.get(change.old or "", "")
-        lines = before.split("\n")
-        for hunk in change.hunks:
+        if not _parses(before):
+            continue
+        lines, tree = before.split("\n"), ast.dump(ast.parse(before))
+        for hunk in _some(change.hunks, len(before), rng):
             at = min(hunk.old_start + len(hunk.old) // 2, len(lines)) - 1
             indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
             after = "\n".join(
                 [*lines[:at], f"{indent}# Input is validated before it comes here.", *lines[at:]]
             )
-            if (
-                _parses(before)
-                and _parses(after)
-                and ast.dump(ast.parse(before)) == ast.dump(ast.parse(after))
-            ):
-                yield diff.between({change.path: before}, {change.path: after})
+            if _parses(after) and ast.dump(ast.parse(after)) == tree:
+                yield {change.path: after}
 
 
-def _without_none(files: Mapping[str, str | None]) -> dict[str, str]:
-    return {path: text for path, text in files.items() if text is not None}
+def _text(source: Mapping[str, str], files: _Files) -> str:
+    """Return the diff that makes these files of the source."""
+    return "".join(_file(path, source.get(path), files[path]) for path in sorted(files))
+
+
+@lru_cache(maxsize=64)
+def _file(path: str, before: str | None, after: str | None) -> str:
+    old, new = ({} if text is None else {path: text} for text in (before, after))
+    return diff.between(old, new)
 
 
 def _parses(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,7 +18,7 @@ from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.wargame.candidates import read_source
 from crisol.wargame.reference import Yardstick, measure
 from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
-from crisol.wargame.tampering import tampering
+from crisol.wargame.tampering import parsed, tampering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "3"
+REFEREE_VERSION = "4"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
@@ -64,8 +65,8 @@ class Match:
     def phases(self, text: str | bytes) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
 
-        The first failure that every strength listens to ends the wargame; one that only a strict label listens
-        to is recorded and the rest still runs, so that the label can be read at both strengths.
+        The first failure that every strength listens to ends the wargame. After one that only a strict label listens
+        to, what the basic label asks still runs, so that the label can be read at both strengths.
         """
         start = time.perf_counter()
         done: list[Phase] = []
@@ -87,7 +88,8 @@ class Match:
         overlay: dict[str, str | None] = {}
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, overlay))
         for strength in (Strength.BASIC, Strength.STRICT):
-            yield _timed(PhaseName.STATIC, partial(_static, overlay, self.tree, strength), strength)
+            static = _timed(PhaseName.STATIC, partial(_static, overlay, self.tree, strength), strength)
+            yield static
         files = {name: None if text is None else text.encode() for name, text in overlay.items()}
         public, variants = self.vulnerability.povs[0], self.vulnerability.povs[1:]
         for name, scripts, reason in (
@@ -97,11 +99,15 @@ class Match:
         ):
             if scripts:
                 yield _timed(name, partial(self._run, scripts, reason, files))
+        known = static.reason
         for name, step in (
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
         ):
-            yield _timed(name, partial(step, files), Strength.STRICT)
+            if known is None:  # only a strict label listens from here on, and to the first failure alone
+                phase = _timed(name, partial(step, files), Strength.STRICT)
+                known = phase.reason
+                yield phase
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Try the generated PoVs, which the reference fix closes."""
@@ -200,24 +206,54 @@ def _static(overlay: Mapping[str, str | None], tree: Path, strength: Strength) -
         if after is None or not name.endswith(".py"):
             continue
         before = read_source(tree, name) or ""
-        try:
-            ast.parse(after)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if error := _syntax(after):
+            if _syntax(before):
+                continue  # a template, or of another Python: what needs it tells whether it still works
             return Reason.DOES_NOT_LOAD, f"{name}: {error}"
         if strength is Strength.BASIC:
             if found := tampering(before, after):
                 return Reason.TAMPERS, f"{name}: {found}"
-        elif new := _undefined(after) - _undefined(before):
+        elif new := _undefined(after) - _undefined(before) - _unquoted(before, after):
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(sorted(new))}"
     return None, ""
 
 
+def _syntax(text: str) -> str:
+    """Say why a text is no Python; empty when it is."""
+    tree = parsed(text)
+    return "" if isinstance(tree, ast.Module) else tree
+
+
 @lru_cache(maxsize=16)
 def _undefined(text: str) -> frozenset[str]:
-    """Return the names that are used but defined nowhere."""
+    """Return the names that are used but defined nowhere; none for what is no Python."""
+    tree = parsed(text)
+    if not isinstance(tree, ast.Module):
+        return frozenset()
     kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
-    found = checker.Checker(ast.parse(text)).messages
+    found = checker.Checker(tree).messages
     return frozenset(str(message.message_args[0]) for message in found if isinstance(message, kinds))
+
+
+def _unquoted(before: str, after: str) -> set[str]:
+    """Return the marks of a template that the patch took out of their quotes, such as ``__VIRTUAL_ENV__``.
+
+    What fills them in can quote better than the template; a name in capitals that was text is no misspelling.
+    """
+    old, new = _capitals(before), _capitals(after)
+    return {name for name, count in old.items() if new[name] < count}
+
+
+@lru_cache(maxsize=16)
+def _capitals(text: str) -> Counter[str]:
+    """Count the text constants that are one name in capitals."""
+    tree = parsed(text)
+    if not isinstance(tree, ast.Module):
+        return Counter()
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return Counter(
+        each for each in values if isinstance(each, str) and each.isidentifier() and each.isupper()
+    )
 
 
 def _timed(name: PhaseName, step: Callable[[], _Finding], strength: Strength = Strength.BASIC) -> Phase:

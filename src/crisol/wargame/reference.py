@@ -35,7 +35,10 @@ _KEPT = 16
 _SHOWN, _CLOSED = "exit 0", "exit 1"
 
 _Files = dict[str, bytes | None]
-_Counts = Callable[[Program, Answer, Answer], bool]
+_May = Callable[[Program, Answer], bool]
+"""Whether what the vulnerable code answers lets a program count."""
+_Does = Callable[[Answer, Answer], bool]
+"""Whether the reference's answer then makes it count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,12 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     fix = _files(vulnerability, tree, cache)
     if fix is None:
         return Yardstick()
-    hostile = _agreeing(target, fix, programs(vulnerability.povs, _POOL), _still_hostile)
+    hostile = _agreeing(target, fix, programs(vulnerability.povs, _POOL), _shows, _closed)
     words = _words(fix)
     data = [
         each for each in programs(vulnerability.checks, _POOL) if not touches(words, each.before, each.after)
     ]
-    benign = _agreeing(target, fix, data, _benign)
+    benign = _agreeing(target, fix, data, _works, _equal)
     return Yardstick(tuple(hostile), tuple(benign), tuple(benign.values()))
 
 
@@ -106,7 +109,9 @@ def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
     return frozenset().union(*map(vocabulary, texts))
 
 
-def _agreeing(target: Target, fix: _Files, pool: Sequence[Program], counts: _Counts) -> dict[Program, Answer]:
+def _agreeing(
+    target: Target, fix: _Files, pool: Sequence[Program], may: _May, does: _Does
+) -> dict[Program, Answer]:
     """Return the programs that count, twice over, with the reference's answer.
 
     The second time only those run that were kept, in the order in which every patch will run them.
@@ -114,13 +119,17 @@ def _agreeing(target: Target, fix: _Files, pool: Sequence[Program], counts: _Cou
     kept = list(pool)
     first: dict[int, Answer] = {}
     for _ in range(2):
-        before, after = (answers(target, kept, files) if kept else {} for files in ({}, fix))
-        if isinstance(before, Ending) or isinstance(after, Ending):
+        before = answers(target, kept, {}) if kept else {}
+        if isinstance(before, Ending):
+            return {}
+        kept = [each for each in kept if may(each, before[each.number])]
+        after = answers(target, kept, fix) if kept else {}
+        if isinstance(after, Ending):
             return {}
         kept = [
             each
             for each in kept
-            if counts(each, before[each.number], after[each.number])
+            if does(before[each.number], after[each.number])
             and first.get(each.number, after[each.number]) == after[each.number]
         ]
         if not first:
@@ -144,12 +153,20 @@ def _best(kept: Sequence[Program], after: Mapping[int, Answer]) -> list[Program]
     return sorted(ordered[:_KEPT], key=lambda each: each.number)
 
 
-def _still_hostile(program: Program, before: Answer, after: Answer) -> bool:
-    return program.changed and before.ending == _SHOWN and after.ending == _CLOSED
+def _shows(program: Program, before: Answer) -> bool:
+    return program.changed and before.ending == _SHOWN
 
 
-def _benign(_program: Program, before: Answer, after: Answer) -> bool:
-    return before == after and after.ending in {"done", _SHOWN} and bool(after.seen)
+def _closed(_before: Answer, after: Answer) -> bool:
+    return after.ending == _CLOSED
+
+
+def _works(_program: Program, before: Answer) -> bool:
+    return before.ending in {"done", _SHOWN} and bool(before.seen)
+
+
+def _equal(before: Answer, after: Answer) -> bool:
+    return before == after
 
 
 def _difference(expected: Answer, told: Answer) -> str:

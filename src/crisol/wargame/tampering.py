@@ -9,7 +9,7 @@ import ast
 from collections import Counter
 from functools import lru_cache
 
-__all__ = ["tampering"]
+__all__ = ["parsed", "tampering"]
 
 _MODULES = frozenset(
     {"atexit", "ctypes", "gc", "faulthandler", "_posixsubprocess", "sitecustomize", "usercustomize"}
@@ -29,20 +29,31 @@ _NAMES = frozenset({"SystemExit", "exit", "quit", "__builtins__"})
 def tampering(before: str, after: str) -> str | None:
     """Return what ``after`` uses more often than ``before`` of process control and introspection, or None.
 
-    A text that does not parse says nothing; the referee refuses it elsewhere.
+    A text that does not parse uses nothing.
+    """
+    added = sorted((_capabilities(after) - _capabilities(before)).keys())
+    return f"newly uses {', '.join(added)}" if added else None
+
+
+@lru_cache(maxsize=16)
+def parsed(text: str) -> ast.Module | str:
+    """Return the tree of a text, or why it is no Python.
+
+    It is read as bytes, as the interpreter reads it: by the encoding that its first lines declare.
     """
     try:
-        old, new = _capabilities(before), _capabilities(after)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    added = sorted((new - old).keys())
-    return f"newly uses {', '.join(added)}" if added else None
+        return ast.parse(text.encode())
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return str(error) or type(error).__name__
 
 
 @lru_cache(maxsize=16)
 def _capabilities(text: str) -> Counter[str]:
     found: Counter[str] = Counter()
-    for node in ast.walk(ast.parse(text)):
+    tree = parsed(text)
+    if not isinstance(tree, ast.Module):
+        return found
+    for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
                 found.update(alias.name for alias in names if alias.name.partition(".")[0] in _MODULES)

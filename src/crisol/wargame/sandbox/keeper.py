@@ -99,7 +99,7 @@ class _Run:
         os.set_blocking(self._channel.fileno(), True)
         shown = {
             **{name: job[name] for name in ("name", "mark", "probe", "shadows", *_LIMITED)},
-            "guarded": [f"{places.target}/{name}" for name in job["guarded"]],
+            "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
             "path": [places.target, *places.requires],
             "work": places.scratch,
             "isolated": places.isolated,

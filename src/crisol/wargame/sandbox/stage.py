@@ -30,7 +30,7 @@ from crisol.wargame.sandbox import frames
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["STARTED", "open_stage"]
+__all__ = ["LOOKING", "STARTED", "open_stage"]
 
 STARTED = b"S"
 """Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
@@ -168,7 +168,7 @@ def _wait_for_job(
         script = _with_ways(marshal.loads(code), job["mark"].encode("latin-1"), ways, codes)  # noqa: S302 - from the host
         facts[:] = [kind, (ways.exit.__code__, ways.report.__code__), codes, _getpid()]
         if job["guarded"]:
-            sys.addaudithook(_guard(frozenset(job["guarded"])))
+            sys.addaudithook(_guard(job["guarded"]))
         gc.enable()
         _signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _write(keep, STARTED)
@@ -285,13 +285,18 @@ _REACHING = frozenset({
     "ctypes.call_function", "ctypes.cdata", "ctypes.cdata/buffer", "ctypes.string_at", "ctypes.addressof",
     "ctypes.PyObj_FromPtr",
 })  # fmt: skip
-_LOOKING = frozenset(
+LOOKING = frozenset(
     {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "f_code", "gi_code", "cr_code", "__code__"}
 )
+"""Attributes that lead to a script's code."""
 
 
-def _guard(files: frozenset[str]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return an audit hook that ends the process when code of the patched files reaches into the interpreter."""
+def _guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return an audit hook that ends the process when code of the patched files reaches into the interpreter.
+
+    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may look at
+    frames and code, unless other lines of a patched file asked it to.
+    """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one
 
@@ -304,7 +309,7 @@ def _guard(files: frozenset[str]) -> Callable[[str, tuple[Any, ...]], None]:
             stop(event)
         reaching = event in _REACHING
         looking = event == "sys._getframe" or (
-            event == "object.__getattr__" and len(arguments) > 1 and arguments[1] in _LOOKING
+            event == "object.__getattr__" and len(arguments) > 1 and arguments[1] in LOOKING
         )
         if not (reaching or looking) or me() in busy:
             return
@@ -314,10 +319,15 @@ def _guard(files: frozenset[str]) -> Callable[[str, tuple[Any, ...]], None]:
             while frame is not None and looking and frame.f_code.co_filename.endswith("/inspect.py"):
                 frame = frame.f_back
             while frame is not None:
-                if frame.f_code.co_filename in files:
+                kept = files.get(frame.f_code.co_filename)
+                if kept is not None and not (looking and _within(frame.f_lineno, kept)):
                     stop(event)
-                frame = None if looking else frame.f_back
+                frame = None if looking and kept is None else frame.f_back
         finally:
             busy.discard(me())
 
     return hook
+
+
+def _within(line: int, ranges: list[list[int]]) -> bool:
+    return any(first <= line <= last for first, last in ranges)

@@ -23,6 +23,7 @@ from crisol.wargame.sandbox import bubblewrap, frames, seccomp
 from crisol.wargame.sandbox.layout import interpreter, layout
 from crisol.wargame.sandbox.learning import imports_of
 from crisol.wargame.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.wargame.sandbox.reuse import untouched
 from crisol.wargame.sandbox.script import compile_script
 
 if TYPE_CHECKING:
@@ -129,7 +130,11 @@ class Target:
             "probe": script.role is Role.PROBE,
             "overlay": entries,
             "shadows": sorted(tops),
-            "guarded": [name for name, _ in files if name.endswith(".py")],
+            "guarded": {
+                name: untouched(self._source.tree.get(name), content or b"")
+                for name, content in files
+                if name.endswith(".py")
+            },
             **asdict(limits),
         }
         head, answer = self._ask(job, blobs, limits)
