@@ -214,3 +214,35 @@ for i in range(int(sys.argv[3]), int(sys.argv[3]) + 50):
     inner = Unreliable()
     assert Journal(tmp_path / "j").replay(inner.append) == Replay(200, 0)
     assert sorted(inner.order) == sorted(make_trial(i).id for i in range(200))
+
+
+def test_writers_are_not_held_up_by_a_replay_and_what_they_add_goes_with_it(tmp_path: Path) -> None:
+    """The store takes its time over the first trial; a second one is acknowledged meanwhile, and follows it."""
+    journal = Journal(tmp_path / "j")
+    journal.write([make_trial(1)])
+    taken: list[str] = []
+
+    def slow(trials: Sequence[Trial]) -> int:
+        if not taken:
+            journal.write([make_trial(2)])
+        taken.extend(trial.id for trial in trials)
+        return len(trials)
+
+    assert journal.replay(slow) == Replay(2, 0)
+    assert taken == [make_trial(1).id, make_trial(2).id]
+    assert journal.empty
+
+
+def test_a_store_that_goes_away_in_the_middle_gets_everything_again(tmp_path: Path) -> None:
+    inner, journal = Unreliable(), Journal(tmp_path / "j")
+    journal.write([make_trial(i) for i in range(1_500)])
+
+    def breaks(trials: Sequence[Trial]) -> int:
+        if len(trials) < 1_000:
+            raise StoreError("away")
+        return inner.append(trials)
+
+    with pytest.raises(StoreError, match="away"):
+        journal.replay(breaks)
+    assert journal.replay(inner.append) == Replay(1_500, 0)
+    assert len(list(inner.read())) == 1_500

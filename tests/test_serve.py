@@ -19,7 +19,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from served import ROOT, foreign, model_folder
+from crisol.abtest import MemoryStore
+from crisol.abtest.journal import Journal
+from crisol.diff import parse
+from served import FLAW, ROOT, foreign, model_folder, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +92,23 @@ def test_it_says_where_and_stops_clean(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         _, rest = server.process.communicate(timeout=30)
         assert (server.process.returncode, rest) == (0, "")
+
+
+def test_what_a_wargame_answered_is_a_trial_even_if_the_worker_is_killed_at_once(tmp_path: Path) -> None:
+    """Its database is away and takes seconds to say so; SIGKILL comes with the answer."""
+    diffs = [wrong(), wrong().replace("closed", "shut")]
+    away = "postgresql://127.0.0.1:9/none"
+    for diff in diffs:
+        with serving(
+            tmp_path, DATABASE_URL=away, LOG_LEVEL="ERROR", CRISOL_RATE_LIMITS="ml-first=off"
+        ) as server:
+            status, found = server.ask("POST", "/wargaming/ml-first", {"diff": diff, "vulnerability": FLAW})
+            server.process.kill()
+        assert (status, found["source"]) == (200, "wargame")
+        (tmp_path / "data").unlink()
+    store = MemoryStore()
+    assert Journal(tmp_path / "mlruns" / "trials.journal").replay(store.append).replayed == 2
+    assert {trial.patch for trial in store.read()} == {parse(diff).identity for diff in diffs}
 
 
 @pytest.mark.parametrize(

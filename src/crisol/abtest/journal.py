@@ -5,18 +5,21 @@
     store = JournaledStore(PostgresStore(dsn), Journal(folder / "trials.journal"))
     store.append(trials)   # returns once the trials are durable: in the store, or in the journal
 
-Whatever is killed, and when: a trial whose ``append`` returned reaches the store exactly once, because the journal
-is cut only after the store has the trials, and the store ignores those that it has.
+    store.journal.write(trials)   # or first to the disk, which takes milliseconds whatever the store does,
+    store.replay()                # and from there to the store, before or after a crash
+
+Whatever is killed, and when: a trial whose ``append`` or ``write`` returned reaches the store exactly once, because
+the journal is cut only after the store has the trials, and the store ignores those that it has.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import logging
 import os
-import threading
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,12 +60,11 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mutex = threading.Lock()
 
     def write(self, trials: Sequence[Trial]) -> None:
         """Add the trials; when this returns they survive the process and the machine's power."""
         data = b"".join(_encode(trial) for trial in trials)
-        with self._locked() as file:
+        with self._held(self.path) as file:
             file.seek(_whole(file))
             # What a killed writer left of its last line goes, or ours would continue it.
             file.truncate()
@@ -72,32 +74,42 @@ class Journal:
     def replay(self, append: Callable[[Sequence[Trial]], int]) -> Replay:
         """Hand all trials to ``append`` in the order in which they were written, and forget them.
 
-        What ``append`` raises comes through; then the trials that it did not take are still there. A line
-        that does not read is moved to ``<name>.rejected`` and logged: it must not hold up those behind it.
+        One caller at a time, of all threads and processes; writers are not held up meanwhile. What ``append``
+        raises comes through; then all trials are still there. A line that does not read is moved to
+        ``<name>.rejected`` and logged: it must not hold up those behind it.
         """
-        with self._locked() as file:
-            end = _whole(file)
-            file.seek(0)
-            trials: list[Trial] = []
-            rejected = []
+        replayed, rejected = 0, list[bytes]()
+        with self._held(self._beside("lock")):
             offset = 0
-            while offset < end:
-                line = file.readline()
-                try:
-                    trials.append(_decode(line, f"{self.path} at byte {offset}"))
-                except IntegrityError as error:
-                    _log.error("%s; moved to %s", error, self._rejects.name)
-                    rejected.append(line)
-                offset += len(line)
-            for start in range(0, len(trials), _BATCH):
-                append(trials[start : start + _BATCH])
+            while lines := self._lines_from(offset, rejected):
+                trials = []
+                for line in lines:
+                    try:
+                        trials.append(_decode(line, f"{self.path} at byte {offset}"))
+                    except IntegrityError as error:
+                        _log.error("%s; moved to %s", error, self._beside("rejected").name)
+                        rejected.append(line)
+                    offset += len(line)
+                for start in range(0, len(trials), _BATCH):
+                    append(trials[start : start + _BATCH])
+                replayed += len(trials)
+        return Replay(replayed, len(rejected))
+
+    def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
+        """Return the lines from ``offset`` on; if there are none, all before it has been seen to: empty the file."""
+        with self._held(self.path) as file:
+            end = _whole(file)
+            file.seek(offset)
+            if end > offset:
+                return io.BytesIO(file.read(end - offset)).readlines()
             if rejected:
-                with self._rejects.open("ab") as rejects:
+                with self._opened(self._beside("rejected")) as rejects:
+                    rejects.seek(0, os.SEEK_END)
                     rejects.write(b"".join(rejected))
                     _sync(rejects)
+            # Should the power fail before this is on the disk, the trials are replayed again, which changes nothing.
             file.truncate(0)
-            _sync(file)
-        return Replay(len(trials), len(rejected))
+            return []
 
     @property
     def empty(self) -> bool:
@@ -107,24 +119,28 @@ class Journal:
         except FileNotFoundError:
             return True
 
-    @property
-    def _rejects(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.rejected")
+    def _beside(self, suffix: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{suffix}")
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[Any]:
+    def _held(self, path: Path) -> Iterator[Any]:
+        """Open the file and keep all other threads and processes out of it."""
+        with self._opened(path) as file:
+            # Locks belong to the open file, so they part threads as well as processes.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> Iterator[Any]:
         try:
-            with self._mutex:
-                new = not self.path.exists()
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-                with os.fdopen(descriptor, "r+b") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                    if new:
-                        _sync_folder(self.path.parent)
-                    yield file
+            new = not path.exists()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                if new:
+                    _sync_folder(path.parent)
+                yield file
         except OSError as error:
-            raise StoreError(f"journal {self.path}: {error.strerror or error}") from error
+            raise StoreError(f"journal {path}: {error.strerror or error}") from error
 
 
 class JournaledStore:

@@ -125,9 +125,12 @@ class ShadowQueue(Generic[J, R]):
     async def _run(self, job: J, answer: asyncio.Future[R] | None) -> None:
         try:
             verdict = await self._wargame(job)
-            if answer is not None and not answer.done():
-                answer.set_result(verdict)
-            await self._record(job, verdict)
+            try:
+                # First the trial, then the answer: what was answered is not lost, whoever dies in between.
+                await self._record(job, verdict)
+            finally:
+                if answer is not None and not answer.done():
+                    answer.set_result(verdict)
         except Exception as error:  # noqa: BLE001 - whatever a wargame raises, the next job runs
             self._failed += 1
             if answer is not None and not answer.done():

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class TrialStats:
-    """Plain counters since the start: trials in the store, in the journal, and lost because the disk refused too."""
+    """Plain counters since the start: trials that reached the store, had to wait for it, and were refused by it and the disk."""
 
     stored: int = 0
     journaled: int = 0
@@ -50,8 +50,9 @@ class LiveTrials:
     """Makes trials of answers, in the background unless ``blocking``; one event loop's, as ``async with``.
 
     A patch that the model was unsure of was wargamed anyway and is a trial with probability 1; one that it decided
-    alone is wargamed with the switch's rate. What the store does not take now, because it is away or its
-    ``breaker`` is open, goes to the journal on disk.
+    alone is wargamed with the switch's rate. A trial is in the journal on disk before its wargame answers anybody, and
+    from there it goes to the store, at once or when that is back: killing this process loses none. A sampled patch
+    whose wargame had not ended then is no trial, as if the queue had been full.
     """
 
     def __init__(
@@ -69,12 +70,12 @@ class LiveTrials:
         self.switch = switch
         self.stats = TrialStats()
         self.store = store
+        self.behind = not store.journal.empty
         self._validator = validator
         self._breaker = breaker
         self._blocking = blocking
         self._patches = patches
-        self._pending: list[Trial] = []
-        self._texts: list[str] = []
+        self._noted = 0
         self._ready = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._shadow: ShadowQueue[_Job, Verdict] = ShadowQueue(
@@ -95,7 +96,7 @@ class LiveTrials:
         self._writer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
-        await self._flush()
+        await self._hand_over()
 
     @property
     def shadow(self) -> ShadowStats:
@@ -108,7 +109,7 @@ class LiveTrials:
         if job is None:
             return found
         if found.decision.verdict is not None:
-            self._keep(job, found.decision.verdict)
+            await self._keep(job, found.decision.verdict)
             return found
         if not self._blocking:
             self._shadow.offer(job)
@@ -145,20 +146,18 @@ class LiveTrials:
         """See what others set the switch to, and hand the store what the journal has; quiet while it is away."""
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self._breaker.call(asyncio.to_thread, self.store.switch)
-            if not self.store.journal.empty:
-                replay = await self._breaker.call(asyncio.to_thread, self.store.replay)
-                _log.info("%d trials of the journal are in the store now", replay.replayed)
+            await self._hand_over()
 
     async def _wargame(self, job: _Job) -> Verdict:
         assert job.found.pattern is not None
         return await self._validator.wargame(job.submission, job.found.pattern)
 
     async def _record(self, job: _Job, verdict: Verdict) -> None:
-        self._keep(job, verdict)
+        await self._keep(job, verdict)
         if verdict.outcome is not job.found.decision.outcome:
             await self._validator.correct(job.found, verdict)
 
-    def _keep(self, job: _Job, verdict: Verdict) -> None:
+    async def _keep(self, job: _Job, verdict: Verdict) -> None:
         prediction, pattern = job.found.decision.prediction, job.found.pattern
         assert prediction is not None
         assert pattern is not None
@@ -179,38 +178,54 @@ class LiveTrials:
         except CrisolError as error:
             _log.warning("a wargame left no trial: %s", error)
             return
-        self._pending.append(trial)
-        self._texts.append(job.submission.text)
-        self._ready.set()
-
-    def _keep_texts(self, texts: list[str]) -> None:
-        """Keep the diffs, from which a model may be retrained; a trial without its diff is still a trial."""
         try:
-            for text in texts:
-                self._patches.add(text)
+            await asyncio.to_thread(self._note, trial, job.submission.text)
+        except StoreError as error:
+            await self._store(trial, error)
+        else:
+            self._noted += 1
+            self._ready.set()
+
+    def _note(self, trial: Trial, text: str) -> None:
+        """Write to the disk: the diff, from which a model may be retrained, and the trial, with or without it."""
+        try:
+            self._patches.add(text)
         except CrisolError as error:
             _log.warning("the text of a patch was not kept: %s", error)
+        self.store.journal.write([trial])
+
+    async def _store(self, trial: Trial, refused: StoreError) -> None:
+        """Write a trial that the disk refused to the store, or lose it."""
+        try:
+            await self._breaker.call(asyncio.to_thread, self.store.store.append, [trial])
+        except (UnavailableError, TimeoutError):
+            _log.exception("a trial is lost: %s", refused)
+            self.stats.lost += 1
+        else:
+            self.stats.stored += 1
 
     async def _write(self) -> None:
         while True:
             await self._ready.wait()
             self._ready.clear()
-            await asyncio.shield(self._flush())
+            await asyncio.shield(self._hand_over())
 
-    async def _flush(self) -> None:
-        trials, self._pending = self._pending, []
-        texts, self._texts = self._texts, []
-        if not trials:
+    async def _hand_over(self) -> None:
+        """Hand the journal to the store, unless that is away: then it is tried again at every trial and refresh."""
+        noted, self._noted = self._noted, 0
+        if self.store.journal.empty:
+            # Somebody else has handed it over, or there was nothing: no news of the store, so the breaker hears none.
+            self.behind = False
             return
-        await asyncio.to_thread(self._keep_texts, texts)
         try:
-            await self._breaker.call(asyncio.to_thread, self.store.store.append, trials)
-            self.stats.stored += len(trials)
-        except (UnavailableError, TimeoutError) as error:
-            _log.warning("%d trials go to the journal: %s", len(trials), error or type(error).__name__)
-            try:
-                await asyncio.to_thread(self.store.journal.write, trials)
-                self.stats.journaled += len(trials)
-            except StoreError:
-                _log.exception("%d trials are lost", len(trials))
-                self.stats.lost += len(trials)
+            replay = await self._breaker.call(asyncio.to_thread, self.store.replay)
+        except (CrisolError, TimeoutError) as error:
+            if noted:
+                _log.warning("%d trials wait in the journal: %s", noted, error or type(error).__name__)
+            self.stats.journaled += noted
+            self.behind = True
+            return
+        if self.behind and replay.replayed:
+            _log.info("%d trials of the journal are in the store now", replay.replayed)
+        self.stats.stored += replay.replayed
+        self.behind = False
