@@ -20,8 +20,10 @@ run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants; empty: all
 false_accepts: float = 0.05  # the largest share of wrong patches that the model may accept alone
-alpha: float = 0.02  # risk control: the largest share of errors among patches decided alone
-delta: float = 0.1  # and the chance, over vulnerabilities, that it is exceeded
+alpha: float = 0.02  # risk control: the largest share of wrong patches among those accepted alone
+beta: float = 0.1  # and of right ones among those refused alone
+delta: float = 0.1  # and the chance, over vulnerabilities, that either is exceeded
+search: bool = True  # whether each training set chooses its hyper-parameters
 accept_hours: float = 1.0  # what a false accept costs, in hours of computing
 
 # %%
@@ -39,9 +41,17 @@ run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
 comparison = compare.compare(
-    frame, seed, names=variants, false_accepts=false_accepts, alpha=alpha, delta=delta
+    frame,
+    seed,
+    names=variants,
+    false_accepts=false_accepts,
+    alpha=alpha,
+    beta=beta,
+    delta=delta,
+    search=search,
 )
 run.metrics(comparison.metrics)
+run.table("hyperparameters", comparison.choices)
 
 # %% [markdown]
 # ## The variants, best first
@@ -96,13 +106,22 @@ run.picture(
 #
 # ## How many wargames may be skipped?
 #
-# Risk control (Learn-then-Test over vulnerabilities) lets a variant decide alone only where errors are shown to be at most
-# `alpha`, with confidence 1 - `delta`, on vulnerabilities to come. Where the data cannot show it, it abstains and says why:
-# at 2 % and 90 %, no fewer than 114 vulnerabilities can, even without a single error.
+# Risk control (Learn-then-Test over vulnerabilities) lets a variant decide alone only where, with confidence 1 - `delta`, at
+# most `alpha` of what it accepts is wrong and at most `beta` of what it refuses is right, on vulnerabilities to come. Where the
+# data cannot show it, it abstains and says why.
 
 # %%
 run.table("risk", comparison.risk)
 comparison.risk
+
+# %% [markdown]
+# The best of the trees at other levels, for either class: what may be skipped with the guarantee, how many vulnerabilities
+# without an error it takes at least, and what the same patches look like without a guarantee.
+
+# %%
+guarantees = comparison.guarantees(seed, delta)
+run.table("guarantees", guarantees)
+guarantees
 
 # %%
 frontiers = comparison.frontiers(float(frame["seconds"].mean()), accept_hours * 3600)

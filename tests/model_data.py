@@ -40,7 +40,7 @@ def patches(groups: int, each: int, seed: int = 0) -> list[LabelledPatch]:
 
 
 def small(variant: Variant) -> Variant:
-    """Return the variant with few trees, for rules that do not depend on how good it is."""
+    """Return the variant with few trees and no grid, for rules that do not depend on how good it is."""
     few = {"n_estimators": 15, "max_iter": 15}
     return variant.model_copy(
         update={
@@ -48,6 +48,7 @@ def small(variant: Variant) -> Variant:
                 name: few.get(name, value) if variant.model != "linear" else value
                 for name, value in variant.parameters.items()
             },
+            "grid": (),
             "members": tuple(small(member) for member in variant.members),
         }
     )

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from crisol import cli
+from crisol.model.risk import least
 from crisol.wargame.corpus import COLUMNS, save_table
 from model_data import patches
 
@@ -47,7 +48,11 @@ def test_the_same_seed_prints_the_same_digits(
     first = capsys.readouterr().out
     assert call(monkeypatch, *arguments, "--group", "bug_id") == 0
     assert capsys.readouterr().out == first
-    assert json.loads(first)["data"]["groups"] == 12
+    found = json.loads(first)
+    assert found["data"]["groups"] == 12
+    assert {choice["fold"] for choice in found["hyperparameters"]} == set(range(10))
+    assert call(monkeypatch, *arguments, "--no-search") == 0
+    assert json.loads(capsys.readouterr().out)["hyperparameters"] == []
 
 
 def test_a_bad_line_ends_the_command_with_its_number(
@@ -99,4 +104,4 @@ def test_a_promoted_model_answers_and_a_worse_one_waits(
     answer = json.loads(capsys.readouterr().out)
     assert answer["model"].startswith("good-")
     assert 0 < answer["probability"] < 1
-    assert "no fewer than 114" in answer["thresholds"]
+    assert f"no fewer than {least(0.02, 0.1)}" in answer["thresholds"]

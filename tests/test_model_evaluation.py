@@ -12,7 +12,8 @@ from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
 from crisol.model.dataset import without_overlap
-from crisol.model.evaluation import evaluate, grouped_folds, transfer
+from crisol.model.evaluation import evaluate, transfer
+from crisol.model.folds import grouped_folds
 from crisol.model.leakage import leakage
 from crisol.model.variants import Variant, load_variants
 from model_data import patches, small

@@ -21,11 +21,12 @@ from model_data import patches, small
 
 VARIANTS = load_variants(Path(__file__).parents[1] / "experiments" / "variants.yaml")
 _DATA = patches(10, 8)
+_LINEAR = small(VARIANTS["text_linear"])
 
 
 @pytest.fixture(scope="module")
 def fitted() -> FittedModel:
-    return train(VARIANTS["text_linear"], _DATA, 0)
+    return train(_LINEAR, _DATA, 0)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -51,7 +52,7 @@ def test_one_patch_is_predicted_as_in_a_batch(fitted: FittedModel) -> None:
 
 
 def test_the_version_names_data_variant_and_seed(fitted: FittedModel) -> None:
-    variant = VARIANTS["text_linear"]
+    variant = _LINEAR
     assert train(variant, _DATA[::-1], 0).model_version == fitted.model_version
     flipped = [dataclasses.replace(_DATA[0], label=1 - _DATA[0].label), *_DATA[1:]]
     other = variant.model_copy(update={"parameters": {"C": 0.06}})
@@ -64,7 +65,7 @@ def test_the_version_names_data_variant_and_seed(fitted: FittedModel) -> None:
 
 def test_training_needs_both_classes() -> None:
     with pytest.raises(DatasetError, match="both classes"):
-        train(VARIANTS["text_linear"], [patch for patch in _DATA if patch.label], 0)
+        train(_LINEAR, [patch for patch in _DATA if patch.label], 0)
 
 
 def _zip(**files: bytes) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -13,6 +15,9 @@ from rich.table import Table
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from crisol.model.search import Choice
 
 __all__ = ["evaluate", "predict", "promote", "retrain"]
 
@@ -36,6 +41,7 @@ def evaluate(
     variant: Annotated[list[str] | None, typer.Option(help="A variant's name; may be given more than once; default all.")] = None,
     folds: Annotated[int, typer.Option(min=2, max=50, help="Folds at most.")] = 10,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
+    search: Annotated[bool, typer.Option(help="Let each training set choose its hyper-parameters.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches, across folds that split no group, or from one set to another."""
@@ -43,17 +49,23 @@ def evaluate(
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
     from crisol.lab import evaluate as lab
 
-    question = lab.Question(data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed)
+    question = lab.Question(
+        data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed, search
+    )
     known = lab.facts(question)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    choices: list[Choice] = []
     with err.status("evaluating") as status:
         for one in lab.evaluate(load_settings(), question, known):
             rows.append({"variant": one.name, **one.summary()})
+            choices += one.choices
             status.update(f"evaluated {one.name}")
     if as_json:
-        print(json.dumps({"data": known, "variants": rows}))  # noqa: T201 - machines read this
+        searched = [asdict(choice) for choice in choices]
+        print(json.dumps({"data": known, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
         return
     _show(known, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
+    _show_choices(choices)
 
 
 def predict(
@@ -127,6 +139,9 @@ def retrain(
     ] = None,
     held_out: Annotated[float, typer.Option(help="Share of the trials' vulnerabilities to test on.")] = 0.3,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses what is held out.")] = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it champion where it is shown to do no worse.")
+    ] = False,
 ) -> None:
     """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
     from crisol.lab import retraining, tracking
@@ -134,7 +149,7 @@ def retrain(
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
-    design = retraining.Design(variant, seed, held_out)
+    design = retraining.Design(variant, seed, held_out, promote)
     gathered = retraining.gather(settings, frame, experiment)
     with tracking.start(settings, "retrain") as run:
         result = retraining.retrain(settings, run, frame, gathered, design)
@@ -148,7 +163,8 @@ def retrain(
         f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without a verdict, "
         f"{gathered.without_text} patches whose text was not kept\n"
         f"challenger against champion: {result.reason}\n"
-        f"version {result.version} is challenger, the champion stays; {result.thresholds}",
+        f"version {result.version} is {'champion now' if result.promoted else 'challenger, the champion stays'}; "
+        f"{result.thresholds}",
         markup=False,
         soft_wrap=True,
     )
@@ -178,6 +194,14 @@ def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
         )
     lines.append("inside: AUC over pairs of one group; leaky: AUC of a random split, shown as a warning")
     out.print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _show_choices(choices: list[Choice]) -> None:
+    """Say what the training sets of each variant chose, the most frequent first."""
+    for name in dict.fromkeys(choice.variant for choice in choices):
+        counted = Counter(choice.parameters or "as given" for choice in choices if choice.variant == name)
+        shown = "; ".join(f"{count} times {what}" for what, count in counted.most_common())
+        out.print(f"hyper-parameters of {name}: {shown}", markup=False, soft_wrap=True)
 
 
 def _with_interval(known: dict[str, Any], guess: str) -> str:

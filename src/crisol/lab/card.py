@@ -38,8 +38,8 @@ saying valid, from the diff and the CWE alone.
 
 ## When it may decide alone
 
-{decides} Asked for at most {threshold.alpha:.1%} errors with confidence {1 - threshold.delta:.0%} over
-vulnerabilities: {threshold.reason}.
+{decides} Asked for at most {threshold.alpha:.1%} wrong patches among those accepted and {threshold.beta:.1%} right ones among
+those refused, each with confidence {1 - threshold.delta:.0%} over vulnerabilities: {threshold.reason}.
 
 ## Limits
 

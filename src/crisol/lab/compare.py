@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from crisol.config import Settings, load_settings
 from crisol.errors import ExperimentError
 from crisol.lab.decisions import act
-from crisol.lab.frontier import frontier, risk_coverage
+from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
 from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import Threshold, choose_threshold
+from crisol.model.search import Memo
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
@@ -71,11 +72,17 @@ class Comparison:
                 "reject_at": found.reject,
                 "skipped": found.skipped_share.value,
                 "false_accepts": found.false_accept_rate.value if found.accept is not None else None,
+                "false_rejects": found.false_reject_rate.value if found.reject is not None else None,
                 "why": found.reason,
             }
             for name, found in self.thresholds.items()
         ]
         return pd.DataFrame(rows)
+
+    @property
+    def choices(self) -> pd.DataFrame:
+        """One row a search: variant, fold, what its training set changed, and the AUC on its inner folds."""
+        return as_table(choice for one in self.evaluations for choice in one.choices)
 
     @property
     def best_scores(self) -> NDArray[np.float64]:
@@ -88,6 +95,11 @@ class Comparison:
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
             for name, score in self.scores.items()
         }
+
+    def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
+        """Return :func:`crisol.lab.frontier.guarantees` of the best variant that has a compiled form."""
+        score = self.scores[self.best_served]
+        return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -127,12 +139,13 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 
 
 def evaluate_each(
-    patches: Sequence[LabelledPatch], chosen: dict[str, Variant], seed: int
+    patches: Sequence[LabelledPatch], chosen: dict[str, Variant], seed: int, *, search: bool = True
 ) -> Iterator[tuple[Evaluation, float]]:
     """Evaluate one variant after the other, yielding each with the seconds that it took."""
+    memo: Memo = {}
     for variant in chosen.values():
         start = perf_counter()
-        evaluated = evaluation.evaluate(variant, patches, seed=seed)
+        evaluated = evaluation.evaluate(variant, patches, seed=seed, search=search, memo=memo)
         yield evaluated, perf_counter() - start
 
 
@@ -143,13 +156,15 @@ def compare(
     names: Sequence[str] = (),
     false_accepts: float = 0.05,
     alpha: float = 0.02,
+    beta: float = 0.1,
     delta: float = 0.1,
+    search: bool = True,
 ) -> Comparison:
     """Evaluate variants on a corpus table; patches without a verdict are left out.
 
     ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
-    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha`` and ``delta`` are those of
-    :func:`crisol.model.risk.choose_threshold`.
+    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha``, ``beta`` and ``delta`` are those of
+    :func:`crisol.model.risk.choose_threshold`; ``search`` is that of :func:`crisol.model.evaluation.evaluate`.
     """
     patches = dataset.from_table(frame)
     truth = np.array([patch.label for patch in patches])
@@ -158,11 +173,11 @@ def compare(
     choose = partial(choose_cut, bound=false_accepts)
     evaluations, rows, thresholds = [], [], {}
     chosen = chosen_variants(load_settings(), names)
-    for evaluated, _ in evaluate_each(patches, chosen, seed):
+    for evaluated, _ in evaluate_each(patches, chosen, seed, search=search):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
         thresholds[evaluated.name] = choose_threshold(
-            evaluated.probability, truth, groups, alpha=alpha, delta=delta, seed=seed
+            evaluated.probability, truth, groups, alpha=alpha, beta=beta, delta=delta, seed=seed
         )
         saved = float(decided.mean())
         low, high = evaluated.auc_interval

@@ -12,10 +12,11 @@ import pandas as pd
 from crisol.config import Settings
 from crisol.errors import DatasetError
 from crisol.lab import tracking
-from crisol.lab.compare import chosen_variants
+from crisol.lab.compare import as_table, chosen_variants
 from crisol.model import dataset, evaluation
 from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.leakage import Leakage, leakage
+from crisol.model.search import Memo
 
 __all__ = ["Question", "evaluate", "facts"]
 
@@ -31,6 +32,8 @@ class Question:
     variants: tuple[str, ...] = ()
     folds: int = 10
     seed: int = 0
+    search: bool = True
+    """Whether each training set chooses its hyper-parameters among the points of the variant's grid."""
 
 
 def facts(question: Question) -> dict[str, Any]:
@@ -69,17 +72,27 @@ def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> I
             {f"data.{name}": float(value) for name, value in known.items() if not isinstance(value, str)}
         )
         done: list[Evaluation] = []
+        memo: Memo = {}
         for variant in chosen.values():
             if teachers is None:
                 one = evaluation.evaluate(
-                    variant, patches, seed=question.seed, folds=question.folds, outer=question.outer
+                    variant,
+                    patches,
+                    seed=question.seed,
+                    folds=question.folds,
+                    outer=question.outer,
+                    search=question.search,
+                    memo=memo,
                 )
             else:
-                one = evaluation.transfer(variant, teachers, patches, seed=question.seed)
+                one = evaluation.transfer(
+                    variant, teachers, patches, seed=question.seed, search=question.search
+                )
             run.metrics({f"{one.name}.{name}": value for name, value in one.summary().items()})
             done.append(one)
             yield one
         run.table("evaluation", _table(done))
+        run.table("hyperparameters", as_table(choice for one in done for choice in one.choices))
 
 
 def _table(done: Sequence[Evaluation]) -> pd.DataFrame:

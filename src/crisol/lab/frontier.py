@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.model.risk import at_hand, choose_threshold, least, operating_point
 from crisol.records import LabelledPatch
 
-__all__ = ["frontier", "mistakes", "risk_coverage"]
+__all__ = ["frontier", "guarantees", "mistakes", "risk_coverage"]
+
+_LEVELS = (0.02, 0.05, 0.1, 0.2)
 
 _STEPS = np.round(np.linspace(0.5, 1.0, 51), 2)
 
@@ -39,6 +42,45 @@ def frontier(
                 "false_accepts_of_skipped": _share(wrong, skipped),
                 "false_rejects": _share(rejected & (truth == 1), rejected),
                 "seconds": float((~skipped).mean() * wargame_seconds + wrong.mean() * accept_seconds),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def guarantees(
+    truth: NDArray[np.int_],
+    probability: NDArray[np.float64],
+    groups: NDArray[np.str_],
+    *,
+    delta: float = 0.1,
+    seed: int,
+) -> pd.DataFrame:
+    """Return one row a level of errors, for either class: what may be skipped with a guarantee, and what without.
+
+    Columns: level, needed (vulnerabilities without an error that could show it), accept_at, accepted, reject_at,
+    rejected, skipped (shares of all patches; nan where no threshold is supported), and skipped_without,
+    false_accepts_without: the loosest thresholds that look good enough on these patches, and their mean share
+    of wrong patches among the accepted ones of a vulnerability.
+    """
+    rows = []
+    for level in _LEVELS:
+        found = choose_threshold(probability, truth, groups, alpha=level, beta=level, delta=delta, seed=seed)
+        accepted = np.zeros(len(truth), dtype=bool) if found.accept is None else probability >= found.accept
+        rejected = np.zeros(len(truth), dtype=bool) if found.reject is None else probability <= found.reject
+        without, wrong, _ = operating_point(
+            probability, truth, groups, *at_hand(probability, truth, groups, level)
+        )
+        rows.append(
+            {
+                "level": level,
+                "needed": least(level, delta),
+                "accept_at": found.accept,
+                "accepted": float(accepted.mean()),
+                "reject_at": found.reject,
+                "rejected": float(rejected.mean()),
+                "skipped": found.skipped_share.value,
+                "skipped_without": without.value,
+                "false_accepts_without": wrong.value,
             }
         )
     return pd.DataFrame(rows)

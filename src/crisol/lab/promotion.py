@@ -108,24 +108,29 @@ def not_worse(
     groups: NDArray[np.str_],
     *,
     seed: int,
+    weight: _Floats | None = None,
 ) -> tuple[bool, str]:
     """Return whether a challenger may take the title, and the figures; each side is (squared errors, costs).
 
     Its Brier score must be shown, with confidence 95 %, to be at most 0.005 above the champion's; its cost at the
     chosen risk, which a few rare accepts decide, must not be shown to be higher. A paired bootstrap in which whole
-    vulnerabilities are drawn.
+    vulnerabilities are drawn; a patch counts ``weight`` times, or once.
     """
     _, group = np.unique(groups, return_inverse=True)
-    size = np.bincount(group).astype(np.float64)
+    weight = np.ones(len(group)) if weight is None else weight
+    size = np.bincount(group, weights=weight)
     drawn = np.random.default_rng(seed).integers(len(size), size=(_REPEATS, len(size)))
     brier, cost = (
-        np.bincount(group, weights=one - other)[drawn].sum(axis=1) / size[drawn].sum(axis=1)
+        np.bincount(group, weights=weight * (one - other))[drawn].sum(axis=1) / size[drawn].sum(axis=1)
         for one, other in zip(challenger, champion, strict=True)
     )
+    middle = [
+        np.average(one - other, weights=weight) for one, other in zip(challenger, champion, strict=True)
+    ]
     worst, least = float(np.quantile(brier, 0.95)), float(np.quantile(cost, 0.05))
     reason = (
-        f"Brier score {float((challenger[0] - champion[0]).mean()):+.4f}, at most {worst:+.4f} with confidence 95 % "
-        f"({_MARGIN:+.4f} is allowed); cost {float((challenger[1] - champion[1]).mean()):+.3f} wargames a patch, at "
+        f"Brier score {middle[0]:+.4f}, at most {worst:+.4f} with confidence 95 % "
+        f"({_MARGIN:+.4f} is allowed); cost {middle[1]:+.3f} wargames a patch, at "
         f"least {least:+.3f} (above 0 it is shown to be higher); {len(size)} vulnerabilities"
     )
     return worst <= _MARGIN and least <= 0.0, reason

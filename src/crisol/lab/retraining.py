@@ -15,7 +15,7 @@ from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
 from crisol.lab.promotion import costs, not_worse, register
-from crisol.lab.tracking import TrackedRun, holder_tags
+from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import dataset, evaluation, scores, training
 from crisol.model.risk import choose_threshold
 from crisol.records import LabelledPatch, Outcome, Trial
@@ -38,6 +38,8 @@ class Gathered:
     """Trials without a verdict."""
     without_text: int
     """Patches of which only the identity is known."""
+    weights: tuple[float, ...] = ()
+    """What each patch counts: one over the probability with which its trial was sampled; empty where each counts once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Design:
     variant: str
     seed: int
     held_out: float = 0.3
+    promote: bool = False
+    """Whether a challenger that is shown to do no worse becomes champion."""
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
@@ -64,6 +68,8 @@ class Retraining:
     """Where the challenger may decide alone, or why it never may."""
     version: str
     """Of the registered challenger, which learnt from everything."""
+    promoted: bool
+    """Whether it is champion now."""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -90,6 +96,7 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
     known = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
     projects = {name: str(row["project"]) for (name, _), row in known.items()}
     found: dict[tuple[str, str], LabelledPatch] = {}
+    weights: dict[tuple[str, str], float] = {}
     missing: set[tuple[str, str]] = set()
     inconclusive = 0
     for trial in trials:
@@ -101,6 +108,7 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
         if text is None:
             missing.add(key)
             continue
+        weights[key] = 1 / trial.sampling_probability
         found[key] = LabelledPatch(
             id=trial.patch,
             group=trial.vulnerability,
@@ -111,7 +119,10 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
             tool="trial",
             reason=str(trial.reason or ""),
         )
-    return Gathered(tuple(found[key] for key in sorted(found)), inconclusive, len(missing))
+    order = sorted(found)
+    return Gathered(
+        tuple(found[key] for key in order), inconclusive, len(missing), tuple(weights[key] for key in order)
+    )
 
 
 def retrain(
@@ -121,15 +132,19 @@ def retrain(
 
     A share of the vulnerabilities that have trials is set aside, from both sources. What remains teaches the variant
     from corpus and trials, and the champion's variant (the same where there is none) from the corpus alone; both
-    predict the trials that were set aside. What is registered has learnt everything and carries thresholds that
-    were chosen across folds; the champion stays, whatever comes out. Raises :class:`~crisol.errors.DatasetError`
+    predict the trials that were set aside. Those count by the inverse of the probability with which they were sampled, so
+    that the figures are of the patches that arrive and not of those of which the champion was unsure. What is
+    registered has learnt everything and carries thresholds that were chosen across folds. The champion stays, unless the
+    design asks for a promotion and the challenger is shown to do no worse. Raises :class:`~crisol.errors.DatasetError`
     where the trials are of too few vulnerabilities.
     """
     aside = _set_aside(gathered, design)
     known = dataset.from_table(frame)
     taught = {(patch.group, patch.id) for patch in gathered.patches}
     everything = [*(one for one in known if (one.group, one.id) not in taught), *gathered.patches]
+    inside = np.array([patch.group in aside for patch in gathered.patches])
     test = [patch for patch in gathered.patches if patch.group in aside]
+    weight = np.array(gathered.weights or [1.0] * len(inside))[inside]
     variants = chosen_variants(settings, ())
     chosen = chosen_variants(settings, [design.variant])[design.variant]
     held = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
@@ -141,13 +156,18 @@ def retrain(
         said = training.train(variant, learnt, design.seed).probabilities(test)
         error, cost = (said - truth) ** 2, costs(truth, said, groups)
         sides.append((error, cost))
-        low, high = scores.auc_interval(truth, said, groups, repeats=_REPEATS, seed=design.seed)
-        figures = {"auc": scores.auc(truth, said), "auc_low": low, "auc_high": high}
-        figures |= {"brier": float(error.mean()), "cost": float(cost.mean())}
+        low, high = scores.auc_interval(
+            truth, said, groups, repeats=_REPEATS, seed=design.seed, weight=weight
+        )
+        figures = {"auc": scores.auc(truth, said, weight), "auc_low": low, "auc_high": high}
+        figures |= {
+            "brier": float(np.average(error, weights=weight)),
+            "cost": float(np.average(cost, weights=weight)),
+        }
         rows.append(
             {"model": side, "variant": variant.name, "learnt": len(learnt), "tested": len(test)} | figures
         )
-    better, reason = not_worse(sides[0], sides[1], groups, seed=design.seed)
+    better, reason = not_worse(sides[0], sides[1], groups, seed=design.seed, weight=weight)
     evaluated = evaluation.evaluate(chosen, everything, seed=design.seed)
     threshold = choose_threshold(
         evaluated.probability,
@@ -156,7 +176,9 @@ def retrain(
         seed=design.seed,
     )
     version = register(settings, tracked, everything, (evaluated, threshold), design.seed)
-    return Retraining(pd.DataFrame(rows), better, reason, threshold.reason, version)
+    if promoted := better and design.promote:
+        move_alias(settings, version)
+    return Retraining(pd.DataFrame(rows), better, reason, threshold.reason, version, promoted)
 
 
 def _set_aside(gathered: Gathered, design: Design) -> set[str]:

@@ -10,8 +10,8 @@ from scipy.sparse import diags_array
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.model import scores
-from crisol.model.evaluation import grouped_folds, labels, out_of_fold
 from crisol.model.features import FEATURES
+from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 

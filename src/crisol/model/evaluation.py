@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
+from crisol.model.folds import across, grouped_folds, labels, out_of_fold, random_folds
 from crisol.model.scores import Confusion
+from crisol.model.search import Choice, Memo, Taught, tuned
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Evaluation", "Outer", "evaluate", "grouped_folds", "labels", "out_of_fold", "report", "transfer"]
+__all__ = ["Evaluation", "Outer", "evaluate", "report", "transfer"]
 
 _RANDOM_FOLDS = 5
 
@@ -57,6 +56,8 @@ class Evaluation:
     random_split_auc: float
     same_group_mean_auc: float
     confusion: Confusion
+    choices: tuple[Choice, ...] = ()
+    """The hyper-parameters that each fold's training set chose; none where no search was made."""
 
     def summary(self) -> dict[str, float]:
         """Return every measure by name, without those that are nan, as a tracking server takes them."""
@@ -91,10 +92,15 @@ def evaluate(
     folds: int = 10,
     bootstrap: int = 500,
     outer: Outer = "group",
+    search: bool = True,
+    memo: Memo | None = None,
 ) -> Evaluation:
     """Evaluate a variant in folds that never split a vulnerability, or a project or CWE where ``outer`` says so.
 
-    The scores of a fold are calibrated by the scores of the other folds. The same seed gives the same digits.
+    Each fold's model has the hyper-parameters that its training set chose (:mod:`crisol.model.search`), those of the
+    variant's entry without ``search`` and in the random split. The scores of a fold are calibrated by the scores of
+    the other folds. The same seed gives the same digits. A ``memo`` that is handed to every variant of the same
+    patches, folds and seed spares a mean the searches of its members.
     Raises :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
     """
     label = labels(patches)
@@ -104,10 +110,20 @@ def evaluate(
     with threadpool_limits(1):
         rows = pipeline[0].transform(patches)
         fold = grouped_folds(label, unit, folds, seed)
-        probability = cross_fitted(out_of_fold(pipeline[1], rows, label, fold), label, fold)
-        random = out_of_fold(pipeline[1], rows, label, _random_folds(label, seed))
+        choices: list[Choice] = []
+
+        def choose(number: int, train: NDArray[np.bool_]) -> Any:
+            if not search:
+                return pipeline[1]
+            taught = Taught(rows[train], label[train], unit[train])
+            best, found = tuned(variant, taught, pipeline[0], seed=seed, fold=number, memo=memo)
+            choices.extend(found)
+            return best.classifier(pipeline[0], seed)
+
+        probability = cross_fitted(across(choose, rows, label, fold), label, fold)
+        random = out_of_fold(pipeline[1], rows, label, random_folds(label, _RANDOM_FOLDS, seed))
     result = report(variant.name, label, probability, group, unit=unit, bootstrap=bootstrap, seed=seed)
-    return dataclasses.replace(result, random_split_auc=scores.auc(label, random))
+    return dataclasses.replace(result, random_split_auc=scores.auc(label, random), choices=tuple(choices))
 
 
 def transfer(
@@ -117,20 +133,26 @@ def transfer(
     *,
     seed: int,
     bootstrap: int = 500,
+    search: bool = True,
 ) -> Evaluation:
     """Fit and calibrate a variant on one set and measure it on another; see :func:`evaluate` for the measures.
 
-    The caller leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
+    The hyper-parameters are chosen on ``train`` alone. The caller leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
     """
     label, truth = labels(train), labels(test)
-    pipeline = variant.estimator(seed)
+    matrix = variant.estimator(seed)[0]
+    choices: tuple[Choice, ...] = ()
     with threadpool_limits(1):
-        rows = pipeline[0].transform(train)
-        fold = grouped_folds(label, np.array([patch.group for patch in train]), _RANDOM_FOLDS, seed)
-        calibration = Sigmoid.fit(out_of_fold(pipeline[1], rows, label, fold), label)
-        score = pipeline[1].fit(rows, label).predict_proba(pipeline[0].transform(test))[:, 1]
+        taught = Taught(matrix.transform(train), label, np.array([patch.group for patch in train]))
+        if search:
+            variant, choices = tuned(variant, taught, matrix, seed=seed)
+        model = variant.classifier(matrix, seed)
+        fold = grouped_folds(label, taught.unit, _RANDOM_FOLDS, seed)
+        calibration = Sigmoid.fit(out_of_fold(model, taught.rows, label, fold), label)
+        score = model.fit(taught.rows, label).predict_proba(matrix.transform(test))[:, 1]
     group = np.array([patch.group for patch in test])
-    return report(variant.name, truth, calibration(score), group, bootstrap=bootstrap, seed=seed)
+    result = report(variant.name, truth, calibration(score), group, bootstrap=bootstrap, seed=seed)
+    return dataclasses.replace(result, choices=choices)
 
 
 def report(
@@ -165,51 +187,3 @@ def report(
         same_group_mean_auc=scores.auc(label, scores.same_group_mean(label, group)),
         confusion=cells,
     )
-
-
-def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
-    """Return the labels; raises :class:`~crisol.errors.DatasetError` unless both classes occur."""
-    label = np.array([patch.label for patch in patches], dtype=np.int_)
-    right = int(label.sum())
-    if not 0 < right < len(label):
-        raise DatasetError(f"{right} of {len(label)} patches are correct: a model needs both classes")
-    return label
-
-
-def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold of each patch; no unit is split, and the classes are spread as evenly as that allows."""
-    units = len(np.unique(unit))
-    if units < 2:
-        raise DatasetError("all patches belong to one group: nothing would be left to test on")
-    count = min(folds, units, int(label.sum()), int((1 - label).sum()))
-    if count < 2:
-        raise DatasetError("folds need at least two patches of each class; add labelled patches")
-    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    return _numbers(splitter.split(label, label, unit), len(label))
-
-
-def _random_folds(label: NDArray[np.int_], seed: int) -> NDArray[np.int_]:
-    count = min(_RANDOM_FOLDS, int(label.sum()), int((1 - label).sum()))
-    return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
-
-
-def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int) -> NDArray[np.int_]:
-    fold = np.zeros(n, dtype=np.int_)
-    for number, (_, test) in enumerate(split):
-        fold[test] = number
-    return fold
-
-
-def out_of_fold(
-    model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
-) -> NDArray[np.float64]:
-    """Return the uncalibrated probability of each row, by a clone that was fitted on the other folds."""
-    score = np.empty(len(label))
-    for number in np.unique(fold):
-        inside = fold == number
-        train = label[~inside]
-        if train.min() == train.max():
-            score[inside] = float(train[0])
-            continue
-        score[inside] = clone(model).fit(rows[~inside], train).predict_proba(rows[inside])[:, 1]
-    return score

@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from crisol.model import scores
-from crisol.model.evaluation import Outer, grouped_folds, labels, out_of_fold
+from crisol.model.evaluation import Outer
 from crisol.model.features import index
+from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.matrix import PatchMatrix
 from crisol.records import LabelledPatch
 

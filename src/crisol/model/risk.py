@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GRID", "Rate", "Threshold", "choose_threshold", "operating_point", "p_value"]
+__all__ = ["GRID", "Rate", "Threshold", "at_hand", "choose_threshold", "least", "operating_point", "p_value"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -20,8 +22,8 @@ _Ints = NDArray[np.int_]
 GRID: tuple[float, ...] = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55)
 """Thresholds on the probability of the class that is believed, strictest first."""
 
-_LEARN = 1 / 3
-_BETS = np.linspace(0.05, 0.95, 19)
+_BETS = np.append(np.linspace(0.05, 0.95, 10), (0.97, 0.99))
+_FEARED = 0.1
 _Z = 1.959963984540054
 
 
@@ -39,22 +41,23 @@ class Threshold:
     """Accept a patch at ``accept`` or above, reject it at ``reject`` or below, wargame the rest.
 
     None means that no threshold is supported by the data: every patch on that side is wargamed, and ``reason`` says
-    why. With confidence 1 - ``delta`` each, the share of wrong patches among those accepted, and of valid ones among
-    those rejected, is at most ``alpha`` when vulnerabilities are drawn alike and then their patches. As what is
-    accepted is part of what is skipped, false accepts are then at most ``alpha`` of what is skipped, too. The rates
-    are of the patches at hand.
+    why. Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a chance of
+    at most ``alpha``; one that is rejected is right with a chance of at most ``beta``. Each holds with confidence
+    1 - ``delta`` over the vulnerabilities that chose. As what is accepted is part of what is skipped, false accepts are
+    then at most ``alpha`` of what is skipped, too. The rates are of the patches at hand.
     """
 
     accept: float | None
     reject: float | None
     reason: str
     alpha: float
+    beta: float
     delta: float
     skipped_share: Rate
     false_accept_rate: Rate
-    """Share of wrong patches among those accepted without a wargame."""
+    """Share of wrong patches among those accepted without a wargame, the mean over vulnerabilities."""
     false_reject_rate: Rate
-    """Share of valid patches among those rejected without a wargame."""
+    """Share of valid patches among those rejected without a wargame, the mean over vulnerabilities."""
 
 
 def choose_threshold(
@@ -63,34 +66,51 @@ def choose_threshold(
     groups: NDArray[np.str_],
     *,
     alpha: float = 0.02,
+    beta: float = 0.1,
     delta: float = 0.1,
     seed: int,
 ) -> Threshold:
-    """Choose thresholds on out-of-fold probabilities, or abstain where the data are too few or too hard.
+    """Choose thresholds on cross-fitted probabilities, or abstain where the data are too few or too hard.
 
-    A third of the vulnerabilities, drawn by ``seed``, say where to start and how to bet; the others test, from there
-    to ever looser thresholds until the first that fails. Raises ValueError for ``alpha`` or ``delta`` outside (0, 1).
+    Every vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the
+    procedure, training on all vulnerabilities but those that are asked about. From the strictest threshold of
+    :data:`GRID` that trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones are tested until the
+    first that fails. ``seed`` draws the order in which vulnerabilities are met. Raises ValueError for a level outside
+    (0, 1).
     """
-    if not (0 < alpha < 1 and 0 < delta < 1):
-        raise ValueError("alpha and delta lie between 0 and 1")
+    if not all(0 < level < 1 for level in (alpha, beta, delta)):
+        raise ValueError("alpha, beta and delta lie between 0 and 1")
     names, group = np.unique(groups, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
-    cut = int(len(names) * _LEARN)
-    learn, test = order[:cut], order[cut:]
-    accept, why = _certify(probability, 1 - label, group, (learn, test), (alpha, delta))
-    distrust, why_not = _certify(1 - probability, label, group, (learn, test), (alpha, delta))
+    accept, why = _certify(probability, 1 - label, (group, order), (alpha, delta))
+    distrust, why_not = _certify(1 - probability, label, (group, order), (beta, delta))
     reject = None if distrust is None else 1 - distrust
     skipped, false_accepts, false_rejects = operating_point(probability, label, groups, accept, reject)
     return Threshold(
         accept,
         reject,
-        f"accept and reject: {why}" if why == why_not else f"accept: {why}; reject: {why_not}",
+        f"accept: {why}; reject: {why_not}",
         alpha,
+        beta,
         delta,
         skipped,
         false_accepts,
         false_rejects,
     )
+
+
+def at_hand(
+    probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float
+) -> tuple[float | None, float | None]:
+    """Return the loosest thresholds at which the patches at hand show at most ``level`` of errors; no guarantee at all."""
+    _, group = np.unique(groups, return_inverse=True)
+    found = []
+    for belief, wrong in ((probability, 1 - label), (1 - probability, label)):
+        losses = {bound: _losses(belief >= bound, wrong, group) for bound in GRID}
+        fitting = [bound for bound, loss in losses.items() if len(loss) and loss.mean() <= level]
+        found.append(min(fitting, default=None))
+    accept, distrust = found
+    return accept, None if distrust is None else 1 - distrust
 
 
 def operating_point(
@@ -101,71 +121,81 @@ def operating_point(
     reject: float | None,
 ) -> tuple[Rate, Rate, Rate]:
     """Return the skipped share, the false-accept rate and the false-reject rate at given thresholds."""
+    _, group = np.unique(groups, return_inverse=True)
     nothing = np.zeros(len(label), dtype=bool)
     accepted = nothing if accept is None else probability >= accept
     rejected = nothing if reject is None else probability <= reject
-    return (
-        _rate(accepted | rejected, np.ones(len(label), dtype=bool), groups),
-        _rate(label == 0, accepted, groups),
-        _rate(label == 1, rejected, groups),
+    skipped = float((accepted | rejected).mean()) if len(label) else 0.0
+    false_accepts, false_rejects = (
+        _rate(float(losses.mean()) if len(losses) else 0.0, len(losses))
+        for losses in (_losses(accepted, 1 - label, group), _losses(rejected, label, group))
     )
+    return _rate(skipped, len(np.unique(group))), false_accepts, false_rejects
 
 
-def p_value(loss: _Floats, alpha: float, bet: float) -> float:
-    """Return a p-value for "the mean loss exceeds ``alpha``", for independent losses in [0, 1] in any given order.
+@cache
+def least(level: float, delta: float) -> int:
+    """Return how many vulnerabilities can show an error rate of ``level`` where none of them has an error."""
+    return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)
 
-    One over the largest capital of a gambler who stakes the share ``bet`` in [0, 1) against every loss; by Ville's
-    inequality that is valid at any time.
+
+def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
+    """Return a p-value for "the mean loss exceeds ``level``", for independent losses in [0, 1] in any given order.
+
+    One over the largest capital of a gambler who stakes against every loss; by Ville's inequality that is valid at any
+    time. The stake is the one that would have done best so far, had just enough vulnerabilities without an error come before,
+    and a tenth of one that is all errors: few and small losses are met with nearly all of the capital.
     """
-    capital = np.cumsum(np.log1p(bet / (1 - alpha) * (alpha - loss)))
+    stake = (_BETS / (1 - level))[:, None]
+    growth = np.log1p(stake * (level - loss)[None, :])
+    before = math.log(1 / delta) / level * np.log1p(stake * level) + _FEARED * np.log1p(-_BETS)[:, None]
+    past = np.cumsum(np.hstack([before, growth]), axis=1)[:, :-1]
+    capital = np.cumsum(growth[past.argmax(axis=0), np.arange(len(loss))])
     return float(min(1.0, math.exp(-max(0.0, capital.max(initial=0.0)))))
 
 
 def _certify(
-    belief: _Floats, wrong: _Ints, group: _Ints, split: tuple[_Ints, _Ints], level: tuple[float, float]
+    belief: _Floats, wrong: _Ints, met: tuple[_Ints, _Ints], level: tuple[float, float]
 ) -> tuple[float | None, str]:
-    alpha, delta = level
-    learn, test = split
-    least = math.ceil(math.log(1 / delta) / -math.log(1 - alpha))
-    if len(test) < least:
-        return None, (
-            f"{len(test)} vulnerabilities are left for the test, and no fewer than {least} can show "
-            f"{alpha:.1%} with confidence {1 - delta:.0%} even without an error"
-        )
-    best: tuple[float, int, float] = (0.0, -1, 0.0)
-    for position, bound in enumerate(GRID):
-        loss = _losses(belief >= bound, wrong, group, alpha)[learn]
-        for bet in _BETS:
-            stake = bet / (1 - alpha)
-            # Half a vulnerability of pure errors keeps a lucky third from staking everything.
-            growth = np.log1p(stake * (alpha - loss)).sum() + 0.5 * math.log1p(-bet)
-            if growth > best[0]:
-                best = (float(growth), position, float(bet))
-    _, start, bet = best
-    if start < 0:
-        return None, "at no threshold are errors rare enough on the vulnerabilities that were to choose one"
-    chosen = None
-    for bound in GRID[start:]:
-        if p_value(_losses(belief >= bound, wrong, group, alpha)[test], alpha, bet) > delta:
+    bound, delta = level
+    group, order = met
+    needed = least(bound, delta)
+    chosen: float | None = None
+    most = 0
+    for threshold in GRID:
+        loss = _losses(belief >= threshold, wrong, group, order)
+        most = len(loss)
+        if most < needed:
+            continue
+        if p_value(loss, bound, delta) > delta:
+            if chosen is None:
+                return None, (
+                    f"at {threshold:g} the model trusts itself on {most} vulnerabilities, with {loss.mean():.1%} errors, which "
+                    f"does not show at most {bound:.1%} with confidence {1 - delta:.0%}: {needed} without an error would"
+                )
             break
-        chosen = bound
+        chosen = threshold
     if chosen is None:
-        return None, f"at {GRID[start]:g} errors are not shown to be at most {alpha:.1%}: too few or too many"
-    return chosen, f"errors at {chosen:g} are at most {alpha:.1%} with confidence {1 - delta:.0%}"
+        return None, (
+            f"at no threshold does the model trust itself on more than {most} vulnerabilities, and no fewer than {needed} "
+            f"can show {bound:.1%} with confidence {1 - delta:.0%} even without an error"
+        )
+    return chosen, f"errors at {chosen:g} are at most {bound:.1%} with confidence {1 - delta:.0%}"
 
 
-def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, alpha: float) -> _Floats:
-    """Return one loss in [0, 1] a vulnerability whose mean is at most alpha just where the share of errors is."""
+def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
+    """Return the share of errors among the trusted patches of each vulnerability that has such, in the given order."""
     size = np.bincount(group)
-    errors = np.bincount(group, weights=trusted * wrong) / size
-    return np.asarray(errors + alpha * (1 - np.bincount(group, weights=trusted) / size), dtype=np.float64)
+    asked = np.bincount(group, weights=trusted)
+    errors = np.bincount(group, weights=trusted * wrong)
+    order = np.arange(len(size)) if order is None else order
+    order = order[asked[order] > 0]
+    return np.asarray(errors[order] / asked[order], dtype=np.float64)
 
 
-def _rate(event: NDArray[np.bool_], among: NDArray[np.bool_], groups: NDArray[np.str_]) -> Rate:
-    if not among.any():
+def _rate(share: float, n: int) -> Rate:
+    if not n:
         return Rate(0.0, 0.0, 1.0)
-    share = float(event[among].mean())
-    n = len(np.unique(groups[among]))
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n)) / (1 + _Z**2 / n)
     return Rate(share, max(0.0, middle - half), min(1.0, middle + half))

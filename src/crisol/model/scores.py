@@ -63,16 +63,23 @@ def _auc(label: _Ints, rank: _Ints, weight: _Floats, ranks: int) -> float:
 
 
 def auc_interval(
-    label: _Ints, score: _Floats, groups: NDArray[np.str_], *, repeats: int, seed: int
+    label: _Ints,
+    score: _Floats,
+    groups: NDArray[np.str_],
+    *,
+    repeats: int,
+    seed: int,
+    weight: _Floats | None = None,
 ) -> tuple[float, float]:
     """Return the 95 % percentile bootstrap of the AUC, in which whole groups are drawn; nan where none is to be had."""
+    ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
     _, rank = np.unique(score, return_inverse=True)
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(repeats):
         times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        drawn.append(_auc(label, rank, times[group].astype(np.float64), int(rank.max(initial=0)) + 1))
+        drawn.append(_auc(label, rank, ones * times[group], int(rank.max(initial=0)) + 1))
     values = np.array(drawn)
     values = values[~np.isnan(values)]
     if not len(values):

@@ -22,9 +22,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from crisol.errors import ModelError
 from crisol.model.calibration import Sigmoid
 from crisol.model.dataset import digest
-from crisol.model.evaluation import grouped_folds, labels, out_of_fold
 from crisol.model.features import FEATURE_VERSION
+from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.matrix import Leading, PatchMatrix, Squash
+from crisol.model.search import Taught, tuned
 from crisol.model.soundness import sound, trees
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
@@ -96,16 +97,21 @@ class FittedModel:
             part.unlink(missing_ok=True)
 
 
-def train(variant: Variant, patches: Sequence[LabelledPatch], seed: int) -> FittedModel:
+def train(
+    variant: Variant, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
+) -> FittedModel:
     """Fit a variant on all patches; the calibration is learned from scores across folds by vulnerability.
 
-    Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
+    The patches choose among the points of the variant's grid, unless ``search`` is off. Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
-    pipeline = variant.estimator(seed)
+    matrix = variant.estimator(seed)[0]
     with threadpool_limits(1):
-        rows = pipeline[0].transform(patches)
+        rows = matrix.transform(patches)
+        if search:
+            variant, _ = tuned(variant, Taught(rows, label, group), matrix, seed=seed)
+        pipeline = variant.estimator(seed)
         fold = grouped_folds(label, group, _FOLDS, seed)
         calibration = Sigmoid.fit(out_of_fold(pipeline[1], rows, label, fold), label)
         pipeline[1].fit(rows, label)

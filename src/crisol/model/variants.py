@@ -40,6 +40,7 @@ _CLASSES: dict[str, tuple[Any, dict[str, object]]] = {
 }
 _RESERVED = frozenset({"random_state", "n_jobs", "verbose", "verbosity", "warm_start", "objective", "device"})
 _MAX_BYTES = 1 << 20
+_MAX_POINTS = 16
 
 
 class Variant(BaseModel):
@@ -49,6 +50,7 @@ class Variant(BaseModel):
     ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or ``mean`` (the mean
     probability of ``members``). ``words`` is the number of hashed columns for pieces of text, 0 for none;
     ``feature_weight`` is what the scaled features count beside the words of a linear model, whose rows have length 1.
+    Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see :mod:`crisol.model.search`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +62,7 @@ class Variant(BaseModel):
     words: int = Field(default=0, ge=0, le=1 << 16)
     feature_weight: float = Field(default=1.0, ge=0.0, le=100.0)
     parameters: dict[str, _Value] = {}
+    grid: tuple[dict[str, _Value], ...] = Field(default=(), max_length=_MAX_POINTS)
     members: tuple[Variant, ...] = ()
 
     @model_validator(mode="after")
@@ -75,7 +78,7 @@ class Variant(BaseModel):
         else:
             kind, _ = _CLASSES[self.model]
             known = set(kind().get_params()) - _RESERVED
-        if unknown := sorted(self.parameters.keys() - known):
+        if unknown := sorted(set().union(self.parameters, *self.grid) - known):
             raise ValueError(
                 f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
@@ -85,6 +88,14 @@ class Variant(BaseModel):
     def compiles(self) -> bool:
         """Whether the fitted model has a compiled form: trees over features alone, served in a fraction of a millisecond."""
         return not self.words and self.model not in {"linear", "mean"}
+
+    @property
+    def points(self) -> tuple[Variant, ...]:
+        """The variant with each point of its grid in turn."""
+        return tuple(
+            self.model_copy(update={"parameters": {**self.parameters, **point}, "grid": ()})
+            for point in self.grid
+        )
 
     def estimator(self, random_state: int) -> Pipeline:
         """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
@@ -124,6 +135,7 @@ class _Entry(BaseModel):
     words: int = 0
     feature_weight: float = 1.0
     parameters: dict[str, _Value] = {}
+    grid: tuple[dict[str, _Value], ...] = ()
     members: tuple[str, ...] = ()
 
 

@@ -1,0 +1,76 @@
+"""Folds that never split a group, and predictions across them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from crisol.errors import DatasetError
+from crisol.records import LabelledPatch
+
+__all__ = ["across", "grouped_folds", "labels", "out_of_fold", "random_folds"]
+
+
+def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
+    """Return the labels; raises :class:`~crisol.errors.DatasetError` unless both classes occur."""
+    label = np.array([patch.label for patch in patches], dtype=np.int_)
+    right = int(label.sum())
+    if not 0 < right < len(label):
+        raise DatasetError(f"{right} of {len(label)} patches are correct: a model needs both classes")
+    return label
+
+
+def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
+    """Return the fold of each patch; no unit is split, and the classes are spread as evenly as that allows."""
+    units = len(np.unique(unit))
+    if units < 2:
+        raise DatasetError("all patches belong to one group: nothing would be left to test on")
+    count = min(folds, units, int(label.sum()), int((1 - label).sum()))
+    if count < 2:
+        raise DatasetError("folds need at least two patches of each class; add labelled patches")
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    return _numbers(splitter.split(label, label, unit), len(label))
+
+
+def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:
+    """Return folds that split groups, as published figures often have them: for a warning, never for a result."""
+    count = min(folds, int(label.sum()), int((1 - label).sum()))
+    return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
+
+
+def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int) -> NDArray[np.int_]:
+    fold = np.zeros(n, dtype=np.int_)
+    for number, (_, test) in enumerate(split):
+        fold[test] = number
+    return fold
+
+
+def out_of_fold(
+    model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Return the uncalibrated probability of each row, by a clone that was fitted on the other folds."""
+    return across(lambda _number, _train: model, rows, label, fold)
+
+
+def across(
+    choose: Callable[[int, NDArray[np.bool_]], Any],
+    rows: Any,
+    label: NDArray[np.int_],
+    fold: NDArray[np.int_],
+) -> NDArray[np.float64]:
+    """Return what :func:`out_of_fold` does, of a model that ``choose`` names for each fold and its training rows."""
+    score = np.empty(len(label))
+    for number in np.unique(fold):
+        inside = fold == number
+        train = label[~inside]
+        if train.min() == train.max():
+            score[inside] = float(train[0])
+            continue
+        model = clone(choose(int(number), ~inside))
+        score[inside] = model.fit(rows[~inside], train).predict_proba(rows[inside])[:, 1]
+    return score

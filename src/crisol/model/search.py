@@ -1,0 +1,110 @@
+"""Hyper-parameters by a search inside a training set: its inner folds split no group, and no test patch has a say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from crisol.errors import DatasetError
+from crisol.model import scores
+from crisol.model.folds import grouped_folds
+from crisol.model.matrix import PatchMatrix
+from crisol.model.variants import Variant
+
+__all__ = ["Choice", "Memo", "Taught", "tuned"]
+
+_INNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one search chose for one variant or member of a mean."""
+
+    fold: int
+    """The test fold whose training set searched; -1 for a search over a whole set."""
+    variant: str
+    parameters: str
+    """What was changed, such as ``num_leaves=16``; empty where the parameters of the variant's entry were best."""
+    auc: float
+    """Mean AUC over the inner folds, on groups that the model had not seen."""
+
+
+Memo = dict[tuple[int, str], tuple[Variant, tuple[Choice, ...]]]
+"""Searches by fold and variant, for one set, seed and kind of folds: a mean need not search what its members did."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taught:
+    """A training set as estimators read it; ``unit`` is what folds never split."""
+
+    rows: Any
+    label: NDArray[np.int_]
+    unit: NDArray[np.str_]
+
+
+def tuned(
+    variant: Variant,
+    taught: Taught,
+    matrix: PatchMatrix,
+    *,
+    seed: int,
+    fold: int = -1,
+    memo: Memo | None = None,
+) -> tuple[Variant, tuple[Choice, ...]]:
+    """Return the variant with the best of its parameters and its grid's points on the training set, and what was chosen.
+
+    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds, the
+    better half on the others; the largest mean AUC wins, the earlier point on a tie. Members of a mean are searched one
+    by one. A training set that cannot be split in two keeps the parameters of the entry.
+    """
+    try:
+        inner = grouped_folds(taught.label, taught.unit, _INNER, seed)
+    except DatasetError:
+        return variant, ()
+    known: Memo = {} if memo is None else memo
+    members, choices = [], []
+    for member in variant.members or (variant,):
+        key = (fold, member.model_dump_json())
+        if key not in known:
+            known[key] = _search(member, taught, inner, (matrix, seed, fold))
+        best, choice = known[key]
+        if not variant.members:
+            return best, choice
+        members.append(best)
+        choices += [replace(one, variant=f"{variant.name}/{one.variant}") for one in choice]
+    return variant.model_copy(update={"members": tuple(members)}), tuple(choices)
+
+
+def _search(
+    variant: Variant, taught: Taught, inner: NDArray[np.int_], how: tuple[PatchMatrix, int, int]
+) -> tuple[Variant, tuple[Choice, ...]]:
+    if not variant.grid:
+        return variant, ()
+    matrix, seed, fold = how
+    points = (variant, *variant.points)
+    models = [point.classifier(matrix, seed) for point in points]
+    found: list[list[float]] = [[] for _ in points]
+    left = list(range(len(points)))
+    for number in np.unique(inner):
+        for at in left:
+            found[at].append(_auc(models[at], taught, inner == number))
+        if number == 0:
+            left.sort(key=lambda at: -found[at][0])
+            left = sorted(left[: (len(left) + 1) // 2])
+    means = {at: float(np.mean(found[at])) for at in left}
+    best = max(left, key=lambda at: (means[at], -at))
+    changed = ", ".join(f"{name}={value}" for name, value in ({}, *variant.grid)[best].items())
+    return points[best], (Choice(fold, variant.name, changed, means[best]),)
+
+
+def _auc(model: Any, taught: Taught, inside: NDArray[np.bool_]) -> float:
+    label = taught.label[~inside]
+    if label.min() == label.max():
+        return 0.5
+    fitted = clone(model).fit(taught.rows[~inside], label)
+    found = scores.auc(taught.label[inside], fitted.predict_proba(taught.rows[inside])[:, 1])
+    return found if np.isfinite(found) else 0.5
