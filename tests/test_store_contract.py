@@ -8,11 +8,13 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -28,7 +30,6 @@ from crisol.records import Outcome, Prediction, Reason, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from crisol.lab.servers import PostgresServer
 
@@ -362,6 +363,106 @@ def test_a_server_that_hangs_or_restarts_costs_an_error_or_nothing(
         assert len(list(store.read())) == 4
         server.restart()
         assert store.append([make_trial(5)]) == 1
+
+
+@pytest.mark.integration
+def test_no_call_outlasts_the_deadline_of_a_server_that_hangs(
+    postgres_server: Callable[..., PostgresServer],
+) -> None:
+    """Whether it hangs with our connection open, while one is being made, or before the store closes."""
+    server = postgres_server()
+    store, fresh = (PostgresStore(server.dsn, seconds=0.5, clock=lambda: NOW) for _ in range(2))
+    with closing(store), closing(fresh):
+        store.append([make_trial(1)])
+        server.stop()
+        for call in (
+            lambda: store.append([make_trial(2)]),
+            lambda: store.append([make_trial(i) for i in range(100)]),
+            store.tallies,
+            store.switch,
+            lambda: next(store.read()),
+            fresh.tallies,
+        ):
+            start = time.monotonic()
+            with pytest.raises(StoreError):
+                call()
+            assert time.monotonic() - start < 2.0
+        start = time.monotonic()
+        store.close()
+        assert time.monotonic() - start < 6.0
+        server.cont()
+
+
+STRICT = [sys.executable, "-X", "dev", "-W", "error"]
+FORK = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from test_store_contract import NOW, make_trial
+from crisol.backends.postgres import PostgresStore
+store = PostgresStore(sys.argv[2], clock=lambda: NOW)
+store.append([make_trial(0)])
+children = []
+for worker in range(3):
+    if not (child := os.fork()):
+        code = 0 if store.append([make_trial(i) for i in range(worker * 30, worker * 30 + 40)]) else 1
+        store.close()
+        os._exit(code)
+    children.append(child)
+assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+assert len(list(store.read())) == 100
+store.close()
+"""
+
+
+@pytest.mark.integration
+def test_forked_workers_and_their_parent_share_nothing_but_the_database(postgres_dsn: str) -> None:
+    """Each opens connections of its own, the parent's go on, and nobody leaves a warning behind."""
+    with ExitStack() as stack:
+        dsn = private_schema(postgres_dsn, stack)
+        command = [*STRICT, "-c", FORK, str(Path(__file__).parent), dsn]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+CLOSE = """
+import os, signal, sys, threading
+sys.path.insert(0, sys.argv[1])
+from test_store_contract import NOW, make_trial
+from crisol.backends.postgres import PostgresStore
+from crisol.errors import StoreError
+store = PostgresStore(sys.argv[2], seconds=1.0, clock=lambda: NOW)
+store.append([make_trial(0)])
+def ask():
+    try:
+        store.tallies()
+    except StoreError:
+        pass
+if sys.argv[3] != "0":
+    os.kill(int(sys.argv[3]), signal.SIGSTOP)
+threads = [threading.Thread(target=ask) for _ in range(6)]
+for thread in threads:
+    thread.start()
+store.close()
+for thread in threads:
+    thread.join()
+assert not [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("hanging", [False, True], ids=["healthy", "hanging"])
+def test_closing_under_load_leaves_no_thread_and_no_warning(
+    postgres_server: Callable[..., PostgresServer], hanging: bool
+) -> None:
+    server = postgres_server()
+    assert server.process is not None
+    # The postmaster alone stops here: our own connection still answers, new ones hang.
+    pid = str(server.process.pid) if hanging else "0"
+    command = [*STRICT, "-c", CLOSE, str(Path(__file__).parent), server.dsn, pid]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    server.cont()
+    lines = [line for line in done.stderr.splitlines() if "error connecting in" not in line]
+    assert (done.returncode, lines) == (0, [])
 
 
 def run_python(code: str) -> str:

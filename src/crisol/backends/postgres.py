@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
+import os
 import socket
+import sys
 import threading
-from collections.abc import Callable
-from os import dup
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from crisol.abtest.store import EVERYTHING, Switch, utc_now
 from crisol.abtest.tally import Slice, Tally
 from crisol.abtest.trial import COLUMNS, check, from_row, to_row
 from crisol.backends import migrate, sql
+from crisol.backends.background import Background
 from crisol.errors import IntegrityError, SettingsError, StoreError
 
 if TYPE_CHECKING:
@@ -28,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+Work = Callable[[Connection], Coroutine[Any, Any, T]]
 
 _MIGRATION_LOCK = 0x63_72_69_73_6F_6C
 _MIGRATION_SECONDS = 3600.0
@@ -42,6 +48,10 @@ _HOURLY = {
     Slice.DAY: "date_trunc('day', hour)",
 }
 _COLUMNS = ", ".join(COLUMNS)
+_INSERT = (
+    f"INSERT INTO trials ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+)
+_FEW = 20
 _READ = ", ".join("attributions::text" if name == "attributions" else name for name in COLUMNS)
 
 
@@ -52,10 +62,10 @@ def _parameter(name: str) -> str:
 class PostgresStore:
     """Trials in the database that ``dsn`` (a libpq string or URL) names, migrated before the first use.
 
-    Safe across threads, processes and machines. Making the object connects to nothing, so a service can start
-    while its database is away. Every call ends within about ``2 * seconds``: a server that is gone or hangs is a
-    :class:`~crisol.errors.StoreError`. Connections that died since their last use are replaced once, silently:
-    every call may be repeated.
+    Safe across threads, forks, processes and machines. Making the object connects to nothing, so a service can start
+    while its database is away. Every call ends within ``seconds``, whatever the server does: one that is gone or
+    hangs is a :class:`~crisol.errors.StoreError`; only migrating may take its time. Connections that died since their
+    last use are replaced once, silently: every call may be repeated.
     """
 
     engine = "postgres"
@@ -73,18 +83,21 @@ class PostgresStore:
         self._initial = initial or Switch()
         self._seconds = seconds
         self._migrated = threading.Event()
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            dsn,
-            open=False,
-            min_size=0,
-            max_size=connections,
-            timeout=seconds,
-            configure=_prepare,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": max(2, round(seconds)),
-                "application_name": "crisol",
-            },
+        self._pool: Background[Pool] = Background(
+            lambda: AsyncConnectionPool(
+                dsn,
+                open=False,
+                min_size=0,
+                max_size=connections,
+                configure=_prepare,
+                # Whoever asks after an outage shall not wait for a pause that grew during it.
+                reconnect_timeout=seconds,
+                kwargs={
+                    "autocommit": True,
+                    "connect_timeout": max(2, round(seconds)),
+                    "application_name": "crisol",
+                },
+            )
         )
 
     def append(self, trials: Sequence[Trial]) -> int:
@@ -96,18 +109,10 @@ class PostgresStore:
             return 0
         rows = {trial.id: tuple(to_row(trial).values()) for trial in reversed(trials)}
 
-        def work(connection: Connection) -> int:
-            with connection.transaction(), connection.cursor() as cursor:
-                # COPY cannot skip ids that are there; an INSERT from this table can.
-                cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
-                with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
-                    # One order for all writers, or two of them could wait for each other.
-                    for id_ in sorted(rows):
-                        copy.write_row(rows[id_])
-                cursor.execute("INSERT INTO trials SELECT * FROM incoming ORDER BY id ON CONFLICT DO NOTHING")
-                return cursor.rowcount
-
-        return self._run(work)
+        # One order for all writers, or two of them could wait for each other.
+        ordered = [rows[id_] for id_ in sorted(rows)]
+        work = _insert if len(ordered) <= _FEW else _copy
+        return self._run(lambda connection: work(connection, ordered))
 
     def missing(self, ids: Collection[str]) -> set[str]:
         """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
@@ -153,77 +158,128 @@ class PostgresStore:
             ON CONFLICT (only_row) DO UPDATE SET enabled = excluded.enabled, rate = excluded.rate, salt = excluded.salt
         """
         values = {"enabled": switch.enabled, "rate": switch.rate, "salt": switch.salt}
-        self._run(lambda connection: connection.execute(text, values))
+
+        async def work(connection: Connection) -> None:
+            await connection.execute(text, values)
+
+        self._run(work)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
         """See :meth:`~crisol.backends.migrate.Database.exclusive`; an advisory lock keeps other processes out."""
+        held = AsyncExitStack()
 
-        def execute(text: str) -> list[tuple[Any, ...]]:
-            cursor = connection.execute(text.encode())
-            return cursor.fetchall() if cursor.description else []
+        async def hold(pool: Pool) -> Connection:
+            connection = await held.enter_async_context(pool.connection(timeout=self._seconds))
+            held.enter_context(_deadline(connection, asyncio.get_running_loop().time() + _MIGRATION_SECONDS))
+            await held.enter_async_context(connection.transaction())
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+            return connection
 
-        self._pool.open()
-        try:
-            with (
-                self._pool.connection() as connection,
-                _deadline(connection, _MIGRATION_SECONDS),
-                connection.transaction(),
-            ):
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-                yield execute
-        except (psycopg.Error, PoolTimeout) as error:
-            raise StoreError(f"PostgreSQL: {error}") from error
+        def let_go() -> None:
+            error = sys.exc_info()
+            self._pool.call(lambda _: held.__aexit__(*error))
+
+        with _translated():
+            try:
+                connection = self._pool.call(hold)
+                yield lambda text: self._pool.call(lambda _: _fetch(connection, text))
+            except BaseException:
+                let_go()
+                raise
+            let_go()
 
     def close(self) -> None:
         """See :meth:`~crisol.abtest.store.TrialStore.close`."""
         self._pool.close()
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        return self._run(lambda connection: connection.execute(text.encode(), values).fetchall())
+        return self._run(lambda connection: _fetch(connection, text, values))
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
+    def _run(self, work: Work[T]) -> T:
         if not self._migrated.is_set():
             migrate.upgrade(self)
             self._migrated.set()
+        with _translated():
+            return self._pool.call(lambda pool: self._attempts(pool, work))
+
+    async def _attempts(self, pool: Pool, work: Work[T]) -> T:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._seconds
         try:
-            try:
-                return self._attempt(work)
-            except psycopg.OperationalError as error:
-                if isinstance(error, PoolTimeout) or self._pool.closed:
-                    raise
-                self._pool.drain()
-                return self._attempt(work)
-        except psycopg.Error as error:
-            raise StoreError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
-
-    def _attempt(self, work: Callable[[Connection], T]) -> T:
-        with self._pool.connection() as connection, _deadline(connection, self._seconds):
-            return work(connection)
+            return await _attempt(pool, work, end - loop.time())
+        except psycopg.OperationalError:
+            if loop.time() >= end:
+                raise
+            await pool.drain()
+            return await _attempt(pool, work, end - loop.time())
 
 
-def _prepare(connection: Connection) -> None:
+async def _attempt(pool: Pool, work: Work[T], seconds: float) -> T:
+    end = asyncio.get_running_loop().time() + seconds
+    async with pool.connection(timeout=seconds) as connection:
+        with _deadline(connection, end):
+            return await work(connection)
+
+
+async def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Send one statement a row, all in one pipeline: a single round trip."""
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.executemany(_INSERT, rows)
+        return cursor.rowcount
+
+
+async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Copy the rows into a table of our own and from there: COPY cannot skip ids that are there, an INSERT can."""
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
+        async with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
+            for row in rows:
+                await copy.write_row(row)
+        await cursor.execute("INSERT INTO trials SELECT * FROM incoming ORDER BY id ON CONFLICT DO NOTHING")
+        return cursor.rowcount
+
+
+async def _fetch(
+    connection: Connection, text: str, values: dict[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(text.encode(), values)
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def _prepare(connection: Connection) -> None:
     # "already exists, skipping" is what the IF NOT EXISTS is there for.
-    connection.execute("SET client_min_messages = warning")
+    await connection.execute("SET client_min_messages = warning")
 
 
 @contextlib.contextmanager
-def _deadline(connection: Connection, seconds: float) -> Iterator[None]:
-    """Cut the connection off after so many seconds: libpq itself waits for ever for a server that hangs."""
-    duplicate = socket.socket(fileno=dup(connection.fileno()))
+def _deadline(connection: Connection, end: float) -> Iterator[None]:
+    """Cut the connection off when the loop's clock says ``end``.
+
+    Cancelling the task is not enough: psycopg then asks the server to cancel the query and waits for it to say that
+    it has, which one that hangs never does.
+    """
 
     def cut() -> None:
-        with contextlib.suppress(OSError):
-            duplicate.shutdown(socket.SHUT_RDWR)
+        with (
+            contextlib.suppress(OSError, psycopg.Error),
+            socket.socket(fileno=os.dup(connection.fileno())) as ours,
+        ):
+            ours.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
+    timer = asyncio.get_running_loop().call_at(end, cut)
     try:
         yield
     finally:
         timer.cancel()
-        duplicate.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise StoreError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
 
 
 def _hourly_query(where: TrialFilter, by: Sequence[Slice]) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,114 @@
+"""Asynchronous drivers for callers that are not: an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import CancelledError, Future
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from weakref import WeakSet
+
+from crisol.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+__all__ = ["Background"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Background(Generic[R]):
+    """Holds what ``opened()`` gives open in an event loop of its own, from the first call to :meth:`close`.
+
+    ::
+
+        pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
+        rows = pool.call(question)  # runs ``await question(pool)`` there, waits here
+
+    Any number of threads may call. A forked child opens its own, and leaves its parent's alone.
+    """
+
+    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:
+        self._opened = opened
+        self._live: _Live[R] | None
+        self._reset()
+        _living.add(self)
+
+    def call(self, work: Callable[[R], Coroutine[Any, Any, T]]) -> T:
+        """Return what ``work`` returns, or raise what it raises; it is on ``work`` to end in time.
+
+        Raises :class:`~crisol.errors.StoreError` once closed.
+        """
+        with self._idle:
+            if self._closed:
+                raise StoreError("the store is closed")
+            if self._live is None:
+                self._live = self._start()
+            live = self._live
+            self._running += 1
+        try:
+            return asyncio.run_coroutine_threadsafe(work(live.resource), live.loop).result()
+        except CancelledError:
+            raise StoreError("the store was closed meanwhile") from None
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def close(self) -> None:
+        """Wait for the calls that run, close what was opened, and end the thread; closing twice is harmless."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._running)
+            live, self._live = self._live, None
+        if live is not None:
+            live.loop.call_soon_threadsafe(live.stop.set)
+            live.thread.join()
+
+    def _reset(self) -> None:
+        self._idle = threading.Condition()
+        self._live = None
+        self._running = 0
+        self._closed = False
+
+    def _start(self) -> _Live[R]:
+        ready: Future[tuple[R, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        thread = threading.Thread(
+            target=lambda: asyncio.run(self._hold(ready)), name="crisol-store", daemon=True
+        )
+        thread.start()
+        return _Live(*ready.result(), thread)
+
+    async def _hold(self, ready: Future[tuple[R, asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+        stop = asyncio.Event()
+        try:
+            async with self._opened() as resource:
+                ready.set_result((resource, asyncio.get_running_loop(), stop))
+                await stop.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+
+class _Live(NamedTuple, Generic[R]):
+    resource: R
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+    thread: threading.Thread
+
+
+_living: WeakSet[Background[Any]] = WeakSet()
+
+
+def _forget() -> None:
+    # Neither the threads of the parent nor its hold on locks came along, and its connections are its own.
+    for background in _living:
+        background._reset()  # noqa: SLF001 - of this module
+
+
+os.register_at_fork(after_in_child=_forget)
