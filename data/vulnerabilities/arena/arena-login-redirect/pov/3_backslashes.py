@@ -8,6 +8,7 @@ from login import Accounts, login
 ADDRESSES = (
     r"/\evil.example/",
     r"\/evil.example/?shop.example",
+    r"\\evil.example/?shop.example",
     "/\t/evil.example/",
     "/\n/evil.example/",
     "///evil.example/",
