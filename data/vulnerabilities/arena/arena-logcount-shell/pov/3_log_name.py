@@ -9,5 +9,7 @@ from logstats import LogError, newest_lines, summarise
 with suppress(LogError, ValueError, OSError):
     newest_lines("app.log; : > marker")
 with suppress(LogError, ValueError, OSError):
+    newest_lines("app.log;:>marker")
+with suppress(LogError, ValueError, OSError):
     summarise(".", "app.log\n: > marker", [])
 sys.exit(0 if Path("marker").exists() else 1)
