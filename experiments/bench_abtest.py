@@ -1,8 +1,9 @@
-"""How fast are the stores of A/B trials? Inserts per second, and results by window over a million trials.
+"""How fast are the stores of A/B trials? Inserts per second, and results over a million trials.
 
     python experiments/bench_abtest.py [--trials 1000000]
 
 PostgreSQL is the one of ``TEST_DATABASE_URL``, an empty database, or one that the script starts as the tests do.
+``unsummed`` is PostgreSQL without the sums of hours: what they cost an insert, and what they save a question.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import datetime as dt
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -20,10 +21,15 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 from crisol.abtest import MemoryStore, Slice, TrialStore
 from crisol.abtest.results import WINDOWS, window_results
-from crisol.abtest.store import TrialFilter
+from crisol.abtest.store import EVERYTHING, TrialFilter
+from crisol.abtest.tally import Tally
 from crisol.abtest.trial import trial_id
+from crisol.backends import sql
 from crisol.backends.duckdb import DuckDBStore
 from crisol.backends.postgres import PostgresStore
 from crisol.lab.servers import PostgresServer, ServerMissing
@@ -61,6 +67,23 @@ def trials(count: int, experiment: str = "bench") -> Iterator[Trial]:
         )
 
 
+class Unsummed(PostgresStore):
+    """The trials alone, in a schema of their own: nothing is summed, every question reads them."""
+
+    def __init__(self, dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA unsummed")
+            super().__init__(make_conninfo(dsn, options="-c search_path=unsummed"), seconds=60.0)
+            self.switch()
+            connection.execute("ALTER TABLE unsummed.trials DISABLE TRIGGER sum_trial_hours")
+
+    def tallies(
+        self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
+    ) -> dict[tuple[str, ...], Tally]:
+        """Answer as the store did before there were sums."""
+        return sql.tallies_of(self._query(*sql.tallies_query(where, by, lambda name: f"%({name})s")), by)
+
+
 @contextmanager
 def stores(folder: Path) -> Iterator[dict[str, TrialStore]]:
     """Give every store that there is."""
@@ -78,6 +101,7 @@ def stores(folder: Path) -> Iterator[dict[str, TrialStore]]:
             print(f"without PostgreSQL: {missing}")
     if dsn is not None:
         found["postgresql"] = PostgresStore(dsn, seconds=60.0)
+        found["unsummed"] = Unsummed(dsn)
     try:
         yield found
     finally:

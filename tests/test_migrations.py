@@ -12,6 +12,7 @@ import duckdb
 import psycopg
 import pytest
 
+from crisol.abtest import Slice, Tally
 from crisol.backends import migrate
 from crisol.backends.duckdb import DuckDBStore
 from crisol.backends.postgres import PostgresStore
@@ -39,7 +40,7 @@ def test_numbers_are_unique_and_without_a_gap_over_both_engines() -> None:
     assert together == set(range(1, len(together) + 1))
 
 
-@pytest.mark.parametrize("start", range(5))
+@pytest.mark.parametrize("start", range(6))
 def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str, start: int) -> None:
     """What was written under an old schema is summed and read under the new one."""
     trials = [make_trial(i) for i in range(50)]
@@ -52,9 +53,10 @@ def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str
         assert store.append([make_trial(99)]) == 1
         kept = [*(trials if start else []), make_trial(99)]
         assert {trial.id for trial in store.read()} == {trial.id for trial in kept}
-        tally = store.tallies()[()]
-        assert tally.n + tally.inconclusive == len(kept)
-        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 4
+        for by in ((), (Slice.CWE,), (Slice.BAND,)):
+            tally = sum(store.tallies(by=by).values(), Tally())
+            assert tally.n + tally.inconclusive == len(kept)
+        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 5
         assert migrate.upgrade(store) == []
 
 
@@ -89,7 +91,7 @@ def test_status_says_what_is_missing(schema: str) -> None:
     with closing(PostgresStore(schema)) as store:
         migrate.upgrade(store, to=2)
         assert [(s.number, s.applied_at is None) for s in migrate.status(store)] == [
-            (1, False), (2, False), (3, True), (4, True),
+            (1, False), (2, False), (3, True), (4, True), (5, True),
         ]  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def test_many_processes_may_start_at_once(schema: str) -> None:
     ]
     applied = [int(process.communicate(timeout=120)[0]) for process in started]
     assert [process.returncode for process in started] == [0] * 6
-    assert sum(applied) == 4
+    assert sum(applied) == 5
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> None:
@@ -119,7 +121,13 @@ def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> Non
                 store.append([make_trial(1)])
             row = connection.execute("SELECT to_regclass('trial_hours')").fetchone()
             assert row == (None,)
-            assert [step.applied_at is None for step in migrate.status(store)] == [False, False, False, True]
+            assert [step.applied_at is None for step in migrate.status(store)] == [
+                False,
+                False,
+                False,
+                True,
+                True,
+            ]
             connection.execute("DROP FUNCTION sum_trial_hours()")
         assert store.append([make_trial(1)]) == 1
 

@@ -190,6 +190,7 @@ FILTERS = [
     TrialFilter(since=HOUR - dt.timedelta(minutes=50), until=HOUR - dt.timedelta(minutes=10)),
     TrialFilter(since=HOUR - dt.timedelta(minutes=50), until=HOUR + dt.timedelta(minutes=1)),
     TrialFilter(until=HOUR - dt.timedelta(hours=40, minutes=1)),
+    TrialFilter(cwe="CWE-1", since=HOUR - dt.timedelta(hours=30, minutes=7), until=NOW),
     TrialFilter(experiment="nobody's"),
 ]
 
@@ -204,7 +205,8 @@ def test_filters_and_tallies_are_those_of_the_reference(store: TrialStore) -> No
         store.append(trials[start : start + 150])
     for where in FILTERS:
         assert [trial.id for trial in store.read(where)] == [trial.id for trial in reference.read(where)]
-    groupings = [(), *((slice_,) for slice_ in Slice), (Slice.ARM, Slice.DAY), (Slice.CWE, Slice.BAND)]
+    groupings = [(), *((slice_,) for slice_ in Slice)]
+    groupings += [(Slice.ARM, Slice.DAY), (Slice.CWE, Slice.BAND), (Slice.BAND, Slice.HOUR, Slice.EXPERIMENT)]
     for where, by in product(FILTERS, groupings):
         got, expected = store.tallies(where, by), reference.tallies(where, by)
         assert list(got) == list(expected)

@@ -46,7 +46,10 @@ _HOURLY = {
     Slice.MODEL: "model_version",
     Slice.HOUR: "hour",
     Slice.DAY: "date_trunc('day', hour)",
+    Slice.CWE: "value",
+    Slice.BAND: "value",
 }
+_VALUES = {None: "''", Slice.CWE: "cwe", Slice.BAND: f"({sql.BAND})::text"}
 _COLUMNS = ", ".join(COLUMNS)
 _INSERT = (
     f"INSERT INTO trials ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
@@ -138,10 +141,12 @@ class PostgresStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`~crisol.abtest.store.TrialStore.tallies`; by CWE or band it takes longer than otherwise."""
-        hourly = where.cwe is None and set(by) <= _HOURLY.keys()
-        text, values = _hourly_query(where, by) if hourly else sql.tallies_query(where, by, _parameter)
-        return sql.tallies_of(self._query(text, values), by)
+        """See :meth:`~crisol.abtest.store.TrialStore.tallies`; by CWE and band at once it takes longer than else."""
+        named = {Slice.CWE} if where.cwe is not None else set()
+        parts = (named | set(by)) & {Slice.CWE, Slice.BAND}
+        if len(parts) > 1:
+            return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
+        return sql.tallies_of(self._query(*_hourly_query(where, by, next(iter(parts), None))), by)
 
     def switch(self) -> Switch:
         """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
@@ -282,13 +287,19 @@ def _translated() -> Iterator[None]:
         raise StoreError(f"PostgreSQL: {str(error).strip() or type(error).__name__}") from error
 
 
-def _hourly_query(where: TrialFilter, by: Sequence[Slice]) -> tuple[str, dict[str, Any]]:
-    """Return the query that takes whole hours from their sums and only the ends from the trials themselves."""
+def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
+    """Return the query that takes whole hours from their sums and only the ends from the trials themselves.
+
+    ``part`` is the kind of sums that tell enough: of CWEs, of bands, or of all trials together.
+    """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(
         type(where)(experiment=where.experiment, arm=where.arm, model_version=where.model_version), _parameter
     )
-    whole, broken = [names], []
+    values["slice"] = part or "all"
+    whole, broken = [names, "slice = %(slice)s"], list[str]()
+    if where.cwe is not None:
+        whole.append("value = %(cwe)s")
     if where.since is not None:
         values["first"] = first = _ceil(where.since)
         whole.append("hour >= %(first)s AT TIME ZONE 'UTC'")
@@ -304,10 +315,10 @@ def _hourly_query(where: TrialFilter, by: Sequence[Slice]) -> tuple[str, dict[st
     trials = "date_trunc('hour', created_at AT TIME ZONE 'UTC') AS hour, experiment, arm, model_version"
     text = f"""
         SELECT {", ".join(columns)}, sum(n), sum(weight), sum(weight_squared) FROM (
-            SELECT hour, experiment, arm, model_version, cell, n, weight, weight_squared
+            SELECT hour, experiment, arm, model_version, value, cell, n, weight, weight_squared
             FROM trial_hours WHERE {" AND ".join(whole)}
             UNION ALL
-            SELECT {trials}, {sql.CELL}, 1, {sql.WEIGHT}, {sql.WEIGHT} * {sql.WEIGHT}
+            SELECT {trials}, {_VALUES[part]}, {sql.CELL}, 1, {sql.WEIGHT}, {sql.WEIGHT} * {sql.WEIGHT}
             FROM trials WHERE {condition} AND ({" OR ".join(broken) or "FALSE"})
         ) AS summed GROUP BY {groups}
     """  # noqa: S608 - constants

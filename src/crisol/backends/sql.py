@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from crisol.abtest.store import TrialFilter
 
-__all__ = ["CELL", "WEIGHT", "conditions", "tallies_of", "tallies_query"]
+__all__ = ["BAND", "CELL", "WEIGHT", "conditions", "tallies_of", "tallies_query"]
 
 CELL = (
     "CASE outcome WHEN 'valid' THEN CASE WHEN probability >= 0.5 THEN 0 ELSE 2 END"
@@ -26,9 +26,12 @@ WEIGHT = "(1.0 / sampling_probability)"
 """The weight of a trial."""
 
 _CONFIDENCE = "GREATEST(probability, 1 - probability)"
-_BAND = " ".join(f"WHEN {_CONFIDENCE} < {edge} THEN {i}" for i, edge in enumerate(BAND_EDGES))
+_BELOW = " ".join(f"WHEN {_CONFIDENCE} < {edge} THEN {i}" for i, edge in enumerate(BAND_EDGES))
+BAND = f"CASE {_BELOW} ELSE {len(BAND_EDGES)} END"
+"""The band of a trial's confidence, counted from 0."""
+
 _EXPRESSIONS = {
-    Slice.BAND: f"CASE {_BAND} ELSE {len(BAND_EDGES)} END",
+    Slice.BAND: BAND,
     Slice.HOUR: "date_trunc('hour', created_at AT TIME ZONE 'UTC')",
     Slice.DAY: "date_trunc('day', created_at AT TIME ZONE 'UTC')",
 }
