@@ -163,7 +163,8 @@ class LabelledPatch:
 
     ``label`` is 1 for a correct patch. ``group`` is the vulnerability (or bug), the unit by which data are
     split; ``project`` the package it lives in. ``source`` maps the touched paths of the vulnerable tree to
-    their text where the vulnerability is registered, and is empty otherwise.
+    their text where the vulnerability is registered, and is empty otherwise, as are ``description`` and ``pov``, the
+    text of the public PoV.
     """
 
     id: str
@@ -175,7 +176,8 @@ class LabelledPatch:
     language: str = "python"
     tool: str = ""
     reason: str = ""
-    context: str = ""
+    description: str = ""
+    pov: str = ""
     source: dict[str, str] = field(default_factory=dict)
 
 

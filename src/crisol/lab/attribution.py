@@ -10,7 +10,6 @@ import pandas as pd
 
 from crisol.model import training
 from crisol.model.compiled import compilable
-from crisol.model.features import FEATURES
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
@@ -40,7 +39,7 @@ def attribution(
     size = np.abs(values).mean(axis=0)
     found = []
     for at in np.argsort(-size, kind="stable")[:most]:
-        feature, value, effect = FEATURES[at], rows[:, at], values[:, at]
+        feature, value, effect = model.pipeline[0].features[at], rows[:, at], values[:, at]
         constant = value.std() == 0 or effect.std() == 0
         direction = 0.0 if constant else float(np.corrcoef(value, effect)[0, 1])
         found.append((feature.name, feature.group, feature.unit, float(size[at]), direction))

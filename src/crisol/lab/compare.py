@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.config import Settings, load_settings
-from crisol.errors import ExperimentError
+from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.decisions import act
 from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
@@ -22,10 +22,11 @@ from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import Threshold, choose_threshold
 from crisol.model.search import Memo
+from crisol.model.source.registered import with_sources
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Comparison", "as_table", "chosen_variants", "compare", "evaluate_each", "run"]
+__all__ = ["Comparison", "as_table", "chosen_variants", "compare", "evaluate_each", "run", "with_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,27 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
     return {name: known[name] for name in names or known}
 
 
+def with_source(
+    settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
+) -> tuple[dict[str, Variant], list[LabelledPatch]]:
+    """Return the variants that can be measured, and the patches with their source where a variant reads it.
+
+    Without a single registered vulnerability there is nothing to read: variants that were not ``named`` are then left
+    out, and named ones raise :class:`~crisol.errors.DatasetError`.
+    """
+    readers = [name for name, variant in chosen.items() if variant.reads_source]
+    if not readers:
+        return chosen, list(patches)
+    found = with_sources(patches, settings.vulnerabilities, settings.cache)
+    if any(patch.source for patch in found):
+        return chosen, found
+    if named:
+        raise DatasetError(
+            f"{', '.join(readers)}: reads the vulnerable source, and none of these patches is of a registered vulnerability"
+        )
+    return {name: variant for name, variant in chosen.items() if not variant.reads_source}, found
+
+
 def evaluate_each(
     patches: Sequence[LabelledPatch], chosen: dict[str, Variant], seed: int, *, search: bool = True
 ) -> Iterator[tuple[Evaluation, float]]:
@@ -166,13 +188,15 @@ def compare(
     bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha``, ``beta`` and ``delta`` are those of
     :func:`crisol.model.risk.choose_threshold`; ``search`` is that of :func:`crisol.model.evaluation.evaluate`.
     """
-    patches = dataset.from_table(frame)
+    settings = load_settings()
+    chosen, patches = with_source(
+        settings, chosen_variants(settings, names), dataset.from_table(frame), named=bool(names)
+    )
     truth = np.array([patch.label for patch in patches])
     groups = np.array([patch.group for patch in patches])
     rate = wargames_per_second(frame)
     choose = partial(choose_cut, bound=false_accepts)
     evaluations, rows, thresholds = [], [], {}
-    chosen = chosen_variants(load_settings(), names)
     for evaluated, _ in evaluate_each(patches, chosen, seed, search=search):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)

@@ -12,7 +12,7 @@ import pandas as pd
 from crisol.config import Settings
 from crisol.errors import DatasetError
 from crisol.lab import tracking
-from crisol.lab.compare import as_table, chosen_variants
+from crisol.lab.compare import as_table, chosen_variants, with_source
 from crisol.model import dataset, evaluation
 from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.leakage import Leakage, leakage
@@ -60,6 +60,13 @@ def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> I
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
+    if question.train is None and question.data.suffix == ".parquet":
+        chosen, found = with_source(
+            settings, chosen, dataset.open_set(question.data, "vulnerability"), named=bool(question.variants)
+        )
+        patches = dataset.regrouped(found, question.group)
+    else:
+        chosen, _ = with_source(settings, chosen, (), named=bool(question.variants))
     teachers = None
     if question.train is not None:
         teachers = dataset.without_overlap(dataset.open_set(question.train, question.group), patches)

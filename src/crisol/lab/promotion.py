@@ -22,9 +22,10 @@ from crisol.model import serving, training
 from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import Threshold
+from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Promotion", "contenders", "costs", "not_worse", "promote", "register"]
+__all__ = ["Promotion", "check_served", "contenders", "costs", "not_worse", "promote", "register"]
 
 _BOUND = 0.02
 _PRICE = 20.0
@@ -42,8 +43,20 @@ class Promotion:
     reason: str
 
 
+def check_served(variant: Variant) -> None:
+    """Raise :class:`~crisol.errors.ModelError` where a variant needs more than a service is given."""
+    if variant.reads_source:
+        raise ModelError(
+            f"{variant.name} reads the source around a patch: it is measured, and cannot be served; promote another"
+        )
+
+
 def contenders(settings: Settings, challenger: str) -> list[str]:
-    """Return the names of the variants that a promotion compares: the challenger's and the champion's."""
+    """Return the names of the variants that a promotion compares: the challenger's and the champion's.
+
+    Raises what :func:`check_served` and :func:`crisol.lab.compare.chosen_variants` raise.
+    """
+    check_served(chosen_variants(settings, [challenger])[challenger])
     tags = holder_tags(settings) or {}
     held = tags.get("variant", challenger)
     return sorted({challenger, held} & {challenger, *chosen_variants(settings, ())})
@@ -151,6 +164,7 @@ def register(
     evaluation, threshold = judged
     name = evaluation.name
     variant = chosen_variants(settings, [name])[name]
+    check_served(variant)
     model = training.train(variant, patches, seed=seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -14,7 +14,7 @@ from crisol.abtest.store import TrialFilter
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
-from crisol.lab.promotion import costs, not_worse, register
+from crisol.lab.promotion import check_served, costs, not_worse, register
 from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import dataset, evaluation, scores, training
 from crisol.model.risk import choose_threshold
@@ -138,6 +138,8 @@ def retrain(
     design asks for a promotion and the challenger is shown to do no worse. Raises :class:`~crisol.errors.DatasetError`
     where the trials are of too few vulnerabilities.
     """
+    chosen = chosen_variants(settings, [design.variant])[design.variant]
+    check_served(chosen)
     aside = _set_aside(gathered, design)
     known = dataset.from_table(frame)
     taught = {(patch.group, patch.id) for patch in gathered.patches}
@@ -146,7 +148,6 @@ def retrain(
     test = [patch for patch in gathered.patches if patch.group in aside]
     weight = np.array(gathered.weights or [1.0] * len(inside))[inside]
     variants = chosen_variants(settings, ())
-    chosen = chosen_variants(settings, [design.variant])[design.variant]
     held = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
     truth = np.array([patch.label for patch in test])
     groups = np.array([patch.group for patch in test])

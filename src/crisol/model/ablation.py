@@ -10,7 +10,6 @@ from scipy.sparse import diags_array
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.model import scores
-from crisol.model.features import FEATURES
 from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
@@ -40,7 +39,7 @@ def ablate(
     with threadpool_limits(1):
         rows = pipeline[0].transform(patches)
         fold = grouped_folds(label, np.array([patch.group for patch in patches]), folds, seed)
-        names = np.array([feature.group for feature in FEATURES[: pipeline[0].columns]])
+        names = np.array([feature.group for feature in pipeline[0].features])
 
         def auc(keep: np.ndarray) -> float:
             wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))

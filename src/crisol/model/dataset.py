@@ -16,7 +16,7 @@ import pandas as pd
 from crisol.errors import DatasetError
 from crisol.records import LabelledPatch, Outcome, Strength
 
-__all__ = ["digest", "from_table", "open_set", "read_jsonl", "without_overlap"]
+__all__ = ["digest", "from_table", "open_set", "read_jsonl", "regrouped", "without_overlap"]
 
 _MAX_LINE = 8 << 20
 _MAX_ROWS = 1_000_000
@@ -48,7 +48,11 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as a table: {error}") from None
-    patches = from_table(frame, strength)
+    return regrouped(from_table(frame, strength), group)
+
+
+def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
+    """Return patches of a corpus table whose group is their vulnerability, package or CWE."""
     return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
 
 

@@ -12,8 +12,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction import FeatureHasher
 
 from crisol.diff import Patch
+from crisol.errors import ModelError
+from crisol.model.features import FEATURES, Feature
 from crisol.model.reading import Reading, open_diff, read
 from crisol.model.rows import columns, numbers
+from crisol.model.source.features import SOURCE_FEATURES, Facts, SourceFeature, vector
 from crisol.model.text import ngrams
 from crisol.records import LabelledPatch
 
@@ -23,18 +26,25 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Labelled patches to rows of numbers: features first, then ``words`` hashed columns that count pieces of text.
 
-    Rows with words are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original. Learns nothing, so that a row does not depend on
-    the patches beside it.
+    Rows with words are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source``
+    puts those of the source behind those of the diff. Learns nothing, so that a row does not depend on the patches beside it.
     """
 
-    def __init__(self, *, classic: bool = False, words: int = 0) -> None:
+    def __init__(self, *, classic: bool = False, words: int = 0, source: bool = False) -> None:
         self.classic = classic
         self.words = words
+        self.source = source
 
     @property
     def columns(self) -> int:
         """How many of the columns are features."""
-        return columns(classic=self.classic)
+        return len(self.features)
+
+    @property
+    def features(self) -> tuple[Feature | SourceFeature, ...]:
+        """What the columns of features mean, in their order."""
+        own = FEATURES[: columns(classic=self.classic)]
+        return (*own, *SOURCE_FEATURES) if self.source else own
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Do nothing, as there is nothing to learn."""
@@ -42,15 +52,35 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def transform(self, patches: Iterable[LabelledPatch]) -> Any:
         """Return one row a patch; a diff that the strict parser refuses is read leniently."""
-        readings = [read(open_diff(patch.diff), patch.cwe) for patch in patches]
-        return self._rows(readings)
+        patches = list(patches)
+        opened = [open_diff(patch.diff) for patch in patches]
+        around = None
+        if self.source:
+            around = np.array(
+                [
+                    vector(diff, patch.source, Facts(patch.description, patch.pov))
+                    for diff, patch in zip(opened, patches, strict=True)
+                ]
+            )
+        return self._rows(
+            [read(diff, patch.cwe) for diff, patch in zip(opened, patches, strict=True)], around
+        )
 
     def row(self, patch: Patch, cwe: str) -> Any:
-        """Return the matrix of a single patch, shape (1, columns + words)."""
+        """Return the matrix of a single patch, shape (1, columns + words).
+
+        Raises :class:`~crisol.errors.ModelError` where the columns need the source, which a single diff has not.
+        """
+        if self.source:
+            raise ModelError(
+                "this variant reads the source around a patch: it is measured, and cannot be served"
+            )
         return self._rows([read(patch, cwe)])
 
-    def _rows(self, readings: Sequence[Reading]) -> Any:
-        features = numbers(readings, self.columns)
+    def _rows(self, readings: Sequence[Reading], around: NDArray[np.float64] | None = None) -> Any:
+        features = numbers(readings, columns(classic=self.classic))
+        if around is not None:
+            features = np.hstack([features, around])
         if not self.words:
             return features
         hasher = FeatureHasher(self.words, input_type="string", alternate_sign=False)

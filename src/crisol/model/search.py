@@ -30,7 +30,7 @@ class Choice:
     parameters: str
     """What was changed, such as ``num_leaves=16``; empty where the parameters of the variant's entry were best."""
     auc: float
-    """Mean AUC over the inner folds, on groups that the model had not seen."""
+    """Mean AUC over the inner folds on which it was tried, on groups that the model had not seen."""
 
 
 Memo = dict[tuple[int, str], tuple[Variant, tuple[Choice, ...]]]
@@ -57,8 +57,8 @@ def tuned(
 ) -> tuple[Variant, tuple[Choice, ...]]:
     """Return the variant with the best of its parameters and its grid's points on the training set, and what was chosen.
 
-    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds, the
-    better half on the others; the largest mean AUC wins, the earlier point on a tie. Members of a mean are searched one
+    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds, the half of
+    larger mean AUC on the next, until one is left, the earlier one on a tie. Members of a mean are searched one
     by one. A training set that cannot be split in two keeps the parameters of the entry.
     """
     try:
@@ -92,13 +92,13 @@ def _search(
     for number in np.unique(inner):
         for at in left:
             found[at].append(_auc(models[at], taught, inner == number))
-        if number == 0:
-            left.sort(key=lambda at: -found[at][0])
-            left = sorted(left[: (len(left) + 1) // 2])
-    means = {at: float(np.mean(found[at])) for at in left}
-    best = max(left, key=lambda at: (means[at], -at))
+        # The sort is stable: on a tie the earlier point is ahead.
+        left = sorted(left, key=lambda at: -float(np.mean(found[at])))[: len(left) // 2 or 1]
+        if len(left) == 1:
+            break
+    best = left[0]
     changed = ", ".join(f"{name}={value}" for name, value in ({}, *variant.grid)[best].items())
-    return points[best], (Choice(fold, variant.name, changed, means[best]),)
+    return points[best], (Choice(fold, variant.name, changed, float(np.mean(found[best]))),)
 
 
 def _auc(model: Any, taught: Taught, inside: NDArray[np.bool_]) -> float:

@@ -46,6 +46,8 @@ _MAX_POINTS = 16
 class Variant(BaseModel):
     """One way to predict: which columns it reads, which estimator, which hyper-parameters.
 
+    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (those of the source, too).
+
     ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient boosting),
     ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or ``mean`` (the mean
     probability of ``members``). ``words`` is the number of hashed columns for pieces of text, 0 for none;
@@ -58,7 +60,7 @@ class Variant(BaseModel):
     name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9_]*$")
     description: str = Field(min_length=1)
     model: _Kind
-    features: Literal["classic", "rich"] = "rich"
+    features: Literal["classic", "rich", "source"] = "rich"
     words: int = Field(default=0, ge=0, le=1 << 16)
     feature_weight: float = Field(default=1.0, ge=0.0, le=100.0)
     parameters: dict[str, _Value] = {}
@@ -87,7 +89,12 @@ class Variant(BaseModel):
     @property
     def compiles(self) -> bool:
         """Whether the fitted model has a compiled form: trees over features alone, served in a fraction of a millisecond."""
-        return not self.words and self.model not in {"linear", "mean"}
+        return not self.words and self.model not in {"linear", "mean"} and not self.reads_source
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether it needs the vulnerable source beside the diff, see :mod:`crisol.model.source`."""
+        return self.features == "source"
 
     @property
     def points(self) -> tuple[Variant, ...]:
@@ -100,7 +107,7 @@ class Variant(BaseModel):
     def estimator(self, random_state: int) -> Pipeline:
         """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
         width = max([self.words, *(one.words for one in self.members)])
-        matrix = PatchMatrix(classic=self.features == "classic", words=width)
+        matrix = PatchMatrix(classic=self.features == "classic", words=width, source=self.reads_source)
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
@@ -131,7 +138,7 @@ class _Entry(BaseModel):
 
     description: str
     model: _Kind
-    features: Literal["classic", "rich"] = "rich"
+    features: Literal["classic", "rich", "source"] = "rich"
     words: int = 0
     feature_weight: float = 1.0
     parameters: dict[str, _Value] = {}

@@ -1,0 +1,121 @@
+"""What a patch does to the sources that it touches: both trees of every Python file, and the functions that change."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from dataclasses import dataclass
+
+from crisol.diff import Patch, apply
+from crisol.errors import PatchDoesNotApply
+from crisol.model.source.syntax import Definition, definitions, parsed
+
+__all__ = ["Change", "Facts", "File", "change_of"]
+
+_MAX_FILES = 20
+_MAX_CHARACTERS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What everybody may know of a vulnerability before any patch is tried: its description and the public PoV."""
+
+    description: str = ""
+    pov: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A touched Python file before and after; a tree is None where the text does not parse."""
+
+    path: str
+    old_text: str
+    new_text: str
+    old: ast.Module | None
+    new: ast.Module | None
+    removed: frozenset[int]
+    """Lines of the old text that are gone, from 1."""
+    added: frozenset[int]
+    """Lines of the new text that were not there."""
+
+    functions: tuple[tuple[Definition | None, Definition | None], ...]
+    """Each innermost function that changes, before and after; None where it is not on that side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A patch, laid over the vulnerable source; ``files`` are the Python files that it touches."""
+
+    files: tuple[File, ...]
+    facts: Facts
+
+    @property
+    def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
+        """Every function that changes, before and after."""
+        return tuple(pair for file in self.files for pair in file.functions)
+
+
+def change_of(patch: Patch, source: dict[str, str], facts: Facts) -> Change | None:
+    """Return what a patch does to ``source``, texts by path; None where it does not apply, or is out of all proportion."""
+    if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
+        return None
+    try:
+        after = apply(patch, source.get)
+    except PatchDoesNotApply:
+        return None
+    files = tuple(
+        _file(path, source.get(path, ""), text or "")
+        for path, text in sorted(after.items())
+        if path.endswith(".py")
+    )
+    return Change(files, facts)
+
+
+def _file(path: str, old: str, new: str) -> File:
+    before, after = old.split("\n"), new.split("\n")
+    removed: set[int] = set()
+    added: set[int] = set()
+    # What both sides share at either end is cut off first: the matcher takes quadratic time.
+    head = 0
+    while head < min(len(before), len(after)) and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    one, other = before[head : len(before) - tail], after[head : len(after) - tail]
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, one, other, autojunk=True).get_opcodes():
+        if tag != "equal":
+            removed.update(range(head + i + 1, head + j + 1))
+            added.update(range(head + k + 1, head + m + 1))
+    sides = _by_name(parsed(old)), _by_name(parsed(new))
+    names = {**_changed(sides[0], removed), **_changed(sides[1], added)}
+    pairs = tuple((sides[0].get(name), sides[1].get(name)) for name in names)
+    return File(path, old, new, parsed(old), parsed(new), frozenset(removed), frozenset(added), pairs)
+
+
+def _by_name(tree: ast.Module | None) -> dict[str, Definition]:
+    """Return functions by name and, where a name occurs more than once, by how often it did before."""
+    found: dict[str, Definition] = {}
+    for one in [] if tree is None else sorted(definitions(tree), key=lambda one: one.lineno):
+        turn = 0
+        while f"{one.name}#{turn}" in found:
+            turn += 1
+        found[f"{one.name}#{turn}"] = one
+    return found
+
+
+def _changed(functions: dict[str, Definition], lines: set[int]) -> dict[str, None]:
+    names: dict[str, None] = {}
+    for line in sorted(lines):
+        inside = [
+            (one.lineno, name)
+            for name, one in functions.items()
+            if _first(one) <= line <= (one.end_lineno or one.lineno)
+        ]
+        if inside:
+            names[max(inside)[1]] = None
+    return names
+
+
+def _first(one: Definition) -> int:
+    return min([one.lineno, *(decorator.lineno for decorator in one.decorator_list)])

@@ -1,0 +1,65 @@
+"""What the static analyser bandit finds in the definitions that a patch touches."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import tempfile
+import textwrap
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+from crisol.model.source.change import File
+from crisol.model.source.syntax import Definition
+
+__all__ = ["findings"]
+
+_MAX_LINES = 1_500
+_WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
+
+
+def findings(file: File, *, after: bool) -> tuple[int, float]:
+    """Return how many findings there are in what a patch touches, and their weight: low 1, medium 3, high 9.
+
+    Only the module's imports, the functions that change and the touched statements beside them are analysed, 1,500 lines
+    at most.
+    """
+    text, tree, lines = (
+        (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)
+    )
+    if tree is None:
+        return 0, 0.0
+    functions = [one for pair in file.functions if (one := pair[after]) is not None]
+    return _analysed(_excerpt(text.split("\n"), tree, lines, functions))
+
+
+def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
+    """Return imports, so that the analyser knows what a name stands for, and what is touched."""
+    kept: list[str] = []
+    for statement in tree.body:
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        apart = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        touched = not apart and any(first <= line <= last for line in lines)
+        if touched or isinstance(statement, ast.Import | ast.ImportFrom):
+            kept += whole[first - 1 : last]
+    for one in functions:
+        kept += textwrap.dedent("\n".join(whole[one.lineno - 1 : one.end_lineno])).split("\n")
+    return "\n".join(kept[:_MAX_LINES]) + "\n"
+
+
+@lru_cache(maxsize=4096)
+def _analysed(text: str) -> tuple[int, float]:
+    logging.getLogger("bandit").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # What bandit's plugin loader hands on is deprecated by others; nothing of ours is in between.
+        warnings.simplefilter("ignore")
+        from bandit.core import config, manager  # noqa: PLC0415 - takes a second to load, and only this needs it
+
+        path = Path(folder) / "touched.py"
+        path.write_text(text, encoding="utf-8", errors="replace")
+        analyser = manager.BanditManager(config.BanditConfig(), "file", quiet=True)
+        analyser.discover_files([str(path)])
+        analyser.run_tests()
+        found = analyser.get_issue_list()
+    return len(found), sum(_WEIGHTS.get(str(one.severity), 0.0) for one in found)

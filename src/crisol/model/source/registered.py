@@ -1,0 +1,57 @@
+"""The vulnerable source and the public facts of registered vulnerabilities, put beside their labelled patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from crisol.errors import CrisolError
+from crisol.model.reading import open_diff
+from crisol.records import LabelledPatch
+from crisol.wargame.vulnerability import Vulnerability, find
+
+__all__ = ["with_sources"]
+
+_MAX_BYTES = 1 << 20
+
+
+def with_sources(patches: Sequence[LabelledPatch], vulnerabilities: Path, cache: Path) -> list[LabelledPatch]:
+    """Return the patches with the touched texts of their vulnerable source, where their group is a registered vulnerability.
+
+    Beside them go title, description and the text of the first PoV, which are public before a patch is tried; neither verdict
+    nor origin is read. Nothing is executed. A release that cannot be had leaves its patches as they are, and their features 0.
+    """
+    known = {one.id: one for one in find(vulnerabilities)} if vulnerabilities.is_dir() else {}
+    roots: dict[str, Path | None] = {}
+    found = []
+    for patch in patches:
+        vulnerability = known.get(patch.group)
+        if vulnerability is None:
+            found.append(patch)
+            continue
+        if patch.group not in roots:
+            roots[patch.group] = _root(vulnerability, cache)
+        source = _texts(roots[patch.group], open_diff(patch.diff).paths)
+        about = vulnerability.about
+        told = f"{about.title}\n{about.description}"
+        found.append(replace(patch, source=source, description=told, pov=vulnerability.povs[0].source))
+    return found
+
+
+def _root(vulnerability: Vulnerability, cache: Path) -> Path | None:
+    try:
+        return vulnerability.vulnerable(cache).resolve()
+    except CrisolError:
+        return None
+
+
+def _texts(root: Path | None, paths: Iterable[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for name in paths:
+        path = None if root is None else (root / name).resolve()
+        if path is None or root is None or not path.is_relative_to(root) or not path.is_file():
+            continue
+        if path.stat().st_size <= _MAX_BYTES:
+            texts[name] = path.read_bytes().decode("utf-8", errors="replace")
+    return texts

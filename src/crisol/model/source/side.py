@@ -1,0 +1,131 @@
+"""What stands in the changed functions on one side of a patch, counted in one walk a function."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from crisol.model.source.flow import guards, is_sink, is_validation, parameters, reached, tainted
+from crisol.model.source.syntax import Definition, calls, names, said
+
+__all__ = ["Side", "counted", "shifted", "validations"]
+
+_BRANCHES = (
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.ExceptHandler,
+    ast.IfExp,
+    ast.comprehension,
+    ast.Assert,
+)
+_BROAD = frozenset({"Exception", "BaseException"})
+
+
+@dataclass(slots=True)
+class Side:
+    """Counts over functions; ``conditions`` are tests of ifs and whether they lead straight out."""
+
+    functions: int = 0
+    lines: int = 0
+    statements: int = 0
+    arguments: int = 0
+    returns: int = 0
+    complexity: int = 0
+    guards: Counter[str] = field(default_factory=Counter)
+    guards_on_input: int = 0
+    guarded_sinks: int = 0
+    sinks: int = 0
+    reached: int = 0
+    tainted: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    keywords: Counter[str] = field(default_factory=Counter)
+    constants: Counter[str] = field(default_factory=Counter)
+    limits: Counter[str] = field(default_factory=Counter)
+    handlers: int = 0
+    broad: int = 0
+    silent: int = 0
+    conditions: dict[str, tuple[bool, ast.expr]] = field(default_factory=dict)
+
+
+def counted(functions: Iterable[Definition]) -> Side:
+    """Return the sums over functions."""
+    side = Side()
+    for function in functions:
+        _add(side, function)
+    return side
+
+
+def shifted(before: Side, after: Side) -> tuple[int, int]:
+    """Return how many conditions became stricter, and how many laxer: what leads out on more, or lets in on less.
+
+    A condition counts where the new one is the old one with something more, joined by ``and`` or by ``or``, or the other way
+    round.
+    """
+    stricter = laxer = 0
+    gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
+    come = [entry for text, entry in after.conditions.items() if text not in before.conditions]
+    for leaves, new in come:
+        for left, old in gone:
+            if left != leaves:
+                continue
+            wider = _joined(new, old, ast.Or) or _joined(old, new, ast.And)
+            narrower = _joined(new, old, ast.And) or _joined(old, new, ast.Or)
+            stricter += wider if leaves else narrower
+            laxer += narrower if leaves else wider
+    return stricter, laxer
+
+
+def _joined(whole: ast.expr, part: ast.expr, by: type[ast.boolop]) -> bool:
+    """Return whether ``whole`` is ``part`` and something more."""
+    if not (isinstance(whole, ast.BoolOp) and isinstance(whole.op, by)):
+        return False
+    inside = isinstance(part, ast.BoolOp) and isinstance(part.op, by)
+    parts = {said(one) for one in (part.values if inside and isinstance(part, ast.BoolOp) else [part])}
+    return parts < {said(one) for one in whole.values}
+
+
+def _add(side: Side, function: Definition) -> None:
+    given, depends = parameters(function), tainted(function)
+    out = guards(function)
+    side.functions += 1
+    side.lines += (function.end_lineno or function.lineno) - function.lineno + 1
+    side.arguments += len(given)
+    side.reached += reached(function)
+    side.tainted += len(depends)
+    side.guards.update(said(one.test) for one in out)
+    side.guards_on_input += sum(not depends.isdisjoint(names(one.test)) for one in out)
+    first = min((one.lineno for one in out), default=None)
+    for name, call in calls(function):
+        side.calls[name] += 1
+        side.keywords.update(f"{name}({one.arg}={said(one.value)[:80]})" for one in call.keywords)
+        side.sinks += is_sink(name)
+        side.guarded_sinks += is_sink(name) and first is not None and first < call.lineno
+    leaving = {id(one.test) for one in out}
+    side.complexity += 1
+    for node in ast.walk(function):
+        side.statements += isinstance(node, ast.stmt)
+        side.returns += isinstance(node, ast.Return)
+        side.complexity += isinstance(node, _BRANCHES)
+        if isinstance(node, ast.BoolOp):
+            side.complexity += len(node.values) - 1
+        elif isinstance(node, ast.Constant) and not isinstance(node.value, bool) and node.value is not None:
+            side.constants[repr(node.value)[:200]] += 1
+        elif isinstance(node, ast.Compare):
+            side.limits.update(
+                repr(one.value)[:200] for one in node.comparators if isinstance(one, ast.Constant)
+            )
+        elif isinstance(node, ast.ExceptHandler):
+            side.handlers += 1
+            side.broad += node.type is None or bool(_BROAD & names(node.type))
+            side.silent += all(isinstance(one, ast.Pass | ast.Continue) for one in node.body)
+        if isinstance(node, ast.If | ast.While | ast.Assert):
+            side.conditions[said(node.test)] = (id(node.test) in leaving, node.test)
+
+
+def validations(side: Side) -> int:
+    """Return how many calls speak of validation."""
+    return sum(count for name, count in side.calls.items() if is_validation(name))
