@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 # One index for pip and uv: the one that pip is configured for, if any.
 INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
 UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
+# Installing builds this, where there is a C compiler; crisol doctor says whether it is in use.
+KERNEL := $(wildcard src/crisol/model/kernel/kernel.c src/crisol/model/kernel/compile.py)
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -22,12 +24,12 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/uv
-	@$(UV) --constraint requirements.lock --editable .
+$(VENV)/.installed: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
+	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable .
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml requirements.lock | $(BIN)/uv
-	@$(UV) --constraint requirements.lock --editable '.[test]'
+$(VENV)/.installed-test: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
+	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
 .PHONY: setup

@@ -42,9 +42,9 @@ def model() -> FittedModel:
     return train(VARIANTS["lightgbm"], patches(20, 6), seed=0)
 
 
-@pytest.mark.parametrize("name", ["classic_forest", "rich_forest", "boosting", "lightgbm"])
+@pytest.mark.parametrize("name", ["classic_forest", "rich_forest", "extra_trees", "boosting", "lightgbm"])
 def test_the_compiled_form_agrees_on_every_diff_of_the_corpus(name: str, tmp_path: Path) -> None:
-    """Neither thresholds nor leaves nor the calibration drift: no probability differs by 1e-5."""
+    """Neither thresholds nor leaves nor the calibration drift: no probability differs by 1e-5, in ONNX or the kernel."""
     known = corpus()
     assert len(known) > 250
     fitted = train(VARIANTS[name], known, seed=0)
@@ -77,6 +77,8 @@ def test_a_variant_that_reads_words_is_served_as_it_is(tmp_path: Path) -> None:
         ({"format": "other"}, "not of this version"),
         ({"feature_version": "0"}, "train anew"),
         ({"slope": "steep"}, "wrong type"),
+        ({"logistic": "yes"}, "wrong type"),
+        ({"trees_sha256": 7}, "wrong type"),
         ({"accept": float("nan")}, "not a finite number"),
         ({"sha256": "0" * 64}, "not the model that serving.json describes"),
         ({"colour": "red"}, "incomplete"),
@@ -89,7 +91,7 @@ def test_a_forged_description_is_refused(
     path = tmp_path / "serving.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=message):
-        Predictor.load(tmp_path)
+        Predictor.load(tmp_path, kernel=False)
 
 
 def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path) -> None:
@@ -97,13 +99,13 @@ def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path
     content = (tmp_path / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(content[:-1] + os.urandom(1) + b"x")
     with pytest.raises(ModelError, match=r"model\.onnx: not the model"):
-        Predictor.load(tmp_path)
+        Predictor.load(tmp_path, kernel=False)
     (tmp_path / "model.onnx").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
-        Predictor.load(tmp_path)
+        Predictor.load(tmp_path, kernel=False)
     (tmp_path / "serving.json").write_text("[" * 100_000)
     with pytest.raises(ModelError):
-        Predictor.load(tmp_path)
+        Predictor.load(tmp_path, kernel=False)
 
 
 def test_serving_the_compiled_form_loads_nothing_heavy() -> None:

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
     each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
     of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
-    workers sum up their metrics.
+    workers sum up their metrics. ``CRISOL_KERNEL=off`` computes predictions without the C kernel.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -60,7 +60,13 @@ class Settings(BaseSettings):
     crisol_accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
     crisol_reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
     crisol_model: Path | None = None
+    crisol_kernel: Literal["auto", "off"] = "auto"
     crisol_metrics: Path | None = None
+
+    @property
+    def kernel(self) -> bool:
+        """Whether the C kernel may be used where it was built."""
+        return self.crisol_kernel == "auto"
 
     @property
     def vulnerabilities(self) -> Path:

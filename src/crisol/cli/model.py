@@ -82,11 +82,12 @@ def predict(
         text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{patch}: {error.strerror}") from None
+    settings = load_settings()
     if model is None:
         from crisol.lab.registry import holder
 
-        model = holder(load_settings())
-    predictor = Predictor.load(model)
+        model = holder(settings)
+    predictor = Predictor.load(model, kernel=settings.kernel)
     found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
     advice = "wargame it"
     if serving.accept is not None and found.probability >= serving.accept:
@@ -96,10 +97,12 @@ def predict(
     if as_json:
         known = {"probability": found.probability, "advice": advice, "model": found.model_version}
         known |= {"features": found.feature_version, "seconds": found.seconds, "thresholds": serving.reason}
+        known["form"] = predictor.form
         print(json.dumps(known))  # noqa: T201 - machines read this
     else:
         out.print(
-            f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version}\n"
+            f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version} "
+            f"({predictor.form})\n"
             f"{advice} ({serving.reason})",
             markup=False,
             soft_wrap=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crisol.diff.patch import FileChange, Hunk, Patch
 from crisol.errors import DiffTooLarge, MalformedDiff, UnsafeDiff, UnsupportedDiff
@@ -19,6 +20,8 @@ _ESCAPE = re.compile(r'\\([0-7]{3}|[abtnvfr"\\])')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _SIMPLE = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, '"': 34, "\\": 92}
 _FILE_MODES = ("100644", "100755", "100664")
+# Editors and mailers strip the one space of an empty context line.
+_CONTEXT = frozenset({" ", ""})
 _IGNORED = ("index ", "similarity index ", "dissimilarity index ")
 
 
@@ -68,12 +71,20 @@ def _decode(text: str | bytes, limits: Limits) -> list[str]:
         lines.pop()
     if len(lines) > limits.lines:
         raise DiffTooLarge(f"the diff has more than {limits.lines} lines")
-    if max(map(len, lines), default=0) > limits.line_bytes:
+    if len(text) > limits.line_bytes and max(map(len, lines)) > limits.line_bytes:
         raise DiffTooLarge(f"a line has more than {limits.line_bytes} characters")
-    if any(line.startswith("@@ ") and line.endswith("\r") for line in lines):
+    if "\r" in text and any(line.startswith("@@ ") and line.endswith("\r") for line in lines):
         # A mail or a browser turned every line feed into CRLF; a CRLF file in a git diff has LF headers.
         lines = [line.removesuffix("\r") for line in lines]
     return lines
+
+
+class _Sized(NamedTuple):
+    """A hunk and how many lines its header gives to either side, which is how many it has."""
+
+    hunk: Hunk
+    old: int
+    new: int
 
 
 class _Parser:
@@ -180,7 +191,7 @@ class _Parser:
                 raise self._malformed(f"{old} and {new} differ without rename headers")
             old = new  # plain diff names a backup copy on the left
         self.at += 2
-        hunks = []
+        hunks: list[_Sized] = []
         while self.at < len(self.lines) and self.lines[self.at].startswith("@@"):
             hunks.append(self._hunk())
         if not hunks:
@@ -192,20 +203,21 @@ class _Parser:
             raise self._malformed("a created file has no old lines")
         if new is None and hunks[0].new:
             raise self._malformed("a deleted file has no new lines")
-        return FileChange(old, new, tuple(hunks))
+        return FileChange(old, new, tuple([one.hunk for one in hunks]))
 
-    def _check_order(self, hunks: list[Hunk]) -> None:
-        end = 0
-        for hunk in hunks:
-            size = len(hunk.old)
-            first = hunk.old_start if size else hunk.old_start + 1
+    def _check_order(self, hunks: list[_Sized]) -> None:
+        end, changes = 0, False
+        for hunk, old, new in hunks:
+            first = hunk.old_start if old else hunk.old_start + 1
             if first <= end:
                 raise self._malformed(f"the hunk at old line {hunk.old_start} overlaps the one before it")
-            end = first + size - 1
-        if all(line[0] == " " for hunk in hunks for line in hunk.lines):
+            end = first + old - 1
+            # Lines that are on both sides are context, and counted once.
+            changes = changes or not len(hunk.lines) == old == new
+        if not changes:
             raise self._malformed("the hunks change nothing")
 
-    def _hunk(self) -> Hunk:
+    def _hunk(self) -> _Sized:
         match = _HUNK.match(self._peek())
         if match is None:
             raise self._malformed("not a hunk header; expected @@ -START,COUNT +START,COUNT @@")
@@ -217,32 +229,42 @@ class _Parser:
         new_left = 1 if match[4] is None else int(match[4])
         if (old_left and not old_start) or (new_left and not new_start):
             raise self._malformed("line numbers count from 1")
-        self.at += 1
+        old_size, new_size = old_left, new_left
+        # Local names, as most of the time that a diff takes is spent in this loop.
+        lines, end, at = self.lines, len(self.lines), self.at + 1
         body: list[str] = []
         old_open = new_open = False
         while True:
-            line = self.lines[self.at] if self.at < len(self.lines) else None
-            if line is not None and line.startswith("\\ ") and body:
-                tag = body[-1][0]
-                old_open, new_open = old_open or tag != "+", new_open or tag != "-"
-                self.at += 1
+            line = lines[at] if at < end else ""
+            tag = line[:1]
+            if tag == "\\" and body and line[1:2] == " ":
+                last = body[-1][0]
+                old_open, new_open = old_open or last != "+", new_open or last != "-"
+                at += 1
                 continue
             if not old_left and not new_left:
                 break
-            if line is None:
-                raise MalformedDiff("the diff ends inside a hunk", line=self.at)
-            # Editors and mailers strip the one space of an empty context line.
-            tag = line[0] if line else " "
-            if tag not in " +-":
-                raise self._malformed("a hunk line starts with a space, + or -")
-            old_left -= tag != "+"
-            new_left -= tag != "-"
-            if old_left < 0 or new_left < 0 or (old_open and tag != "+") or (new_open and tag != "-"):
-                raise self._malformed("the hunk has more lines than its header says")
+            if at == end:
+                raise MalformedDiff("the diff ends inside a hunk", line=at)
+            if tag == "+":
+                closed = new_open
+                new_left -= 1
+            elif tag == "-":
+                closed = old_open
+                old_left -= 1
+            elif tag in _CONTEXT:
+                closed = old_open or new_open
+                old_left -= 1
+                new_left -= 1
+            else:
+                raise MalformedDiff("a hunk line starts with a space, + or -", line=at + 1)
+            if closed or old_left < 0 or new_left < 0:
+                raise MalformedDiff("the hunk has more lines than its header says", line=at + 1)
             body.append(line or " ")
-            self.at += 1
+            at += 1
+        self.at = at
         self._check_end()
-        return Hunk(old_start, new_start, tuple(body), old_open, new_open)
+        return _Sized(Hunk(old_start, new_start, tuple(body), old_open, new_open), old_size, new_size)
 
     def _check_end(self) -> None:
         """Refuse a line that only a hunk of another length can explain."""

@@ -160,7 +160,7 @@ def _arm(settings: Settings, name: str, learn: pd.DataFrame, seed: int) -> Arm:
             known[key] = model.predict(diff.parse(patch.diff), patch.cwe)
         return known[key]
 
-    return Arm(name, predict, model.model.model_version)
+    return Arm(name, predict, model.serving.model_version)
 
 
 def _spoiled(arm: Arm, late: set[tuple[str, str]]) -> Arm:

@@ -9,20 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crisol.model.reading import Reading
-from crisol.model.vocabulary import CATCHES, SINKS, VALIDATION
+from crisol.model.vocabulary import CATCHES, CLASSIC_VALIDATION, SINKS
 
 __all__ = ["CLASSIC"]
-
-_VALIDATION = VALIDATION & {
-    "valid",
-    "validate",
-    "check",
-    "verify",
-    "sanitize",
-    "escape",
-    "isinstance",
-    "assert",
-}
 
 CLASSIC: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
     ("lines_added", "lines", "Lines that the patch adds.", lambda r: r.added.lines),
@@ -34,7 +23,7 @@ CLASSIC: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
         "adds_validation",
         "flag",
         "Whether an added line holds a validation keyword, whole or as part of a name.",
-        lambda r: float(not _VALIDATION.isdisjoint(r.added.parts)),
+        lambda r: float(not CLASSIC_VALIDATION.isdisjoint(r.added.parts)),
     ),
     (
         "adds_exception_handling",

@@ -11,10 +11,6 @@ __all__ = ["EDITS"]
 
 _GUARD_REACH = 30
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
-_CONSTANTS = frozenset({"true", "false", "0", "1"})
-_AFTER_CONSTANT = frozenset({")", ":", "&&", "||", "and", "or"})
-_EMPTY = words.NOTHING | {";"}
-_BROAD = frozenset({":", "exception", "baseexception", "throwable"})
 
 
 def _similarity(reading: Reading) -> float:
@@ -51,7 +47,11 @@ def _constant(side: Side) -> int:
         if tokens[at] in words.TESTS:
             start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
             following = [one.lower() for one in tokens[start : start + 2]]
-            constant += len(following) == 2 and following[0] in _CONSTANTS and following[1] in _AFTER_CONSTANT
+            constant += (
+                len(following) == 2
+                and following[0] in words.CONSTANTS
+                and following[1] in words.AFTER_CONSTANT
+            )
     return constant
 
 
@@ -62,14 +62,14 @@ def _catches_all(side: Side) -> int:
     for at in side.marks:
         if tokens[at] in words.HANDLERS:
             start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
-            broad += tokens[start].lower() in _BROAD if start < len(tokens) else 0
+            broad += tokens[start].lower() in words.BROAD if start < len(tokens) else 0
     return broad
 
 
 def _returns_nothing(side: Side) -> int:
     tokens, last = side.tokens, len(side.tokens) - 1
     return sum(
-        [at < last and tokens[at] == "return" and tokens[at + 1].lower() in _EMPTY for at in side.marks]
+        [at < last and tokens[at] == "return" and tokens[at + 1].lower() in words.EMPTY for at in side.marks]
     )
 
 

@@ -149,17 +149,17 @@ _FLOW: tuple[_Row, ...] = (
     ("raises_net", "tokens", "Raised errors, added less removed.", _net(words.RAISES)),
     ("catches_net", "tokens", "Keywords of exception handling, added less removed.", _net(words.CATCHES)),
     ("logic_net", "tokens", "And and or, added less removed.", _net(words.LOGIC)),
-    ("ands_net", "tokens", "And, added less removed.", _net(frozenset({"and", "&&"}))),
+    ("ands_net", "tokens", "And, added less removed.", _net(words.ANDS)),
     ("negations_net", "tokens", "Negations, added less removed.", _net(words.NEGATIONS)),
     ("comparisons_net", "tokens", "Comparisons, added less removed.", _net(words.COMPARISONS)),
-    ("inequalities_net", "tokens", "Orderings, added less removed.", _net(frozenset({"<", ">", "<=", ">="}))),
+    ("inequalities_net", "tokens", "Orderings, added less removed.", _net(words.ORDERINGS)),
     ("nothing_net", "tokens", "None and null, added less removed.", _net(words.NOTHING)),
     ("pass_added", "tokens", "Pass added: an error is swallowed.", lambda r: r.added.counts["pass"]),
     (
         "returns_constant",
         "tokens",
         "True and false added.",
-        lambda r: _count(r.added, frozenset({"true", "false"})),
+        lambda r: _count(r.added, words.BOOLEANS),
     ),
 )
 

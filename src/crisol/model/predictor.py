@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crisol.diff import Patch
 from crisol.errors import ModelError
-from crisol.model.rows import Rows
-from crisol.model.serving import Served, Serving, open_serving, scorer
+from crisol.model.kernel import open_kernel
+from crisol.model.serving import Scorer, Serving, onnx_scorer, open_serving, open_trees
 from crisol.records import Prediction
 
 if TYPE_CHECKING:
@@ -20,32 +24,51 @@ if TYPE_CHECKING:
 __all__ = ["Predictor"]
 
 
+class _RowMaker(Protocol):
+    """Turns a patch into what the model reads."""
+
+    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
+        """Return the matrix of a single patch, shape (1, columns)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A model that is ready to answer, in whichever form."""
+
+    serving: Serving
+    form: str
+    score: Scorer
+
+
 class Predictor:
     """Predicts single patches; safe to share between threads, as nothing in it changes.
 
-    ``serving`` names the model's versions and the thresholds at which it may decide alone. Set ``OMP_NUM_THREADS=1``
-    in a process that serves: more threads only make a single row slower.
+    ``serving`` names the model's versions and the thresholds at which it may decide alone, ``form`` what computes:
+    ``kernel``, ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only
+    make a single row slower.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
-        self.model = model if isinstance(model, Served) else _plain(model)
-        self.serving = self.model.serving
-        self._matrix, self._score = self.model.matrix, self.model.score
+        served = model if isinstance(model, Served) else _plain(model)
+        self.serving, self.form, self._score = served.serving, served.form, served.score
         self._calibrate = self.serving.calibration.one
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Open the folder of a promoted model, in its compiled form where it has one, or a ``.skops`` file.
+    def load(cls, path: Path | str, *, kernel: bool = True) -> Self:
+        """Open the folder of a promoted model, in its fastest form that this machine has, or a ``.skops`` file.
 
-        Nothing that the files hold is executed. Raises :class:`~crisol.errors.ModelError`.
+        ``kernel`` False does without the C kernel. Nothing that the files hold is executed. Raises
+        :class:`~crisol.errors.ModelError`.
         """
         path = Path(path)
         if not path.is_dir():
             return cls(_fitted(path))
         serving = open_serving(path)
+        if serving.trees_sha256 and kernel and (compiled := open_kernel()) is not None:
+            return cls(Served(serving, "kernel", open_trees(path, serving, compiled).score))
         if serving.sha256:
-            rows = Rows(classic=serving.classic)
-            return cls(Served(serving, rows, scorer(path, serving, rows.columns)))
+            return cls(Served(serving, "onnx", _single(serving.rows, onnx_scorer(path, serving))))
         fitted = _fitted(path / "model.skops")
         if fitted.model_version != serving.model_version:
             raise ModelError(f"{path}: model.skops is not the model that serving.json describes")
@@ -59,13 +82,17 @@ class Predictor:
         start = perf_counter()
         version = self.serving.model_version
         try:
-            score = self._score(self._matrix.row(patch, cwe))
+            score = self._score(patch, cwe)
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise ModelError(f"the model {version} does not answer: {error}") from error
-        if not math.isfinite(score[0]):
-            raise ModelError(f"the model {version} answered {score[0]}")
-        probability = self._calibrate(float(score[0]))
+        if not math.isfinite(score):
+            raise ModelError(f"the model {version} answered {score}")
+        probability = self._calibrate(score)
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
+
+
+def _single(matrix: _RowMaker, score: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Scorer:
+    return lambda patch, cwe: float(score(matrix.row(patch, cwe))[0])
 
 
 def _fitted(path: Path) -> FittedModel:
@@ -75,7 +102,7 @@ def _fitted(path: Path) -> FittedModel:
 
 
 def _plain(model: FittedModel) -> Served:
-    estimator = model.pipeline[1]
+    matrix, estimator = model.pipeline[0], model.pipeline[1]
     serving = Serving(
         model.name,
         model.model_version,
@@ -83,6 +110,6 @@ def _plain(model: FittedModel) -> Served:
         model.calibration.slope,
         model.calibration.intercept,
         "",
-        bool(model.pipeline[0].classic),
+        classic=bool(matrix.classic),
     )
-    return Served(serving, model.pipeline[0], lambda rows: estimator.predict_proba(rows)[:, 1])
+    return Served(serving, "scikit-learn", _single(matrix, lambda rows: estimator.predict_proba(rows)[:, 1]))

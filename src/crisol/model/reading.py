@@ -19,10 +19,8 @@ __all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[(),.\"'\[\]{}]|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-_COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
-_IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
-_COMMENT_STARTS = frozenset(one[0] for one in _COMMENTS)
-_IMPORT_STARTS = frozenset(one[0] for one in _IMPORTS)
+_COMMENT_STARTS = frozenset(one[0] for one in words.COMMENTS)
+_IMPORT_STARTS = frozenset(one[0] for one in words.IMPORTS)
 
 _MAX_TEXT = 1 << 20
 _MAX_LINES = 50_000
@@ -265,10 +263,10 @@ def _side(lines: list[str]) -> Side:
             continue
         # Looking at the first character spares most lines the search for prefixes.
         first = bare[0]
-        if first in _COMMENT_STARTS and bare.startswith(_COMMENTS):
+        if first in _COMMENT_STARTS and bare.startswith(words.COMMENTS):
             comments += 1
             continue
-        if first in _IMPORT_STARTS and bare.startswith(_IMPORTS):
+        if first in _IMPORT_STARTS and bare.startswith(words.IMPORTS):
             imports += 1
         characters += len(bare)
         depth = line.index(first)

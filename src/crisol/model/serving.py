@@ -1,19 +1,20 @@
 """The folder that a service loads: the compiled model, what is needed beside it, and nothing that is executed.
 
-``model.onnx`` is the bare model, ``serving.json`` its calibration, versions and thresholds, ``model.skops`` the
-scikit-learn form that it was made from, and ``model_card.md`` what people should know of it. Variants that read words
-have no ``model.onnx``; they are served from ``model.skops``.
+``model.onnx`` is the bare model, ``trees.npy`` the same for the kernel, ``serving.json`` its calibration, versions and
+thresholds, ``model.skops`` the scikit-learn form that it was made from, and ``model_card.md`` what people should know
+of it. Variants that read words have neither of the compiled forms; they are served from ``model.skops``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +23,24 @@ from crisol.diff import Patch
 from crisol.errors import ModelError
 from crisol.model.calibration import Sigmoid
 from crisol.model.features import FEATURE_VERSION
+from crisol.model.kernel import NODE, Kernel, Trees, open_kernel
+from crisol.model.reading import open_diff
+from crisol.model.rows import Rows
 from crisol.records import LabelledPatch
 
 if TYPE_CHECKING:
     # A service that has the compiled form need not load scikit-learn.
     from crisol.model.training import FittedModel
 
-__all__ = ["PARITY", "RowMaker", "Scorer", "Serving", "difference", "export", "open_serving", "scorer"]
+__all__ = ["PARITY", "Scorer", "Serving", "difference", "export", "onnx_scorer", "open_serving", "open_trees"]
 
 PARITY = 1e-5
 """The largest difference of a probability that the compiled form may show."""
 
 _FORMAT = "crisol-serving-1"
 _MAX_BYTES = 64 << 20
-Scorer = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Scorer = Callable[[Patch, str], float]
+"""From a patch and its CWE to the probability of valid, not yet calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ class Serving:
     intercept: float
     sha256: str
     """Of ``model.onnx``, empty where the variant has none."""
+    trees_sha256: str = ""
+    """Of ``trees.npy``, empty where the variant has none."""
+    logistic: bool = False
+    """Whether the sum of the trees is in log-odds."""
     classic: bool = False
     """Whether it reads the nine classic features alone."""
     accept: float | None = None
@@ -63,28 +72,10 @@ class Serving:
         """The map from the model's score to a probability."""
         return Sigmoid(self.slope, self.intercept)
 
-
-class RowMaker(Protocol):
-    """Turns a patch into what the model reads."""
-
-    def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
-        """Return the matrix of a single patch, shape (1, columns)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Served:
-    """A model that is ready to answer, in whichever form."""
-
-    serving: Serving
-    matrix: RowMaker
-    score: Scorer
-    """From rows to uncalibrated probabilities of valid."""
-
     @property
-    def model_version(self) -> str:
-        """The version that every prediction carries."""
-        return self.serving.model_version
+    def rows(self) -> Rows:
+        """What the model reads."""
+        return Rows(classic=self.classic)
 
 
 def export(
@@ -100,16 +91,24 @@ def export(
 
     Raises :class:`~crisol.errors.ModelError` where the folder cannot be written.
     """
-    from crisol.model.compiled import compilable, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
+    from crisol.model.compiled import compilable, to_nodes, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
 
-    compiled = to_onnx(model.pipeline[1]) if compilable(model.pipeline[1]) else b""
+    estimator = model.pipeline[1]
+    files, logistic = dict[str, bytes](), False
+    if compilable(estimator):
+        nodes, logistic = to_nodes(estimator)
+        np.save(trees := io.BytesIO(), nodes, allow_pickle=False)
+        files = {"model.onnx": to_onnx(estimator), "trees.npy": trees.getvalue()}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     serving = Serving(
         model.name,
         model.model_version,
         model.feature_version,
         model.calibration.slope,
         model.calibration.intercept,
-        hashlib.sha256(compiled).hexdigest() if compiled else "",
+        hashes.get("model.onnx", ""),
+        hashes.get("trees.npy", ""),
+        logistic,
         bool(model.pipeline[0].classic),
         accept,
         reject,
@@ -117,8 +116,8 @@ def export(
     )
     model.save(folder / "model.skops")
     try:
-        if compiled:
-            (folder / "model.onnx").write_bytes(compiled)
+        for name, made in files.items():
+            (folder / name).write_bytes(made)
         if card:
             (folder / "model_card.md").write_text(card, encoding="utf-8")
         content = {"format": _FORMAT, **asdict(serving)}
@@ -138,10 +137,16 @@ def open_serving(folder: Path) -> Serving:
         serving = Serving(**content)
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the description is incomplete: {error}") from None
-    texts = (serving.variant, serving.model_version, serving.feature_version, serving.sha256, serving.reason)
+    texts = [serving.variant, serving.model_version, serving.feature_version, serving.reason]
+    texts += [serving.sha256, serving.trees_sha256]
+    flags = (serving.logistic, serving.classic)
     numbers = [serving.slope, serving.intercept]
     numbers += [one for one in (serving.accept, serving.reject) if one is not None]
-    if not all(isinstance(text, str) for text in texts) or not all(_finite(one) for one in numbers):
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(flag, bool) for flag in flags)
+        and all(_finite(one) for one in numbers)
+    ):
         raise ModelError(f"{path}: a value is of the wrong type, or not a finite number")
     if serving.feature_version != FEATURE_VERSION:
         raise ModelError(
@@ -150,17 +155,15 @@ def open_serving(folder: Path) -> Serving:
     return serving
 
 
-def scorer(folder: Path, serving: Serving, columns: int) -> Scorer:
+def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Open ``model.onnx`` on one thread; the function maps rows to the uncalibrated probabilities of valid.
 
     Raises :class:`~crisol.errors.ModelError` where the file is not the one that ``serving.json`` speaks of.
     """
-    import onnxruntime as ort  # noqa: PLC0415 - only who serves pays for loading it
+    import onnxruntime as ort  # noqa: PLC0415 - only who serves without the kernel pays for loading it
 
-    path = folder / "model.onnx"
-    content = _bytes(path)
-    if hashlib.sha256(content).hexdigest() != serving.sha256:
-        raise ModelError(f"{path}: not the model that serving.json describes; promote it anew")
+    path, columns = folder / "model.onnx", serving.rows.columns
+    content = _described(path, serving.sha256)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -180,14 +183,39 @@ def scorer(folder: Path, serving: Serving, columns: int) -> Scorer:
     return score
 
 
+def open_trees(folder: Path, serving: Serving, kernel: Kernel) -> Trees:
+    """Give ``trees.npy`` to the kernel. Raises like :func:`onnx_scorer`."""
+    path = folder / "trees.npy"
+    try:
+        nodes = np.load(io.BytesIO(_described(path, serving.trees_sha256)), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ModelError(f"{path}: cannot be read as trees: {error}") from None
+    if nodes.dtype.newbyteorder("=") != NODE or nodes.ndim != 1:
+        raise ModelError(f"{path}: cannot be read as trees: not an array of nodes")
+    return kernel.trees(nodes, serving.rows.columns, logistic=serving.logistic)
+
+
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest difference of a probability between the two forms; 0 where there is only one."""
+    """Return the largest difference of a probability between the model and its compiled forms that run here.
+
+    0 where it has none.
+    """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:
         return 0.0
-    rows = model.pipeline[0].transform(patches)
-    served = serving.calibration(scorer(folder, serving, rows.shape[1])(rows))
-    return float(np.abs(served - model.probabilities(patches)).max())
+    plain = model.probabilities(patches)
+    served = [onnx_scorer(folder, serving)(model.pipeline[0].transform(patches))]
+    if (kernel := open_kernel()) is not None:
+        trees = open_trees(folder, serving, kernel)
+        served.append(np.array([trees.score(open_diff(patch.diff), patch.cwe) for patch in patches]))
+    return max(float(np.abs(serving.calibration(score) - plain).max()) for score in served)
+
+
+def _described(path: Path, sha256: str) -> bytes:
+    content = _bytes(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path}: not the model that serving.json describes; promote it anew")
+    return content
 
 
 def _finite(value: Any) -> bool:

@@ -8,15 +8,24 @@ from __future__ import annotations
 from types import MappingProxyType
 
 __all__ = [
+    "AFTER_CONSTANT",
+    "ANDS",
+    "BOOLEANS",
     "BOUNDS",
     "BRANCHES",
+    "BROAD",
     "CASES",
     "CATCHES",
+    "CLASSIC_VALIDATION",
+    "COMMENTS",
     "COMPARISONS",
+    "CONSTANTS",
+    "EMPTY",
     "EXITS",
     "FAMILIES",
     "FILTERS",
     "HANDLERS",
+    "IMPORTS",
     "LEAVES",
     "LOGIC",
     "LOOPS",
@@ -25,6 +34,7 @@ __all__ = [
     "NEGATIONS",
     "NOTHING",
     "OPERATORS",
+    "ORDERINGS",
     "PREFIXES",
     "RAISES",
     "REMEDIES",
@@ -33,6 +43,11 @@ __all__ = [
     "VALIDATION",
     "family",
 ]
+
+COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
+"""How a line of comment begins."""
+IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
+"""How a line begins that takes in another file."""
 
 VALIDATION = frozenset(
     [
@@ -75,6 +90,16 @@ VALIDATION = frozenset(
         "guard",
     ]
 )
+CLASSIC_VALIDATION = VALIDATION & {
+    "valid",
+    "validate",
+    "check",
+    "verify",
+    "sanitize",
+    "escape",
+    "isinstance",
+    "assert",
+}
 SINKS = frozenset(
     [
         "eval",
@@ -147,10 +172,17 @@ MARKS = TESTS | LEAVES | HANDLERS | {"("}
 RAISES = frozenset(["raise", "throw", "throws", "panic", "abort", "die"])
 CATCHES = frozenset(["try", "except", "catch", "finally", "rescue", "ensure"])
 LOGIC = frozenset(["and", "or", "&&", "||"])
+ANDS = frozenset(["and", "&&"])
 NEGATIONS = frozenset(["not", "!", "!=", "isnot"])
 COMPARISONS = frozenset(["==", "!=", "<", ">", "<=", ">=", "in", "is", "===", "!=="])
+ORDERINGS = frozenset(["<", ">", "<=", ">="])
 OPERATORS = COMPARISONS | LOGIC | NEGATIONS | frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "~"])
 NOTHING = frozenset(["none", "null", "nil", "nullptr", "undefined"])
+EMPTY = NOTHING | {";"}
+BOOLEANS = frozenset(["true", "false"])
+CONSTANTS = BOOLEANS | {"0", "1"}
+AFTER_CONSTANT = frozenset([")", ":", "&&", "||", "and", "or"])
+BROAD = frozenset([":", "exception", "baseexception", "throwable"])
 BOUNDS = frozenset(
     [
         "len",

@@ -117,7 +117,7 @@ def load_brain(folder: Path, settings: Settings) -> Brain:
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, kernel=settings.kernel)
     return Brain(predictor, _thresholds(predictor, settings))
 
 

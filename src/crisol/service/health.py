@@ -110,7 +110,7 @@ class Health:
                 "unhealthy",
                 f"the probe gives {probability:.6f}, and gave {self._parity[1]:.6f} when loaded",
             )
-        return "healthy", f"{brain.version[0]}; {brain.thresholds.reason}"
+        return "healthy", f"{brain.version[0]} ({brain.predictor.form}); {brain.thresholds.reason}"
 
     async def _walls(self) -> tuple[str, str]:
         now = time.monotonic()

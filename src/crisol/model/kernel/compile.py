@@ -1,0 +1,50 @@
+"""Build the kernel with whatever C compiler is there.
+
+Only the standard library is imported: ``deploy/hatch_build.py`` runs this file before Crisol is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+__all__ = ["LIBRARY", "SOURCE", "build", "source_hash"]
+
+SOURCE = Path(__file__).with_name("kernel.c")
+LIBRARY = SOURCE.with_name("_kernel.so")
+
+# No contraction: a fused multiplication and addition rounds once where Python rounds twice.
+_FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off")
+_SECONDS = 120
+
+
+def source_hash() -> str:
+    """Return what a library that was built of this source carries, and no other."""
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+
+
+def build(library: Path = LIBRARY, source: Path = SOURCE, flags: tuple[str, ...] = ()) -> str:
+    """Compile the source into a library beside it, or elsewhere; return why there is none, or the empty string.
+
+    The library appears whole or not at all. ``CC`` names a compiler other than ``cc``.
+    """
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if not compiler or shutil.which(compiler[0]) is None:
+        return f"there is no C compiler ({' '.join(compiler)})"
+    try:
+        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+            made = Path(folder) / library.name
+            defined = f'-DCRISOL_SOURCE="{source_hash()}"'
+            command = [*compiler, *_FLAGS, *flags, defined, "-o", str(made), str(source), "-lm"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+            if done.returncode:
+                return f"{compiler[0]} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+            made.replace(library)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"the kernel cannot be built: {error}"
+    return ""
