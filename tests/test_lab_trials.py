@@ -130,3 +130,23 @@ def test_composition_and_facts_count_what_the_table_says() -> None:
     both = ground_truth.by_reason(frame).set_index("reason")
     assert both.loc["timeout", ["basic", "strict"]].tolist() == [0, 2]
     assert both["strict"].sum() == both["basic"].sum() == len(frame)
+
+
+def test_what_an_origin_gives_away_is_told() -> None:
+    """Right upstream patches and wrong mutants are told apart by origin alone; two vulnerabilities tell nothing."""
+    rows = [
+        {
+            "id": f"{number}-{at}", "vulnerability": f"v{number}", "project": f"p{number}", "cwe": "CWE-22",
+            "language": "python", "origin": ("mutant", "upstream")[at % 2],
+            "diff": f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n x\n+value = {number}{at}\n",
+            "outcome": ("invalid", "valid")[at % 2], "basic_outcome": ("invalid", "valid")[at % 2], "reason": "",
+        }
+        for number in range(6)
+        for at in range(4)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    told = ground_truth.leaks(frame).set_index("seen")
+    assert told.loc["origin", "auc"] == 1.0
+    assert 0.3 < told.loc["style", "auc"] < 0.7
+    assert (told["low"] <= told["auc"]).all()
+    assert ground_truth.leaks(frame[frame["vulnerability"] < "v2"]).empty

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, matthews_corrcoef, roc_auc_score
 
+from crisol import diff
 from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
@@ -15,8 +17,10 @@ from crisol.model.dataset import without_overlap
 from crisol.model.evaluation import evaluate, transfer
 from crisol.model.folds import grouped_folds
 from crisol.model.leakage import leakage
+from crisol.model.naming import NAMING, naming
+from crisol.model.reading import read
 from crisol.model.variants import Variant, load_variants
-from model_data import patches, small
+from model_data import patch, patches, small
 
 VARIANTS = load_variants(Path(__file__).parents[1] / "experiments" / "variants.yaml")
 _FAST = Variant(name="fast", description="A small model.", model="linear", parameters={"C": 0.1})
@@ -138,6 +142,41 @@ def test_what_was_learned_transfers_and_nothing_of_the_test_teaches() -> None:
     assert result.auc > 0.7
     assert result.n == len(meet)
     assert np.isnan(result.random_split_auc)
+
+
+def test_names_alone_give_their_author_away() -> None:
+    """Right patches that differ from wrong ones in nothing but the form of a name are told apart by style."""
+    names = {0: ("openPath", "pathToOpen", "firstPath"), 1: ("open_path", "path_to_open", "first_path")}
+    rng = random.Random(0)
+    made = []
+    for number in range(240):
+        label = rng.randint(0, 1)
+        body = f"+{rng.choice(names[label])} = {rng.randint(0, 9)}\n"
+        diff = f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n import os\n{body}"
+        made.append(dataclasses.replace(patch(number, number % 24, label, rng), diff=diff))
+    assert leakage(made, seed=0).style_auc > 0.95
+
+
+def test_naming_counts_what_the_patch_brings() -> None:
+    """Lengths and forms of new names; what the context or the removed lines show, and keywords, are not new."""
+    text = (
+        "--- a/f.py\n+++ b/f.py\n@@ -1,2 +1,3 @@\n known = 1\n-gone = 2\n"
+        "+if known: gone = new_name = fileName\n+_own, x, MOST = gone\n"
+    )
+    found = dict(zip(NAMING, naming(read(diff.parse(text), "CWE-22")), strict=True))
+    assert found == {
+        "names_new": math.log1p(5),
+        "name_length": 25 / 5,
+        "name_length_most": 8.0,
+        "name_words": 7 / 5,
+        "names_single_letter": 1 / 5,
+        "names_snake_case": 1 / 5,
+        "names_camel_case": 1 / 5,
+        "names_capitals": 1 / 5,
+        "names_private": 1 / 5,
+    }
+    nothing = read(diff.parse("--- a/f.py\n+++ b/f.py\n@@ -1 +0,0 @@\n-gone = 2\n"), "CWE-22")
+    assert not any(naming(nothing))
 
 
 def test_a_tool_that_is_always_right_shows_as_a_leak() -> None:

@@ -54,6 +54,7 @@ def build_command(
 @app.command("list")
 def list_command(table: TablePath = None) -> None:
     """Print the vulnerabilities, what is known of their candidates, and what there is in all."""
+    from crisol.lab.ground_truth import leaks
     from crisol.wargame.census import basic_only, census
     from crisol.wargame.corpus import load_table
     from crisol.wargame.vulnerability import find
@@ -68,6 +69,8 @@ def list_command(table: TablePath = None) -> None:
     out.print(shown)
     for what, count in census(frame, find(settings.vulnerabilities)):
         out.print(f"{what}: {count}", markup=False, soft_wrap=True)
+    for seen, auc, low, high in leaks(frame).itertuples(index=False, name=None):
+        out.print(f"AUC of a guess by {seen} alone: {auc:.3f} ({low:.3f} to {high:.3f})", markup=False)
 
 
 @app.command("show")

@@ -13,9 +13,10 @@ from sklearn.preprocessing import StandardScaler
 
 from crisol.model import scores
 from crisol.model.evaluation import Outer
-from crisol.model.features import index
+from crisol.model.features import index, measure
 from crisol.model.folds import grouped_folds, labels, out_of_fold
-from crisol.model.matrix import PatchMatrix
+from crisol.model.naming import naming
+from crisol.model.reading import open_diff, read
 from crisol.records import LabelledPatch
 
 __all__ = ["STYLE", "Leakage", "leakage"]
@@ -46,7 +47,7 @@ class Leakage:
     origin_high: float
     """Its 95 % interval, from resampling whole groups."""
     style_auc: float
-    """Of a linear model over :data:`STYLE`."""
+    """Of a linear model over :data:`STYLE` and :data:`crisol.model.naming.NAMING`."""
     style_low: float
     style_high: float
     """Its interval."""
@@ -62,7 +63,7 @@ def leakage(
     group = np.array([patch.group for patch in patches])
     fold = grouped_folds(label, np.array([getattr(patch, outer) for patch in patches]), folds, seed)
     tool = np.array([patch.tool for patch in patches])
-    style = PatchMatrix().transform(patches)[:, [index(name) for name in STYLE]]
+    style = np.array([_style(patch) for patch in patches])
     model = make_pipeline(StandardScaler(), LogisticRegression())
     squashed = np.sign(style) * np.log1p(np.abs(style))
     guesses = (_mean_elsewhere(label, tool, fold), out_of_fold(model, squashed, label, fold))
@@ -71,6 +72,12 @@ def leakage(
         for guess in guesses
     )
     return Leakage(*origin, *by_style, scores.auc(label, scores.same_group_mean(label, group)))
+
+
+def _style(patch: LabelledPatch) -> list[float]:
+    reading = read(open_diff(patch.diff), patch.cwe)
+    values = measure(reading)
+    return [*(values[index(name)] for name in STYLE), *naming(reading)]
 
 
 def _mean_elsewhere(

@@ -1,0 +1,55 @@
+"""How the author of a patch names things: style, from the names that the patch brings, whatever they stand for."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection
+from keyword import iskeyword
+
+from crisol.model.reading import Reading
+
+__all__ = ["NAMING", "naming"]
+
+_CAMEL = re.compile(r"[a-z\d][A-Z]")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+NAMING = (
+    "names_new",
+    "name_length",
+    "name_length_most",
+    "name_words",
+    "names_single_letter",
+    "names_snake_case",
+    "names_camel_case",
+    "names_capitals",
+    "names_private",
+)
+"""What :func:`naming` measures: a logarithm, characters, characters, words, and shares of the new names."""
+
+
+def naming(reading: Reading) -> list[float]:
+    """Return the value of everything in :data:`NAMING`; zeros for a patch that brings no name.
+
+    A name is new when neither the removed lines nor the context show it. Keywords are no names.
+    """
+    fresh = reading.added.counts.keys() - reading.context - reading.removed.counts.keys()
+    names = [name for name in fresh if name.isidentifier() and not iskeyword(name)]
+    if not names:
+        return [0.0] * len(NAMING)
+    lengths = [len(name) for name in names]
+    return [
+        math.log1p(len(names)),
+        sum(lengths) / len(names),
+        float(max(lengths)),
+        sum(len(_WORDS.findall(name)) for name in names) / len(names),
+        _share(names, lambda name: len(name.strip("_")) == 1),
+        _share(names, lambda name: "_" in name.strip("_") and name.islower()),
+        _share(names, lambda name: _CAMEL.search(name) is not None),
+        _share(names, lambda name: len(name) > 1 and name.isupper()),
+        _share(names, lambda name: name.startswith("_") and not name.endswith("__")),
+    ]
+
+
+def _share(names: Collection[str], holds: Callable[[str], bool]) -> float:
+    return sum(map(holds, names)) / len(names)
