@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from crisol.errors import ExperimentError
+from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.expectations import expected, hold
 from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
-from crisol.lab.chaos.run import Episode, breakers_open
+from crisol.lab.chaos.run import breakers_open
 from crisol.lab.load.result import Result
 from processes import are_gone, descendants
 
@@ -31,7 +32,7 @@ def episode(failed_at: list[float], open_at: list[float], lost: int = 0) -> Epis
     )
     breakers = pd.DataFrame({"time": times, "open": ["cache" if at in open_at else "" for at in times]})
     result = Result(samples, {"wrong_answers": 0.0}, {}, pd.DataFrame())
-    return Episode(FAULTS["redis_killed"], result, 3.0, 5.0, breakers, lost)
+    return Episode(FAULTS["redis_killed"], result, 3.0, 5.0, breakers, 4, lost)
 
 
 def test_detection_and_recovery_are_the_first_and_the_last_sign() -> None:
@@ -43,7 +44,13 @@ def test_detection_and_recovery_are_the_first_and_the_last_sign() -> None:
 
 
 def test_a_fault_whose_signs_go_on_to_the_end_never_recovers() -> None:
-    assert episode([], [4.0, 9.0, 10.0]).metrics["recover_s"] == float("inf")
+    assert episode([], [4.0, 6.0, 7.0, 8.0, 9.0, 10.0]).metrics["recover_s"] == float("inf")
+
+
+def test_a_sign_long_after_the_recovery_or_before_the_fault_is_a_stray_one() -> None:
+    """A machine that stumbles once must not be read as a fault that lasted."""
+    found = episode([1.0, 9.0], [4.0, 6.0]).metrics
+    assert (found["detect_s"], found["recover_s"], found["strays"]) == (1.0, 1.0, 2.0)
 
 
 def test_a_lost_trial_is_missed_whatever_else_is_expected() -> None:
@@ -68,7 +75,7 @@ def test_only_closed_breakers_are_well() -> None:
 
 def test_the_experiment_expects_something_of_every_fault_and_runs_none_that_is_not_run() -> None:
     given = yaml.safe_load((ROOT / "experiments" / "chaos.yaml").read_text())["parameters"]
-    assert set(given["faults"]) == set(FAULTS)
+    assert given["faults"] == []
     assert not set(FAULTS) & set(NOT_RUN)
     for name in FAULTS:
         assert any(text.startswith(f"{name}:") for text in given["expectations"]), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import random
 import signal
@@ -246,3 +247,16 @@ def test_a_store_that_goes_away_in_the_middle_gets_everything_again(tmp_path: Pa
         journal.replay(breaks)
     assert journal.replay(inner.append) == Replay(1_500, 0)
     assert len(list(inner.read())) == 1_500
+
+
+@pytest.mark.parametrize("ahead", [1.0, 3_600.0, 1e9])
+def test_a_trial_written_while_the_clock_was_ahead_holds_nobody_up(ahead: float, tmp_path: Path) -> None:
+    """It is dated now when it is replayed: refused for ever, it would keep all behind it from the store."""
+    inner, journal = MemoryStore(clock=lambda: NOW), Journal(tmp_path / "journal")
+    late = NOW + dt.timedelta(seconds=ahead)
+    journal.write([make_trial(0, created_at=late), make_trial(1)])
+    store = JournaledStore(inner, journal, clock=lambda: NOW)
+    assert store.replay().replayed == 2
+    assert journal.empty
+    assert {trial.id for trial in inner.read()} == {make_trial(number).id for number in range(2)}
+    assert all(trial.created_at <= NOW for trial in inner.read())

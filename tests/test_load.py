@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crisol.errors import ExperimentError, SettingsError
+from crisol.errors import ExperimentError, SettingsError, UnavailableError
 from crisol.lab import loadtest
+from crisol.lab.load.crosscheck import cross_check, read_wrk
 from crisol.lab.load.material import Item, Material, thresholds
 from crisol.lab.load.plan import Loop, Plan, Shape, arrivals, mix, popularity
 from crisol.lab.load.result import distribution, percentiles, timeline
@@ -149,21 +152,21 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
 
 
 @contextmanager
-def answering(reply: Callable[[int], bytes | None], stall_at: float = 0.0) -> Iterator[str]:
+def answering(reply: Callable[[int, bytes], bytes | None], stall_at: float = 0.0) -> Iterator[str]:
     """Serve one reply for each read on loopback; ``None`` closes; all stand still once for ``stall_at`` seconds."""
     listener = socket.create_server(("127.0.0.1", 0))
     count = iter(range(10**9))
     stalled = threading.Lock()
 
     def serve(one: socket.socket) -> None:
-        with one:
-            while one.recv(1 << 16):
+        with one, suppress(ConnectionError):
+            while received := one.recv(1 << 16):
                 number = next(count)
                 if stall_at and number == 20:
                     with stalled:
                         time.sleep(stall_at)
                 with stalled:
-                    content = reply(number)
+                    content = reply(number, received)
                 if content is None:
                     return
                 one.sendall(content)
@@ -196,13 +199,24 @@ def put_load(url: str, plan: Plan) -> Load:
 
 def test_a_stall_is_charged_from_the_intended_start() -> None:
     """A closed loop sees one slow answer; the open loop all that should have been asked meanwhile."""
-    with answering(lambda _: http(json.dumps(ANSWER).encode()), stall_at=0.5) as url:
+    with answering(lambda *_: http(json.dumps(ANSWER).encode()), stall_at=0.5) as url:
         plan = Plan(loop=Loop.OPEN, shape=Shape.CONSTANT, rate=100, seconds=1.5, connections=4, warm_up=0.0)
         found = put_load(url, plan).result.metrics
     assert found["errors"] == 0
     assert found["requests"] == 150
     assert found["p90_ms"] > 250
     assert found["wrong_answers"] == 0
+
+
+def test_a_closed_loop_asks_no_more_after_its_time_and_waits_for_what_it_asked() -> None:
+    def late(*_: object) -> bytes:
+        time.sleep(0.05)
+        return http(json.dumps(ANSWER).encode())
+
+    with answering(late) as url:
+        found = put_load(url, Plan(requests=10_000, seconds=0.5, connections=4, warm_up=0.0)).result.metrics
+    assert 4 <= found["requests"] <= 40
+    assert found["errors"] == 0
 
 
 def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
@@ -215,7 +229,7 @@ def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
         4: http(b"not json"),
         5: b"HTTP/1.1 200 X\r\n",
     }
-    with answering(lambda number: replies.get(number % 6, ok)) as url:
+    with answering(lambda number, _: replies.get(number % 6, ok)) as url:
         plan = Plan(requests=60, connections=3, warm_up=0.0, timeout=0.3)
         load = put_load(url, plan)
     assert set(load.result.errors) == {"HTTP 503", "reset", "bad_answer", "timeout"}
@@ -224,6 +238,46 @@ def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
     assert {"throughput", "errors"} <= set(timeline(load.result.samples).columns)
     refused = put_load(url, Plan(requests=5, warm_up=0.0)).result
     assert refused.errors == {"refused": 5}
+
+
+WRK = """Running 3s test @ http://127.0.0.1:1/wargaming/ml-first
+  Latency Distribution
+     50%    1.50ms
+     75%    2.00ms
+     90%  900.00us
+     99%    1.10s
+  4000 requests in 3.00s, 3.10MB read
+  Socket errors: connect 0, read 1, write 0, timeout 3
+  Non-2xx or 3xx responses: 36
+Requests/sec:   1333.33
+"""
+
+
+def test_wrk_is_read_in_its_units_and_counts_every_kind_of_error() -> None:
+    found = read_wrk(WRK)
+    assert (found["p50_ms"], found["p90_ms"], found["p99_ms"]) == (1.5, 0.9, 1_100.0)
+    assert (found["throughput"], found["errors"]) == (1_333.33, 0.01)
+    with pytest.raises(UnavailableError, match="unable to connect"):
+        read_wrk("unable to connect to 127.0.0.1:1 Connection refused")
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+def test_wrk_and_our_client_ask_for_the_same() -> None:
+    """Bodies with every kind of byte arrive as they are, and both tables have their figures side by side."""
+    item = replace(ITEM, diff='--- a/"x"\\n\n+++ \u00e9\0]]\n')
+    seen: set[bytes] = set()
+
+    def reply(_: int, content: bytes) -> bytes:
+        seen.add(content.partition(b"\r\n\r\n")[2])
+        return http(json.dumps(ANSWER).encode())
+
+    with answering(reply) as url:
+        found = cross_check(url, Material((item,), Path(), 0.8, 0.2), Plan(connections=2), 1.0)
+    assert found["client"].tolist() == ["crisol", "wrk", "ratio"]
+    assert (found["throughput"] > 0).all()
+    assert found["errors"].iloc[:2].tolist() == [0.0, 0.0]
+    # Our own run asks for the metrics, without a body.
+    assert seen - {b""} == {item.body}
 
 
 @pytest.mark.integration

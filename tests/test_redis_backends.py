@@ -13,10 +13,12 @@ import pytest
 from redis.asyncio import Redis
 
 from crisol.backends.redis import RedisBucket, RedisTier, connect
+from crisol.backends.redis.cache import LONGEST
 from crisol.errors import InputError, SettingsError, StoreError, UnavailableError
 from crisol.lab.servers import RedisServer, SlowProxy
 from crisol.resilience.bucket import Rate
 from crisol.resilience.cache import Cache
+from crisol.resilience.clock import FakeClock
 from crisol.resilience.kinds import Kind
 
 pytestmark = pytest.mark.integration
@@ -263,3 +265,21 @@ def test_a_server_that_was_never_there_is_a_store_error() -> None:
                 await RedisTier(connection).delete(bytes(32))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("jump", [-1e9, -3_600.0, -1.0, 1.0, 3_600.0, 1e9])
+def test_an_entry_in_redis_ends_by_the_servers_clock_whatever_ours_says(jump: float, redis_url: str) -> None:
+    """A reader whose clock is ahead finds it too old; one whose clock is behind takes it for no longer than Redis has it."""
+
+    async def scenario() -> None:
+        async with client(redis_url, socket_seconds=5.0) as connection:
+            name, wall = prefix(), FakeClock(2e9)
+            tier = RedisTier(connection, prefix=name, wall=wall)
+            ticket = (await tier.get(b"k", ("t",))).ticket
+            await tier.put(b"k", ("t",), b"entry", 60.0, ticket)
+            wall.advance(jump)
+            found = await tier.get(b"k", ("t",))
+            assert (found.entry is not None and found.remaining > 0.0) == (-LONGEST < jump < 60.0)
+            assert await connection.pttl(f"{name}:cache:1:e:k") <= 60_000
+
+    asyncio.run(scenario())

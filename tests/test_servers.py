@@ -12,13 +12,12 @@ import psycopg
 import pytest
 import redis
 
-from crisol.lab.servers import RedisServer, ServerMissing, SlowProxy
+from crisol.lab.servers import PostgresServer, RedisServer, ServerMissing, SlowProxy
+from crisol.lab.servers.enclosure import Enclosure, EnclosureRefused
 from processes import are_gone, descendants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from crisol.lab.servers import PostgresServer
 
 pytestmark = pytest.mark.integration
 
@@ -116,3 +115,48 @@ def test_servers_do_not_outlive_whoever_started_them_not_even_when_stopped() -> 
     assert sum("postgres" in command for command in below.values()) > 3
     assert are_gone(below)
     assert not any(Path(folder).exists() for folder in folders)
+
+
+def test_a_full_disk_refuses_and_an_emptied_one_takes_again() -> None:
+    try:
+        server = PostgresServer.start(disk_mb=128)
+    except (EnclosureRefused, ServerMissing) as missing:
+        pytest.skip(str(missing))
+    try:
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE t (n text)")
+            server.fill()
+            with pytest.raises(psycopg.errors.DiskFull):
+                connection.execute("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+        server.empty()
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute("INSERT INTO t VALUES ('x')")
+            assert connection.execute("SELECT count(*) FROM t").fetchone() == (1,)
+    finally:
+        server.close()
+    assert not server.folder.exists()
+
+
+def test_an_enclosure_has_a_disk_of_its_own_and_gives_out_no_more_namespaces_than_it_may(
+    tmp_path: Path,
+) -> None:
+    attempt = (
+        "from crisol.wargame.sandbox import kernel; kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUSER)"
+    )
+    try:
+        with Enclosure(tmp_path, 1) as enclosure:
+
+            def run(code: str) -> int:
+                command = enclosure.command([sys.executable, "-c", code])
+                return subprocess.run(command, capture_output=True, check=False).returncode
+
+            assert run(f"open({str(tmp_path / 'large')!r}, 'wb').write(bytes(1 << 21))") == 1
+            assert enclosure.path(tmp_path / "large").stat().st_size <= 1 << 20
+            assert run(attempt) == 0
+            enclosure.allow(0)
+            assert run(attempt) == 1
+            enclosure.allow(1_000)
+            assert run(attempt) == 0
+    except EnclosureRefused as refused:
+        pytest.skip(str(refused))
+    assert list(tmp_path.iterdir()) == []

@@ -3,13 +3,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from crisol.diff import parse
-from crisol.errors import ModelError, Overloaded, SettingsError, UnknownVulnerability
+from crisol.errors import Overloaded, SettingsError, UnknownVulnerability
+from crisol.lab.chaos import models
+from crisol.model.predictor import Predictor
 from crisol.records import Outcome, Prediction, Reason, Source
 from crisol.resilience.cache import Cache
 from crisol.resilience.guard import CircuitBreaker
@@ -18,23 +23,23 @@ from crisol.validation.catalogue import Catalogue
 from crisol.validation.decide import Thresholds, from_model
 from crisol.validation.referees import Referees
 from crisol.validation.validator import SANDBOX, Brain, Submission, Validator
-from served import FLAW, VULNERABILITIES, foreign, predictor, right, wrong
+from served import FLAW, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.integration
 NEVER = Thresholds()
 ALWAYS = Thresholds(accept=0.0)
 
 
-class BrokenPredictor:
-    """A model that was loaded and then fails at every call."""
-
-    serving = predictor().serving
-
-    def predict(self, patch: object, cwe: str) -> Prediction:  # noqa: ARG002 - the signature of a predictor
-        raise ModelError("broken on purpose")
+@cache
+def broken(how: Callable[[Path], None]) -> Predictor:
+    """Return a compiled model that was loaded without complaint and goes wrong when it is asked."""
+    folder = Path(mkdtemp(prefix="crisol-model-")) / "model"
+    shutil.copytree(model_folder(), folder)
+    how(folder)
+    return Predictor.load(folder)
 
 
 @asynccontextmanager
@@ -111,13 +116,33 @@ def test_an_unknown_vulnerability_is_predicted_and_never_wargamed() -> None:
 
 def test_a_dead_model_means_wargame_and_is_named_and_not_kept() -> None:
     async def scenario() -> None:
-        async with validating(model=BrokenPredictor()) as validator:
+        async with validating(model=broken(models.raising)) as validator:
             for _ in range(3):
                 found = await validator.decide(submission(wrong()))
                 assert (found.decision.source, found.decision.degraded) == (Source.WARGAME, ("ml_model",))
                 assert not found.cached
             lost = await validator.decide(submission(foreign(), ""))
             assert (lost.decision.outcome, lost.decision.source) == (Outcome.INCONCLUSIVE, Source.FALLBACK)
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() -> None:
+    """One slow answer, and the next are worked out beside the event loop: two at a time, four in all."""
+
+    async def scenario() -> None:
+        async with validating(ALWAYS, model=broken(models.slow)) as validator:
+            await validator.decide(submission(foreign(0), ""))
+            late = [asyncio.create_task(validator.decide(submission(foreign(n), ""))) for n in range(1, 11)]
+            longest, before = 0.0, perf_counter()
+            while not all(task.done() for task in late):
+                await asyncio.sleep(0.005)
+                longest, before = max(longest, perf_counter() - before), perf_counter()
+            found = [task.result().decision for task in late]
+            slowest = max(one.prediction.seconds for one in found if one.prediction is not None)
+            assert longest < slowest
+            assert [one.source for one in found].count(Source.MODEL) == 4
+            assert all(one.degraded == ("ml_model",) for one in found if one.source is Source.FALLBACK)
 
     asyncio.run(scenario())
 

@@ -21,7 +21,7 @@ import json
 import logging
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crisol.abtest.store import EVERYTHING, utc_now
@@ -174,7 +174,12 @@ class JournaledStore:
 
     def replay(self) -> Replay:
         """Bring the store up to date; raises :class:`~crisol.errors.UnavailableError` while it is away."""
-        return Replay() if self.journal.empty else self.journal.replay(self.store.append)
+        return Replay() if self.journal.empty else self.journal.replay(self._append_late)
+
+    def _append_late(self, trials: Sequence[Trial]) -> int:
+        # Written while the clock was ahead: no store takes trials of the future, and those behind them would wait for it.
+        now = self._clock()
+        return self.store.append([replace(one, created_at=min(one.created_at, now)) for one in trials])
 
     def missing(self, ids: Collection[str]) -> set[str]:
         """See :meth:`~crisol.abtest.store.TrialStore.missing`."""

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from crisol.config import Settings
 from crisol.lab import plots
+from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.expectations import ALWAYS, expected, hold
 from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
-from crisol.lab.chaos.run import Episode, Schedule, suffer
+from crisol.lab.chaos.run import Schedule, material_of, suffer
 from crisol.lab.load import targets
-from crisol.lab.load.material import prepare
 from crisol.lab.load.targets import Checked
 
 __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts"]
@@ -43,7 +43,7 @@ def each(
     faults = chosen(list(names) or list(FAULTS))
     for fault in faults:
         expected([*ALWAYS, *expectations], fault.name)
-    material = prepare(settings, frame, schedule.seed)
+    material = material_of(settings, frame, schedule.seed)
     for fault in faults:
         episode = suffer(settings, material, fault, schedule)
         yield Suffered(episode, tuple(hold(expectations, fault.name, episode.metrics)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,14 +10,15 @@ import pandas as pd
 
 from crisol.config import Settings
 from crisol.errors import ExperimentError
+from crisol.lab.load.crosscheck import cross_check
 from crisol.lab.load.material import Material, prepare
-from crisol.lab.load.plan import Loop, Plan, Shape
+from crisol.lab.load.plan import MOST_SECONDS, Loop, Plan, Shape
 from crisol.lab.load.result import Result
 from crisol.lab.load.run import Load
 from crisol.lab.load.service import serving
 from crisol.lab.load.targets import parse_all
 
-__all__ = ["FLOOR", "Measured", "measure", "plan"]
+__all__ = ["FLOOR", "Measured", "marks", "measure", "plan"]
 
 FLOOR = (
     "p50_ms < 200",
@@ -37,13 +39,15 @@ _SATURATED = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """The load itself, and the throughput at each rate of the search for saturation (empty without rates).
+    """The load itself, the throughput at each rate of the search for saturation (empty without rates), and what wrk says.
 
-    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the rate).
+    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the rate); of
+    ``other`` see :func:`~crisol.lab.load.crosscheck.cross_check`.
     """
 
     result: Result
     saturation: pd.DataFrame
+    other: pd.DataFrame
 
 
 def plan(
@@ -71,7 +75,8 @@ def plan(
         shape=Shape.POISSON if closed else Shape(profile),
         requests=requests,
         rate=rate,
-        seconds=seconds,
+        # How long so many requests take is what a closed loop is to tell.
+        seconds=MOST_SECONDS if closed else seconds,
         connections=connections,
         sources=sources,
         zipf=zipf,
@@ -92,6 +97,7 @@ def measure(
 ) -> Measured:
     """Serve the patches of a corpus table, put the load on, then look for saturation at each of ``rates``.
 
+    In the end wrk, where it is installed, asks for ``rate_seconds`` what our client asked before it.
     ``targets`` are read first, so that a wrong one costs no load. The caches are filled by the warm-up alone.
     """
     parse_all(targets)
@@ -107,8 +113,23 @@ def measure(
             )
             for rate in rates
         ]
+        other = cross_check(service.url, material, wanted, rate_seconds)
     columns = ["rate", "throughput", "p50_ms", "p99_ms", "errors", "saturated"]
-    return Measured(result, pd.DataFrame(rows, columns=columns))
+    return Measured(result, pd.DataFrame(rows, columns=columns), other)
+
+
+def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return percentile and milliseconds of the targets that bound one, by their text: what a plot shows.
+
+    >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
+    {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}
+    """
+    found = {}
+    for target in parse_all(targets):
+        percentile = re.fullmatch(r"p([\d.]+)_ms", target.measure)
+        if percentile is not None and target.operator in {"<", "<="}:
+            found[str(target)] = (float(percentile[1]), target.bound)
+    return found
 
 
 def _step(url: str, pid: int, material: Material, step: Plan) -> dict[str, object]:

@@ -177,7 +177,11 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
     run, name = session.run, given.name
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        found: NDArray[np.float32] = run(None, {name: rows.astype(np.float32)})[0]
+        try:
+            found: NDArray[np.float32] = run(None, {name: rows.astype(np.float32)})[0]
+        except Exception as error:
+            # The runtime raises what it likes.
+            raise ModelError(f"the model {serving.model_version} does not answer: {error}") from error
         return found[:, 0].astype(np.float64)
 
     return score

@@ -106,6 +106,13 @@ class BreakerPolicy:
         return wait * (1.0 + self.jitter * (2.0 * self.rng() - 1.0)) if self.jitter else wait
 
 
-ML_MODEL = BreakerPolicy(timeout=10.0, consecutive_failures=5, recovery_seconds=30.0)
+ML_MODEL = BreakerPolicy(
+    timeout=10.0,
+    consecutive_failures=5,
+    slow_rate=0.5,
+    slow_seconds=1.0,
+    window_calls=10,
+    recovery_seconds=30.0,
+)
 DATABASE = BreakerPolicy(timeout=5.0, consecutive_failures=3, recovery_seconds=15.0)
 CACHE = BreakerPolicy(timeout=3.0, consecutive_failures=5, recovery_seconds=10.0)

@@ -42,7 +42,11 @@ SANDBOX = BreakerPolicy(
 """Only our own failure counts: a full line, a folder that changed and a release that cannot be had are not its fault."""
 
 _INLINE_CHARACTERS = 32_768
-"""Longer diffs are predicted in a thread: reading them would hold everybody else up."""
+_INLINE_SECONDS = 0.05
+"""Longer diffs, and all after one that took longer, are predicted in threads: else they would hold everybody else up."""
+
+_ASIDE, _ASIDE_LINE = 2, 4
+"""At a time, and in all; more are not predicted but wargamed, as without a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,9 @@ class Validator:
         self._referees = referees
         self._model = model
         self._sandbox = sandbox
+        self._quick = True
+        self._aside = 0
+        self._aside_seats = asyncio.Semaphore(_ASIDE)
 
     async def decide(self, submission: Submission) -> Found:
         """Answer ML-first."""
@@ -210,12 +217,31 @@ class Validator:
             missing.append("ml_model")
             return None
         try:
-            if len(submission.text) <= _INLINE_CHARACTERS:
-                return self._model.call_sync(predictor.predict, submission.patch, cwe)
-            return await self._model.call(asyncio.to_thread, predictor.predict, submission.patch, cwe)
+            short = len(submission.text) <= _INLINE_CHARACTERS
+            if short and self._quick:
+                prediction = self._model.call_sync(predictor.predict, submission.patch, cwe)
+            else:
+                prediction = await self._predict_aside(predictor, submission.patch, cwe)
         except (UnavailableError, TimeoutError):
             missing.append("ml_model")
             return None
+        if short:
+            self._quick = prediction.seconds <= _INLINE_SECONDS
+        return prediction
+
+    async def _predict_aside(self, predictor: Predictor, patch: Patch, cwe: str) -> Prediction:
+        if self._aside >= _ASIDE_LINE:
+            raise UnavailableError(f"{self._aside} predictions are under way already")
+
+        async def predict() -> Prediction:
+            async with self._aside_seats:
+                return await asyncio.to_thread(predictor.predict, patch, cwe)
+
+        self._aside += 1
+        try:
+            return await self._model.call(predict)
+        finally:
+            self._aside -= 1
 
     async def _verdict(self, submission: Submission, pattern: Pattern) -> tuple[Verdict, bool]:
         fresh: list[None] = []

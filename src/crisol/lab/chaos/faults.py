@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import redis
 
 from crisol.errors import ExperimentError
+from crisol.lab.chaos import models
 from crisol.lab.load.service import Service
 from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
 from crisol.lab.servers.reaper import family
@@ -23,6 +24,7 @@ __all__ = ["FAULTS", "NOT_RUN", "Fault", "Stage", "chosen"]
 
 _SLOW_SECONDS = 0.2
 _LORIS = 200
+_MANY = 10_000
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Stage:
     """What a fault may lay its hands on; ``held`` is closed when the fault ends."""
 
     service: Service
+    model: Path
+    """The folder of the model that it serves, a copy."""
     redis: RedisServer | None = None
     proxy: SlowProxy | None = None
     postgres: PostgresServer | None = None
@@ -44,7 +48,10 @@ def _nothing(_: Stage) -> None:
 class Fault:
     """One fault: ``start`` and ``stop`` act on a :class:`Stage`, ``during`` four times a second in between.
 
-    ``flood`` makes a second client ask without pause, as one client (1) or under so many false names.
+    ``flood`` makes a second client ask without pause, as one client (1) or under so many false names. It lasts at least
+    ``seconds``; afterwards the service may take ``waits`` seconds, which a breaker waits or a refresh is apart, before it tries again.
+    With ``fresh``, verdicts are not kept in the cache either, so that wargames are really run. PostgreSQL has a ``disk`` of its own,
+    the service namespaces of its own (``enclosed``).
     """
 
     name: str
@@ -57,6 +64,11 @@ class Fault:
     during: Callable[[Stage], None] = _nothing
     flood: int = 0
     hostile: bool = False
+    seconds: float = 0.0
+    waits: float = 0.0
+    fresh: bool = False
+    disk: bool = False
+    enclosed: bool = False
     changes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,6 +105,13 @@ def _kill_children(stage: Stage) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def _refuse(stage: Stage) -> None:
+    enclosure = stage.service.enclosure
+    assert enclosure is not None
+    enclosure.allow(0)
+    stage.held.callback(enclosure.allow, _MANY)
+
+
 def _kill_worker(stage: Stage) -> None:
     """Kill a worker: the largest child, as the others only keep books for multiprocessing or are sandboxes."""
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
@@ -109,20 +128,6 @@ def _kill_service(stage: Stage) -> None:
     stage.service.kill()
 
 
-def _corrupt(stage: Stage) -> None:
-    """Overwrite the model on disk, in a copy of its folder; the service looks for a new one every ten seconds."""
-    folder = stage.service.root / "model"
-    kept = (folder / "model.onnx").read_bytes()
-    (folder / "model.onnx").write_bytes(kept[: len(kept) // 2])
-    (folder / "serving.json").touch()
-
-    def mend() -> None:
-        (folder / "model.onnx").write_bytes(kept)
-        (folder / "serving.json").touch()
-
-    stage.held.callback(mend)
-
-
 def _loris(stage: Stage) -> None:
     """Open connections that send half a head and no more."""
     where = urlsplit(stage.service.url)
@@ -133,28 +138,60 @@ def _loris(stage: Stage) -> None:
             slow.sendall(b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\n")
 
 
-_LIMITED = {"CRISOL_RATE_LIMITS": "ml-first=600/60:100,cache=off,ab-testing=off,breakers=off"}
+def _cut(folder: Path) -> None:
+    """Cut a model's file in half."""
+    kept = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(kept[: len(kept) // 2])
+    (folder / "serving.json").touch()
+
+
+def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
+    """Replace the model by one that goes wrong, and put the right one back in the end."""
+    kept = {name: (stage.model / name).read_bytes() for name in ("model.onnx", "serving.json")}
+    how(stage.model)
+
+    def mend() -> None:
+        for name, content in kept.items():
+            (stage.model / name).write_bytes(content)
+
+    stage.held.callback(mend)
+
+
+_LIMITED = {"CRISOL_RATE_LIMITS": "ml-first=600/60:100,validate=off,cache=off,ab-testing=off,breakers=off"}
+_HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
+_REFRESH, _CACHE_WAITS, _DATABASE_WAITS, _MODEL_WAITS, _SANDBOX_WAITS = 10.0, 10.0, 15.0, 30.0, 30.0
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault(name="redis_killed", story="Redis is killed and comes back empty", redis=True,
+        Fault(name="redis_killed", story="Redis is killed and comes back empty", redis=True, waits=_CACHE_WAITS,
               start=lambda s: _redis(s).kill(), stop=lambda s: _redis(s).restart()),
-        Fault(name="redis_hung", story="Redis is stopped: it accepts and never answers", redis=True,
+        Fault(name="redis_hung", story="Redis is stopped: it accepts and never answers", redis=True, waits=_CACHE_WAITS,
               start=lambda s: _redis(s).stop(), stop=lambda s: _redis(s).cont()),
-        Fault(name="redis_slow", story="every answer of Redis takes 0.2 s longer", redis=True,
+        Fault(name="redis_slow", story="every answer of Redis takes 0.2 s longer", redis=True, waits=_CACHE_WAITS,
               start=lambda s: _delay(s, _SLOW_SECONDS), stop=lambda s: _delay(s, 0.0)),
-        Fault(name="redis_full", story="Redis refuses every write", redis=True, start=_fill, stop=_empty),
-        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True,
+        Fault(name="redis_full", story="Redis refuses every write", redis=True, waits=_CACHE_WAITS,
+              start=_fill, stop=_empty),
+        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).kill(), stop=lambda s: _postgres(s).restart()),
-        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True,
+        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).stop(), stop=lambda s: _postgres(s).cont()),
-        Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True,
+        Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).restart()),
-        Fault(name="model_corrupt", story="the model's file is cut in half on disk", start=_corrupt),
-        Fault(name="sandbox_killed", story="every sandbox is killed four times a second", during=_kill_children),
+        Fault(name="postgres_disk_full", story="PostgreSQL's disk is full", postgres=True, disk=True, waits=_DATABASE_WAITS,
+              start=lambda s: _postgres(s).fill(), stop=lambda s: _postgres(s).empty()),
+        Fault(name="model_corrupt", story="the model's file is cut in half on disk",
+              start=lambda s: _spoil(s, _cut), seconds=_REFRESH + 2, waits=_REFRESH),
+        Fault(name="model_raising", story="a new model is loaded that raises whenever it is asked",
+              start=lambda s: _spoil(s, models.raising), seconds=_REFRESH + 5, waits=_REFRESH + _MODEL_WAITS),
+        Fault(name="model_slow", story="a new model is loaded that takes half a second of a core for each answer",
+              start=lambda s: _spoil(s, models.slow), seconds=_REFRESH + 5, waits=_REFRESH + _MODEL_WAITS),
+        Fault(name="sandbox_killed", story="every sandbox is killed four times a second", during=_kill_children,
+              fresh=True, changes=_HARDLY_SAMPLED, waits=_SANDBOX_WAITS),
+        Fault(name="sandbox_refused", story="the kernel refuses the namespaces that a sandbox is made of", fresh=True, enclosed=True,
+              changes=_HARDLY_SAMPLED, waits=_SANDBOX_WAITS, start=_refuse),
         Fault(name="worker_killed", story="one of two workers is killed", redis=True, postgres=True, workers=2,
-              start=_kill_worker),
+              waits=_CACHE_WAITS, start=_kill_worker),
         Fault(name="service_killed", story="the only worker is killed and started anew at the end",
               start=_kill_service, stop=lambda s: s.service.start()),
         Fault(name="flood", story="one client asks without pause", flood=1, changes=_LIMITED),
@@ -166,10 +203,7 @@ FAULTS: Mapping[str, Fault] = {
 }  # fmt: skip
 
 NOT_RUN: Mapping[str, str] = {
-    "postgres_disk_full": "needs a small file system or a quota, which takes root and mount",
     "clock_jump": "needs root and would move the clock of everybody on the machine",
-    "model_slow": "a served model is data alone: nothing of it can be made to wait without changing the service",
-    "model_raising": "a served model is data alone: one that does not answer is refused when it is loaded",
 }
 """Faults that are asked for and cannot be injected from outside, with the reason; they are reported as not run."""
 

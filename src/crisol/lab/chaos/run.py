@@ -1,134 +1,72 @@
-"""One fault under steady load: before it, during it, after it, and what that amounts to."""
+"""One fault under steady load: before it, during it, after it."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
-import numpy as np
 import pandas as pd
 from pydantic import SecretStr
 
 from crisol import diff
 from crisol.abtest.store import TrialFilter
 from crisol.config import Settings
+from crisol.errors import UnavailableError
+from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.faults import Fault, Stage
-from crisol.lab.load.material import Item, Material
+from crisol.lab.load.material import Item, Material, prepare, thresholds
 from crisol.lab.load.plan import Loop, Plan, Shape
-from crisol.lab.load.result import Result, timeline
 from crisol.lab.load.run import Load
 from crisol.lab.load.service import ask, serving
 from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
+from crisol.lab.servers.enclosure import Enclosure
 from crisol.model.serving import open_serving
 from crisol.wiring import open_journaled_trials
 
-__all__ = ["Episode", "Schedule", "breakers_open", "suffer"]
+__all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
 
 _LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"  # asked in Redis
 _WIDTH = 0.25
-_SHOWN = 1.0
+_PATCHES = 30
+_UNSURE = 0.4
+_DECISIONS_EVERY, _VERDICTS_EVERY = 4, 16
+_WARM_SECONDS = 60.0
+_DISK_MB = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Seconds of calm, of the fault, and of what comes after; and the requests a second all along."""
+    """Seconds of calm, of the fault, and of what comes after; and the requests a second all along.
+
+    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides.
+    """
 
     calm: float = 3.0
     fault: float = 5.0
-    after: float = 15.0
+    after: float = 10.0
     rate: float = 10.0
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Episode:
-    """What was seen: the load's result, when the fault began and ended, and the breakers that were not closed.
-
-    ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock.
-    """
-
-    fault: Fault
-    load: Result
-    begin: float
-    end: float
-    breakers: pd.DataFrame
-    lost: int
-
-    @property
-    def timeline(self) -> pd.DataFrame:
-        """See :func:`crisol.lab.load.result.timeline`; the fault's span is :attr:`span`."""
-        return timeline(self.load.samples, _SHOWN)
-
-    @property
-    def span(self) -> tuple[float, float, str]:
-        """From and to, in seconds of the timeline, and the name."""
-        start = float(self.load.samples["intended"].min())
-        return self.begin - start, self.end - start, self.fault.name
-
-    @property
-    def open_spans(self) -> list[tuple[float, float, str]]:
-        """When which breakers were not closed, in seconds of the timeline."""
-        start = float(self.load.samples["intended"].min())
-        seen = self.breakers[self.breakers["open"] != ""]
-        names = sorted({name for text in seen["open"] for name in text.split(",")})
-        found = []
-        for name in names:
-            times = seen.loc[[name in text.split(",") for text in seen["open"]], "time"]
-            found.append((float(times.min()) - start, float(times.max()) - start, name))
-        return found
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Return detect_s and recover_s, failed, trials_lost, wrong_answers, and latency during the fault.
-
-        Detected is the first sign after the beginning: a breaker that is not closed, an answer that says what it
-        lacks, or a failure; NaN where there was none. Recovered is the last sign, counted from the end; 0 where all was
-        well by then, and infinite where signs went on until the load ended.
-        """
-        signs = self._signs()
-        during = self.load.samples[
-            (self.load.samples["intended"] >= self.begin) & (self.load.samples["intended"] < self.end)
-        ]
-        last = float(self.load.samples["intended"].max())
-        recover = max(0.0, float(signs.max()) - self.end) if len(signs) else 0.0
-        if len(signs) and signs.max() > last - min(1.0, (last - self.end) / 2):
-            recover = float("inf")
-        failed = self.load.samples["failed"]
-        p99 = during.loc[~during["failed"], "latency_ms"]
-        return {
-            "detect_s": float(signs.min()) - self.begin if len(signs) else float("nan"),
-            "recover_s": recover,
-            "requests": float(len(self.load.samples)),
-            "failed": float(failed.sum()),
-            "failed_share": float(failed.mean()),
-            "trials_lost": float(self.lost),
-            "wrong_answers": self.load.metrics["wrong_answers"],
-            "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),
-        }
-
-    def _signs(self) -> pd.Series[float]:
-        samples = self.load.samples
-        bad = samples.loc[samples["failed"] | (samples["degraded"] != ""), "intended"]
-        signs = pd.concat([bad, self.breakers.loc[self.breakers["open"] != "", "time"]]).astype(float)
-        late: pd.Series[float] = signs[signs >= self.begin]
-        return late
 
 
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start what the fault needs, put steady load on a service, inject the fault, end it, and sum up.
 
-    Every second the decisions in the cache are dropped, so that model and stores are really asked all along;
-    verdicts stay, or the load would be one of wargames alone. Raises
+    Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second the
+    decisions in the cache are dropped, so that model and stores are really asked all along; verdicts stay, or the load
+    would be one of wargames alone, but for faults that are ``fresh``: there they are dropped every four seconds. Raises
     :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
     """
+    schedule = replace(schedule, fault=max(schedule.fault, fault.seconds), after=schedule.after + fault.waits)
     with ExitStack() as stack:
         changes = {"AB_TEST_RATE": "0.2", "CRISOL_RATE_LIMITS": _LIMITS, **fault.changes}
         redis = proxy = postgres = None
@@ -138,36 +76,60 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             proxy = stack.enter_context(SlowProxy(redis.url))
             changes["REDIS_URL"] = proxy.url
         if fault.postgres:
-            postgres = PostgresServer.start()
+            postgres = PostgresServer.start(disk_mb=_DISK_MB if fault.disk else 0)
             stack.callback(postgres.close)
             changes["DATABASE_URL"] = postgres.dsn
+        # A copy, because others want the model whole.
+        model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-model-"))) / "model"
+        shutil.copytree(material.model, model)
+        enclosure = stack.enter_context(Enclosure(Path())) if fault.enclosed else None
         service = stack.enter_context(
             serving(
                 settings,
-                model=material.model,
+                model=model,
                 accept=material.accept,
                 reject=material.reject,
                 workers=fault.workers,
+                enclosure=enclosure,
                 changes=changes,
             )
         )
-        if fault.name == "model_corrupt":
-            # A copy, because the next load test wants the model whole.
-            shutil.copytree(material.model, service.root / "model")
-            service.stop()
-            service.environment["CRISOL_MODEL"] = str(service.root / "model")
-            service.start()
-        stage = Stage(service, redis, proxy, postgres)
+        _warm_up(service.url, material)
+        stage = Stage(service, model, redis, proxy, postgres)
         begin = time.monotonic() + 1.0 + schedule.calm
         load = Load(service.url, material, _steady(schedule), begin=begin - schedule.calm)
-        with _Observer(service.url, open_serving(material.model).model_version) as observer, stage.held:
+        dropped = {f"model:{open_serving(model).model_version}": _DECISIONS_EVERY}
+        if fault.fresh:
+            dropped |= {f"vulnerability:{item.vulnerability}": _VERDICTS_EVERY for item in material.items}
+        with _Observer(service.url, dropped) as observer, stage.held:
             ended = _inject(stage, fault, load, begin, schedule)
         service.stop()
         # The samples of the calm count, too: nothing may fail there either.
-        return Episode(
-            fault, load.result, begin, ended, observer.table(),
-            _lost(settings, service.root, postgres, load, material),
-        )  # fmt: skip
+        due = _due(load)
+        kept = _kept(settings, service.root, postgres)
+        return Episode(fault, load.result, begin, ended, observer.table(), len(due), len(due - kept))
+
+
+def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
+    """Return the patches that are wargamed quickest; of many the model is unsure: each is a trial that could be lost.
+
+    Few and quick ones, because the fault is to be seen and not how many wargames the machine can bear.
+    """
+    whole = prepare(settings, frame, seed)
+    items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
+    accept, reject = thresholds([item.probability for item in items], _UNSURE)
+    return replace(whole, items=items, accept=accept, reject=reject)
+
+
+def _warm_up(url: str, material: Material) -> None:
+    """Have every patch wargamed before the load asks for it; that makes no trial of any."""
+    wishes = [{"diff": one.diff, "vulnerability": one.vulnerability} for one in material.items]
+    with ThreadPoolExecutor(2) as pool:
+        for status, answer in pool.map(
+            lambda wish: ask(url, "/wargaming/validate", wish, seconds=_WARM_SECONDS), wishes
+        ):
+            if status != 200:
+                raise UnavailableError(f"a wargame failed before there was a fault: {status} {answer}")
 
 
 def _steady(schedule: Schedule) -> Plan:
@@ -230,29 +192,31 @@ def _hostile(item: Item) -> tuple[Item, ...]:
     return tuple(replace(item, diff=text) for text in texts)
 
 
-def _lost(
-    settings: Settings, root: object, postgres: PostgresServer | None, load: Load, material: Material
-) -> int:
-    """Return how many patches were answered by a wargame that is no trial now: neither stored nor in the journal."""
+def _due(load: Load) -> set[tuple[str, str]]:
+    """Return patch and vulnerability of all answers by wargame: each is to be a trial."""
+    samples = load.result.samples
+    seen = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
+    answered = [load.asked(which)[1] for which in set(seen["which"])]
+    return {(diff.parse(item.diff).identity, item.vulnerability) for item in answered}
+
+
+def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> set[tuple[str, str]]:
+    """Return patch and vulnerability of all trials, in the store and in the journal."""
     dsn = None if postgres is None else SecretStr(postgres.dsn)
     own = settings.model_copy(
         update={"crisol_root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
     )
     with closing(open_journaled_trials(own)) as store:
         store.replay()
-        kept = {(trial.patch, trial.vulnerability) for trial in store.read(TrialFilter(experiment="live"))}
-    samples = load.result.samples
-    seen = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
-    answered = {material.items[which] for which in set(seen["which"])}
-    return sum((diff.parse(item.diff).identity, item.vulnerability) not in kept for item in answered)
+        return {(trial.patch, trial.vulnerability) for trial in store.read(TrialFilter(experiment="live"))}
 
 
 class _Observer:
-    """Asks the breakers four times a second, and drops the cached decisions every second."""
+    """Asks the breakers four times a second, and drops what is cached with a tag at every so many of those times."""
 
-    def __init__(self, url: str, model: str) -> None:
+    def __init__(self, url: str, dropped: Mapping[str, int]) -> None:
         self._url = url
-        self._tag = {"tag": f"model:{model}"}
+        self._dropped = dropped
         self._rows: list[tuple[float, str]] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -274,8 +238,9 @@ class _Observer:
                 status, found = ask(self._url, "/wargaming/breakers", seconds=1.0)
                 if status == 200:
                     self._rows.append((time.monotonic(), ",".join(breakers_open(found))))
-                if number % 4 == 0:
-                    ask(self._url, "/wargaming/cache/invalidate", self._tag, seconds=1.0)
+                for tag, every in self._dropped.items():
+                    if number % every == 0:
+                        ask(self._url, "/wargaming/cache/invalidate", {"tag": tag}, seconds=1.0)
 
 
 def breakers_open(found: Sequence[dict[str, object]]) -> list[str]:

@@ -37,8 +37,8 @@ class Job(msgspec.Struct, frozen=True):
     """Everything that the client needs: whom, what, when.
 
     ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at which place, and
-    ``starts`` when; empty for a closed loop, that ends after ``order`` or ``seconds``. ``begin`` is the moment of
-    the first one on the system's monotonic clock; in the past means now.
+    ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or ``seconds``. ``begin`` is the
+    moment of the first one on the system's monotonic clock; in the past means now.
     """
 
     host: str
@@ -78,6 +78,7 @@ class _Client:
         self._open: set[Connection] = set()
         self._opening = 0
         self._next = 0
+        self._last = len(job.order)
         self._busy = 0
         self._source = 0
         self._closing = False
@@ -86,16 +87,14 @@ class _Client:
         job = self.job
         await asyncio.sleep(max(0.0, job.begin - time.monotonic()))
         sweeping = asyncio.create_task(self._sweep())
-        limit = job.seconds
         if job.starts:
             await self._run_open()
-            limit = job.timeout + _GRACE_SECONDS
         else:
             for _ in range(min(job.connections, len(job.order))):
                 self._offer(self._take(time.monotonic()))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit):
-                await self.ended.wait()
+            await self._end_within(job.seconds)
+            self._last = self._next
+        await self._end_within(job.timeout + _GRACE_SECONDS)
         self._say()
         self._closing = True
         sweeping.cancel()
@@ -103,6 +102,11 @@ class _Client:
             connection.abort("unfinished")
         for request in self._waiting:
             self.samples.failed(request, "unfinished")
+
+    async def _end_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
 
     async def _run_open(self) -> None:
         begin = max(self.job.begin, time.monotonic())
@@ -188,7 +192,7 @@ class _Client:
             self.samples.failed(request, error)
         if self._closing:
             return
-        if self._next == len(self.job.order):
+        if self._next == self._last:
             if not self._busy:
                 self.ended.set()
         elif not self.job.starts:

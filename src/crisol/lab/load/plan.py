@@ -62,7 +62,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One load. ``requests`` bounds a closed loop, ``seconds`` an open one and, as a limit, the closed one, too.
+    """One load. ``requests`` bounds a closed loop, ``seconds`` an open one and the closed one, too: then it asks no more.
 
     ``warm_up`` is a share of the requests (closed) or of the time (open) that is sent and not counted. At most
     ``connections`` are open, from ``sources`` addresses of the loopback network. ``zipf`` is the exponent of the
@@ -74,7 +74,7 @@ class Plan:
     shape: Shape = Shape.POISSON
     requests: int = 1_000
     rate: float = 100.0
-    seconds: float = 10.0
+    seconds: float = 60.0
     connections: int = 50
     warm_up: float = 0.1
     sources: int = 1

@@ -177,7 +177,7 @@ class Load:
             bodies=bodies,
             order=(routes * items + chosen).tolist(),
             starts=[] if self._starts is None else self._starts.tolist(),
-            seconds=plan.seconds if plan.loop is Loop.OPEN else max(plan.seconds, 60.0),
+            seconds=plan.seconds,
             connections=plan.connections,
             sources=plan.sources,
             spoofed=plan.spoofed,

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from crisol.config import Settings
 from crisol.errors import UnavailableError
+from crisol.lab.servers.enclosure import Enclosure
 from crisol.lab.servers.reaper import Reaper
 
 __all__ = ["UNLIMITED", "Service", "ask", "serving"]
@@ -42,6 +43,7 @@ class Service:
     environment: dict[str, str]
     reaper: Reaper
     workers: int = 1
+    enclosure: Enclosure | None = None
     url: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -60,6 +62,8 @@ class Service:
         """Start it and return when it answers. Raises :class:`~crisol.errors.UnavailableError` with its own words."""
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
+        if self.enclosure is not None:
+            command = self.enclosure.command(command)
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -113,9 +117,12 @@ def serving(
     accept: float,
     reject: float,
     workers: int = 1,
+    enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """Serve the workbench's vulnerabilities with a model, without limits; ``changes`` are environment variables.
+
+    In an ``enclosure`` where one is given.
 
     Runs and trials go to a temporary folder, so a load test leaves no trace in those of the user. Raises
     :class:`~crisol.errors.UnavailableError` where the service does not start.
@@ -138,7 +145,7 @@ def serving(
             "OMP_NUM_THREADS": "1",
             **(changes or {}),
         }
-        service = Service(root, environment, Reaper(root), workers)
+        service = Service(root, environment, Reaper(root), workers, enclosure)
         try:
             service.start()
             yield service

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from typing import Self
 import psycopg
 
 from crisol.errors import UnavailableError
+from crisol.lab.servers.enclosure import Enclosure
 from crisol.lab.servers.programs import START_SECONDS, postgres_programs
 from crisol.lab.servers.reaper import Reaper
 
@@ -26,20 +28,29 @@ __all__ = ["PostgresServer", "alive"]
 
 @dataclass
 class PostgresServer:
-    """A private PostgreSQL on a Unix socket; it runs as ``nobody`` where Crisol runs as root."""
+    """A private PostgreSQL on a Unix socket; it runs as ``nobody`` where Crisol runs as root.
+
+    With an ``enclosure`` its data are on that one's disk.
+    """
 
     folder: Path
     binaries: Path
     options: tuple[str, ...] = ()
+    enclosure: Enclosure | None = None
     process: subprocess.Popen[bytes] | None = None
     reaper: Reaper = field(init=False)
+    _held: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def __post_init__(self) -> None:
         self.reaper = Reaper(self.folder)
 
     @classmethod
-    def start(cls, *options: str) -> Self:
-        """Make a cluster and start it; ``options`` are settings such as ``"max_connections=20"``."""
+    def start(cls, *options: str, disk_mb: int = 0) -> Self:
+        """Make a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
+
+        With ``disk_mb`` its data have a disk of that size to themselves, which :meth:`fill` fills. Raises
+        :class:`~crisol.lab.servers.enclosure.EnclosureRefused` where that is not permitted.
+        """
         programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
         folder.chmod(0o711)
@@ -48,6 +59,8 @@ class PostgresServer:
             account = pwd.getpwnam("nobody")
             os.chown(folder, account.pw_uid, account.pw_gid)
         try:
+            if disk_mb:
+                server.enclosure = server._held.enter_context(Enclosure(server._disk(), disk_mb))
             server._initdb()
             server._launch()
         except BaseException:
@@ -60,17 +73,38 @@ class PostgresServer:
         """A libpq URL of the empty database ``crisol``."""
         return f"postgresql://crisol@/crisol?host={self.folder}"
 
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data" if self.enclosure is None else self.folder / "disk" / "data"
+
+    def _disk(self) -> Path:
+        (self.folder / "disk").mkdir()
+        return self.folder / "disk"
+
+    def _seen(self, path: Path) -> Path:
+        return path if self.enclosure is None else self.enclosure.path(path)
+
+    def _command(self, *command: str) -> list[str]:
+        if self.enclosure is None:
+            return list(command)
+        return self.enclosure.command(command, _server_user() or "")
+
+    @property
+    def _user(self) -> str | None:
+        # Who enters an enclosure must be root to do so, and becomes the server's user there.
+        return _server_user() if self.enclosure is None else None
+
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
     def _initdb(self) -> None:
-        command = [str(self.binaries / "initdb"), "-D", str(self.folder / "data"), "-U", "crisol"]
+        command = self._command(str(self.binaries / "initdb"), "-D", str(self._data), "-U", "crisol")
         command += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
         done = subprocess.run(
             command,
             cwd=self.folder,
             env=self._environment(),
-            user=_server_user(),
+            user=self._user,
             capture_output=True,
             text=True,
             timeout=START_SECONDS,
@@ -80,13 +114,13 @@ class PostgresServer:
             raise UnavailableError(f"initdb failed: {done.stderr}")
 
     def _launch(self) -> None:
-        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data")]
+        command = self._command(str(self.binaries / "postgres"), "-D", str(self._data))
         command += ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         for option in ("shared_buffers=32MB", "log_min_messages=fatal", *self.options):
             command += ["-c", option]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=self._environment(), user=_server_user(), stdout=log, stderr=log
+                command, cwd=self.folder, env=self._environment(), user=self._user, stdout=log, stderr=log
             )
         self.reaper.hold(self.process.pid)
         deadline = time.monotonic() + START_SECONDS
@@ -142,12 +176,30 @@ class PostgresServer:
     def restart(self) -> None:
         """Come back on the same socket, with the committed data."""
         self.kill()
-        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self._seen(self._data / "postmaster.pid").unlink(missing_ok=True)
         self._launch()
+
+    def fill(self) -> None:
+        """Leave nothing free on its disk."""
+        with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+
+    def empty(self) -> None:
+        """Free what :meth:`fill` took, and come back where that was too much for the server."""
+        self._filler.unlink(missing_ok=True)
+        if not self._pids():
+            self.restart()
+
+    @property
+    def _filler(self) -> Path:
+        assert self.enclosure is not None, "nobody else's disk is filled"
+        return self._seen(self.folder / "disk" / "filler")
 
     def close(self) -> None:
         """End the server and remove its folder."""
         self.kill()
+        self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.reaper.dismiss()
 

@@ -1,0 +1,97 @@
+"""Models that are whole, loaded without complaint, and go wrong when they are asked.
+
+Both are the served model's own graph with a few nodes more, whose work depends on the features of the patch: for a row
+of zeros they do nothing, so that no trial at loading finds them out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+__all__ = ["raising", "slow"]
+
+_SIDE = 1024
+_ROUNDS = 12
+
+
+def raising(folder: Path) -> None:
+    """Let the model look a number up in a table that has no place for any real patch: it raises when it is asked."""
+    _change(folder, _look_up)
+
+
+def slow(folder: Path) -> None:
+    """Let the model multiply large matrices first: the same answers, after about half a second of one core."""
+    _change(folder, _multiply)
+
+
+def _change(folder: Path, extend: Callable[[str, str], list[NodeProto]]) -> None:
+    path = folder / "model.onnx"
+    model = onnx.load(path)
+    graph, (given,), (wanted,) = model.graph, model.graph.input, model.graph.output
+    # What the graph gave so far becomes a name inside; the new nodes give zero, which is added to it.
+    for node in graph.node:
+        node.output[:] = ["bare" if name == wanted.name else name for name in node.output]
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMax", [given.name], ["largest"], axes=[0, 1], keepdims=0),
+            helper.make_node("Cast", ["largest"], ["number"], to=TensorProto.INT64),
+            *extend("number", "nothing"),
+            helper.make_node("Add", ["bare", "nothing"], [wanted.name]),
+        ]
+    )
+    onnx.checker.check_model(model)
+    content = model.SerializeToString()
+    path.write_bytes(content)
+    described = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
+    described["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "serving.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def _look_up(number: str, result: str) -> list[NodeProto]:
+    return [
+        _constant("table", np.zeros(1, np.float32)),
+        helper.make_node("Gather", ["table", number], [result]),
+    ]
+
+
+def _multiply(number: str, result: str) -> list[NodeProto]:
+    """Give zero after so many rounds of ``matrix @ matrix``, or after none where the number is zero."""
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["before", "before"], ["after"]),
+            helper.make_node("Identity", ["going"], ["still"]),
+        ],
+        "round",
+        [
+            helper.make_tensor_value_info("at", TensorProto.INT64, []),
+            helper.make_tensor_value_info("going", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, [_SIDE, _SIDE]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, [_SIDE, _SIDE]),
+        ],
+    )
+    return [
+        _constant("one", np.array(1, np.int64)),
+        _constant("rounds", np.array(_ROUNDS, np.int64)),
+        _constant("side", np.array([_SIDE, _SIDE], np.int64)),
+        _constant("true", np.array(1, np.bool_)),
+        helper.make_node("Min", [number, "one"], ["some"]),
+        helper.make_node("Mul", ["some", "rounds"], ["many"]),
+        helper.make_node("ConstantOfShape", ["side"], ["matrix"]),
+        helper.make_node("Loop", ["many", "true", "matrix"], ["product"], body=body),
+        helper.make_node("ReduceMax", ["product"], [result], axes=[0, 1], keepdims=0),
+    ]
+
+
+def _constant(name: str, value: NDArray[np.generic]) -> NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value))
