@@ -54,6 +54,35 @@ def test_probabilities_that_stop_meaning_what_they_say_raise_the_alarm() -> None
     assert alarm.raised_at > 1500
 
 
+@pytest.mark.parametrize("shape", [(0.5, 0.5), (4.0, 4.0)], ids=["sharp", "dull"])
+def test_confused_classes_raise_it_and_honest_probabilities_do_not(shape: tuple[float, float]) -> None:
+    """In 200 streams of 400 trials each: classes confused after 100 are noticed within 200 more, nearly always.
+
+    The share of valid patches stays as predicted, so that only the confidence tells. Honest streams may raise 40 % at
+    a run length of 1,000 (Markov); that they raise next to none shows how much the bound leaves.
+    """
+    rng = np.random.default_rng(6)
+    noticed = false = 0
+    for _ in range(200):
+        p = rng.beta(*shape, size=400)
+        valid = (rng.random(400) < p).astype(float)
+        confused = np.where(np.arange(400) < 100, p, 1.0 - p)
+        raised = calibration_drift(confused, valid, run_length=1000.0).raised_at
+        noticed += raised is not None and 100 <= raised < 300
+        false += calibration_drift(p, valid, run_length=1000.0).raised_at is not None
+    assert noticed >= 190
+    assert false <= 4
+
+
+def test_overconfidence_that_was_there_before_is_tolerated() -> None:
+    """A model that is right in 75 % while it claims more raises the alarm, unless its reference said so."""
+    rng = np.random.default_rng(7)
+    p = np.where(rng.random(2000) < 0.5, 0.95, 0.05)
+    valid = np.where(rng.random(2000) < 0.75, p >= 0.5, p < 0.5).astype(float)
+    assert calibration_drift(p, valid, run_length=1000.0).raised_at is not None
+    assert calibration_drift(p, valid, tolerated=0.22, run_length=1000.0).raised_at is None
+
+
 def test_the_stability_index_is_the_one_of_the_textbook() -> None:
     """Two halves become a quarter and three quarters: by hand 0.25 ln 2 + 0.25 ln 1.5 = 0.25 ln 3."""
     old = np.repeat([0.0, 1.0], 50_000)
@@ -82,6 +111,8 @@ def test_wrong_input_is_named() -> None:
         worsening([0.0], 0.0)
     with pytest.raises(InputError, match="2 probabilities and 1"):
         calibration_drift([0.1, 0.2], [1.0])
+    with pytest.raises(InputError, match=r"tolerated is 0\.5"):
+        calibration_drift([0.1], [1.0], tolerated=0.5)
     with pytest.raises(InputError, match="no numeric column"):
         input_drift(pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]}))
     with pytest.raises(InputError, match="both sides"):

@@ -53,30 +53,37 @@ def worsening(
         raise InputError(f"baseline is {baseline}, not within (0, 1)")
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
     # A bet of 1 / baseline would lose everything on the first right prediction of full weight.
-    return _watch(w / bound * (x - baseline) / baseline, run_length)
+    return _watch((w / bound * (x - baseline) / baseline)[:, None] * _BETS, run_length)
 
 
 def calibration_drift(
-    probabilities: ArrayLike, outcomes: ArrayLike, *, run_length: float = 10_000.0
+    probabilities: ArrayLike, outcomes: ArrayLike, *, tolerated: float = 0.0, run_length: float = 10_000.0
 ) -> Alarm:
-    """Watch for predicted probabilities that the outcomes (1 valid, 0 invalid) no longer follow, to either side.
+    """Watch for predicted probabilities that the outcomes (1 valid, 0 invalid) no longer follow.
 
-    Sampling depends on the probability alone, so weights are not needed. False alarms as in :func:`worsening`.
+    Two things are bet on: that patches are valid more or less often than predicted, and that the model is right
+    less often than it is confident, by more than ``tolerated``. The first alone is blind to confused classes, whose
+    errors on either side cancel out; the second is blind to errors that confidence does not show. Sampling depends
+    on the probability alone, so weights are not needed. False alarms as in :func:`worsening`.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
     if p.shape != y.shape:
         raise InputError(f"{p.size} probabilities and {y.size} outcomes")
-    return _watch(y - p, run_length, two_sided=True)
+    if not 0.0 <= tolerated < 0.5:
+        raise InputError(f"tolerated is {tolerated}, not within [0, 0.5)")
+    bias = y - p
+    overconfidence = np.where(p >= 0.5, -bias, bias) - tolerated
+    gains = np.column_stack([bias, -bias, overconfidence])
+    return _watch((gains[:, :, None] * _BETS).reshape(p.size, -1), run_length)
 
 
-def _watch(gain: NDArray[np.float64], run_length: float, *, two_sided: bool = False) -> Alarm:
-    """Run a CUSUM of e-values for each bet and each side, averaged: the average of e-detectors is one."""
-    bets = np.concatenate([_BETS, -_BETS]) if two_sided else _BETS
-    steps = np.log1p(gain[:, None] * bets)
-    evidence = np.empty(gain.size)
-    sums = np.zeros(bets.size)
-    since = np.zeros(bets.size, dtype=np.intp)
+def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
+    """Run a CUSUM of e-values for each column of gains, averaged: the average of e-detectors is one."""
+    steps = np.log1p(stakes)
+    evidence = np.empty(len(steps))
+    sums = np.zeros(steps.shape[1])
+    since = np.zeros(steps.shape[1], dtype=np.intp)
     raised_at = began_at = None
     for i, step in enumerate(steps):
         restart = sums < 0.0

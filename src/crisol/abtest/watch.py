@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crisol.abtest.confusion import proportion
+from crisol.abtest.confusion import proportion, wilson
 from crisol.abtest.drift import Alarm, calibration_drift, input_drift, worsening
 from crisol.abtest.tally import Tally
 from crisol.errors import ExperimentError
@@ -78,6 +78,7 @@ def watch(
         "calibration": calibration_drift(
             [trial.probability for trial in seen],
             [float(trial.outcome is Outcome.VALID) for trial in seen],
+            tolerated=_overconfidence(told[:known]),
             run_length=RUN_LENGTH,
         ),
     }
@@ -85,6 +86,16 @@ def watch(
         Watched(arm, name, known, alarm, None if alarm.raised_at is None else seen[alarm.raised_at].patch)
         for name, alarm in alarms.items()
     )
+
+
+def _overconfidence(trials: Sequence[Trial]) -> float:
+    """Return by how much these trials' confidence may exceed their accuracy, at its lower bound; nobody's is perfect.
+
+    They are counted alike, as the trials are that the watch sees next.
+    """
+    _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
+    confidence = sum(trial.confidence for trial in trials) / len(trials)
+    return min(max(confidence - (1.0 - wrong), 0.0), 0.49)
 
 
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
