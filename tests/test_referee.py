@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from crisol import diff
-from crisol.errors import DatasetError
+from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
 from crisol.wargame.corpus import Plan, build, content_hash, load_table, reexecute
 from crisol.wargame.referee import Match, open_match
@@ -78,6 +78,19 @@ def vulnerability(tmp_path_factory: pytest.TempPathFactory) -> Vulnerability:
 @pytest.fixture(scope="module")
 def match(vulnerability: Vulnerability, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Match]:
     with open_match(vulnerability, choose(), tmp_path_factory.mktemp("cache")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "namespaces"])
+def walled(
+    vulnerability: Vulnerability, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Match]:
+    """Every attack on the verdict is tried in each kind of isolation that the machine has."""
+    try:
+        sandbox = choose(request.param)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with open_match(vulnerability, sandbox, tmp_path_factory.mktemp("cache")) as opened:
         yield opened
 
 
@@ -167,9 +180,9 @@ def test_only_what_the_patch_newly_breaks_counts_against_it(
         ("sys.py", "def exit(code=0):\n    raise SystemExit(1)\n"),
     ],
 )
-def test_planted_files_do_not_close_the_flaw(match: Match, name: str, text: str) -> None:
+def test_planted_files_do_not_close_the_flaw(walled: Match, name: str, text: str) -> None:
     """A patch that brings its own PoV, check or start-up file is not valid."""
-    verdict = match.judge(diff.between({}, {name: text or "# nothing\n"}))
+    verdict = walled.judge(diff.between({}, {name: text or "# nothing\n"}))
     assert verdict.outcome is Outcome.INVALID, verdict
 
 
@@ -187,12 +200,14 @@ def test_planted_files_do_not_close_the_flaw(match: Match, name: str, text: str)
             "        open(place + '/1_parent.py', 'w').write('import sys; sys.exit(1)')\n    except OSError:\n        pass\n"
         ),
         "print('exited 1')\n",
+        "import sys as s\ngetattr(s, 'ex' + 'it')(1)\n",
+        "class Quiet(ValueError):\n    pass\n\n\nraise Quiet\n",
         "import threading\nthreading.Thread(target=getattr(os, '_ex' + 'it'), args=(1,), daemon=True).start()\n",
     ],
 )
-def test_tampering_does_not_make_a_patch_valid(match: Match, added: str) -> None:
+def test_tampering_does_not_make_a_patch_valid(walled: Match, added: str) -> None:
     """Whatever a patch does to modules, exits, descriptors or scripts, the flaw that it leaves open is seen."""
-    verdict = match.judge(patch(APP.replace("import os\n", f"import os\n\n{added}")))
+    verdict = walled.judge(patch(APP.replace("import os\n", f"import os\n\n{added}")))
     assert verdict.outcome is Outcome.INVALID, verdict
 
 

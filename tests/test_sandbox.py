@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -219,6 +222,9 @@ def test_overlay_stays_in_the_tree(target: Target, name: str) -> None:
         ("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)", {Ending.TIMEOUT}),
         ("x = bytearray(1 << 30)", {Ending.LIMIT}),
         ("while True: print('x' * 1000)", {Ending.LIMIT}),
+        ("import sys\nwhile True: print('x' * 1000, file=sys.stderr)", {Ending.LIMIT}),
+        ("for n in range(99):\n    open(f'/dev/shm/{n}', 'wb').write(bytes(1 << 19))", {Ending.LIMIT}),
+        ("for n in range(99999):\n    open(str(n), 'w').close()", {Ending.LIMIT, Ending.TIMEOUT}),
         ("with open('big', 'wb') as f:\n    f.write(bytes(2 << 20))", {Ending.LIMIT}),
         ("for n in range(99):\n    open(str(n), 'wb').write(bytes(1 << 19))", {Ending.LIMIT}),
         ("import os\nwhile True: os.fork()", {Ending.RAISED, Ending.TIMEOUT, Ending.NOT_ATTESTED}),
@@ -229,6 +235,16 @@ def test_limits_hold(target: Target, source: str, endings: set[Ending]) -> None:
     start = time.monotonic()
     assert run(target, source).ending in endings
     assert time.monotonic() - start < QUICK.seconds + 5
+
+
+def test_memory_is_counted_over_all_processes(target: Target) -> None:
+    """Each of many processes stays below the limit; what they hold together does not."""
+    source = (
+        "import os, time\nfor n in range(4):\n    if os.fork() == 0:\n"
+        "        held = b'x' * (180 << 20)\n        time.sleep(30)\ntime.sleep(30)\n"
+    )
+    ended = target.run(Script("s.py", source, Role.POV), limits=replace(QUICK, seconds=20.0))
+    assert ended.ending is Ending.LIMIT
 
 
 def test_signals_reach_only_the_own_run(target: Target) -> None:
@@ -341,6 +357,47 @@ def test_the_loopback_is_its_own(target: Target) -> None:
             "except OSError:\n    sys.exit(1)\nsys.exit(0)\n"
         )
         assert run(target, source).code == 1
+
+
+def test_the_sockets_of_the_machine_are_out_of_reach(target: Target) -> None:
+    """Neither an abstract address of the host nor one in its folders can be connected to."""
+    name = f"crisol-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen()
+        ended = run(target, f"import socket\nsocket.socket(socket.AF_UNIX).connect('\\0{name}')\n")
+    assert ended.ending is Ending.RAISED
+    assert "Error" in ended.stderr
+
+
+def locked_down(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python where the kernel refuses new namespaces and mounts, as in a locked-down container."""
+    boot = (
+        "from crisol.wargame.sandbox import kernel, seccomp\n"
+        "kernel.no_new_privileges()\nkernel.install_filter(seccomp.script_filter())\n"
+    )
+    command = [sys.executable, "-c", boot + code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_machine_without_isolation_is_refused() -> None:
+    """Nothing runs by default; the text says what failed, what to install, and what the weak sandbox costs."""
+    done = locked_down("from crisol.wargame.sandbox import choose\nchoose()\n")
+    assert done.returncode == 1
+    for word in ("SandboxUnavailable", "offers no isolation", "bubblewrap:", "namespaces:", "--sandbox=weak"):
+        assert word in done.stderr
+    done = locked_down("from crisol.wargame.sandbox import choose\nprint(choose('weak').kind)\n")
+    assert (done.returncode, done.stdout) == (0, "weak\n")
+
+
+def test_the_doctor_says_that_isolation_is_missing() -> None:
+    """Its first line is the sandbox, with the reason, not a sandbox that holds nothing."""
+    code = (
+        "from crisol.config import Settings\nfrom crisol.doctor import examine\n"
+        "first = next(examine(Settings()))\nprint(first.name, first.ok, first.found)\n"
+    )
+    done = locked_down(code)
+    assert done.stdout.startswith("sandbox False this machine offers no isolation"), done
 
 
 def test_weak_says_so_and_runs(tree: Path) -> None:
