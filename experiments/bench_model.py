@@ -1,6 +1,6 @@
-"""How long one prediction takes, features included: the compiled form beside plain scikit-learn.
+"""How long one prediction takes, from the diff's text to the probability: the compiled forms beside plain scikit-learn.
 
-Prints medians of CPU time and their ratio, so that a busy machine changes little; run it with ``OMP_NUM_THREADS=1``.
+Prints medians of CPU time and their ratios, so that a busy machine changes little; run it with ``OMP_NUM_THREADS=1``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from statistics import median
 from time import process_time
 
 from crisol.diff import parse
+from crisol.model.kernel import state
 from crisol.model.predictor import Predictor
 from crisol.model.serving import export
 from crisol.model.training import train
@@ -51,7 +52,7 @@ def seconds(predictor: Predictor, diffs: list[str]) -> float:
 
 
 def main() -> None:
-    """Measure every variant that has a compiled form, at 2 kB and at 20 kB."""
+    """Measure every kind of trees at 2 kB and at 20 kB, in each form."""
     rng = random.Random(0)
     known = corpus()
     lines = [
@@ -60,18 +61,23 @@ def main() -> None:
         for line in one.diff.splitlines()
         if line[:1] in {"+", "-", " "} and line[:3] not in {"+++", "---"}
     ]
-    print(f"{'variant':<16}{'diff':>8}{'compiled':>12}{'scikit-learn':>14}{'ratio':>8}")
-    for name in ("boosting", "lightgbm", "rich_forest"):
+    if reason := state():
+        print(f"the kernel is not measured: {reason}")
+    print(f"{'variant':<14}{'diff':>7}{'form':>14}{'a patch':>12}{'scikit-learn takes':>20}")
+    for name in ("boosting", "lightgbm", "rich_forest", "extra_trees"):
         model = train(load_variants(ROOT / "experiments" / "variants.yaml")[name], known, seed=0)
         with tempfile.TemporaryDirectory() as folder:
             export(model, Path(folder))
-            served, plain = Predictor.load(folder), Predictor(model)
+            forms = [Predictor.load(folder), Predictor.load(folder, kernel=False), Predictor(model)]
+        if reason:
+            del forms[0]
         for size in (2_000, 20_000):
             diffs = [of_size(lines, size, rng) for _ in range(REPEATS)]
-            fast, slow = seconds(served, diffs), seconds(plain, diffs)
-            print(
-                f"{name:<16}{size // 1000:>5} kB{fast * 1e3:>9.3f} ms{slow * 1e3:>11.3f} ms{slow / fast:>7.1f}x"
-            )
+            taken = [seconds(predictor, diffs) for predictor in forms]
+            for predictor, one in zip(forms, taken, strict=True):
+                print(
+                    f"{name:<14}{size // 1000:>4} kB{predictor.form:>14}{one * 1e3:>9.3f} ms{taken[-1] / one:>18.1f} x"
+                )
 
 
 if __name__ == "__main__":

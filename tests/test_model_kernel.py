@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import string
@@ -17,6 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crisol import doctor
+from crisol.config import Settings
 from crisol.diff import FileChange, Hunk, Patch, parse
 from crisol.errors import ModelError, UnavailableError
 from crisol.model.features import FEATURES, vector
@@ -29,11 +32,14 @@ from crisol.model.serving import PARITY, export, open_serving
 from crisol.model.training import train
 from crisol.model.variants import load_variants
 from crisol.records import LabelledPatch
+from crisol.service.core import load_brain
 from model_data import patches, small
 
 ROOT = Path(__file__).parents[1]
 VARIANTS = load_variants(ROOT / "experiments" / "variants.yaml")
-COMPILED = ["classic_forest", "rich_forest", "extra_trees", "boosting", "lightgbm"]
+GROWN = {"forest", "extra", "boosting", "lightgbm"}
+# What reads the source is not served.
+COMPILED = sorted(name for name, one in VARIANTS.items() if one.model in GROWN and one.features != "source")
 CWES = ("", "CWE-22", "79", "CWE-611", "CWE-1333", "CWE-787", "CWE-9999")
 DIFF = "--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n+assert is_safe(path)\n open(path)\n"
 MEANT = sorted({word for members in loader.SETS for word in members})
@@ -141,11 +147,6 @@ def test_trees_give_the_probabilities_of_the_library_that_grew_them(
     assert np.abs(np.array(found) - plain).max() < PARITY
 
 
-def test_every_variant_that_has_a_compiled_form_is_tested() -> None:
-    grown = {"forest", "extra", "boosting", "lightgbm"}
-    assert sorted(COMPILED) == sorted(name for name, one in VARIANTS.items() if one.model in grown)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     export(train(small(VARIANTS["lightgbm"]), patches(20, 6), seed=0), tmp_path)
@@ -189,6 +190,15 @@ def test_a_folder_of_before_the_kernel_is_served_by_onnx(folder: Path) -> None:
     serving = open_serving(folder)
     path.write_text(path.read_text().replace(f'"{serving.trees_sha256}"', '""'))
     assert Predictor.load(folder).form == "onnx"
+
+
+def test_the_setting_forces_the_portable_form_and_doctor_says_so(folder: Path) -> None:
+    off = Settings(crisol_kernel="off")
+    predictor = load_brain(folder, off).predictor
+    assert predictor is not None
+    assert predictor.form == "onnx"
+    found = doctor._kernel(off)
+    assert (found.ok, found.found) == (False, "CRISOL_KERNEL is off")
 
 
 def compiled(tmp_path: Path, source: str) -> Path:
@@ -244,8 +254,6 @@ def test_a_forged_file_of_trees_is_refused(
     kernel: Kernel, folder: Path, content: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even one whose hash was forged, too; objects are never unpickled."""
-    import hashlib  # noqa: PLC0415 - here alone
-
     monkeypatch.setattr("crisol.model.predictor.open_kernel", lambda: kernel)
     if content == "pickled":
         np.save(folder / "trees.npy", np.array([print], dtype=object), allow_pickle=True)

@@ -80,7 +80,7 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
     if frame.empty or frame["outcome"].nunique() < 2:
         raise DatasetError("a load needs patches with either verdict; bring a larger corpus")
     folder = _model(settings, frame, seed)
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, kernel=settings.kernel)
     items = []
     for row in frame.to_dict("records"):
         try:

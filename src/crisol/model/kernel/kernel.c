@@ -4,10 +4,9 @@
    modules are the reference, and tests/test_model_kernel.py holds the two against each other. What each feature means
    stands there. The vocabularies come from crisol/model/vocabulary.py when the library is opened.
 
-   Diffs are hostile. Nothing here recurses, every step over the text is bounded by its size, memory grows with the
-   text up to about 60 bytes for each of its bytes, and a text that is not what its shape says, or whose words
-   collide, is given up: Python reads it instead. Nothing is shared between calls but what crisol_open() made, which
-   no call changes, so that threads need no lock. */
+   Diffs are hostile. Nothing here recurses, the work is linear in the text, memory is at most 100 bytes for each of its
+   bytes, and a text that is not what its shape says, or whose words collide, is given up: Python reads it instead.
+   Nothing is shared between calls but what crisol_open() made, which no call changes, so that threads need no lock. */
 
 #include <math.h>
 #include <stddef.h>
@@ -561,71 +560,45 @@ static int64_t remedy(const struct reading *reading, const struct side *side)
 #define KEPT (d->size - d->gained)
 
 #define FEATURES(F) \
-    F(lines_added, a->lines) F(lines_removed, d->lines) \
-    F(files, r->files) \
-    F(hunks, r->hunks) \
-    F(net_change, NET(lines)) \
-    F(adds_validation, a->parts_in[CLASSIC_VALIDATION] > 0) \
-    F(adds_exception_handling, a->tokens_in[CATCHES] > 0) \
-    F(touches_security_call, r->calls_sink) \
+    F(lines_added, a->lines) F(lines_removed, d->lines) F(files, r->files) F(hunks, r->hunks) \
+    F(net_change, NET(lines)) F(adds_validation, a->parts_in[CLASSIC_VALIDATION] > 0) \
+    F(adds_exception_handling, a->tokens_in[CATCHES] > 0) F(touches_security_call, r->calls_sink) \
     F(cwe, r->cwe) \
-    F(context_lines, r->context_lines) \
-    F(spots, r->spots) \
-    F(pure_insertions, share(r->insertions, r->hunks)) F(pure_deletions, share(r->deletions, r->hunks)) \
-    F(tokens_added, log1p(a->size)) F(tokens_removed, log1p(d->size)) \
-    F(tokens_net, NET(size)) F(tokens_kept, share(KEPT, d->size)) \
-    F(line_length, share(a->characters, a->lines)) \
-    F(indent_added, a->indent) F(indent_net, NET(indent)) \
-    F(comments_added, a->comments) F(comments_net, NET(comments)) \
-    F(blank_added, a->blank) \
-    F(test_files, r->tests) \
-    F(created_files, r->created) \
+    F(context_lines, r->context_lines) F(spots, r->spots) F(pure_insertions, share(r->insertions, r->hunks)) \
+    F(pure_deletions, share(r->deletions, r->hunks)) F(tokens_added, log1p(a->size)) \
+    F(tokens_removed, log1p(d->size)) F(tokens_net, NET(size)) F(tokens_kept, share(KEPT, d->size)) \
+    F(line_length, share(a->characters, a->lines)) F(indent_added, a->indent) F(indent_net, NET(indent)) \
+    F(comments_added, a->comments) F(comments_net, NET(comments)) F(blank_added, a->blank) \
+    F(test_files, r->tests) F(created_files, r->created) \
     F(branches_added, a->tokens_in[BRANCHES]) F(branches_net, NET(tokens_in[BRANCHES])) \
-    F(loops_net, NET(tokens_in[LOOPS])) \
-    F(exits_added, a->tokens_in[EXITS]) F(exits_net, NET(tokens_in[EXITS])) \
-    F(raises_net, NET(tokens_in[RAISES])) \
-    F(catches_net, NET(tokens_in[CATCHES])) \
-    F(logic_net, NET(tokens_in[LOGIC])) \
-    F(ands_net, NET(tokens_in[ANDS])) \
-    F(negations_net, NET(tokens_in[NEGATIONS])) \
-    F(comparisons_net, NET(tokens_in[COMPARISONS])) \
-    F(inequalities_net, NET(tokens_in[ORDERINGS])) \
-    F(nothing_net, NET(tokens_in[NOTHING])) \
-    F(pass_added, a->passes) \
+    F(loops_net, NET(tokens_in[LOOPS])) F(exits_added, a->tokens_in[EXITS]) \
+    F(exits_net, NET(tokens_in[EXITS])) F(raises_net, NET(tokens_in[RAISES])) \
+    F(catches_net, NET(tokens_in[CATCHES])) F(logic_net, NET(tokens_in[LOGIC])) \
+    F(ands_net, NET(tokens_in[ANDS])) F(negations_net, NET(tokens_in[NEGATIONS])) \
+    F(comparisons_net, NET(tokens_in[COMPARISONS])) F(inequalities_net, NET(tokens_in[ORDERINGS])) \
+    F(nothing_net, NET(tokens_in[NOTHING])) F(pass_added, a->passes) \
     F(returns_constant, a->tokens_in[BOOLEANS]) \
-    F(calls_added, a->calls) F(calls_net, NET(calls)) \
-    F(names_fresh, r->fresh) F(names_fresh_share, share(r->fresh, a->distinct)) \
-    F(imports_added, a->imports) \
+    F(calls_added, a->calls) F(calls_net, NET(calls)) F(names_fresh, r->fresh) \
+    F(names_fresh_share, share(r->fresh, a->distinct)) F(imports_added, a->imports) \
     F(numbers_added, a->numbers) F(numbers_net, NET(numbers)) \
-    F(quotes_net, NET(single['"']) + NET(single['\''])) \
-    F(slices_net, NET(single['['])) \
-    F(assignments_net, NET(single['='])) \
-    F(arguments_net, NET(single[','])) \
+    F(quotes_net, NET(single['"']) + NET(single['\''])) F(slices_net, NET(single['['])) \
+    F(assignments_net, NET(single['='])) F(arguments_net, NET(single[','])) \
     F(regex_marks_net, regex_marks(a) - regex_marks(d)) \
-    F(tokens_gained, a->gained) F(tokens_lost, d->gained) \
-    F(similarity, share(2 * KEPT, a->size + d->size)) \
-    F(reordered, d->size > 0 && r->same) \
-    F(only_adds, a->size > 0 && d->size == 0) F(only_removes, d->size > 0 && a->size == 0) \
-    F(names_swapped, lesser(a->gained_names, d->gained_names)) \
+    F(tokens_gained, a->gained) F(tokens_lost, d->gained) F(similarity, share(2 * KEPT, a->size + d->size)) \
+    F(reordered, d->size > 0 && r->same) F(only_adds, a->size > 0 && d->size == 0) \
+    F(only_removes, d->size > 0 && a->size == 0) F(names_swapped, lesser(a->gained_names, d->gained_names)) \
     F(numbers_swapped, lesser(a->gained_numbers, d->gained_numbers)) \
     F(operators_swapped, lesser(a->gained_operators, d->gained_operators)) \
-    F(arithmetic_net, arithmetic(a) - arithmetic(d)) \
-    F(names_known, share(r->known, a->names)) \
-    F(guards_added, a->guards) F(guards_net, NET(guards)) \
-    F(constant_tests, a->constant) \
-    F(broad_catches, a->broad) \
-    F(returns_nothing, a->nothing) \
-    F(calls_gained, a->calls_only) F(calls_lost, d->calls_only) \
-    F(calls_known, r->calls_known) \
+    F(arithmetic_net, arithmetic(a) - arithmetic(d)) F(names_known, share(r->known, a->names)) \
+    F(guards_added, a->guards) F(guards_net, NET(guards)) F(constant_tests, a->constant) \
+    F(broad_catches, a->broad) F(returns_nothing, a->nothing) F(calls_gained, a->calls_only) \
+    F(calls_lost, d->calls_only) F(calls_known, r->calls_known) \
     F(lines_a_hunk, share(a->lines + d->lines, r->hunks)) \
     F(validation_added, a->parts_in[VALIDATION]) F(validation_net, NET(parts_in[VALIDATION])) \
     F(sinks_added, a->parts_in[SINKS]) F(sinks_net, NET(parts_in[SINKS])) \
-    F(bounds_net, NET(parts_in[BOUNDS])) \
-    F(replace_added, a->parts_in[FILTERS]) \
-    F(prefix_added, a->parts_in[PREFIXES]) \
-    F(lower_added, a->parts_in[CASES]) \
-    F(remedy_added, remedy(r, a)) F(remedy_net, remedy(r, a) - remedy(r, d)) \
-    F(remedy_missing, r->family >= 0 && remedy(r, a) == 0)
+    F(bounds_net, NET(parts_in[BOUNDS])) F(replace_added, a->parts_in[FILTERS]) \
+    F(prefix_added, a->parts_in[PREFIXES]) F(lower_added, a->parts_in[CASES]) F(remedy_added, remedy(r, a)) \
+    F(remedy_net, remedy(r, a) - remedy(r, d)) F(remedy_missing, r->family >= 0 && remedy(r, a) == 0)
 
 #define NAME(name, value) #name " "
 #define ONE(name, value) +1
