@@ -156,6 +156,7 @@ def test_watch_raises_an_alarm_when_a_model_confuses_its_classes(settings: Setti
     assert found is not None
     assert 200 < int(found[1]) <= 260
     assert 180 <= int(found[2]) <= 230
+    assert re.search(r"calibration .* alarm at trial 2\d\d,", done.output)
 
 
 def test_watch_sees_that_other_patches_arrive(settings: Settings) -> None:

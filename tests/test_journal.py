@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from crisol.abtest import MemoryStore
 from crisol.abtest.journal import Journal, JournaledStore, Replay
 from crisol.backends.postgres import PostgresStore
 from crisol.errors import InputError, StoreError
-from test_store_contract import NOW, closing, make_trial
+from test_store_contract import NOW, closing, make_trial, private_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -260,3 +261,33 @@ def test_a_trial_written_while_the_clock_was_ahead_holds_nobody_up(ahead: float,
     assert journal.empty
     assert {trial.id for trial in inner.read()} == {make_trial(number).id for number in range(2)}
     assert all(trial.created_at <= NOW for trial in inner.read())
+
+
+WORKER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_store_contract import NOW, make_trial
+from crisol.abtest.journal import Journal
+from crisol.backends.postgres import PostgresStore
+store, journal = PostgresStore(sys.argv[2], clock=lambda: NOW), Journal(Path(sys.argv[3]))
+for i in range(int(sys.argv[4]), int(sys.argv[4]) + 30):
+    journal.write([make_trial(i)])
+    journal.replay(store.append)
+store.close()
+"""
+
+
+@pytest.mark.integration
+def test_workers_that_write_and_replay_one_journal_lose_and_double_nothing(
+    postgres_dsn: str, tmp_path: Path
+) -> None:
+    """Each hands over whatever is there, its own or another's, while the others go on writing."""
+    with ExitStack() as stack:
+        dsn = private_schema(postgres_dsn, stack)
+        command = [sys.executable, "-c", WORKER, str(Path(__file__).parent), dsn, str(tmp_path / "j")]
+        started = [subprocess.Popen([*command, str(n * 30)]) for n in range(3)]
+        assert [process.wait(timeout=120) for process in started] == [0] * 3
+        store = stack.enter_context(closing(PostgresStore(dsn, clock=lambda: NOW)))
+        assert sorted(trial.id for trial in store.read()) == sorted(make_trial(i).id for i in range(90))
+    assert Journal(tmp_path / "j").empty
