@@ -24,6 +24,7 @@ profile: str = "closed"  # closed, or an open loop: constant, poisson, ramp, spi
 requests: int = 1000  # of a closed loop
 rate: float = 100.0  # requests a second of an open loop
 seconds: float = 5.0  # of an open loop
+warm_up: float = 0.1  # share of the load that fills the caches and is not counted
 connections: int = 50
 sources: int = 8  # addresses of the loopback network from which the client asks
 zipf: float = 1.0  # how unequal the patches' popularity is; 0: all alike
@@ -55,6 +56,7 @@ wanted = loadtest.plan(
     zipf=zipf,
     seed=seed,
     mix=plan.mix(mix),
+    warm_up=warm_up,
 )
 measured = loadtest.measure(settings, frame, wanted, rates=rates, rate_seconds=rate_seconds, targets=targets)
 load = measured.result

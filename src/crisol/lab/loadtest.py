@@ -61,6 +61,7 @@ def plan(
     zipf: float,
     seed: int,
     mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),),
+    warm_up: float = 0.1,
 ) -> Plan:
     """Return the plan of a profile: ``closed``, or the shape of an open loop.
 
@@ -81,6 +82,7 @@ def plan(
         sources=sources,
         zipf=zipf,
         mix=mix,
+        warm_up=warm_up,
         timeout=30.0,
         seed=seed,
     )
