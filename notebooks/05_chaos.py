@@ -19,11 +19,11 @@
 seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
-faults: list[str] = ["hostile_patches"]  # names of faults
+faults: list[str] = ["hostile_patches"]  # names of faults; empty: all that this machine lets us inject
 expectations: list[str] = ["*: trials_lost <= 0"]  # fault, or * for all: measure, comparison, number
 calm: float = 1.0  # seconds before the fault
 lasting: float = 2.0  # seconds of the fault
-after: float = 3.0  # seconds after it
+after: float = 3.0  # seconds after it, beside what the service waits before it tries again
 rate: float = 10.0  # requests a second all along
 
 # %%
@@ -48,7 +48,8 @@ table.T
 
 # %% [markdown]
 # `detect_s` counts from the fault's beginning to the first sign: a breaker that is not closed, an answer that says
-# what it lacks, a failure; empty where the fault was never felt. `recover_s` counts from its end to the last sign.
+# what it lacks, a failure; empty where the fault was never felt. `recover_s` counts from its end to the moment before
+# five seconds without a sign; `strays` are signs before the fault and after the recovery.
 #
 # ## What each fault looked like
 
@@ -60,7 +61,7 @@ pictures = [
 pictures[0]
 
 # %% [markdown]
-# The grey spans are the fault, and the time for which a breaker was not closed. Not run, because nobody can from outside or without root:
+# The grey spans are the fault, and the time for which a breaker was not closed. Not run, for the reason beside it:
 
 # %%
 run.table("not_run", chaostest.not_run())

@@ -14,11 +14,13 @@ import pytest
 import yaml
 
 from crisol.errors import ExperimentError
+from crisol.lab import chaostest
 from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.expectations import expected, hold
 from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
 from crisol.lab.chaos.run import breakers_open
 from crisol.lab.load.result import Result
+from crisol.lab.servers.enclosure import EnclosureRefused
 from processes import are_gone, descendants
 
 ROOT = Path(__file__).parents[1]
@@ -124,3 +126,20 @@ def test_nothing_outlives_a_run_that_is_ended_from_outside(number: signal.Signal
     assert run.returncode == (128 + number if number is signal.SIGTERM else -number)
     kept = {path.name.rpartition("-")[0] for path in tmp_path.iterdir()}
     assert not kept & {"crisol-redis", "crisol-load"}
+
+
+def test_where_namespaces_are_refused_the_faults_that_need_them_are_not_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are reported with the kernel's reason, and no other fault is left out."""
+
+    def refuse(*_: object) -> None:
+        raise EnclosureRefused("not here")
+
+    monkeypatch.setattr("crisol.lab.servers.enclosure.Enclosure.__enter__", refuse)
+    found = dict(chaostest.not_run().to_numpy().tolist())
+    assert {name for name, reason in found.items() if reason == "not here"} == {
+        "postgres_disk_full",
+        "sandbox_refused",
+    }
+    assert set(found) - {"postgres_disk_full", "sandbox_refused"} == set(NOT_RUN)

@@ -103,14 +103,13 @@ def chaos(
     expect: Annotated[list[str] | None, typer.Option(help="Such as 'redis_killed: failed <= 0', beside what always holds; may be given more than once.")] = None,
     calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds before the fault.")] = 3.0,
     lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of the fault.")] = 5.0,
-    after: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds after it.")] = 20.0,
+    after: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds after it, beside what a breaker waits.")] = 10.0,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
     corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
     from crisol.lab import chaostest, ground_truth
-    from crisol.lab.chaos.faults import NOT_RUN
     from crisol.lab.chaos.run import Schedule
     from crisol.lab.load import targets
 
@@ -127,6 +126,6 @@ def chaos(
             out.print(f"  {mark} {each.target}")
         checked += one.checked
     if not fault:
-        for name, reason in NOT_RUN.items():
-            out.print(f"[yellow]not run[/] {name}: {reason}")
+        for row in chaostest.not_run().to_dict("records"):
+            out.print(f"[yellow]not run[/] {row['fault']}: {row['reason']}")
     targets.require(checked)

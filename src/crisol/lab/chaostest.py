@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
 from crisol.lab.chaos.run import Schedule, material_of, suffer
 from crisol.lab.load import targets
 from crisol.lab.load.targets import Checked
+from crisol.lab.servers.enclosure import Enclosure, EnclosureRefused
 
 __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts"]
 
@@ -35,12 +37,13 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject the faults of those names one after the other, yielding each when it is over; no name means all.
+    """Inject the faults of those names one after the other, yielding each when it is over; no name means all that can be.
 
     Raises :class:`~crisol.errors.ExperimentError`, before anything is started, for an unknown fault or an expectation that does not
     read, and :class:`~crisol.errors.UnavailableError` where a server cannot be had.
     """
-    faults = chosen(list(names) or list(FAULTS))
+    refused = {} if names else _refused()
+    faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
     for fault in faults:
         expected([*ALWAYS, *expectations], fault.name)
     material = material_of(settings, frame, schedule.seed)
@@ -77,7 +80,17 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 def not_run() -> pd.DataFrame:
     """Return the faults that are not injected here, and why: they count as not run, never as passed."""
-    return pd.DataFrame({"fault": list(NOT_RUN), "reason": list(NOT_RUN.values())})
+    reasons = {**NOT_RUN, **_refused()}
+    return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
+
+
+def _refused() -> dict[str, str]:
+    """Return the faults that take namespaces of our own where this machine does not let us have any, with its reason."""
+    try:
+        with Enclosure(Path()):
+            return {}
+    except EnclosureRefused as refused:
+        return {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
 
 
 def drawn(one: Suffered) -> Figure:
