@@ -10,18 +10,21 @@ True
 from __future__ import annotations
 
 import itertools
+import time
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.samples import Exemplar
 
 from crisol.metrics.names import FAMILIES, MetricKind
 from crisol.metrics.slots import Counter, Histogram, Slots, Snapshot, others
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from prometheus_client.core import Metric
@@ -44,6 +47,7 @@ class Metrics:
         self._folder = folder
         self._slots = Slots(folder, worker)
         self._watched: list[tuple[int, Callable[[], float]]] = []
+        self._exemplars: dict[tuple[str, tuple[str, ...]], dict[int, Exemplar]] = defaultdict(dict)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -54,6 +58,11 @@ class Metrics:
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """Return the histogram of these labels."""
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
+
+    def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
+        """Name the trace of an observed value: the latest of each bucket is shown to scrapers of OpenMetrics."""
+        bucket = bisect_left(family.bounds, value)
+        self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
         """Show what ``read`` returns, as a gauge of this worker or as a counter, whichever the family is."""
@@ -74,7 +83,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Yield every family, as prometheus-client asks for it."""
         for name, values in sorted(self.gather().items()):
-            yield _metric(FAMILIES[name], values)
+            yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
         """Return what all workers hold, by family and labels: counters summed, gauges with the worker as last label.
@@ -113,7 +122,9 @@ def _merge(found: defaultdict[str, _Values], snapshot: Snapshot) -> None:
                 sums[index] += value
 
 
-def _metric(family: Family, values: _Values) -> Metric:
+def _metric(
+    family: Family, values: _Values, exemplars: Mapping[tuple[str, tuple[str, ...]], Mapping[int, Exemplar]]
+) -> Metric:
     if family.kind is MetricKind.COUNTER:
         counter = CounterMetricFamily(family.name.removesuffix("_total"), family.help, labels=family.labels)
         for labels, (value,) in sorted(values.items()):
@@ -127,5 +138,8 @@ def _metric(family: Family, values: _Values) -> Metric:
     histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
     for labels, (total, *counts) in sorted(values.items()):
         edges = [*map(repr, family.bounds), "+Inf"]
-        histogram.add_metric(labels, list(zip(edges, itertools.accumulate(counts), strict=True)), total)
+        named = exemplars.get((family.name, labels), {})
+        pairs = zip(edges, itertools.accumulate(counts), strict=True)
+        buckets = [(*pair, named[number]) if number in named else pair for number, pair in enumerate(pairs)]
+        histogram.add_metric(labels, buckets, total)
     return histogram

@@ -179,6 +179,25 @@ class Cache:
             raise
         return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
 
+    def put(self, kind: Kind[T], key: bytes, value: T, tags: tuple[str, ...] = ()) -> None:
+        """Keep what was computed meanwhile without waiting, in this process alone; counts as a miss.
+
+        For a cache without a shared tier, and values of the kind's own type.
+        """
+        stats = self._of(kind)
+        stats.misses += 1
+        stored: T | bytes = value if kind.shared else kind.codec.encode(key, value)
+        size = kind.codec.size(value) if kind.shared else len(cast("bytes", stored))
+        life = kind.ttl * (1.0 - self._jitter * self._rng())
+        now = self._time()
+        entry = Entry(stored, stats, size + OVERHEAD, now + life * self._early, now + life, tags=tags)
+        self._lru.put(key, entry)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a tier is behind this process's own, which others fill, too."""
+        return self._tier is not None
+
     async def invalidate(self, tag: str) -> int:
         """Forget all entries that carry ``tag``, and what is being computed for them; returns how many were here.
 

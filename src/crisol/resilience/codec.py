@@ -42,6 +42,10 @@ class Codec(Generic[T]):
         payload = self._encode(value)
         return self._stamp + _checksum(key, payload) + payload
 
+    def size(self, value: T) -> int:
+        """Return how long the entry for ``value`` is."""
+        return HEADER + len(self._encode(value))
+
     def decode(self, key: bytes, entry: bytes) -> T | None:
         """Return the value of ``entry``.
 

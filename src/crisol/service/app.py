@@ -18,6 +18,7 @@ from crisol.resilience.adaptive import AdaptiveShare
 from crisol.service.address import TrustedProxies
 from crisol.service.api import api
 from crisol.service.core import open_service
+from crisol.service.express import PATH, Express
 from crisol.service.hot import HotRoutes
 from crisol.service.instruments import Instruments
 from crisol.service.limits import rates, route, targets
@@ -50,6 +51,7 @@ class Application:
         self.failure: CrisolError | None = None
         """Why the service could not be opened."""
         self._app: App | None = None
+        self._express: Express | None = None
         self._hosts = allowed_hosts(settings.crisol_allowed_hosts, host=settings.crisol_host)
         self._trusted = TrustedProxies.parse(settings.crisol_trusted_proxies)
         rates(settings.crisol_rate_limits)
@@ -67,6 +69,14 @@ class Application:
         assert self._app is not None, "the server did not run the lifespan"
         await self._app(scope, receive, send)
 
+    def at_once(self, scope: Scope, content: bytes) -> bytes | None:
+        """Return the whole answer to a whole request, where nothing has to be waited for, else None.
+
+        For a protocol that has the body of a ``POST`` to :data:`~crisol.service.express.PATH` already; the same scope
+        then goes through the application as usual.
+        """
+        return None if self._express is None else self._express(scope, content)
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         async with AsyncExitStack() as stack:
@@ -77,6 +87,9 @@ class Application:
                 if self._freeze:
                     gc.collect()
                     gc.freeze()
+                    # Reading a diff makes thousands of small objects, none of them in a circle: at the default of 700
+                    # a quarter of a fresh answer's time went into looking for circles.
+                    gc.set_threshold(50_000, 20, 100)
             except CrisolError as error:
                 self.failure = error
                 await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
@@ -95,7 +108,7 @@ class Application:
         }
         instruments = Instruments(service, shares)
         hot = HotRoutes(service, instruments.record_answer)
-        routes = {"/wargaming/ml-first": hot.ml_first, "/wargaming/validate": hot.validate}
+        routes = {PATH: hot.ml_first, "/wargaming/validate": hot.validate}
         rest = api(service, hot, instruments.metrics)
 
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +136,9 @@ class Application:
             record=instruments.record_rate_limit_decision,
             adaptive=shares,
         )
-        return Shield(limiter, self._hosts, loopback_only=token is None, observe=instruments.record_request)
+        shield = Shield(limiter, self._hosts, loopback_only=token is None, observe=instruments.record_request)
+        self._express = Express(shield, limiter, gate, hot, instruments.record_request)
+        return shield
 
 
 def from_environment() -> Application:

@@ -16,7 +16,7 @@ from crisol.abtest.store import Switch
 from crisol.errors import CrisolError, UnavailableError
 from crisol.lab.registry import holder
 from crisol.resilience.breaker import State
-from crisol.resilience.guard import BreakerRegistry
+from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
 from crisol.resilience.policy import DATABASE, ML_MODEL
 from crisol.service.limits import rates
 from crisol.service.trials import LiveTrials
@@ -55,6 +55,10 @@ class Service:
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """Called every ten seconds, and once at the start."""
     _model: tuple[Path, float] | None = None
+    _watched: tuple[CircuitBreaker, CircuitBreaker] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watched = self.breakers["cache"], self.breakers["database"]
 
     @property
     def uptime(self) -> float:
@@ -63,7 +67,10 @@ class Service:
 
     def missing(self) -> tuple[str, ...]:
         """Return which dependencies failed when they were last called, or are held back; never asks them."""
-        return tuple(name for name in ("cache", "database") if not self.breakers[name].quiet)
+        cache, database = self._watched
+        if cache.quiet and database.quiet:
+            return ()
+        return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
         """Return whether a breaker holds calls back at this moment; never asks anybody."""

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from crisol.service.messages import Ask, answer, decode, encode, submission
+from crisol.service.messages import Ask, beginning, decode, ending, submission
 from crisol.service.problems import Problem
-from crisol.validation.validator import DECISION, Brain, Found, Submission
+from crisol.validation.validator import DECISION, Begun, Brain, Found, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from crisol.records import Decision
     from crisol.service.core import Service
     from crisol.service.shield import Message, Receive, Scope, Send
-    from crisol.validation.catalogue import Pattern
 
 __all__ = ["HotRoutes"]
 
@@ -30,13 +30,18 @@ _ENDPOINTS = {"/wargaming/ml-first": "ml-first", "/wargaming/validate": "validat
 _JSON = (b"content-type", b"application/json")
 
 
-class _Note(NamedTuple):
-    """What the decoded body came to."""
+class _Note:
+    """What a decoded body came to, and, once it was answered from the cache, what never changes about that answer."""
 
-    brain: Brain
-    key: bytes
-    pattern: Pattern | None
-    patch: str
+    __slots__ = ("begin", "brain", "found", "key", "patch", "pattern")
+
+    def __init__(self, brain: Brain, found: Found, patch: str) -> None:
+        self.brain = brain
+        self.key = found.key
+        self.pattern = found.pattern
+        self.patch = patch
+        self.found: Found | None = None
+        self.begin = b""
 
 
 class HotRoutes:
@@ -45,8 +50,13 @@ class HotRoutes:
     ``watch`` is told of every answer, with the seconds that it took.
     """
 
-    def __init__(self, service: Service, watch: Callable[[str, Found, float], None] | None = None) -> None:
+    def __init__(
+        self, service: Service, watch: Callable[[Scope, str, Found, float], None] | None = None
+    ) -> None:
         self._service = service
+        self._validator = service.validator
+        self._trials = service.trials
+        self._cached = service.shared.cache.get
         self._watch = watch
         self._notes: dict[bytes, _Note] = {}
         service.on_refresh.append(self.forget)
@@ -55,46 +65,72 @@ class HotRoutes:
         """Forget all notes: time has passed, or something was invalidated."""
         self._notes.clear()
 
+    def at_once(self, scope: Scope, content: bytes) -> bytes | None:
+        """Return the body of ml-first's answer, or None where something has to be waited for.
+
+        Then ``scope["crisol.begun"]`` is how far it came. Raises :class:`Problem` and
+        :class:`~crisol.errors.DiffError` for what is wrong with the question.
+        """
+        start = perf_counter()
+        digest = hashlib.sha256(content).digest()
+        note = self._notes.get(digest)
+        if note is not None and note.brain is self._validator.brain:
+            decision = self._cached(DECISION, note.key)
+            if decision is not None:
+                return self._again(scope, note, decision, start)
+        begun = self._validator.begin(read(content))
+        found_now = begun.found
+        if found_now is None or (self._trials.blocking and not found_now.cached):
+            scope["crisol.begun"] = begun
+            return None
+        self._trials.offer(begun.submission, found_now)
+        self._note(digest, begun, found_now)
+        return self._encode(scope, found_now, begun.submission.patch.identity, start)
+
     async def ml_first(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer from the cache, else by the model where it is sure, else by wargame."""
         start = perf_counter()
-        content: bytes = scope["crisol.body"]
-        digest = hashlib.sha256(content).digest()
-        note = self._notes.get(digest)
-        if note is not None and note.brain is self._service.validator.brain:
-            decision = self._service.shared.cache.get(DECISION, note.key)
-            if decision is not None:
-                found = Found(decision, cached=True, pattern=note.pattern, key=note.key, seconds=0.0)
-                await self._send(scope, send, found, note.patch, start)
-                return
-        brain = self._service.validator.brain
-        asked = read(content)
-        found = await self._service.validator.decide(asked)
-        found = await self._service.trials.consider(asked, found)
-        if len(self._notes) >= _NOTES:
-            self._notes.clear()
-        self._notes[digest] = _Note(brain, found.key, found.pattern, asked.patch.identity)
-        await self._send(scope, send, found, asked.patch.identity, start)
+        answered = None if "crisol.begun" in scope else self.at_once(scope, scope["crisol.body"])
+        if answered is None:
+            begun: Begun = scope["crisol.begun"]
+            found = begun.found or await self._validator.finish(begun)
+            found = await self._trials.consider(begun.submission, found)
+            self._note(hashlib.sha256(scope["crisol.body"]).digest(), begun, found)
+            answered = self._encode(scope, found, begun.submission.patch.identity, start)
+        await _send(send, answered)
 
     async def validate(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer by wargame alone."""
         start = perf_counter()
         asked = read(scope["crisol.body"])
-        found = await self._service.validator.validate(asked)
-        await self._send(scope, send, found, asked.patch.identity, start)
+        found = await self._validator.validate(asked)
+        await _send(send, self._encode(scope, found, asked.patch.identity, start))
 
-    async def _send(self, scope: Scope, send: Send, found: Found, patch: str, start: float) -> None:
+    def _note(self, digest: bytes, begun: Begun, found: Found) -> None:
+        if len(self._notes) >= _NOTES:
+            self._notes.clear()
+        self._notes[digest] = _Note(begun.brain, found, begun.submission.patch.identity)
+
+    def _again(self, scope: Scope, note: _Note, decision: Decision, start: float) -> bytes:
+        """Answer from the cache what was answered before."""
+        found = note.found
+        if found is None or found.decision is not decision:
+            found = Found(decision, cached=True, pattern=note.pattern, key=note.key, seconds=0.0)
+            note.found, note.begin = found, beginning(found, note.patch)
+        seconds = self._tell(scope, found, start)
+        return note.begin + ending(found, scope["crisol.request_id"], seconds, self._service.missing())
+
+    def _encode(self, scope: Scope, found: Found, patch: str, start: float) -> bytes:
+        seconds = self._tell(scope, found, start)
+        return beginning(found, patch) + ending(
+            found, scope["crisol.request_id"], seconds, self._service.missing()
+        )
+
+    def _tell(self, scope: Scope, found: Found, start: float) -> float:
         seconds = perf_counter() - start
-        content = encode(answer(found, patch, scope["crisol.request_id"], seconds, self._service.missing()))
         if self._watch is not None:
-            self._watch(_ENDPOINTS[scope["path"]], found, seconds)
-        head: Message = {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [_JSON, (b"content-length", b"%d" % len(content))],
-        }
-        await send(head)
-        await send({"type": "http.response.body", "body": content})
+            self._watch(scope, _ENDPOINTS[scope["path"]], found, seconds)
+        return seconds
 
 
 def read(content: bytes) -> Submission:
@@ -104,3 +140,13 @@ def read(content: bytes) -> Submission:
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Problem(422, f"body: {error}") from None
     return submission(asked)
+
+
+async def _send(send: Send, content: bytes) -> None:
+    head: Message = {
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [_JSON, (b"content-length", b"%d" % len(content))],
+    }
+    await send(head)
+    await send({"type": "http.response.body", "body": content})

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from crisol.resilience.guard import CircuitBreaker
     from crisol.service.core import Service
     from crisol.service.shield import Scope
+    from crisol.service.trace import Trace
     from crisol.validation.validator import Found
 
 __all__ = ["Instruments"]
@@ -77,7 +78,7 @@ class Instruments:
         self._limits[endpoint, decision.allowed].add()
         self._decided[endpoint] = decision
 
-    def record_answer(self, endpoint: str, found: Found, seconds: float) -> None:
+    def record_answer(self, scope: Scope, endpoint: str, found: Found, seconds: float) -> None:
         """Count a decision that answers a request, and what made it."""
         decision = found.decision
         source = "cache" if found.cached else decision.source.value
@@ -86,6 +87,9 @@ class Instruments:
             histogram = self.metrics.histogram(names.LATENCY, endpoint, source)
             self._answers[endpoint, source] = histogram
         histogram.observe(seconds)
+        trace: Trace = scope["crisol.trace"]
+        if trace.sampled:
+            self.metrics.exemplify(names.LATENCY, (endpoint, source), seconds, trace.id)
         if found.cached:
             return
         if decision.prediction is not None:

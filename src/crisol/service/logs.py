@@ -8,14 +8,14 @@ import logging
 import sys
 from contextvars import ContextVar
 
-__all__ = ["REQUEST_ID", "JsonLines", "configure_logging"]
+__all__ = ["REQUEST", "JsonLines", "configure_logging"]
 
-REQUEST_ID: ContextVar[str] = ContextVar("request_id")
-"""Of the request that is being answered; tasks and threads that are started for it have it, too."""
+REQUEST: ContextVar[tuple[str, str]] = ContextVar("request")
+"""Request id and trace id of what is being answered; tasks and threads that are started for it have them, too."""
 
 
 class JsonLines(logging.Formatter):
-    """Writes time (UTC), level, logger, process, message and, where there are such, request id and traceback."""
+    """Writes time (UTC), level, logger, process, message and, where there are such, request id, trace id and traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -26,9 +26,9 @@ class JsonLines(logging.Formatter):
             "process": record.process,
             "message": record.getMessage(),
         }
-        request_id = REQUEST_ID.get(None)
-        if request_id is not None:
-            entry["request_id"] = request_id
+        request = REQUEST.get(None)
+        if request is not None:
+            entry["request_id"], entry["trace_id"] = request
         if record.exc_info:
             entry["error"] = self.formatException(record.exc_info)
         # ASCII alone, so that control characters arrive as escapes.

@@ -15,7 +15,17 @@ from crisol.validation.validator import Submission
 if TYPE_CHECKING:
     from crisol.validation.validator import Found
 
-__all__ = ["Answer", "Ask", "PhaseReport", "Timings", "answer", "decode", "encode", "submission"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "Lasting",
+    "PhaseReport",
+    "Timings",
+    "beginning",
+    "decode",
+    "ending",
+    "submission",
+]
 
 _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 
@@ -46,7 +56,7 @@ class Timings(Struct, frozen=True):
     wargame_ms: float | None
 
 
-class Answer(Struct, frozen=True):
+class Lasting(Struct, frozen=True):
     """What is known of the patch, by whom it was decided, and how sure it is."""
 
     outcome: Annotated[str, Meta(description="valid, invalid or inconclusive")]
@@ -65,7 +75,20 @@ class Answer(Struct, frozen=True):
     patch: Annotated[str, Meta(description="the normalised identity of the diff")]
     sandbox: str | None
     phases: tuple[PhaseReport, ...]
+
+
+class Answer(Lasting, frozen=True):
+    """What is known of the patch, by whom it was decided, how sure it is, and how this answer came to be."""
+
     degraded: Annotated[tuple[str, ...], Meta(description="the dependencies that were missing")]
+    timings: Timings
+    request_id: str
+
+
+class _Passing(Struct, frozen=True):
+    """The fields that :class:`Answer` has beyond :class:`Lasting`: all that differs between two hits of the cache."""
+
+    degraded: tuple[str, ...]
     timings: Timings
     request_id: str
 
@@ -78,10 +101,8 @@ def submission(ask: Ask) -> Submission:
     return Submission(diff.parse(ask.diff), ask.diff, ask.vulnerability or "", cwe)
 
 
-def answer(
-    found: Found, patch: str, request_id: str, seconds: float, missing: tuple[str, ...] = ()
-) -> Answer:
-    """Put an answer together; ``missing`` names what is away at this moment beside what the decision lacked."""
+def beginning(found: Found, patch: str) -> bytes:
+    """Return an :class:`Answer` as far as it stays the same; :func:`ending` is the rest of it."""
     decision = found.decision
     prediction, verdict = decision.prediction, decision.verdict
     phases = (
@@ -89,7 +110,7 @@ def answer(
         if verdict is None
         else tuple(PhaseReport(phase.name, phase.reason, phase.seconds * 1e3) for phase in verdict.phases)
     )
-    return Answer(
+    lasting = Lasting(
         outcome=decision.outcome,
         source="cache" if found.cached else decision.source,
         decided_by=decision.source,
@@ -104,15 +125,24 @@ def answer(
         patch=patch,
         sandbox=None if verdict is None else verdict.sandbox,
         phases=phases,
-        degraded=(*decision.degraded, *(name for name in missing if name not in decision.degraded)),
-        timings=Timings(
-            seconds * 1e3,
-            None if prediction is None else prediction.seconds * 1e3,
-            None if verdict is None else verdict.seconds * 1e3,
-        ),
-        request_id=request_id,
     )
+    return _encode(lasting)[:-1]
+
+
+def ending(found: Found, request_id: str, seconds: float, missing: tuple[str, ...] = ()) -> bytes:
+    """Return the rest; ``missing`` names what is away at this moment beside what the decision lacked."""
+    decision = found.decision
+    prediction, verdict = decision.prediction, decision.verdict
+    degraded = decision.degraded
+    if missing:
+        degraded = (*degraded, *(name for name in missing if name not in degraded))
+    timings = Timings(
+        seconds * 1e3,
+        None if prediction is None else prediction.seconds * 1e3,
+        None if verdict is None else verdict.seconds * 1e3,
+    )
+    return b"," + _encode(_Passing(degraded, timings, request_id))[1:]
 
 
 decode = msgspec.json.Decoder(Ask).decode
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from crisol.service.express import PATH
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 __all__ = ["BODY_SECONDS", "HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 32_768
 BODY_SECONDS = 10.0
+_AT_ONCE_BYTES = 65_536
+"""Longer bodies are read by the application, which refuses them while they come."""
 
 _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -24,6 +31,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     uvicorn's own would wait for ever and keep whatever is sent. A request that arrives whole, as nearly all do,
     never starts the timer. Whoever does not take the answer is cut off after the same time.
+
+    An application with a method ``at_once`` is asked for the whole answer when the whole request is there, see
+    :mod:`crisol.service.express`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -37,6 +47,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether a head has begun and not ended."""
         self._whole = True
         """Whether no body is missing."""
+        self._at_once: Callable[[Any, bytes], bytes | None] | None = getattr(self.app, "at_once", None)
+        self._held: tuple[RequestResponseCycle, Any] | None = None
+        """A request that is answered, or handed to the application, when its body is there."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start to wait for the first request."""
@@ -75,10 +88,41 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Take note that the body has ended."""
+        """Take note that the body has ended, and answer if that can be done at once."""
         self._whole = True
         self._defuse()
         super().on_message_complete()
+        if self._held is not None:
+            (cycle, app), self._held = self._held, None
+            self._answer(cycle, app)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Start to answer, or wait for the body where the answer may be there at once."""
+        if cycle is self.cycle and not self._whole and self._suits(cycle):
+            self._held = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _suits(self, cycle: RequestResponseCycle) -> bool:
+        scope = cycle.scope
+        if self._at_once is None or scope["path"] != PATH or scope["method"] != "POST":
+            return False
+        if not cycle.keep_alive or cycle.waiting_for_100_continue:
+            return False
+        # Without a length it may never end, and nobody would count.
+        length = dict(scope["headers"]).get(b"content-length", b"")
+        return length.isdigit() and int(length) <= _AT_ONCE_BYTES
+
+    def _answer(self, cycle: RequestResponseCycle, app: Any) -> None:
+        assert self._at_once is not None
+        free = cycle.keep_alive and not self.flow.write_paused and not self.transport.is_closing()
+        content = self._at_once(cycle.scope, bytes(cycle.body)) if free else None
+        if content is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(content)
+        self.on_response_complete()
 
     def pause_writing(self) -> None:
         """Start to wait for a client that does not read."""

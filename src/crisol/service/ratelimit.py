@@ -15,22 +15,23 @@ from crisol.service.address import TrustedProxies, client_address
 from crisol.service.problems import Problem, document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Bucket, Rate
     from crisol.service.shield import App, Message, Receive, Scope, Send
 
-__all__ = ["RateLimitMiddleware"]
+__all__ = ["RateLimitMiddleware", "Taken"]
 
 
 class _Limit:
     """A bucket, what never changes about its headers, and the share of its rate that is granted now, if that adapts."""
 
-    __slots__ = ("adaptive", "bucket", "name", "policy", "rate")
+    __slots__ = ("adaptive", "bucket", "label", "name", "policy", "rate")
 
     def __init__(self, name: str, bucket: Bucket, adaptive: AdaptiveShare | None) -> None:
         self.name = name
+        self.label = name.encode()
         self.bucket = bucket
         self.adaptive = adaptive
         self.rate: Rate = bucket.rate
@@ -40,6 +41,42 @@ class _Limit:
             (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
             (b"x-ratelimit-limit", str(burst).encode()),
         )
+
+
+class Taken:
+    """What a request took from its bucket: nothing where nothing is limited, and ``decision`` None until it is known."""
+
+    __slots__ = ("cost", "decision", "limit", "room", "start")
+
+    def __init__(self, limit: _Limit | None = None, cost: float = 1.0, start: float = 0.0) -> None:
+        self.limit = limit
+        self.cost = cost
+        self.start = start
+        self.decision: Decision | None = None
+        self.room: Awaitable[float] | None = None
+        """What has to be waited for, if anything."""
+
+    @property
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What the answer says of it."""
+        limit, decision = self.limit, self.decision
+        if limit is None or decision is None:
+            return ()
+        # Whole requests: what is promised must be there when the next one asks for it.
+        remaining = int(decision.remaining / decision.cost)
+        reset = math.ceil(decision.reset_after)
+        return (
+            *limit.policy,
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.label, remaining, reset)),
+            (b"x-ratelimit-remaining", b"%d" % remaining),
+            (b"x-ratelimit-reset", b"%d" % reset),
+        )
+
+    def check(self) -> None:
+        """Raise the :class:`Problem` of a request that may not go on."""
+        if self.decision is not None and self.decision.room < 0.0:
+            wait = max(1, math.ceil(self.decision.retry_after))
+            raise Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
 
 
 class RateLimitMiddleware:
@@ -72,52 +109,54 @@ class RateLimitMiddleware:
         self._trusted = trusted
         self._record = record
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, or answer 429."""
-        name = self._route(scope) if scope["type"] == "http" else None
+    def begin(self, scope: Scope) -> Taken:
+        """Take what a request costs, or as far as that goes without waiting; see :meth:`finish`."""
+        name = self._route(scope)
         limit = None if name is None else self._limits.get(name)
         if limit is None:
-            await self._app(scope, receive, send)
-            return
+            return Taken()
         start = perf_counter()
-        share = limit.adaptive
-        cost = 1.0 if share is None else share.cost(limit.rate)
-        taken = limit.bucket.take(client_address(scope, self._trusted), cost)
-        room = taken if isinstance(taken, float) else await taken
-        decision = Decision(limit.rate, room, cost)
-        scope["crisol.rate_limit"] = perf_counter() - start
+        taken = Taken(limit, 1.0 if limit.adaptive is None else limit.adaptive.cost(limit.rate), start)
+        room = limit.bucket.take(client_address(scope, self._trusted), taken.cost)
+        if isinstance(room, float):
+            self._settle(scope, taken, limit, room)
+        else:
+            taken.room = room
+        return taken
+
+    async def finish(self, scope: Scope, taken: Taken) -> None:
+        """Wait for the bucket, where it is elsewhere."""
+        if taken.room is not None and taken.limit is not None:
+            room, taken.room = taken.room, None
+            self._settle(scope, taken, taken.limit, await room)
+
+    def _settle(self, scope: Scope, taken: Taken, limit: _Limit, room: float) -> None:
+        taken.decision = decision = Decision(limit.rate, room, taken.cost)
+        scope["crisol.rate_limit"] = perf_counter() - taken.start
         if self._record is not None:
             self._record(limit.name, decision)
-        headers = _headers(limit, decision)
-        if not decision.allowed:
-            await _refuse(scope, send, decision, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or answer 429."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
             return
+        if "crisol.taken" not in scope:
+            scope["crisol.taken"] = self.begin(scope)
+        taken: Taken = scope["crisol.taken"]
+        await self.finish(scope, taken)
+        headers = taken.headers
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
             await send(message)
 
+        try:
+            taken.check()
+        except Problem as problem:
+            content, head = document(problem, scope.get("crisol.request_id", ""))
+            await answer({"type": "http.response.start", "status": problem.status, "headers": head})
+            await answer({"type": "http.response.body", "body": content})
+            return
         await self._app(scope, receive, answer)
-
-
-def _headers(limit: _Limit, decision: Decision) -> tuple[tuple[bytes, bytes], ...]:
-    # Whole requests: what is promised must be there when the next one asks for it.
-    remaining = int(decision.remaining / decision.cost)
-    reset = math.ceil(decision.reset_after)
-    return (
-        *limit.policy,
-        (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.name.encode(), remaining, reset)),
-        (b"x-ratelimit-remaining", b"%d" % remaining),
-        (b"x-ratelimit-reset", b"%d" % reset),
-    )
-
-
-async def _refuse(
-    scope: Scope, send: Send, decision: Decision, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
-    wait = max(1, math.ceil(decision.retry_after))
-    problem = Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
-    content, head = document(problem, scope.get("crisol.request_id", ""))
-    await send({"type": "http.response.start", "status": 429, "headers": [*head, *headers]})
-    await send({"type": "http.response.body", "body": content})

@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import hmac
-import itertools
 import logging
 import re
-import secrets
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crisol.errors import CrisolError, SettingsError
-from crisol.service.logs import REQUEST_ID
+from crisol.service import trace
+from crisol.service.logs import REQUEST
 from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
 
 if TYPE_CHECKING:
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["LOOPBACK", "Gate", "Observer", "Shield", "allowed_hosts", "send_problem"]
+__all__ = ["HEADERS", "LOOPBACK", "Gate", "Observer", "Shield", "allowed_hosts", "failure"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_HEADERS = [
+HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -41,7 +40,9 @@ _HEADERS = [
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'",
     ),
-]
+)
+"""What every answer carries."""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
 
@@ -77,8 +78,6 @@ class Shield:
         self._hosts = frozenset(hosts)
         self._loopback_only = loopback_only
         self._observe = observe
-        self._prefix = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
         self._known_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,47 +90,62 @@ class Shield:
             return
         start = perf_counter()
         status = 0
-        request_id = self._identify(scope)
-        REQUEST_ID.set(scope["crisol.request_id"])
+        if "crisol.request_id" not in scope:
+            self.identify(scope)
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_HEADERS, (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], *HEADERS, *self.ids(scope)]
             await send(message)
 
         try:
-            self._check(scope)
+            self.check(scope)
             await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last wall: nobody outside sees a trace
-            problem = _problem_of(error)
-            if problem is OUR_FAILURE:
-                _log.exception("a request failed")
+            problem = failure(error)
             if not status:
-                await send_problem(problem, scope, answer)
+                content, headers = document(problem, scope["crisol.request_id"])
+                if "crisol.taken" in scope:
+                    headers += scope["crisol.taken"].headers
+                await answer({"type": "http.response.start", "status": problem.status, "headers": headers})
+                await answer({"type": "http.response.body", "body": content})
         finally:
             if self._observe is not None:
                 self._observe(scope, status, perf_counter() - start)
 
-    def _identify(self, scope: Scope) -> bytes:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                request_id: bytes = value
-                break
-        else:
-            request_id = f"{self._prefix}-{next(self._numbers):x}".encode()
-        scope["crisol.request_id"] = request_id.decode()
-        return request_id
+    def identify(self, scope: Scope) -> None:
+        """Give a request its ids, for answers and logs, and its headers by name."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        scope["crisol.headers"] = headers
+        scope["crisol.trace"] = traced = trace.begin(headers.get(b"traceparent"))
+        given = headers.get(b"x-request-id")
+        known = given is not None and _REQUEST_ID.fullmatch(given)
+        scope["crisol.request_id"] = request_id = known[0].decode() if known else traced.id
+        REQUEST.set((request_id, traced.id))
 
-    def _check(self, scope: Scope) -> None:
-        given = [value for name, value in scope["headers"] if name == b"host"]
-        if len(given) != 1 or not self._is_allowed(given[0]):
+    def check(self, scope: Scope) -> None:
+        """Refuse, as :class:`Problem`, who may not ask at all."""
+        headers = scope["crisol.headers"]
+        once = (
+            len(headers) == len(scope["headers"])
+            or [name for name, _ in scope["headers"]].count(b"host") == 1
+        )
+        if not once or not self._is_allowed(headers.get(b"host", b"")):
             raise Problem(421, "this service is not known by that host name; see CRISOL_ALLOWED_HOSTS")
         if self._loopback_only:
             client = scope.get("client")
             if client is not None and not _is_loopback(client[0]):
                 raise Problem(403, "without CRISOL_API_TOKEN this service answers its own machine alone")
+
+    @staticmethod
+    def ids(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+        """Return what every answer carries beside :data:`HEADERS`: how to find it again."""
+        return (
+            (b"x-request-id", scope["crisol.request_id"].encode()),
+            (b"traceparent", scope["crisol.trace"].header),
+        )
 
     def _is_allowed(self, value: bytes) -> bool:
         known = self._known_hosts.get(value)
@@ -168,24 +182,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         start = perf_counter()
-        read = scope["method"] in {"GET", "HEAD", "OPTIONS"}
-        length, kind, given = -1, b"", b""
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = int(value) if value.isdigit() else -1
-            elif name == b"content-type":
-                kind = value
-            elif name == b"authorization":
-                given = value
-        if self._token is not None and not (read and (self._reads_open or scope["path"] == "/health")):
-            self._authorise(given)
-        if length > self._limit:
-            raise Problem(413, f"the body has {length} bytes, {self._limit} are allowed")
+        self.admit(scope)
         content = await self._read(receive)
-        if not read and content and kind.partition(b";")[0].strip().lower() != b"application/json":
-            # A form of another site can send any other type in a user's name, but not this one.
-            raise Problem(415, "send the body as application/json")
-        scope["crisol.body"] = content
+        self.take(scope, content)
         scope["crisol.gate"] = perf_counter() - start
         sent = False
 
@@ -197,6 +196,30 @@ class Gate:
             return {"type": "http.request", "body": content, "more_body": False}
 
         await self._app(scope, replay, send)
+
+    def admit(self, scope: Scope) -> None:
+        """Refuse, as :class:`Problem`, who lacks the token or announces too much."""
+        headers = scope["crisol.headers"]
+        if self._token is not None:
+            read = self._reads_open or scope["path"] == "/health"
+            if not (read and scope["method"] in _READS):
+                self._authorise(headers.get(b"authorization", b""))
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self._limit:
+            raise Problem(413, f"the body has {int(length)} bytes, {self._limit} are allowed")
+
+    def take(self, scope: Scope, content: bytes) -> None:
+        """Take a whole body, if it is said to be JSON."""
+        kind = scope["crisol.headers"].get(b"content-type", b"")
+        if (
+            kind != b"application/json"
+            and content
+            and scope["method"] not in _READS
+            and kind.partition(b";")[0].strip().lower() != b"application/json"
+        ):
+            # A form of another site can send any other type in a user's name, but not this one.
+            raise Problem(415, "send the body as application/json")
+        scope["crisol.body"] = content
 
     def _authorise(self, given: bytes) -> None:
         scheme, _, token = given.partition(b" ")
@@ -220,17 +243,14 @@ class Gate:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_problem(problem: Problem, scope: Scope, send: Send) -> None:
-    """Answer with a problem document."""
-    content, headers = document(problem, scope.get("crisol.request_id", ""))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-def _problem_of(error: Exception) -> Problem:
+def failure(error: Exception) -> Problem:
+    """Return the answer to whatever went wrong; what is a fault of ours is logged."""
     if isinstance(error, Problem):
         return error
-    return problem_of(error) if isinstance(error, CrisolError) else OUR_FAILURE
+    problem = problem_of(error) if isinstance(error, CrisolError) else OUR_FAILURE
+    if problem is OUR_FAILURE:
+        _log.exception("a request failed", exc_info=error)
+    return problem
 
 
 def _is_loopback(address: str) -> bool:

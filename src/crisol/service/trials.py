@@ -73,7 +73,7 @@ class LiveTrials:
         self.behind = not store.journal.empty
         self._validator = validator
         self._breaker = breaker
-        self._blocking = blocking
+        self.blocking = blocking
         self._patches = patches
         self._noted = 0
         self._ready = asyncio.Event()
@@ -111,7 +111,7 @@ class LiveTrials:
         if found.decision.verdict is not None:
             await self._keep(job, found.decision.verdict)
             return found
-        if not self._blocking:
+        if not self.blocking:
             self._shadow.offer(job)
             return found
         try:
@@ -122,6 +122,12 @@ class LiveTrials:
         if verdict.outcome is Outcome.INCONCLUSIVE:
             return found
         return replace(found, decision=from_verdict(verdict, found.decision.prediction))
+
+    def offer(self, submission: Submission, found: Found) -> None:
+        """Sample a decision of the cache's or the model's in the background: not for blocking mode."""
+        job = self._job(submission, found)
+        if job is not None:
+            self._shadow.offer(job)
 
     def _job(self, submission: Submission, found: Found) -> _Job | None:
         """Return the trial that is to be made of a decision, if any."""

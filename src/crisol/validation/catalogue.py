@@ -43,6 +43,10 @@ class Catalogue:
         self._root = root
         self._cache = cache
 
+    def known(self, name: str) -> Pattern | None:
+        """Return the pattern of that id if this process remembers one; reads nothing."""
+        return self._cache.get(PATTERN, PATTERN.key(str(self._root), name))
+
     async def find(self, name: str) -> Pattern | None:
         """Return the pattern of that id, or None where no vulnerability has it; any text is a safe question."""
         if not _ID.fullmatch(name):

@@ -4,17 +4,20 @@
 
     found = await validator.decide(Submission(parse(text), text, "CVE-2020-1747"))
     found.decision.outcome, found.decision.source, found.cached
+
+Most answers need no waiting: :meth:`Validator.begin` gives those at once, and :meth:`Validator.finish` the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.errors import IndexUnavailable, Overloaded, UnavailableError, UnknownVulnerability
 from crisol.records import Decision, Outcome, Prediction, Reason, Verdict
+from crisol.resilience.keys import digest
 from crisol.resilience.kinds import LIFETIMES, Kind
 from crisol.resilience.policy import BreakerPolicy
 from crisol.validation.decide import Thresholds, fall_back, from_model, from_verdict, guess
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from crisol.validation.catalogue import Catalogue, Pattern
     from crisol.validation.referees import Referees
 
-__all__ = ["DECISION", "SANDBOX", "VERDICT", "Brain", "Found", "Submission", "Validator"]
+__all__ = ["DECISION", "SANDBOX", "VERDICT", "Begun", "Brain", "Found", "Submission", "Validator"]
 
 DECISION: Kind[Decision] = Kind("decision", Decision, ttl=LIFETIMES["prediction"])
 VERDICT: Kind[Verdict] = Kind("verdict", Verdict, ttl=LIFETIMES["prediction"])
@@ -76,6 +79,11 @@ class Brain:
 
     predictor: Predictor | None
     thresholds: Thresholds
+    stamp: bytes = field(init=False, repr=False)
+    """Stands for :attr:`version` in keys, which are made for every request."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamp", digest(self.version, REFEREE_VERSION))
 
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
@@ -85,6 +93,23 @@ class Brain:
             return "", "", accept, reject
         serving = self.predictor.serving
         return serving.model_version, serving.feature_version, accept, reject
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How far a submission came without waiting: to an answer, where ``found`` is one.
+
+    ``key`` is None where the vulnerability has to be looked up first. ``prediction`` is that of a model that was not
+    sure; ``missing`` names the model if it was asked and failed.
+    """
+
+    submission: Submission
+    brain: Brain
+    pattern: Pattern | None = None
+    key: bytes | None = None
+    found: Found | None = None
+    prediction: Prediction | None = None
+    missing: tuple[str, ...] = ()
 
 
 class _Passing(Exception):
@@ -125,22 +150,68 @@ class Validator:
 
     async def decide(self, submission: Submission) -> Found:
         """Answer ML-first."""
+        begun = self.begin(submission)
+        return begun.found or await self.finish(begun)
+
+    def begin(self, submission: Submission) -> Begun:
+        """Answer by the cache of this process, else by a model that is sure, or go as far as that."""
         start = perf_counter()
-        brain = self.brain
-        pattern = await self._catalogue.find(submission.vulnerability) if submission.vulnerability else None
-        key = self.key(submission, pattern)
-        tags = (f"model:{brain.version[0]}", f"vulnerability:{submission.vulnerability}")
+        brain, pattern = self.brain, None
+        if submission.vulnerability:
+            pattern = self._catalogue.known(submission.vulnerability)
+            if pattern is None:
+                return Begun(submission, brain)
+        key = self.key(submission, pattern, brain)
+        decision = self._cache.get(DECISION, key)
+        if decision is not None:
+            return Begun(
+                submission,
+                brain,
+                pattern,
+                key,
+                Found(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start),
+            )
+        if brain.predictor is None or self._cache.is_shared or not self._inline(submission):
+            # What another worker may know is asked for first: it may have been wargamed.
+            return Begun(submission, brain, pattern, key)
+        try:
+            prediction = self._predict_here(brain.predictor, submission.patch, _cwe(submission, pattern))
+        except (UnavailableError, TimeoutError):
+            return Begun(submission, brain, pattern, key, missing=("ml_model",))
+        decision = from_model(prediction, brain.thresholds)
+        if decision is None and pattern is None:
+            decision = guess(prediction)
+        if decision is None:
+            return Begun(submission, brain, pattern, key, prediction=prediction)
+        self._cache.put(DECISION, key, decision, tags=_tags(submission, brain))
+        return Begun(
+            submission,
+            brain,
+            pattern,
+            key,
+            Found(decision, cached=False, pattern=pattern, key=key, seconds=perf_counter() - start),
+        )
+
+    async def finish(self, begun: Begun) -> Found:
+        """Answer what :meth:`begin` could not."""
+        start = perf_counter()
+        submission, pattern, key = begun.submission, begun.pattern, begun.key
+        if key is None:
+            pattern = await self._catalogue.find(submission.vulnerability)
+            key = self.key(submission, pattern, begun.brain)
         fresh: list[None] = []
 
         async def compute() -> Decision:
             fresh.append(None)
-            decision = await self._decide(submission, pattern, brain)
+            decision = await self._decide(begun, pattern)
             if decision.degraded or decision.outcome is Outcome.INCONCLUSIVE:
                 raise _Passing(decision)
             return decision
 
         try:
-            decision = await self._cache.get_or_compute(DECISION, key, compute, tags=tags)
+            decision = await self._cache.get_or_compute(
+                DECISION, key, compute, tags=_tags(submission, begun.brain)
+            )
         except _Passing as passing:
             decision = passing.decision
         assert decision is not None
@@ -172,16 +243,14 @@ class Validator:
         tags = (f"model:{version}", f"vulnerability:{found.pattern.id if found.pattern else ''}")
         await self._cache.get_or_compute(DECISION, found.key, lambda: truth, tags=tags)
 
-    def key(self, submission: Submission, pattern: Pattern | None) -> bytes:
+    def key(self, submission: Submission, pattern: Pattern | None, brain: Brain | None = None) -> bytes:
         """Return the key of the decision: everything that it depends on, the model's version included."""
-        content = pattern.content_hash if pattern is not None else ""
         return DECISION.key(
             submission.patch.identity,
             submission.vulnerability,
-            content,
+            pattern.content_hash if pattern is not None else "",
             submission.cwe,
-            self.brain.version,
-            REFEREE_VERSION,
+            (brain or self.brain).stamp,
         )
 
     async def wargame(self, submission: Submission, pattern: Pattern) -> Verdict:
@@ -189,15 +258,18 @@ class Validator:
         verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
-    async def _decide(self, submission: Submission, pattern: Pattern | None, brain: Brain) -> Decision:
-        missing: list[str] = []
-        prediction = await self._predict(submission, pattern, brain, missing)
+    async def _decide(self, begun: Begun, pattern: Pattern | None) -> Decision:
+        submission, brain = begun.submission, begun.brain
+        prediction, missing = begun.prediction, begun.missing
+        if prediction is None and not missing:
+            prediction = await self._predict(submission, pattern, brain)
+            missing = ("ml_model",) if prediction is None else ()
         if prediction is not None:
             decision = from_model(prediction, brain.thresholds)
             if decision is not None:
                 return decision
         if pattern is None:
-            return guess(prediction) if prediction is not None else fall_back(None, None, tuple(missing))
+            return guess(prediction) if prediction is not None else fall_back(None, None, missing)
         try:
             verdict, _ = await self._verdict(submission, pattern)
         except Overloaded:
@@ -206,30 +278,36 @@ class Validator:
             return fall_back(prediction, None, (*missing, "sandbox"))
         if verdict.outcome is Outcome.INCONCLUSIVE:
             return fall_back(prediction, verdict, (*missing, "sandbox"))
-        return from_verdict(verdict, prediction, tuple(missing))
+        return from_verdict(verdict, prediction, missing)
 
     async def _predict(
-        self, submission: Submission, pattern: Pattern | None, brain: Brain, missing: list[str]
+        self, submission: Submission, pattern: Pattern | None, brain: Brain
     ) -> Prediction | None:
-        predictor = brain.predictor
-        cwe = submission.cwe or (pattern.cwe if pattern is not None else "")
-        if predictor is None:
-            missing.append("ml_model")
+        """Ask the model; None where there is none, or it does not answer."""
+        if brain.predictor is None:
             return None
+        patch, cwe = submission.patch, _cwe(submission, pattern)
         try:
-            short = len(submission.text) <= _INLINE_CHARACTERS
-            if short and self._quick:
-                prediction = self._model.call_sync(predictor.predict, submission.patch, cwe)
-            else:
-                prediction = await self._predict_aside(predictor, submission.patch, cwe)
+            if self._inline(submission):
+                return self._predict_here(brain.predictor, patch, cwe)
+            return await self._predict_aside(
+                brain.predictor, patch, cwe, short=len(submission.text) <= _INLINE_CHARACTERS
+            )
         except (UnavailableError, TimeoutError):
-            missing.append("ml_model")
             return None
-        if short:
-            self._quick = prediction.seconds <= _INLINE_SECONDS
+
+    def _inline(self, submission: Submission) -> bool:
+        """Return whether the model may be asked while everybody else waits."""
+        return self._quick and len(submission.text) <= _INLINE_CHARACTERS
+
+    def _predict_here(self, predictor: Predictor, patch: Patch, cwe: str) -> Prediction:
+        prediction = self._model.call_sync(predictor.predict, patch, cwe)
+        self._quick = prediction.seconds <= _INLINE_SECONDS
         return prediction
 
-    async def _predict_aside(self, predictor: Predictor, patch: Patch, cwe: str) -> Prediction:
+    async def _predict_aside(
+        self, predictor: Predictor, patch: Patch, cwe: str, *, short: bool
+    ) -> Prediction:
         if self._aside >= _ASIDE_LINE:
             raise UnavailableError(f"{self._aside} predictions are under way already")
 
@@ -239,9 +317,12 @@ class Validator:
 
         self._aside += 1
         try:
-            return await self._model.call(predict)
+            prediction = await self._model.call(predict)
         finally:
             self._aside -= 1
+        if short:
+            self._quick = prediction.seconds <= _INLINE_SECONDS
+        return prediction
 
     async def _verdict(self, submission: Submission, pattern: Pattern) -> tuple[Verdict, bool]:
         fresh: list[None] = []
@@ -266,3 +347,11 @@ class Validator:
 
 def _verdict_key(submission: Submission, pattern: Pattern) -> bytes:
     return VERDICT.key(submission.patch.identity, pattern.id, pattern.content_hash, REFEREE_VERSION)
+
+
+def _tags(submission: Submission, brain: Brain) -> tuple[str, ...]:
+    return f"model:{brain.version[0]}", f"vulnerability:{submission.vulnerability}"
+
+
+def _cwe(submission: Submission, pattern: Pattern | None) -> str:
+    return submission.cwe or (pattern.cwe if pattern is not None else "")
