@@ -42,7 +42,7 @@ def keep(
             assert os.getpid() == 1
             from crisol.wargame.sandbox import walls  # noqa: PLC0415 - Linux only
 
-            walls.prepare_run(setup["scratch_mb"])
+            walls.prepare_run(setup["scratch_mb"], places.layer)
             confine: Callable[[], None] = walls.confiner(setup)
         else:
             places = places.of_one_run()
@@ -84,17 +84,22 @@ class _Run:
         self._kept = {name: bytearray() for name in self._read}
         self._seen = dict.fromkeys(self._read, 0)
         self._child = stage.open_stage((out_end, err_end, far), self._nonce, confine, known)
+        self._born_with = _resident_pages(self._child)
         os.close(out_end)
         os.close(err_end)
         far.close()
-        for end in (out, err, self._channel.fileno()):
+        self._poll = select.poll()
+        for end in self._read.values():
             os.set_blocking(end, False)
+            self._poll.register(end, select.POLLIN)
+        self._poll.register(control, getattr(select, "POLLRDHUP", 0))
+        self._ended = self._exit_descriptor()
+        frames.rehearse()
 
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         code, arguments, source, *contents = blobs
         files, compiled = tree.change(job["overlay"], contents)
-        if files:
-            self._lay(files)
+        self._lay(files)
         places = self._places
         os.set_blocking(self._channel.fileno(), True)
         shown = {
@@ -132,7 +137,7 @@ class _Run:
             from crisol.wargame.sandbox import walls  # noqa: PLC0415 - Linux only
 
             walls.overlay(places.target, places.layer, files)
-        else:
+        elif files:
             copied = f"{places.root}/target"
             tree.copy_changed(places.target, copied, files)
             places.target = copied
@@ -140,17 +145,12 @@ class _Run:
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
         """Read what the run writes, within its bounds, until its process ends; then end all others too."""
         deadline = start + job["seconds"]
-        poll = select.poll()
         names = {end: name for name, end in self._read.items()}
-        for end in names:
-            poll.register(end, select.POLLIN)
-        poll.register(self._control, getattr(select, "POLLRDHUP", 0))
-        ended = self._exit_descriptor(poll)
         ending = "not_attested"
         flood = job["output_bytes"] * _FLOOD
         keep = job["output_bytes"] * 2
         status = None
-        next_look, base = start + _TICK, _resident_pages(self._child)
+        next_look = start + _TICK
         while status is None:
             now = time.monotonic()
             used = self._processor_time()
@@ -158,14 +158,14 @@ class _Run:
                 ending = "timeout"
                 break
             wait = min(deadline - now, job["cpu_seconds"] - used + 0.001, _TICK)
-            for end, _event in poll.poll(1000 * (wait if ended is not None else _PORTABLE_TICK)):
+            for end, _event in self._poll.poll(1000 * (_PORTABLE_TICK if self._ended is None else wait)):
                 if end == self._control.fileno():
                     os._exit(0)
                 elif end in names and not self._take(names[end], keep):
-                    poll.unregister(end)
+                    self._poll.unregister(end)
             looking = self._places.isolated and now >= next_look
             next_look = now + _TICK if looking else next_look
-            if self._flooded(flood) or (looking and self._resident(base) > job["memory_mb"] << 21):
+            if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
                 ending = "limit"
                 break
             finished, result = os.waitpid(self._child, os.WNOHANG)
@@ -185,14 +185,14 @@ class _Run:
     def _flooded(self, bytes_: int) -> bool:
         return max(self._seen["out"], self._seen["err"]) > bytes_ or self._seen["report"] > _MAX_REPORT
 
-    def _exit_descriptor(self, poll: select.poll) -> int | None:
+    def _exit_descriptor(self) -> int | None:
         if not hasattr(os, "pidfd_open"):
             return None
         try:
             ended = os.pidfd_open(self._child)
         except OSError:
             return None
-        poll.register(ended, select.POLLIN)
+        self._poll.register(ended, select.POLLIN)
         return ended
 
     def _processor_time(self) -> float:
@@ -204,13 +204,16 @@ class _Run:
         except OSError:
             return 0.0
 
-    def _resident(self, base: int) -> int:
+    def _resident(self) -> int:
         """Return the bytes that all processes of the run hold, each beyond what it was born with."""
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return 0
-        return sum(max(0, _resident_pages(each) - base) for each in processes) * resource.getpagesize()
+        return (
+            sum(max(0, _resident_pages(each) - self._born_with) for each in processes)
+            * resource.getpagesize()
+        )
 
     def _take(self, name: str, keep: int) -> bool:
         """Read once from one of the run's ends; False at the end of what there is."""
@@ -257,7 +260,12 @@ _LIMITED = ("cpu_seconds", "memory_mb", "processes", "file_mb")
 
 def _resident_pages(process: int) -> int:
     try:
-        with open(f"/proc/{process}/statm", "rb") as file:
-            return int(file.read().split()[1])
+        file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(file, 256).split()[1])
     except (OSError, IndexError):
         return 0
+    finally:
+        os.close(file)

@@ -34,6 +34,7 @@ __all__ = [
     "protect",
     "set_dumpable",
     "setns",
+    "trim_memory",
     "unmount",
     "unshare",
 ]
@@ -202,3 +203,9 @@ def one_arena() -> None:
     """Keep glibc from reserving address space for each thread, which would count against the memory limit."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def trim_memory() -> None:
+    """Give freed memory back to the kernel where glibc is the allocator."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)

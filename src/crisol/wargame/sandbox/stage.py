@@ -40,6 +40,7 @@ _SPARE_PROCESSES = 8
 """The keepers and the zygote count for the same user as the script's processes do."""
 _DESCRIPTORS = 256
 
+_SIGNALS = signal.valid_signals()
 _exit, _getpid, _write = os._exit, os.getpid, os.write
 _code_of = SystemExit.__dict__["code"].__get__
 _trace_of = BaseException.__dict__["__traceback__"].__get__
@@ -72,7 +73,7 @@ def open_stage(
         zip(
             lines,
             # From here on no code of the target runs again in this thread until the report is out.
-            iter(partial(_signal.pthread_sigmask, signal.SIG_BLOCK, signal.valid_signals()), anything),
+            iter(partial(_signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS), anything),
             iter(partial(sys.settrace, None), anything),
             iter(partial(sys.setprofile, None), anything),
             iter(gc.disable, anything),
@@ -141,29 +142,34 @@ def _wait_for_job(
         os.closerange(3, keep)
         os.closerange(keep + 1, _DESCRIPTORS * 4)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        frames.rehearse()
         confine()
+        os.environ.clear()
+        loaded = _loaded(known)
+        kind = type("ScriptExit", (SystemExit,), {})
+        ways = _Ways(kind)
+        main = types.ModuleType("__main__")
+        main.__dict__.update(__file__="", __builtins__=dict(vars(sys.modules["builtins"])))
+        sys.modules["__main__"] = main
         try:
             job, (code, arguments, source) = frames.receive(channel)
         except frames.ClosedError:
             _exit(0)
         channel.shutdown(socket.SHUT_RD)
         channel.detach()
-        os.environ.clear()
         os.chdir(job["work"])
         _limit(job)
-        _clean_modules(known, frozenset(job["shadows"]))
+        for name in job["shadows"]:
+            for shadowed in loaded.get(name, ()):
+                del sys.modules[shadowed]
         sys.path[:0] = job["path"]
         sys.path_importer_cache.clear()
         name = job["name"]
         linecache.cache[name] = (len(source), None, source.decode().splitlines(keepends=True), name)
         sys.argv[:] = [name]
-        main = types.ModuleType("__main__")
-        main.__dict__.update(__file__=name, __builtins__=dict(vars(sys.modules["builtins"])))
+        main.__dict__["__file__"] = name
         if job["probe"]:
             main.__dict__["ARGUMENTS"] = arguments
-        sys.modules["__main__"] = main
-        kind = type("ScriptExit", (SystemExit,), {})
-        ways = _Ways(kind)
         codes: list[types.CodeType] = []
         script = _with_ways(marshal.loads(code), job["mark"].encode("latin-1"), ways, codes)  # noqa: S302 - from the host
         facts[:] = [kind, (ways.exit.__code__, ways.report.__code__), codes, _getpid()]
@@ -193,12 +199,19 @@ def _with_ways(code: types.CodeType, mark: bytes, ways: _Ways, codes: list[types
     return made
 
 
-def _clean_modules(known: frozenset[str], shadows: frozenset[str]) -> None:
-    """Forget our own modules, and those of the standard library that a file of the target would stand before."""
+def _loaded(known: frozenset[str]) -> dict[str, list[str]]:
+    """Forget our own modules, and return all others by the first part of their names.
+
+    A file of the target may stand before one of them; those that a bare interpreter has loaded stay whatever happens.
+    """
+    found: dict[str, list[str]] = {}
     for name in list(sys.modules):
         top = name.partition(".")[0]
-        if top == "crisol" or (top in shadows and name not in known):
+        if top == "crisol":
             del sys.modules[name]
+        elif name not in known:
+            found.setdefault(top, []).append(name)
+    return found
 
 
 def _limit(job: dict[str, Any]) -> None:

@@ -18,9 +18,10 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _LAYER_MB = 64
 
 
-def prepare_run(scratch_mb: int) -> None:
-    """Give this process mounts of its own: empty scratch folders and a /proc of its process namespace alone."""
+def prepare_run(scratch_mb: int, layer: str) -> None:
+    """Give this process mounts of its own: empty scratch folders, a layer, a /proc of its process namespace alone."""
     kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
     for place in _SCRATCH:
         kernel.mount(
             "tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, _size(scratch_mb) + ",mode=1777"
@@ -51,27 +52,36 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
 
 
 def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Show ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace."""
-    kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
+    """Show ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
+
+    The layer stays, read-only as well: it shows what the target shows, and to unmount it takes longer than all else.
+    """
     try:
-        try:
-            for name, content in files.items():
-                _lay(f"{layer}/{name}", content)
+        folders = {layer}
+        for name, content in files.items():
+            _lay(f"{layer}/{name}", content, folders)
+        if files:
             kernel.mount("overlay", target, "overlay", 0, f"lowerdir={layer}:{target},userxattr")
-        finally:
-            kernel.unmount(layer)
     except PermissionError:
         _copied(target, layer, files)
-    kernel.protect(target, recursive=False)
+    kernel.protect(layer, recursive=False)
+    if files:
+        kernel.protect(target, recursive=False)
 
 
-def _lay(path: str, content: bytes | None) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+def _lay(path: str, content: bytes | None, folders: set[str]) -> None:
+    folder = path.rpartition("/")[0]
+    if folder not in folders:
+        os.makedirs(folder, exist_ok=True)
+        folders.add(folder)
     if content is None:
         os.mknod(path, stat.S_IFCHR, os.makedev(0, 0))  # overlayfs: there is nothing here
         return
-    with open(path, "xb") as file:
-        file.write(content)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
+    os.close(file)
 
 
 def _copied(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:

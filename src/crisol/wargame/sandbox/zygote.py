@@ -29,6 +29,7 @@ def main(descriptor: int, known: frozenset[str]) -> None:
     try:
         setup, blobs = frames.receive(control)
         places = _prepare(setup, blobs)
+        blobs.clear()  # every fork copies what stands in memory
         skipped = _warm(setup, places)
     except frames.ClosedError:
         os._exit(0)
@@ -100,6 +101,10 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> list[str]:
     sys.path[:] = before
     sys.path_importer_cache.clear()
     gc.collect()
+    if places.isolated:
+        from crisol.wargame.sandbox import kernel  # noqa: PLC0415 - Linux only
+
+        kernel.trim_memory()
     gc.freeze()
     return skipped
 
