@@ -219,8 +219,9 @@ def test_a_library_that_is_stale_foreign_or_wrong_is_refused(tmp_path: Path) -> 
         [
             ("crisol_source[] = CRISOL_SOURCE", 'crisol_source[] = "0"', "another source"),
             ("F(spots, r->spots)", "F(runs, r->spots)", "other features"),
+            ("FAMILIES = 12", "FAMILIES = 13", "other features"),
             ("reading->spots += !inside", "reading->spots += inside", "does not agree"),
-            ("if (sets[i] >> SETS)", "if (sets[i])", "vocabulary"),
+            ("if (sets[i] >> SETS ||", "if (sets[i] ||", "vocabulary"),
         ]
     ):
         assert source.count(old) == 1

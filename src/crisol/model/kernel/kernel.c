@@ -105,16 +105,18 @@ static struct word *look_up(const struct kernel *kernel, const char *text, uint3
     }
 }
 
-/* Returns the vocabulary, or NULL where memory is short or a set is unknown. It is kept as long as the process lives:
-   `texts` holds `count` words one after the other, `sizes` how long each is, `sets` in which sets it is. */
+/* Returns the vocabulary, or NULL where memory is short, a set is unknown or prefixes are too many. It is kept as long
+   as the process lives: `texts` holds `count` words one after the other, `sizes` how long each is, `sets` in which sets it is. */
 EXPORT struct kernel *crisol_open(const char *texts, const uint32_t *sizes, const uint64_t *sets, uint32_t count)
 {
-    size_t total = 0;
+    const uint64_t prefix = IN(COMMENT_PREFIXES) | IN(IMPORT_PREFIXES);
+    size_t total = 0, prefixes = 0;
     uint32_t places = 64;
     for (uint32_t i = 0; i < count; i++) {
-        if (sets[i] >> SETS)
-            return NULL;
+        prefixes += (sets[i] & prefix) != 0;
         total += sizes[i];
+        if (sets[i] >> SETS || prefixes > MAX_PREFIXES)
+            return NULL;
     }
     while (places < 4 * count)
         places *= 2;
@@ -133,7 +135,7 @@ EXPORT struct kernel *crisol_open(const char *texts, const uint32_t *sizes, cons
     for (uint32_t i = 0; i < count; kept += sizes[i++]) {
         uint32_t hash = hash_of(kept, sizes[i]);
         *look_up(kernel, kept, sizes[i], hash) = (struct word){kept, sizes[i], hash, sets[i]};
-        if (sets[i] & (IN(COMMENT_PREFIXES) | IN(IMPORT_PREFIXES)) && kernel->prefix_count < MAX_PREFIXES)
+        if (sets[i] & prefix)
             kernel->prefixes[kernel->prefix_count++] =
                 (struct prefix){kept, sizes[i], (sets[i] & IN(COMMENT_PREFIXES)) != 0};
     }
@@ -160,7 +162,7 @@ struct table {
     struct entry *entries;
     uint32_t *places;  /* index + 1 of the entry there, 0 where there is none */
     uint32_t count, capacity, mask;
-    uint64_t steps, allowed;  /* past taken places: an honest text takes a fraction of one for each lookup */
+    uint64_t steps, allowed;  /* past taken places: an honest text takes less than one for each lookup */
 };
 
 struct side {
@@ -218,7 +220,8 @@ static int64_t intern(struct table *table, const char *text, uint32_t size, uint
         const struct entry *entry = &table->entries[table->places[at] - 1];
         if (entry->hash == hash && entry->size == size && memcmp(entry->text, text, size) == 0)
             return table->places[at] - 1;
-        if (++table->steps > table->allowed)
+        table->steps += 1 + size / 64;
+        if (table->steps > table->allowed)
             return -1;
         at = (at + 1) & table->mask;
     }
@@ -604,8 +607,10 @@ static int64_t remedy(const struct reading *reading, const struct side *side)
 #define ONE(name, value) +1
 enum { COLUMNS = FEATURES(ONE) + FAMILIES };
 
-/* The names of the features before those of the families, for whoever loads the library to compare. */
+/* The names of the features before those of the families, and the number of all of them: who loads the library
+   compares, and gives rows of that size. */
 EXPORT const char crisol_names[] = FEATURES(NAME);
+EXPORT const int32_t crisol_columns = COLUMNS;
 
 static void write_row(const struct reading *r, double *row)
 {

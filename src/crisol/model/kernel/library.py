@@ -182,11 +182,13 @@ def load(path: Path) -> Kernel:
     try:
         library = ctypes.CDLL(str(path))
         source, names = _text(library, "crisol_source"), _text(library, "crisol_names").split()
+        columns = ctypes.c_int32.in_dll(library, "crisol_columns").value
     except (OSError, ValueError) as error:
         raise UnavailableError(f"it cannot be loaded: {error}") from None
     if source != source_hash():
         raise UnavailableError("it was built of another source; set up again")
-    if names != [feature.name for feature in FEATURES if feature.group != "weakness"]:
+    own = [feature.name for feature in FEATURES if feature.group != "weakness"]
+    if names != own or columns != len(FEATURES):
         raise UnavailableError("it computes other features than this version of Crisol")
     kernel = Kernel(_declared(library), _vocabulary(library))
     patch = parse(_PROBE)
