@@ -243,11 +243,13 @@ def test_a_compiler_that_is_missing_or_fails_is_named(
 
 
 def test_trees_that_lead_nowhere_are_refused(kernel: Kernel) -> None:
-    """A loop, a child outside, a column that there is not: what would hang or read elsewhere."""
-    for column, yes, no in ((0, 0, 1), (0, 1, 2), (0, -1, 1), (95, 1, 1)):
-        nodes = np.array([(0.0, 0.5, column, yes, no), (1.0, 0.0, -1, 0, 0)], NODE)
+    """A loop, a child outside or shared, a column that there is not: what would hang or read elsewhere."""
+    for column, yes, no in ((0, 0, 1), (0, 1, 3), (0, -1, 1), (0, 1, 1), (95, 1, 2)):
+        nodes = np.array([(0.0, 0.5, column, yes, no), *[(1.0, 0.0, -1, 0, 0)] * 2], NODE)
         with pytest.raises(ModelError, match="lead nowhere"):
             kernel.trees(nodes, len(FEATURES), logistic=False)
+    nodes["column"][0], nodes["yes"][0], nodes["no"][0] = 94, 1, 2
+    assert kernel.trees(nodes, len(FEATURES), logistic=False).score(parse(DIFF), "") == 1.0
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", "pickled"])

@@ -117,14 +117,17 @@ class Kernel:
     def trees(self, nodes: NDArray[Any], columns: int, *, logistic: bool) -> Trees:
         """Return an ensemble of trees, given as an array of :data:`NODE`, that answers for patches.
 
-        Raises :class:`~crisol.errors.ModelError` for trees that lead nowhere.
+        A node to which no other leads is a root. Raises :class:`~crisol.errors.ModelError` for trees that lead nowhere
+        or share nodes, as then a walk might not end, or all of them take more steps than there are nodes.
         """
         nodes = np.ascontiguousarray(nodes, NODE)
         branches = nodes[nodes["column"] >= 0]
         inner = np.concatenate([branches["yes"], branches["no"]])
-        roots = np.setdiff1d(np.arange(len(nodes), dtype=np.int32), inner)
+        below = np.unique(inner)
+        roots = np.setdiff1d(np.arange(len(nodes), dtype=np.int32), below, assume_unique=True)
         held = _Trees(nodes.ctypes.data, roots.ctypes.data, len(nodes), len(roots), columns, int(logistic))
-        if columns > len(FEATURES) or not self.library.crisol_trees_are_sound(ctypes.addressof(held)):
+        sound = len(below) == len(inner) and self.library.crisol_trees_are_sound(ctypes.addressof(held))
+        if not sound or columns > len(FEATURES):
             raise ModelError("the compiled trees lead nowhere, or to columns that there are not")
         return Trees(self, held, (nodes, roots))
 
