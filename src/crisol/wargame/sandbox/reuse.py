@@ -23,6 +23,7 @@ __all__ = ["untouched"]
 _WORDS = re.compile(rb"\b(?:" + "|".join(sorted({*LOOKING, "_getframe"})).encode() + rb")\b")
 
 
+@lru_cache(maxsize=64)
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
 
@@ -30,11 +31,6 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []
-    return _untouched(before, after)
-
-
-@lru_cache(maxsize=64)
-def _untouched(before: bytes, after: bytes) -> list[tuple[int, int]]:
     try:
         known = Counter(text for text, *_ in _units(ast.parse(before), ""))
         units = list(_units(ast.parse(after), ""))

@@ -135,7 +135,7 @@ class Target:
                 for name, content in files
                 if name.endswith(".py")
             },
-            **asdict(limits),
+            **_plain(limits),
         }
         head, answer = self._ask(job, blobs, limits)
         for name, code in zip(head["compiled"], answer[3:], strict=True):
@@ -312,6 +312,17 @@ def _files(folder: Path) -> dict[str, bytes]:
     return found
 
 
+@functools.lru_cache(maxsize=16)
+def _plain(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
+
+
+@functools.cache
+def _shown_places() -> tuple[str, ...]:
+    """Return the folders of this machine that output may name."""
+    return tuple(sorted({str(Path(at)) for at, _ in layout().binds if not at.startswith(("/usr", "/etc"))}))
+
+
 def _inside(name: str) -> str:
     """Return a path that stays in the tree, or refuse it."""
     parts = PurePosixPath(name).parts
@@ -328,6 +339,6 @@ def _inside(name: str) -> str:
 
 def _text(content: bytes) -> str:
     text = content.decode(errors="replace")
-    for prefix in sorted({place for place, _ in layout().binds if not place.startswith(("/usr", "/etc"))}):
-        text = text.replace(str(Path(prefix)), "<python>")
+    for place in _shown_places():
+        text = text.replace(place, "<python>")
     return text
