@@ -23,6 +23,7 @@ false_accepts: float = 0.05  # the largest share of wrong patches that the model
 alpha: float = 0.02  # risk control: the largest share of wrong patches among those accepted alone
 beta: float = 0.1  # and of right ones among those refused alone
 delta: float = 0.1  # and the chance, over vulnerabilities, that either is exceeded
+outer: str = "group"  # by what folds are made: group (the vulnerability), project (the package) or cwe
 search: bool = True  # whether each training set chooses its hyper-parameters
 accept_hours: float = 1.0  # what a false accept costs, in hours of computing
 
@@ -30,7 +31,6 @@ accept_hours: float = 1.0  # what a false accept costs, in hours of computing
 from crisol.config import load_settings
 from crisol.lab import compare, frontier, ground_truth, plots, promotion, tracking
 from crisol.lab.attribution import attribution
-from crisol.model.ablation import ablate
 from crisol.model.leakage import leakage
 from crisol.wargame.corpus import content_hash
 
@@ -49,6 +49,7 @@ comparison = compare.compare(
     beta=beta,
     delta=delta,
     search=search,
+    outer=outer,
 )
 run.metrics(comparison.metrics)
 run.table("hyperparameters", comparison.choices)
@@ -144,11 +145,11 @@ frontiers[comparison.best].sort_values(["seconds", "threshold"], ascending=[True
 # %% [markdown]
 # ## What does the best of the trees look at?
 #
-# Without a group of features, and with nothing but it. Then what a guess is worth that never looks at the fix.
+# Without a group of features, and with nothing but it; then, for the variant that reads the source around a patch, the
+# same of each group of those features. Last, what a guess is worth that never looks at the fix.
 
 # %%
-best = compare.chosen_variants(settings, [comparison.best_served])[comparison.best_served]
-ablation = compare.as_table(ablate(best, comparison.patches, seed=seed))
+ablation = compare.ablations(settings, comparison, seed)
 run.table("ablation", ablation)
 ablation
 
@@ -162,6 +163,7 @@ run.metrics(
 leak
 
 # %%
+best = compare.chosen_variants(settings, [comparison.best_served])[comparison.best_served]
 shap_values = attribution(best, comparison.patches, seed=seed)
 run.table("attribution", shap_values)
 shap_values

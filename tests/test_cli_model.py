@@ -55,6 +55,20 @@ def test_the_same_seed_prints_the_same_digits(
     assert json.loads(capsys.readouterr().out)["hyperparameters"] == []
 
 
+def test_people_are_told_what_was_chosen_and_what_may_be_skipped(
+    bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With and without a guarantee, at each level, and how many groups without an error it takes."""
+    arguments = ("evaluate", "--data", str(bench / "set.jsonl"), "--variant", "classic_forest", "--folds", "3")
+    assert call(monkeypatch, *arguments) == 0
+    said = capsys.readouterr().out
+    assert "hyper-parameters of classic_forest: " in said
+    assert "classic_forest may skip" in said
+    assert [line.split()[-1] for line in said.splitlines()[-4:]] == [
+        str(least(level, 0.1)) for level in (0.02, 0.05, 0.1, 0.2)
+    ]
+
+
 def test_a_bad_line_ends_the_command_with_its_number(
     bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

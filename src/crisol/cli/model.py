@@ -17,6 +17,9 @@ from crisol.config import load_settings
 from crisol.errors import SettingsError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from crisol.model.evaluation import Evaluation
     from crisol.model.search import Choice
 
 __all__ = ["evaluate", "predict", "promote", "retrain"]
@@ -54,18 +57,19 @@ def evaluate(
     )
     known = lab.facts(question)
     rows: list[dict[str, Any]] = []
-    choices: list[Choice] = []
+    done: list[Evaluation] = []
     with err.status("evaluating") as status:
         for one in lab.evaluate(load_settings(), question, known):
             rows.append({"variant": one.name, **one.summary()})
-            choices += one.choices
+            done.append(one)
             status.update(f"evaluated {one.name}")
     if as_json:
-        searched = [asdict(choice) for choice in choices]
+        searched = [asdict(choice) for one in done for choice in one.choices]
         print(json.dumps({"data": known, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
         return
     _show(known, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
-    _show_choices(choices)
+    _show_choices([choice for one in done for choice in one.choices])
+    _show_guarantees(lab.guaranteed(done, seed))
 
 
 def predict(
@@ -205,6 +209,24 @@ def _show_choices(choices: list[Choice]) -> None:
         counted = Counter(choice.parameters or "as given" for choice in choices if choice.variant == name)
         shown = "; ".join(f"{count} times {what}" for what, count in counted.most_common())
         out.print(f"hyper-parameters of {name}: {shown}", markup=False, soft_wrap=True)
+
+
+def _show_guarantees(found: pd.DataFrame) -> None:
+    """Say which share of the wargames may be skipped at each level of errors."""
+    percent = "{:.1%}".format
+    out.print(
+        f"wargames that {found['variant'].iloc[0]} may skip, where of what is accepted, and of what is refused, at most a "
+        "level is wrong:",
+        markup=False,
+        soft_wrap=True,
+    )
+    shown = Table(
+        "level", "accepted", "refused", "without a guarantee", "groups needed", box=None, padding=(0, 2, 0, 0)
+    )
+    for row in found.to_dict("records"):
+        shares = (percent(row[name]) for name in ("level", "accepted", "rejected", "skipped_without"))
+        shown.add_row(*shares, str(row["needed"]))
+    out.print(shown)
 
 
 def _with_interval(known: dict[str, Any], guess: str) -> str:

@@ -49,7 +49,8 @@ def experiment(
 ) -> Result:
     """Run the experiment, or finish one that was interrupted, and sum it up.
 
-    ``variants`` name the arms, the champion first; none means the first variant there is. The others predict the
+    ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first variant there
+    is. The others predict the
     patches that were sampled for the champion: with probability ``rate`` (``AB_TEST_RATE`` unless it is given),
     and always where the champion's confidence lies under ``unsure_below``. After the share ``spoiled_after`` of
     the arrivals the champion silently takes valid for invalid, as after an update that changed the order of its
@@ -116,7 +117,8 @@ class _Meeting:
                 f"no patch was sampled at rate {rate}; raise the rate or bring a larger corpus"
             )
         names = [arm.name for arm in self.arms]
-        return summed(names, seen, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+        result = summed(names, seen, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+        return replace(result, experiment=name)
 
     def _every(self, design: Experiment) -> list[Trial]:
         all_in = replace(design, sampler=HashSampler(1.0, ""))
@@ -149,7 +151,7 @@ def _meet(
 
 def _arm(settings: Settings, name: str, learn: pd.DataFrame, seed: int) -> Arm:
     variant = chosen_variants(settings, [name])[name]
-    model = Predictor(training.train(variant, dataset.from_table(learn), seed=seed))
+    model = Predictor(training.train(variant, dataset.from_table(learn), seed=seed, search=False))
 
     known: dict[tuple[str, str], Prediction] = {}
 

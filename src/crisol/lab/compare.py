@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,15 +18,26 @@ from crisol.lab.decisions import act
 from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
+from crisol.model.ablation import ablate
 from crisol.model.cut import choose_cut
-from crisol.model.evaluation import Evaluation
+from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.risk import Threshold, choose_threshold
 from crisol.model.search import Memo
+from crisol.model.source.features import SOURCE_FEATURES
 from crisol.model.source.registered import with_sources
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
-__all__ = ["Comparison", "as_table", "chosen_variants", "compare", "evaluate_each", "run", "with_source"]
+__all__ = [
+    "Comparison",
+    "ablations",
+    "as_table",
+    "chosen_variants",
+    "compare",
+    "evaluate_each",
+    "run",
+    "with_source",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +172,18 @@ def with_source(
 
 
 def evaluate_each(
-    patches: Sequence[LabelledPatch], chosen: dict[str, Variant], seed: int, *, search: bool = True
+    patches: Sequence[LabelledPatch],
+    chosen: dict[str, Variant],
+    seed: int,
+    *,
+    search: bool = True,
+    outer: Outer = "group",
 ) -> Iterator[tuple[Evaluation, float]]:
     """Evaluate one variant after the other, yielding each with the seconds that it took."""
     memo: Memo = {}
     for variant in chosen.values():
         start = perf_counter()
-        evaluated = evaluation.evaluate(variant, patches, seed=seed, search=search, memo=memo)
+        evaluated = evaluation.evaluate(variant, patches, seed=seed, search=search, outer=outer, memo=memo)
         yield evaluated, perf_counter() - start
 
 
@@ -181,13 +197,16 @@ def compare(
     beta: float = 0.1,
     delta: float = 0.1,
     search: bool = True,
+    outer: Outer = "group",
 ) -> Comparison:
     """Evaluate variants on a corpus table; patches without a verdict are left out.
 
     ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
     bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha``, ``beta`` and ``delta`` are those of
-    :func:`crisol.model.risk.choose_threshold`; ``search`` is that of :func:`crisol.model.evaluation.evaluate`.
+    :func:`crisol.model.risk.choose_threshold`; ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
     """
+    if outer not in get_args(Outer):
+        raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
     settings = load_settings()
     chosen, patches = with_source(
         settings, chosen_variants(settings, names), dataset.from_table(frame), named=bool(names)
@@ -197,7 +216,7 @@ def compare(
     rate = wargames_per_second(frame)
     choose = partial(choose_cut, bound=false_accepts)
     evaluations, rows, thresholds = [], [], {}
-    for evaluated, _ in evaluate_each(patches, chosen, seed, search=search):
+    for evaluated, _ in evaluate_each(patches, chosen, seed, search=search, outer=outer):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
         thresholds[evaluated.name] = choose_threshold(
@@ -223,6 +242,24 @@ def compare(
     table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
     compiled = frozenset(name for name, variant in chosen.items() if variant.compiles)
     return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds, compiled)
+
+
+def ablations(settings: Settings, comparison: Comparison, seed: int) -> pd.DataFrame:
+    """Return what each group of features brings to the best variant that has a compiled form.
+
+    Where a variant read the source, too, what each group of the source's features brings to the best of those.
+    """
+    chosen = chosen_variants(settings, list(comparison.scores))
+    best = comparison.best_served
+    rows = as_table(ablate(chosen[best], comparison.patches, seed=seed)).assign(variant=best)
+    reader = next(
+        (name for name in comparison.table["variant"] if name in chosen and chosen[name].reads_source), ""
+    )
+    if not reader:
+        return rows
+    groups = {feature.group for feature in SOURCE_FEATURES}
+    more = as_table(ablate(chosen[reader], comparison.patches, seed=seed, only=groups))
+    return pd.concat([rows, more.assign(variant=reader)], ignore_index=True)
 
 
 def as_table(rows: Iterable[Any]) -> pd.DataFrame:

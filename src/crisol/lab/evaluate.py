@@ -13,12 +13,13 @@ from crisol.config import Settings
 from crisol.errors import DatasetError
 from crisol.lab import tracking
 from crisol.lab.compare import as_table, chosen_variants, with_source
+from crisol.lab.frontier import guarantees
 from crisol.model import dataset, evaluation
 from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.leakage import Leakage, leakage
 from crisol.model.search import Memo
 
-__all__ = ["Question", "evaluate", "facts"]
+__all__ = ["Question", "evaluate", "facts", "guaranteed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,15 @@ def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> I
             yield one
         run.table("evaluation", _table(done))
         run.table("hyperparameters", as_table(choice for one in done for choice in one.choices))
+        run.table("guarantees", guaranteed(done, question.seed))
+
+
+def guaranteed(done: Sequence[Evaluation], seed: int) -> pd.DataFrame:
+    """Return what the variant of largest AUC may skip, see :func:`crisol.lab.frontier.guarantees`."""
+    best = max(done, key=lambda one: one.auc)
+    found = guarantees(best.label, best.probability, best.group, seed=seed)
+    found.insert(0, "variant", best.name)
+    return found
 
 
 def _table(done: Sequence[Evaluation]) -> pd.DataFrame:

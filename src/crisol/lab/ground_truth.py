@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,25 +15,46 @@ from crisol.records import Outcome
 from crisol.wargame.corpus import Plan, build, load_table
 from crisol.wargame.vulnerability import find
 
-__all__ = ["SMOKE", "by_reason", "composition", "facts", "leaks", "open_corpus", "wargames_per_second"]
+__all__ = [
+    "SMOKE",
+    "WIDE",
+    "by_reason",
+    "composition",
+    "facts",
+    "leaks",
+    "open_corpus",
+    "wargames_per_second",
+]
 
 SMOKE = ("arena-login-redirect", "arena-order-sql", "arena-search-xss")
 """What an empty ``corpus`` parameter means: three of our own programs, executed within seconds and offline."""
 
-_SMOKE_MUTANTS = 12
+WIDE = (
+    *SMOKE,
+    "arena-admin-route",
+    "arena-cart-quantity",
+    "arena-directory-ldap",
+    "arena-formula-eval",
+    "arena-mail-template",
+    "arena-sort-arguments",
+)
+"""Nine of our own programs, for questions that need vulnerabilities to learn from, to meet and to set aside."""
+
+_SMOKE_MUTANTS = 36
 
 
-def open_corpus(settings: Settings, corpus: str, seed: int) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``, or the smoke table where that is empty.
+def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
+    """Return the corpus table at the path ``corpus``, or the table of the programs ``smoke`` where that is empty.
 
-    A relative path starts at the workbench's root. The smoke table is executed once and then read from its
+    Each program has at most 36 mutants over their number, so that any smoke table is executed in seconds. A relative path starts at the workbench's root. The smoke table is executed once and then read from its
     shards. Raises :class:`~crisol.errors.DatasetError` on a table without a single verdict.
     """
     if corpus:
         frame = load_table(settings.crisol_root / Path(corpus))
     else:
-        plan = Plan(settings.cache, settings.inbox, _SMOKE_MUTANTS, seed, settings.crisol_sandbox)
-        chosen = find(settings.vulnerabilities, only=list(SMOKE))
+        mutants = _SMOKE_MUTANTS // len(smoke)
+        plan = Plan(settings.cache, settings.inbox, mutants, seed, settings.crisol_sandbox)
+        chosen = find(settings.vulnerabilities, only=list(smoke))
         frame = pd.concat([shard.rows for shard in build(chosen, plan)], ignore_index=True)
     frame = frame.sort_values(["vulnerability", "id"], ignore_index=True)
     if not (frame["outcome"] != Outcome.INCONCLUSIVE).any():

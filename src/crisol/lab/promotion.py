@@ -177,6 +177,7 @@ def register(
             card=card(model, variant, evaluation, threshold),
         )
         gap = serving.difference(model, folder, patches)
+        tracked.metrics({"model.parity": gap, "model.parity_patches": len(patches)})
         if gap > serving.PARITY:
             raise ModelError(
                 f"{name}: the compiled form differs by {gap:.2g} from the model that it was made from"

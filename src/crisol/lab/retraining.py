@@ -72,6 +72,12 @@ class Retraining:
     """Whether it is champion now."""
 
     @property
+    def intervals(self) -> list[tuple[str, float, float, float]]:
+        """AUC with its interval, by model."""
+        rows = self.table.to_dict("records")
+        return [(str(one["model"]), one["auc"], one["auc_low"], one["auc_high"]) for one in rows]
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The figures of both models, without those that the held-out trials cannot give."""
         rows = self.table.drop(columns="variant").set_index("model").to_dict("index")

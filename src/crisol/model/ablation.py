@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,9 +28,14 @@ class Ablation:
 
 
 def ablate(
-    variant: Variant, patches: Sequence[LabelledPatch], *, seed: int, folds: int = 5
+    variant: Variant,
+    patches: Sequence[LabelledPatch],
+    *,
+    seed: int,
+    folds: int = 5,
+    only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the whole model, then one row a feature group; the folds never split a group of patches.
+    """Yield the whole model, then one row a feature group, or one of ``only``; the folds never split a group of patches.
 
     The columns that are left out are held at zero, so that every model has the same shape. Hashed words stay.
     """
@@ -49,5 +54,7 @@ def ablate(
         whole = auc(np.ones(len(names), dtype=bool))
         yield Ablation("none", 0, whole, whole)
         for name in dict.fromkeys(names.tolist()):
+            if only is not None and name not in only:
+                continue
             inside = names == name
             yield Ablation(name, int(inside.sum()), auc(~inside), auc(inside))

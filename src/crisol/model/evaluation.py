@@ -31,7 +31,7 @@ Outer = Literal["group", "project", "cwe"]
 class Evaluation:
     """What a variant says of patches it was not trained on, and how good that is.
 
-    ``probability`` is the calibrated out-of-fold probability of valid, aligned with the patches. All measures are
+    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label`` and ``group`` of each patch. All measures are
     of it, except ``random_split_auc``: there, patches of one vulnerability stand in training and test, as
     published figures often have it, so it leaks and is shown to be compared with ``same_group_mean_auc``, the AUC
     of merely knowing the mean label of the group's other patches. A measure that the data cannot give is nan.
@@ -41,6 +41,8 @@ class Evaluation:
     n: int
     groups: int
     probability: NDArray[np.float64]
+    label: NDArray[np.int_]
+    group: NDArray[np.str_]
     auc: float
     auc_interval: tuple[float, float]
     """95 %, bootstrap over the units by which the folds were made."""
@@ -174,6 +176,8 @@ def report(
         n=len(label),
         groups=len(np.unique(unit)),
         probability=probability,
+        label=label,
+        group=group,
         auc=scores.auc(label, probability),
         auc_interval=scores.auc_interval(label, probability, unit, repeats=bootstrap, seed=seed),
         average_precision=scores.average_precision(label, probability),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -58,8 +59,8 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if self.source:
             around = np.array(
                 [
-                    vector(diff, patch.source, Facts(patch.description, patch.pov))
-                    for diff, patch in zip(opened, patches, strict=True)
+                    _around(patch.diff, tuple(sorted(patch.source.items())), patch.description, patch.pov)
+                    for patch in patches
                 ]
             )
         return self._rows(
@@ -95,6 +96,12 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         tags.requires_fit = False
         tags.no_validation = True
         return tags
+
+
+@lru_cache(maxsize=16_384)
+def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, pov: str) -> tuple[float, ...]:
+    """Return the features of the source, which take some ten milliseconds, once for each patch of a process."""
+    return tuple(vector(open_diff(diff), dict(source), Facts(description, pov)))
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types

@@ -1,0 +1,89 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Do the trials that A/B testing gathered make a better model?
+#
+# Every wargame of an A/B experiment is one more labelled patch. Some of the vulnerabilities that have trials are set aside; a
+# challenger learns everything else with the trials, the champion's variant without them, and both predict what was set aside.
+
+# %% tags=["parameters"]
+seed = 0
+run_id = ""
+corpus: str = ""  # path of a corpus table; empty: execute nine of our own vulnerabilities now
+variant: str = "lightgbm"
+rate: float = 0.5  # probability with which the experiment that gathers trials samples a sure patch
+unsure_below: float = 0.7  # confidence under which it always samples
+met: float = 0.8  # share of the vulnerabilities that the experiment meets
+held_out: float = 0.7  # share of those that the comparison is made on, at least five of them
+promote: bool = False  # whether a challenger that passes the gate becomes champion
+
+# %%
+from crisol.config import load_settings
+from crisol.lab import ab, ground_truth, plots, retraining, tracking, trials
+from crisol.wargame.corpus import content_hash
+
+settings = load_settings()
+run = tracking.join(settings, run_id, "retrain")
+frame = ground_truth.open_corpus(settings, corpus, seed, ground_truth.WIDE)
+run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+
+# %% [markdown]
+# ## The trials
+#
+# Those of an experiment whose champion had learnt the other vulnerabilities. In service they are the trials of the
+# experiment `live`, and `crisol retrain` reads them.
+
+# %%
+gathering = ab.experiment(
+    settings, frame, seed, variants=[variant], rate=rate, unsure_below=unsure_below, held_out=met
+)
+gathered = retraining.gather(settings, frame, gathering.experiment)
+run.metrics({"trials.patches": len(gathered.patches), "trials.inconclusive": gathered.inconclusive})
+len(gathered.patches), gathered.inconclusive, gathered.without_text
+
+# %% [markdown]
+# ## With them and without
+#
+# What the experiment met is unknown to the corpus here, as it would be in service. Sampling prefers patches of which the
+# champion was unsure, so each counts by the inverse of the probability with which it was sampled: the figures are of
+# the patches that arrive.
+
+# %%
+learnt, _ = trials.split(frame, seed, met)
+design = retraining.Design(variant, seed, held_out, promote)
+retrained = retraining.retrain(settings, run, learnt, gathered, design)
+run.metrics(retrained.metrics)
+run.table("retraining", retrained.table)
+retrained.table
+
+# %%
+run.picture(
+    "retraining",
+    plots.picture(
+        plots.forest(retrained.intervals, what="AUC on the vulnerabilities set aside", reference=0.5),
+        "AUC with and without the trials, with an interval from resampling whole vulnerabilities.",
+    ),
+)
+
+# %% [markdown]
+# Few vulnerabilities rank nothing: intervals that overlap leave it open which model is better. The gate asks what is shown,
+# by a paired bootstrap over vulnerabilities, and the champion stays unless `promote` is set and the gate lets the challenger pass.
+
+# %%
+print(retrained.reason)
+print("the challenger is champion now" if retrained.promoted else "the champion stays")
+
+# %%
+run.metrics({"gate.not_worse": retrained.not_worse, "gate.promoted": retrained.promoted})
+print(retrained.thresholds)
+
+# %%
+run.finish()
