@@ -207,6 +207,15 @@ def test_overlay_changes_one_run_only(target: Target, tree: Path) -> None:
     assert (tree / "app.py").read_text() == HONEST
 
 
+@pytest.mark.parametrize("place", ["/target/app.py", "/layer/app.py", "/layer/new.py", "/target/new.py"])
+@pytest.mark.parametrize("app", [None, HONEST])
+def test_nothing_of_the_overlay_can_be_written(target: Target, place: str, app: str | None) -> None:
+    """The layer that holds the patched files is as closed as the tree that shows them, patched or not."""
+    ended = run(target, f"open({place!r}, 'w')\n", app)
+    assert ended.ending is Ending.RAISED
+    assert "Error" in ended.stderr
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ""])
 def test_overlay_stays_in_the_tree(target: Target, name: str) -> None:
     """A name that leaves the tree is our error, not a run."""
