@@ -10,7 +10,6 @@ from crisol.model.reading import Reading, Side
 __all__ = ["EDITS"]
 
 _GUARD_REACH = 30
-_ARITHMETIC = frozenset({"+", "-", "*", "/", "%"})
 
 
 def _similarity(reading: Reading) -> float:
@@ -116,8 +115,8 @@ EDITS: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
         "tokens",
         "Arithmetic operators, added less removed.",
         lambda r: (
-            sum([r.added.counts[one] for one in _ARITHMETIC])
-            - sum([r.removed.counts[one] for one in _ARITHMETIC])
+            sum([r.added.counts[one] for one in words.ARITHMETIC])
+            - sum([r.removed.counts[one] for one in words.ARITHMETIC])
         ),
     ),
     ("names_known", "share", "Share of the added names that the context shows.", _known),

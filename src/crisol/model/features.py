@@ -190,7 +190,7 @@ _NAMES: tuple[_Row, ...] = (
     ("slices_net", "tokens", "Opening brackets, added less removed.", _net(frozenset({"["}))),
     ("assignments_net", "tokens", "Assignments, added less removed.", _net(frozenset({"="}))),
     ("arguments_net", "tokens", "Commas, added less removed.", _net(frozenset({","}))),
-    ("regex_marks_net", "tokens", "Marks that patterns use, added less removed.", _net(frozenset("\\^$|?*"))),
+    ("regex_marks_net", "tokens", "Marks that patterns use, added less removed.", _net(words.REGEX_MARKS)),
 )
 
 _SECURITY: tuple[_Row, ...] = (

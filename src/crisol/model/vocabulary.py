@@ -10,6 +10,7 @@ from types import MappingProxyType
 __all__ = [
     "AFTER_CONSTANT",
     "ANDS",
+    "ARITHMETIC",
     "BOOLEANS",
     "BOUNDS",
     "BRANCHES",
@@ -37,6 +38,7 @@ __all__ = [
     "ORDERINGS",
     "PREFIXES",
     "RAISES",
+    "REGEX_MARKS",
     "REMEDIES",
     "SINKS",
     "TESTS",
@@ -176,7 +178,9 @@ ANDS = frozenset(["and", "&&"])
 NEGATIONS = frozenset(["not", "!", "!=", "isnot"])
 COMPARISONS = frozenset(["==", "!=", "<", ">", "<=", ">=", "in", "is", "===", "!=="])
 ORDERINGS = frozenset(["<", ">", "<=", ">="])
-OPERATORS = COMPARISONS | LOGIC | NEGATIONS | frozenset(["+", "-", "*", "/", "%", "&", "|", "^", "~"])
+ARITHMETIC = frozenset(["+", "-", "*", "/", "%"])
+OPERATORS = COMPARISONS | LOGIC | NEGATIONS | ARITHMETIC | frozenset(["&", "|", "^", "~"])
+REGEX_MARKS = frozenset("\\^$|?*")
 NOTHING = frozenset(["none", "null", "nil", "nullptr", "undefined"])
 EMPTY = NOTHING | {";"}
 BOOLEANS = frozenset(["true", "false"])

@@ -37,7 +37,7 @@ def build(library: Path = LIBRARY, source: Path = SOURCE, flags: tuple[str, ...]
     if not compiler or shutil.which(compiler[0]) is None:
         return f"there is no C compiler ({' '.join(compiler)})"
     try:
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=library.parent, prefix="_kernel-") as folder:
             made = Path(folder) / library.name
             defined = f'-DCRISOL_SOURCE="{source_hash()}"'
             command = [*compiler, *_FLAGS, *flags, defined, "-o", str(made), str(source), "-lm"]

@@ -29,8 +29,8 @@ enum { MAX_TEXT = 1 << 20, MAX_NAME = 80, MAX_PARTS = MAX_NAME + 1, MAX_PREFIXES
 enum set {
     VALIDATION, CLASSIC_VALIDATION, SINKS, BOUNDS, FILTERS, PREFIXES, CASES, REMEDIES,
     BRANCHES = REMEDIES + FAMILIES, LOOPS, EXITS, TESTS, LEAVES, HANDLERS, RAISES, CATCHES, LOGIC, ANDS, NEGATIONS,
-    COMPARISONS, ORDERINGS, OPERATORS, NOTHING, BOOLEANS, CONSTANTS, AFTER_CONSTANT, EMPTY, BROAD, PASS, RETURN,
-    COMMENT_PREFIXES, IMPORT_PREFIXES, SETS
+    COMPARISONS, ORDERINGS, ARITHMETIC, OPERATORS, REGEX_MARKS, NOTHING, BOOLEANS, CONSTANTS, AFTER_CONSTANT, EMPTY,
+    BROAD, PASS, RETURN, COMMENT_PREFIXES, IMPORT_PREFIXES, SETS
 };
 
 #define IN(set) ((uint64_t)1 << (set))
@@ -542,17 +542,6 @@ static int64_t lesser(int64_t one, int64_t other)
     return one < other ? one : other;
 }
 
-static int64_t arithmetic(const struct side *side)
-{
-    return side->single['+'] + side->single['-'] + side->single['*'] + side->single['/'] + side->single['%'];
-}
-
-static int64_t regex_marks(const struct side *side)
-{
-    return side->single['\\'] + side->single['^'] + side->single['$'] + side->single['|'] + side->single['?'] +
-           side->single['*'];
-}
-
 static int64_t remedy(const struct reading *reading, const struct side *side)
 {
     return reading->family < 0 ? 0 : side->parts_in[REMEDIES + reading->family];
@@ -586,13 +575,13 @@ static int64_t remedy(const struct reading *reading, const struct side *side)
     F(numbers_added, a->numbers) F(numbers_net, NET(numbers)) \
     F(quotes_net, NET(single['"']) + NET(single['\''])) F(slices_net, NET(single['['])) \
     F(assignments_net, NET(single['='])) F(arguments_net, NET(single[','])) \
-    F(regex_marks_net, regex_marks(a) - regex_marks(d)) \
+    F(regex_marks_net, NET(tokens_in[REGEX_MARKS])) \
     F(tokens_gained, a->gained) F(tokens_lost, d->gained) F(similarity, share(2 * KEPT, a->size + d->size)) \
     F(reordered, d->size > 0 && r->same) F(only_adds, a->size > 0 && d->size == 0) \
     F(only_removes, d->size > 0 && a->size == 0) F(names_swapped, lesser(a->gained_names, d->gained_names)) \
     F(numbers_swapped, lesser(a->gained_numbers, d->gained_numbers)) \
     F(operators_swapped, lesser(a->gained_operators, d->gained_operators)) \
-    F(arithmetic_net, arithmetic(a) - arithmetic(d)) F(names_known, share(r->known, a->names)) \
+    F(arithmetic_net, NET(tokens_in[ARITHMETIC])) F(names_known, share(r->known, a->names)) \
     F(guards_added, a->guards) F(guards_net, NET(guards)) F(constant_tests, a->constant) \
     F(broad_catches, a->broad) F(returns_nothing, a->nothing) F(calls_gained, a->calls_only) \
     F(calls_lost, d->calls_only) F(calls_known, r->calls_known) \
