@@ -59,7 +59,15 @@ def test_people_are_told_what_was_chosen_and_what_may_be_skipped(
     bench: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With and without a guarantee, at each level, and how many groups without an error it takes."""
-    arguments = ("evaluate", "--data", str(bench / "set.jsonl"), "--variant", "classic_forest", "--folds", "3")
+    arguments = (
+        "evaluate",
+        "--data",
+        str(bench / "set.jsonl"),
+        "--variant",
+        "classic_forest",
+        "--folds",
+        "3",
+    )
     assert call(monkeypatch, *arguments) == 0
     said = capsys.readouterr().out
     assert "hyper-parameters of classic_forest: " in said
