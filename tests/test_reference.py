@@ -11,9 +11,10 @@ import pytest
 from crisol import diff
 from crisol.records import Outcome, Reason, Strength
 from crisol.wargame.inputs import changes, literals, touches, unsteady, vocabulary
+from crisol.wargame.programs import Answer, answers, programs
 from crisol.wargame.referee import Match, open_match
-from crisol.wargame.reference import measure
-from crisol.wargame.sandbox import Role, choose
+from crisol.wargame.reference import Yardstick, measure
+from crisol.wargame.sandbox import Ending, Role, Script, choose
 from crisol.wargame.vulnerability import load
 
 APP = 'def link(address):\n    return "<a href=" + address + ">"\n\n\ndef label(text):\n    return text.title()\n'
@@ -82,6 +83,21 @@ def test_a_changed_answer_to_benign_input_diverges(match: Match) -> None:
     assert verdict.outcome_at(Strength.BASIC) is Outcome.VALID
     assert verdict.reason is Reason.DIVERGES_FROM_REFERENCE
     assert "checks/1_links.py" in next(phase.detail for phase in verdict.phases if phase.reason)
+
+
+def test_chance_is_no_difference(match: Match) -> None:
+    """Where the reference does not repeat its own answer, a patch that answers otherwise is not to blame."""
+    files: dict[str, bytes | None] = {"app.py": REFERENCE.encode()}
+    steady = "import app\nassert app.label('one') == 'One'\n"
+    chance = "import os\nassert os.urandom(9) == b'' or True\n"
+    made = programs([Script("c.py", text, Role.CHECK) for text in (steady, chance)], 0)
+    expected = (Answer("done", ("'Two'",)), Answer("done", ("b'was drawn before'",)))
+    assert Yardstick((), tuple(made), expected, files).divergence(match.target, files) == ""
+    changed: dict[str, bytes | None] = {"app.py": REFERENCE.replace("title()", "lower()").encode()}
+    told = answers(match.target, made, files)
+    assert not isinstance(told, Ending)
+    measured = Yardstick((), tuple(made), tuple(told[each.number] for each in made), files)
+    assert "'one' where the reference gives 'One'" in measured.divergence(match.target, changed)
 
 
 def test_the_yardstick_is_the_same_every_time(match: Match, tmp_path: Path) -> None:
