@@ -1,9 +1,10 @@
 """How many workers and wargames a rate takes: measured on this machine, checked against its saturation, then worked out.
 
-Run it as ``python experiments/size_service.py``. CPU per request is measured at a few hundred a second; from it follows the
-rate at which one worker is busy all the time, which a closed loop then measures. Wargames likewise: the time of one alone gives
-the rate of one seat, and a closed loop of as many callers measures it. Exits 1 where either prediction is off by more
-than a fifth. Nothing else may keep the machine busy meanwhile.
+Run it as ``python experiments/size_service.py``. The CPU of a worker is measured at two rates below half of a core; the line through
+both (what it takes without any request, and what each adds) says at which rate a core is busy all the time, which a closed
+loop then measures. Wargames likewise: the machine's CPU for each, one after the other, says how many all cores bear, and as many
+callers as cores measure it. Exits 1 where either prediction is off by more than a fifth. Nothing else may keep the
+machine busy meanwhile.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from crisol.lab.load.material import prepare
 from crisol.lab.load.plan import Loop, Plan
 from crisol.lab.load.run import Load
 from crisol.lab.load.service import ask, serving
+from crisol.lab.load.watch import busy_seconds
 from crisol.lab.sizing import Costs, Demand, size
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
 
 WITHIN = 0.2
 ALONE = 30
+RATES = (2_000, 5_000)
 
 
-def requests(settings: Settings, material: Material) -> tuple[float, float]:
-    """Return seconds of CPU per request, measured well below saturation, and the requests a second at saturation."""
+def requests(settings: Settings, material: Material) -> tuple[float, float, float]:
+    """Return seconds of CPU per request, the requests a second at which a worker ought to saturate, and at which it does."""
     with serving(
         settings, model=material.model, accept=material.accept, reject=material.reject, changes={"AB_TEST_RATE": "0"}
     ) as service:  # fmt: skip
@@ -44,16 +47,24 @@ def requests(settings: Settings, material: Material) -> tuple[float, float]:
             return Load(service.url, material, plan, pid=service.pid).finish().metrics
 
         run(Plan(requests=3_000, connections=8))
-        below = run(Plan(loop=Loop.OPEN, rate=1_000, seconds=8.0))
+        low, high = (run(Plan(loop=Loop.OPEN, rate=rate, seconds=8.0)) for rate in RATES)
         most = run(Plan(requests=200_000, connections=64, seconds=8.0))
-    print(
-        f"at saturation {most['other_cores']:.2f} cores were busy beside the service's {most['server_cores']:.2f}"
-    )
-    return below["server_cores"] / below["throughput"], most["throughput"]
+    each = (high["server_cores"] - low["server_cores"]) / (high["throughput"] - low["throughput"])
+    idle = low["server_cores"] - each * low["throughput"]
+    for name, found in (("low", low), ("high", high), ("closed loop", most)):
+        print(
+            f"{name}: {found['throughput']:,.0f} a second, {found['server_cores']:.2f} cores, "
+            f"{found['other_cores']:.2f} busy beside them"
+        )
+    print(f"CPU: {1e6 * each:.0f} us for each request, {idle:.2f} of a core besides")
+    return each, (1 - idle) / each, most["throughput"]
 
 
-def wargames(settings: Settings, material: Material, cores: int) -> tuple[list[float], float]:
-    """Return the seconds of wargames, one after the other, then wargames a second with a caller for each core."""
+def wargames(settings: Settings, material: Material, cores: int) -> tuple[float, float, float]:
+    """Return seconds of CPU per wargame, their squared variation, and wargames a second with a caller for each core.
+
+    It is the machine's CPU: what a sandbox does between two wargames is part of the next one's price.
+    """
     # Verdicts are not kept, so that asking again is wargaming again.
     changes = {"CRISOL_CACHE_MB": "0"}
     with serving(
@@ -74,10 +85,13 @@ def wargames(settings: Settings, material: Material, cores: int) -> tuple[list[f
         items = material.items[:ALONE]
         # Sandboxes are opened on first use.
         each(items[::4], cores)
+        before = busy_seconds()
         alone = each(items, 1)
+        cpu = (busy_seconds() - before) / len(items)
         start = time.perf_counter()
-        each(items, cores)
-        return alone, len(items) / (time.perf_counter() - start)
+        each(items * 2, cores)
+        most = 2 * len(items) / (time.perf_counter() - start)
+    return cpu, float(np.var(alone) / np.mean(alone) ** 2), most
 
 
 def compared(what: str, predicted: float, measured: float) -> bool:
@@ -93,16 +107,13 @@ def main() -> None:
     frame = ground_truth.open_corpus(settings, "", 0)
     material = prepare(settings, frame, 0, unsure=0.0)
     cores = os.cpu_count() or 1
-    request, most = requests(settings, material)
-    alone, judged = wargames(settings, material, cores)
-    mean = float(np.mean(alone))
-    costs = Costs(request=request, wargame=mean, variation=float(np.var(alone) / mean**2))
-    print(
-        f"CPU per request {1e6 * request:.0f} us; wargame {mean:.3f} s, squared variation {costs.variation:.2f}\n"
-    )
+    request, predicted, most = requests(settings, material)
+    wargame, variation, judged = wargames(settings, material, cores)
+    costs = Costs(request=request, wargame=wargame, variation=variation)
+    print(f"CPU: {wargame:.3f} s for each wargame, squared variation {variation:.2f}\n")
     print("| saturates at (a second) | predicted | measured | off |\n|---|---|---|---|")
-    near = compared("requests, one worker", 1 / request, most)
-    near &= compared(f"wargames, {cores} at a time", cores / mean, judged)
+    near = compared("requests, one worker", predicted, most)
+    near &= compared(f"wargames, {cores} at a time", cores / wargame, judged)
     print("\n| patches a day | skipped | A/B | workers | wargames at a time | trials/s | Redis commands/s |")
     print("|---|---|---|---|---|---|---|")
     for day in (10_000, 100_000, 1_000_000):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import redis
 
 from crisol.errors import ExperimentError
@@ -99,6 +100,13 @@ def _empty(stage: Stage) -> None:
         client.config_set("maxmemory", "0")
 
 
+def _fill_disk(stage: Stage) -> None:
+    """Fill the disk, and let no new trial fit into a page that the table has already."""
+    with psycopg.connect(_postgres(stage).dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE trials SET (fillfactor = 10)")
+    _postgres(stage).fill()
+
+
 def _kill_children(stage: Stage) -> None:
     for pid in family(stage.service.pid)[1:]:
         with contextlib.suppress(ProcessLookupError):
@@ -159,6 +167,9 @@ def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
 
 _LIMITED = {"CRISOL_RATE_LIMITS": "ml-first=600/60:100,validate=off,cache=off,ab-testing=off,breakers=off"}
 _HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
+_DATABASE_SECONDS = 18.0
+"""Three calls in a row that take five seconds each until they are given up: sooner its breaker does not open."""
+
 _REFRESH, _CACHE_WAITS, _DATABASE_WAITS, _MODEL_WAITS, _SANDBOX_WAITS = 10.0, 10.0, 15.0, 30.0, 30.0
 
 FAULTS: Mapping[str, Fault] = {
@@ -172,14 +183,14 @@ FAULTS: Mapping[str, Fault] = {
               start=lambda s: _delay(s, _SLOW_SECONDS), stop=lambda s: _delay(s, 0.0)),
         Fault(name="redis_full", story="Redis refuses every write", redis=True, waits=_CACHE_WAITS,
               start=_fill, stop=_empty),
-        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True, waits=_DATABASE_WAITS,
+        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).kill(), stop=lambda s: _postgres(s).restart()),
-        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True, waits=_DATABASE_WAITS,
+        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).stop(), stop=lambda s: _postgres(s).cont()),
         Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).restart()),
-        Fault(name="postgres_disk_full", story="PostgreSQL's disk is full", postgres=True, disk=True, waits=_DATABASE_WAITS,
-              start=lambda s: _postgres(s).fill(), stop=lambda s: _postgres(s).empty()),
+        Fault(name="postgres_disk_full", story="PostgreSQL's disk is full", postgres=True, disk=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
+              start=_fill_disk, stop=lambda s: _postgres(s).empty()),
         Fault(name="model_corrupt", story="the model's file is cut in half on disk",
               start=lambda s: _spoil(s, _cut), seconds=_REFRESH + 2, waits=_REFRESH),
         Fault(name="model_raising", story="a new model is loaded that raises whenever it is asked",

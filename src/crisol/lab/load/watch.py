@@ -12,7 +12,7 @@ import pandas as pd
 
 from crisol.lab.servers.reaper import family
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "busy_seconds"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -68,10 +68,10 @@ class Watch:
             self._total += max(0.0, spent - self._spent.get(pid, 0.0))
             self._spent[pid] = spent
             memory += pages * _PAGE / 2**20
-        self._rows.append((time.monotonic(), self._total, memory, _busy()))
+        self._rows.append((time.monotonic(), self._total, memory, busy_seconds()))
 
 
-def _busy() -> float:
+def busy_seconds() -> float:
     """Return the CPU seconds that all cores have been busy since the machine started."""
     line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     user, nice, system, _, _, irq, soft, *_ = map(int, line.split()[1:])
