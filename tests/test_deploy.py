@@ -146,3 +146,48 @@ def test_the_files_for_containers_are_whole() -> None:
             source = mount.split(":")[0]
             assert not source.startswith(".") or (DEPLOY / source).exists(), (name, source)
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_the_seccomp_profile_lets_a_sandbox_be_made_and_little_else_that_is_dangerous() -> None:
+    """It is a profile as container engines read it; what namespaces are made with is not among what is refused."""
+    profile = json.loads((DEPLOY / "seccomp.json").read_text())
+    assert profile["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert {rule["action"] for rule in profile["syscalls"]} == {"SCMP_ACT_ERRNO"}
+    refused = [name for rule in profile["syscalls"] for name in rule["names"]]
+    assert len(refused) == len(set(refused))
+    assert not {
+        "clone",
+        "clone3",
+        "unshare",
+        "setns",
+        "mount",
+        "umount2",
+        "pivot_root",
+        "seccomp",
+        "prctl",
+    } & set(refused)
+    assert {
+        "bpf",
+        "keyctl",
+        "ptrace",
+        "kexec_load",
+        "io_uring_setup",
+        "perf_event_open",
+        "userfaultfd",
+    } <= set(refused)
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["crisol"]
+    assert "seccomp=./seccomp.json" in service["security_opt"]
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_script_of_the_images_steps_knows_every_step() -> None:
+    """deploy/steps.sh does by hand what the Dockerfile says, for machines without a container engine."""
+    done = subprocess.run(
+        ["bash", DEPLOY / "steps.sh", "--list"], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    docker = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    steps = re.findall(r"^(?:COPY|RUN) ", docker, re.MULTILINE)
+    assert len(done.stdout.splitlines()) == len(steps)
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("skip")]
+    assert all("apt-get" in line for line in skipped)

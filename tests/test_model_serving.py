@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crisol.diff import parse
-from crisol.errors import ModelError
+from crisol.errors import IntegrityError, ModelError
 from crisol.model.predictor import Predictor
-from crisol.model.serving import PARITY, difference, export
+from crisol.model.serving import PARITY, PROBE, difference, export
 from crisol.model.training import FittedModel, train
 from crisol.model.variants import load_variants
 from crisol.records import LabelledPatch
@@ -106,6 +106,24 @@ def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path
     (tmp_path / "serving.json").write_text("[" * 100_000)
     with pytest.raises(ModelError):
         Predictor.load(tmp_path, kernel=False)
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_model_that_no_longer_answers_as_it_did_is_found_out(
+    model: FittedModel, tmp_path: Path, *, kernel: bool
+) -> None:
+    """The probability of one patch goes along: a changed calibration changes it, an old export without it passes."""
+    serving = export(model, tmp_path)
+    assert serving.golden == pytest.approx(model.probabilities([PROBE])[0])
+    Predictor.load(tmp_path, kernel=kernel).check()
+    path = tmp_path / "serving.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"slope": content["slope"] * 1.5}))
+    with pytest.raises(IntegrityError, match="gives the probe"):
+        Predictor.load(tmp_path, kernel=kernel).check()
+    del content["golden"]
+    path.write_text(json.dumps(content | {"slope": content["slope"] * 1.5}))
+    Predictor.load(tmp_path, kernel=kernel).check()
 
 
 def test_serving_the_compiled_form_loads_nothing_heavy() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,6 +56,103 @@ def chromium(url: str, profile: Path, *flags: str) -> str:
         pytest.skip("chromium is not installed (Debian: chromium)")
     command = [program, *FLAGS, f"--user-data-dir={profile}", *flags, url]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+class Browser:
+    """A browser that is told what to do through its debugging pipe (Chrome DevTools Protocol)."""
+
+    def __init__(self, send: int, receive: int) -> None:
+        self._send = send
+        self._receive = receive
+        self._number = 0
+        self._rest = b""
+
+    def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
+        """Do one thing and return what comes of it; events in between are not waited for."""
+        self._number += 1
+        wish = {"id": self._number, "method": method, "params": parameters}
+        os.write(self._send, json.dumps(wish | ({"sessionId": session} if session else {})).encode() + b"\0")
+        while True:
+            while b"\0" not in self._rest:
+                self._rest += os.read(self._receive, 1 << 16)
+            text, _, self._rest = self._rest.partition(b"\0")
+            found = json.loads(text)
+            if found.get("id") == self._number:
+                assert "error" not in found, found
+                return dict(found["result"])
+
+    def evaluate(self, session: str, expression: str) -> Any:
+        """Return the value of an expression in the page, once it is settled."""
+        found = self.call(
+            "Runtime.evaluate", session, expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+
+@contextmanager
+def browsing(profile: Path, *flags: str) -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (Debian: chromium)")
+    theirs, send = os.pipe()
+    receive, tell = os.pipe()
+    flags = (*(flag for flag in FLAGS if "virtual-time" not in flag), *flags)
+    # The pipe is the browser's descriptors 3 and 4.
+    command = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{tell}', "bash", program, *flags]
+    with (profile.parent / "chromium.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
+            pass_fds=(theirs, tell), stdout=log, stderr=log,
+        )  # fmt: skip
+    os.close(theirs)
+    os.close(tell)
+    try:
+        yield Browser(send, receive)
+    finally:
+        process.kill()
+        process.wait(30)
+        os.close(send)
+        os.close(receive)
+
+
+DECIDE = """
+new Promise((resolve) => {
+  const answer = document.getElementById("answer");
+  new MutationObserver(() => {
+    if (!answer.textContent.startsWith("Deciding")) resolve(answer.textContent);
+  }).observe(answer, { childList: true, subtree: true, characterData: true });
+  document.getElementById("diff").value = DIFF;
+  document.getElementById("vulnerability").value = VULNERABILITY;
+  document.querySelector("#ask button").click();
+})
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme: str) -> None:
+    """The form, sent as a person sends it, in both schemes: the verdict and its reason; a bad diff says where."""
+    with browsing(tmp_path / "profile") as browser:
+        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.call("Emulation.setEmulatedMedia", session, features=features)
+        browser.call("Page.navigate", session, url=f"{server.url}/")
+        ready = "new Promise((go) => document.readyState === 'complete' ? go(true) : addEventListener('load', () => go(true)))"
+        while browser.evaluate(session, "location.href") != f"{server.url}/":
+            pass
+        assert browser.evaluate(session, ready)
+        for text, words in (
+            (wrong(), ("invalid", "exploit survives", "wargame")),
+            ("no diff", ("no file header",)),
+        ):
+            expression = DECIDE.replace("DIFF", json.dumps(text)).replace("VULNERABILITY", json.dumps(FLAW))
+            found = browser.evaluate(session, expression)
+            for word in words:
+                assert word in found, found
+        colour = browser.evaluate(session, "getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
+        assert brightness > 0.9 if scheme == "light" else brightness < 0.3
 
 
 def test_the_page_shows_health_breakers_accuracy_and_trials(server: Server, tmp_path: Path) -> None:

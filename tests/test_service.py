@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -284,6 +285,20 @@ def test_a_body_that_never_ends_is_cut_off(
         assert slow.recv(1000) == b""
 
 
+def test_a_client_that_does_not_take_its_answers_is_cut_off(
+    started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks and asks and never reads, until what waits for it fills every buffer; others are answered meanwhile."""
+    monkeypatch.setattr("crisol.service.protocol.BODY_SECONDS", 0.5)
+    server = started()
+    request = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as deaf:
+        with pytest.raises(ConnectionError):  # noqa: PT012 - it is cut off at some time or other
+            for _ in range(100_000):
+                deaf.sendall(request * 10)
+        assert ask(server, "GET", "/health")[0] == 200
+
+
 def test_a_body_without_a_length_is_refused_while_it_comes(started: Callable[..., Server]) -> None:
     server = started(crisol_body_limit=2048)
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as endless:
@@ -324,6 +339,22 @@ def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Se
     found = decide(away, right())
     assert (found["outcome"], found["source"]) == ("valid", "wargame")
     assert "ml_model" in found["degraded"]
+
+
+def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
+    started: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Seen at the start, by the probability of one patch that goes along with the model; every patch is wargamed."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder(), folder)
+    description = json.loads((folder / "serving.json").read_text())
+    (folder / "serving.json").write_text(
+        json.dumps(description | {"intercept": description["intercept"] + 1.0})
+    )
+    server = started(crisol_model=folder)
+    _, report, _ = ask(server, "GET", "/health/detailed")
+    assert report["components"]["model"]["status"] == "degraded"
+    assert decide(server, right())["degraded"] == ["ml_model"]
 
 
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:

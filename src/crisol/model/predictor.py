@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.diff import Patch
-from crisol.errors import ModelError
+from crisol.diff import Patch, parse
+from crisol.errors import IntegrityError, ModelError
 from crisol.model.kernel import open_kernel
-from crisol.model.serving import Scorer, Serving, onnx_scorer, open_serving, open_trees
+from crisol.model.serving import PARITY, PROBE, Scorer, Serving, onnx_scorer, open_serving, open_trees
 from crisol.records import Prediction
 
 if TYPE_CHECKING:
@@ -89,6 +89,22 @@ class Predictor:
             raise ModelError(f"the model {version} answered {score}")
         probability = self._calibrate(score)
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
+
+    def check(self) -> None:
+        """Raise :class:`~crisol.errors.IntegrityError` unless the probe's probability is what it was at the export.
+
+        So a model whose description, features or kernel are no longer those that were measured is found out; one that
+        was exported without that probability passes. Raises :class:`~crisol.errors.ModelError` as predicting does.
+        """
+        golden = self.serving.golden
+        if golden is None:
+            return
+        found = self.predict(parse(PROBE.diff), PROBE.cwe).probability
+        if abs(found - golden) > PARITY:
+            raise IntegrityError(
+                f"the model {self.serving.model_version} gives the probe {found:.6f} as {self.form}, and gave it "
+                f"{golden:.6f} when it was exported; promote it anew"
+            )
 
 
 def _single(matrix: _RowMaker, score: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Scorer:

@@ -32,10 +32,35 @@ if TYPE_CHECKING:
     # A service that has the compiled form need not load scikit-learn.
     from crisol.model.training import FittedModel
 
-__all__ = ["PARITY", "Scorer", "Serving", "difference", "export", "onnx_scorer", "open_serving", "open_trees"]
+__all__ = [
+    "PARITY",
+    "PROBE",
+    "Scorer",
+    "Serving",
+    "difference",
+    "export",
+    "onnx_scorer",
+    "open_serving",
+    "open_trees",
+]
 
 PARITY = 1e-5
 """The largest difference of a probability that the compiled form may show."""
+
+PROBE = LabelledPatch(
+    "probe",
+    "probe",
+    "probe",
+    1,
+    "--- a/app/files.py\n+++ b/app/files.py\n@@ -1,7 +1,12 @@\n import os\n+import re\n \n-def load(name, root='.'):\n"
+    "-    return open(root + '/' + name).read()\n+def load(name, root='.', limit=65536):\n"
+    "+    path = os.path.realpath(os.path.join(root, name))\n"
+    "+    if not re.fullmatch(r'[a-z0-9_.]{1,64}', name) or not path.startswith(root + os.sep):\n"
+    "+        raise ValueError(f'refused: {name!r}')\n+    with open(path) as file:\n+        return file.read(limit)\n"
+    " \n def names(root):\n-    return eval(open(root).read())\n+    return sorted(os.listdir(root))\n",
+    cwe="CWE-22",
+)
+"""A patch whose probability goes along with every model: whoever loads one can tell whether it still answers the same."""
 
 _FORMAT = "crisol-serving-1"
 _MAX_BYTES = 64 << 20
@@ -66,6 +91,8 @@ class Serving:
     accept: float | None = None
     reject: float | None = None
     reason: str = "no thresholds were chosen"
+    golden: float | None = None
+    """The probability of :data:`PROBE` when the model was exported."""
 
     @property
     def calibration(self) -> Sigmoid:
@@ -113,6 +140,7 @@ def export(
         accept,
         reject,
         reason,
+        float(model.probabilities([PROBE])[0]),
     )
     model.save(folder / "model.skops")
     try:
@@ -141,7 +169,7 @@ def open_serving(folder: Path) -> Serving:
     texts += [serving.sha256, serving.trees_sha256]
     flags = (serving.logistic, serving.classic)
     numbers = [serving.slope, serving.intercept]
-    numbers += [one for one in (serving.accept, serving.reject) if one is not None]
+    numbers += [one for one in (serving.accept, serving.reject, serving.golden) if one is not None]
     if not (
         all(isinstance(text, str) for text in texts)
         and all(isinstance(flag, bool) for flag in flags)

@@ -6,8 +6,13 @@ a thread.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
+import multiprocessing
+import os
+import signal
+import sys
 from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Application", "from_environment"]
 
+_PR_SET_PDEATHSIG = 1
 _log = logging.getLogger(__name__)
 
 
@@ -143,6 +149,18 @@ class Application:
 
 def from_environment() -> Application:
     """Return the application that the environment describes: what each worker process calls."""
+    _end_with_parent()
     settings = load_settings()
     configure_logging(settings.log_level)
     return Application(settings, freeze=True)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel tell this worker to end when its supervisor dies, however that happens (Linux alone can)."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != supervisor.pid:
+        # It died before it could be told.
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
-from crisol.errors import CrisolError, UnavailableError
+from crisol.errors import CrisolError, ModelError, UnavailableError
 from crisol.lab.registry import holder
 from crisol.resilience.breaker import State
 from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
@@ -119,12 +119,16 @@ class Service:
 def load_brain(folder: Path, settings: Settings) -> Brain:
     """Load a model and the thresholds at which it may decide alone.
 
-    Raises :class:`~crisol.errors.ModelError`, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` for one that no longer answers as
+    it did when it was exported, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
     predictor = Predictor.load(folder, kernel=settings.kernel)
+    # Whether it answers at all is for its breaker to see.
+    with contextlib.suppress(ModelError):
+        predictor.check()
     return Brain(predictor, _thresholds(predictor, settings))
 
 

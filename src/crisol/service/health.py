@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from crisol import diff
 from crisol.errors import CrisolError
 from crisol.resilience.breaker import State
 from crisol.wargame.sandbox import choose
@@ -23,7 +22,6 @@ __all__ = ["Component", "Health", "Report"]
 _FRESH = 1.0
 _SELF_CHECK = 300.0
 _SECONDS = 1.0
-_PROBE = "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,3 @@\n def load(path):\n+    check(path)\n     return open(path)\n"
 
 
 class Component(Struct, frozen=True):
@@ -49,7 +47,6 @@ class Health:
         self._service = service
         self._last: tuple[float, Report] | None = None
         self._lock = asyncio.Lock()
-        self._parity: tuple[object, float] | None = None
         self._sandbox: tuple[float, tuple[str, str]] | None = None
 
     async def report(self) -> Report:
@@ -100,16 +97,9 @@ class Health:
         if brain.predictor is None:
             return "degraded", "no model is loaded; every patch is wargamed"
         try:
-            probability = brain.predictor.predict(diff.parse(_PROBE), "CWE-22").probability
+            brain.predictor.check()
         except CrisolError as error:
-            return "degraded", f"the model does not answer: {error}"
-        if self._parity is None or self._parity[0] is not brain:
-            self._parity = (brain, probability)
-        if abs(probability - self._parity[1]) > 1e-5:
-            return (
-                "unhealthy",
-                f"the probe gives {probability:.6f}, and gave {self._parity[1]:.6f} when loaded",
-            )
+            return "unhealthy", str(error)
         return "healthy", f"{brain.version[0]} ({brain.predictor.form}); {brain.thresholds.reason}"
 
     async def _walls(self) -> tuple[str, str]:
