@@ -144,9 +144,9 @@ def retrain(
     design asks for a promotion and the challenger is shown to do no worse. Raises :class:`~crisol.errors.DatasetError`
     where the trials are of too few vulnerabilities.
     """
+    aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]
     check_served(chosen)
-    aside = _set_aside(gathered, design)
     known = dataset.from_table(frame)
     taught = {(patch.group, patch.id) for patch in gathered.patches}
     everything = [*(one for one in known if (one.group, one.id) not in taught), *gathered.patches]
