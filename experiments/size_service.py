@@ -56,6 +56,10 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
             f"{name}: {found['throughput']:,.0f} a second, {found['server_cores']:.2f} cores, "
             f"{found['other_cores']:.2f} busy beside them"
         )
+    if not (each > 0 and 0 <= idle < 1):
+        sys.exit(
+            "more requests cost less CPU: something else keeps the machine busy; measure when it is quiet"
+        )
     print(f"CPU: {1e6 * each:.0f} us for each request, {idle:.2f} of a core besides")
     return each, (1 - idle) / each, most["throughput"]
 
