@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from psycopg.conninfo import make_conninfo
 from crisol.abtest import MemoryStore
 from crisol.abtest.journal import Journal
 from crisol.diff import parse
+from crisol.lab.servers.postgres import alive
 from served import FLAW, ROOT, foreign, model_folder, wrong
 
 if TYPE_CHECKING:
@@ -174,3 +176,56 @@ def test_workers_share_limits_cache_switch_breakers_and_metrics(
 
         status, report = server.ask("POST", "/wargaming/breakers/cache/reset", {})
         assert (status, report["state"], len(report["workers"])) == (200, "closed", 2)
+
+
+def test_workers_follow_a_reset_and_share_what_one_of_them_found(
+    tmp_path: Path, redis_server: Callable[..., RedisServer], postgres_dsn: str
+) -> None:
+    """What one wargamed the other answers from the cache; a breaker that is reset closes in both."""
+    schema = "serve_reset"
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+    redis = redis_server()
+    limits = ",".join(f"{name}=off" for name in ("ml-first", "breakers", "cache"))
+    shared = {
+        "REDIS_URL": redis.url,
+        "DATABASE_URL": make_conninfo(postgres_dsn, options=f"-csearch_path={schema}"),
+        "CRISOL_RATE_LIMITS": limits,
+        "LOG_LEVEL": "ERROR",
+    }
+    with serving(tmp_path, "--workers", "2", **shared) as server:
+        until(lambda: len(server.workers()) == 2)
+        wish = {"diff": wrong(), "vulnerability": FLAW}
+        sources = [server.ask("POST", "/wargaming/ml-first", wish)[1]["source"] for _ in range(16)]
+        assert sources == ["wargame", *["cache"] * 15]
+        _, metrics = server.ask("GET", "/metrics")
+        # Sixteen connections reach both workers, and only one of them had to run it.
+        assert 'wargames_total{outcome="invalid",reason="exploit_survives"} 1.0' in metrics
+        shared_hit = re.compile(r'cache_lookups_total\{kind="decision",result="shared_hits"\} [1-9]')
+        until(lambda: shared_hit.search(server.ask("GET", "/metrics")[1]) is not None)
+
+        def states() -> set[str]:
+            reports = server.ask("GET", "/wargaming/breakers")[1]
+            return {state for one in reports if one["name"] == "cache" for state in one["workers"].values()}
+
+        def strained() -> bool:
+            server.ask("POST", "/wargaming/ml-first", {"diff": foreign(int(time.monotonic() * 1e6) % 10**9)})
+            return states() == {"open"}
+
+        redis.kill()
+        until(strained)
+        redis.restart()
+        assert server.ask("POST", "/wargaming/breakers/cache/reset", {})[0] == 200
+        until(lambda: states() == {"closed"})
+
+
+def test_workers_end_with_whoever_started_them(
+    tmp_path: Path, redis_server: Callable[..., RedisServer], postgres_dsn: str
+) -> None:
+    """SIGKILL leaves the supervisor no time to stop them."""
+    shared = {"REDIS_URL": redis_server().url, "DATABASE_URL": postgres_dsn, "LOG_LEVEL": "ERROR"}
+    with serving(tmp_path, "--workers", "2", CRISOL_RATE_LIMITS="breakers=off", **shared) as server:
+        until(lambda: len(server.workers()) == 2)
+        pids = [int(worker) for worker in server.workers()]
+        server.process.kill()
+        until(lambda: not any(alive(pid) for pid in pids))
