@@ -112,7 +112,7 @@ def hunk(lines: list[str]) -> str:
     )
 
 
-SIZES = (2_048, 8_192, 32_768)
+SIZES = (1_024, 4_096, 16_384)
 
 
 def costs(read: Callable[[str], Any]) -> dict[str, list[tuple[float, float]]]:

@@ -128,11 +128,12 @@ def test_a_dead_model_means_wargame_and_is_named_and_not_kept() -> None:
 
 
 def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() -> None:
-    """One slow answer, and the next are worked out beside the event loop: two at a time, four in all."""
+    """Two slow answers, and the next are worked out beside the event loop: two at a time, four in all."""
 
     async def scenario() -> None:
         async with validating(ALWAYS, model=broken(models.slow)) as validator:
-            await validator.decide(submission(foreign(0), ""))
+            for number in (0, 20):
+                await validator.decide(submission(foreign(number), ""))
             late = [asyncio.create_task(validator.decide(submission(foreign(n), ""))) for n in range(1, 11)]
             longest, before = 0.0, perf_counter()
             while not all(task.done() for task in late):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from time import perf_counter, thread_time
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.errors import IndexUnavailable, Overloaded, UnavailableError, UnknownVulnerability
@@ -46,7 +46,7 @@ SANDBOX = BreakerPolicy(
 
 _INLINE_CHARACTERS = 32_768
 _INLINE_SECONDS = 0.05
-"""Longer diffs, and all after one that took longer, are predicted in threads: else they would hold everybody else up."""
+"""Longer diffs, and all after two that took longer, are predicted in threads: else they would hold everybody else up."""
 
 _ASIDE, _ASIDE_LINE = 2, 4
 """At a time, and in all; more are not predicted but wargamed, as without a model."""
@@ -144,7 +144,7 @@ class Validator:
         self._referees = referees
         self._model = model
         self._sandbox = sandbox
-        self._quick = True
+        self._slow = 0
         self._aside = 0
         self._aside_seats = asyncio.Semaphore(_ASIDE)
 
@@ -298,12 +298,16 @@ class Validator:
 
     def _inline(self, submission: Submission) -> bool:
         """Return whether the model may be asked while everybody else waits."""
-        return self._quick and len(submission.text) <= _INLINE_CHARACTERS
+        return self._slow < 2 and len(submission.text) <= _INLINE_CHARACTERS
 
     def _predict_here(self, predictor: Predictor, patch: Patch, cwe: str) -> Prediction:
-        prediction, seconds = self._model.call_sync(_timed, predictor, patch, cwe)
-        self._quick = seconds <= _INLINE_SECONDS
+        prediction = self._model.call_sync(predictor.predict, patch, cwe)
+        self._learn(prediction)
         return prediction
+
+    def _learn(self, prediction: Prediction) -> None:
+        """Take the model for slow after two slow answers in a row: a single one may be the machine's doing."""
+        self._slow = 0 if prediction.seconds <= _INLINE_SECONDS else self._slow + 1
 
     async def _predict_aside(
         self, predictor: Predictor, patch: Patch, cwe: str, *, short: bool
@@ -311,17 +315,17 @@ class Validator:
         if self._aside >= _ASIDE_LINE:
             raise UnavailableError(f"{self._aside} predictions are under way already")
 
-        async def predict() -> tuple[Prediction, float]:
+        async def predict() -> Prediction:
             async with self._aside_seats:
-                return await asyncio.to_thread(_timed, predictor, patch, cwe)
+                return await asyncio.to_thread(predictor.predict, patch, cwe)
 
         self._aside += 1
         try:
-            prediction, seconds = await self._model.call(predict)
+            prediction = await self._model.call(predict)
         finally:
             self._aside -= 1
         if short:
-            self._quick = seconds <= _INLINE_SECONDS
+            self._learn(prediction)
         return prediction
 
     async def _verdict(self, submission: Submission, pattern: Pattern) -> tuple[Verdict, bool]:
@@ -347,13 +351,6 @@ class Validator:
 
 def _verdict_key(submission: Submission, pattern: Pattern) -> bytes:
     return VERDICT.key(submission.patch.identity, pattern.id, pattern.content_hash, REFEREE_VERSION)
-
-
-def _timed(predictor: Predictor, patch: Patch, cwe: str) -> tuple[Prediction, float]:
-    """Return a prediction and the seconds of processor time that it took: a busy machine makes no model slow."""
-    start = thread_time()
-    prediction = predictor.predict(patch, cwe)
-    return prediction, thread_time() - start
 
 
 def _tags(submission: Submission, brain: Brain) -> tuple[str, ...]:
