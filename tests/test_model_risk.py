@@ -144,6 +144,15 @@ def test_a_right_model_on_many_vulnerabilities_is_trusted() -> None:
     assert 0.0 < chosen.false_accept_rate.high < 0.02
 
 
+def test_no_bound_is_claimed_that_the_patches_at_hand_exceed() -> None:
+    """A bet that was won early does not hide the errors that came after."""
+    for seed in range(40):
+        data = _draw("boundary", np.random.default_rng(seed), 60)
+        chosen = choose_threshold(*data, alpha=0.2, beta=0.2, seed=seed)
+        assert chosen.false_accept_rate.value <= 0.2
+        assert chosen.false_reject_rate.value <= 0.2
+
+
 def test_a_model_that_knows_nothing_is_not_trusted() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(600), 2).astype(str)
