@@ -1,8 +1,8 @@
 """How many workers and wargames a rate takes: measured on this machine, checked against its saturation, then worked out.
 
-Run it as ``python experiments/size_service.py``. The CPU of a worker is measured at two rates below half of a core; the line through
-both (what it takes without any request, and what each adds) says at which rate a core is busy all the time, which a closed
-loop then measures. Wargames likewise: the machine's CPU for each, one after the other, says how many all cores bear, and as many
+Run it as ``python experiments/size_service.py``. The CPU of a worker is measured with two and with eight connections; what each request and
+what each turn of the event loop takes of it says at which rate sixty-four connections keep a core busy all the time, which they
+then measure. Wargames likewise: the machine's CPU for each, one after the other, says how many all cores bear, and as many
 callers as cores measure it. Exits 1 where either prediction is off by more than a fifth. Nothing else may keep the
 machine busy meanwhile.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from crisol.config import load_settings
 from crisol.lab import ground_truth
 from crisol.lab.load.material import prepare
-from crisol.lab.load.plan import Loop, Plan
+from crisol.lab.load.plan import Plan
 from crisol.lab.load.run import Load
 from crisol.lab.load.service import ask, serving
 from crisol.lab.load.watch import busy_seconds
@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 
 WITHIN = 0.2
 ALONE = 30
-RATES = (2_000, 5_000)
+FEW, MANY = (2, 8), 64
+"""Connections that are always busy."""
 
 
 def requests(settings: Settings, material: Material) -> tuple[float, float, float]:
-    """Return seconds of CPU per request, the requests a second at which a worker ought to saturate, and at which it does."""
+    """Return seconds of CPU for a request that comes alone, and the requests a second at which a worker ought to saturate and does.
+
+    Requests that arrive together share a turn of the event loop, so one costs ``each + turn / n`` where n connections
+    are always busy. Few connections tell both terms, many say whether they hold.
+    """
     with serving(
         settings, model=material.model, accept=material.accept, reject=material.reject, changes={"AB_TEST_RATE": "0"}
     ) as service:  # fmt: skip
@@ -47,21 +52,22 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
             return Load(service.url, material, plan, pid=service.pid).finish().metrics
 
         run(Plan(requests=3_000, connections=8))
-        low, high = (run(Plan(loop=Loop.OPEN, rate=rate, seconds=8.0)) for rate in RATES)
-        most = run(Plan(requests=200_000, connections=64, seconds=8.0))
-    each = (high["server_cores"] - low["server_cores"]) / (high["throughput"] - low["throughput"])
-    idle = low["server_cores"] - each * low["throughput"]
-    for name, found in (("low", low), ("high", high), ("closed loop", most)):
+        loops = {count: run(Plan(requests=200_000, connections=count, seconds=8.0)) for count in (*FEW, MANY)}
+    cost = {count: found["server_cores"] / found["throughput"] for count, found in loops.items()}
+    for count, found in loops.items():
         print(
-            f"{name}: {found['throughput']:,.0f} a second, {found['server_cores']:.2f} cores, "
-            f"{found['other_cores']:.2f} busy beside them"
+            f"{count} connections: {found['throughput']:,.0f} a second, {found['server_cores']:.2f} cores, "
+            f"{1e6 * cost[count]:.0f} us for each request, {found['other_cores']:.2f} cores busy beside them"
         )
-    if not (each > 0 and 0 <= idle < 1):
+    low, high = FEW
+    turn = (cost[low] - cost[high]) / (1 / low - 1 / high)
+    each = cost[high] - turn / high
+    if not (each > 0 and turn >= 0):
         sys.exit(
-            "more requests cost less CPU: something else keeps the machine busy; measure when it is quiet"
+            "requests that share a turn cost more CPU: something else keeps the machine busy; measure when it is quiet"
         )
-    print(f"CPU: {1e6 * each:.0f} us for each request, {idle:.2f} of a core besides")
-    return each, (1 - idle) / each, most["throughput"]
+    print(f"CPU: {1e6 * each:.0f} us for each request, {1e6 * turn:.0f} us for each turn")
+    return each + turn, 1 / (each + turn / MANY), loops[MANY]["throughput"]
 
 
 def wargames(settings: Settings, material: Material, cores: int) -> tuple[float, float, float]:
