@@ -84,4 +84,4 @@ lock: $(BIN)/uv ## resolve the dependencies anew
 
 .PHONY: clean
 clean: ## remove what can be made again, but neither runs nor downloads
-	@rm -rf $(VENV) src/crisol/model/kernel/_kernel.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) src/crisol/model/kernel/_kernel* .dmypy.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
