@@ -305,6 +305,20 @@ def test_postgres_names_a_corrupt_row(postgres_dsn: str, corruption: str) -> Non
             list(store.read())
 
 
+@pytest.mark.integration
+def test_a_question_that_is_asked_often_is_still_planned_for_its_window(postgres_dsn: str) -> None:
+    """A plan for windows of any length would read every trial."""
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(PostgresStore(private_schema(postgres_dsn, stack))))
+        for hours in range(20):
+            store.tallies(TrialFilter(since=NOW - dt.timedelta(hours=hours + 1), until=NOW))
+        ((prepared, general),) = store._query(
+            "SELECT count(*), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%%trial_hours%%'",
+            {},
+        )
+    assert (prepared, general) == (1, 0)
+
+
 def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -> None:
     with closing(DuckDBStore(tmp_path / "trials.duckdb")):
         code = f"from crisol.backends.duckdb import DuckDBStore; DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"
