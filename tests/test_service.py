@@ -17,6 +17,7 @@ from crisol.abtest.patches import PatchStore
 from crisol.config import Settings
 from crisol.diff import parse
 from crisol.errors import SettingsError, UnavailableError
+from crisol.model import kernel
 from crisol.service.embedded import Server, serve
 from served import FLAW, ROOT, foreign, model_folder, right, wrong
 
@@ -390,6 +391,27 @@ def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., S
     assert "127.0.0.1" not in text
 
 
+def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Server], tmp_path: Path) -> None:
+    """In the stats and in the metrics, for each form that there is, and for none."""
+    plain = tmp_path / "plain"
+    shutil.copytree(model_folder(), plain)
+    description = json.loads((plain / "serving.json").read_text())
+    # As a variant is exported that no compiled form exists of.
+    (plain / "serving.json").write_text(json.dumps(description | {"sha256": "", "trees_sha256": ""}))
+    fastest = "kernel" if kernel.open_kernel() is not None else "onnx"
+    for changes, form in (
+        ({}, fastest),
+        ({"crisol_kernel": "off"}, "onnx"),
+        ({"crisol_model": plain}, "scikit-learn"),
+        ({"crisol_model": Path("nowhere")}, None),
+    ):
+        server = started(**changes)
+        assert ask(server, "GET", "/wargaming/ml/stats")[1]["form"] == form
+        _, text, _ = ask(server, "GET", "/metrics")
+        found = re.findall(r'^wargaming_model_info\{[^}]*form="([^"]+)"[^}]*\} 1.0$', text, re.MULTILINE)
+        assert found == ([] if form is None else [form])
+
+
 def test_several_servers_run_at_once_and_stop_clean(settings: Settings) -> None:
     before = threading.active_count()
     with serve(settings) as one, serve(settings) as two:
@@ -421,15 +443,29 @@ def test_wrong_settings_are_refused_before_anything_is_opened(settings: Settings
             pass
 
 
+def examples(operation: dict[str, Any], schemas: dict[str, Any]) -> list[Any]:
+    """Return the bodies that the document shows for an operation, or nothing to send where it takes none."""
+    if "requestBody" not in operation:
+        return [None]
+    content = operation["requestBody"]["content"]["application/json"]
+    if "example" in content:
+        return [content["example"]]
+    return list(schemas[content["schema"]["$ref"].rpartition("/")[2]]["examples"])
+
+
 def test_the_openapi_document_has_every_route_and_its_examples_work(started: Callable[..., Server]) -> None:
     server = started()
     _, document, _ = ask(server, "GET", "/openapi.json")
     assert {"/wargaming/validate", "/wargaming/ml/accuracy", "/health/detailed"} <= set(document["paths"])
-    operation = document["paths"]["/wargaming/ml-first"]["post"]
-    example = operation["requestBody"]["content"]["application/json"]["example"]
-    status, found, _ = ask(server, "POST", "/wargaming/ml-first", example)
-    answer = document["components"]["schemas"]["Answer"]
-    assert (status, set(found)) == (200, set(answer["properties"]))
+    schemas = document["components"]["schemas"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for example in examples(operation, schemas):
+                # The one parameter of a path is a breaker's name.
+                status, found, _ = ask(server, method.upper(), path.format(name="cache"), example)
+                assert status == 200, (path, example, found)
+                if "decisions" in operation["tags"]:
+                    assert set(found) == set(schemas["Answer"]["properties"])
     for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
         where, _, name = reference.rpartition("/")
         assert where == "#/components/schemas", reference

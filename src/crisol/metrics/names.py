@@ -139,7 +139,14 @@ ACCURACY = _family("model_accuracy", _G, "Weighted accuracy over 24 h, with its 
 FALSE_ACCEPTS = _family(
     "model_false_accept_rate", _G, "Share of wrong patches that the model accepts, over 24 h.", "bound"
 )
-MODEL = _family("model_info", _G, "1 for the model in use.", "model_version", "feature_version")
+MODEL = _family(
+    "model_info",
+    _G,
+    "1 for the model in use, and for what computes its answers.",
+    "model_version",
+    "feature_version",
+    "form",
+)
 DEGRADED = _family("degraded_answers_total", _C, "Answers that lacked something.", "dependency")
 MEMORY = _family("process_resident_bytes", _G, "Resident memory of a worker.")
 CPU = _family("process_cpu_seconds_total", _C, "CPU time of the workers.")

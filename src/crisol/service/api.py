@@ -163,6 +163,7 @@ def _accuracy(app: FastAPI, service: Service) -> None:
         return Stats(
             model_version=None if serving is None else serving.model_version,
             feature_version=None if serving is None else serving.feature_version,
+            form=None if brain.predictor is None else brain.predictor.form,
             accept_at=brain.thresholds.accept,
             reject_at=brain.thresholds.reject,
             thresholds=brain.thresholds.reason,

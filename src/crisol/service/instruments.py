@@ -69,7 +69,7 @@ class Instruments:
         )
         self._estimates: dict[tuple[str, str], float] = {}
         self._kinds: set[str] = set()
-        self._models: set[tuple[str, str]] = set()
+        self._models: set[tuple[str, str, str]] = set()
         self._watch_all(service)
         service.on_refresh.append(self.refresh)
 
@@ -193,13 +193,16 @@ class Instruments:
         predictor = self._service.validator.brain.predictor
         if predictor is None:
             return
-        version = predictor.serving.model_version, predictor.serving.feature_version
-        if version not in self._models:
-            self._models.add(version)
-            self.metrics.watch(names.MODEL, *version, read=partial(self._in_use, version[0]))
+        model = predictor.serving.model_version, predictor.serving.feature_version, predictor.form
+        if model not in self._models:
+            self._models.add(model)
+            self.metrics.watch(names.MODEL, *model, read=partial(self._in_use, model[0], model[2]))
 
-    def _in_use(self, version: str) -> float:
-        return float(self._service.validator.brain.version[0] == version)
+    def _in_use(self, version: str, form: str) -> float:
+        predictor = self._service.validator.brain.predictor
+        return float(
+            predictor is not None and predictor.serving.model_version == version and predictor.form == form
+        )
 
     def _estimate(self, name: str, bound: str) -> float:
         return self._estimates.get((name, bound), math.nan)

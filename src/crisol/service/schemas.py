@@ -166,6 +166,10 @@ class Stats(_Strict):
 
     model_version: str | None
     feature_version: str | None
+    form: Annotated[
+        str | None,
+        Field(description="what computes predictions: kernel, onnx or scikit-learn; null without a model"),
+    ]
     accept_at: float | None
     reject_at: float | None
     thresholds: str
