@@ -1,4 +1,4 @@
-"""A slash, a tab or a line end separates the handler from what stands before it."""
+"""A slash, a tab, a line end or a form feed separates the handler from what stands before it."""
 
 import sys
 from html.parser import HTMLParser
@@ -10,6 +10,7 @@ PAYLOADS = (
     'cat"/onfocus="steal()',
     'cat"\tonfocus="steal()',
     'cat"\nonfocus="steal()',
+    'cat"\fonfocus="steal()',
     '<img src="x"/onerror=steal()>',
 )
 
