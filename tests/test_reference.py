@@ -100,6 +100,20 @@ def test_chance_is_no_difference(match: Match) -> None:
     assert "'one' where the reference gives 'One'" in measured.divergence(match.target, changed)
 
 
+def test_a_flaw_that_shows_by_chance_is_not_partial(match: Match) -> None:
+    """Of 256 tokens the program lets through one that it draws at each start: no generated PoV shows that twice."""
+    script = "import sys, app\nsys.exit(0 if app.token() == {} else 1)\n"
+    made = programs([Script("p.py", script.format(at), Role.POV) for at in range(256)], 0)
+    fixed, drawn, fixed_open = (
+        {"app.py": f"import secrets\nDRAWN = {value}\n\n\ndef token():\n    return DRAWN\n".encode()}
+        for value in ("-1", "secrets.randbelow(256)", "7")
+    )
+    yardstick = Yardstick(tuple(made), (), (), fixed)
+    assert yardstick.partial(match.target, drawn) == ""
+    assert yardstick.partial(match.target, fixed_open) == "p.py"
+    assert Yardstick(tuple(made), (), (), fixed_open).partial(match.target, fixed_open) == ""
+
+
 def test_the_yardstick_is_the_same_every_time(match: Match, tmp_path: Path) -> None:
     """Whoever measures again gets the same inputs and the same expected answers."""
     first, second = (measure(match.vulnerability, match.tree, tmp_path, match.target) for _ in range(2))

@@ -33,7 +33,7 @@ _POOL = 64
 """Inputs that are tried for each kind, of which the best are kept."""
 _KEPT = 16
 _REPEATS = 3
-"""How often a difference must come again before it counts."""
+"""How often what speaks against a patch must come again before it counts."""
 _SHOWN, _CLOSED = "exit 0", "exit 1"
 
 _Files = dict[str, bytes | None]
@@ -57,12 +57,20 @@ class Yardstick:
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Say which generated PoV still succeeds on the patched tree; empty when none does.
 
-        A patch that does not live to answer all of them is not called partial for that.
+        A patch that does not live to answer all of them is not called partial for that, and one that is open by
+        chance only, or where the reference is, too, counts for nothing.
         """
+        left = self._ended(target, files, _SHOWN)
+        for _ in range(_REPEATS):
+            left = left and left & self._ended(target, files, _SHOWN) & self._ended(target, self.fix, _CLOSED)
+        return next((each.title for each in self.hostile if each.number in left), "")
+
+    def _ended(self, target: Target, files: Mapping[str, bytes | None], ending: str) -> frozenset[int]:
+        """Return the numbers of the generated PoVs that end so; none where the run did not live to tell."""
         told = answers(target, self.hostile, files) if self.hostile else {}
         if isinstance(told, Ending):
-            return ""
-        return next((each.title for each in self.hostile if told[each.number].ending == _SHOWN), "")
+            return frozenset()
+        return frozenset(number for number, answer in told.items() if answer.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Say on which benign input, and how, the patched tree differs from the reference; empty when on none."""
