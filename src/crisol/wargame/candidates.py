@@ -138,6 +138,7 @@ def _edited(path: Path, tree: Path) -> str:
 
 
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
+    """Replace the lines of every edit; in a file whose lines all end in CRLF the new ones do so, too."""
     before: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
     # From the last line upwards, so that earlier numbers stay true.
@@ -152,5 +153,10 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
         if not 1 <= first <= last + 1 <= len(lines[name]) + 1:
             raise ValueError(f"lines {first} to {last} are not in {name}")
         text = edit["text"].removesuffix("\n")
-        lines[name][first - 1 : last] = text.split("\n") if text else []
+        new = text.split("\n") if text else []
+        if before[name].count("\n") == before[name].count("\r\n") > 0:
+            # What stands after the file's last line feed has no end.
+            ended = max(0, len(new) - (last == len(lines[name])))
+            new[:ended] = [line.removesuffix("\r") + "\r" for line in new[:ended]]
+        lines[name][first - 1 : last] = new
     return diff.between(before, {name: "\n".join(parts) for name, parts in lines.items()})
