@@ -163,34 +163,23 @@ class Validator:
                 return Begun(submission, brain)
         key = self.key(submission, pattern, brain)
         decision = self._cache.get(DECISION, key)
-        if decision is not None:
-            return Begun(
-                submission,
-                brain,
-                pattern,
-                key,
-                Found(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start),
-            )
-        if brain.predictor is None or self._cache.is_shared or not self._inline(submission):
-            # What another worker may know is asked for first: it may have been wargamed.
-            return Begun(submission, brain, pattern, key)
-        try:
-            prediction = self._predict_here(brain.predictor, submission.patch, _cwe(submission, pattern))
-        except (UnavailableError, TimeoutError):
-            return Begun(submission, brain, pattern, key, missing=("ml_model",))
-        decision = from_model(prediction, brain.thresholds)
-        if decision is None and pattern is None:
-            decision = guess(prediction)
+        cached = decision is not None
         if decision is None:
-            return Begun(submission, brain, pattern, key, prediction=prediction)
-        self._cache.put(DECISION, key, decision, tags=_tags(submission, brain))
-        return Begun(
-            submission,
-            brain,
-            pattern,
-            key,
-            Found(decision, cached=False, pattern=pattern, key=key, seconds=perf_counter() - start),
-        )
+            if brain.predictor is None or self._cache.is_shared or not self._inline(submission):
+                # What another worker may know is asked for first: it may have been wargamed.
+                return Begun(submission, brain, pattern, key)
+            try:
+                prediction = self._predict_here(brain.predictor, submission.patch, _cwe(submission, pattern))
+            except (UnavailableError, TimeoutError):
+                return Begun(submission, brain, pattern, key, missing=("ml_model",))
+            decision = from_model(prediction, brain.thresholds)
+            if decision is None and pattern is None:
+                decision = guess(prediction)
+            if decision is None:
+                return Begun(submission, brain, pattern, key, prediction=prediction)
+            self._cache.put(DECISION, key, decision, tags=_tags(submission, brain))
+        found = Found(decision, cached, pattern, key, perf_counter() - start)
+        return Begun(submission, brain, pattern, key, found)
 
     async def finish(self, begun: Begun) -> Found:
         """Answer what :meth:`begin` could not."""
