@@ -17,7 +17,9 @@ from crisol.records import Outcome, Prediction, Reason, Trial
 NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
 
 
-def trial(probability: float = 0.9, reason: Reason | None = Reason.EXPLOIT_SURVIVES) -> Trial:
+def trial(
+    probability: float = 0.9, reason: Reason | None = Reason.EXPLOIT_SURVIVES, at: dt.datetime = NOW
+) -> Trial:
     return observe(
         Prediction(probability, "m1", "1", 0.001),
         patch="ab12",
@@ -25,7 +27,7 @@ def trial(probability: float = 0.9, reason: Reason | None = Reason.EXPLOIT_SURVI
         outcome=Outcome.VALID if reason is None else reason.outcome,
         reason=reason,
         sampling_probability=0.1,
-        created_at=NOW,
+        created_at=at,
         experiment="e",
         arm="champion",
         cwe="CWE-20",
@@ -90,6 +92,13 @@ def test_a_contradiction_is_refused(changes: dict[str, object]) -> None:
     """Another model version, a naive time, an impossible number: nothing half-right is kept."""
     with pytest.raises(InputError):
         check(replace(trial(), **changes))  # type: ignore[arg-type]  # the point is that these are wrong
+
+
+def test_a_clock_that_was_never_set_loses_no_trial() -> None:
+    """A machine without a battery starts in 1970: what it observes is dated as nothing else is, and kept."""
+    found = trial(at=dt.datetime(1970, 1, 1, 0, 1, tzinfo=dt.UTC))
+    assert found == replace(trial(), created_at=dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
+    check(found, NOW)
 
 
 def test_disagreement_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,15 +16,19 @@ import yaml
 
 from crisol.errors import ExperimentError
 from crisol.lab import chaostest
+from crisol.lab.chaos.clock import ClockRefused, WallClock
 from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.expectations import expected, hold
-from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
+from crisol.lab.chaos.faults import FAULTS, allowance, chosen
 from crisol.lab.chaos.run import breakers_open
 from crisol.lab.load.result import Result
 from crisol.lab.servers.enclosure import EnclosureRefused
 from processes import are_gone, descendants
 
 ROOT = Path(__file__).parents[1]
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CC", "cc")) is None, reason="no C compiler is installed"
+)
 
 
 def episode(failed_at: list[float], open_at: list[float], lost: int = 0) -> Episode:
@@ -32,6 +37,7 @@ def episode(failed_at: list[float], open_at: list[float], lost: int = 0) -> Epis
     samples = pd.DataFrame(
         {"intended": times, "failed": [at in failed_at for at in times], "degraded": "", "latency_ms": 1.0}
     )
+    samples["source"] = ["model" if at in {4.0, 6.0, 7.0} else "cache" for at in times]
     breakers = pd.DataFrame({"time": times, "open": ["cache" if at in open_at else "" for at in times]})
     result = Result(samples, {"wrong_answers": 0.0}, {}, pd.DataFrame())
     return Episode(FAULTS["redis_killed"], result, 3.0, 5.0, breakers, 4, lost)
@@ -75,10 +81,17 @@ def test_only_closed_breakers_are_well() -> None:
     assert breakers_open(states) == ["half_open", "open"]
 
 
-def test_the_experiment_expects_something_of_every_fault_and_runs_none_that_is_not_run() -> None:
+def test_hits_during_the_fault_are_held_against_those_beside_it() -> None:
+    """One of two during it, seven of nine beside it; nothing without a cache."""
+    assert episode([], []).metrics["hits_kept"] == pytest.approx(0.5 / (7 / 9))
+    without = episode([], [])
+    without.load.samples["source"] = "model"
+    assert without.metrics["hits_kept"] != without.metrics["hits_kept"]
+
+
+def test_the_experiment_expects_something_of_every_fault() -> None:
     given = yaml.safe_load((ROOT / "experiments" / "chaos.yaml").read_text())["parameters"]
     assert given["faults"] == []
-    assert not set(FAULTS) & set(NOT_RUN)
     for name in FAULTS:
         assert any(text.startswith(f"{name}:") for text in given["expectations"]), name
 
@@ -142,4 +155,70 @@ def test_where_namespaces_are_refused_the_faults_that_need_them_are_not_run(
         "postgres_disk_full",
         "sandbox_refused",
     }
-    assert set(found) - {"postgres_disk_full", "sandbox_refused"} == set(NOT_RUN)
+
+
+def test_without_a_compiler_no_clock_jumps_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    found = dict(chaostest.not_run().to_numpy().tolist())
+    assert {name for name, reason in found.items() if "no C compiler (no-such-compiler)" in reason} == {
+        "clock_jump",
+        "clock_skew",
+    }
+
+
+def test_a_clock_that_nobody_asks_is_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that leaves something else behind is found out."""
+    compiler = tmp_path / "cc"
+    compiler.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n: > "$2"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    with pytest.raises(ClockRefused, match="is not asked"):
+        WallClock.made(tmp_path)
+
+
+@needs_compiler
+def test_a_clock_jumps_for_its_process_and_its_children_alone(tmp_path: Path) -> None:
+    """Forward and backward while they run; the monotonic clock goes on, and ours stays."""
+    clock = WallClock.made(tmp_path)
+    tell = "print(time.time(), datetime.datetime.now().timestamp(), time.monotonic(), flush=True)"
+    child = f"import datetime, time; {tell}"
+    code = f"import datetime, subprocess, sys, time\nfor _ in sys.stdin: {tell}; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=os.environ | clock.environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        seen = []
+        for act in (lambda: None, *[clock.jump] * 6, clock.mend):
+            act()
+            process.stdin.write("now\n")
+            process.stdin.flush()
+            for _ in range(2):
+                wall, date, monotonic = map(float, process.stdout.readline().split())
+                assert abs(wall - date) < 30.0
+                assert abs(monotonic - time.monotonic()) < 30.0
+            seen.append(wall - time.time())
+        process.stdin.close()
+    hour, day = 3_600, 86_400
+    wanted = [0, -time.time(), hour, -hour, 2 * day, -2 * day, 3_653 * day, 0]
+    assert seen == pytest.approx(wanted, abs=30.0)
+
+
+@needs_compiler
+@pytest.mark.integration
+def test_a_clock_that_jumps_opens_no_limit_and_loses_no_trial() -> None:
+    """Trials carry the dates of the clock that the service had: the fault has reached it."""
+    command = [sys.executable, "-m", "crisol", "chaos", "clock_jump", "--calm", "1", "--after", "2"]
+    for text in ("failed <= 0", "admitted <= 1.05", "admitted >= 0.9", "trials_skewed >= 1"):
+        command += ["--expect", f"clock_jump: {text}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_attacker_may_have_a_burst_and_what_comes_after_it() -> None:
+    """The limits of a flood are what the figure ``admitted`` is reckoned by."""
+    given = FAULTS["flood"].changes["CRISOL_RATE_LIMITS"]
+    assert given.startswith("ml-first=10/1:100,")
+    assert allowance(2.0) == 120.0
+    assert all(fault.changes["CRISOL_RATE_LIMITS"] == given for fault in FAULTS.values() if fault.flood)

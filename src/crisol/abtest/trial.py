@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import math
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from crisol.errors import InputError, IntegrityError
@@ -62,7 +62,7 @@ def observe(
 ) -> Trial:
     """Put a prediction and the verdict on the same patch together into a checked trial.
 
-    Raises :class:`~crisol.errors.InputError` like :func:`check`.
+    What a machine observes whose clock was never set is dated 2000-01-01, which says so, rather than lost. Raises :class:`~crisol.errors.InputError` like :func:`check`.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -79,11 +79,11 @@ def observe(
         sampling_probability=sampling_probability,
         predict_seconds=prediction.seconds,
         wargame_seconds=wargame_seconds,
-        created_at=created_at,
+        created_at=created_at if created_at.tzinfo is None else max(created_at.astimezone(dt.UTC), _EARLIEST),
         attributions=attributions,
     )
     check(trial)
-    return replace(trial, created_at=created_at.astimezone(dt.UTC))
+    return trial
 
 
 def check(trial: Trial, now: dt.datetime | None = None) -> None:

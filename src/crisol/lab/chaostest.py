@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure
 
 from crisol.config import Settings
 from crisol.lab import plots
+from crisol.lab.chaos.clock import ClockRefused, WallClock
 from crisol.lab.chaos.episode import Episode
 from crisol.lab.chaos.expectations import ALWAYS, expected, hold
-from crisol.lab.chaos.faults import FAULTS, NOT_RUN, chosen
+from crisol.lab.chaos.faults import FAULTS, chosen
 from crisol.lab.chaos.run import Schedule, material_of, suffer
 from crisol.lab.load import targets
 from crisol.lab.load.targets import Checked
@@ -80,17 +82,24 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 def not_run() -> pd.DataFrame:
     """Return the faults that are not injected here, and why: they count as not run, never as passed."""
-    reasons = {**NOT_RUN, **_refused()}
+    reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
 
 
 def _refused() -> dict[str, str]:
-    """Return the faults that take namespaces of our own where this machine does not let us have any, with its reason."""
+    """Return the faults that take namespaces or a clock of our own where this machine does not let us have any, with its reason."""
+    found: dict[str, str] = {}
     try:
         with Enclosure(Path()):
-            return {}
+            pass
     except EnclosureRefused as refused:
-        return {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
+        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
+    try:
+        with tempfile.TemporaryDirectory(prefix="crisol-clock-") as folder:
+            WallClock.made(Path(folder))
+    except ClockRefused as refused:
+        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.clocked}
+    return found
 
 
 def drawn(one: Suffered) -> Figure:

@@ -20,7 +20,8 @@ _QUIET = 5.0
 class Episode:
     """What was seen: the load's result, when the fault began and ended, and the breakers that were not closed.
 
-    ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock.
+    ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
+    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what the limits allow.
     """
 
     fault: Fault
@@ -30,6 +31,8 @@ class Episode:
     breakers: pd.DataFrame
     due: int
     lost: int
+    skewed: int = 0
+    admitted: float = float("nan")
 
     @property
     def timeline(self) -> pd.DataFrame:
@@ -56,12 +59,13 @@ class Episode:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return detect_s and recover_s, failed, trials_due and trials_lost, wrong_answers, and latency during the fault.
+        """Return detect_s and recover_s, failed, trials_due, _lost and _skewed, wrong_answers, hits_kept and latency during the fault.
 
         A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected is the first
         one after the beginning; NaN where there was none. Recovered is the end of the signs, counted from the fault's
         end: the moment before five seconds without any; infinite where the load ended before. ``strays`` are signs
-        among the answers before the fault and after the recovery: what the machine does without any fault.
+        among the answers before the fault and after the recovery: what the machine does without any fault. Skewed are
+        trials dated outside of the run. ``hits_kept`` is the hit ratio during the fault, in terms of that beside it.
         """
         signs = self._signs()
         during = self.load.samples[
@@ -72,6 +76,7 @@ class Episode:
         strays = signs[(signs < self.begin) | (signs > self.end + recover)]
         detected = signs[signs >= self.begin]
         failed = self.load.samples["failed"]
+        beside = _hits(self.load.samples.drop(during.index))
         p99 = during.loc[~during["failed"], "latency_ms"]
         return {
             "detect_s": float(detected.min()) - self.begin if len(detected) else float("nan"),
@@ -82,7 +87,10 @@ class Episode:
             "failed_share": float(failed.mean()),
             "trials_due": float(self.due),
             "trials_lost": float(self.lost),
+            "trials_skewed": float(self.skewed),
             "wrong_answers": self.load.metrics["wrong_answers"],
+            "hits_kept": _hits(during) / beside if beside else float("nan"),
+            "admitted": self.admitted,
             "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),
         }
 
@@ -92,6 +100,11 @@ class Episode:
         held = self.breakers.loc[self.breakers["open"] != "", "time"]
         signs: pd.Series[float] = pd.concat([bad, held]).astype(float).sort_values()
         return signs
+
+
+def _hits(samples: pd.DataFrame) -> float:
+    """Return the share of the cache among the answers; NaN where there is none."""
+    return float((samples.loc[~samples["failed"], "source"] == "cache").mean())
 
 
 def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:

@@ -17,11 +17,12 @@ import redis
 
 from crisol.errors import ExperimentError
 from crisol.lab.chaos import models
+from crisol.lab.chaos.clock import WallClock
 from crisol.lab.load.service import Service
 from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
 from crisol.lab.servers.reaper import family
 
-__all__ = ["FAULTS", "NOT_RUN", "Fault", "Stage", "chosen"]
+__all__ = ["FAULTS", "Fault", "Stage", "allowance", "chosen"]
 
 _SLOW_SECONDS = 0.2
 _LORIS = 200
@@ -38,6 +39,7 @@ class Stage:
     redis: RedisServer | None = None
     proxy: SlowProxy | None = None
     postgres: PostgresServer | None = None
+    clock: WallClock | None = None
     held: ExitStack = field(default_factory=ExitStack)
 
 
@@ -47,12 +49,12 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: ``start`` and ``stop`` act on a :class:`Stage`, ``during`` four times a second in between.
+    """One fault: ``start`` and ``stop`` act on a :class:`Stage`, ``during`` every ``every`` seconds in between.
 
-    ``flood`` makes a second client ask without pause, as one client (1) or under so many false names. It lasts at least
-    ``seconds``; afterwards the service may take ``waits`` seconds, which a breaker waits or a refresh is apart, before it tries again.
+    ``flood`` makes a second client ask without pause, or ``pace`` times a second, as one client (1) or under so many false
+    names. It lasts at least ``seconds``; afterwards the service may take ``waits`` seconds, which a breaker waits or a refresh is apart, before it tries again.
     With ``fresh``, verdicts are not kept in the cache either, so that wargames are really run. PostgreSQL has a ``disk`` of its own,
-    the service namespaces of its own (``enclosed``).
+    the service namespaces (``enclosed``) or a wall clock (``clocked``) of its own.
     """
 
     name: str
@@ -63,13 +65,16 @@ class Fault:
     start: Callable[[Stage], None] = _nothing
     stop: Callable[[Stage], None] = _nothing
     during: Callable[[Stage], None] = _nothing
+    every: float = 0.25
     flood: int = 0
+    pace: float = 0.0
     hostile: bool = False
     seconds: float = 0.0
     waits: float = 0.0
     fresh: bool = False
     disk: bool = False
     enclosed: bool = False
+    clocked: bool = False
     changes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,6 +86,15 @@ def _redis(stage: Stage) -> RedisServer:
 def _postgres(stage: Stage) -> PostgresServer:
     assert stage.postgres is not None
     return stage.postgres
+
+
+def _clock(stage: Stage) -> WallClock:
+    assert stage.clock is not None
+    return stage.clock
+
+
+def _jump(stage: Stage) -> None:
+    _clock(stage).jump()
 
 
 def _delay(stage: Stage, seconds: float) -> None:
@@ -165,11 +179,15 @@ def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
     stage.held.callback(mend)
 
 
-_LIMITED = {"CRISOL_RATE_LIMITS": "ml-first=600/60:100,validate=off,cache=off,ab-testing=off,breakers=off"}
+_BURST, _A_SECOND = 100, 10
+_LIMITED = {
+    "CRISOL_RATE_LIMITS": f"ml-first={_A_SECOND}/1:{_BURST},validate=off,cache=off,ab-testing=off,breakers=off"
+}
 _HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
 _DATABASE_SECONDS = 18.0
 """Three calls in a row that take five seconds each until they are given up: sooner its breaker does not open."""
 
+_PACE, _EVERY_JUMP, _JUMPS_SECONDS = 60.0, 1.25, 7.5
 _REFRESH, _CACHE_WAITS, _DATABASE_WAITS, _MODEL_WAITS, _SANDBOX_WAITS = 10.0, 10.0, 15.0, 30.0, 30.0
 
 FAULTS: Mapping[str, Fault] = {
@@ -209,14 +227,20 @@ FAULTS: Mapping[str, Fault] = {
         Fault(name="spoofed_flood", story="one client asks without pause under 100,000 false names", flood=100_000,
               changes=_LIMITED),
         Fault(name="slow_loris", story="200 connections send half a head", start=_loris),
+        Fault(name="clock_jump", story="the service's wall clock jumps forward and backward", during=_jump,
+              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS, flood=1, pace=_PACE, changes=_LIMITED),
+        # Without a cache of the process's own, so that every lookup meets what Redis has.
+        Fault(name="clock_skew", story="it jumps against the clocks of Redis and PostgreSQL", redis=True, postgres=True, during=_jump,
+              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS, flood=1, pace=_PACE,
+              changes=_LIMITED | {"CRISOL_CACHE_MB": "0"}),
         Fault(name="hostile_patches", story="a burst of patches that attack the parser", hostile=True),
     )
 }  # fmt: skip
 
-NOT_RUN: Mapping[str, str] = {
-    "clock_jump": "needs root and would move the clock of everybody on the machine",
-}
-"""Faults that are asked for and cannot be injected from outside, with the reason; they are reported as not run."""
+
+def allowance(seconds: float) -> float:
+    """Return how many requests the limits of a flood let one client have in that time."""
+    return _BURST + _A_SECOND * seconds
 
 
 def chosen(names: list[str]) -> list[Fault]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
@@ -19,11 +20,13 @@ import pandas as pd
 from pydantic import SecretStr
 
 from crisol import diff
-from crisol.abtest.store import TrialFilter
+from crisol.abtest.store import TrialFilter, utc_now
+from crisol.abtest.trial import CLOCK_SKEW
 from crisol.config import Settings
 from crisol.errors import UnavailableError
+from crisol.lab.chaos.clock import WallClock
 from crisol.lab.chaos.episode import Episode
-from crisol.lab.chaos.faults import Fault, Stage
+from crisol.lab.chaos.faults import Fault, Stage, allowance
 from crisol.lab.load.material import Item, Material, prepare, thresholds
 from crisol.lab.load.plan import Loop, Plan, Shape
 from crisol.lab.load.run import Load
@@ -31,6 +34,7 @@ from crisol.lab.load.service import ask, serving
 from crisol.lab.servers import PostgresServer, RedisServer, SlowProxy
 from crisol.lab.servers.enclosure import Enclosure
 from crisol.model.serving import open_serving
+from crisol.records import Trial
 from crisol.wiring import open_journaled_trials
 
 __all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
@@ -83,6 +87,12 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
         model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-model-"))) / "model"
         shutil.copytree(material.model, model)
         enclosure = stack.enter_context(Enclosure(Path())) if fault.enclosed else None
+        clock = None
+        if fault.clocked:
+            clock = WallClock.made(
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-clock-")))
+            )
+            changes |= clock.environment
         service = stack.enter_context(
             serving(
                 settings,
@@ -95,19 +105,33 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             )
         )
         _warm_up(service.url, material)
-        stage = Stage(service, model, redis, proxy, postgres)
+        stage = Stage(service, model, redis, proxy, postgres, clock)
         begin = time.monotonic() + 1.0 + schedule.calm
         load = Load(service.url, material, _steady(schedule), begin=begin - schedule.calm)
         dropped = {f"model:{open_serving(model).model_version}": _DECISIONS_EVERY}
         if fault.fresh:
             dropped |= {f"vulnerability:{item.vulnerability}": _VERDICTS_EVERY for item in material.items}
+        attack = _second(stage, fault, load, schedule) if fault.flood or fault.hostile else None
+        started = utc_now()
         with _Observer(service.url, dropped) as observer, stage.held:
-            ended = _inject(stage, fault, load, begin, schedule)
+            ended = _inject(stage, fault, load, attack, begin=begin, schedule=schedule)
         service.stop()
         # The samples of the calm count, too: nothing may fail there either.
         due = _due(load)
-        kept = _kept(settings, service.root, postgres)
-        return Episode(fault, load.result, begin, ended, observer.table(), len(due), len(due - kept))
+        trials = _kept(settings, service.root, postgres)
+        kept = {(trial.patch, trial.vulnerability) for trial in trials}
+        early, late = started - CLOCK_SKEW, utc_now() + CLOCK_SKEW
+        return Episode(
+            fault=fault,
+            load=load.result,
+            begin=begin,
+            end=ended,
+            breakers=observer.table(),
+            due=len(due),
+            lost=len(due - kept),
+            skewed=sum(not early < trial.created_at < late for trial in trials),
+            admitted=_admitted(attack) if fault.flood and attack is not None else float("nan"),
+        )
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
@@ -140,9 +164,10 @@ def _steady(schedule: Schedule) -> Plan:
     )  # fmt: skip
 
 
-def _inject(stage: Stage, fault: Fault, load: Load, begin: float, schedule: Schedule) -> float:
+def _inject(
+    stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
+) -> float:
     """Return when the fault ended; steady load goes on before, during and after it."""
-    attack = _second(stage, fault, load, schedule) if fault.flood or fault.hostile else None
     with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
         steady = pool.submit(load.finish)
         try:
@@ -151,7 +176,7 @@ def _inject(stage: Stage, fault: Fault, load: Load, begin: float, schedule: Sche
             second = None if attack is None else pool.submit(attack.finish)
             while time.monotonic() < begin + schedule.fault:
                 fault.during(stage)
-                time.sleep(_WIDTH)
+                time.sleep(fault.every)
             if second is not None:
                 second.result()
             fault.stop(stage)
@@ -172,11 +197,22 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     material = load.material
     if fault.hostile:
         material = replace(material, items=_hostile(material.items[0]))
+    elif fault.pace:
+        # One patch, so that there are some left of which trials are made while the fault lasts.
+        material = replace(material, items=material.items[:1])
     plan = Plan(
-        requests=20_000, connections=16, seconds=schedule.fault, warm_up=0.0, timeout=2.0, zipf=0.0,
+        loop=Loop.OPEN if fault.pace else Loop.CLOSED, shape=Shape.CONSTANT, rate=fault.pace or 1.0,
+        requests=200 if fault.hostile else 20_000, connections=16, seconds=schedule.fault, warm_up=0.0, timeout=2.0, zipf=0.0,
         spoofed=fault.flood if fault.flood > 1 else 0,
     )  # fmt: skip
-    return Load(stage.service.url, material, replace(plan, requests=200) if fault.hostile else plan)
+    return Load(stage.service.url, material, plan)
+
+
+def _admitted(attack: Load) -> float:
+    """Return how much the attacker got of what the limits let one client have."""
+    samples = attack.result.samples
+    got = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
+    return len(got) / allowance(float(samples["received"].max() - samples["sent"].min()))
 
 
 def _hostile(item: Item) -> tuple[Item, ...]:
@@ -200,15 +236,15 @@ def _due(load: Load) -> set[tuple[str, str]]:
     return {(diff.parse(item.diff).identity, item.vulnerability) for item in answered}
 
 
-def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> set[tuple[str, str]]:
-    """Return patch and vulnerability of all trials, in the store and in the journal."""
+def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
+    """Return all trials, in the store and in the journal."""
     dsn = None if postgres is None else SecretStr(postgres.dsn)
     own = settings.model_copy(
         update={"crisol_root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
     )
     with closing(open_journaled_trials(own)) as store:
         store.replay()
-        return {(trial.patch, trial.vulnerability) for trial in store.read(TrialFilter(experiment="live"))}
+        return list(store.read(TrialFilter(experiment="live")))
 
 
 class _Observer:

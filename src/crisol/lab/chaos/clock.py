@@ -1,0 +1,100 @@
+"""A wall clock that jumps for a service alone: neither the machine's nor anybody else's is touched.
+
+::
+
+    clock = WallClock.made(folder)
+    subprocess.Popen(["server"], env=os.environ | clock.environment)
+    clock.jump()  # it is 1970 there, and for whatever it starts
+    clock.mend()  # and now it is not
+
+A small library, compiled on the spot and preloaded, adds an offset that stands in a file to every time of day that is
+asked for. Monotonic clocks go on as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from crisol.errors import UnavailableError
+from crisol.model.kernel.compile import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ClockRefused", "WallClock"]
+
+_SOURCE = Path(__file__).with_name("clock.c")
+_HOUR, _DAY = 3_600, 86_400
+_TEN_YEARS = 3_653 * _DAY
+_ASK = "import time; print(time.time(), time.monotonic())"
+_NEAR = 60.0
+_SIZE = 8
+
+
+class ClockRefused(UnavailableError):
+    """This machine does not let us have a clock of our own; the message says what is missing."""
+
+
+def _jumps() -> Iterator[int]:
+    """Yield offsets in seconds, without end. A clock whose battery is flat starts in 1970."""
+    return cycle((-int(time.time()), _HOUR, -_HOUR, 2 * _DAY, -2 * _DAY, _TEN_YEARS))
+
+
+@dataclass(slots=True)
+class WallClock:
+    """The library and the file of its offset; a process with ``environment`` has that clock."""
+
+    library: Path
+    offset: Path
+    _jumps: Iterator[int] = field(default_factory=_jumps)
+
+    @classmethod
+    def made(cls, folder: Path) -> Self:
+        """Build one in that folder and try it. Raises :class:`ClockRefused` where there is no compiler or it does not take."""
+        clock = cls(folder / "clock.so", folder / "offset")
+        clock.offset.write_bytes(bytes(_SIZE))
+        reason = build(clock.library, _SOURCE, (f"-DOFFSET={json.dumps(str(clock.offset))}", "-ldl"))
+        if reason:
+            raise ClockRefused(f"no clock of its own: {reason}")
+        clock._set(_DAY)
+        asked = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _ASK],
+            env=clock.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        clock.mend()
+        wall, monotonic = map(float, asked.stdout.split() or ("nan", "nan"))
+        if not (abs(wall - time.time() - _DAY) < _NEAR and abs(monotonic - time.monotonic()) < _NEAR):
+            raise ClockRefused(
+                f"no clock of its own: a preloaded one is not asked {asked.stderr.strip()[-500:]}"
+            )
+        return clock
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process must be started with."""
+        others = os.environ.get("LD_PRELOAD", "")
+        return {"LD_PRELOAD": f"{self.library} {others}".strip()}
+
+    def jump(self) -> None:
+        """Go to the next time: 1970, an hour ahead, an hour back, two days ahead, two days back, ten years ahead, and again."""
+        self._set(next(self._jumps))
+
+    def mend(self) -> None:
+        """Go back to the machine's time."""
+        self._set(0)
+
+    def _set(self, seconds: int) -> None:
+        # In place: whoever reads a mapped file that is cut short meanwhile is killed.
+        with self.offset.open("r+b") as file:
+            file.write(seconds.to_bytes(_SIZE, sys.byteorder, signed=True))
