@@ -46,7 +46,8 @@ while IFS= read -r step; do
             command=${step#RUN }
             command=${command//\/opt\/crisol/$root/opt/crisol}
             command=${command//\/srv\/crisol/$root/srv/crisol}
-            # Nobody is called crisol here, and pip belongs to the image.
+            # Nobody is called crisol here, and python and pip belong to the image.
+            command=${command//python -m venv/${PYTHON:-python3.11} -m venv}
             command=${command// && chown crisol*/}
             command=${command//pip install --no-cache-dir uv/$root/opt/crisol/bin/pip install --no-cache-dir uv}
             command=${command//uv pip install/$root/opt/crisol/bin/uv pip install}
