@@ -93,7 +93,7 @@ run.picture(
 
 # %%
 run.table("ab_comparison", result.comparison)
-result.comparison.T
+result.comparison.T.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value)
 
 # %% [markdown]
 # ## Has the champion become worse on the way?
