@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -20,13 +21,16 @@ import pytest
 
 from crisol.errors import ExperimentError, SettingsError, UnavailableError
 from crisol.lab import loadtest
+from crisol.lab.load import samples
 from crisol.lab.load.crosscheck import cross_check, read_wrk
 from crisol.lab.load.material import Item, Material, thresholds
 from crisol.lab.load.plan import Loop, Plan, Shape, arrivals, mix, popularity
 from crisol.lab.load.result import distribution, percentiles, timeline
 from crisol.lab.load.run import Load
+from crisol.lab.load.samples import Recorder
 from crisol.lab.load.targets import TargetMissed, check, parse, parse_all, require
 from crisol.lab.load.truth import wrong
+from crisol.lab.load.wire import RESTS, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,6 +242,96 @@ def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
     assert {"throughput", "errors"} <= set(timeline(load.result.samples).columns)
     refused = put_load(url, Plan(requests=5, warm_up=0.0)).result
     assert refused.errors == {"refused": 5}
+
+
+class Heard(asyncio.Transport):
+    """Owner and transport of a connection at once: keeps what either is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.samples = Recorder([0])
+        self.answers: list[tuple[int, bytes]] = []
+        self.errors: dict[int, str] = {}
+        self.closing = False
+
+    def write(self, data: object) -> None:
+        """Nothing is sent."""
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def abort(self) -> None:
+        self.closing = True
+
+    def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
+        assert connection.at == RESTS
+        assert now >= self.samples.sent[at]
+        self.answers.append((status, body))
+
+    def failed(self, at: int, error: str) -> None:
+        self.errors[at] = error
+
+    def lost(self, connection: Connection) -> None:
+        """Nobody waits."""
+
+
+@pytest.mark.parametrize("name", [b"Content-Length", b"content-length", b"CONTENT-LENGTH"])
+@pytest.mark.parametrize("last", [b"", b"CONNECTION: close\r\n", b"Connection: Close\r\n", b"x: closed\r\n"])
+def test_an_answer_is_read_in_whatever_pieces_and_spelling_it_comes(name: bytes, last: bytes) -> None:
+    """And a connection of which the server says that it closes is asked nothing more."""
+    whole = b"HTTP/1.1 200 OK\r\n" + name + b":  5 \r\n" + last + b"\r\nhello"
+    for cut in range(1, len(whole)):
+        heard = Heard()
+        connection = Connection(heard)
+        connection.connection_made(heard)
+        connection.send(0, b"")
+        connection.data_received(whole[:cut])
+        assert not heard.answers
+        connection.data_received(whole[cut:])
+        assert heard.answers == [(200, b"hello")]
+        assert connection.ready == (b"CONNECTION: CLOSE" not in last.upper())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.0 200 X\r\nContent-Length: 0",
+        b"HTTP/1.1 two",
+        b"HTTP/1.1 200 X\r\nContent-Length: -1",
+        b"x" * 70_000,
+    ],
+)
+def test_what_is_no_answer_with_a_length_ends_the_connection(head: bytes) -> None:
+    heard = Heard()
+    connection = Connection(heard)
+    connection.connection_made(heard)
+    connection.send(0, b"")
+    connection.data_received(head + (b"" if head.startswith(b"x") else b"\r\n\r\n"))
+    assert heard.closing
+    connection.connection_lost(None)
+    assert (heard.answers, heard.errors) == ([], {0: "bad_answer"})
+
+
+def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path) -> None:
+    """Each kind of answer, one that is none, a failure, and one that never began."""
+    taken = Recorder([3, 4, 5, 6, 7, 8])
+    strange = ANSWER | {"outcome": "perhaps"}
+    degraded = ANSWER | {"degraded": ["sandbox", "cache"], "advisory": True, "probability": None}
+    for at, answer in enumerate((ANSWER, degraded, strange, ["no answer"])):
+        taken.intended[at] = taken.sent[at] = 1.0
+        taken.answered(at, 2.0, 200, json.dumps(answer).encode())
+    taken.intended[4] = 1.0
+    taken.failed(4, "timeout")
+    taken.save(tmp_path / "samples.npz", cpu=0.5, wall=1.0)
+    frame, cpu = samples.load(tmp_path / "samples.npz")
+    assert (cpu, taken.done, taken.failures) == (0.5, 4, 1)
+    assert frame["which"].tolist() == [3, 4, 5, 6, 7]
+    assert frame["status"].tolist() == [200, 200, 200, 200, 0]
+    assert frame["garbled"].tolist() == [False, False, True, True, False]
+    assert frame["degraded"].tolist() == ["", "cache,sandbox", "", "", ""]
+    assert frame["error"].tolist() == ["", "", "", "", "timeout"]
+    assert frame["decided_by"].tolist() == ["model", "model", "model", "", ""]
+    assert frame["probability"].isna().tolist() == [False, True, False, True, True]
 
 
 WRK = """Running 3s test @ http://127.0.0.1:1/wargaming/ml-first

@@ -7,7 +7,11 @@ from pathlib import Path
 import jupytext
 import pytest
 
+from crisol.lab.chaos.faults import chosen
+from crisol.lab.chaos.run import Schedule
 from crisol.lab.experiment import load
+from crisol.lab.load.targets import parse_all
+from crisol.lab.loadtest import FLOOR
 from crisol.lab.pairing import pair, paired
 from crisol.lab.parameters import read_parameters
 
@@ -70,6 +74,25 @@ def test_every_notebook_takes_seed_run_and_the_corpus_that_it_reads(notebook: Pa
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_file_fits_its_notebook(path: Path) -> None:
     assert load(path).question.endswith("?")
+
+
+def test_load_and_chaos_in_their_smoke_size_are_planned_for_one_minute() -> None:
+    """The other minute of the two that they may take together is for starting the services and for executing the patches.
+
+    A closed loop is reckoned by the slowest throughput that any load may have.
+    """
+    served, broken = (
+        {name: one.default for name, one in read_parameters(ROOT / "notebooks" / f"{stem}.py").items()}
+        for stem in ("04_load_test", "05_chaos")
+    )
+    (slowest,) = [one.bound for one in parse_all(FLOOR) if one.measure == "throughput"]
+    planned = served["requests"] / slowest if served["profile"] == "closed" else served["seconds"]
+    # After the rates both clients ask once more for the cross-check.
+    planned += (len(served["rates"]) + 2) * max(1.0, served["rate_seconds"])
+    schedule = Schedule(calm=broken["calm"], fault=broken["lasting"], after=broken["after"])
+    assert broken["faults"], "an empty list means all"
+    planned += sum(schedule.of(fault).seconds for fault in chosen(broken["faults"]))
+    assert planned < 60.0
 
 
 def test_the_schema_knows_the_keys_that_the_loader_knows() -> None:

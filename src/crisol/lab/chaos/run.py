@@ -52,7 +52,7 @@ _DISK_MB = 128
 class Schedule:
     """Seconds of calm, of the fault, and of what comes after; and the requests a second all along.
 
-    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides.
+    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides (:meth:`of`).
     """
 
     calm: float = 3.0
@@ -60,6 +60,15 @@ class Schedule:
     after: float = 10.0
     rate: float = 10.0
     seed: int = 0
+
+    def of(self, fault: Fault) -> Schedule:
+        """Return the schedule that this fault gets."""
+        return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
+
+    @property
+    def seconds(self) -> float:
+        """How long the load goes on."""
+        return self.calm + self.fault + self.after
 
 
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
@@ -70,7 +79,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
     would be one of wargames alone, but for faults that are ``fresh``: there they are dropped every four seconds. Raises
     :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
     """
-    schedule = replace(schedule, fault=max(schedule.fault, fault.seconds), after=schedule.after + fault.waits)
+    schedule = schedule.of(fault)
     with ExitStack() as stack:
         changes = {"AB_TEST_RATE": "0.2", "CRISOL_RATE_LIMITS": _LIMITS, **fault.changes}
         redis = proxy = postgres = None
@@ -157,9 +166,8 @@ def _warm_up(url: str, material: Material) -> None:
 
 
 def _steady(schedule: Schedule) -> Plan:
-    seconds = schedule.calm + schedule.fault + schedule.after
     return Plan(
-        loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=seconds, connections=64, sources=16,
+        loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=schedule.seconds, connections=64, sources=16,
         zipf=0.5, warm_up=0.0, timeout=8.0, seed=schedule.seed,
     )  # fmt: skip
 

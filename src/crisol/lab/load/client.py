@@ -25,7 +25,7 @@ import uvloop
 from crisol.errors import SettingsError
 from crisol.lab.load.pacer import Pacer
 from crisol.lab.load.samples import Recorder
-from crisol.lab.load.wire import Connection, Request
+from crisol.lab.load.wire import RESTS, Connection
 
 __all__ = ["Job", "main"]
 
@@ -71,10 +71,11 @@ class _Client:
     def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         self.job = job
         self.loop = loop
-        self.samples = Recorder(len(job.order))
+        self.samples = Recorder(job.order)
         self.ended = asyncio.Event()
+        self._contents = [b"%b\r\n%b" % one for one in zip(job.heads, job.bodies, strict=True)]
         self._idle: deque[Connection] = deque()
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[int] = deque()
         self._open: set[Connection] = set()
         self._opening = 0
         self._next = 0
@@ -100,8 +101,8 @@ class _Client:
         sweeping.cancel()
         for connection in list(self._open):
             connection.abort("unfinished")
-        for request in self._waiting:
-            self.samples.failed(request, "unfinished")
+        for at in self._waiting:
+            self.samples.failed(at, "unfinished")
 
     async def _end_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -127,24 +128,32 @@ class _Client:
             finally:
                 self.loop.remove_reader(pacer.fd)
 
-    def _take(self, intended: float) -> Request:
+    def _take(self, intended: float) -> int:
+        """Return the place of the next request."""
         at = self._next
         self._next += 1
-        which = self.job.order[at]
-        head = self.job.heads[which]
-        if self.job.spoofed:
-            who = at % self.job.spoofed
-            head += b"x-forwarded-for: 10.%d.%d.%d\r\n" % (who >> 16 & 255, who >> 8 & 255, who & 255)
-        return Request(at, which, intended, head + b"\r\n" + self.job.bodies[which])
-
-    def _offer(self, request: Request) -> None:
         self._busy += 1
+        self.samples.intended[at] = intended
+        return at
+
+    def _content(self, at: int) -> bytes:
+        which = self.job.order[at]
+        if not self.job.spoofed:
+            return self._contents[which]
+        who = at % self.job.spoofed
+        name = b"x-forwarded-for: 10.%d.%d.%d\r\n" % (who >> 16 & 255, who >> 8 & 255, who & 255)
+        return self.job.heads[which] + name + b"\r\n" + self.job.bodies[which]
+
+    def _offer(self, at: int) -> None:
         while self._idle:
             connection = self._idle.popleft()
             if connection.ready:
-                connection.send(request)
+                connection.send(at, self._content(at))
                 return
-        self._waiting.append(request)
+        self._waiting.append(at)
+        self._open_another()
+
+    def _open_another(self) -> None:
         if len(self._open) + self._opening < self.job.connections:
             self._opening += 1
             task = self.loop.create_task(self._connect())
@@ -164,39 +173,47 @@ class _Client:
             kind = "connect_timeout" if isinstance(error, TimeoutError) else "refused"
             self._opening -= 1
             if self._waiting:
-                self.settled(self._waiting.popleft(), kind)
+                self.failed(self._waiting.popleft(), kind)
             return
         self._opening -= 1
         self._open.add(connection)
-        self.free(connection)
+        self._free(connection)
 
-    def free(self, connection: Connection) -> None:
-        """Give a connection that rests its next request."""
+    def _free(self, connection: Connection) -> None:
         if self._waiting:
-            connection.send(self._waiting.popleft())
+            at = self._waiting.popleft()
+            connection.send(at, self._content(at))
         else:
             self._idle.append(connection)
+
+    def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
+        """Give the connection its next request, then write down what came: nobody waits for our reading."""
+        self._settled(now)
+        if connection.ready:
+            self._free(connection)
+        self.samples.answered(at, now, status, body)
+
+    def failed(self, at: int, error: str) -> None:
+        """Write down that a request failed."""
+        self.samples.failed(at, error)
+        self._settled(time.monotonic())
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection, and open another where requests wait."""
         self._open.discard(connection)
-        if self._waiting and not self._closing and len(self._open) + self._opening < self.job.connections:
-            self._opening += 1
-            task = self.loop.create_task(self._connect())
-            task.add_done_callback(lambda done: done.exception())
+        if self._waiting and not self._closing:
+            self._open_another()
 
-    def settled(self, request: Request, error: str = "") -> None:
-        """Write down how a request ended; in a closed loop the next one starts."""
+    def _settled(self, now: float) -> None:
+        """In a closed loop the next request starts when one has ended."""
         self._busy -= 1
-        if error:
-            self.samples.failed(request, error)
         if self._closing:
             return
         if self._next == self._last:
             if not self._busy:
                 self.ended.set()
         elif not self.job.starts:
-            self._offer(self._take(time.monotonic()))
+            self._offer(self._take(now))
 
     async def _sweep(self) -> None:
         """Give up on what takes too long, and say how far we are."""
@@ -204,10 +221,10 @@ class _Client:
         while True:
             now = time.monotonic()
             for connection in list(self._open):
-                if connection.request is not None and now - connection.sent > self.job.timeout:
+                if connection.at != RESTS and now - self.samples.sent[connection.at] > self.job.timeout:
                     connection.abort("timeout")
-            while self._waiting and now - self._waiting[0].intended > self.job.timeout:
-                self.settled(self._waiting.popleft(), "timeout")
+            while self._waiting and now - self.samples.intended[self._waiting[0]] > self.job.timeout:
+                self.failed(self._waiting.popleft(), "timeout")
             if now - said >= _PROGRESS_SECONDS:
                 said = now
                 self._say()

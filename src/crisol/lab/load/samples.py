@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -11,9 +12,9 @@ import numpy as np
 from crisol.records import Outcome, Reason, Source
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
 
-    from crisol.lab.load.wire import Request
+    import pandas as pd
 
 __all__ = ["ERRORS", "Recorder", "load"]
 
@@ -30,8 +31,9 @@ _CODES: dict[str, dict[str, int]] = {
     "outcome": {str(name): code for code, name in enumerate(_OUTCOMES)},
     "reason": {str(name): code for code, name in enumerate(_REASONS)},
 }
-_FLOATS = ("intended", "sent", "received", "probability", "server_ms")
-_BYTES = ("error", "source", "decided_by", "outcome", "reason", "degraded", "advisory", "garbled")
+_BYTES = ("source", "decided_by", "outcome", "reason", "degraded", "advisory", "garbled")
+_GARBLED = (0, 0, 0, 0, 0, 0, 1)
+_MOST_SAYINGS = 10_000
 
 
 class _Timings(msgspec.Struct):
@@ -55,57 +57,86 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """Takes down requests by their place in the order; those that never began keep ``intended`` at NaN."""
+    """Takes down requests by their place in the order; those that never began keep ``intended`` at NaN.
 
-    def __init__(self, count: int) -> None:
+    The client writes ``intended`` and ``sent`` itself, seconds of the monotonic clock.
+    """
+
+    def __init__(self, order: Sequence[int]) -> None:
         self.done = 0
         self.failures = 0
-        self._arrays: dict[str, Any] = {name: np.full(count, np.nan) for name in _FLOATS}
-        self._arrays |= {name: np.zeros(count, np.uint8) for name in _BYTES}
-        self._arrays["status"] = np.zeros(count, np.uint16)
-        self._arrays["which"] = np.full(count, -1, np.int32)
+        nothing = array("d", [float("nan")]) * len(order)
+        self.intended, self.sent = nothing[:], nothing[:]
+        self._order = order
+        self._received, self._probability, self._server_ms = nothing[:], nothing[:], nothing
+        self._status, self._error, self._said = (array("H", bytes(2 * len(order))) for _ in range(3))
+        # What answers say beside numbers repeats itself: each combination is kept once, and the requests its number.
+        self._sayings: dict[tuple[object, ...], int] = {(): 0}
+        self._codes = [[0] * len(_BYTES)]
 
-    def answered(self, request: Request, sent: float, received: float, head: bytes, body: bytes) -> None:
+    def answered(self, at: int, received: float, status: int, body: bytes) -> None:
         """Take down an answer."""
-        at, arrays = request.at, self._arrays
         self.done += 1
-        arrays["intended"][at], arrays["sent"][at], arrays["received"][at] = request.intended, sent, received
-        arrays["which"][at] = request.which
-        status = int(head[9:12])
-        arrays["status"][at] = status
+        self._received[at] = received
+        self._status[at] = status
         if status != 200:
             self.failures += 1
             return
         try:
             answer = _decode(body)
         except msgspec.DecodeError:
-            arrays["garbled"][at] = 1
+            self._said[at] = self._saying(_GARBLED, _GARBLED)
             return
-        for name in ("source", "decided_by", "outcome", "reason"):
-            code = _CODES[name].get(getattr(answer, name) or "")
-            if code is None:
-                arrays["garbled"][at] = 1
-            else:
-                arrays[name][at] = code
         if answer.probability is not None:
-            arrays["probability"][at] = answer.probability
-        arrays["advisory"][at] = answer.advisory
-        arrays["server_ms"][at] = answer.timings.total_ms
-        arrays["degraded"][at] = sum(
-            1 << code for code, name in enumerate(_DEPENDENCIES) if name in answer.degraded
-        )
+            self._probability[at] = answer.probability
+        self._server_ms[at] = answer.timings.total_ms
+        said = (
+            answer.outcome, answer.source, answer.decided_by, answer.reason, answer.advisory, answer.degraded,
+        )  # fmt: skip
+        known = self._sayings.get(said)
+        self._said[at] = self._saying(said, _codes(answer)) if known is None else known
 
-    def failed(self, request: Request, error: str) -> None:
+    def failed(self, at: int, error: str) -> None:
         """Take down that there was no answer."""
-        arrays = self._arrays
         self.failures += 1
-        arrays["intended"][request.at] = request.intended
-        arrays["which"][request.at] = request.which
-        arrays["error"][request.at] = ERRORS.index(error)
+        self._error[at] = ERRORS.index(error)
 
     def save(self, path: Path, *, cpu: float, wall: float) -> None:
         """Write everything into one file."""
-        np.savez(path, **self._arrays, client=np.array([cpu, wall]))
+        intended = np.asarray(self.intended)
+        codes = np.array(self._codes, np.uint8)[np.asarray(self._said)]
+        np.savez(
+            path,
+            intended=intended,
+            sent=np.asarray(self.sent),
+            received=np.asarray(self._received),
+            probability=np.asarray(self._probability),
+            server_ms=np.asarray(self._server_ms),
+            status=np.asarray(self._status),
+            which=np.where(np.isnan(intended), -1, np.asarray(self._order, np.int32)),
+            error=np.asarray(self._error, np.uint8),
+            client=np.array([cpu, wall]),
+            **{name: codes[:, column] for column, name in enumerate(_BYTES)},
+        )
+
+    def _saying(self, said: tuple[object, ...], codes: tuple[int, ...]) -> int:
+        """Return the number of a combination; a server that ever says something new is one that talks nonsense."""
+        if said not in self._sayings and len(self._codes) > _MOST_SAYINGS:
+            said, codes = _GARBLED, _GARBLED
+        number = self._sayings.setdefault(said, len(self._codes))
+        if number == len(self._codes):
+            self._codes.append(list(codes))
+        return number
+
+
+def _codes(answer: _Answer) -> tuple[int, ...]:
+    """Return the codes of an answer's words and flags, in the order of ``_BYTES``."""
+    words = [
+        _CODES[name].get(getattr(answer, name) or "")
+        for name in ("source", "decided_by", "outcome", "reason")
+    ]
+    missing = sum(1 << code for code, name in enumerate(_DEPENDENCIES) if name in answer.degraded)
+    return (*(code or 0 for code in words), missing, int(answer.advisory), int(None in words))
 
 
 def load(path: Path) -> tuple[pd.DataFrame, float]:

@@ -4,65 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from crisol.lab.load.samples import Recorder
 
-__all__ = ["Connection", "Owner", "Request"]
+__all__ = ["RESTS", "Connection", "Owner"]
 
+RESTS = -1
+"""The place of a connection that waits for no answer."""
 
-class Request(NamedTuple):
-    """A request at its place in the order: which one it is, when it was meant to start, and its bytes."""
-
-    at: int
-    which: int
-    intended: float
-    content: bytes
+_LONGEST_HEAD = 65_536
 
 
 class Owner(Protocol):
-    """Who has connections: is told when one rests, when one is lost, and when a request is settled."""
+    """Who has connections: is told when one can be used, when one is lost, and how requests end."""
 
     samples: Recorder
 
-    def free(self, connection: Connection) -> None:
-        """Take note that it rests."""
+    def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
+        """Take note that the request at that place was answered."""
+        ...
+
+    def failed(self, at: int, error: str) -> None:
+        """Take note that it failed."""
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Take note that it is gone."""
-        ...
-
-    def settled(self, request: Request, error: str = "") -> None:
-        """Take note that a request was answered or failed."""
+        """Take note that a connection is gone."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """Sends and reads; what is no answer with a length ends the connection as ``bad_answer``."""
+    """Sends and reads; what is no answer with a length ends the connection as ``bad_answer``.
+
+    ``at`` is the place of the request under way, :data:`RESTS` without one.
+    """
+
+    __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
 
     def __init__(self, owner: Owner) -> None:
-        self.request: Request | None = None
-        self.sent = 0.0
+        self.at = RESTS
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
-        self._need = -1
         self._error = "reset"
 
     @property
     def ready(self) -> bool:
         """Whether a request can be sent now."""
-        return self._transport is not None and not self._transport.is_closing() and self.request is None
+        return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
 
-    def send(self, request: Request) -> None:
-        """Send a request."""
-        assert self._transport is not None
-        self.request = request
-        self._buffer, self._need = b"", -1
-        self.sent = time.monotonic()
-        self._transport.write(request.content)
+    def send(self, at: int, content: bytes) -> None:
+        """Send the request of that place."""
+        self.at = at
+        self._owner.samples.sent[at] = time.monotonic()
+        self._write(content)
 
     def abort(self, error: str) -> None:
         """Give up on the request, and the connection with it."""
@@ -73,52 +70,55 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self._write = self._transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Fail what was under way."""
         self._transport = None
-        request, self.request = self.request, None
-        if request is not None:
-            self._owner.settled(request, self._error)
+        at, self.at = self.at, RESTS
+        if at != RESTS:
+            self._owner.failed(at, self._error)
         self._owner.lost(self)
 
     def data_received(self, data: bytes) -> None:
         """Read an answer."""
         now = time.monotonic()
-        if self.request is None:
+        at = self.at
+        if at == RESTS:
             # Said without being asked, such as a 408 for a connection that rests too long.
             self.abort("reset")
             return
-        buffer = self._buffer = self._buffer + data if self._buffer else data
-        if self._need < 0:
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0:
-                if len(buffer) > 65_536:
-                    self.abort("bad_answer")
-                return
-            self._need = _length(buffer[:end])
-            if self._need < 0:
-                self.abort("bad_answer")
-                return
-            self._need += end + 4
-        if len(buffer) < self._need:
+        if self._buffer:
+            data = self._buffer + data
+        end = data.find(b"\r\n\r\n")
+        length = _length(data, end) if end >= 0 else 0
+        if length < 0 or (end < 0 and len(data) > _LONGEST_HEAD):
+            self.abort("bad_answer")
             return
-        request, self.request = self.request, None
-        head = buffer[: buffer.find(b"\r\n\r\n")]
-        self._owner.samples.answered(request, self.sent, now, head, buffer[len(head) + 4 : self._need])
-        self._owner.settled(request)
-        if b"connection: close" in head.lower():
+        if end < 0 or len(data) < end + 4 + length:
+            self._buffer = data
+            return
+        self._buffer = b""
+        self.at = RESTS
+        if _closes(data, end):
             self.abort("reset")
-        elif self.request is None:
-            self._owner.free(self)
+        self._owner.answered(self, at, now, int(data[9:12]), data[end + 4 : end + 4 + length])
 
 
-def _length(head: bytes) -> int:
-    """Return the length that a head announces; -1 where it announces none."""
-    if not head.startswith(b"HTTP/1.1 "):
+def _length(data: bytes, end: int) -> int:
+    """Return the length that the head, which ends there, announces; -1 where it is none of HTTP/1.1 or announces none."""
+    if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
         return -1
-    at = head.lower().find(b"\r\ncontent-length:")
+    at = data.find(b"\r\ncontent-length:", 0, end)
     if at < 0:
-        return -1
-    value = head[at + 17 :].split(b"\r\n", 1)[0].strip()
+        at = data[:end].lower().find(b"\r\ncontent-length:")
+        if at < 0:
+            return -1
+    value = data[at + 17 : data.find(b"\r", at + 17)].strip()
     return int(value) if value.isdigit() else -1
+
+
+def _closes(data: bytes, end: int) -> bool:
+    """Return whether the head says that no answer will follow on this connection."""
+    seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
+    return seldom and b"\r\nconnection: close" in data[:end].lower()
