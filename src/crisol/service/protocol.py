@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crisol.service.express import PATH
+from crisol.service.repeat import Repeat
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from crisol.service.shield import Scope
 
 __all__ = ["BODY_SECONDS", "HEAD_BYTES", "HEAD_SECONDS", "PatientProtocol"]
 
@@ -33,7 +36,8 @@ class PatientProtocol(HttpToolsProtocol):
     never starts the timer. Whoever does not take the answer is cut off after the same time.
 
     An application with a method ``at_once`` is asked for the whole answer when the whole request is there, see
-    :mod:`crisol.service.express`.
+    :mod:`crisol.service.express`. A client that sends the same head again is not parsed again, see
+    :mod:`crisol.service.repeat`.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -50,6 +54,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._at_once: Callable[[Any, bytes], bytes | None] | None = getattr(self.app, "at_once", None)
         self._held: tuple[RequestResponseCycle, Any] | None = None
         """A request that is answered, or handed to the application, when its body is there."""
+        self._came = b""
+        """What is being read, if a request begins with it."""
+        self._repeat: Repeat | None = None
+        self._begun: Scope | None = None
+        """How far a request came that was known by its head, and has to be waited for all the same."""
+        self._answered = 0.0
+        """When such a request was answered last, by the loop's clock."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start to wait for the first request."""
@@ -63,8 +74,13 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, unless the head grows too large."""
+        """Answer a request whose head is known; else feed the parser, unless the head grows too large."""
+        rests = not self._open and self._whole and (self.cycle is None or self.cycle.response_complete)
+        if rests and self._repeat is not None and self._answer_again(self._repeat, data):
+            return
+        self._came = data if rests else b""
         super().data_received(data)
+        self._came = b""
         if self._open:
             # What one read brings is bounded by the event loop, so it is enough to count afterwards.
             self._head += len(data)
@@ -98,7 +114,12 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Start to answer, or wait for the body where the answer may be there at once."""
-        if cycle is self.cycle and not self._whole and self._suits(cycle):
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            scope = cast("Scope", cycle.scope)
+            scope.update({key: value for key, value in begun.items() if key.startswith("crisol.")})
+            super()._start_asgi_task(cycle, app)
+        elif cycle is self.cycle and not self._whole and self._suits(cycle):
             self._held = cycle, app
         else:
             super()._start_asgi_task(cycle, app)
@@ -115,14 +136,40 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _answer(self, cycle: RequestResponseCycle, app: Any) -> None:
         assert self._at_once is not None
+        body = bytes(cycle.body)
         free = cycle.keep_alive and not self.flow.write_paused and not self.transport.is_closing()
-        content = self._at_once(cycle.scope, bytes(cycle.body)) if free else None
+        content = self._at_once(cycle.scope, body) if free else None
         if content is None:
             super()._start_asgi_task(cycle, app)
             return
         cycle.response_started = cycle.response_complete = True
         self.transport.write(content)
         self.on_response_complete()
+        self._repeat = Repeat.of(self._came, cast("Scope", cycle.scope), body, _AT_ONCE_BYTES)
+
+    def _answer_again(self, repeat: Repeat, data: bytes) -> bool:
+        """Answer a request at once whose head is known; else leave it to the parser, with what it came to so far."""
+        assert self._at_once is not None
+        found = repeat.split(data)
+        if found is None or self.flow.write_paused or self.transport.is_closing():
+            return False
+        content = self._at_once(*found)
+        if content is None:
+            self._begun = found[0]
+            return False
+        self.transport.write(content)
+        self.server_state.total_requests += 1
+        self._answered = self.loop.time()
+        return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that nothing came over for long enough."""
+        # Setting the timer anew for every request would cost more than to look, when it ends, whether it should have.
+        rest = self._answered + self.timeout_keep_alive - self.loop.time()
+        if rest > 0.0:
+            self.timeout_keep_alive_task = self.loop.call_later(rest, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def pause_writing(self) -> None:
         """Start to wait for a client that does not read."""
