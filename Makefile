@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
 UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
 # Installing builds this, where there is a C compiler; crisol doctor says whether it is in use.
-KERNEL := $(wildcard src/crisol/model/kernel/kernel.c src/crisol/model/kernel/compile.py)
+KERNEL := $(wildcard src/crisol/model/kernel/*.c src/crisol/model/kernel/compile.py)
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true

@@ -25,7 +25,7 @@ from crisol.errors import ModelError, UnavailableError
 from crisol.model.features import FEATURES, vector
 from crisol.model.kernel import NODE, Kernel
 from crisol.model.kernel import library as loader
-from crisol.model.kernel.compile import SOURCE, build
+from crisol.model.kernel.compile import SOURCES, build
 from crisol.model.predictor import Predictor
 from crisol.model.reading import lenient, open_diff
 from crisol.model.serving import PARITY, export, open_serving
@@ -207,13 +207,13 @@ def test_the_setting_forces_the_portable_form_and_doctor_says_so(folder: Path) -
 def compiled(tmp_path: Path, source: str) -> Path:
     path, library = tmp_path / "other.c", tmp_path / "other.so"
     path.write_text(source)
-    assert build(library, source=path) == ""
+    assert build(library, sources=(path, *SOURCES[1:])) == ""
     return library
 
 
 @needs_compiler
 def test_a_library_that_is_stale_foreign_or_wrong_is_refused(tmp_path: Path) -> None:
-    source = SOURCE.read_text()
+    source = SOURCES[0].read_text()
     (tmp_path / "garbage.so").write_bytes(b"\x7fELF" + bytes(200))
     with pytest.raises(UnavailableError, match="cannot be loaded"):
         loader.load(tmp_path / "garbage.so")
@@ -241,7 +241,7 @@ def test_a_compiler_that_is_missing_or_fails_is_named(
 ) -> None:
     broken = tmp_path / "broken.c"
     broken.write_text("int main(void) { return }\n")
-    assert "cc failed" in build(tmp_path / "made.so", source=broken)
+    assert "cc failed" in build(tmp_path / "made.so", sources=(broken,))
     monkeypatch.setenv("CC", "no-such-compiler")
     assert "no C compiler" in build(tmp_path / "made.so")
     assert [path.name for path in tmp_path.iterdir()] == ["broken.c"]

@@ -209,11 +209,21 @@ class BreakerCore:
                 self._admitted -= 1
 
     def _settle(self, permit: int, seconds: float, *, bad: bool, timeout: bool = False) -> None:
+        slowest = self.policy.slow_seconds
         with _lock:
+            # A quiet breaker has only good calls in its window, so one more can change nothing but the count.
+            if (
+                self.quiet
+                and not bad
+                and permit == self.generation
+                and (slowest is None or seconds <= slowest)
+            ):
+                self.successes += 1
+                return
             before = self.state
             if permit != self.generation or before not in {CLOSED, HALF_OPEN, METRICS_ONLY}:
                 return
-            slow = self.policy.slow_seconds is not None and seconds > self.policy.slow_seconds
+            slow = slowest is not None and seconds > slowest
             if bad or (slow and before is HALF_OPEN):
                 self.failures += 1
                 self.timeouts += timeout

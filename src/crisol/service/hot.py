@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from crisol.model.kernel import parser
 from crisol.service.messages import Ask, beginning, decode, ending, submission
 from crisol.service.problems import Problem
 from crisol.validation.validator import DECISION, Begun, Brain, Found, Submission
@@ -57,6 +58,7 @@ class HotRoutes:
         self._validator = service.validator
         self._trials = service.trials
         self._cached = service.shared.cache.get
+        self._parse = parser(kernel=service.settings.kernel)
         self._watch = watch
         self._notes: dict[bytes, _Note] = {}
         service.on_refresh.append(self.forget)
@@ -78,7 +80,7 @@ class HotRoutes:
             decision = self._cached(DECISION, note.key)
             if decision is not None:
                 return self._again(scope, note, decision, start)
-        begun = self._validator.begin(read(content))
+        begun = self._validator.begin(self._read(content))
         found_now = begun.found
         if found_now is None or (self._trials.blocking and not found_now.cached):
             scope["crisol.begun"] = begun
@@ -102,9 +104,17 @@ class HotRoutes:
     async def validate(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Answer by wargame alone."""
         start = perf_counter()
-        asked = read(scope["crisol.body"])
+        asked = self._read(scope["crisol.body"])
         found = await self._validator.validate(asked)
         await _send(send, self._encode(scope, found, asked.patch.identity, start))
+
+    def _read(self, content: bytes) -> Submission:
+        """Decode and parse a body. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
+        try:
+            asked: Ask = decode(content)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise Problem(422, f"body: {error}") from None
+        return submission(asked, self._parse)
 
     def _note(self, digest: bytes, begun: Begun, found: Found) -> None:
         if len(self._notes) >= _NOTES:
@@ -131,15 +141,6 @@ class HotRoutes:
         if self._watch is not None:
             self._watch(scope, _ENDPOINTS[scope["path"]], found, seconds)
         return seconds
-
-
-def read(content: bytes) -> Submission:
-    """Decode and parse a body. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
-    try:
-        asked: Ask = decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Problem(422, f"body: {error}") from None
-    return submission(asked)
 
 
 async def _send(send: Send, content: bytes) -> None:

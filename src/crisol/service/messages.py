@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from crisol import diff
 from crisol.service.problems import Problem
 from crisol.validation.validator import Submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.diff import Patch
     from crisol.validation.validator import Found
 
 __all__ = [
@@ -93,12 +95,12 @@ class _Passing(Struct, frozen=True):
     request_id: str
 
 
-def submission(ask: Ask) -> Submission:
-    """Parse what was asked. Raises :class:`~crisol.errors.DiffError` or :class:`Problem`."""
+def submission(ask: Ask, parse: Callable[[str], Patch]) -> Submission:
+    """Parse what was asked. Raises what ``parse`` does, or :class:`Problem`."""
     cwe = ask.cwe or ""
     if not _CWE.fullmatch(cwe):
         raise Problem(422, "cwe: write it like CWE-22, or leave it out")
-    return Submission(diff.parse(ask.diff), ask.diff, ask.vulnerability or "", cwe)
+    return Submission(parse(ask.diff), ask.diff, ask.vulnerability or "", cwe)
 
 
 def beginning(found: Found, patch: str) -> bytes:

@@ -81,9 +81,12 @@ class Brain:
     thresholds: Thresholds
     stamp: bytes = field(init=False, repr=False)
     """Stands for :attr:`version` in keys, which are made for every request."""
+    tag: str = field(init=False, repr=False)
+    """By which what this model decided is found in the cache."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stamp", digest(self.version, REFEREE_VERSION))
+        object.__setattr__(self, "tag", f"model:{self.version[0]}")
 
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
@@ -228,8 +231,7 @@ class Validator:
             return
         truth = from_verdict(verdict, found.decision.prediction)
         await self._cache.delete(found.key)
-        version = self.brain.version[0]
-        tags = (f"model:{version}", f"vulnerability:{found.pattern.id if found.pattern else ''}")
+        tags = (self.brain.tag, f"vulnerability:{found.pattern.id if found.pattern else ''}")
         await self._cache.get_or_compute(DECISION, found.key, lambda: truth, tags=tags)
 
     def key(self, submission: Submission, pattern: Pattern | None, brain: Brain | None = None) -> bytes:
@@ -343,7 +345,7 @@ def _verdict_key(submission: Submission, pattern: Pattern) -> bytes:
 
 
 def _tags(submission: Submission, brain: Brain) -> tuple[str, ...]:
-    return f"model:{brain.version[0]}", f"vulnerability:{submission.vulnerability}"
+    return brain.tag, f"vulnerability:{submission.vulnerability}"
 
 
 def _cwe(submission: Submission, pattern: Pattern | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from crisol.errors import ModelError, UnavailableError
 from crisol.model import vocabulary as words
 from crisol.model.features import FEATURES, vector
 from crisol.model.kernel.compile import LIBRARY, source_hash
+from crisol.model.kernel.plain import PlainPatch
 from crisol.model.reading import number
 from crisol.model.rows import Rows
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["NODE", "Kernel", "Trees", "load", "open_kernel", "state"]
+__all__ = ["NODE", "Kernel", "Trees", "load", "open_kernel", "parser", "state"]
 
 NODE = np.dtype([("value", "f8"), ("threshold", "f4"), ("column", "i4"), ("yes", "i4"), ("no", "i4")])
 """A condition on a column, or a leaf, whose column is -1; ``yes`` and ``no`` are positions further on."""
@@ -68,6 +70,9 @@ SETS = (
 
 _HEAD = 5
 """Numbers of a shape before those of its hunks."""
+_SIZES, _HUNKS = 3, 256
+"""Numbers that an outline puts before its shape, and the most hunks that it can have."""
+_OUTLINE = bytes(4 * (_SIZES + _HEAD + _HUNKS))
 _FAMILIES = {name: position for position, name in enumerate(words.FAMILIES)}
 _PROBE = """--- a/test_load.py
 +++ b/test_load.py
@@ -106,14 +111,30 @@ class Kernel:
     library: ctypes.CDLL
     vocabulary: int
 
+    def outline(self, text: str) -> PlainPatch | None:
+        """Return what :func:`crisol.diff.parse` returns for a plain diff in ASCII; None, too, for one that it refuses."""
+        if not text.isascii():
+            return None
+        content = text.encode()
+        room = 3 * len(content) + 64
+        memory, found = array("b", bytes(room + len(content))), array("i", _OUTLINE)
+        start = memory.buffer_info()[0]
+        at = start + room
+        if not self.library.crisol_outline(content, len(content), start, room, at, found.buffer_info()[0]):
+            return None
+        hashed, size, hunks = found[:_SIZES]
+        identity = hashlib.sha256(memoryview(memory)[:hashed]).hexdigest()
+        shape = found[_SIZES : _SIZES + _HEAD + hunks]
+        return PlainPatch(text, identity, memory=memory, at=at, size=size, shape=shape)
+
     def features(self, patch: Patch, cwe: str) -> list[float] | None:
         """Return what :func:`crisol.model.features.vector` returns."""
         if (given := _laid_out(patch, cwe)) is None:
             return None
-        text, shape = given
+        text, size, shape = given
         row = array("d", bytes(8 * len(FEATURES)))
         at, hunks = shape.buffer_info()[0], len(shape) - _HEAD
-        done = self.library.crisol_features(self.vocabulary, text, len(text), at, hunks, row.buffer_info()[0])
+        done = self.library.crisol_features(self.vocabulary, text, size, at, hunks, row.buffer_info()[0])
         return row.tolist() if done else None
 
     def trees(self, nodes: NDArray[Any], columns: int, *, logistic: bool) -> Trees:
@@ -148,9 +169,9 @@ class Trees:
     def score(self, patch: Patch, cwe: str) -> float:
         """Return the probability; Python reads the patch where the kernel does not."""
         if (given := _laid_out(patch, cwe)) is not None:
-            text, shape = given
+            text, size, shape = given
             at, hunks = shape.buffer_info()[0], len(shape) - _HEAD
-            score = self._predict(self._vocabulary, self._at, text, len(text), at, hunks)
+            score = self._predict(self._vocabulary, self._at, text, size, at, hunks)
             if score >= 0.0:
                 return score
         row = self._rows.row(patch, cwe)
@@ -167,6 +188,15 @@ def state() -> str:
     """Return why there is no kernel, or the empty string."""
     found = _found()
     return found if isinstance(found, str) else ""
+
+
+def parser(*, kernel: bool) -> Callable[[str], Patch]:
+    """Return what reads diffs as :func:`crisol.diff.parse` does: with ``kernel`` as far as that goes, where there is one."""
+    found = open_kernel() if kernel else None
+    if found is None:
+        return parse
+    outline = found.outline
+    return lambda text: outline(text) or parse(text)
 
 
 @lru_cache(maxsize=1)
@@ -197,7 +227,11 @@ def load(path: Path) -> Kernel:
         raise UnavailableError("it computes other features than this version of Crisol")
     kernel = Kernel(_declared(library), _vocabulary(library))
     patch = parse(_PROBE)
-    if any(kernel.features(patch, cwe) != vector(patch, cwe) for cwe in ("CWE-22", "")):
+    plain = kernel.outline(_PROBE)
+    agrees = plain is not None and plain.identity == patch.identity
+    for read in (patch, plain or patch):
+        agrees &= all(kernel.features(read, cwe) == vector(patch, cwe) for cwe in ("CWE-22", ""))
+    if not agrees:
         raise UnavailableError("it does not agree with Python on a diff")
     return kernel
 
@@ -212,8 +246,10 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     address, text, size, count = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32
     library.crisol_open.argtypes = [text, address, address, count]
     library.crisol_open.restype = address
-    library.crisol_features.argtypes = [address, text, size, address, count, address]
-    library.crisol_predict.argtypes = [address, address, text, size, address, count]
+    library.crisol_outline.argtypes = [text, size, address, size, address, address]
+    # Texts are bytes, or the address of an outline's.
+    library.crisol_features.argtypes = [address, address, size, address, count, address]
+    library.crisol_predict.argtypes = [address, address, address, size, address, count]
     library.crisol_predict.restype = ctypes.c_double
     library.crisol_score.argtypes = [address, address]
     library.crisol_score.restype = ctypes.c_double
@@ -235,12 +271,17 @@ def _vocabulary(library: ctypes.CDLL) -> int:
     return at
 
 
-def _laid_out(patch: Patch, cwe: str) -> tuple[bytes, array[int]] | None:
-    """Return the lines of a patch as one text, and its shape: ``enum`` in ``kernel.c``, then the lines of each hunk.
+def _laid_out(patch: Patch, cwe: str) -> tuple[bytes | int, int, array[int]] | None:
+    """Return the lines of a patch as one text, its size, and its shape: ``enum`` in ``kernel.c``, then the lines of each hunk.
 
     None where the text is not ASCII: what a letter is, is then a question for Python.
     """
     cwe_number = number(cwe)
+    family = _FAMILIES.get(words.family(cwe_number), -1)
+    if isinstance(patch, PlainPatch):
+        shape = patch.shape[:]
+        shape[_HEAD - 2 : _HEAD] = array("i", (cwe_number, family))
+        return patch.at, patch.size, shape
     tests = created = 0
     lines: list[str] = []
     hunks: list[int] = []
@@ -253,5 +294,5 @@ def _laid_out(patch: Patch, cwe: str) -> tuple[bytes, array[int]] | None:
     text = "\n".join(lines)
     if not text.isascii():
         return None
-    family = _FAMILIES.get(words.family(cwe_number), -1)
-    return text.encode(), array("i", [len(patch.files), tests, created, cwe_number, family, *hunks])
+    content = text.encode()
+    return content, len(content), array("i", [len(patch.files), tests, created, cwe_number, family, *hunks])
