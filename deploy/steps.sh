@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does by hand, in a folder, what the Dockerfile does in an image, and asks the service that comes of it how it is.
+# Does by hand, in a folder, what the Dockerfile does in an image, and has the service that comes of it judge a patch.
 # Usage: deploy/steps.sh [FOLDER]; --list prints the steps and does nothing. Needs what the build stage installs: a C
 # compiler, Python 3.11 and a package index. What apt-get and useradd would do is left out.
 set -euo pipefail
@@ -61,13 +61,34 @@ log=$root/serve.log
 CRISOL_ROOT=$root/srv/crisol PORT=0 OMP_NUM_THREADS=1 "$root/opt/crisol/bin/crisol" serve 2>"$log" &
 service=$!
 trap 'kill $service 2>/dev/null; wait $service 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
-    url=$(head -n 1 "$log" 2>/dev/null || true)
-    [ -n "$url" ] && "$root/opt/crisol/bin/python" -c "
-import sys, urllib.request
-print(urllib.request.urlopen(sys.argv[1] + '/health', timeout=5).read().decode())
-print(urllib.request.urlopen(sys.argv[1] + '/health/detailed', timeout=30).read().decode())" "$url" 2>/dev/null && exit 0
-    sleep 0.3
+for _ in $(seq 200); do
+    url=$(head -n 1 "$log")
+    [ -n "$url" ] && break
+    sleep 0.1
 done
-cat "$log" >&2
-exit 1
+[ -n "$url" ] || { cat "$log" >&2; exit 1; }
+flaw=$root/srv/crisol/data/vulnerabilities/arena/arena-sort-arguments
+"$root/opt/crisol/bin/python" - "$url" "$flaw" <<'END'
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+url, flaw = sys.argv[1], Path(sys.argv[2])
+
+
+def ask(path: str, content: object = None) -> str:
+    body = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(url + path, body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read().decode()
+
+
+print(ask("/health/detailed"))
+diff = (flaw / "patches" / "reference.diff").read_text()
+verdict = json.loads(ask("/wargaming/validate", {"diff": diff, "vulnerability": flaw.name}))
+print("wargame:", verdict["outcome"], "in", verdict["sandbox"])
+counted = [line for line in ask("/metrics").splitlines() if line.startswith("wargaming_wargames_total")]
+print("scraped:", *counted)
+sys.exit(verdict["outcome"] != "valid" or not counted)
+END

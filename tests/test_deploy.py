@@ -29,18 +29,54 @@ pytestmark = pytest.mark.integration
 DEPLOY = ROOT / "deploy"
 
 
+def panels() -> list[dict[str, Any]]:
+    """Return the panels of the dashboard."""
+    return list(json.loads((DEPLOY / "grafana" / "dashboards" / "crisol.json").read_text())["panels"])
+
+
 def expressions() -> dict[str, str]:
     """Return every expression of dashboard and rules, by where it stands."""
     found = {}
-    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "crisol.json").read_text())
-    for panel in dashboard["panels"]:
+    for panel in panels():
         for target in panel["targets"]:
-            found[f"panel {panel['title']}"] = target["expr"]
+            found[f"panel {panel['title']} {target['refId']}"] = target["expr"]
     for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]:
         for rule in group["rules"]:
             # An alert's expression has data only while it fires: what it compares must have data always.
             found[rule.get("record") or rule["alert"]] = re.split(r" (?:[<>]|==) ", rule["expr"])[0]
     return found
+
+
+def test_the_dashboard_is_laid_out_and_finds_its_data_source() -> None:
+    """No panel covers another, each has a name, a unit and a source that is provisioned; Grafana finds the file itself."""
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    sources = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    known = {(source["type"], source["uid"]) for source in sources}
+    taken: set[tuple[int, int]] = set()
+    for panel in panels():
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24, panel["title"]
+        taken |= cells
+        assert (panel["datasource"]["type"], panel["datasource"]["uid"]) in known
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        if panel["type"] == "table":
+            assert all(target["format"] == "table" for target in panel["targets"])
+    for name in ("id", "title"):
+        assert len({panel[name] for panel in panels()}) == len(panels())
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "crisol.yaml").read_text())["providers"]
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    mounted = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
+    assert mounted["./grafana/dashboards"] == provider["options"]["path"]
+    assert mounted["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    assert {source["url"] for source in sources} == {"http://prometheus:9090"}
+    (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["crisol:8026"]}]
 
 
 def test_no_expression_names_a_metric_that_is_none() -> None:
@@ -59,6 +95,11 @@ def test_every_alert_fires_when_it_should_and_none_on_a_good_day() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    for kind, name in (("rules", "rules.yml"), ("config", "prometheus.yml")):
+        checked = subprocess.run(
+            ["promtool", "check", kind, name], cwd=DEPLOY, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
     alerts = re.findall(r"alert: (\w+)", (DEPLOY / "rules.yml").read_text())
     tested = re.findall(r"alertname: (\w+)", (DEPLOY / "rules_test.yml").read_text())
     assert set(alerts) == set(tested)
@@ -130,3 +171,9 @@ def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple
             time.sleep(0.2)
         assert time.monotonic() < deadline, missing
         time.sleep(0.2)
+    for panel in panels():
+        for target in panel["targets"]:
+            labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            assert labels <= set().union(*(one["metric"] for one in query(url, target["expr"]))), panel[
+                "title"
+            ]

@@ -319,6 +319,22 @@ def test_a_question_that_is_asked_often_is_still_planned_for_its_window(postgres
     assert (prepared, general) == (1, 0)
 
 
+def test_a_database_without_a_locale_gives_text_all_the_same(postgres_dsn: str) -> None:
+    """Where initdb found none, PostgreSQL knows bytes alone (SQL_ASCII), and psycopg would hand them on."""
+    name = f"plain_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as admin:
+        admin.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        try:
+            with closing(PostgresStore(make_conninfo(postgres_dsn, dbname=name), clock=lambda: NOW)) as store:
+                trial = make_trial(1)
+                assert store.append([trial]) == 1
+                assert list(store.read()) == [trial]
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -> None:
     with closing(DuckDBStore(tmp_path / "trials.duckdb")):
         code = f"from crisol.backends.duckdb import DuckDBStore; DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"

@@ -99,6 +99,8 @@ class PostgresStore:
                     "autocommit": True,
                     "connect_timeout": max(2, round(seconds)),
                     "application_name": "crisol",
+                    # Else a database made without a locale (SQL_ASCII) would give bytes for text.
+                    "client_encoding": "UTF8",
                 },
             )
         )
