@@ -61,7 +61,7 @@ class WallClock:
         """Build one in that folder and try it. Raises :class:`ClockRefused` where there is no compiler or it does not take."""
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
-        reason = build(clock.library, _SOURCE, (f"-DOFFSET={json.dumps(str(clock.offset))}", "-ldl"))
+        reason = build(clock.library, (_SOURCE,), (f"-DOFFSET={json.dumps(str(clock.offset))}", "-ldl"))
         if reason:
             raise ClockRefused(f"no clock of its own: {reason}")
         clock._set(_DAY)
