@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from crisol.lab import loadtest
 from crisol.lab.load import samples
 from crisol.lab.load.crosscheck import cross_check, read_wrk
 from crisol.lab.load.material import Item, Material, thresholds
+from crisol.lab.load.pacer import Pacer
 from crisol.lab.load.plan import Loop, Plan, Shape, arrivals, mix, popularity
 from crisol.lab.load.result import distribution, percentiles, timeline
 from crisol.lab.load.run import Load
@@ -242,6 +244,30 @@ def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
     assert {"throughput", "errors"} <= set(timeline(load.result.samples).columns)
     refused = put_load(url, Plan(requests=5, warm_up=0.0)).result
     assert refused.errors == {"refused": 5}
+
+
+def test_moments_are_handed_out_in_order_and_none_before_its_time() -> None:
+    """Those that are past at once; those that are close share a wake-up."""
+    begin = time.monotonic()
+    moments = [
+        begin - 1.0,
+        begin - 0.5,
+        *(begin + 0.01 + 1e-5 * number for number in range(100)),
+        begin + 0.03,
+    ]
+    seen, wakes = [], 0
+    with Pacer(moments) as pacer:
+        while not pacer.empty:
+            assert select.select([pacer.fd], [], [], 10.0)[0]
+            now = time.monotonic()
+            wakes += 1
+            for moment in pacer.due(now):
+                assert moment <= now
+                seen.append(moment)
+        assert not select.select([pacer.fd], [], [], 0.0)[0]
+    assert seen == moments
+    assert wakes < 20
+    assert time.monotonic() >= moments[-1]
 
 
 class Heard(asyncio.Transport):

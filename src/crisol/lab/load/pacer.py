@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -11,29 +11,39 @@ from typing import Self
 __all__ = ["Pacer"]
 
 _REST = 2e-4
+_ABSOLUTE = 1
+_NANO = 1_000_000_000
+
+# The interpreter offers these from Python 3.13 on.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Setting(ctypes.Structure):
+    """``struct itimerspec``: the time between two expiries, 0 for one alone, and the first."""
+
+    _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns"))
 
 
 class Pacer:
     """Makes ``fd`` readable at each of ``moments`` (of the monotonic clock, in order). Use it as ``with``.
 
-    A thread sleeps in between, at least 0.2 ms, so close moments share a wake-up.
+    A timer of the kernel's does so, and no thread: one would take the interpreter's lock from the loop at every moment. It
+    rests for at least 0.2 ms, so close moments share a wake-up. Raises :class:`OSError` where there is none to be had.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:
         self._moments = moments
         self._at = 0
-        self._woken = 0
-        self._end = threading.Event()
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK)
-        self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+        self.fd: int = _libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        if not self.empty:
+            self._wake_at(self._moments[0])
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
         os.close(self.fd)
 
     @property
@@ -42,21 +52,15 @@ class Pacer:
         return self._at == len(self._moments)
 
     def due(self, now: float) -> Iterator[float]:
-        """Yield the moments that have come and were not yet handed out."""
-        os.eventfd_read(self.fd)
+        """Yield the moments that have come and were not yet handed out; then ``fd`` waits for the next one."""
+        os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:
             self._at += 1
             yield self._moments[self._at - 1]
+        if not self.empty:
+            self._wake_at(max(self._moments[self._at], now + _REST))
 
-    def _run(self) -> None:
-        while self._woken < len(self._moments) and not self._end.is_set():
-            # Long waits are cut, so that leaving the block early does not take as long.
-            wait = self._moments[self._woken] - time.monotonic()
-            if wait > _REST:
-                time.sleep(min(wait, 0.1))
-                continue
-            now = self._moments[self._woken] if wait > 0 else time.monotonic()
-            time.sleep(max(wait, _REST if wait < 0 else 0.0))
-            while self._woken < len(self._moments) and self._moments[self._woken] <= now:
-                self._woken += 1
-            os.eventfd_write(self.fd, 1)
+    def _wake_at(self, moment: float) -> None:
+        first = divmod(max(1, int(moment * _NANO)), _NANO)
+        if _libc.timerfd_settime(self.fd, _ABSOLUTE, ctypes.byref(_Setting(0, 0, *first)), None):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
