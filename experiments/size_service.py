@@ -3,20 +3,27 @@
 Run it as ``python experiments/size_service.py``. The CPU of a worker is measured with two and with eight connections; what each request and
 what each turn of the event loop takes of it says at which rate sixty-four connections keep a core busy all the time, which they
 then measure. Wargames likewise: the machine's CPU for each, one after the other, says how many all cores bear, and as many
-callers as cores measure it. Exits 1 where either prediction is off by more than a fifth. Nothing else may keep the
+callers as cores measure it. What a patch leaves in a real Redis, and a trial in a real PostgreSQL, is measured, too. Exits 1 where either prediction is off by more than a fifth. Nothing else may keep the
 machine busy meanwhile.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psycopg
+import redis
 
+from crisol.abtest.store import utc_now
+from crisol.abtest.trial import observe
+from crisol.backends.postgres import PostgresStore
 from crisol.config import load_settings
 from crisol.lab import ground_truth
 from crisol.lab.load.material import prepare
@@ -24,7 +31,9 @@ from crisol.lab.load.plan import Plan
 from crisol.lab.load.run import Load
 from crisol.lab.load.service import ask, serving
 from crisol.lab.load.watch import busy_seconds
+from crisol.lab.servers import PostgresServer, RedisServer
 from crisol.lab.sizing import Costs, Demand, size
+from crisol.records import Outcome, Prediction, Reason, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 
 WITHIN = 0.2
 ALONE = 30
+TRIALS = 20_000
 FEW, MANY = (2, 8), 64
 """Connections that are always busy."""
 
@@ -104,6 +114,60 @@ def wargames(settings: Settings, material: Material, cores: int) -> tuple[float,
     return cpu, float(np.var(alone) / np.mean(alone) ** 2), most
 
 
+def entries(settings: Settings, material: Material) -> float:
+    """Return the bytes of memory that a patch which is asked for once leaves in Redis."""
+    with closing(RedisServer.start()) as server, serving(
+        settings, model=material.model, accept=material.accept, reject=material.reject, changes={"REDIS_URL": server.url}
+    ) as service, redis.Redis.from_url(server.url) as client:  # fmt: skip
+
+        def used() -> int:
+            return int(client.info("memory")["used_memory"])
+
+        first, *others = material.items
+        ask(
+            service.url,
+            "/wargaming/ml-first",
+            {"diff": first.diff, "vulnerability": first.vulnerability},
+            seconds=60.0,
+        )
+        before = used()
+        for item in others:
+            ask(
+                service.url,
+                "/wargaming/ml-first",
+                {"diff": item.diff, "vulnerability": item.vulnerability},
+                seconds=60.0,
+            )
+        return (used() - before) / len(others)
+
+
+def row() -> float:
+    """Return the bytes of disk that a trial takes in PostgreSQL, its indices included."""
+    with closing(PostgresServer.start()) as server, closing(PostgresStore(server.dsn)) as store:
+        for start in range(0, TRIALS, 1_000):
+            store.append([trial(number) for number in range(start, start + 1_000)])
+        with psycopg.connect(server.dsn) as connection:
+            (size,) = connection.execute("SELECT pg_total_relation_size('trials')").fetchone() or (0,)
+    return float(size) / TRIALS
+
+
+def trial(number: int) -> Trial:
+    """Return one of many trials, with names as long as real ones."""
+    return observe(
+        Prediction(0.4871394038200378, "lightgbm-5d41402abc4b2a76", "features-3", 1e-4),
+        patch=hashlib.sha256(str(number).encode()).hexdigest(),
+        vulnerability="CVE-2024-53899",
+        outcome=Outcome.INVALID,
+        reason=Reason.EXPLOIT_SURVIVES,
+        sampling_probability=0.1,
+        created_at=utc_now(),
+        experiment="live",
+        arm="champion",
+        cwe="CWE-78",
+        wargame_seconds=0.2,
+    )
+
+
 def compared(what: str, predicted: float, measured: float) -> bool:
     """Print both, and return whether they are near enough."""
     off = predicted / measured - 1
@@ -119,19 +183,23 @@ def main() -> None:
     cores = os.cpu_count() or 1
     request, predicted, most = requests(settings, material)
     wargame, variation, judged = wargames(settings, material, cores)
-    costs = Costs(request=request, wargame=wargame, variation=variation)
-    print(f"CPU: {wargame:.3f} s for each wargame, squared variation {variation:.2f}\n")
+    kept, stored = entries(settings, prepare(settings, frame, 0)), row()
+    costs = Costs(request=request, wargame=wargame, variation=variation, entries=kept, row=stored)
+    print(f"CPU: {wargame:.3f} s for each wargame, squared variation {variation:.2f}")
+    print(f"bytes: {kept:,.0f} in Redis for each miss, {stored:,.0f} in PostgreSQL for each trial\n")
     print("| saturates at (a second) | predicted | measured | off |\n|---|---|---|---|")
     near = compared("requests, one worker", predicted, most)
     near &= compared(f"wargames, {cores} at a time", cores / wargame, judged)
-    print("\n| patches a day | skipped | A/B | workers | wargames at a time | trials/s | Redis commands/s |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "\n| patches a day | skipped | A/B | workers | wargames at a time | trials/s | MiB/day | Redis commands/s | MiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for day in (10_000, 100_000, 1_000_000):
         for skipped, share in ((0.0, 0.1), (0.5, 0.1), (0.9, 0.1), (0.9, 1.0)):
             found = size(Demand(rate=day / 86_400, skipped=skipped, ab_rate=share), costs)
             print(
                 f"| {day:,} | {skipped:.0%} | {share:.0%} | {found.workers} | {found.wargames} | {found.trials:.2f} "
-                f"| {found.commands:.1f} |"
+                f"| {found.disk_mb:,.0f} | {found.commands:.1f} | {found.memory_mb:,.0f} |"
             )
     sys.exit(not near)
 

@@ -49,12 +49,17 @@ def test_the_fewest_servers_are_enough_and_one_fewer_is_not() -> None:
 
 
 def test_a_million_patches_a_day_take_wargames_for_those_alone_that_are_not_skipped() -> None:
-    costs = Costs(request=0.0005, wargame=0.25)
+    costs = Costs(request=0.0005, wargame=0.25, entries=2_000, row=500)
     every, few = (size(Demand(rate=1e6 / 86_400, skipped=share), costs) for share in (0.0, 0.9))
     assert every.trials == pytest.approx(11.574, rel=1e-3)
     assert few.trials == pytest.approx(11.574 * 0.19, rel=1e-3)
     assert every.wargames > few.wargames >= 1
     assert every.workers == 1
+    assert every.disk_mb == pytest.approx(1e6 * 500 / 2**20)
+    assert few.disk_mb == pytest.approx(0.19 * every.disk_mb)
+    assert every.memory_mb == few.memory_mb == pytest.approx(1e6 * 2_000 / 2**20)
+    cached = size(Demand(rate=1e6 / 86_400, hits=0.75), costs)
+    assert cached.memory_mb == pytest.approx(every.memory_mb / 4)
     for wrong in ({"rate": 0.0}, {"rate": math.nan}, {"rate": 1.0, "hits": 2.0}):
         with pytest.raises(SettingsError):
             Demand(**wrong)

@@ -15,10 +15,12 @@ import math
 from dataclasses import dataclass
 
 from crisol.errors import SettingsError
+from crisol.resilience.kinds import LIFETIMES
 
 __all__ = ["Costs", "Demand", "Size", "erlang_c", "servers_needed", "size", "waiting"]
 
 _MOST = 100_000
+_DAY, _MIB = 86_400, 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +47,28 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds of CPU that a worker spends on a request, and a wargame takes; ``variation`` is the squared coefficient of variation of the wargame's time."""
+    """Seconds of CPU that a worker spends on a request, and a wargame takes; ``variation`` is the squared coefficient of variation of the wargame's time.
+
+    ``entries`` are the bytes of memory that a miss leaves in Redis, ``row`` those of disk that a trial takes in PostgreSQL.
+    """
 
     request: float
     wargame: float
     variation: float = 1.0
+    entries: float = 0.0
+    row: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Worker processes, wargames at a time, trials a second for PostgreSQL, and commands a second for Redis."""
+    """Worker processes, wargames at a time, trials a second for PostgreSQL and its disk in MiB a day, and commands a second for Redis and its memory in MiB."""
 
     workers: int
     wargames: int
     trials: float
+    disk_mb: float
     commands: float
+    memory_mb: float
 
 
 def erlang_c(load: float, servers: int) -> float:
@@ -96,12 +105,14 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return what a demand takes, with a mean of at most ``wait`` seconds in each line.
 
-    Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides.
+    Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides, which stay for a day.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(
         servers_needed(rate=demand.rate, seconds=costs.request, variation=1.0, wait=wait),
         servers_needed(rate=demand.wargames, seconds=costs.wargame, variation=costs.variation, wait=wait),
         demand.wargames,
+        demand.wargames * _DAY * costs.row / _MIB,
         demand.rate + 4 * misses,
+        misses * LIFETIMES["prediction"] * costs.entries / _MIB,
     )
