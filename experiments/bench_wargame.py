@@ -31,7 +31,7 @@ from crisol.errors import CrisolError, SandboxUnavailable
 from crisol.wargame.candidates import candidates, read_source
 from crisol.wargame.sandbox import Ending, Sandbox, Script, Target, bubblewrap, choose, seccomp
 from crisol.wargame.sandbox.layout import interpreter, layout
-from crisol.wargame.sandbox.learning import imports_of
+from crisol.wargame.sandbox.learning import learn
 from crisol.wargame.vulnerability import Vulnerability, find
 
 BOOT = """
@@ -145,19 +145,18 @@ def _measure(
         copied = [_copied(each, folder / f"requires-{number}") for number, each in enumerate(requires)]
         tops = frozenset(path.stem for each in requires for path in each.iterdir())
 
-        def opened(sandbox: Sandbox, preload: tuple[str, ...] = ()) -> Target:
+        def opened(sandbox: Sandbox) -> Target:
             return stack.enter_context(
                 sandbox.target(
                     tree,
                     requires=requires,
-                    preload=preload,
                     prelude=vulnerability.prelude,
                     limits=vulnerability.limits,
                 )
             )
 
         cold = opened(choose())
-        preload = imports_of(cold, scripts, tops)
+        preload = learn(cold, scripts, [path.name for path in tree.iterdir()], tops).modules
         ways: dict[str, Way] = {
             "plain interpreter": lambda step: _plain(step, copied, vulnerability.prelude),
             "bare fork": stack.enter_context(_bare_fork(copied, vulnerability.prelude, preload)),
@@ -166,7 +165,8 @@ def _measure(
             ways["fresh bubblewrap"] = lambda step: _wrapped(program, step, copied, vulnerability.prelude)
         for kind in ("bubblewrap", "namespaces"):
             with contextlib.suppress(SandboxUnavailable):
-                target = opened(choose(kind), preload)
+                target = opened(choose(kind))
+                target.warm(scripts)
                 ways[f"zygote, {kind}"] = lambda step, target=target: _run(target, step)
         steps = list(_steps(vulnerability, cache, cold, folder, count))
         best = {name: [float("inf")] * len(steps) for name in ways}

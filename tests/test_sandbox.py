@@ -338,7 +338,7 @@ def test_nothing_is_written_on_the_machine(target: Target) -> None:
 
 
 def test_what_the_scripts_import_is_there_already(tree: Path) -> None:
-    """Warming learns modules of the standard library only; the target stays fresh for every overlay."""
+    """Warming imports modules of the standard library only; the target stays fresh for every overlay."""
     with choose().target(tree, limits=QUICK) as warmed:
         warmed.warm([Script("s.py", "import app, html.parser\n", Role.CHECK)])
         seen = "import sys\nsys.exit(2 * ('html.parser' in sys.modules) + ('app' in sys.modules))\n"

@@ -33,7 +33,11 @@ _MAX_REPORT = 1 << 24
 
 
 def keep(
-    control: socket.socket, taken: int, places: tree.Places, setup: dict[str, Any], known: frozenset[str]
+    control: socket.socket,
+    taken: int,
+    places: tree.Places,
+    setup: dict[str, Any],
+    inherited: stage.Inherited,
 ) -> None:
     """Prepare, wait for one job, run it, answer it, end. Never returns."""
     status = 1
@@ -47,7 +51,7 @@ def keep(
         else:
             places = places.of_one_run()
             confine = os.setsid
-        run = _Run(control, places, confine, known)
+        run = _Run(control, places, confine, inherited)
         try:
             job, blobs = frames.receive(control)
         except frames.ClosedError:
@@ -72,7 +76,11 @@ class _Run:
     """One run, from its empty stage to its answer."""
 
     def __init__(
-        self, control: socket.socket, places: tree.Places, confine: Callable[[], None], known: frozenset[str]
+        self,
+        control: socket.socket,
+        places: tree.Places,
+        confine: Callable[[], None],
+        inherited: stage.Inherited,
     ) -> None:
         self._control = control
         self._places = places
@@ -83,7 +91,7 @@ class _Run:
         self._read = {"out": out, "err": err, "report": self._channel.fileno()}
         self._kept = {name: bytearray() for name in self._read}
         self._seen = dict.fromkeys(self._read, 0)
-        self._child = stage.open_stage((out_end, err_end, far), self._nonce, confine, known)
+        self._child = stage.open_stage((out_end, err_end, far), self._nonce, confine, inherited)
         self._born_with = _resident_pages(self._child)
         os.close(out_end)
         os.close(err_end)
@@ -106,6 +114,7 @@ class _Run:
             **{name: job[name] for name in ("name", "mark", "probe", "shadows", *_LIMITED)},
             "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
             "path": [places.target, *places.requires],
+            "changed": [entry["name"] for entry in job["overlay"]] if job["recalls"] else None,
             "work": places.scratch,
             "isolated": places.isolated,
         }

@@ -23,14 +23,16 @@ import types
 from collections import deque
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crisol.wargame.sandbox import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["LOOKING", "STARTED", "open_stage"]
+    from crisol.wargame.sandbox import recall
+
+__all__ = ["LOOKING", "STARTED", "Inherited", "open_stage"]
 
 STARTED = b"S"
 """Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
@@ -48,8 +50,15 @@ _OUT_OF = frozenset({27, 28, 122})
 """EFBIG, ENOSPC, EDQUOT."""
 
 
+class Inherited(NamedTuple):
+    """What a run has of the zygote: the names of the modules of a bare interpreter, and code that is read already."""
+
+    known: frozenset[str]
+    finder: recall.Finder
+
+
 def open_stage(
-    pipes: tuple[int, int, socket.socket], nonce: bytes, confine: Callable[[], None], known: frozenset[str]
+    pipes: tuple[int, int, socket.socket], nonce: bytes, confine: Callable[[], None], inherited: Inherited
 ) -> int:
     """Fork the process that will run one script, and return its id.
 
@@ -65,7 +74,7 @@ def open_stage(
     anything = object()
     lines: Iterable[Any] = [(box, born)]
     lines = map(_fork, lines)
-    lines = map(partial(_wait_for_job, pipes, confine, known, facts), lines)
+    lines = map(partial(_wait_for_job, pipes, confine, inherited, facts), lines)
     lines = map(_alone(_perform), lines)
     lines = map(partial(_judge, facts, errors), lines)
     lines = map(
@@ -129,7 +138,7 @@ class _Ways:
 def _wait_for_job(
     pipes: tuple[int, int, socket.socket],
     confine: Callable[[], None],
-    known: frozenset[str],
+    inherited: Inherited,
     facts: list[Any],
     _forked: None,
 ) -> tuple[Any, ...]:
@@ -145,7 +154,7 @@ def _wait_for_job(
         frames.rehearse()
         confine()
         os.environ.clear()
-        loaded = _loaded(known)
+        loaded = _loaded(inherited.known)
         kind = type("ScriptExit", (SystemExit,), {})
         ways = _Ways(kind)
         main = types.ModuleType("__main__")
@@ -164,6 +173,8 @@ def _wait_for_job(
                 del sys.modules[shadowed]
         sys.path[:0] = job["path"]
         sys.path_importer_cache.clear()
+        if job["changed"] is not None:
+            inherited.finder.install(job["changed"])
         name = job["name"]
         linecache.cache[name] = (len(source), None, source.decode().splitlines(keepends=True), name)
         sys.argv[:] = [name]

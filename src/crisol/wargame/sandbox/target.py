@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.errors import InputError, SandboxError
 from crisol.wargame.sandbox import bubblewrap, frames, seccomp
 from crisol.wargame.sandbox.layout import interpreter, layout
-from crisol.wargame.sandbox.learning import imports_of
+from crisol.wargame.sandbox.learning import Learned, learn
 from crisol.wargame.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
 from crisol.wargame.sandbox.reuse import untouched
 from crisol.wargame.sandbox.script import compile_script
@@ -36,7 +36,7 @@ _GRACE_SECONDS = 10.0
 """What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
 _ANSWER_BYTES = 1 << 27
 _COMPILED_ENTRIES = 256
-_MODULES = ("frames", "tree", "stage", "keeper", "zygote")
+_MODULES = ("frames", "tree", "recall", "stage", "keeper", "zygote")
 _LINUX_MODULES = ("kernel", "namespaces", "tree", "walls")
 _BOOT = (
     "import sys\nknown = frozenset(sys.modules)\n"
@@ -68,6 +68,7 @@ class Source:
     requires: tuple[dict[str, bytes], ...]
     preload: tuple[str, ...]
     prelude: str
+    learned: Learned = field(default_factory=Learned)
 
     @classmethod
     def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> Source:
@@ -130,6 +131,8 @@ class Target:
             "probe": script.role is Role.PROBE,
             "overlay": entries,
             "shadows": sorted(tops),
+            # Where files come or go, modules may be found elsewhere than before.
+            "recalls": all(content is not None and name in self._source.tree for name, content in files),
             "guarded": {
                 name: untouched(self._source.tree.get(name), content or b"")
                 for name, content in files
@@ -171,7 +174,9 @@ class Target:
             "plan": layout().plain() if self.kind is SandboxKind.NAMESPACES else None,
             "tree": list(source.tree),
             "requires": [list(each) for each in source.requires],
-            "preload": source.preload,
+            "preload": [*source.preload, *source.learned.modules],
+            "files": dict(source.learned.files),
+            "patterns": source.learned.patterns,
             "prelude": source.prelude,
             "scratch_mb": self.limits.scratch_mb,
         }
@@ -193,16 +198,16 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Start anew with everything imported that these trusted scripts import, the target's own modules excepted.
+        """Start anew with everything imported that these trusted scripts import, and the code of the target's own read.
 
-        It costs one run of each script and a start, and pays from the second patch on.
+        It costs a run of each script, one more, and a start, and pays from the second patch on.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
         )
-        learned = imports_of(self, scripts, tops - self._tops)
+        learned = learn(self, scripts, self._source.tree, tops)
         self.close()
-        self._source = replace(self._source, preload=(*self._source.preload, *learned))
+        self._source = replace(self._source, learned=learned)
 
     def close(self) -> None:
         """End the zygote and everything in its sandbox."""

@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import Any
 
-from crisol.wargame.sandbox import frames, tree
+from crisol.wargame.sandbox import frames, recall, stage, tree
 from crisol.wargame.sandbox.keeper import keep
 
 __all__ = ["main"]
@@ -30,7 +30,7 @@ def main(descriptor: int, known: frozenset[str]) -> None:
         setup, blobs = frames.receive(control)
         places = _prepare(setup, blobs)
         blobs.clear()  # every fork copies what stands in memory
-        skipped = _warm(setup, places)
+        skipped, finder = _warm(setup, places)
     except frames.ClosedError:
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - the host says it
@@ -40,7 +40,7 @@ def main(descriptor: int, known: frozenset[str]) -> None:
             )
         os._exit(1)
     frames.send(control, {"ready": True, "skipped": skipped, "landlock": setup.get("landlock", 0)})
-    _serve(control, places, setup, known)
+    _serve(control, places, setup, stage.Inherited(known, finder))
 
 
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
@@ -79,8 +79,8 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     return places
 
 
-def _warm(setup: dict[str, Any], places: tree.Places) -> list[str]:
-    """Run the prelude and import what is to be there already; return what could not be imported."""
+def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], recall.Finder]:
+    """Run the prelude, import and read what is to be there already; return what could not be imported, and the code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
     sys.dont_write_bytecode = True
@@ -100,16 +100,20 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> list[str]:
                 del sys.modules[half]
     sys.path[:] = before
     sys.path_importer_cache.clear()
+    recall.compile_patterns(setup["patterns"])
+    finder = recall.Finder(places.target, setup["files"])
     gc.collect()
     if places.isolated:
         from crisol.wargame.sandbox import kernel  # noqa: PLC0415 - Linux only
 
         kernel.trim_memory()
     gc.freeze()
-    return skipped
+    return skipped, finder
 
 
-def _serve(control: socket.socket, places: tree.Places, setup: dict[str, Any], known: frozenset[str]) -> None:
+def _serve(
+    control: socket.socket, places: tree.Places, setup: dict[str, Any], inherited: stage.Inherited
+) -> None:
     """Keep one prepared keeper waiting, and a new one coming as soon as it is taken. Never returns."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keepers: dict[int, int] = {}
@@ -120,7 +124,7 @@ def _serve(control: socket.socket, places: tree.Places, setup: dict[str, Any], k
             os.close(reading)
             for ended in keepers:
                 os.close(ended)
-            keep(control, taken, places, setup, known)
+            keep(control, taken, places, setup, inherited)
         os.close(taken)
         if hasattr(os, "pidfd_open"):
             keepers[os.pidfd_open(keeper)] = keeper

@@ -1,0 +1,79 @@
+"""What every run would work out anew and come to the same: code of the target's own files, and compiled patterns.
+
+Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns that these
+modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are made anew in every
+run, from code that is theirs: a file that the patch changes is read as ever, and where it adds or deletes one, or a
+script changes where modules come from, nothing is recalled.
+
+The finder lies open to the code of a run, so this module's globals hold nothing that a verdict hangs on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import warnings
+from functools import partial
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import cache_from_source, spec_from_file_location
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import CodeType, ModuleType
+
+__all__ = ["Finder", "compile_patterns"]
+
+
+class Finder:
+    """Finds modules of the tree ``place`` by the files that are known for them, relative to it, with their code."""
+
+    def __init__(self, place: str, files: Mapping[str, str]) -> None:
+        self._place = place
+        self._known: dict[str, tuple[str, CodeType]] = {}
+        for name, file in files.items():
+            path = f"{place}/{file}"
+            # Without byte code it would be compiled here, and an untrusted text can crash the compiler.
+            if os.path.isfile(cache_from_source(path)):
+                code = SourceFileLoader(name, path).get_code(name)
+                if code is not None:
+                    self._known[name] = path, code
+
+    def install(self, changed: Iterable[str]) -> None:
+        """Stand before the finder that looks at files, for all but the files that this run's patch changes."""
+        theirs = {f"{self._place}/{name}" for name in changed}
+        self._known = {name: each for name, each in self._known.items() if each[0] not in theirs}
+        if self._known and PathFinder in sys.meta_path:
+            sys.meta_path.insert(sys.meta_path.index(PathFinder), self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return what the finder of files would, or None where it would not look into the tree first."""
+        known = self._known.get(name)
+        if known is None:
+            return None
+        file, code = known
+        folder = os.path.dirname(file)
+        package = os.path.basename(file) == "__init__.py"
+        if (sys.path[:1] if path is None else list(path)) != [os.path.dirname(folder) if package else folder]:
+            return None
+        loader = SourceFileLoader(name, file)
+        loader.get_code = partial({name: code}.get)  # type: ignore[method-assign]  # leaves no Python frame
+        return spec_from_file_location(
+            name, file, loader=loader, submodule_search_locations=[folder] if package else None
+        )
+
+
+def compile_patterns(patterns: Iterable[tuple[str, bool, int]]) -> None:
+    """Fill the cache of :mod:`re`: text, whether it stands for bytes (as Latin-1), and flags of each pattern.
+
+    What fails or warns is left to the run, which has to see it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text, is_bytes, flags in patterns:
+            with contextlib.suppress(Exception):
+                re.compile(text.encode("latin-1") if is_bytes else text, flags)
