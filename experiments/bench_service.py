@@ -246,7 +246,7 @@ async def overhead(settings: Settings) -> float:
             taken.check()
             breaker.call_sync(int)
             instruments.record_answer(scope, "ml-first", found, 1e-4)
-            assert taken.headers
+            assert taken.lines
             instruments.record_request(scope, 200, 1e-4)
 
         def seconds(call: Any, count: int = 20_000) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crisol.diff import FileChange, Hunk, Patch
+from crisol.diff import FileChange, Hunk, Patch, parse
 from crisol.errors import ModelError
 from crisol.model.features import FEATURES, vector
 from crisol.model.kernel import NODE
@@ -54,6 +54,31 @@ def patch(rng: random.Random) -> Patch:
     return Patch((FileChange(None, "tests/a", tuple(hunks)),))
 
 
+def text(rng: random.Random) -> str:
+    """Return a plain diff, or one that is none any more for a few characters, or because it is torn."""
+    lines = [rng.choice(["From: me", "", "-- "])] if rng.random() < 0.2 else []
+    for number in range(rng.randrange(1, 4)):
+        name = rng.choice(["a", "tests/b", "a/b.py", "x y"]) + str(number)
+        if rng.random() < 0.5:
+            lines += [f"diff --git a/{name} b/{name}", "index 12..34 100644"]
+        lines += [f"--- a/{name}", f"+++ b/{name}\t2026-01-01"]
+        at = 1
+        for _ in range(rng.randrange(1, 400 if rng.random() < 0.01 else 4)):
+            body = [line(rng).replace("\r", "").replace("\0", "") for _ in range(rng.randrange(1, 6))]
+            old = sum(one[0] != "+" for one in body)
+            lines += [f"@@ -{at},{old} +{at},{sum(one[0] != '-' for one in body)} @@ def f():", *body]
+            at += old + 1
+    made = "\n".join(lines) + rng.choice(["", "\n", "\n-- \n2.39\n"])
+    for _ in range(rng.choice([0, 0, 1, 3])):
+        place = rng.randrange(len(made) + 1)
+        made = (
+            made[:place]
+            + rng.choice(["", "\n", "+", "-", " ", "@@", "9", "\0", "\r", "/", "'"])
+            + made[place + 1 :]
+        )
+    return made if rng.random() < 0.9 else made[: rng.randrange(len(made) + 1)]
+
+
 def damaged(rng: random.Random) -> np.ndarray:
     """Return nodes of which any may lead anywhere."""
     count = rng.randrange(1, 8)
@@ -71,7 +96,7 @@ def damaged(rng: random.Random) -> np.ndarray:
 def fuzz(library: Path, count: int, seed: int) -> None:
     """Hold the kernel against Python on ``count`` inputs."""
     kernel, rng = loader.load(library), random.Random(seed)
-    read = sound = 0
+    read = sound = plain = 0
     for _ in range(count):
         one, cwe = patch(rng), rng.choice(CWES)
         found = kernel.features(one, cwe)
@@ -79,6 +104,13 @@ def fuzz(library: Path, count: int, seed: int) -> None:
             read += 1
             if found != vector(one, cwe):
                 sys.exit(f"the kernel and Python differ on {one!r}")
+        content = text(rng)
+        outline = kernel.outline(content)
+        if outline is not None:
+            plain += 1
+            parsed = parse(content)
+            if parsed.identity != outline.identity or kernel.features(outline, cwe) != vector(parsed, cwe):
+                sys.exit(f"the kernel and the parser differ on {content!r}")
         try:
             trees = kernel.trees(damaged(rng), len(FEATURES), logistic=rng.random() < 0.5)
         except ModelError:
@@ -86,7 +118,8 @@ def fuzz(library: Path, count: int, seed: int) -> None:
         sound += 1
         trees.score(one if found is not None else Patch(()), cwe)
     print(
-        f"{count} inputs: {read} read as Python reads them, {count - read} left to it; {sound} of as many trees sound"
+        f"{count} inputs: {read} read as Python reads them, {count - read} left to it; {plain} of as many diffs plain, "
+        f"{sound} of as many trees sound"
     )
 
 
@@ -103,7 +136,13 @@ def main() -> None:
         asked = [os.environ.get("CC", "cc"), "-print-file-name=libasan.so"]
         runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         # Python itself leaves memory behind; what the kernel leaves would show as memory that grows.
-        changed = {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "CRISOL_FUZZED": str(library)}
+        changed = {
+            "LD_PRELOAD": runtime,
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "CRISOL_FUZZED": str(library),
+            # Every object has memory of its own, so that reading past one is seen.
+            "PYTHONMALLOC": "malloc",
+        }
         sys.exit(
             subprocess.run([sys.executable, *sys.argv], env=os.environ | changed, check=False).returncode
         )

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from crisol.service.fields import lines
 from crisol.service.problems import document
 from crisol.service.shield import HEADERS, failure
 
@@ -23,7 +24,8 @@ __all__ = ["PATH", "Express"]
 
 PATH = "/wargaming/ml-first"
 _STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_LINE = b"%b: %b\r\n"
+_LENGTH = b"%bcontent-length: %d\r\n"
+_ANSWER = b"%b%b%b\r\n%b"
 
 
 class Express:
@@ -37,7 +39,7 @@ class Express:
         self._gate = gate
         self._hot = hot
         self._observe = observe
-        self._always = b"".join(map(_LINE.__mod__, HEADERS))
+        self._always = lines(HEADERS)
         self._good = _STATUS[200] + self._always + b"content-type: application/json\r\n"
 
     def __call__(self, scope: Scope, content: bytes) -> bytes | None:
@@ -60,15 +62,12 @@ class Express:
             if found is None:
                 return None
             scope["crisol.seconds"] = perf_counter() - inside
-            status, body, first = 200, found, self._good
-            headers = [(b"content-length", b"%d" % len(body))]
+            status, body, first = 200, found, _LENGTH % (self._good, len(found))
         except Exception as error:  # noqa: BLE001 - the last wall: nobody outside sees a trace
             problem = failure(error)
             status = problem.status
             body, headers = document(problem, scope["crisol.request_id"])
-            first = _STATUS[status] + self._always
-        if taken is not None:
-            headers += taken.headers
-        headers += self._shield.ids(scope)
+            first = _STATUS[status] + self._always + lines(headers)
+        limits = b"" if taken is None else taken.lines
         self._observe(scope, status, perf_counter() - start)
-        return b"".join((first, *map(_LINE.__mod__, headers), b"\r\n", body))
+        return _ANSWER % (first, limits, self._shield.ids(scope), body)

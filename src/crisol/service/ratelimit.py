@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from crisol.resilience.bucket import Decision
 from crisol.service.address import TrustedProxies, client_address
+from crisol.service.fields import lines, pairs
 from crisol.service.problems import Problem, document
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from crisol.service.shield import App, Message, Receive, Scope, Send
 
 __all__ = ["RateLimitMiddleware", "Taken"]
+
+_LEFT = b'%bratelimit: "%b";r=%d;t=%d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n'
 
 
 class _Limit:
@@ -37,9 +40,11 @@ class _Limit:
         self.rate: Rate = bucket.rate
         window = max(1, round(self.rate.full))
         burst = int(self.rate.burst)
-        self.policy = (
-            (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
-            (b"x-ratelimit-limit", str(burst).encode()),
+        self.policy = lines(
+            [
+                (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
+                (b"x-ratelimit-limit", str(burst).encode()),
+            ]
         )
 
 
@@ -57,20 +62,15 @@ class Taken:
         """What has to be waited for, if anything."""
 
     @property
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+    def lines(self) -> bytes:
         """What the answer says of it."""
         limit, decision = self.limit, self.decision
         if limit is None or decision is None:
-            return ()
+            return b""
         # Whole requests: what is promised must be there when the next one asks for it.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)
-        return (
-            *limit.policy,
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (limit.label, remaining, reset)),
-            (b"x-ratelimit-remaining", b"%d" % remaining),
-            (b"x-ratelimit-reset", b"%d" % reset),
-        )
+        return _LEFT % (limit.policy, limit.label, remaining, reset, remaining, reset)
 
     def check(self) -> None:
         """Raise the :class:`Problem` of a request that may not go on."""
@@ -145,7 +145,7 @@ class RateLimitMiddleware:
             scope["crisol.taken"] = self.begin(scope)
         taken: Taken = scope["crisol.taken"]
         await self.finish(scope, taken)
-        headers = taken.headers
+        headers = pairs(taken.lines)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crisol.errors import CrisolError, SettingsError
 from crisol.service import trace
+from crisol.service.fields import pairs
 from crisol.service.logs import REQUEST
 from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
 
@@ -42,6 +43,7 @@ HEADERS = (
     ),
 )
 """What every answer carries."""
+_IDS = b"x-request-id: %b\r\ntraceparent: %b\r\n"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _log = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class Shield:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *HEADERS, *self.ids(scope)]
+                message["headers"] = [*message["headers"], *HEADERS, *pairs(self.ids(scope))]
             await send(message)
 
         try:
@@ -108,7 +110,7 @@ class Shield:
             if not status:
                 content, headers = document(problem, scope["crisol.request_id"])
                 if "crisol.taken" in scope:
-                    headers += scope["crisol.taken"].headers
+                    headers += pairs(scope["crisol.taken"].lines)
                 await answer({"type": "http.response.start", "status": problem.status, "headers": headers})
                 await answer({"type": "http.response.body", "body": content})
         finally:
@@ -140,12 +142,9 @@ class Shield:
                 raise Problem(403, "without CRISOL_API_TOKEN this service answers its own machine alone")
 
     @staticmethod
-    def ids(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    def ids(scope: Scope) -> bytes:
         """Return what every answer carries beside :data:`HEADERS`: how to find it again."""
-        return (
-            (b"x-request-id", scope["crisol.request_id"].encode()),
-            (b"traceparent", scope["crisol.trace"].header),
-        )
+        return _IDS % (scope["crisol.request_id"].encode(), scope["crisol.trace"].header)
 
     def _is_allowed(self, value: bytes) -> bool:
         known = self._known_hosts.get(value)

@@ -38,7 +38,7 @@ enum set {
 
 /* Characters */
 
-enum { SPACE = 1, LETTER = 2, DIGIT = 4, UPPER = 8, LOWER = 16, PAIRED = 32, WORD = LETTER | DIGIT };
+enum { SPACE = 1, LETTER = 2, DIGIT = 4, UPPER = 8, LOWER = 16, PAIRED = 32, PREFIX = 64, WORD = LETTER | DIGIT };
 
 static uint8_t kind_of(int c)
 {
@@ -72,7 +72,8 @@ struct prefix {
 };
 
 struct kernel {
-    uint8_t kind[256];
+    uint8_t kind[256];       /* PREFIX where a comment or an import may begin */
+    uint64_t sizes[256];     /* by its first character, how long a word may be: most texts need not be looked up */
     struct word *words;  /* open addressing, a power of two of places, at most a quarter of them taken */
     uint32_t mask;
     struct prefix prefixes[MAX_PREFIXES];
@@ -94,6 +95,17 @@ static uint32_t hash_of(const char *text, size_t size)
 static uint32_t place_of(uint32_t hash)
 {
     return hash ^ hash >> 15;
+}
+
+static uint64_t size_bit(uint32_t size)
+{
+    return (uint64_t)1 << (size < 63 ? size : 63);
+}
+
+/* Whether a text may be a word, by its first character and its size. */
+static int may_mean(const struct kernel *kernel, const char *text, uint32_t size)
+{
+    return size > 0 && (kernel->sizes[(uint8_t)*text] & size_bit(size)) != 0;
 }
 
 static struct word *look_up(const struct kernel *kernel, const char *text, uint32_t size, uint32_t hash)
@@ -135,9 +147,12 @@ EXPORT struct kernel *crisol_open(const char *texts, const uint32_t *sizes, cons
     for (uint32_t i = 0; i < count; kept += sizes[i++]) {
         uint32_t hash = hash_of(kept, sizes[i]);
         *look_up(kernel, kept, sizes[i], hash) = (struct word){kept, sizes[i], hash, sets[i]};
-        if (sets[i] & prefix)
+        kernel->sizes[(uint8_t)*kept] |= size_bit(sizes[i]);
+        if (sets[i] & prefix) {
+            kernel->kind[(uint8_t)*kept] |= PREFIX;
             kernel->prefixes[kernel->prefix_count++] =
                 (struct prefix){kept, sizes[i], (sets[i] & IN(COMMENT_PREFIXES)) != 0};
+        }
     }
     return kernel;
 }
@@ -161,6 +176,7 @@ struct entry {
 struct table {
     struct entry *entries;
     uint32_t *places;  /* index + 1 of the entry there, 0 where there is none */
+    uint32_t single[256];  /* the same by character, for tokens of a single one, which are half of all */
     uint32_t count, capacity, mask;
     uint64_t steps, allowed;  /* past taken places: an honest text takes less than one for each lookup */
 };
@@ -248,7 +264,12 @@ static int64_t next_token(struct reading *reading, const char **at, const char *
             hash = HASHED(hash, *stop++);
     }
     *at = stop;
-    return intern(&reading->table, start, (uint32_t)(stop - start), hash);
+    if (stop - start > 1)
+        return intern(&reading->table, start, (uint32_t)(stop - start), hash);
+    uint32_t *known = &reading->table.single[(uint8_t)*start];
+    if (*known == 0)
+        *known = (uint32_t)(intern(&reading->table, start, 1, hash) + 1);
+    return (int64_t)*known - 1;
 }
 
 static int starts_with(const char *text, const char *end, const struct prefix *prefix)
@@ -272,7 +293,7 @@ static int read_code(struct reading *reading, int number, const char *line, cons
         return 1;
     }
     int import = 0;
-    for (size_t i = 0; i < kernel->prefix_count; i++)
+    for (size_t i = 0; kernel->kind[(uint8_t)*at] & PREFIX && i < kernel->prefix_count; i++)
         if (starts_with(at, end, &kernel->prefixes[i])) {
             if (kernel->prefixes[i].comment) {
                 side->comments++;
@@ -357,13 +378,20 @@ static int is_name(const struct kernel *kernel, const struct entry *entry)
     return (kernel->kind[(uint8_t)entry->text[0]] & LETTER) != 0;
 }
 
+static uint64_t sets_of(const struct kernel *kernel, const struct entry *entry)
+{
+    if (!may_mean(kernel, entry->text, entry->size))
+        return 0;
+    return look_up(kernel, entry->text, entry->size, entry->hash)->sets;
+}
+
 /* Gives every token of a side its form in lower case, and that form its sets. */
 static int fold_case(struct reading *reading)
 {
     struct table *table = &reading->table;
     for (size_t i = 0; i < reading->text_size; i++) {
-        char c = reading->text[i];
-        reading->lower[i] = reading->kernel->kind[(uint8_t)c] & UPPER ? (char)(c + 'a' - 'A') : c;
+        const uint8_t c = (uint8_t)reading->text[i];
+        reading->lower[i] = (char)(c + ((uint8_t)(c - 'A') < 26) * ('a' - 'A'));
     }
     for (uint32_t i = 0, count = table->count; i < count; i++) {
         const struct entry *entry = &table->entries[i];
@@ -379,7 +407,7 @@ static int fold_case(struct reading *reading)
         token->lower = (uint32_t)found;
         form->lower = (uint32_t)found;
         if (form->words[ADDED] + form->words[REMOVED] == 0)
-            form->sets = look_up(reading->kernel, form->text, form->size, form->hash)->sets;
+            form->sets = sets_of(reading->kernel, form);
         for (int side = 0; side < SIDES; side++)
             form->words[side] += token->count[side];
     }
@@ -404,8 +432,10 @@ static size_t part_size(const uint8_t *kind, const char *text, size_t size)
 static size_t add_meant(
     const struct kernel *kernel, const char *text, size_t size, const struct word **found, size_t count)
 {
+    if (count == MAX_PARTS || !may_mean(kernel, text, (uint32_t)size))
+        return count;
     const struct word *word = look_up(kernel, text, (uint32_t)size, hash_of(text, size));
-    if (!(word->sets & MEANT) || count == MAX_PARTS)
+    if (!(word->sets & MEANT))
         return count;
     for (size_t i = 0; i < count; i++)
         if (found[i] == word)

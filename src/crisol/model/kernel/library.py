@@ -70,8 +70,8 @@ SETS = (
 
 _HEAD = 5
 """Numbers of a shape before those of its hunks."""
-_SIZES, _HUNKS = 3, 256
-"""Numbers that an outline puts before its shape, and the most hunks that it can have."""
+_LONGEST, _SIZES, _HUNKS = 50_000, 3, 256
+"""Of an outline: its text at the most, the numbers that it puts before its shape, and its hunks at the most."""
 _OUTLINE = bytes(4 * (_SIZES + _HEAD + _HUNKS))
 _FAMILIES = {name: position for position, name in enumerate(words.FAMILIES)}
 _PROBE = """--- a/test_load.py
@@ -113,7 +113,7 @@ class Kernel:
 
     def outline(self, text: str) -> PlainPatch | None:
         """Return what :func:`crisol.diff.parse` returns for a plain diff in ASCII; None, too, for one that it refuses."""
-        if not text.isascii():
+        if len(text) > _LONGEST or not text.isascii():
             return None
         content = text.encode()
         room = 3 * len(content) + 64
@@ -276,11 +276,10 @@ def _laid_out(patch: Patch, cwe: str) -> tuple[bytes | int, int, array[int]] | N
 
     None where the text is not ASCII: what a letter is, is then a question for Python.
     """
-    cwe_number = number(cwe)
-    family = _FAMILIES.get(words.family(cwe_number), -1)
+    weakness = _weakness(cwe)
     if isinstance(patch, PlainPatch):
         shape = patch.shape[:]
-        shape[_HEAD - 2 : _HEAD] = array("i", (cwe_number, family))
+        shape[_HEAD - 2 : _HEAD] = weakness
         return patch.at, patch.size, shape
     tests = created = 0
     lines: list[str] = []
@@ -295,4 +294,11 @@ def _laid_out(patch: Patch, cwe: str) -> tuple[bytes | int, int, array[int]] | N
     if not text.isascii():
         return None
     content = text.encode()
-    return content, len(content), array("i", [len(patch.files), tests, created, cwe_number, family, *hunks])
+    return content, len(content), array("i", [len(patch.files), tests, created, *weakness, *hunks])
+
+
+@lru_cache(maxsize=1024)
+def _weakness(cwe: str) -> array[int]:
+    """Return a weakness as a shape has it: its number and its family, -1 for none."""
+    found = number(cwe)
+    return array("i", (found, _FAMILIES.get(words.family(found), -1)))
