@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
     of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
     workers sum up their metrics. ``CRISOL_KERNEL=off`` computes predictions without the C kernel.
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
+    traces that begin here.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     crisol_model: Path | None = None
     crisol_kernel: Literal["auto", "off"] = "auto"
     crisol_metrics: Path | None = None
+    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0.0, le=1.0)
 
     @property
     def kernel(self) -> bool:

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,12 @@ from crisol.service.ratelimit import RateLimitMiddleware
 from crisol.service.shield import LOOPBACK, Gate, Shield, allowed_hosts
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from crisol.config import Settings
     from crisol.service.core import Service
     from crisol.service.shield import App, Receive, Scope, Send
+    from crisol.service.spans import Spans
 
 __all__ = ["Application", "from_environment"]
 
@@ -87,8 +90,9 @@ class Application:
         await receive()
         async with AsyncExitStack() as stack:
             try:
+                spans = stack.enter_context(_spans(self.settings.otel_exporter_otlp_endpoint))
                 self.service = await stack.enter_async_context(open_service(self.settings))
-                self._app = self._build(self.service)
+                self._app = self._build(self.service, spans)
                 await self.service.refresh()
                 if self._freeze:
                     gc.collect()
@@ -106,13 +110,13 @@ class Application:
             gc.unfreeze()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _build(self, service: Service) -> App:
+    def _build(self, service: Service, spans: Spans | None) -> App:
         settings = self.settings
         shares = {
             name: AdaptiveShare(policy, strained=service.strained)
             for name, policy in targets(settings.crisol_adaptive_limits).items()
         }
-        instruments = Instruments(service, shares)
+        instruments = Instruments(service, shares, spans)
         hot = HotRoutes(service, instruments.record_answer)
         routes = {PATH: hot.ml_first, "/wargaming/validate": hot.validate}
         rest = api(service, hot, instruments.metrics)
@@ -142,9 +146,23 @@ class Application:
             record=instruments.record_rate_limit_decision,
             adaptive=shares,
         )
-        shield = Shield(limiter, self._hosts, loopback_only=token is None, observe=instruments.record_request)
+        shield = Shield(
+            limiter,
+            self._hosts,
+            loopback_only=token is None,
+            observe=instruments.record_request,
+            traced=0.0 if spans is None else settings.otel_traces_sampler_arg,
+        )
         self._express = Express(shield, limiter, gate, hot, instruments.record_request)
         return shield
+
+
+def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
+    if endpoint is None:
+        return nullcontext()
+    from crisol.service.spans import open_spans  # noqa: PLC0415 - whoever sends none does not pay for loading it
+
+    return open_spans(endpoint)
 
 
 def from_environment() -> Application:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from crisol.resilience.guard import CircuitBreaker
     from crisol.service.core import Service
     from crisol.service.shield import Scope
+    from crisol.service.spans import Spans
     from crisol.service.trace import Trace
     from crisol.validation.validator import Found
 
@@ -44,11 +45,17 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The metrics of one service. Its methods are what the walls and the routes call, once a request."""
 
-    def __init__(self, service: Service, shares: Mapping[str, AdaptiveShare] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        shares: Mapping[str, AdaptiveShare] | None = None,
+        spans: Spans | None = None,
+    ) -> None:
         settings = service.settings
         self.metrics = Metrics(settings.crisol_metrics, worker=str(os.getpid()))
         self._service = service
         self._shares = dict(shares or {})
+        self._spans = spans
         self._requests: dict[tuple[str, int], Counter] = {}
         self._answers: dict[tuple[str, str], Histogram] = {}
         counter = self.metrics.counter
@@ -90,6 +97,7 @@ class Instruments:
         trace: Trace = scope["crisol.trace"]
         if trace.sampled:
             self.metrics.exemplify(names.LATENCY, (endpoint, source), seconds, trace.id)
+            scope["crisol.found"] = found
         if found.cached:
             return
         if decision.prediction is not None:
@@ -117,6 +125,8 @@ class Instruments:
             if limiter:
                 self._limiter.observe(limiter)
             self._shield.observe(max(seconds - inside - gate - limiter, 0.0))
+        if self._spans is not None and scope["crisol.trace"].sampled:
+            self._spans.record(scope, endpoint, status, seconds)
         share = self._shares.get(endpoint)
         if share is not None and status not in {0, 429}:
             # Only what we took: a client that sends slowly must not shrink everybody's share.

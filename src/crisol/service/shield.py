@@ -71,15 +71,25 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """Answers for wrong hosts and for failures, gives every request an id and every answer its headers."""
+    """Answers for wrong hosts and for failures, gives every request an id and every answer its headers.
+
+    ``traced`` is the share of traces that are kept, of those that begin here.
+    """
 
     def __init__(
-        self, app: App, hosts: Iterable[str], *, loopback_only: bool, observe: Observer | None = None
+        self,
+        app: App,
+        hosts: Iterable[str],
+        *,
+        loopback_only: bool,
+        observe: Observer | None = None,
+        traced: float = 0.0,
     ) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
         self._loopback_only = loopback_only
         self._observe = observe
+        self._traced = traced
         self._known_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +131,7 @@ class Shield:
         """Give a request its ids, for answers and logs, and its headers by name."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         scope["crisol.headers"] = headers
-        scope["crisol.trace"] = traced = trace.begin(headers.get(b"traceparent"))
+        scope["crisol.trace"] = traced = trace.begin(headers.get(b"traceparent"), self._traced)
         given = headers.get(b"x-request-id")
         known = given is not None and _REQUEST_ID.fullmatch(given)
         scope["crisol.request_id"] = request_id = known[0].decode() if known else traced.id

@@ -8,16 +8,24 @@ from typing import NamedTuple
 
 __all__ = ["Trace", "begin"]
 
-_PARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
-_bits = random.Random().getrandbits
+_PARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
+_NO_SPAN = "0" * 16
+_random = random.Random()
+_bits = _random.getrandbits
 
 
 class Trace(NamedTuple):
-    """One request's place in a trace. ``sampled`` says that the caller keeps the trace, so that it can be looked up."""
+    """One request's place in a trace. ``sampled`` says that the trace is kept, so that it can be looked up.
+
+    ``parent`` is the caller's span, zeros where this request begins the trace.
+    """
 
     id: str
     span: str
     sampled: bool
+    parent: str = _NO_SPAN
 
     @property
     def header(self) -> bytes:
@@ -25,8 +33,10 @@ class Trace(NamedTuple):
         return b"00-%b-%b-%b" % (self.id.encode(), self.span.encode(), b"01" if self.sampled else b"00")
 
 
-def begin(parent: bytes | None) -> Trace:
+def begin(parent: bytes | None, share: float = 0.0) -> Trace:
     """Return this request's trace; a ``traceparent`` that is none begins a new one, as the standard says.
+
+    ``share`` of those that begin here are kept; of the others, those that their caller keeps.
 
     >>> begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").id
     '0af7651916cd43dd8448eb211c80319c'
@@ -37,6 +47,6 @@ def begin(parent: bytes | None) -> Trace:
     if parent is not None:
         found = _PARENT.fullmatch(parent)
         # Version 00 has nothing behind its flags.
-        if found is not None and not (found[3] and parent.startswith(b"00")):
-            return Trace(found[1].decode(), digits[:16], bool(int(found[2], 16) & 1))
-    return Trace(digits[16:], digits[:16], sampled=False)
+        if found is not None and not (found[4] and parent.startswith(b"00")):
+            return Trace(found[1].decode(), digits[:16], bool(int(found[3], 16) & 1), found[2].decode())
+    return Trace(digits[16:], digits[:16], share > 0.0 and _random.random() < share)

@@ -1,0 +1,143 @@
+"""Spans for OpenTelemetry, sent by OTLP over HTTP; loaded only where an endpoint is set.
+
+A span is made of what was measured anyway, once its request has been answered, so nothing is added to the way that a
+request takes. Durations are exact; where a child began follows from the order of the path: cache or model first,
+and a wargame, with its phases end to end, last.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+
+from crisol.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from crisol.records import Verdict
+    from crisol.service.shield import Scope
+    from crisol.service.trace import Trace
+    from crisol.validation.validator import Found
+
+__all__ = ["Spans", "open_spans"]
+
+_KEPT = TraceFlags(TraceFlags.SAMPLED)
+_STOP_SECONDS = 1.0
+_bits = random.Random().getrandbits
+
+
+@contextmanager
+def open_spans(endpoint: str) -> Iterator[Spans]:
+    """Give what sends spans to a collector, in batches from a thread; what still waits is sent at the end.
+
+    A collector that does not answer costs spans and nothing else. The exporter reads its other settings, headers among
+    them, from the variables of the standard. Raises :class:`~crisol.errors.SettingsError` where it is not installed.
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
+    except ImportError:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs another package: pip install 'crisol[otel]'"
+        ) from None
+    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
+    processor = BatchSpanProcessor(exporter)
+    try:
+        yield Spans(processor.on_end)
+    finally:
+        # It would try a collector that is away for ten seconds more; nobody who stops a service waits for that.
+        impatience = threading.Timer(_STOP_SECONDS, exporter.shutdown)
+        impatience.start()
+        processor.shutdown()  # type: ignore[no-untyped-call]  # theirs
+        impatience.cancel()
+
+
+class Spans:
+    """Makes the spans of requests that have been answered, and hands them on."""
+
+    def __init__(self, send: Callable[[ReadableSpan], None]) -> None:
+        self._send = send
+        self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
+
+    def record(self, scope: Scope, endpoint: str, status: int, seconds: float) -> None:
+        """Make the span of a request, and those of what it caused."""
+        trace: Trace = scope["crisol.trace"]
+        found: Found | None = scope.get("crisol.found")
+        end = time.time_ns()
+        start = end - _ns(seconds)
+        about: dict[str, Any] = {
+            "http.request.method": scope["method"],
+            "http.response.status_code": status,
+            "crisol.request_id": scope["crisol.request_id"],
+        }
+        own = int(trace.span, 16)
+        if found is not None:
+            about["crisol.source"] = "cache" if found.cached else found.decision.source.value
+            about["crisol.outcome"] = found.decision.outcome.value
+            about["crisol.vulnerability.known"] = found.pattern is not None
+            about["crisol.degraded"] = found.decision.degraded
+            self._inside(trace, found, max(end - _ns(scope["crisol.seconds"]), start), end, own)
+        self._make(trace, endpoint, (start, end), about, parent=int(trace.parent, 16), own=own)
+
+    def _inside(self, trace: Trace, found: Found, start: int, end: int, parent: int) -> None:
+        prediction, verdict = found.decision.prediction, found.decision.verdict
+        if found.cached:
+            self._make(trace, "cache", (start, end), {}, parent=parent)
+            return
+        if prediction is not None:
+            about = {
+                "crisol.model_version": prediction.model_version,
+                "crisol.probability": prediction.probability,
+            }
+            self._make(trace, "model", (start, start + _ns(prediction.seconds)), about, parent=parent)
+        # A verdict that took longer than this request was made for an earlier one.
+        if verdict is not None and _ns(verdict.seconds) <= end - start:
+            self._wargame(trace, verdict, end, parent)
+
+    def _wargame(self, trace: Trace, verdict: Verdict, end: int, parent: int) -> None:
+        start = end - _ns(verdict.seconds)
+        about = {"crisol.reason": verdict.reason or "", "crisol.sandbox": verdict.sandbox}
+        own = self._make(trace, "wargame", (start, end), about, parent=parent)
+        for phase in verdict.phases:
+            stop = start + _ns(phase.seconds)
+            self._make(
+                trace, phase.name.value, (start, stop), {"crisol.reason": phase.reason or ""}, parent=own
+            )
+            start = stop
+
+    def _make(
+        self,
+        trace: Trace,
+        name: str,
+        times: tuple[int, int],
+        about: dict[str, Any],
+        *,
+        parent: int,
+        own: int = 0,
+    ) -> int:
+        """Hand on a span and return its id; with an id of its ``own`` it is the request's, whose parent is elsewhere."""
+        id_, trace_id = own or _bits(64), int(trace.id, 16)
+        span = ReadableSpan(
+            name,
+            SpanContext(trace_id, id_, is_remote=False, trace_flags=_KEPT),
+            SpanContext(trace_id, parent, is_remote=bool(own), trace_flags=_KEPT) if parent else None,
+            self._resource,
+            about,
+            kind=SpanKind.SERVER if own else SpanKind.INTERNAL,
+            start_time=times[0],
+            end_time=times[1],
+        )
+        self._send(span)
+        return id_
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1e9)
