@@ -33,12 +33,12 @@ copy() {
 
 while IFS= read -r step; do
     case $step in
-        "RUN apt-get"*) verdict=skip ;;
-        COPY\ * | RUN\ *) verdict=do ;;
+        "RUN apt-get"*) verdict="skip" ;;
+        COPY\ * | RUN\ *) verdict="do" ;;
         *) continue ;;
     esac
     echo "$verdict: $step"
-    [ $list = 1 ] || [ $verdict = skip ] && continue
+    [ $list = 1 ] || [ "$verdict" = skip ] && continue
     read -ra words <<<"${step#COPY }"
     case $step in
         COPY\ *) copy "${words[@]}" ;;
