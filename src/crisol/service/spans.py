@@ -84,7 +84,7 @@ class Spans:
             about["crisol.outcome"] = found.decision.outcome.value
             about["crisol.vulnerability.known"] = found.pattern is not None
             about["crisol.degraded"] = found.decision.degraded
-            self._inside(trace, found, max(end - _ns(scope["crisol.seconds"]), start), end, own)
+            self._inside(trace, found, max(end - _ns(scope.get("crisol.seconds", seconds)), start), end, own)
         self._make(trace, endpoint, (start, end), about, parent=int(trace.parent, 16), own=own)
 
     def _inside(self, trace: Trace, found: Found, start: int, end: int, parent: int) -> None:
