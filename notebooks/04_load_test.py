@@ -64,14 +64,21 @@ run.metrics(load.metrics)
 timeline = result.timeline(load.samples)
 for step, values in enumerate(timeline.to_dict("records")):
     run.metrics({f"over_time.{name}": value for name, value in values.items()}, step)
+for step, values in enumerate(load.costs.to_dict("records")):
+    run.metrics({f"server.{name}": value for name, value in values.items()}, step)
 run.table("load", load.table)
 load.table
 
 # %% [markdown]
 # `saturated` is 1 where the client used most of a core or sent late without the service being slow: then the figures
 # are partly its own. `other_cores` says what else kept the machine busy, the client included. `wrong_answers` counts
-# answers that differ from what their declared source says.
-#
+# answers that differ from what their declared source says. What failed, by kind:
+
+# %%
+run.table("failures", load.failures)
+load.failures
+
+# %% [markdown]
 # ## How slow are the slowest?
 
 # %%

@@ -113,6 +113,16 @@ def test_percentiles_are_latencies_that_were_measured() -> None:
     assert drawn["latency_ms"].iloc[-1] == 100.0
 
 
+def test_windows_are_whole_and_what_is_left_belongs_to_the_last() -> None:
+    """Ten a second for 4.3 seconds are ten a second in each of four windows, not three in a fifth."""
+    samples = pd.DataFrame({"intended": 100 + np.arange(44) / 10, "status": 200, "latency_ms": 1.0, "source": "cache"})
+    found = timeline(samples, 1.0)
+    assert found["time"].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.65])
+    assert found["throughput"].tolist() == pytest.approx([10, 10, 10, 10], rel=0.1)
+    assert len(timeline(samples)) == 43
+    assert len(timeline(samples.iloc[:1])) == 1
+
+
 def test_a_target_is_met_or_missed_and_never_passes_unmeasured() -> None:
     metrics = {"p95_ms": 100.0, "errors": float("nan")}
     found = check(parse_all(["p95_ms < 100", "p95_ms <= 100", "errors <= 1", "p95_ms > 99"]), metrics)

@@ -36,6 +36,11 @@ class Result:
         """The figures as a table: measure and value."""
         return pd.DataFrame({"measure": list(self.metrics), "value": list(self.metrics.values())})
 
+    @property
+    def failures(self) -> pd.DataFrame:
+        """How many failed in which way: kind and count, empty where none did."""
+        return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
+
 
 def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
     """Return p50, p90, p95, p99, p99.9 and max, by nearest rank: each is a latency that was really measured.
@@ -124,22 +129,24 @@ def summarise(
 
 
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
-    """Return what happened in each window of seconds; 0 chooses about eighty windows.
+    """Return what happened in each window of seconds; 0 chooses eighty windows. A last one of less than half of that belongs to the one before.
 
     Columns: time (seconds since the first request), throughput, p50_ms, p99_ms, errors (a second), and the answers
     a second of each source: cache, model, wargame, fallback. Requests count when they were meant to start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start
-    width = window or max(0.1, span / 80)
-    bucket = ((samples["intended"] - start) // width).astype(int)
+    each = window or max(0.1, span / 80)
+    count = max(1, round(span / each)) if len(samples) else 0
+    bucket = ((samples["intended"] - start) // each).clip(upper=count - 1)
     rows = []
-    for number in range(int(bucket.max()) + 1 if len(samples) else 0):
+    for number in range(count):
         part = samples[bucket == number]
+        width = each if number < count - 1 or not span else span - number * each
         good = part[part["status"] == 200]
         found = percentiles(good["latency_ms"].to_numpy())
         row = {
-            "time": (number + 0.5) * width,
+            "time": number * each + width / 2,
             "throughput": len(good) / width,
             "p50_ms": found["p50_ms"],
             "p99_ms": found["p99_ms"],
