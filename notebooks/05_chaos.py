@@ -61,7 +61,8 @@ pictures = [
 pictures[0]
 
 # %% [markdown]
-# The grey spans are the fault, and the time for which a breaker was not closed. Not run, for the reason beside it:
+# The bars on top are the fault, which shades the rest, and the times for which a breaker was not closed. Not run, for
+# the reason beside it:
 
 # %%
 run.table("not_run", chaostest.not_run())

@@ -99,6 +99,9 @@ def test_a_clock_that_was_never_set_loses_no_trial() -> None:
     found = trial(at=dt.datetime(1970, 1, 1, 0, 1, tzinfo=dt.UTC))
     assert found == replace(trial(), created_at=dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
     check(found, NOW)
+    check(found, dt.datetime(1970, 1, 1, 0, 1, tzinfo=dt.UTC))
+    with pytest.raises(InputError, match="ahead"):
+        check(trial(), dt.datetime(1970, 1, 1, 0, 1, tzinfo=dt.UTC))
 
 
 def test_disagreement_is_told() -> None:

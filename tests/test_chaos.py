@@ -22,6 +22,7 @@ from crisol.lab.chaos.expectations import expected, hold
 from crisol.lab.chaos.faults import FAULTS, allowance, chosen
 from crisol.lab.chaos.run import breakers_open
 from crisol.lab.load.result import Result
+from crisol.lab.load.targets import TargetMissed, require
 from crisol.lab.servers.enclosure import EnclosureRefused
 from processes import are_gone, descendants
 
@@ -64,6 +65,15 @@ def test_a_sign_long_after_the_recovery_or_before_the_fault_is_a_stray_one() -> 
 def test_a_lost_trial_is_missed_whatever_else_is_expected() -> None:
     found = hold([], "redis_killed", episode([], [], lost=1).metrics)
     assert [str(one.target) for one in found if not one.passed] == ["trials_lost <= 0"]
+
+
+def test_what_is_missed_is_told_with_its_fault() -> None:
+    with pytest.raises(TargetMissed, match=r"redis_killed: trials_lost <= 0 \(measured 1\)"):
+        require(hold([], "redis_killed", episode([], [], lost=1).metrics))
+
+
+def test_a_breaker_that_closed_in_between_is_drawn_twice() -> None:
+    assert episode([], [3.0, 4.0, 8.0]).open_spans == [(3.0, 4.0, "cache"), (8.0, 8.0, "cache")]
 
 
 def test_expectations_belong_to_their_fault_or_to_all() -> None:

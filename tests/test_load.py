@@ -115,7 +115,9 @@ def test_percentiles_are_latencies_that_were_measured() -> None:
 
 def test_windows_are_whole_and_what_is_left_belongs_to_the_last() -> None:
     """Ten a second for 4.3 seconds are ten a second in each of four windows, not three in a fifth."""
-    samples = pd.DataFrame({"intended": 100 + np.arange(44) / 10, "status": 200, "latency_ms": 1.0, "source": "cache"})
+    samples = pd.DataFrame(
+        {"intended": 100 + np.arange(44) / 10, "status": 200, "latency_ms": 1.0, "source": "cache"}
+    )
     found = timeline(samples, 1.0)
     assert found["time"].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.65])
     assert found["throughput"].tolist() == pytest.approx([10, 10, 10, 10], rel=0.1)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crisol.abtest.store import EVERYTHING, utc_now
-from crisol.abtest.trial import check, from_row, to_row
+from crisol.abtest.trial import EARLIEST, check, from_row, to_row
 from crisol.errors import IntegrityError, StoreError, UnavailableError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class JournaledStore:
 
     def _append_late(self, trials: Sequence[Trial]) -> int:
         # Written while the clock was ahead: no store takes trials of the future, and those behind them would wait for it.
-        now = self._clock()
+        now = max(self._clock(), EARLIEST)
         return self.store.append([replace(one, created_at=min(one.created_at, now)) for one in trials])
 
     def missing(self, ids: Collection[str]) -> set[str]:

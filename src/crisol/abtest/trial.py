@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from crisol.records import Prediction
 
-__all__ = ["CLOCK_SKEW", "COLUMNS", "check", "disagreement", "from_row", "observe", "to_row", "trial_id"]
+__all__ = [
+    "CLOCK_SKEW",
+    "COLUMNS",
+    "EARLIEST",
+    "check",
+    "disagreement",
+    "from_row",
+    "observe",
+    "to_row",
+    "trial_id",
+]
 
 COLUMNS = tuple(field.name for field in fields(Trial))
 """The columns of every table of trials, in order."""
@@ -29,7 +39,9 @@ COLUMNS = tuple(field.name for field in fields(Trial))
 CLOCK_SKEW = dt.timedelta(minutes=5)
 """How far ahead of a store's clock a trial may be: more than NTP ever leaves, less than any time window."""
 
-_EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+"""No trial is older: a machine that says so has a clock that was never set."""
+
 _TEXTS = ("patch", "vulnerability", "experiment", "arm", "model_version")
 _TEXT_LIMIT = 512
 _ATTRIBUTIONS_LIMIT = 65_536
@@ -79,7 +91,7 @@ def observe(
         sampling_probability=sampling_probability,
         predict_seconds=prediction.seconds,
         wargame_seconds=wargame_seconds,
-        created_at=created_at if created_at.tzinfo is None else max(created_at.astimezone(dt.UTC), _EARLIEST),
+        created_at=created_at if created_at.tzinfo is None else max(created_at.astimezone(dt.UTC), EARLIEST),
         attributions=attributions,
     )
     check(trial)
@@ -142,9 +154,10 @@ def _text_problem(text: str, *, empty: bool) -> str:
 def _time_problem(created_at: dt.datetime, now: dt.datetime | None) -> str:
     if created_at.tzinfo is None:
         return f"created_at {created_at} carries no time zone"
-    if created_at < _EARLIEST:
-        return f"created_at {created_at} lies before {_EARLIEST.date()}: is the clock of its machine set?"
-    if now is not None and created_at > now + CLOCK_SKEW:
+    if created_at < EARLIEST:
+        return f"created_at {created_at} lies before {EARLIEST.date()}: is the clock of its machine set?"
+    # A clock that was never set refuses nobody: least of all what is dated 2000 because of it.
+    if now is not None and created_at > max(now, EARLIEST) + CLOCK_SKEW:
         return f"created_at {created_at} lies {created_at - now} ahead of this machine: compare the clocks"
     return ""
 

@@ -247,16 +247,31 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
     """Draw a load over time: latency above, answers a second by source and failures below.
 
-    ``frame`` is that of :func:`crisol.lab.load.result.timeline`; ``spans`` are (from, to, name) to be shaded.
+    ``frame`` is that of :func:`crisol.lab.load.result.timeline`; ``spans`` are (from, to, name) that are drawn as bars on top,
+    a line for each name; the first of them shades everything.
     """
-    figure = Figure(figsize=(8.2, 5.2), layout="constrained")
+    names = list(dict.fromkeys(name for _, _, name in spans))
+    lanes = 0.22 * len(names)
+    figure = Figure(figsize=(8.2, 5.2 + lanes), layout="constrained")
     FigureCanvasAgg(figure)
-    upper, lower = figure.subplots(2, 1, sharex=True)
+    *top, upper, lower = figure.subplots(
+        2 + bool(names), 1, sharex=True, height_ratios=[*([lanes] if names else []), 2.5, 2.5]
+    )
+    for axis in top:
+        for start, end, name in spans:
+            colour = _COLOURS[5] if name == names[0] else "#777777"
+            axis.barh(names.index(name), max(end - start, 0.1), left=start, height=0.7, color=colour)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.invert_yaxis()
+        axis.spines[["top", "right", "bottom", "left"]].set_visible(False)
+        axis.tick_params(length=0)
     for index, name in enumerate(("p50_ms", "p99_ms")):
         upper.plot(
             frame["time"], frame[name], color=_COLOURS[index], linestyle=_STYLES[index], label=name[:-3]
         )
     upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
+    upper.yaxis.set_major_formatter(_plain)
+    upper.yaxis.set_minor_formatter("")
     sources = ("cache", "model", "wargame", "fallback")
     lower.stackplot(
         frame["time"],
@@ -269,15 +284,14 @@ def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) ->
     lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
     for axis in (upper, lower):
         axis.spines[["top", "right"]].set_visible(False)
-        for start, end, name in spans:
+        for start, end, _ in spans[:1]:
             axis.axvspan(start, end, color="#e8e8e8", zorder=0, linewidth=0)
-            if axis is upper:
-                axis.annotate(
-                    name, (start, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -11),
-                    textcoords="offset points", fontsize=8,
-                )  # fmt: skip
         axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:g}"
 
 
 def saturation(frame: pd.DataFrame) -> Figure:

@@ -14,6 +14,8 @@ __all__ = ["Episode"]
 
 _SHOWN = 1.0
 _QUIET = 5.0
+_ASKED = 1.0
+"""Breakers are asked four times a second: a longer gap is a time in which one was closed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +49,15 @@ class Episode:
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """When which breakers were not closed, in seconds of the timeline."""
+        """When which breakers were not closed, in seconds of the timeline; one that closed in between comes twice."""
         start = float(self.load.samples["intended"].min())
         seen = self.breakers[self.breakers["open"] != ""]
         names = sorted({name for text in seen["open"] for name in text.split(",")})
         found = []
         for name in names:
-            times = seen.loc[[name in text.split(",") for text in seen["open"]], "time"]
-            found.append((float(times.min()) - start, float(times.max()) - start, name))
+            times = self.breakers["time"][[name in text.split(",") for text in self.breakers["open"]]]
+            for _, run in times.groupby((times.diff() > _ASKED).cumsum()):
+                found.append((float(run.min()) - start, float(run.max()) - start, name))
         return found
 
     @property

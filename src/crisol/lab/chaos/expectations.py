@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from crisol.errors import ExperimentError
 from crisol.lab.chaos.faults import FAULTS
@@ -28,4 +29,4 @@ def expected(texts: Sequence[str], fault: str) -> list[Target]:
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
     """Hold what a fault did against what is expected of it, and against :data:`ALWAYS`."""
-    return check(expected([*ALWAYS, *texts], fault), metrics)
+    return [replace(one, of=fault) for one in check(expected([*ALWAYS, *texts], fault), metrics)]

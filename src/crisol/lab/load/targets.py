@@ -42,10 +42,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A target and what was measured: NaN where nothing was, which never passes."""
+    """A target and what was measured, ``of`` what where there are several: NaN where nothing was, which never passes."""
 
     target: Target
     value: float
+    of: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.of}: {self.target}" if self.of else str(self.target)
 
     @property
     def passed(self) -> bool:
@@ -95,6 +99,6 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 def require(checked: Sequence[Checked]) -> None:
     """Raise :class:`TargetMissed` unless every target is met."""
-    missed = [f"{one.target} (measured {one.value:.4g})" for one in checked if not one.passed]
+    missed = [f"{one} (measured {one.value:.4g})" for one in checked if not one.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")
