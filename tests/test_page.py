@@ -129,9 +129,33 @@ new Promise((resolve) => {
 """
 
 
+FAINT = r"""
+(() => {
+  const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const linear = (c) => (c <= 0.03928 * 255 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const behind = (element) => {
+    const colour = numbers(getComputedStyle(element).backgroundColor);
+    return colour[3] === 0 && element.parentElement ? behind(element.parentElement) : colour;
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const speaks = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    for (const part of [...(speaks ? [null] : []), ...(element.placeholder ? ["::placeholder"] : [])]) {
+      const pair = [light(numbers(getComputedStyle(element, part).color)), light(behind(element))];
+      const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+      if (contrast < 4.5) found.push(`${element.tagName} ${element.id} ${part} ${contrast.toFixed(2)}`);
+    }
+  }
+  return found;
+})()
+"""
+"""What stands out less from its background than WCAG 2 asks for at level AA (4.5 to 1)."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme: str) -> None:
-    """The form, sent as a person sends it, in both schemes: the verdict and its reason; a bad diff says where."""
+    """The form, sent as a person sends it: the verdict and its reason; a bad diff says where; all of it can be read."""
     with browsing(tmp_path / "profile") as browser:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -153,6 +177,7 @@ def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme
         colour = browser.evaluate(session, "getComputedStyle(document.body).backgroundColor")
         brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
         assert brightness > 0.9 if scheme == "light" else brightness < 0.3
+        assert browser.evaluate(session, FAINT) == []
 
 
 def test_the_page_shows_health_breakers_accuracy_and_trials(server: Server, tmp_path: Path) -> None:
