@@ -49,9 +49,9 @@ ENTRYPOINT ["/bin/bash", "/entry"]
 END
 image prom/prometheus:v3.5.0 <<'END'
 FROM python:3.11-slim
-RUN apt-get update && apt-get install -y --no-install-recommends prometheus
+RUN apt-get update && apt-get install -y --no-install-recommends prometheus && install -d -o nobody /prometheus
 USER nobody
-ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/tmp"]
+ENTRYPOINT ["prometheus"]
 END
 # Compose builds in a network of its own, which may reach no package index; what is built here it finds done.
 docker build --network host --tag crisol-rehearsal-crisol --tag crisol-rehearsal-mlflow --file Dockerfile .. >>"$work/log"

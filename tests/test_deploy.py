@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 DEPLOY = ROOT / "deploy"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def panels() -> list[dict[str, Any]]:
@@ -139,7 +140,7 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[Any, str]]:
         )
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
-                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"],
+                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
                 stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -155,15 +156,34 @@ def query(url: str, expression: str) -> list[Any]:
         return list(json.load(answer)["data"]["result"])
 
 
+def exemplars(url: str, deadline: float) -> set[str]:
+    """Return the traces that Prometheus names beside latencies, as soon as it names one."""
+    query = f"{url}/api/v1/query_exemplars?query=wargaming_request_latency_seconds_bucket&start=0&end={time.time() + 60}"
+    while True:
+        with urlopen(query, timeout=10) as answer:
+            series = json.load(answer)["data"]
+        found = {exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]}
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
 def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple[Any, str]) -> None:
-    """From a real Prometheus against the running service, after traffic of each kind."""
+    """From a real Prometheus against the running service, after traffic of each kind; latencies name their traces."""
     server, url = prometheus
     deadline = time.monotonic() + 90
     missing = expressions()
     number = 0
     while missing:
         for text in (foreign(number), right(), wrong()):
-            ask(server, "POST", "/wargaming/ml-first", {"diff": text, "vulnerability": FLAW})
+            wish = {"diff": text, "vulnerability": FLAW}
+            ask(
+                server,
+                "POST",
+                "/wargaming/ml-first",
+                wish,
+                {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
+            )
         number += 1
         try:
             missing = {where: one for where, one in missing.items() if not query(url, one)}
@@ -171,6 +191,7 @@ def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple
             time.sleep(0.2)
         assert time.monotonic() < deadline, missing
         time.sleep(0.2)
+    assert exemplars(url, deadline) == {TRACE}
     for panel in panels():
         for target in panel["targets"]:
             labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -357,6 +358,25 @@ def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
     _, report, _ = ask(server, "GET", "/health/detailed")
     assert report["components"]["model"]["status"] == "degraded"
     assert decide(server, right())["degraded"] == ["ml_model"]
+
+
+def test_a_model_that_stops_answering_as_it_did_makes_the_service_unhealthy(
+    started: Callable[..., Server],
+) -> None:
+    """503 for whoever balances load; a process that answers is alive all the same."""
+    server = started()
+    predictor = server.service.validator.brain.predictor
+    assert predictor is not None
+    assert predictor.serving.golden is not None
+    predictor.serving = replace(predictor.serving, golden=predictor.serving.golden + 0.5)
+    status, report, _ = ask(server, "GET", "/health/detailed")
+    assert (status, report["status"], report["components"]["model"]["status"]) == (
+        503,
+        "unhealthy",
+        "unhealthy",
+    )
+    assert all(part["ms"] >= 0.0 for part in report["components"].values())
+    assert ask(server, "GET", "/health")[0] == 200
 
 
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:

@@ -1,0 +1,83 @@
+"""The outer wall alone: whom it refuses, and what it tells the log about failures."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crisol.service.logs import JsonLines
+from crisol.service.shield import Shield
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crisol.service.shield import App, Message, Receive, Scope, Send
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Give what the service's loggers write, in its own form."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("crisol.service")
+    logger.addHandler(handler)
+    yield stream
+    logger.removeHandler(handler)
+
+
+def ask(app: App, *, loopback_only: bool = True, client: str = "127.0.0.1") -> tuple[int, dict[bytes, bytes]]:
+    """Return status and headers of one request through the outer wall."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    headers = [
+        (b"host", b"localhost"),
+        (b"x-request-id", b"abc-1"),
+        (b"traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode()),
+    ]
+    scope: dict[str, Any] = {
+        "type": "http", "method": "GET", "path": "/health", "headers": headers, "client": (client, 1)
+    }  # fmt: skip
+    asyncio.run(Shield(app, {"localhost"}, loopback_only=loopback_only)(scope, receive, send))
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise RuntimeError("secret\n\x1b[2J{")
+
+
+async def greet(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_failure_is_one_line_with_the_ids_that_its_answer_carries(written: io.StringIO) -> None:
+    """So that whoever reports a request id finds it; nothing in a message can end the line or move a cursor."""
+    status, headers = ask(fail)
+    (line,) = written.getvalue().splitlines()
+    entry = json.loads(line)
+    assert (status, entry["level"], entry["logger"]) == (500, "ERROR", "crisol.service.shield")
+    assert (entry["request_id"], entry["trace_id"]) == ("abc-1", TRACE)
+    assert headers[b"x-request-id"].decode() == entry["request_id"]
+    assert "RuntimeError: secret" in entry["error"]
+    assert line.isascii()
+    assert line.isprintable()
+
+
+def test_without_a_token_other_machines_are_refused() -> None:
+    """The address decides, not the host name, which a client chooses; with a token the wall behind decides."""
+    assert [ask(greet, client=client)[0] for client in ("127.0.0.1", "::1", "192.0.2.1")] == [200, 200, 403]
+    assert ask(greet, loopback_only=False, client="192.0.2.1")[0] == 200
