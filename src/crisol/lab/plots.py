@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from crisol.lab.curves import Curve, pr_curve, reliability_curve, roc_curve
@@ -270,6 +270,7 @@ def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) ->
             frame["time"], frame[name], color=_COLOURS[index], linestyle=_STYLES[index], label=name[:-3]
         )
     upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
+    upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     upper.yaxis.set_major_formatter(_plain)
     upper.yaxis.set_minor_formatter("")
     sources = ("cache", "model", "wargame", "fallback")
