@@ -114,6 +114,29 @@ def test_reset_fills_one_bucket_alone() -> None:
     assert not bucket.decide("b").allowed
 
 
+def test_a_bucket_follows_another_store_downwards_alone() -> None:
+    clock = FakeClock()
+    bucket = TokenBucket(Rate(5, 5.0), clock=clock)
+    bucket.follow("a", 2.0)
+    assert bucket.peek("a").remaining == 2
+    bucket.follow("a", 4.0)
+    assert bucket.peek("a").remaining == 2
+    bucket.take("a")
+    clock.advance(1.0)
+    bucket.follow("a", 0.0)
+    assert not bucket.decide("a").allowed
+    clock.advance(1.0)
+    assert bucket.peek("a").remaining == 1
+
+
+def test_following_takes_no_place_that_there_is_not() -> None:
+    bucket = drained(Rate(5, 5.0), FakeClock(), capacity=1)
+    bucket.follow("b", 1.0)
+    bucket.follow("a", 1.0)
+    assert len(bucket) == 1
+    assert not bucket.decide("a").allowed
+
+
 def test_unlimited_refuses_nothing_and_keeps_nothing() -> None:
     bucket = TokenBucket(Rate.unlimited())
     decisions = [bucket.decide("a", 1e12) for _ in range(5)]

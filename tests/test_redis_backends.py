@@ -124,6 +124,28 @@ def test_without_redis_the_fallback_decides(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("taken", [2, 4])
+def test_what_was_taken_from_redis_is_not_given_again_without_it(
+    redis_server: Callable[..., RedisServer], taken: int
+) -> None:
+    """A Redis that is late for a moment is not worth a new burst, neither of one process nor of several."""
+    server = redis_server()
+
+    async def main() -> None:
+        async with client(server.url, socket_seconds=5.0) as connection:
+            one, other = (RedisBucket(connection, Rate(4, 3600)) for _ in range(2))
+            for _ in range(taken):
+                await one.take("client")
+            room = (await other.peek("client")).remaining
+            server.kill()
+            allowed = [
+                sum([(await each.decide("client")).allowed for _ in range(5)]) for each in (one, other)
+            ]
+            assert allowed == [room, room] == [4 - taken, 4 - taken]
+
+    asyncio.run(main())
+
+
 def test_a_script_that_the_server_forgot_is_sent_again(redis_server: Callable[..., RedisServer]) -> None:
     """A restart empties its script cache."""
     server = redis_server()

@@ -206,6 +206,18 @@ class TokenBucket:
         moment = max(self._find(key), now)
         return Decision(self.rate, now + self._full - moment, 0.0)
 
+    def follow(self, key: str, left: float) -> None:
+        """Lower the bucket of ``key`` to ``left`` seconds' worth of tokens, where another store of this rate has no more.
+
+        A bucket that has less here keeps that; a key that is new to a full table is not taken in.
+        """
+        now = self._turn(self._clock())
+        moment = now + self._full - left
+        known = self._current.get(key, self._previous.get(key))
+        if len(self) < self._capacity if known is None else moment > known:
+            self._previous.pop(key, None)
+            self._current[key] = moment
+
     def reset(self, key: str) -> None:
         """Fill the bucket of ``key``."""
         self._current.pop(key, None)

@@ -34,7 +34,7 @@ class RedisBucket:
 
     The key names algorithm and policy, so a changed policy starts afresh and never misreads an old number. When
     Redis is away, or the breaker holds calls to it back, ``fallback`` decides: ``local`` by buckets of the same
-    rate in this process, ``open`` lets all pass, ``closed`` refuses all.
+    rate in this process, which go on from what Redis said last, ``open`` lets all pass, ``closed`` refuses all.
     """
 
     def __init__(
@@ -67,12 +67,16 @@ class RedisBucket:
         if not self._interval:
             return math.inf
         try:
-            return await self.breaker.call(self._ask, key, math.ceil(cost * self._interval)) / MICRO
+            room = await self.breaker.call(self._ask, key, math.ceil(cost * self._interval)) / MICRO
         except (RedisError, CircuitOpenError, OSError):
             self.fallbacks += 1
+            if self.fallback == "local":
+                return self._local.take(key, cost)
+            return self.rate.full if self.fallback == "open" else -min(self.rate.full, 1.0)
         if self.fallback == "local":
-            return self._local.take(key, cost)
-        return self.rate.full if self.fallback == "open" else -min(self.rate.full, 1.0)
+            # A Redis that is late for a moment must not be worth a new burst from every process.
+            self._local.follow(key, room if room >= 0.0 else room + cost * self.rate.interval)
+        return room
 
     async def decide(self, key: str, cost: float = 1.0) -> Decision:
         """Like :meth:`take`, with the number explained."""
