@@ -214,7 +214,8 @@ class TokenBucket:
         now = self._turn(self._clock())
         moment = now + self._full - left
         known = self._current.get(key, self._previous.get(key))
-        if len(self) < self._capacity if known is None else moment > known:
+        lower = len(self) < self._capacity if known is None else moment > known
+        if lower:
             self._previous.pop(key, None)
             self._current[key] = moment
 
