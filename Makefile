@@ -59,7 +59,7 @@ notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sourc
 
 .PHONY: bench
 bench: $(VENV)/.installed-test ## measure speed, as ratios against named baselines
-	@for script in experiments/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 .PHONY: audit
 audit: $(BIN)/uv ## ask the advisory database about every pinned dependency; fails on findings alone

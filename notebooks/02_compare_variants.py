@@ -29,13 +29,14 @@ accept_hours: float = 1.0  # what a false accept costs, in hours of computing
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import compare, frontier, ground_truth, plots, promotion, tracking
+from crisol.lab import compare, frontier, ground_truth, promotion
 from crisol.lab.attribution import attribution
 from crisol.model.leakage import leakage
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "compare_variants")
+run = runs.join(settings, run_id, "compare_variants")
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 

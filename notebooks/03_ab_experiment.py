@@ -28,16 +28,17 @@ spoiled_after: float = 1.0  # share of the arrivals after which the champion sil
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab, ground_truth, plots, tracking
+from crisol.lab import ab_experiment, ground_truth
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "ab_test")
+run = runs.join(settings, run_id, "ab_test")
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
-result = ab.experiment(
+result = ab_experiment.experiment(
     settings,
     frame,
     seed,

@@ -35,18 +35,19 @@ targets: list[str] = ["errors < 0.001", "wrong_answers <= 0"]  # measure, compar
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ground_truth, loadtest, plots, tracking
-from crisol.lab.load import plan, result
-from crisol.lab.load import targets as judged
+from crisol.lab import ground_truth
+from crisol.loadtest import plan, result, study
+from crisol.loadtest import targets as judged
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "load_test")
+run = runs.join(settings, run_id, "load_test")
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
-wanted = loadtest.plan(
+wanted = study.plan(
     profile,
     requests=requests,
     rate=rate,
@@ -58,7 +59,7 @@ wanted = loadtest.plan(
     mix=plan.mix(mix),
     warm_up=warm_up,
 )
-measured = loadtest.measure(settings, frame, wanted, rates=rates, rate_seconds=rate_seconds, targets=targets)
+measured = study.measure(settings, frame, wanted, rates=rates, rate_seconds=rate_seconds, targets=targets)
 load = measured.result
 run.metrics(load.metrics)
 timeline = result.timeline(load.samples)
@@ -86,7 +87,7 @@ run.picture(
     "percentiles",
     plots.picture(
         plots.slowest(
-            result.distribution(load.samples["latency_ms"].dropna().to_numpy()), loadtest.marks(targets)
+            result.distribution(load.samples["latency_ms"].dropna().to_numpy()), study.marks(targets)
         ),
         "Latency by percentile; each step to the right is ten times rarer. The marks are targets: the curve stays below.",
     ),

@@ -27,23 +27,25 @@ after: float = 3.0  # seconds after it, beside what the service waits before it 
 rate: float = 10.0  # requests a second all along
 
 # %%
+from crisol.chaos import study
+from crisol.chaos.run import Schedule
 from crisol.config import load_settings
-from crisol.lab import chaostest, ground_truth, plots, tracking
-from crisol.lab.chaos.run import Schedule
-from crisol.lab.load import targets as judged
+from crisol.lab import ground_truth
+from crisol.loadtest import targets as judged
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "chaos")
+run = runs.join(settings, run_id, "chaos")
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
 schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
-suffered = list(chaostest.each(settings, frame, faults, expectations, schedule))
-table = chaostest.table(suffered)
+suffered = list(study.each(settings, frame, faults, expectations, schedule))
+table = study.table(suffered)
 run.table("chaos", table)
-run.metrics(chaostest.metrics(suffered))
+run.metrics(study.metrics(suffered))
 table.T
 
 # %% [markdown]
@@ -55,7 +57,7 @@ table.T
 
 # %%
 pictures = [
-    run.picture(f"fault_{one.episode.fault.name}", plots.picture(chaostest.drawn(one), one.episode.fault.story))
+    run.picture(f"fault_{one.episode.fault.name}", plots.picture(study.drawn(one), one.episode.fault.story))
     for one in suffered
 ]
 pictures[0]
@@ -65,16 +67,16 @@ pictures[0]
 # the reason beside it:
 
 # %%
-run.table("not_run", chaostest.not_run())
-chaostest.not_run()
+run.table("not_run", study.not_run())
+study.not_run()
 
 # %% [markdown]
 # ## Were the expectations met?
 
 # %%
 checked = [each for one in suffered for each in one.checked]
-run.table("expectations", chaostest.verdicts(suffered))
-chaostest.verdicts(suffered)
+run.table("expectations", study.verdicts(suffered))
+study.verdicts(suffered)
 
 # %%
 judged.require(checked)

@@ -27,11 +27,12 @@ promote: bool = False  # whether a challenger that passes the gate becomes champ
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab, ground_truth, plots, retraining, tracking, trials
+from crisol.lab import ab_experiment, disagreements, ground_truth, retraining
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "retrain")
+run = runs.join(settings, run_id, "retrain")
 frame = ground_truth.open_corpus(settings, corpus, seed, ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
@@ -42,7 +43,7 @@ run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 # experiment `live`, and `crisol retrain` reads them.
 
 # %%
-gathering = ab.experiment(
+gathering = ab_experiment.experiment(
     settings, frame, seed, variants=[variant], rate=rate, unsure_below=unsure_below, held_out=met
 )
 gathered = retraining.gather(settings, frame, gathering.experiment)
@@ -57,7 +58,7 @@ len(gathered.patches), gathered.inconclusive, gathered.without_text
 # the patches that arrive.
 
 # %%
-learnt, _ = trials.split(frame, seed, met)
+learnt, _ = disagreements.split(frame, seed, met)
 design = retraining.Design(variant, seed, held_out, promote)
 retrained = retraining.retrain(settings, run, learnt, gathered, design)
 run.metrics(retrained.metrics)

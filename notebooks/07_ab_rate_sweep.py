@@ -25,16 +25,17 @@ held_out: float = 0.5  # share of the vulnerabilities that the model does not se
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab, ground_truth, plots, tracking
+from crisol.lab import ab_experiment, ground_truth
+from crisol.tracking import plots, runs
 from crisol.wargame.corpus import content_hash
 
 settings = load_settings()
-run = tracking.join(settings, run_id, "ab_rate_sweep")
+run = runs.join(settings, run_id, "ab_rate_sweep")
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
-table = ab.sweep(settings, frame, seed, rates, variants=variants, unsure_below=unsure_below, held_out=held_out)
+table = ab_experiment.sweep(settings, frame, seed, rates, variants=variants, unsure_below=unsure_below, held_out=held_out)
 run.table("ab_rates", table)
 table
 

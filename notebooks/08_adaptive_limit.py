@@ -30,10 +30,11 @@ target_seconds: float = 0.2  # what an answer may take
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import adaptive, plots, tracking
+from crisol.lab import adaptive
 from crisol.resilience.adaptive import AdaptivePolicy
+from crisol.tracking import plots, runs
 
-run = tracking.join(load_settings(), run_id, "adaptive_limit")
+run = runs.join(load_settings(), run_id, "adaptive_limit")
 slowdown = adaptive.Slowdown(
     offered=offered, capacity=capacity, factor=factor, begins=begins, ends=ends, seconds=seconds
 )

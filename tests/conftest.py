@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crisol.lab.servers import PostgresServer, RedisServer, ServerMissing
+from crisol.servers import PostgresServer, RedisServer, ServerMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from crisol.errors import SandboxError, SandboxUnavailable
 from crisol.model import kernel
-from crisol.wargame.sandbox import choose
-from crisol.wargame.sandbox.selfcheck import ATTEMPTS, escapes
+from crisol.sandbox import choose
+from crisol.sandbox.selfcheck import ATTEMPTS, escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

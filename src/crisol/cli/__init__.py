@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from crisol.cli import ab, corpus, db, load, model, serve
+from crisol.cli import ab, corpus, db, model, proving, serve
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, UnknownVulnerability
@@ -27,8 +27,8 @@ app.command()(model.predict)
 app.command()(model.promote)
 app.command()(model.retrain)
 app.command()(serve.serve)
-app.command()(load.loadtest)
-app.command()(load.chaos)
+app.command()(proving.loadtest)
+app.command()(proving.chaos)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 
@@ -76,8 +76,8 @@ def wargame(
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
 ) -> None:
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 inconclusive, 64 and above for wrong use."""
+    from crisol.sandbox import choose
     from crisol.wargame.referee import open_match
-    from crisol.wargame.sandbox import choose
     from crisol.wargame.vulnerability import find, load
 
     settings = load_settings()
@@ -174,7 +174,7 @@ def demo(
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
     """Open the MLflow UI on the runs."""
-    from crisol.lab.tracking import ui_command
+    from crisol.tracking.runs import ui_command
 
     command, environment = ui_command(load_settings(), port)
     out.print(f"http://127.0.0.1:{port}/?workflowType=machine_learning", markup=False)

@@ -165,8 +165,8 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
     import pandas as pd
 
+    from crisol.sandbox import choose
     from crisol.wargame import corpus
-    from crisol.wargame.sandbox import choose
     from crisol.wiring import open_workers
 
     choose(plan.sandbox)

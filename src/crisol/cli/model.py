@@ -50,7 +50,7 @@ def evaluate(
     """Measure the model variants on labelled patches, across folds that split no group, or from one set to another."""
     if (train is None) != (test is None) or (data is None) == (test is None):
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
-    from crisol.lab import evaluate as lab
+    from crisol.lab import labelled_sets as lab
 
     question = lab.Question(
         data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed, search
@@ -88,7 +88,7 @@ def predict(
         raise typer.BadParameter(f"{patch}: {error.strerror}") from None
     settings = load_settings()
     if model is None:
-        from crisol.lab.registry import holder
+        from crisol.tracking.registry import holder
 
         model = holder(settings)
     predictor = Predictor.load(model, kernel=settings.kernel)
@@ -122,13 +122,14 @@ def promote(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
 ) -> None:
     """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
-    from crisol.lab import compare, promotion, tracking
+    from crisol.lab import compare, promotion
+    from crisol.tracking import runs
     from crisol.wargame.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
     names = promotion.contenders(settings, variant)
-    with tracking.start(settings, "promote") as run:
+    with runs.start(settings, "promote") as run:
         comparison = compare.compare(frame, seed, names=names)
         run.metrics(comparison.metrics)
         result = promotion.promote(settings, run, comparison, variant, seed)
@@ -151,14 +152,15 @@ def retrain(
     ] = False,
 ) -> None:
     """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
-    from crisol.lab import retraining, tracking
+    from crisol.lab import retraining
+    from crisol.tracking import runs
     from crisol.wargame.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
     design = retraining.Design(variant, seed, held_out, promote)
     gathered = retraining.gather(settings, frame, experiment)
-    with tracking.start(settings, "retrain") as run:
+    with runs.start(settings, "retrain") as run:
         result = retraining.retrain(settings, run, frame, gathered, design)
         run.metrics(result.metrics)
         run.table("retraining", result.table)

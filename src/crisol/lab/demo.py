@@ -13,8 +13,8 @@ from crisol.config import Settings
 from crisol.lab import papermill
 from crisol.lab.experiment import load
 from crisol.lab.ground_truth import facts
-from crisol.lab.picture import Picture
-from crisol.lab.report import Disagreement, Report, Section, provenance, render, sheet
+from crisol.tracking.picture import Picture
+from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
 from crisol.wargame.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]

@@ -23,7 +23,7 @@ from crisol.errors import ExperimentError
 from crisol.lab.experiment import Experiment, dump, resolve
 from crisol.lab.pairing import paired
 from crisol.lab.parameters import read_parameters
-from crisol.lab.tracking import TrackedRun, open_store, start
+from crisol.tracking.runs import TrackedRun, open_store, start
 
 # papermill imports every cloud it can write to, and some of those warn of their own future.
 with warnings.catch_warnings():

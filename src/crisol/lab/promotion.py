@@ -16,14 +16,14 @@ from crisol.errors import ModelError
 from crisol.lab.card import card
 from crisol.lab.compare import Comparison, chosen_variants
 from crisol.lab.decisions import act
-from crisol.lab.registry import CHALLENGER
-from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import serving, training
 from crisol.model.cut import choose_cut
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import Threshold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
+from crisol.tracking.registry import CHALLENGER
+from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
 
 __all__ = ["Promotion", "check_served", "contenders", "costs", "not_worse", "promote", "register"]
 

@@ -15,10 +15,10 @@ from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
 from crisol.lab.promotion import check_served, costs, not_worse, register
-from crisol.lab.tracking import TrackedRun, holder_tags, move_alias
 from crisol.model import dataset, evaluation, scores, training
 from crisol.model.risk import choose_threshold
 from crisol.records import LabelledPatch, Outcome, Trial
+from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
 from crisol.wiring import open_trials
 
 __all__ = ["Design", "Gathered", "Retraining", "gather", "labelled", "retrain"]

@@ -14,8 +14,8 @@ from crisol.abtest.store import TrialFilter, utc_now
 from crisol.abtest.tally import Slice, Tally
 from crisol.errors import InputError
 from crisol.resilience.kinds import Kind
+from crisol.service.sampling import EXPERIMENT
 from crisol.service.schemas import AccuracyReport, EstimateReport, TrialReport
-from crisol.service.trials import EXPERIMENT
 
 if TYPE_CHECKING:
     from crisol.service.core import Service

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
 from crisol.errors import CrisolError, ModelError, UnavailableError
-from crisol.lab.registry import holder
 from crisol.resilience.breaker import State
 from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
 from crisol.resilience.policy import DATABASE, ML_MODEL
 from crisol.service.limits import rates
-from crisol.service.trials import LiveTrials
+from crisol.service.sampling import LiveTrials
+from crisol.tracking.registry import holder
 from crisol.validation.catalogue import Catalogue
 from crisol.validation.decide import Thresholds
-from crisol.validation.referees import Referees
 from crisol.validation.validator import SANDBOX, Brain, Validator
+from crisol.validation.wargames import Referees
 from crisol.wiring import Shared, open_journaled_trials, open_shared
 
 if TYPE_CHECKING:

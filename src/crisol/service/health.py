@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from crisol.errors import CrisolError
 from crisol.resilience.breaker import State
-from crisol.wargame.sandbox import choose
-from crisol.wargame.sandbox.selfcheck import escapes
+from crisol.sandbox import choose
+from crisol.sandbox.selfcheck import escapes
 
 if TYPE_CHECKING:
     from crisol.service.core import Service

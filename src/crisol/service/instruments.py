@@ -19,7 +19,7 @@ from crisol.errors import CrisolError
 from crisol.metrics import Metrics, names
 from crisol.resilience.breaker import State
 from crisol.service.limits import RATES, route
-from crisol.service.trials import EXPERIMENT
+from crisol.service.sampling import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

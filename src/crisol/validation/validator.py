@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.catalogue import Catalogue, Pattern
-    from crisol.validation.referees import Referees
+    from crisol.validation.wargames import Referees
 
 __all__ = ["DECISION", "SANDBOX", "VERDICT", "Begun", "Brain", "Found", "Submission", "Validator"]
 

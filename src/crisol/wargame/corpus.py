@@ -21,11 +21,11 @@ import pandas as pd
 from crisol import diff
 from crisol.errors import DatasetError, IndexUnavailable
 from crisol.records import Candidate, Outcome, Strength, Verdict
+from crisol.sandbox import choose
 from crisol.wargame.candidates import candidates, read_source
 from crisol.wargame.intake import identity
 from crisol.wargame.mutants import mutants
 from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
-from crisol.wargame.sandbox import choose
 from crisol.wargame.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:

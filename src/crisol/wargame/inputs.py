@@ -12,7 +12,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from crisol.wargame.sandbox import Role
+from crisol.sandbox import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

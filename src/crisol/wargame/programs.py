@@ -13,13 +13,13 @@ import marshal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from crisol.sandbox import Ending, Role, Script
 from crisol.wargame.inputs import changes, unsteady
-from crisol.wargame.sandbox import Ending, Role, Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from crisol.wargame.sandbox import Target
+    from crisol.sandbox import Target
 
 __all__ = ["Answer", "Program", "answers", "programs"]
 

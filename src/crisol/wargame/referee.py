@@ -15,9 +15,9 @@ from pyflakes import checker, messages
 from crisol import diff
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
+from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.wargame.candidates import read_source
 from crisol.wargame.reference import Yardstick, measure
-from crisol.wargame.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.wargame.tampering import parsed, tampering
 
 if TYPE_CHECKING:

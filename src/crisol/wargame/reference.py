@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from crisol import diff
 from crisol.errors import CrisolError
+from crisol.sandbox import Ending
 from crisol.wargame.candidates import read_source, reference
 from crisol.wargame.inputs import touches, vocabulary
 from crisol.wargame.programs import Answer, Program, answers, programs
-from crisol.wargame.sandbox import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from crisol.wargame.sandbox import Target
+    from crisol.sandbox import Target
     from crisol.wargame.vulnerability import Vulnerability
 
 __all__ = ["Yardstick", "measure"]

@@ -1,0 +1,121 @@
+"""What a fault did to a service under steady load, and the figures of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crisol.chaos.faults import Fault
+from crisol.loadtest.result import Result, timeline
+
+__all__ = ["Episode"]
+
+_SHOWN = 1.0
+_QUIET = 5.0
+_ASKED = 1.0
+"""Breakers are asked four times a second: a longer gap is a time in which one was closed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Episode:
+    """What was seen: the load's result, when the fault began and ended, and the breakers that were not closed.
+
+    ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
+    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what the limits allow.
+    """
+
+    fault: Fault
+    load: Result
+    begin: float
+    end: float
+    breakers: pd.DataFrame
+    due: int
+    lost: int
+    skewed: int = 0
+    admitted: float = float("nan")
+
+    @property
+    def timeline(self) -> pd.DataFrame:
+        """See :func:`crisol.loadtest.result.timeline`; the fault's span is :attr:`span`."""
+        return timeline(self.load.samples, _SHOWN)
+
+    @property
+    def span(self) -> tuple[float, float, str]:
+        """From and to, in seconds of the timeline, and the name."""
+        start = float(self.load.samples["intended"].min())
+        return self.begin - start, self.end - start, self.fault.name
+
+    @property
+    def open_spans(self) -> list[tuple[float, float, str]]:
+        """When which breakers were not closed, in seconds of the timeline; one that closed in between comes twice."""
+        start = float(self.load.samples["intended"].min())
+        seen = self.breakers[self.breakers["open"] != ""]
+        names = sorted({name for text in seen["open"] for name in text.split(",")})
+        found = []
+        for name in names:
+            times = self.breakers["time"][[name in text.split(",") for text in self.breakers["open"]]]
+            for _, run in times.groupby((times.diff() > _ASKED).cumsum()):
+                found.append((float(run.min()) - start, float(run.max()) - start, name))
+        return found
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return detect_s and recover_s, failed, trials_due, _lost and _skewed, wrong_answers, hits_kept and latency during the fault.
+
+        A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected is the first
+        one after the beginning; NaN where there was none. Recovered is the end of the signs, counted from the fault's
+        end: the moment before five seconds without any; infinite where the load ended before. ``strays`` are signs
+        among the answers before the fault and after the recovery: what the machine does without any fault. Skewed are
+        trials dated outside of the run. ``hits_kept`` is the hit ratio during the fault, in terms of that beside it.
+        """
+        signs = self._signs()
+        during = self.load.samples[
+            (self.load.samples["intended"] >= self.begin) & (self.load.samples["intended"] < self.end)
+        ]
+        begin, last = float(self.load.samples["intended"].min()), float(self.load.samples["intended"].max())
+        recover = _quiet_after(signs[signs >= self.begin], self.end, last) - self.end
+        strays = signs[(signs < self.begin) | (signs > self.end + recover)]
+        detected = signs[signs >= self.begin]
+        failed = self.load.samples["failed"]
+        beside = _hits(self.load.samples.drop(during.index))
+        p99 = during.loc[~during["failed"], "latency_ms"]
+        return {
+            "detect_s": float(detected.min()) - self.begin if len(detected) else float("nan"),
+            "recover_s": recover,
+            "strays": float((strays >= begin).sum()),
+            "requests": float(len(self.load.samples)),
+            "failed": float(failed.sum()),
+            "failed_share": float(failed.mean()),
+            "trials_due": float(self.due),
+            "trials_lost": float(self.lost),
+            "trials_skewed": float(self.skewed),
+            "wrong_answers": self.load.metrics["wrong_answers"],
+            "hits_kept": _hits(during) / beside if beside else float("nan"),
+            "admitted": self.admitted,
+            "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),
+        }
+
+    def _signs(self) -> pd.Series[float]:
+        samples = self.load.samples
+        bad = samples.loc[samples["failed"] | (samples["degraded"] != ""), "intended"]
+        held = self.breakers.loc[self.breakers["open"] != "", "time"]
+        signs: pd.Series[float] = pd.concat([bad, held]).astype(float).sort_values()
+        return signs
+
+
+def _hits(samples: pd.DataFrame) -> float:
+    """Return the share of the cache among the answers; NaN where there is none."""
+    return float((samples.loc[~samples["failed"], "source"] == "cache").mean())
+
+
+def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
+    """Return the moment from ``end`` on that is followed by a while without a sign; infinite where there is none."""
+    quiet = min(_QUIET, (last - end) / 2)
+    well = end
+    for sign in signs[signs > end]:
+        if sign - well > quiet:
+            return well
+        well = float(sign)
+    return well if last - well > quiet or well == end else float("inf")

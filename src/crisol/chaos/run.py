@@ -1,0 +1,303 @@
+"""One fault under steady load: before it, during it, after it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+from pydantic import SecretStr
+
+from crisol import diff
+from crisol.abtest.store import TrialFilter, utc_now
+from crisol.abtest.trial import CLOCK_SKEW
+from crisol.chaos.clock import WallClock
+from crisol.chaos.episode import Episode
+from crisol.chaos.faults import Fault, Stage, allowance
+from crisol.config import Settings
+from crisol.errors import UnavailableError
+from crisol.loadtest.material import Item, Material, prepare, thresholds
+from crisol.loadtest.plan import Loop, Plan, Shape
+from crisol.loadtest.run import Load
+from crisol.loadtest.service import ask, serving
+from crisol.model.serving import open_serving
+from crisol.records import Trial
+from crisol.servers import PostgresServer, RedisServer, SlowProxy
+from crisol.servers.enclosure import Enclosure
+from crisol.wiring import open_journaled_trials
+
+__all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
+
+_LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"  # asked in Redis
+_WIDTH = 0.25
+_PATCHES = 30
+_UNSURE = 0.4
+_DECISIONS_EVERY, _VERDICTS_EVERY = 4, 16
+_WARM_SECONDS = 60.0
+_DISK_MB = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Seconds of calm, of the fault, and of what comes after; and the requests a second all along.
+
+    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides (:meth:`of`).
+    """
+
+    calm: float = 3.0
+    fault: float = 5.0
+    after: float = 10.0
+    rate: float = 10.0
+    seed: int = 0
+
+    def of(self, fault: Fault) -> Schedule:
+        """Return the schedule that this fault gets."""
+        return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
+
+    @property
+    def seconds(self) -> float:
+        """How long the load goes on."""
+        return self.calm + self.fault + self.after
+
+
+def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
+    """Start what the fault needs, put steady load on a service, inject the fault, end it, and sum up.
+
+    Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second the
+    decisions in the cache are dropped, so that model and stores are really asked all along; verdicts stay, or the load
+    would be one of wargames alone, but for faults that are ``fresh``: there they are dropped every four seconds. Raises
+    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
+    """
+    schedule = schedule.of(fault)
+    with ExitStack() as stack:
+        changes = {"AB_TEST_RATE": "0.2", "CRISOL_RATE_LIMITS": _LIMITS, **fault.changes}
+        redis = proxy = postgres = None
+        if fault.redis:
+            redis = RedisServer.start()
+            stack.callback(redis.close)
+            proxy = stack.enter_context(SlowProxy(redis.url))
+            changes["REDIS_URL"] = proxy.url
+        if fault.postgres:
+            postgres = PostgresServer.start(disk_mb=_DISK_MB if fault.disk else 0)
+            stack.callback(postgres.close)
+            changes["DATABASE_URL"] = postgres.dsn
+        # A copy, because others want the model whole.
+        model = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-model-"))) / "model"
+        shutil.copytree(material.model, model)
+        enclosure = stack.enter_context(Enclosure(Path())) if fault.enclosed else None
+        clock = None
+        if fault.clocked:
+            clock = WallClock.made(
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-clock-")))
+            )
+            changes |= clock.environment
+        service = stack.enter_context(
+            serving(
+                settings,
+                model=model,
+                accept=material.accept,
+                reject=material.reject,
+                workers=fault.workers,
+                enclosure=enclosure,
+                changes=changes,
+            )
+        )
+        _warm_up(service.url, material)
+        stage = Stage(service, model, redis, proxy, postgres, clock)
+        begin = time.monotonic() + 1.0 + schedule.calm
+        load = Load(service.url, material, _steady(schedule), begin=begin - schedule.calm)
+        dropped = {f"model:{open_serving(model).model_version}": _DECISIONS_EVERY}
+        if fault.fresh:
+            dropped |= {f"vulnerability:{item.vulnerability}": _VERDICTS_EVERY for item in material.items}
+        attack = _second(stage, fault, load, schedule) if fault.flood or fault.hostile else None
+        started = utc_now()
+        with _Observer(service.url, dropped) as observer, stage.held:
+            ended = _inject(stage, fault, load, attack, begin=begin, schedule=schedule)
+        service.stop()
+        # The samples of the calm count, too: nothing may fail there either.
+        due = _due(load)
+        trials = _kept(settings, service.root, postgres)
+        kept = {(trial.patch, trial.vulnerability) for trial in trials}
+        early, late = started - CLOCK_SKEW, utc_now() + CLOCK_SKEW
+        return Episode(
+            fault=fault,
+            load=load.result,
+            begin=begin,
+            end=ended,
+            breakers=observer.table(),
+            due=len(due),
+            lost=len(due - kept),
+            skewed=sum(not early < trial.created_at < late for trial in trials),
+            admitted=_admitted(attack) if fault.flood and attack is not None else float("nan"),
+        )
+
+
+def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
+    """Return the patches that are wargamed quickest; of many the model is unsure: each is a trial that could be lost.
+
+    Few and quick ones, because the fault is to be seen and not how many wargames the machine can bear.
+    """
+    whole = prepare(settings, frame, seed)
+    items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
+    accept, reject = thresholds([item.probability for item in items], _UNSURE)
+    return replace(whole, items=items, accept=accept, reject=reject)
+
+
+def _warm_up(url: str, material: Material) -> None:
+    """Have every patch wargamed before the load asks for it; that makes no trial of any."""
+    wishes = [{"diff": one.diff, "vulnerability": one.vulnerability} for one in material.items]
+    with ThreadPoolExecutor(2) as pool:
+        for status, answer in pool.map(
+            lambda wish: ask(url, "/wargaming/validate", wish, seconds=_WARM_SECONDS), wishes
+        ):
+            if status != 200:
+                raise UnavailableError(f"a wargame failed before there was a fault: {status} {answer}")
+
+
+def _steady(schedule: Schedule) -> Plan:
+    return Plan(
+        loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=schedule.seconds, connections=64, sources=16,
+        zipf=0.5, warm_up=0.0, timeout=8.0, seed=schedule.seed,
+    )  # fmt: skip
+
+
+def _inject(
+    stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
+) -> float:
+    """Return when the fault ended; steady load goes on before, during and after it."""
+    with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
+        steady = pool.submit(load.finish)
+        try:
+            _wait(begin)
+            fault.start(stage)
+            second = None if attack is None else pool.submit(attack.finish)
+            while time.monotonic() < begin + schedule.fault:
+                fault.during(stage)
+                time.sleep(fault.every)
+            if second is not None:
+                second.result()
+            fault.stop(stage)
+            stage.held.close()
+            ended = time.monotonic()
+            steady.result()
+        except BaseException:
+            # Else the pool would wait for loads that nobody wants any more.
+            for one in (load, attack):
+                if one is not None:
+                    one.cancel()
+            raise
+    return ended
+
+
+def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
+    """Return the load of whoever attacks, from an address of its own."""
+    material = load.material
+    if fault.hostile:
+        material = replace(material, items=_hostile(material.items[0]))
+    elif fault.pace:
+        # One patch, so that there are some left of which trials are made while the fault lasts.
+        material = replace(material, items=material.items[:1])
+    plan = Plan(
+        loop=Loop.OPEN if fault.pace else Loop.CLOSED, shape=Shape.CONSTANT, rate=fault.pace or 1.0,
+        requests=200 if fault.hostile else 20_000, connections=16, seconds=schedule.fault, warm_up=0.0, timeout=2.0, zipf=0.0,
+        spoofed=fault.flood if fault.flood > 1 else 0,
+    )  # fmt: skip
+    return Load(stage.service.url, material, plan)
+
+
+def _admitted(attack: Load) -> float:
+    """Return how much the attacker got of what the limits let one client have."""
+    samples = attack.result.samples
+    got = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
+    return len(got) / allowance(float(samples["received"].max() - samples["sent"].min()))
+
+
+def _hostile(item: Item) -> tuple[Item, ...]:
+    """Return patches that attack: paths outside, endless hunks, no diff at all, counts that lie, a planted start-up file."""
+    head = "--- a/app.py\n+++ b/app.py\n"
+    texts = (
+        "--- a/../../etc/passwd\n+++ b/../../etc/passwd\n@@ -1 +1 @@\n-a\n+b\n",
+        head + "@@ -1,999999999 +1,999999999 @@\n" + "+x\n" * 50_000,
+        "\x00" * 1_000,
+        head + "@@ -1 +1 @@\n" * 20_000,
+        "--- /dev/null\n+++ b/sitecustomize.py\n@@ -0,0 +1 @@\n+import os; os._exit(0)\n",
+    )
+    return tuple(replace(item, diff=text) for text in texts)
+
+
+def _due(load: Load) -> set[tuple[str, str]]:
+    """Return patch and vulnerability of all answers by wargame: each is to be a trial."""
+    samples = load.result.samples
+    seen = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
+    answered = [load.asked(which)[1] for which in set(seen["which"])]
+    return {(diff.parse(item.diff).identity, item.vulnerability) for item in answered}
+
+
+def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
+    """Return all trials, in the store and in the journal."""
+    dsn = None if postgres is None else SecretStr(postgres.dsn)
+    own = settings.model_copy(
+        update={"crisol_root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
+    )
+    with closing(open_journaled_trials(own)) as store:
+        store.replay()
+        return list(store.read(TrialFilter(experiment="live")))
+
+
+class _Observer:
+    """Asks the breakers four times a second, and drops what is cached with a tag at every so many of those times."""
+
+    def __init__(self, url: str, dropped: Mapping[str, int]) -> None:
+        self._url = url
+        self._dropped = dropped
+        self._rows: list[tuple[float, str]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame(self._rows, columns=["time", "open"])
+
+    def _run(self) -> None:
+        for number in _ticks(self._ended):
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                status, found = ask(self._url, "/wargaming/breakers", seconds=1.0)
+                if status == 200:
+                    self._rows.append((time.monotonic(), ",".join(breakers_open(found))))
+                for tag, every in self._dropped.items():
+                    if number % every == 0:
+                        ask(self._url, "/wargaming/cache/invalidate", {"tag": tag}, seconds=1.0)
+
+
+def breakers_open(found: Sequence[dict[str, object]]) -> list[str]:
+    """Return the names of the breakers that are not closed."""
+    return sorted(str(one["name"]) for one in found if one["state"] != "closed")
+
+
+def _ticks(ended: threading.Event) -> Iterator[int]:
+    number = 0
+    while not ended.wait(_WIDTH):
+        yield number
+        number += 1
+
+
+def _wait(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))

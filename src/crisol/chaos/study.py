@@ -1,0 +1,108 @@
+"""Chaos for notebooks and the command line: one fault after the other, each held against its expectations."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from crisol.chaos.clock import ClockRefused, WallClock
+from crisol.chaos.episode import Episode
+from crisol.chaos.expectations import ALWAYS, expected, hold
+from crisol.chaos.faults import FAULTS, chosen
+from crisol.chaos.run import Schedule, material_of, suffer
+from crisol.config import Settings
+from crisol.loadtest import targets
+from crisol.loadtest.targets import Checked
+from crisol.servers.enclosure import Enclosure, EnclosureRefused
+from crisol.tracking import plots
+
+__all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Suffered:
+    """An episode, and what was expected of it."""
+
+    episode: Episode
+    checked: tuple[Checked, ...]
+
+
+def each(
+    settings: Settings,
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    expectations: Sequence[str],
+    schedule: Schedule,
+) -> Iterator[Suffered]:
+    """Inject the faults of those names one after the other, yielding each when it is over; no name means all that can be.
+
+    Raises :class:`~crisol.errors.ExperimentError`, before anything is started, for an unknown fault or an expectation that does not
+    read, and :class:`~crisol.errors.UnavailableError` where a server cannot be had.
+    """
+    refused = {} if names else _refused()
+    faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
+    for fault in faults:
+        expected([*ALWAYS, *expectations], fault.name)
+    material = material_of(settings, frame, schedule.seed)
+    for fault in faults:
+        episode = suffer(settings, material, fault, schedule)
+        yield Suffered(episode, tuple(hold(expectations, fault.name, episode.metrics)))
+
+
+def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
+    """Return a row for each fault, with all its figures."""
+    return pd.DataFrame([{"fault": one.episode.fault.name, **one.episode.metrics} for one in suffered])
+
+
+def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
+    """Columns: fault, target, measured, result."""
+    parts = [
+        targets.table(one.checked).assign(fault=one.episode.fault.name)[
+            ["fault", "target", "measured", "result"]
+        ]
+        for one in suffered
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
+    """Return all figures as ``fault.measure``."""
+    return {
+        f"{one.episode.fault.name}.{name}": value
+        for one in suffered
+        for name, value in one.episode.metrics.items()
+        if value != float("inf")
+    }
+
+
+def not_run() -> pd.DataFrame:
+    """Return the faults that are not injected here, and why: they count as not run, never as passed."""
+    reasons = _refused()
+    return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
+
+
+def _refused() -> dict[str, str]:
+    """Return the faults that take namespaces or a clock of our own where this machine does not let us have any, with its reason."""
+    found: dict[str, str] = {}
+    try:
+        with Enclosure(Path()):
+            pass
+    except EnclosureRefused as refused:
+        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
+    try:
+        with tempfile.TemporaryDirectory(prefix="crisol-clock-") as folder:
+            WallClock.made(Path(folder))
+    except ClockRefused as refused:
+        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.clocked}
+    return found
+
+
+def drawn(one: Suffered) -> Figure:
+    """Draw the load around the fault, with the fault and the open breakers shaded."""
+    spans = [one.episode.span, *((start, end, f"{name} open") for start, end, name in one.episode.open_spans)]
+    return plots.load(one.episode.timeline, spans)

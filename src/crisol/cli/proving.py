@@ -1,0 +1,132 @@
+"""Load and faults on the service from the command line, with exit codes that decide."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import err, out, progress
+from crisol.config import load_settings
+
+if TYPE_CHECKING:
+    from crisol.loadtest.targets import Checked
+
+__all__ = ["chaos", "loadtest"]
+
+_SHOWN = (
+    "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors", "hit_ratio",
+    "share_cache", "share_model", "share_wargame", "share_fallback", "cache_hit_p50_ms", "middleware_ms",
+    "server_cores", "server_memory_mb", "send_lag_p99_ms", "client_cpu", "other_cores",
+)  # fmt: skip
+
+
+def loadtest(
+    profile: Annotated[str, typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
+    requests: Annotated[int, typer.Option(help="Of a closed loop.")] = 1_000,
+    connections: Annotated[int, typer.Option(help="At a time.")] = 50,
+    rate: Annotated[float, typer.Option(help="Requests a second of an open loop.")] = 100.0,
+    seconds: Annotated[float, typer.Option(help="Of an open loop.")] = 10.0,
+    sources: Annotated[int, typer.Option(help="Loopback addresses to ask from.")] = 1,
+    zipf: Annotated[float, typer.Option(help="How unequal the patches' popularity is; 0: all alike.")] = 1.0,
+    mix: Annotated[list[str] | None, typer.Option(help="Shares such as validate=0.1; default ml-first alone.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Such as 'p95_ms < 100', beside those that always hold; may be given more than once.")] = None,
+    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:  # fmt: skip
+    """Start a service, put load on it, and hold the figures against targets; exit 1 when one is missed."""
+    from crisol.lab import ground_truth
+    from crisol.loadtest import plan, targets
+    from crisol.loadtest import study as lab
+    from crisol.loadtest.material import prepare
+    from crisol.loadtest.run import Load
+    from crisol.loadtest.service import serving
+
+    _unwind_at_sigterm()
+    wanted = lab.plan(
+        profile, requests=requests, rate=rate, seconds=seconds, connections=connections, sources=sources,
+        zipf=zipf, seed=seed, mix=plan.mix(mix or ["ml-first"]),
+    )  # fmt: skip
+    aims = targets.parse_all([*lab.FLOOR, *(target or [])])
+    settings = load_settings()
+    with err.status("executing the patches once, so that every answer has a truth to be held against"):
+        material = prepare(settings, ground_truth.open_corpus(settings, corpus, seed), seed)
+    with ExitStack() as stack:
+        service = stack.enter_context(
+            serving(settings, model=material.model, accept=material.accept, reject=material.reject)
+        )
+        load = Load(service.url, material, wanted, pid=service.pid)
+        bar = stack.enter_context(progress())
+        task = bar.add_task("requests", total=load.planned, note="")
+        for now in load.run():
+            bar.update(task, completed=now.done, note=f"{now.failed} failed")
+    checked = targets.check(aims, load.result.metrics)
+    if as_json:
+        missed = [str(one.target) for one in checked if not one.passed]
+        document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
+        print(json.dumps(document))  # noqa: T201 - machines read this
+    else:
+        _show(load.result.metrics, load.result.errors, checked)
+    targets.require(checked)
+
+
+def _unwind_at_sigterm() -> None:
+    """End as on Ctrl-C when asked to: servers are stopped and folders removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Checked]) -> None:
+    figures = Table("measure", box=None)
+    figures.add_column("value", justify="right")
+    for name in _SHOWN:
+        figures.add_row(name, f"{metrics.get(name, float('nan')):,.4g}")
+    for kind, count in errors.items():
+        figures.add_row(f"[red]failed: {kind}[/]", str(count))
+    out.print(figures)
+    aims = Table("target", box=None)
+    aims.add_column("measured", justify="right")
+    aims.add_column("")
+    for one in checked:
+        mark = "[green]pass[/]" if one.passed else "[bold red]FAIL[/]"
+        aims.add_row(str(one.target), f"{one.value:,.4g}", mark)
+    out.print(aims)
+
+
+def chaos(
+    fault: Annotated[list[str] | None, typer.Argument(help="Names of faults; default all.")] = None,
+    expect: Annotated[list[str] | None, typer.Option(help="Such as 'redis_killed: failed <= 0', beside what always holds; may be given more than once.")] = None,
+    calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds before the fault.")] = 3.0,
+    lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of the fault.")] = 5.0,
+    after: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds after it, beside what a breaker waits.")] = 10.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
+    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
+) -> None:  # fmt: skip
+    """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
+    from crisol.chaos import study
+    from crisol.chaos.run import Schedule
+    from crisol.lab import ground_truth
+    from crisol.loadtest import targets
+
+    _unwind_at_sigterm()
+    settings = load_settings()
+    frame = ground_truth.open_corpus(settings, corpus, seed)
+    schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
+    checked: list[Checked] = []
+    for one in study.each(settings, frame, fault or [], expect or [], schedule):
+        figures = "  ".join(f"{name} {value:.3g}" for name, value in one.episode.metrics.items())
+        out.print(f"[bold]{one.episode.fault.name}[/]  {one.episode.fault.story}\n  {figures}")
+        for each in one.checked:
+            mark = "[green]pass[/]" if each.passed else "[bold red]FAIL[/]"
+            out.print(f"  {mark} {each.target}")
+        checked += one.checked
+    if not fault:
+        for row in study.not_run().to_dict("records"):
+            out.print(f"[yellow]not run[/] {row['fault']}: {row['reason']}")
+    targets.require(checked)

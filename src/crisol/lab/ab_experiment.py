@@ -1,0 +1,188 @@
+"""The A/B experiment for notebooks: train on some vulnerabilities, meet the patches of the others, keep every trial.
+
+The corpus holds the verdict on every patch, so beside what sampling estimates stands what wargaming all of them
+would have said, and what one would believe who counted trials without weighting them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import pandas as pd
+
+from crisol.abtest.runner import Arm, Experiment, Truth, run
+from crisol.abtest.sampler import HashSampler
+from crisol.abtest.store import MemoryStore, TrialFilter, utc_now
+from crisol.config import Settings
+from crisol.errors import DatasetError, ExperimentError
+from crisol.lab.ab_tables import Result, summed
+from crisol.lab.compare import chosen_variants
+from crisol.lab.disagreements import split
+from crisol.model import dataset, training
+from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
+from crisol.wargame.corpus import content_hash
+from crisol.wiring import open_trials
+
+__all__ = ["Result", "experiment", "sweep"]
+
+_TICK = dt.timedelta(microseconds=1)
+_PATIENCE = 20.0
+
+
+def experiment(
+    settings: Settings,
+    frame: pd.DataFrame,
+    seed: int,
+    *,
+    variants: Sequence[str] = (),
+    rate: float | None = None,
+    unsure_below: float = 0.7,
+    held_out: float = 0.5,
+    spoiled_after: float = 1.0,
+) -> Result:
+    """Run the experiment, or finish one that was interrupted, and sum it up.
+
+    ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first variant there
+    is. The others predict the
+    patches that were sampled for the champion: with probability ``rate`` (``AB_TEST_RATE`` unless it is given),
+    and always where the champion's confidence lies under ``unsure_below``. After the share ``spoiled_after`` of
+    the arrivals the champion silently takes valid for invalid, as after an update that changed the order of its
+    classes; 1 means never. The experiment is known by its corpus, models and parameters: to run it again adds no
+    trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
+    """
+    chosen = settings.ab_test_rate if rate is None else rate
+    met = _meet(settings, frame, seed, variants=variants, held_out=held_out, spoiled_after=spoiled_after)
+    return met.conduct(chosen, unsure_below)
+
+
+def sweep(
+    settings: Settings,
+    frame: pd.DataFrame,
+    seed: int,
+    rates: Sequence[float],
+    *,
+    variants: Sequence[str] = (),
+    unsure_below: float = 0.7,
+    held_out: float = 0.5,
+) -> pd.DataFrame:
+    """Run the experiment at several rates; return the accuracy and the share of patches wargamed at each.
+
+    Columns: rate, trials, wargamed, estimate, low, high, naive, whole. The models are trained once. Raises like
+    :func:`experiment`, and :class:`~crisol.errors.ExperimentError` without a rate.
+    """
+    if not rates:
+        raise ExperimentError("rates is empty: give at least one, such as 0.10")
+    met = _meet(settings, frame, seed, variants=variants, held_out=held_out)
+    rows = []
+    for rate in rates:
+        table = met.conduct(rate, unsure_below).table
+        row = table[table["measure"] == "accuracy"].iloc[0]
+        shown = {name: float(row[name]) for name in ("estimate", "low", "high", "naive", "whole")}
+        share = int(row["trials"]) / len(met.patches)
+        rows.append({"rate": float(rate), "trials": int(row["trials"]), "wargamed": share, **shown})
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Trained arms and the patches that they are about to meet, in the order of arrival."""
+
+    settings: Settings
+    frame: pd.DataFrame
+    seed: int
+    arms: tuple[Arm, ...]
+    patches: list[LabelledPatch]
+    truths: dict[tuple[str, str], Truth]
+    key: tuple[float, float]
+
+    def conduct(self, rate: float, unsure_below: float) -> Result:
+        models = [[arm.name, arm.model_version] for arm in self.arms]
+        key = json.dumps([content_hash(self.frame), self.seed, models, rate, unsure_below, *self.key])
+        name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), unsure_below, f"{self.seed}")
+        # The kernel of a run that was killed outlives it for a moment.
+        with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
+            for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
+                pass
+            seen = list(store.read(TrialFilter(experiment=name)))
+        if not seen:
+            raise DatasetError(
+                f"no patch was sampled at rate {rate}; raise the rate or bring a larger corpus"
+            )
+        names = [arm.name for arm in self.arms]
+        result = summed(names, seen, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+        return replace(result, experiment=name)
+
+    def _every(self, design: Experiment) -> list[Trial]:
+        all_in = replace(design, sampler=HashSampler(1.0, ""))
+        return list(run(all_in, self.patches, MemoryStore(), start=utc_now(), step=_TICK, judge=self._judge))
+
+    def _judge(self, patch: LabelledPatch) -> Truth:
+        return self.truths[patch.group, patch.id]
+
+
+def _meet(
+    settings: Settings,
+    frame: pd.DataFrame,
+    seed: int,
+    *,
+    variants: Sequence[str],
+    held_out: float,
+    spoiled_after: float = 1.0,
+) -> _Meeting:
+    if not 0.0 <= spoiled_after <= 1.0:
+        raise ExperimentError(f"spoiled_after is {spoiled_after}, not within 0..1")
+    learn, meet = split(frame, seed, held_out)
+    meet = meet.drop_duplicates(["vulnerability", "id"]).sort_values(["id", "vulnerability"])
+    patches = dataset.from_table(meet)
+    names = list(variants) or list(chosen_variants(settings, []))[:1]
+    champion, *challengers = (_arm(settings, name, learn, patches, seed) for name in names)
+    late = {(patch.group, patch.id) for patch in patches[round(spoiled_after * len(patches)) :]}
+    arms = (_spoiled(champion, late), *challengers)
+    return _Meeting(settings, frame, seed, arms, patches, _truths(meet), (held_out, spoiled_after))
+
+
+def _arm(
+    settings: Settings, name: str, learn: pd.DataFrame, patches: Sequence[LabelledPatch], seed: int
+) -> Arm:
+    """Train the variant and let it predict the patches all at once: a forest is slow at single rows.
+
+    The time of each prediction is its share of that.
+    """
+    variant = chosen_variants(settings, [name])[name]
+    model = training.train(variant, dataset.from_table(learn), seed=seed, search=False)
+    begun = perf_counter()
+    probabilities = model.probabilities(patches)
+    seconds = (perf_counter() - begun) / max(1, len(patches))
+    said = {
+        (patch.group, patch.id): Prediction(
+            float(probability), model.model_version, model.feature_version, seconds
+        )
+        for patch, probability in zip(patches, probabilities, strict=True)
+    }
+    return Arm(name, lambda patch: said[patch.group, patch.id], model.model_version)
+
+
+def _spoiled(arm: Arm, late: set[tuple[str, str]]) -> Arm:
+    def predict(patch: LabelledPatch) -> Prediction:
+        said = arm.predict(patch)
+        if (patch.group, patch.id) not in late:
+            return said
+        return replace(said, probability=1.0 - said.probability)
+
+    return replace(arm, predict=predict)
+
+
+def _truths(frame: pd.DataFrame) -> dict[tuple[str, str], Truth]:
+    return {
+        (str(row["vulnerability"]), str(row["id"])): Truth(
+            Outcome(row["outcome"]), Reason(row["reason"]) if row["reason"] else None, float(row["seconds"])
+        )
+        for row in frame.to_dict("records")
+    }

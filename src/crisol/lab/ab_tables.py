@@ -1,0 +1,154 @@
+"""What the trials of an experiment amount to, as tables for the notebook, MLflow and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from crisol.abtest.compare import compare, pair
+from crisol.abtest.confusion import METRICS, metrics
+from crisol.abtest.results import arms_of, trajectory
+from crisol.abtest.tally import Cell, Tally
+from crisol.abtest.watch import Watched, watch
+from crisol.lab.disagreements import disagreements
+from crisol.records import Trial
+
+__all__ = ["Result", "summed"]
+
+_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the trials amount to; every estimate is weighted and has a 95 % interval.
+
+    ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on, the
+    ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says. ``trajectory`` has the
+    accuracy after each trial with bounds that hold at every look. ``comparison`` sets the first arm against each
+    other one, ``alarms`` says which watch raised one and when, ``evidence`` how near each came. ``confusions`` are
+    counts of trials.
+    """
+
+    table: pd.DataFrame
+    trajectory: pd.DataFrame
+    comparison: pd.DataFrame
+    alarms: pd.DataFrame
+    evidence: pd.DataFrame
+    disagreements: pd.DataFrame
+    confusions: dict[str, tuple[int, int, int, int]]
+    experiment: str = ""
+    """The name by which the store knows the trials."""
+
+    @property
+    def intervals(self) -> list[tuple[str, float, float, float]]:
+        """Arm and measure, estimate, low and high."""
+        return [
+            (f"{row['arm']}: {row['measure']}", float(row["estimate"]), float(row["low"]), float(row["high"]))
+            for row in self.table.to_dict("records")
+        ]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All numbers of the table, as ``arm.measure`` and ``arm.measure_low``, ``_high``, ``_naive``, ``_whole``."""
+        ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
+        return {
+            f"{row['arm']}.{row['measure']}{end}": float(row[column])
+            for row in self.table.to_dict("records")
+            for end, column in ends.items()
+        }
+
+    def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield about fifty points of the trajectory: the number of trials, and an arm's accuracy with its bounds."""
+        shown = self.trajectory[self.trajectory["trials"] % max(1, len(self.trajectory) // _STEPS) == 0]
+        for row in shown.to_dict("records"):
+            ends = ("estimate", "low", "high")
+            yield int(row["trials"]), {f"{row['arm']}.running_{end}": float(row[end]) for end in ends}
+
+
+def summed(
+    names: Sequence[str], seen: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
+) -> Result:
+    """Sum up the trials that were ``seen`` of the arms ``names``, the champion first; ``every`` are those that wargaming all patches would have given.
+
+    Both are in the order of arrival; ``frame`` is the corpus table; ``max_weight`` the largest weight that the
+    design can give.
+    """
+    whole, found = arms_of(every), arms_of(seen)
+    arms = {name: found[name] for name in names}
+    rows = [row for arm, trials in arms.items() for row in _rows(arm, trials, whole[arm])]
+    paths = [
+        trajectory(trials, max_weight=max_weight)
+        .rename(columns={"n": "trials", "accuracy": "estimate"})
+        .assign(arm=arm)
+        for arm, trials in arms.items()
+    ]
+    watched = [each for arm, trials in arms.items() for each in watch(arm, trials, max_weight=max_weight)]
+    first, *others = names
+    return Result(
+        table=pd.DataFrame(rows).dropna(subset="estimate", ignore_index=True),
+        trajectory=pd.concat(paths, ignore_index=True)[["arm", "trials", "estimate", "low", "high"]],
+        comparison=pd.DataFrame(
+            [asdict(compare(first, other, pair(arms[first], arms[other]))) for other in others]
+        ),
+        alarms=_alarms(watched),
+        evidence=pd.concat([_evidence(each) for each in watched], ignore_index=True),
+        disagreements=disagreements(seen, frame),
+        confusions={arm: _counts(_tally(trials)) for arm, trials in arms.items()},
+    )
+
+
+def _rows(arm: str, trials: Sequence[Trial], every: Sequence[Trial]) -> Iterator[dict[str, object]]:
+    tally = _tally(trials)
+    weighted, naive, whole = metrics(tally), metrics(_unweighted(tally)), metrics(_tally(every))
+    for measure in METRICS:
+        estimate = getattr(weighted, measure)
+        yield {
+            "arm": arm,
+            "measure": measure,
+            "estimate": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "trials": estimate.n,
+            "naive": getattr(naive, measure).value,
+            "whole": getattr(whole, measure).value,
+        }
+
+
+def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
+    rows = [
+        {
+            "arm": each.arm,
+            "watch": each.name,
+            "from_trial": each.known + 1,
+            "raised_at": each.raised_at,
+            "began_at": each.began_at,
+            "raised_on": each.raised_on,
+        }
+        for each in watched
+    ]
+    return pd.DataFrame(rows).astype({"raised_at": "Int64", "began_at": "Int64"})
+
+
+def _evidence(each: Watched) -> pd.DataFrame:
+    share = np.minimum(each.alarm.evidence / each.alarm.threshold, 1.0)
+    trials = np.arange(each.known + 1, each.known + 1 + share.size)
+    return pd.DataFrame(
+        {"arm": f"{each.arm}: {each.name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
+    )
+
+
+def _tally(trials: Sequence[Trial]) -> Tally:
+    return sum((Tally.of(trial) for trial in trials), Tally())
+
+
+def _counts(tally: Tally) -> tuple[int, int, int, int]:
+    return tally.tp.n, tally.fp.n, tally.fn.n, tally.tn.n
+
+
+def _unweighted(tally: Tally) -> Tally:
+    """Return the same trials as if each had been sampled with certainty."""
+    tp, fp, fn, tn = (Cell(cell.n, cell.n, cell.n) for cell in (tally.tp, tally.fp, tally.fn, tally.tn))
+    return Tally(tp, fp, fn, tn)

@@ -1,0 +1,116 @@
+"""Evaluation of the model variants on labelled sets of whatever origin, logged to MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.config import Settings
+from crisol.errors import DatasetError
+from crisol.lab.compare import as_table, chosen_variants, with_source
+from crisol.lab.frontier import guarantees
+from crisol.model import dataset, evaluation
+from crisol.model.evaluation import Evaluation, Outer
+from crisol.model.leakage import Leakage, leakage
+from crisol.model.search import Memo
+from crisol.tracking import runs
+
+__all__ = ["Question", "evaluate", "facts", "guaranteed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which variants to measure on which data: ``data`` across folds, or from ``train`` to ``data``."""
+
+    data: Path
+    train: Path | None = None
+    group: str = "bug_id"
+    outer: Outer = "group"
+    variants: tuple[str, ...] = ()
+    folds: int = 10
+    seed: int = 0
+    search: bool = True
+    """Whether each training set chooses its hyper-parameters among the points of the variant's grid."""
+
+
+def facts(question: Question) -> dict[str, Any]:
+    """Return what the data are and give away: counts, hash, and the AUC of guesses that ignore the fix."""
+    patches = dataset.open_set(question.data, question.group)
+    known: dict[str, Any] = {
+        "patches": len(patches),
+        "correct": sum(patch.label for patch in patches),
+        "groups": len({patch.group for patch in patches}),
+        "projects": len({patch.project for patch in patches}),
+        "languages": ", ".join(sorted({patch.language for patch in patches})),
+        "content_hash": dataset.digest(patches),
+    }
+    if question.train is None:
+        found: Leakage = leakage(patches, seed=question.seed, folds=question.folds, outer=question.outer)
+        known |= asdict(found)
+    return known
+
+
+def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> Iterator[Evaluation]:
+    """Yield one evaluation a variant, in the order of the variants file; ``known`` comes from :func:`facts`.
+
+    Everything is logged to MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError`.
+    """
+    chosen = chosen_variants(settings, question.variants)
+    patches = dataset.open_set(question.data, question.group)
+    if question.train is None and question.data.suffix == ".parquet":
+        chosen, found = with_source(
+            settings, chosen, dataset.open_set(question.data, "vulnerability"), named=bool(question.variants)
+        )
+        patches = dataset.regrouped(found, question.group)
+    else:
+        chosen, _ = with_source(settings, chosen, (), named=bool(question.variants))
+    teachers = None
+    if question.train is not None:
+        teachers = dataset.without_overlap(dataset.open_set(question.train, question.group), patches)
+        if not teachers:
+            raise DatasetError(f"{question.train}: nothing is left that {question.data} does not hold, too")
+    with runs.start(settings, "evaluate") as run:
+        run.params({name: value for name, value in asdict(question).items() if value is not None})
+        run.tags({"data.content_hash": known["content_hash"]})
+        run.metrics(
+            {f"data.{name}": float(value) for name, value in known.items() if not isinstance(value, str)}
+        )
+        done: list[Evaluation] = []
+        memo: Memo = {}
+        for variant in chosen.values():
+            if teachers is None:
+                one = evaluation.evaluate(
+                    variant,
+                    patches,
+                    seed=question.seed,
+                    folds=question.folds,
+                    outer=question.outer,
+                    search=question.search,
+                    memo=memo,
+                )
+            else:
+                one = evaluation.transfer(
+                    variant, teachers, patches, seed=question.seed, search=question.search
+                )
+            run.metrics({f"{one.name}.{name}": value for name, value in one.summary().items()})
+            done.append(one)
+            yield one
+        run.table("evaluation", _table(done))
+        run.table("hyperparameters", as_table(choice for one in done for choice in one.choices))
+        run.table("guarantees", guaranteed(done, question.seed))
+
+
+def guaranteed(done: Sequence[Evaluation], seed: int) -> pd.DataFrame:
+    """Return what the variant of largest AUC may skip, see :func:`crisol.lab.frontier.guarantees`."""
+    best = max(done, key=lambda one: one.auc)
+    found = guarantees(best.label, best.probability, best.group, seed=seed)
+    found.insert(0, "variant", best.name)
+    return found
+
+
+def _table(done: Sequence[Evaluation]) -> pd.DataFrame:
+    return pd.DataFrame([{"variant": one.name, **one.summary()} for one in done])

@@ -1,0 +1,257 @@
+"""The client: a process of its own that sends what it is told to this machine, and writes down when.
+
+``python -m crisol.loadtest.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for each
+half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request at a time on
+a connection, answers with a length, no redirects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import ipaddress
+import json
+import os
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import uvloop
+
+from crisol.errors import SettingsError
+from crisol.loadtest.pacer import Pacer
+from crisol.loadtest.samples import Recorder
+from crisol.loadtest.wire import RESTS, Connection
+
+__all__ = ["Job", "main"]
+
+_PROGRESS_SECONDS = 0.5
+_GRACE_SECONDS = 1.0
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Everything that the client needs: whom, what, when.
+
+    ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at which place, and
+    ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or ``seconds``. ``begin`` is the
+    moment of the first one on the system's monotonic clock; in the past means now.
+    """
+
+    host: str
+    port: int
+    heads: list[bytes]
+    bodies: list[bytes]
+    order: list[int]
+    starts: list[float]
+    seconds: float
+    connections: int
+    sources: int
+    spoofed: int
+    timeout: float
+    begin: float
+
+
+def check_loopback(host: str) -> None:
+    """Raise :class:`~crisol.errors.SettingsError` unless that address is on this machine: no load goes elsewhere."""
+    try:
+        ours = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        ours = False
+    if not ours:
+        raise SettingsError(f"{host} is not a loopback address; load goes to 127.0.0.0/8 or [::1] alone")
+
+
+class _Client:
+    """Hands requests to connections, the one that has rested longest first."""
+
+    def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        self.job = job
+        self.loop = loop
+        self.samples = Recorder(job.order)
+        self.ended = asyncio.Event()
+        self._contents = [b"%b\r\n%b" % one for one in zip(job.heads, job.bodies, strict=True)]
+        self._idle: deque[Connection] = deque()
+        self._waiting: deque[int] = deque()
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._next = 0
+        self._last = len(job.order)
+        self._busy = 0
+        self._source = 0
+        self._closing = False
+
+    async def run(self) -> None:
+        job = self.job
+        await asyncio.sleep(max(0.0, job.begin - time.monotonic()))
+        sweeping = asyncio.create_task(self._sweep())
+        if job.starts:
+            await self._run_open()
+        else:
+            for _ in range(min(job.connections, len(job.order))):
+                self._offer(self._take(time.monotonic()))
+            await self._end_within(job.seconds)
+            self._last = self._next
+        await self._end_within(job.timeout + _GRACE_SECONDS)
+        self._say()
+        self._closing = True
+        sweeping.cancel()
+        for connection in list(self._open):
+            connection.abort("unfinished")
+        for at in self._waiting:
+            self.samples.failed(at, "unfinished")
+
+    async def _end_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.ended.wait()
+
+    async def _run_open(self) -> None:
+        begin = max(self.job.begin, time.monotonic())
+        due = begin + np.asarray(self.job.starts)
+        with Pacer(due.tolist()) as pacer:
+            ended = self.loop.create_future()
+
+            def wake() -> None:
+                now = time.monotonic()
+                for intended in pacer.due(now):
+                    self._offer(self._take(intended))
+                if pacer.empty and not ended.done():
+                    ended.set_result(None)
+
+            self.loop.add_reader(pacer.fd, wake)
+            try:
+                await ended
+            finally:
+                self.loop.remove_reader(pacer.fd)
+
+    def _take(self, intended: float) -> int:
+        """Return the place of the next request."""
+        at = self._next
+        self._next += 1
+        self._busy += 1
+        self.samples.intended[at] = intended
+        return at
+
+    def _content(self, at: int) -> bytes:
+        which = self.job.order[at]
+        if not self.job.spoofed:
+            return self._contents[which]
+        who = at % self.job.spoofed
+        name = b"x-forwarded-for: 10.%d.%d.%d\r\n" % (who >> 16 & 255, who >> 8 & 255, who & 255)
+        return self.job.heads[which] + name + b"\r\n" + self.job.bodies[which]
+
+    def _offer(self, at: int) -> None:
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection.ready:
+                connection.send(at, self._content(at))
+                return
+        self._waiting.append(at)
+        self._open_another()
+
+    def _open_another(self) -> None:
+        if len(self._open) + self._opening < self.job.connections:
+            self._opening += 1
+            task = self.loop.create_task(self._connect())
+            task.add_done_callback(lambda done: done.exception())
+
+    async def _connect(self) -> None:
+        self._source += 1
+        source = self._source % self.job.sources
+        # 127.0.0.2 and on: every address of the network is this machine's.
+        local = None if self.job.sources == 1 else (f"127.0.{(source + 2) >> 8}.{(source + 2) & 255}", 0)
+        try:
+            async with asyncio.timeout(self.job.timeout):
+                _, connection = await self.loop.create_connection(
+                    lambda: Connection(self), self.job.host, self.job.port, local_addr=local
+                )
+        except (OSError, TimeoutError) as error:
+            kind = "connect_timeout" if isinstance(error, TimeoutError) else "refused"
+            self._opening -= 1
+            if self._waiting:
+                self.failed(self._waiting.popleft(), kind)
+            return
+        self._opening -= 1
+        self._open.add(connection)
+        self._free(connection)
+
+    def _free(self, connection: Connection) -> None:
+        if self._waiting:
+            at = self._waiting.popleft()
+            connection.send(at, self._content(at))
+        else:
+            self._idle.append(connection)
+
+    def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
+        """Give the connection its next request, then write down what came: nobody waits for our reading."""
+        self._settled(now)
+        if connection.ready:
+            self._free(connection)
+        self.samples.answered(at, now, status, body)
+
+    def failed(self, at: int, error: str) -> None:
+        """Write down that a request failed."""
+        self.samples.failed(at, error)
+        self._settled(time.monotonic())
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection, and open another where requests wait."""
+        self._open.discard(connection)
+        if self._waiting and not self._closing:
+            self._open_another()
+
+    def _settled(self, now: float) -> None:
+        """In a closed loop the next request starts when one has ended."""
+        self._busy -= 1
+        if self._closing:
+            return
+        if self._next == self._last:
+            if not self._busy:
+                self.ended.set()
+        elif not self.job.starts:
+            self._offer(self._take(now))
+
+    async def _sweep(self) -> None:
+        """Give up on what takes too long, and say how far we are."""
+        said = 0.0
+        while True:
+            now = time.monotonic()
+            for connection in list(self._open):
+                if connection.at != RESTS and now - self.samples.sent[connection.at] > self.job.timeout:
+                    connection.abort("timeout")
+            while self._waiting and now - self.samples.intended[self._waiting[0]] > self.job.timeout:
+                self.failed(self._waiting.popleft(), "timeout")
+            if now - said >= _PROGRESS_SECONDS:
+                said = now
+                self._say()
+            await asyncio.sleep(0.05)
+
+    def _say(self) -> None:
+        line = {"sent": self._next, "done": self.samples.done, "failed": self.samples.failures}
+        try:
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever wanted to know is gone: no load without anybody who looks at it.
+            os._exit(1)
+
+
+def main(folder: Path) -> None:
+    """Do the job in that folder."""
+    job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
+    check_loopback(job.host)
+    gc.disable()  # Nothing here makes cycles worth a pause, and the process ends with its job.
+    wall, cpu = time.monotonic(), time.process_time()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        client = _Client(job, runner.get_loop())
+        runner.run(client.run())
+    spent = time.process_time() - cpu
+    client.samples.save(folder / "samples.npz", cpu=spent, wall=time.monotonic() - wall)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

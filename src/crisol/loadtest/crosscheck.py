@@ -1,0 +1,102 @@
+"""The same closed loop by another client: wrk, which is written in C and knows nothing of ours.
+
+wrk counts latency from the sending, as a closed loop of ours does, so both describe the same thing and must agree.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from crisol.errors import UnavailableError
+from crisol.loadtest.material import Material
+from crisol.loadtest.plan import ROUTES, Loop, Plan, popularity
+from crisol.loadtest.run import Load
+
+__all__ = ["cross_check", "read_wrk"]
+
+_ORDER = 20_000
+_REQUESTS = 1_000_000
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+_SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
+
+
+def cross_check(url: str, material: Material, plan: Plan, seconds: float) -> pd.DataFrame:
+    """Ask a service for the patches of a material as fast as it answers, first by our client, then by wrk.
+
+    Connections, popularity and seed are the plan's. Columns: client (crisol, wrk, ratio), throughput, p50_ms, p90_ms,
+    p99_ms, errors; empty where wrk is not installed.
+    """
+    program = shutil.which("wrk")
+    if program is None:
+        return pd.DataFrame(columns=["client", *_SHOWN])
+    closed = replace(
+        plan, loop=Loop.CLOSED, requests=_REQUESTS, seconds=seconds, warm_up=0.0, mix=(("ml-first", 1.0),)
+    )
+    ours = {name: Load(url, material, closed).finish().metrics[name] for name in _SHOWN}
+    theirs = _wrk(program, url, material, closed)
+    ratio = {name: ours[name] / theirs[name] if theirs[name] else float("nan") for name in _SHOWN}
+    rows = {"crisol": ours, "wrk": theirs, "ratio": ratio}
+    return pd.DataFrame([{"client": name, **values} for name, values in rows.items()])
+
+
+def read_wrk(text: str) -> dict[str, float]:
+    """Return what wrk printed: throughput, percentiles in milliseconds, and the share of errors.
+
+    Raises :class:`~crisol.errors.UnavailableError` where it printed something else.
+    """
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    count = re.search(r"(\d+) requests in ", text)
+    found = {
+        percent: (value, unit) for percent, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)", text)
+    }
+    if rate is None or count is None or not {"50", "90", "99"} <= set(found):
+        raise UnavailableError(f"wrk did not report: {text.strip()[-500:]}")
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    failed = (int(wrong[1]) if wrong else 0) + (sum(map(int, broken.groups())) if broken else 0)
+    latency = {
+        f"p{percent}_ms": float(found[percent][0]) * _MS[found[percent][1]] for percent in ("50", "90", "99")
+    }
+    return {"throughput": float(rate[1]), **latency, "errors": failed / max(int(count[1]), 1)}
+
+
+def _wrk(program: str, url: str, material: Material, plan: Plan) -> dict[str, float]:
+    where = urlsplit(url)
+    with tempfile.TemporaryDirectory(prefix="crisol-wrk-") as folder:
+        script = Path(folder) / "requests.lua"
+        script.write_bytes(_script(material, plan))
+        command = [program, "--threads", "1", "--connections", str(plan.connections), "--latency"]
+        command += ["--duration", f"{max(1, round(plan.seconds))}s", "--script", str(script)]
+        done = subprocess.run(
+            [*command, f"http://{where.netloc}{ROUTES['ml-first']}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return read_wrk(done.stdout + done.stderr)
+
+
+def _script(material: Material, plan: Plan) -> bytes:
+    """Return a script that sends the patches in the order in which our client does, over and over."""
+    order = popularity(len(material.items), plan.zipf, _ORDER, plan.seed) + 1
+    bodies = b",\n".join(_quoted(item.body) for item in material.items)
+    numbers = ",".join(map(str, order.tolist())).encode()
+    return (
+        b'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+        b"local bodies = {" + bodies + b"}\nlocal order = {" + numbers + b"}\nlocal made, at = {}, 0\n"
+        b"function init(args) for i, body in ipairs(bodies) do made[i] = wrk.format(nil, nil, nil, body) end end\n"
+        b"function request() at = at % #order + 1 return made[order[at]] end\n"
+    )
+
+
+def _quoted(content: bytes) -> bytes:
+    """Return a Lua string; decimal escapes say any byte."""
+    return b'"' + b"".join(b"\\%03d" % byte for byte in content) + b'"'

@@ -1,0 +1,190 @@
+"""From samples to figures: percentiles, shares, what happened over time, and whether the client can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.loadtest.material import Item
+from crisol.loadtest.truth import wrong
+
+__all__ = ["PERCENTILES", "Result", "distribution", "percentiles", "summarise", "timeline"]
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+_BUSY = 0.85
+_LATE_MS = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """``samples`` has a row for each request that counts, with ``latency_ms`` (from the intended start),
+    ``service_ms`` (from the moment it was sent), ``route`` and ``failed``; ``metrics`` the figures; ``errors`` how
+    many failed in which way; ``costs`` CPU and memory of the service over time, empty where nobody watched.
+    """  # noqa: D205 - the columns are the summary
+
+    samples: pd.DataFrame
+    metrics: dict[str, float]
+    errors: dict[str, int]
+    costs: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The figures as a table: measure and value."""
+        return pd.DataFrame({"measure": list(self.metrics), "value": list(self.metrics.values())})
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """How many failed in which way: kind and count, empty where none did."""
+        return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
+
+
+def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
+    """Return p50, p90, p95, p99, p99.9 and max, by nearest rank: each is a latency that was really measured.
+
+    >>> percentiles(np.arange(1.0, 101.0))["p95_ms"]
+    95.0
+    """
+    if not len(latency):
+        return {f"p{p:g}_ms": float("nan") for p in PERCENTILES} | {"max_ms": float("nan")}
+    ordered = np.sort(latency)
+    found = {f"p{p:g}_ms": float(ordered[max(0, _rank(p, len(ordered)))]) for p in PERCENTILES}
+    return found | {"max_ms": float(ordered[-1])}
+
+
+def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
+    """Return latencies by percentile, ever denser towards the slowest, as HDR histograms are drawn.
+
+    Columns: percentile, one_in (1 in so many is slower), latency_ms.
+    """
+    if not len(latency):
+        return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})
+    ordered = np.sort(latency)
+    one_in = np.geomspace(1.0, len(ordered), points)
+    rank = np.minimum(np.ceil((1 - 1 / one_in) * len(ordered)).astype(int), len(ordered) - 1)
+    return pd.DataFrame({"percentile": 100 * (1 - 1 / one_in), "one_in": one_in, "latency_ms": ordered[rank]})
+
+
+def summarise(
+    samples: pd.DataFrame,
+    *,
+    kinds: Sequence[tuple[str, Item]],
+    thresholds: tuple[float, float],
+    warm_up: float,
+    closed: bool,
+    client_cpu: float,
+    middleware_ms: float,
+    costs: pd.DataFrame | None,
+) -> Result:
+    """Sum up a client's samples; the share ``warm_up`` of the time (of the requests in a closed loop) is left out.
+
+    Figures that nobody measured are NaN. ``saturated`` is 1 where the client used most of a core, or sent one in
+    a hundred more than 10 ms late although a connection was free: then the figures are partly the client's own.
+    """
+    frame = samples.sort_values("intended", ignore_index=True)
+    frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
+    frame["failed"] = frame["status"] != 200
+    frame["latency_ms"] = 1e3 * (frame["received"] - frame["intended"])
+    frame["service_ms"] = 1e3 * (frame["received"] - frame["sent"])
+    frame["lag_ms"] = 1e3 * (frame["sent"] - frame["intended"])
+    begin, end = frame["intended"].min(), frame["intended"].max()
+    counted = (
+        frame.iloc[int(warm_up * len(frame)) :]
+        if closed
+        else frame[frame["intended"] >= begin + warm_up * (end - begin)]
+    ).reset_index(drop=True)
+    good = counted[~counted["failed"]]
+    hits = good[good["source"] == "cache"]
+    span = counted["received"].max() - counted["intended"].min()
+    metrics: dict[str, float] = {"requests": float(len(counted))}
+    metrics |= percentiles(good["latency_ms"].to_numpy())
+    metrics["mean_ms"] = _mean(good["latency_ms"])
+    metrics["throughput"] = len(good) / span if span > 0 else float("nan")
+    metrics["offered"] = (
+        (len(counted) - 1) / (end - counted["intended"].min()) if len(counted) > 1 else float("nan")
+    )
+    metrics["errors"] = float(counted["failed"].mean())
+    metrics["hit_ratio"] = len(hits) / len(good) if len(good) else float("nan")
+    for source in ("cache", "model", "wargame", "fallback"):
+        metrics[f"share_{source}"] = float((good["source"] == source).mean()) if len(good) else float("nan")
+    for p, value in percentiles(hits["service_ms"].to_numpy()).items():
+        metrics[f"cache_hit_{p}"] = value
+    metrics["cache_hit_server_ms"] = _mean(hits["server_ms"])
+    metrics["middleware_ms"] = middleware_ms
+    metrics["wrong_answers"] = float(wrong(frame, kinds, *thresholds).sum())
+    lag = percentiles(counted["lag_ms"].dropna().to_numpy())
+    metrics |= {"send_lag_p50_ms": lag["p50_ms"], "send_lag_p99_ms": lag["p99_ms"], "client_cpu": client_cpu}
+    metrics["saturated"] = float(client_cpu > _BUSY or (not closed and _late(counted)))
+    costs = pd.DataFrame(columns=["time", "cores", "memory_mb", "other_cores"]) if costs is None else costs
+    if len(costs):
+        window = costs[(costs["time"] >= counted["intended"].min()) & (costs["time"] <= end)]
+        metrics["other_cores"] = _mean(window["other_cores"])
+        metrics["server_cores"] = _mean(window["cores"])
+        metrics["server_memory_mb"] = float(costs["memory_mb"].max())
+        metrics["memory_growth_mb"] = _growth(window["memory_mb"].to_numpy(float))
+    return Result(counted, metrics, _errors(counted), costs)
+
+
+def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
+    """Return what happened in each window of seconds; 0 chooses eighty windows. A last one of less than half of that belongs to the one before.
+
+    Columns: time (seconds since the first request), throughput, p50_ms, p99_ms, errors (a second), and the answers
+    a second of each source: cache, model, wargame, fallback. Requests count when they were meant to start.
+    """
+    start = samples["intended"].min()
+    span = samples["intended"].max() - start
+    each = window or max(0.1, span / 80)
+    count = max(1, round(span / each)) if len(samples) else 0
+    bucket = ((samples["intended"] - start) // each).clip(upper=count - 1)
+    rows = []
+    for number in range(count):
+        part = samples[bucket == number]
+        width = each if number < count - 1 or not span else span - number * each
+        good = part[part["status"] == 200]
+        found = percentiles(good["latency_ms"].to_numpy())
+        row = {
+            "time": number * each + width / 2,
+            "throughput": len(good) / width,
+            "p50_ms": found["p50_ms"],
+            "p99_ms": found["p99_ms"],
+            "errors": (len(part) - len(good)) / width,
+        }
+        shares = {
+            name: float((good["source"] == name).sum()) / width
+            for name in ("cache", "model", "wargame", "fallback")
+        }
+        rows.append(row | shares)
+    return pd.DataFrame(rows)
+
+
+def _rank(percentile: float, count: int) -> int:
+    # Rounded first: 99.9 % of 1,000 is a little more than 999 in binary.
+    return int(np.ceil(round(percentile / 100 * count, 6))) - 1
+
+
+def _late(samples: pd.DataFrame) -> bool:
+    """Return whether requests that found a connection at rest were sent late: then the client could not keep up."""
+    # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were slow.
+    quick = samples[samples["service_ms"] < _LATE_MS]
+    return len(quick) > 0 and percentiles(quick["lag_ms"].to_numpy())["p99_ms"] > _LATE_MS
+
+
+def _errors(samples: pd.DataFrame) -> dict[str, int]:
+    failed = samples[samples["failed"]]
+    kind = failed["error"].where(failed["status"] == 0, "HTTP " + failed["status"].astype(str))
+    return {str(name): int(count) for name, count in kind.value_counts().items()}
+
+
+def _growth(memory: NDArray[np.float64]) -> float:
+    """Return by how much the last quarter lies above the second one, in MiB."""
+    quarter = len(memory) // 4
+    if quarter < 1:
+        return float("nan")
+    return float(memory[-quarter:].mean() - memory[quarter : 2 * quarter].mean())
+
+
+def _mean(values: pd.Series[float]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

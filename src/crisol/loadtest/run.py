@@ -1,0 +1,203 @@
+"""One load on one service, from start to figures.
+
+::
+
+    with serving(settings, model=material.model, accept=..., reject=...) as service:
+        load = Load(service.url, material, Plan(), pid=service.pid)
+        for progress in load.run():
+            print(progress.done, "of", progress.planned)
+        load.result.metrics["p99_ms"]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from crisol.errors import UnavailableError
+from crisol.loadtest import samples
+from crisol.loadtest.client import Job, check_loopback
+from crisol.loadtest.material import Item, Material
+from crisol.loadtest.plan import MOST_REQUESTS, ROUTES, Loop, Plan, popularity
+from crisol.loadtest.result import Result, summarise
+from crisol.loadtest.service import ask
+from crisol.loadtest.watch import Watch
+
+__all__ = ["Load", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a load is."""
+
+    sent: int
+    done: int
+    failed: int
+    planned: int
+
+
+class Load:
+    """Runs a plan against the service at ``url``; ``pid`` lets its CPU and memory be watched.
+
+    ``begin`` is the moment of the first request on the monotonic clock; 0 means as soon as possible. Raises
+    :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        material: Material,
+        plan: Plan,
+        *,
+        pid: int | None = None,
+        token: str = "",
+        begin: float = 0.0,
+    ) -> None:
+        where = urlsplit(url)
+        check_loopback(where.hostname or "")
+        self.plan = plan
+        self.material = material
+        self._url = url
+        self._pid = pid
+        self._token = token
+        self._starts = plan.schedule()
+        count = plan.requests if self._starts is None else len(self._starts)
+        self._count = min(count, MOST_REQUESTS)
+        self._kinds = [(route, item) for route, _ in plan.mix for item in material.items]
+        self._job = self._described(where.hostname or "", where.port or 80, len(material.items), begin)
+        self._result: Result | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def planned(self) -> int:
+        """How many requests there are going to be."""
+        return self._count
+
+    @property
+    def result(self) -> Result:
+        """What came of it, once :meth:`run` has ended."""
+        assert self._result is not None, "the load has not run"
+        return self._result
+
+    def asked(self, which: int) -> tuple[str, Item]:
+        """Return the route and the patch of the request that a sample calls ``which``."""
+        return self._kinds[which]
+
+    def run(self) -> Iterator[Progress]:
+        """Run it, telling every half second how far it is.
+
+        Raises :class:`~crisol.errors.UnavailableError` where the client fails.
+        """
+        before = _middleware(self._url)
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-client-")))
+            watch = stack.enter_context(Watch(self._pid)) if self._pid is not None else None
+            yield from self._send(folder)
+            frame, cpu = samples.load(folder / "samples.npz")
+        costs = None if watch is None else watch.table()
+        after = _middleware(self._url)
+        spent, count = after[0] - before[0], after[1] - before[1]
+        middleware = 1e3 * spent / count if count > 0 else float("nan")
+        self._result = summarise(
+            frame,
+            kinds=self._kinds,
+            thresholds=(self.material.accept, self.material.reject),
+            warm_up=self.plan.warm_up,
+            closed=self.plan.loop is Loop.CLOSED,
+            client_cpu=cpu,
+            middleware_ms=middleware,
+            costs=costs,
+        )
+
+    def finish(self) -> Result:
+        """Run it without looking at its progress."""
+        for _ in self.run():
+            pass
+        return self.result
+
+    def cancel(self) -> None:
+        """End it from another thread; :meth:`run` raises there."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _send(self, folder: Path) -> Iterator[Progress]:
+        (folder / "job.msgpack").write_bytes(msgspec.msgpack.encode(self._job))
+        with (folder / "errors").open("wb") as errors:
+            process = self._process = subprocess.Popen(
+                [sys.executable, "-m", "crisol.loadtest.client", str(folder)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+            )
+        assert process.stdout is not None
+        try:
+            with process.stdout as lines:
+                for line in lines:
+                    said = json.loads(line)
+                    yield Progress(said["sent"], said["done"], said["failed"], self._count)
+            if process.wait():
+                said = (folder / "errors").read_text(errors="replace").strip()
+                raise UnavailableError(f"the load client failed: {said[-2000:]}")
+        finally:
+            process.kill()
+            process.wait()
+
+    def _described(self, host: str, port: int, items: int, begin: float) -> Job:
+        plan, bodies = self.plan, [item.body for _, item in self._kinds]
+        name = f"[{host}]" if ":" in host else host
+        extra = f"authorization: Bearer {self._token}\r\n" if self._token else ""
+        heads = [
+            (
+                f"POST {ROUTES[route]} HTTP/1.1\r\nhost: {name}:{port}\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\n{extra}"
+            ).encode()
+            for (route, _), body in zip(self._kinds, bodies, strict=True)
+        ]
+        chosen = popularity(items, plan.zipf, self._count, plan.seed)
+        shares = np.array([share for _, share in plan.mix])
+        rng = np.random.default_rng([plan.seed, 1])
+        routes = rng.choice(len(shares), size=self._count, p=shares / shares.sum())
+        return Job(
+            host=host,
+            port=port,
+            heads=heads,
+            bodies=bodies,
+            order=(routes * items + chosen).tolist(),
+            starts=[] if self._starts is None else self._starts.tolist(),
+            seconds=plan.seconds,
+            connections=plan.connections,
+            sources=plan.sources,
+            spoofed=plan.spoofed,
+            timeout=plan.timeout,
+            begin=begin or time.monotonic() + 0.5,
+        )
+
+
+def _middleware(url: str) -> tuple[float, float]:
+    """Return the seconds that the walls have spent, and on how many requests; nothing known counts as nothing."""
+    total = count = 0.0
+    # Whatever answers there may be no Crisol, or not speak Prometheus's language.
+    with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+        status, text = ask(url, "/metrics")
+        if status != 200:
+            return 0.0, 0.0
+        for family in text_string_to_metric_families(str(text)):
+            if family.name != "wargaming_middleware_latency_seconds":
+                continue
+            for sample in family.samples:
+                total += sample.value if sample.name.endswith("_sum") else 0.0
+                count += sample.value if sample.name.endswith("_count") else 0.0
+    return total, count

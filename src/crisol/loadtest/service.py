@@ -1,0 +1,174 @@
+"""A service to put load on: ``crisol serve`` as a process of its own, with runs of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from crisol.config import Settings
+from crisol.errors import UnavailableError
+from crisol.servers.enclosure import Enclosure
+from crisol.servers.reaper import Reaper
+
+__all__ = ["UNLIMITED", "Service", "ask", "serving"]
+
+UNLIMITED = ",".join(
+    f"{name}=off" for name in ("ml-first", "validate", "ml-accuracy", "ab-testing", "cache", "breakers")
+)
+"""No rate limits: what is measured then is the service and not its generosity."""
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Service:
+    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own; ``reaper`` ends it with us."""
+
+    root: Path
+    environment: dict[str, str]
+    reaper: Reaper
+    workers: int = 1
+    enclosure: Enclosure | None = None
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that was started; workers are its children."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to standard error."""
+        return self.root / "service.log"
+
+    def start(self) -> None:
+        """Start it and return when it answers. Raises :class:`~crisol.errors.UnavailableError` with its own words."""
+        port = str(urlsplit(self.url).port or 0)
+        command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
+        if self.enclosure is not None:
+            command = self.enclosure.command(command)
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment,
+                cwd=self.root,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.reaper.hold(self.process.pid)
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            text = self.log.read_bytes()[offset:].decode(errors="replace")
+            said = re.search(r"^http://\S+$", text, re.MULTILINE)
+            if said is not None:
+                self.url = said[0]
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    if ask(self.url, "/health")[0] == 200:
+                        return
+            if self.process.poll() is not None:
+                raise UnavailableError(f"the service did not start: {text.strip()[-2000:]}")
+            time.sleep(0.02)
+        self.kill()
+        raise UnavailableError(f"the service did not answer within {_START_SECONDS:g} s; see {self.log}")
+
+    def kill(self) -> None:
+        """SIGKILL the process and its workers."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@contextmanager
+def serving(
+    settings: Settings,
+    *,
+    model: Path,
+    accept: float,
+    reject: float,
+    workers: int = 1,
+    enclosure: Enclosure | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Iterator[Service]:
+    """Serve the workbench's vulnerabilities with a model, without limits; ``changes`` are environment variables.
+
+    In an ``enclosure`` where one is given.
+
+    Runs and trials go to a temporary folder, so a load test leaves no trace in those of the user. Raises
+    :class:`~crisol.errors.UnavailableError` where the service does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
+        root = Path(folder)
+        (root / "data").symlink_to(settings.crisol_root.resolve() / "data")
+        (root / "mlruns").mkdir()
+        # Nothing of the caller's Redis, PostgreSQL, token or thresholds leaks into what is measured.
+        ours = {name.upper() for name in Settings.model_fields}
+        kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
+        environment = kept | {
+            "CRISOL_ROOT": folder,
+            "CRISOL_MODEL": str(model),
+            "CRISOL_ACCEPT_AT": repr(accept),
+            "CRISOL_REJECT_AT": repr(reject),
+            "CRISOL_RATE_LIMITS": UNLIMITED,
+            "CRISOL_SANDBOX": settings.crisol_sandbox,
+            "LOG_LEVEL": "WARNING",
+            "OMP_NUM_THREADS": "1",
+            **(changes or {}),
+        }
+        service = Service(root, environment, Reaper(root), workers, enclosure)
+        try:
+            service.start()
+            yield service
+        finally:
+            service.stop()
+            service.reaper.dismiss()
+
+
+def ask(
+    url: str, path: str, wish: Any = None, *, token: str = "", seconds: float = 5.0
+) -> tuple[int, Any]:  # fmt: skip
+    """Return status and decoded body of one request: GET, or POST where there is a wish."""
+    where = urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)
+    headers = {"content-type": "application/json"} if wish is not None else {}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    try:
+        body = None if wish is None else json.dumps(wish)
+        connection.request("GET" if wish is None else "POST", path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        kind = answer.headers.get("content-type", "")
+        return answer.status, json.loads(content) if "json" in kind else content.decode()
+    finally:
+        connection.close()

@@ -1,0 +1,141 @@
+"""The load test for notebooks and the command line: start a service, put load on it, say what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from crisol.config import Settings
+from crisol.errors import ExperimentError
+from crisol.loadtest.crosscheck import cross_check
+from crisol.loadtest.material import Material, prepare
+from crisol.loadtest.plan import MOST_SECONDS, Loop, Plan, Shape
+from crisol.loadtest.result import Result
+from crisol.loadtest.run import Load
+from crisol.loadtest.service import serving
+from crisol.loadtest.targets import parse_all
+
+__all__ = ["FLOOR", "Measured", "marks", "measure", "plan"]
+
+FLOOR = (
+    "p50_ms < 200",
+    "p95_ms < 1000",
+    "p99_ms < 3000",
+    "errors < 0.001",
+    "throughput > 100",
+    "cache_hit_p50_ms < 5",
+    "middleware_ms < 2",
+    "hit_ratio > 0.8",
+    "wrong_answers <= 0",
+    "saturated <= 0",
+)
+"""What any load must reach; experiments ask for more."""
+
+_SATURATED = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The load itself, the throughput at each rate of the search for saturation (empty without rates), and what wrk says.
+
+    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the rate); of
+    ``other`` see :func:`~crisol.loadtest.crosscheck.cross_check`.
+    """
+
+    result: Result
+    saturation: pd.DataFrame
+    other: pd.DataFrame
+
+
+def plan(
+    profile: str,
+    *,
+    requests: int,
+    rate: float,
+    seconds: float,
+    connections: int,
+    sources: int,
+    zipf: float,
+    seed: int,
+    mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),),
+    warm_up: float = 0.1,
+) -> Plan:
+    """Return the plan of a profile: ``closed``, or the shape of an open loop.
+
+    Raises :class:`~crisol.errors.ExperimentError` for a profile that there is none of.
+    """
+    known = (Loop.CLOSED.value, *Shape)
+    if profile not in known:
+        raise ExperimentError(f"no profile {profile!r}; there are {', '.join(known)}")
+    closed = profile == Loop.CLOSED
+    return Plan(
+        loop=Loop.CLOSED if closed else Loop.OPEN,
+        shape=Shape.POISSON if closed else Shape(profile),
+        requests=requests,
+        rate=rate,
+        # How long so many requests take is what a closed loop is to tell.
+        seconds=MOST_SECONDS if closed else seconds,
+        connections=connections,
+        sources=sources,
+        zipf=zipf,
+        mix=mix,
+        warm_up=warm_up,
+        timeout=30.0,
+        seed=seed,
+    )
+
+
+def measure(
+    settings: Settings,
+    frame: pd.DataFrame,
+    wanted: Plan,
+    *,
+    rates: Sequence[float] = (),
+    rate_seconds: float = 3.0,
+    targets: Sequence[str] = FLOOR,
+) -> Measured:
+    """Serve the patches of a corpus table, put the load on, then look for saturation at each of ``rates``.
+
+    In the end wrk, where it is installed, asks for ``rate_seconds`` what our client asked before it.
+    ``targets`` are read first, so that a wrong one costs no load. The caches are filled by the warm-up alone.
+    """
+    parse_all(targets)
+    material = prepare(settings, frame, wanted.seed)
+    with serving(settings, model=material.model, accept=material.accept, reject=material.reject) as service:
+        result = Load(service.url, material, wanted, pid=service.pid).finish()
+        rows = [
+            _step(
+                service.url,
+                service.pid,
+                material,
+                replace(wanted, loop=Loop.OPEN, rate=rate, seconds=rate_seconds),
+            )
+            for rate in rates
+        ]
+        other = cross_check(service.url, material, wanted, rate_seconds)
+    columns = ["rate", "throughput", "p50_ms", "p99_ms", "errors", "saturated"]
+    return Measured(result, pd.DataFrame(rows, columns=columns), other)
+
+
+def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return percentile and milliseconds of the targets that bound one, by their text: what a plot shows.
+
+    >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
+    {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}
+    """
+    found = {}
+    for target in parse_all(targets):
+        percentile = re.fullmatch(r"p([\d.]+)_ms", target.measure)
+        if percentile is not None and target.operator in {"<", "<="}:
+            found[str(target)] = (float(percentile[1]), target.bound)
+    return found
+
+
+def _step(url: str, pid: int, material: Material, step: Plan) -> dict[str, object]:
+    found = Load(url, material, replace(step, shape=Shape.POISSON), pid=pid).finish().metrics
+    row: dict[str, object] = {name: found[name] for name in ("throughput", "p50_ms", "p99_ms", "errors")}
+    # What was really offered: a Poisson process of a few seconds strays from its rate.
+    return {"rate": found["offered"], **row, "saturated": found["throughput"] < _SATURATED * found["offered"]}

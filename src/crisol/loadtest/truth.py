@@ -1,0 +1,51 @@
+"""Whether an answer is what its declared source says: the wargame's verdict, or the served model's probability."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.loadtest.material import Item
+
+__all__ = ["wrong"]
+
+_NEAR = 1e-4
+
+
+def wrong(
+    samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], accept: float, reject: float
+) -> NDArray[np.bool_]:
+    """Return which answers differ from the truth of the source that they declare; failures to answer do not.
+
+    Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the model's and the outcome
+    follows from the thresholds. A fallback names what was missing and is marked as a mere guess: the model's likelier class, or, without the model,
+    that nothing is known. An answer that does not read is wrong. The cache answers for whoever decided.
+    """
+    rows = samples.to_dict("records")
+    found = [
+        row["status"] == 200 and (row["garbled"] or not _holds(row, kinds[row["which"]][1], accept, reject))
+        for row in rows
+    ]
+    return np.array(found, dtype=np.bool_)
+
+
+def _holds(row: Mapping[Hashable, Any], item: Item, accept: float, reject: float) -> bool:
+    probability = float(row["probability"])
+    known = not np.isnan(probability)
+    if known and abs(probability - item.probability) > _NEAR:
+        return False
+    likelier = "valid" if item.probability >= 0.5 else "invalid"
+    match row["decided_by"]:
+        case "wargame":
+            return (row["outcome"], row["reason"]) == (item.outcome, item.reason)
+        case "model":
+            sure = item.probability >= accept - _NEAR or item.probability <= reject + _NEAR
+            return bool(known and sure and row["outcome"] == likelier and not row["advisory"])
+        case "fallback":
+            said = likelier if known else "inconclusive"
+            return bool(row["outcome"] == said and row["advisory"] and row["degraded"])
+    return False

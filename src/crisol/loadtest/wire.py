@@ -1,0 +1,124 @@
+"""One connection of the client: HTTP/1.1, one request at a time, as raw protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from crisol.loadtest.samples import Recorder
+
+__all__ = ["RESTS", "Connection", "Owner"]
+
+RESTS = -1
+"""The place of a connection that waits for no answer."""
+
+_LONGEST_HEAD = 65_536
+
+
+class Owner(Protocol):
+    """Who has connections: is told when one can be used, when one is lost, and how requests end."""
+
+    samples: Recorder
+
+    def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
+        """Take note that the request at that place was answered."""
+        ...
+
+    def failed(self, at: int, error: str) -> None:
+        """Take note that it failed."""
+        ...
+
+    def lost(self, connection: Connection) -> None:
+        """Take note that a connection is gone."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """Sends and reads; what is no answer with a length ends the connection as ``bad_answer``.
+
+    ``at`` is the place of the request under way, :data:`RESTS` without one.
+    """
+
+    __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
+
+    def __init__(self, owner: Owner) -> None:
+        self.at = RESTS
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._error = "reset"
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request can be sent now."""
+        return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
+
+    def send(self, at: int, content: bytes) -> None:
+        """Send the request of that place."""
+        self.at = at
+        self._owner.samples.sent[at] = time.monotonic()
+        self._write(content)
+
+    def abort(self, error: str) -> None:
+        """Give up on the request, and the connection with it."""
+        self._error = error
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._write = self._transport.write
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Fail what was under way."""
+        self._transport = None
+        at, self.at = self.at, RESTS
+        if at != RESTS:
+            self._owner.failed(at, self._error)
+        self._owner.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read an answer."""
+        now = time.monotonic()
+        at = self.at
+        if at == RESTS:
+            # Said without being asked, such as a 408 for a connection that rests too long.
+            self.abort("reset")
+            return
+        if self._buffer:
+            data = self._buffer + data
+        end = data.find(b"\r\n\r\n")
+        length = _length(data, end) if end >= 0 else 0
+        if length < 0 or (end < 0 and len(data) > _LONGEST_HEAD):
+            self.abort("bad_answer")
+            return
+        if end < 0 or len(data) < end + 4 + length:
+            self._buffer = data
+            return
+        self._buffer = b""
+        self.at = RESTS
+        if _closes(data, end):
+            self.abort("reset")
+        self._owner.answered(self, at, now, int(data[9:12]), data[end + 4 : end + 4 + length])
+
+
+def _length(data: bytes, end: int) -> int:
+    """Return the length that the head, which ends there, announces; -1 where it is none of HTTP/1.1 or announces none."""
+    if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
+        return -1
+    at = data.find(b"\r\ncontent-length:", 0, end)
+    if at < 0:
+        at = data[:end].lower().find(b"\r\ncontent-length:")
+        if at < 0:
+            return -1
+    value = data[at + 17 : data.find(b"\r", at + 17)].strip()
+    return int(value) if value.isdigit() else -1
+
+
+def _closes(data: bytes, end: int) -> bool:
+    """Return whether the head says that no answer will follow on this connection."""
+    seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
+    return seldom and b"\r\nconnection: close" in data[:end].lower()

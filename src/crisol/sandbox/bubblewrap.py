@@ -1,0 +1,62 @@
+"""The outer walls by bubblewrap, from the same layout as our own; see :mod:`.namespaces` for what follows inside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from crisol.sandbox.namespaces import INNER_ID, OLD_PROC
+
+if TYPE_CHECKING:
+    from crisol.sandbox.layout import Layout
+
+__all__ = ["find", "wrapping"]
+
+
+def find() -> str | None:
+    """Return the path of bubblewrap, or None."""
+    return shutil.which("bwrap")
+
+
+def wrapping(program: str, layout: Layout, descriptors: dict[str, int]) -> list[str]:
+    """Return the start of a command line: append the program that is to run inside.
+
+    ``descriptors`` maps the path of each made file to an open descriptor that holds its text. The process starts
+    with no environment, as the first of its namespace, so that not even ``/proc/1/environ`` has anything to tell.
+    It keeps the capabilities over its own namespaces, which :mod:`.namespaces` and :mod:`.walls` need and drop.
+    """
+    command = [
+        program,
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
+    if os.getuid() != 0:
+        command += ["--unshare-user", "--uid", str(INNER_ID), "--gid", str(INNER_ID)]
+    command += ["--as-pid-1", "--clearenv", "--new-session", "--hostname", "sandbox", "--cap-add", "ALL"]
+    places = [place for _, place in (*layout.binds, *layout.links)] + [*layout.files, *layout.devices]
+    # What bubblewrap makes by itself on the way to a place is closed to everybody but root.
+    for parent in sorted(
+        {str(parent) for place in places for parent in PurePosixPath(place).parents} - {"/"}
+    ):
+        command += ["--dir", parent]
+    for source, place in layout.binds:
+        command += ["--ro-bind", source, place]
+    for place in layout.hidden:
+        command += ["--tmpfs", place, "--remount-ro", place]
+    for text, place in layout.links:
+        command += ["--symlink", text, place]
+    for place, descriptor in descriptors.items():
+        command += ["--file", str(descriptor), place]
+    for place in layout.folders:
+        command += ["--dir", place]
+    # bubblewrap's own /proc is partly covered, which forbids the fresh one of every run; the guest mounts its own
+    # beside the machine's, and then takes that away.
+    command += ["--dev-bind", "/proc", OLD_PROC]
+    for name in layout.devices:
+        command += ["--dev-bind", name, name]
+    return [*command, "--setenv", "PYTHONHASHSEED", "0", "--chdir", "/", "--"]

@@ -1,0 +1,101 @@
+"""Which sandbox this machine offers, and the refusal where it offers none."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.errors import SandboxError, SandboxUnavailable
+from crisol.sandbox import bubblewrap
+from crisol.sandbox.records import Ending, Limits, Role, SandboxKind, Script
+from crisol.sandbox.target import Source, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["Sandbox", "choose", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A way to run untrusted scripts; get one from :func:`choose`."""
+
+    kind: SandboxKind
+
+    @contextmanager
+    def target(
+        self,
+        tree: Path,
+        *,
+        requires: Sequence[Path] = (),
+        preload: Sequence[str] = (),
+        prelude: str = "",
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> Iterator[Target]:
+        """Hold a source tree ready, first on the import path, the folders of ``requires`` behind it, all read-only.
+
+        ``preload`` names modules of the standard library or of ``requires``, never the target's own, that every
+        run finds imported; ``prelude`` is trusted source that is executed once, before them. The sources are read
+        when the block is entered: later changes to the folders are not seen.
+        """
+        target = Target(self.kind, Source.read(tree, requires, preload, prelude), limits)
+        try:
+            target.start()
+            yield target
+        finally:
+            target.close()
+
+
+def choose(kind: str = "auto") -> Sandbox:
+    """Return the strongest sandbox of this machine (bubblewrap, then namespaces), or the one that is named.
+
+    Raises :class:`~crisol.errors.SandboxUnavailable` where it cannot be had. Nothing runs without isolation
+    unless ``weak`` is asked for by name.
+    """
+    if kind == "auto":
+        found = {}
+        for each in (SandboxKind.BUBBLEWRAP, SandboxKind.NAMESPACES):
+            found[each] = problem(each)
+            if not found[each]:
+                return Sandbox(each)
+        reasons = "; ".join(f"{each}: {reason}" for each, reason in found.items())
+        raise SandboxUnavailable(
+            f"this machine offers no isolation ({reasons}). Install bubblewrap or allow unprivileged user namespaces; "
+            "--sandbox=weak runs untrusted code with limits only and marks every verdict so"
+        )
+    if kind not in {each.value for each in SandboxKind}:
+        raise SandboxUnavailable(f"no sandbox is called {kind!r}; use auto, bubblewrap, namespaces or weak")
+    wanted = SandboxKind(kind)
+    if reason := problem(wanted):
+        raise SandboxUnavailable(f"the sandbox {kind!r} cannot be had on this machine: {reason}")
+    return Sandbox(wanted)
+
+
+_proven: set[SandboxKind] = set()
+
+
+def problem(kind: SandboxKind) -> str:
+    """Say why this machine cannot run that kind of sandbox, by running it; empty when it can.
+
+    Success is remembered; what was missing is looked for again at every call.
+    """
+    if kind in _proven:
+        return ""
+    if kind is not SandboxKind.WEAK and sys.platform != "linux":
+        return f"it needs Linux, and this is {sys.platform}"
+    if kind is SandboxKind.BUBBLEWRAP and bubblewrap.find() is None:
+        return "bwrap is not installed"
+    target = Target(kind, Source({}, (), (), ""), Limits())
+    try:
+        run = target.run(Script("probe.py", "import sys\nsys.exit(0)\n", Role.CHECK))
+    except (SandboxError, SandboxUnavailable) as error:
+        return str(error)
+    finally:
+        target.close()
+    if run.ending is not Ending.EXITED:
+        return f"a probe ended as {run.ending}: {run.stderr.strip()}"
+    _proven.add(kind)
+    return ""

@@ -1,0 +1,280 @@
+"""The keeper of one run: the first process of its namespaces, which watches over it and tells how it ended.
+
+Runs inside. The zygote forks it ahead of time; it makes everything that does not depend on the run, then waits for
+a job on the host's socket. It is the only process beside the script's that the run can see, its memory is closed
+to it, and with its end the kernel ends whatever the run left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from crisol.sandbox import frames, stage, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["keep"]
+
+_CHUNK = 65536
+_FLOOD = 16
+_TICK = 0.1
+_PORTABLE_TICK = 0.01
+_MAX_REPORT = 1 << 24
+
+
+def keep(
+    control: socket.socket,
+    taken: int,
+    places: tree.Places,
+    setup: dict[str, Any],
+    inherited: stage.Inherited,
+) -> None:
+    """Prepare, wait for one job, run it, answer it, end. Never returns."""
+    status = 1
+    try:
+        if places.isolated:
+            assert os.getpid() == 1
+            from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
+
+            walls.prepare_run(setup["scratch_mb"], places.layer)
+            confine: Callable[[], None] = walls.confiner(setup)
+        else:
+            places = places.of_one_run()
+            confine = os.setsid
+        run = _Run(control, places, confine, inherited)
+        try:
+            job, blobs = frames.receive(control)
+        except frames.ClosedError:
+            os._exit(0)
+        os.write(taken, b"!")
+        head, answer = run.perform(job, blobs)
+        if not places.isolated:
+            shutil.rmtree(places.root, ignore_errors=True)
+        frames.send(control, head, answer)
+        status = 0
+    except frames.ClosedError:
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - told to the host, which decides
+        with contextlib.suppress(frames.ClosedError, OSError):
+            frames.send(control, {"failed": f"{type(error).__name__}: {error}"})
+        status = 3
+    finally:
+        os._exit(status)
+
+
+class _Run:
+    """One run, from its empty stage to its answer."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        places: tree.Places,
+        confine: Callable[[], None],
+        inherited: stage.Inherited,
+    ) -> None:
+        self._control = control
+        self._places = places
+        self._nonce = os.urandom(16)
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        self._channel, far = socket.socketpair()
+        self._read = {"out": out, "err": err, "report": self._channel.fileno()}
+        self._kept = {name: bytearray() for name in self._read}
+        self._seen = dict.fromkeys(self._read, 0)
+        self._child = stage.open_stage((out_end, err_end, far), self._nonce, confine, inherited)
+        self._born_with = _resident_pages(self._child)
+        os.close(out_end)
+        os.close(err_end)
+        far.close()
+        self._poll = select.poll()
+        for end in self._read.values():
+            os.set_blocking(end, False)
+            self._poll.register(end, select.POLLIN)
+        self._poll.register(control, getattr(select, "POLLRDHUP", 0))
+        self._ended = self._exit_descriptor()
+        frames.rehearse()
+
+    def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+        code, arguments, source, *contents = blobs
+        files, compiled = tree.change(job["overlay"], contents)
+        self._lay(files)
+        places = self._places
+        os.set_blocking(self._channel.fileno(), True)
+        shown = {
+            **{name: job[name] for name in ("name", "mark", "probe", "shadows", *_LIMITED)},
+            "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
+            "path": [places.target, *places.requires],
+            "changed": [entry["name"] for entry in job["overlay"]] if job["recalls"] else None,
+            "work": places.scratch,
+            "isolated": places.isolated,
+        }
+        start = time.monotonic()
+        with contextlib.suppress(frames.ClosedError):
+            frames.send(self._channel, shown, [code, arguments, source])
+        os.set_blocking(self._channel.fileno(), False)
+        ending, cpu = self._watch(job, start)
+        seconds = time.monotonic() - start
+        head = {"ending": ending, "seconds": seconds, "cpu_seconds": cpu}
+        report = b""
+        told = self._attested()
+        if told is not None:
+            kind, number, report = told
+            head["ending"] = {b"E": "exited", b"R": "raised", b"L": "limit"}[kind]
+            if kind == b"E":
+                head["code"] = number
+        elif ending == "failed":
+            head = {"failed": bytes(self._kept["err"]).decode(errors="replace") or "the stage did not open"}
+        head["compiled"] = sorted(compiled)
+        keep = job["output_bytes"]
+        output = [bytes(self._kept[name][-keep:]) for name in ("out", "err")]
+        return head, [*output, report, *(compiled[name] for name in sorted(compiled))]
+
+    def _lay(self, files: Mapping[str, bytes | None]) -> None:
+        """Lay this run's files over the tree."""
+        places = self._places
+        if places.isolated:
+            from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
+
+            walls.overlay(places.target, places.layer, files)
+        elif files:
+            copied = f"{places.root}/target"
+            tree.copy_changed(places.target, copied, files)
+            places.target = copied
+
+    def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
+        """Read what the run writes, within its bounds, until its process ends; then end all others too."""
+        deadline = start + job["seconds"]
+        names = {end: name for name, end in self._read.items()}
+        ending = "not_attested"
+        flood = job["output_bytes"] * _FLOOD
+        keep = job["output_bytes"] * 2
+        status = None
+        next_look = start + _TICK
+        while status is None:
+            now = time.monotonic()
+            used = self._processor_time()
+            if now >= deadline or used >= job["cpu_seconds"]:
+                ending = "timeout"
+                break
+            wait = min(deadline - now, job["cpu_seconds"] - used + 0.001, _TICK)
+            for end, _event in self._poll.poll(1000 * (_PORTABLE_TICK if self._ended is None else wait)):
+                if end == self._control.fileno():
+                    os._exit(0)
+                elif end in names and not self._take(names[end], keep):
+                    self._poll.unregister(end)
+            looking = self._places.isolated and now >= next_look
+            next_look = now + _TICK if looking else next_look
+            if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
+                ending = "limit"
+                break
+            finished, result = os.waitpid(self._child, os.WNOHANG)
+            status = result if finished else None
+        self._end_all()
+        for name in self._read:
+            while self._take(name, keep) and self._seen[name] <= flood + _MAX_REPORT:
+                pass
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if status is not None:
+            if not self._seen["report"]:
+                ending = "failed"
+            elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+                ending = "timeout"
+        return ending, usage.ru_utime + usage.ru_stime
+
+    def _flooded(self, bytes_: int) -> bool:
+        return max(self._seen["out"], self._seen["err"]) > bytes_ or self._seen["report"] > _MAX_REPORT
+
+    def _exit_descriptor(self) -> int | None:
+        if not hasattr(os, "pidfd_open"):
+            return None
+        try:
+            ended = os.pidfd_open(self._child)
+        except OSError:
+            return None
+        self._poll.register(ended, select.POLLIN)
+        return ended
+
+    def _processor_time(self) -> float:
+        """Return the CPU seconds of the script's process so far."""
+        if sys.platform != "linux":
+            return 0.0
+        try:
+            return time.clock_gettime(~self._child << 3 | 2)
+        except OSError:
+            return 0.0
+
+    def _resident(self) -> int:
+        """Return the bytes that all processes of the run hold, each beyond what it was born with."""
+        try:
+            processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+        except OSError:
+            return 0
+        return (
+            sum(max(0, _resident_pages(each) - self._born_with) for each in processes)
+            * resource.getpagesize()
+        )
+
+    def _take(self, name: str, keep: int) -> bool:
+        """Read once from one of the run's ends; False at the end of what there is."""
+        try:
+            chunk = os.read(self._read[name], _CHUNK)
+        except (BlockingIOError, ConnectionResetError):
+            return False
+        self._seen[name] += len(chunk)
+        kept = self._kept[name]
+        if name == "report":
+            if self._seen[name] <= _MAX_REPORT:
+                kept += chunk
+        else:
+            kept += chunk
+            del kept[: max(0, len(kept) - keep)]
+        return bool(chunk)
+
+    def _attested(self) -> tuple[bytes, int, bytes] | None:
+        """Return what the script itself reported, or None; the nonce must come first, before the target's bytes."""
+        said = bytes(self._kept["report"])[len(stage.STARTED) :]
+        if said[:16] != self._nonce or len(said) < 26:
+            return None
+        size = int.from_bytes(said[18:26], "big")
+        if len(said) < 26 + size or said[16:17] not in {b"E", b"R", b"L"}:
+            return None
+        return said[16:17], said[17], said[26 : 26 + size]
+
+    def _end_all(self) -> None:
+        if self._places.isolated and os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+
+
+_LIMITED = ("cpu_seconds", "memory_mb", "processes", "file_mb")
+
+
+def _resident_pages(process: int) -> int:
+    try:
+        file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
+    except OSError:
+        return 0
+    try:
+        return int(os.read(file, 256).split()[1])
+    except (OSError, IndexError):
+        return 0
+    finally:
+        os.close(file)

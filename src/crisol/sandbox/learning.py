@@ -1,0 +1,102 @@
+"""What a target's scripts import, learned by running them once, so that later runs need not find it out again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.sandbox.records import Ending, Role, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from crisol.sandbox.target import Target
+
+__all__ = ["Learned", "learn"]
+
+_LONGEST = 2000
+"""Characters of a pattern that is compiled ahead."""
+
+_SCRIPT = """
+import sys
+before = set(sys.modules)
+try:
+    exec(compile(ARGUMENTS, "script.py", "exec"), {"__name__": "__main__", "__file__": "script.py"})
+except BaseException:
+    pass
+report("\\n".join(name for name in list(sys.modules) if name not in before).encode())
+"""
+# The script's own input must not leave its traces in the cache of patterns: a flaw may lie in how long one takes.
+_MODULES = """
+import importlib, importlib.machinery, json, re, sys
+kept, place = set(getattr(re, "_cache", ())), sys.path[0] + "/"
+files = {}
+for name in ARGUMENTS.decode().split("\\n"):
+    try:
+        spec = importlib.import_module(name).__spec__
+        if type(spec.loader) is importlib.machinery.SourceFileLoader and spec.origin.startswith(place):
+            files[name] = spec.origin.removeprefix(place)
+    except BaseException:
+        pass
+patterns = [
+    [pattern if kind is str else pattern.decode("latin-1"), kind is bytes, int(flags)]
+    for kind, pattern, flags in getattr(re, "_cache", ())
+    if (kind, pattern, flags) not in kept and kind in (str, bytes) and not flags & re.LOCALE
+]
+report(json.dumps([files, patterns]).encode())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What scripts need of modules, in the order in which they load them."""
+
+    modules: tuple[str, ...] = ()
+    """Of the standard library and of the dependencies: imported ahead."""
+    files: tuple[tuple[str, str], ...] = ()
+    """The target's own modules with their files, relative to the tree: their code is read ahead."""
+    patterns: tuple[tuple[str, bool, int], ...] = ()
+    """Regular expressions that these compile on import: text, whether it stands for bytes, flags."""
+
+
+def learn(
+    target: Target, scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
+) -> Learned:
+    """Return what the scripts load, of the files of ``tree`` and of the dependencies' top-level names ``available``.
+
+    A script that breaks teaches nothing, and a name that is not a module's is left out; the code must be the
+    vulnerable release's own, not a candidate's.
+    """
+    own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
+    found: dict[str, None] = {}
+    for script in scripts:
+        report = _report(target, Script(script.name, _SCRIPT, Role.PROBE, script.source.encode()))
+        found |= dict.fromkeys(report.decode(errors="replace").split("\n"))
+    tops = (available | sys.stdlib_module_names) - own
+    modules = tuple(name for name in found if name.partition(".")[0] in tops)
+    names = [name for name in found if name.partition(".")[0] in own]
+    told = _report(target, Script("modules.py", _MODULES, Role.PROBE, "\n".join(names).encode()))
+    try:
+        files, patterns = json.loads(told)
+        return Learned(
+            modules,
+            tuple((name, file) for name, file in files.items() if file in tree and _module(file) == name),
+            tuple(
+                (str(text), bool(is_bytes), int(flags))
+                for text, is_bytes, flags in patterns
+                if len(text) <= _LONGEST
+            ),
+        )
+    except (ValueError, TypeError, AttributeError):  # not what our script says: something spoke in its place
+        return Learned(modules)
+
+
+def _module(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _report(target: Target, script: Script) -> bytes:
+    run = target.run(script)
+    return run.report if run.ending is Ending.EXITED else b""

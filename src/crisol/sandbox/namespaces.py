@@ -1,0 +1,143 @@
+"""The outer walls, built by the guest itself: new namespaces and a root that holds only what scripts need.
+
+Runs inside, before anything untrusted. bubblewrap does the same from the same :class:`~.layout.Layout`; what
+comes after it, :func:`become_nobody`, serves both.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from crisol.sandbox import kernel
+
+__all__ = ["INNER_ID", "OLD_PROC", "become_nobody", "enter", "enter_wrapped"]
+
+INNER_ID = 1000
+"""The user and group that scripts see themselves as."""
+OLD_PROC = "/oldproc"
+"""Where bubblewrap shows the machine's /proc until the sandbox has one of its own."""
+_NOBODY = 65534
+_STAGING = "/tmp"  # noqa: S108 - a mount point that every system has; nothing is written to it
+_SPACES = (
+    kernel.CLONE_NEWNS
+    | kernel.CLONE_NEWPID
+    | kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWIPC
+    | kernel.CLONE_NEWUTS
+    | kernel.CLONE_NEWCGROUP
+)
+
+
+def enter(plan: dict[str, Any]) -> None:
+    """Return as the first process of new namespaces, in the root that ``plan`` describes.
+
+    The calling process stays behind as its keeper and ends with it. Raises OSError where the kernel refuses.
+    """
+    _unshare()
+    _continue_in_child()
+    kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", _STAGING, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    for source, place in plan["binds"]:
+        _bind(source, _STAGING + place)
+    for place in plan["hidden"]:
+        if os.path.isdir(_STAGING + place):
+            kernel.mount("tmpfs", _STAGING + place, "tmpfs", kernel.MS_RDONLY, "mode=755,size=4k")
+    for text, place in plan["links"]:
+        os.makedirs(os.path.dirname(_STAGING + place), exist_ok=True)
+        os.symlink(text, _STAGING + place)
+    for place, text in plan["files"].items():
+        os.makedirs(os.path.dirname(_STAGING + place), exist_ok=True)
+        with open(_STAGING + place, "w", encoding="utf-8") as file:
+            file.write(text)
+    for place in plan["folders"]:
+        os.makedirs(_STAGING + place, exist_ok=True)
+    for name in plan["devices"]:
+        with open(_STAGING + name, "w", encoding="ascii"):
+            pass
+        kernel.mount(name, _STAGING + name, flags=kernel.MS_BIND)
+    _mount_proc(_STAGING + "/proc")
+    os.mkdir(_STAGING + "/old")
+    os.chdir(_STAGING)
+    kernel.pivot_root(".", "old")
+    os.chdir("/")
+    kernel.bring_up_loopback()
+    kernel.unmount("/old")
+    os.rmdir("/old")
+
+
+def enter_wrapped() -> None:
+    """Finish what bubblewrap began: a /proc that covers nothing, and the network's own settings."""
+    _mount_proc("/proc")
+    kernel.unmount(OLD_PROC)
+    os.rmdir(OLD_PROC)
+    kernel.bring_up_loopback()
+
+
+def _mount_proc(place: str) -> None:
+    """Show a /proc of this process namespace; where a container masks its own, user namespaces do without."""
+    try:
+        kernel.mount("proc", place, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    except PermissionError:
+        if os.getuid() == 0:
+            raise
+
+
+def _unshare() -> None:
+    """Leave every namespace, as root directly, otherwise through a user namespace."""
+    uid, gid = os.getuid(), os.getgid()
+    if uid == 0:
+        try:
+            kernel.unshare(_SPACES)
+        except PermissionError:
+            pass
+        else:
+            return
+    kernel.unshare(_SPACES | kernel.CLONE_NEWUSER)
+    _map(uid, gid)
+
+
+def _map(uid: int, gid: int) -> None:
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{INNER_ID} {uid} 1"),
+        ("gid_map", f"{INNER_ID} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def become_nobody() -> None:
+    """Give up being the machine's root for a user who owns nothing, in a user namespace of its own.
+
+    Process limits do not bind root, and root outside is root over whatever leaks. Inside the new namespace this
+    process may still mount and make namespaces, which is what each run needs.
+    """
+    if os.getuid() != 0:
+        return
+    os.setgroups([])
+    os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+    os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    kernel.set_dumpable(value=True)
+    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
+    _map(_NOBODY, _NOBODY)
+    _continue_in_child()
+
+
+def _continue_in_child() -> None:
+    """Return in a child, the first process of its namespace; the caller stays to end with it."""
+    child = os.fork()
+    if child:
+        os.closerange(3, 256)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+
+
+def _bind(source: str, place: str) -> None:
+    if os.path.isdir(source):
+        os.makedirs(place, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "w", encoding="ascii"):
+            pass
+    kernel.mount(source, place, flags=kernel.MS_BIND | kernel.MS_REC)
+    kernel.protect(place, recursive=True)

@@ -1,0 +1,72 @@
+"""Which lines of a patched file are still the release's own, so that what they look at is no tampering.
+
+Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except from
+code that the patch left as it was: a whole function, or a whole statement outside functions. A function that is
+there twice is the release's own only as often as it was before.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from crisol.sandbox.stage import LOOKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["untouched"]
+
+_WORDS = re.compile(rb"\b(?:" + "|".join(sorted({*LOOKING, "_getframe"})).encode() + rb")\b")
+
+
+@lru_cache(maxsize=64)
+def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
+    """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
+
+    Empty where ``before`` does not look into frames or code at all: then every such look is new.
+    """
+    if before is None or not _WORDS.search(before) or not _WORDS.search(after):
+        return []
+    try:
+        known = Counter(text for text, *_ in _units(ast.parse(before), ""))
+        units = list(_units(ast.parse(after), ""))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    old: list[tuple[int, int]] = []
+    new: set[int] = set()
+    for text, first, last in units:
+        if known[text]:
+            known[text] -= 1
+            old.append((first, last))
+        else:
+            new.update(range(first, last + 1))
+    # Two statements may share a line; it is the release's own only when both are.
+    return [lines for lines in old if new.isdisjoint(range(lines[0], lines[1] + 1))]
+
+
+def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what can be left as it was, as text with its first and last line.
+
+    These are functions, the decorators of each, statements outside functions, and what a class says before its body.
+    """
+    for node in body.body:
+        match node:
+            case ast.ClassDef():
+                head: list[ast.expr | ast.keyword] = [*node.decorator_list, *node.bases, *node.keywords]
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                last = max([node.lineno, *(each.end_lineno or 0 for each in head)])
+                yield f"{path}{node.name}({', '.join(map(ast.dump, head))})", first, last
+                yield from _units(node, f"{path}{node.name}.")
+                continue
+            case (
+                ast.FunctionDef(decorator_list=[first_one, *_])
+                | ast.AsyncFunctionDef(decorator_list=[first_one, *_])
+            ):
+                # What they are given is the function that follows, which the patch may have changed.
+                told = ", ".join(map(ast.dump, node.decorator_list))
+                yield f"{path}{node.name}@{told}", first_one.lineno, node.lineno - 1
+        yield f"{path}:{ast.dump(node)}", node.lineno, node.end_lineno or node.lineno

@@ -1,0 +1,42 @@
+"""A sandbox tried on this machine: a handful of escapes, each of which must be refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisol.errors import SandboxError
+from crisol.sandbox.records import Ending, Limits, Role, Script
+from crisol.sandbox.target import Source, Target
+
+if TYPE_CHECKING:
+    from crisol.sandbox.records import SandboxKind
+
+__all__ = ["ATTEMPTS", "escapes"]
+
+ATTEMPTS = {
+    "reads the machine's secrets": "open('/etc/shadow').read()",
+    "writes outside its scratch folder": "open('/usr/lib/crisol', 'w')",
+    "reaches a network": "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=0.2)",
+    "makes namespaces": "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
+    "traces processes": "import ctypes\nassert ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0",
+    "signals its keeper": "import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(0.2)\nassert os.getppid() != 1",
+}
+
+
+def escapes(kind: SandboxKind) -> tuple[str, ...]:
+    """Run every attempt and return those that were not refused; a sandbox that isolates returns none.
+
+    Raises :class:`~crisol.errors.SandboxError` where the sandbox does not start.
+    """
+    target = Target(kind, Source({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
+    try:
+        return tuple(name for name, source in ATTEMPTS.items() if not _refused(target, source))
+    finally:
+        target.close()
+
+
+def _refused(target: Target, source: str) -> bool:
+    try:
+        return target.run(Script("escape.py", source, Role.CHECK)).ending is Ending.RAISED
+    except SandboxError:
+        return False

@@ -1,0 +1,349 @@
+"""The host's side: one zygote in its sandbox, and the runs that are asked of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import marshal
+import os
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from crisol.errors import InputError, SandboxError
+from crisol.sandbox import bubblewrap, frames, seccomp
+from crisol.sandbox.layout import interpreter, layout
+from crisol.sandbox.learning import Learned, learn
+from crisol.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.sandbox.reuse import untouched
+from crisol.sandbox.script import compile_script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Source", "Target"]
+
+_START_SECONDS = 60.0
+_GRACE_SECONDS = 10.0
+"""What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
+_ANSWER_BYTES = 1 << 27
+_COMPILED_ENTRIES = 256
+_MODULES = ("frames", "tree", "recall", "stage", "keeper", "zygote")
+_LINUX_MODULES = ("kernel", "namespaces", "tree", "walls")
+_BOOT = (
+    "import sys\nknown = frozenset(sys.modules)\n"
+    "import builtins, json, marshal, os, types\n"
+    "fd = int(sys.argv[1])\n"
+    "def take(size):\n"
+    "    data = b''\n"
+    "    while len(data) < size:\n"
+    "        data += os.read(fd, size - len(data)) or os._exit(0)\n"
+    "    return data\n"
+    "names, parent = json.loads(take(int.from_bytes(take(8), 'big'))), 'crisol.sandbox'\n"
+    "for stub in ('crisol', parent):\n"
+    "    sys.modules[stub] = types.ModuleType(stub)\n"
+    "    sys.modules[stub].__path__ = []\n"
+    "for name, size in names:\n"
+    "    module = sys.modules[f'{parent}.{name}'] = types.ModuleType(f'{parent}.{name}')\n"
+    "    module.__builtins__ = dict(vars(builtins))\n"
+    "    exec(marshal.loads(take(size)), vars(module))\n"
+    "    setattr(sys.modules[parent], name, module)\n"
+    "sys.modules[f'{parent}.zygote'].main(fd, known)\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a zygote holds: files of the tree and of its dependencies, and what is imported ahead."""
+
+    tree: dict[str, bytes]
+    requires: tuple[dict[str, bytes], ...]
+    preload: tuple[str, ...]
+    prelude: str
+    learned: Learned = field(default_factory=Learned)
+
+    @classmethod
+    def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> Source:
+        """Read the regular files of the folders; links and special files are not followed and not shown."""
+        for folder in (tree, *requires):
+            if not folder.is_dir():
+                raise InputError(f"the sandbox's source {folder} is not a folder")
+        return cls(_files(tree), tuple(_files(folder) for folder in requires), tuple(preload), prelude)
+
+
+class Target:
+    """A source tree in a sandbox, ready to run scripts beside it; for one thread at a time.
+
+    Get one from :meth:`Sandbox.target`. A sandbox that dies is started again, once for each run.
+    """
+
+    def __init__(self, kind: SandboxKind, source: Source, limits: Limits) -> None:
+        self.kind = kind
+        self.limits = limits
+        self.landlock = 0
+        """The kernel's Landlock version that runs are under, 0 for none; known once started."""
+        self.skipped: tuple[str, ...] = ()
+        """Names that were to be preloaded and could not be imported ahead."""
+        self._source = source
+        self._tops = frozenset(name.partition("/")[0].removesuffix(".py") for name in source.tree)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._folder: str | None = None
+        self._compiled: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def run(
+        self, script: Script, overlay: Mapping[str, bytes | None] | None = None, limits: Limits | None = None
+    ) -> Run:
+        """Execute a script with the files of ``overlay`` (None: deleted) over the tree, for this run only.
+
+        Whatever the code does ends in a :class:`~.records.Run`; :class:`~crisol.errors.SandboxError` is our
+        failure alone. An overlay that names a path outside the tree is an :class:`~crisol.errors.InputError`.
+        """
+        limits = limits or self.limits
+        compiled = compile_script(script)
+        if compiled.error:
+            return Run(Ending.RAISED, None, "", compiled.error, 0.0, 0.0)
+        files = [(_inside(name), content) for name, content in sorted((overlay or {}).items())]
+        entries, blobs = [], [compiled.code, script.arguments, script.source.encode()]
+        keys: dict[str, bytes] = {}
+        for name, content in files:
+            entry: dict[str, Any] = {"name": name, "content": content is not None, "compiled": False}
+            if content is not None:
+                blobs.append(content)
+                keys[name] = sha256(name.encode() + b"\0" + content).digest()
+                if code := self._compiled.get(keys[name]):
+                    self._compiled.move_to_end(keys[name])
+                    entry["compiled"] = True
+                    blobs.append(code)
+            entries.append(entry)
+        tops = self._tops | {name.partition("/")[0].removesuffix(".py") for name, _ in files}
+        job = {
+            "name": script.name,
+            "mark": compiled.mark.decode("latin-1"),
+            "probe": script.role is Role.PROBE,
+            "overlay": entries,
+            "shadows": sorted(tops),
+            # Where files come or go, modules may be found elsewhere than before.
+            "recalls": all(content is not None and name in self._source.tree for name, content in files),
+            "guarded": {
+                name: untouched(self._source.tree.get(name), content or b"")
+                for name, content in files
+                if name.endswith(".py")
+            },
+            **_plain(limits),
+        }
+        head, answer = self._ask(job, blobs, limits)
+        for name, code in zip(head["compiled"], answer[3:], strict=True):
+            self._compiled[keys[name]] = code
+            while len(self._compiled) > _COMPILED_ENTRIES:
+                self._compiled.popitem(last=False)
+        return Run(
+            Ending(head["ending"]),
+            head.get("code"),
+            _text(answer[0]),
+            _text(answer[1]),
+            head["seconds"],
+            head["cpu_seconds"],
+            answer[2],
+        )
+
+    def start(self) -> None:
+        """Start the zygote; raises :class:`~crisol.errors.SandboxError` with its own words where it cannot."""
+        self.close()
+        host, guest = socket.socketpair()
+        self._channel = host
+        root = ""
+        if self.kind is SandboxKind.WEAK:
+            self._folder = root = tempfile.mkdtemp(prefix="crisol-")
+        with contextlib.ExitStack() as stack:
+            stack.callback(guest.close)
+            self._process = _spawn(self.kind, guest.fileno(), stack)
+        isolated = self.kind is not SandboxKind.WEAK
+        source = self._source
+        setup = {
+            "isolated": isolated,
+            "root": root,
+            "plan": layout().plain() if self.kind is SandboxKind.NAMESPACES else None,
+            "tree": list(source.tree),
+            "requires": [list(each) for each in source.requires],
+            "preload": [*source.preload, *source.learned.modules],
+            "files": dict(source.learned.files),
+            "patterns": source.learned.patterns,
+            "prelude": source.prelude,
+            "scratch_mb": self.limits.scratch_mb,
+        }
+        filters = (seccomp.keeper_filter(), seccomp.script_filter()) if isolated else ()
+        files = [content for each in (source.tree, *source.requires) for content in each.values()]
+        host.settimeout(_START_SECONDS)
+        try:
+            host.sendall(_modules(isolated=isolated))
+            frames.send(host, setup, [*filters, *files])
+            head, _ = frames.receive(host, _ANSWER_BYTES)
+        except (frames.ClosedError, TimeoutError, OSError) as error:
+            words = self._last_words()
+            self.close()
+            raise SandboxError(f"the sandbox did not start: {words or error}") from None
+        if "failed" in head:
+            self.close()
+            raise SandboxError(f"the sandbox did not start: {head['failed']}")
+        self.landlock = head["landlock"]
+        self.skipped = tuple(head["skipped"])
+
+    def warm(self, scripts: Sequence[Script]) -> None:
+        """Start anew with everything imported that these trusted scripts import, and the code of the target's own read.
+
+        It costs a run of each script, one more, and a start, and pays from the second patch on.
+        """
+        tops = frozenset(
+            name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
+        )
+        learned = learn(self, scripts, self._source.tree, tops)
+        self.close()
+        self._source = replace(self._source, learned=learned)
+
+    def close(self) -> None:
+        """End the zygote and everything in its sandbox."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _ask(
+        self, job: dict[str, Any], blobs: list[bytes], limits: Limits
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Hand one job in and wait for its answer; a dead zygote is replaced and asked once more."""
+        problem: object = None
+        for _attempt in range(2):
+            if self._channel is None:
+                self.start()
+            assert self._channel is not None
+            self._channel.settimeout(limits.seconds + _GRACE_SECONDS)
+            try:
+                frames.send(self._channel, job, blobs)
+                head, answer = frames.receive(self._channel, _ANSWER_BYTES)
+            except TimeoutError:
+                self.close()
+                raise SandboxError(
+                    f"the sandbox gave no answer within {limits.seconds + _GRACE_SECONDS} s"
+                ) from None
+            except (frames.ClosedError, OSError) as error:
+                problem = self._last_words() or error
+                self.close()
+                continue
+            if "failed" not in head:
+                return head, answer
+            problem = head["failed"]
+            self.close()
+        raise SandboxError(f"the sandbox failed twice on {job['name']}: {problem}")
+
+    def _last_words(self) -> str:
+        """Return what the sandbox wrote to standard error before it died."""
+        if self._process is None or self._process.stderr is None:
+            return ""
+        ready, _, _ = select.select([self._process.stderr], [], [], 0.2)
+        return os.read(self._process.stderr.fileno(), 4096).decode(errors="replace").strip() if ready else ""
+
+
+def _spawn(kind: SandboxKind, descriptor: int, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+    """Start the interpreter that becomes the zygote, with nothing of our environment."""
+    python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
+    passed = [descriptor]
+    environment = {"PYTHONHASHSEED": "0"}
+    if kind is SandboxKind.BUBBLEWRAP:
+        texts: dict[str, int] = {}
+        for place, text in layout().files.items():
+            reading, writing = os.pipe()
+            stack.callback(os.close, reading)
+            with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+                pipe.write(text)
+            texts[place] = reading
+        passed += texts.values()
+        program = bubblewrap.find()
+        if program is None:
+            raise SandboxError("bubblewrap is not installed any more")
+        python = bubblewrap.wrapping(program, layout(), texts) + python
+        environment = {}
+    try:
+        return subprocess.Popen(
+            python,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            pass_fds=passed,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxError(f"cannot start the interpreter: {error}") from None
+
+
+@functools.cache
+def _modules(*, isolated: bool) -> bytes:
+    """Return the code of what runs inside, as the boot text reads it."""
+    parts = []
+    names = tuple(dict.fromkeys((*(_LINUX_MODULES if isolated else ()), *_MODULES)))
+    for name in names:
+        path = Path(__file__).parent / f"{name}.py"
+        parts.append(marshal.dumps(compile(path.read_bytes(), f"<crisol {name}>", "exec", dont_inherit=True)))
+    head = json.dumps([[name, len(part)] for name, part in zip(names, parts, strict=True)]).encode()
+    return b"".join((len(head).to_bytes(8, "big"), head, *parts))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink() and path.suffix != ".pyc":
+                found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+@functools.lru_cache(maxsize=16)
+def _plain(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
+
+
+@functools.cache
+def _shown_places() -> tuple[str, ...]:
+    """Return the folders of this machine that output may name."""
+    return tuple(sorted({str(Path(at)) for at, _ in layout().binds if not at.startswith(("/usr", "/etc"))}))
+
+
+def _inside(name: str) -> str:
+    """Return a path that stays in the tree, or refuse it."""
+    parts = PurePosixPath(name).parts
+    if (
+        not parts
+        or parts[0] == "/"
+        or ".." in parts
+        or "\0" in name
+        or PurePosixPath(name).as_posix() != name
+    ):
+        raise InputError(f"the overlay names {name!r}, which is not a plain path inside the tree")
+    return name
+
+
+def _text(content: bytes) -> str:
+    text = content.decode(errors="replace")
+    for place in _shown_places():
+        text = text.replace(place, "<python>")
+    return text

@@ -1,0 +1,91 @@
+"""The inner walls, new for every run: its mounts, its overlay over the tree, and no way back for its script."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from crisol.sandbox import kernel, tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["confiner", "overlay", "prepare_run"]
+
+_SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - each a tmpfs of one run alone
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_LAYER_MB = 64
+
+
+def prepare_run(scratch_mb: int, layer: str) -> None:
+    """Give this process mounts of its own: empty scratch folders, a layer, a /proc of its process namespace alone."""
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
+    for place in _SCRATCH:
+        kernel.mount(
+            "tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, _size(scratch_mb) + ",mode=1777"
+        )
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    try:
+        kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
+    except OSError:
+        # A container that masks parts of its own /proc forbids another one; scripts do without any.
+        kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
+
+
+def _size(scratch_mb: int) -> str:
+    return f"size={scratch_mb}m,nr_inodes=16384"
+
+
+def confiner(setup: dict[str, Any]) -> Callable[[], None]:
+    """Return what makes the calling process powerless, for good: capabilities, Landlock, system calls."""
+    program, abi = setup["filter"], setup["landlock"]
+
+    def confine() -> None:
+        kernel.drop_capabilities()
+        if abi:
+            kernel.landlock(abi, list(_SCRATCH), list(_DEVICES))
+        kernel.install_filter(program)
+
+    return confine
+
+
+def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
+    """Show ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
+
+    The layer stays, read-only as well: it shows what the target shows, and to unmount it takes longer than all else.
+    """
+    try:
+        folders = {layer}
+        for name, content in files.items():
+            _lay(f"{layer}/{name}", content, folders)
+        if files:
+            kernel.mount("overlay", target, "overlay", 0, f"lowerdir={layer}:{target},userxattr")
+    except PermissionError:
+        _copied(target, layer, files)
+    kernel.protect(layer, recursive=False)
+    if files:
+        kernel.protect(target, recursive=False)
+
+
+def _lay(path: str, content: bytes | None, folders: set[str]) -> None:
+    folder = path.rpartition("/")[0]
+    if folder not in folders:
+        os.makedirs(folder, exist_ok=True)
+        folders.add(folder)
+    if content is None:
+        os.mknod(path, stat.S_IFCHR, os.makedev(0, 0))  # overlayfs: there is nothing here
+        return
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
+    os.close(file)
+
+
+def _copied(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
+    """Do without overlayfs, which old kernels keep from user namespaces."""
+    kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+    tree.copy_changed(target, layer, files)
+    kernel.mount(layer, target, flags=kernel.MS_BIND)

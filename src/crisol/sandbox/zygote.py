@@ -1,0 +1,163 @@
+"""The zygote: imports once, then forks a keeper for every run.
+
+Runs inside, as the first process of the outer sandbox. It never runs code of the target, whose files it only
+writes and compiles; it does import the dependencies that it is told to preload.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from typing import Any
+
+from crisol.sandbox import frames, recall, stage, tree
+from crisol.sandbox.keeper import keep
+
+__all__ = ["main"]
+
+
+def main(descriptor: int, known: frozenset[str]) -> None:
+    """Serve the host on the socket ``descriptor`` until it hangs up; ``known`` is what a bare interpreter loads."""
+    control = socket.socket(fileno=descriptor)
+    try:
+        setup, blobs = frames.receive(control)
+        places = _prepare(setup, blobs)
+        blobs.clear()  # every fork copies what stands in memory
+        skipped, finder = _warm(setup, places)
+    except frames.ClosedError:
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - the host says it
+        with contextlib.suppress(frames.ClosedError):
+            frames.send(
+                control, {"failed": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+            )
+        os._exit(1)
+    frames.send(control, {"ready": True, "skipped": skipped, "landlock": setup.get("landlock", 0)})
+    _serve(control, places, setup, stage.Inherited(known, finder))
+
+
+def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
+    """Put up the outer walls, write the trees, and give up what is not needed any more."""
+    isolated = setup["isolated"]
+    os.umask(0o022)
+    places = tree.Places(isolated=isolated, root=setup["root"], requires=len(setup["requires"]))
+    contents = iter(blobs)
+    if isolated:
+        from crisol.sandbox import kernel, namespaces  # noqa: PLC0415 - Linux only
+
+        keeper_filter, setup["filter"] = next(contents), next(contents)
+        if setup["plan"] is not None:
+            namespaces.enter(setup["plan"])
+        else:
+            namespaces.enter_wrapped()
+    for place, names in zip(
+        (places.target, *places.requires), (setup["tree"], *setup["requires"]), strict=True
+    ):
+        os.makedirs(place, exist_ok=True)
+        if isolated:
+            kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+        tree.write(place, {name: next(contents) for name in names})
+        if isolated:
+            kernel.protect(place, recursive=False)
+    if isolated:
+        os.makedirs(places.layer, exist_ok=True)
+        kernel.protect("/", recursive=False)
+        namespaces.become_nobody()
+        kernel.set_dumpable(value=False)
+        kernel.no_new_privileges()
+        kernel.drop_bounding_set()
+        kernel.install_filter(keeper_filter)
+        kernel.one_arena()
+        setup["landlock"] = kernel.landlock_abi()
+    return places
+
+
+def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], recall.Finder]:
+    """Run the prelude, import and read what is to be there already; return what could not be imported, and the code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
+    sys.dont_write_bytecode = True
+    os.environ.clear()
+    before = list(sys.path)
+    sys.path[:0] = places.requires
+    skipped = []
+    if setup["prelude"]:
+        exec(compile(setup["prelude"], "<prelude>", "exec"), {"__name__": "prelude"})  # noqa: S102 - the vulnerability's own
+    for name in setup["preload"]:
+        loaded = set(sys.modules)
+        try:
+            importlib.import_module(name)
+        except Exception:  # noqa: BLE001 - whatever a dependency raises, it is then imported in the run or not at all
+            skipped.append(name)
+            for half in set(sys.modules) - loaded:
+                del sys.modules[half]
+    sys.path[:] = before
+    sys.path_importer_cache.clear()
+    recall.compile_patterns(setup["patterns"])
+    finder = recall.Finder(places.target, setup["files"])
+    gc.collect()
+    if places.isolated:
+        from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
+
+        kernel.trim_memory()
+    gc.freeze()
+    return skipped, finder
+
+
+def _serve(
+    control: socket.socket, places: tree.Places, setup: dict[str, Any], inherited: stage.Inherited
+) -> None:
+    """Keep one prepared keeper waiting, and a new one coming as soon as it is taken. Never returns."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    keepers: dict[int, int] = {}
+    while True:
+        reading, taken = os.pipe()
+        keeper = _fork(places)
+        if keeper == 0:
+            os.close(reading)
+            for ended in keepers:
+                os.close(ended)
+            keep(control, taken, places, setup, inherited)
+        os.close(taken)
+        if hasattr(os, "pidfd_open"):
+            keepers[os.pidfd_open(keeper)] = keeper
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        for ended in keepers:
+            poll.register(ended, select.POLLIN)
+        waiting = True
+        while waiting:
+            for ready, _event in poll.poll():
+                if ready == reading:
+                    waiting = False
+                    if os.read(reading, 1) == b"":
+                        os._exit(0)
+                elif ready in keepers:
+                    poll.unregister(ready)
+                    status = os.waitpid(keepers.pop(ready), 0)[1]
+                    os.close(ready)
+                    if status:
+                        os._exit(1)
+        os.close(reading)
+
+
+def _fork(places: tree.Places) -> int:
+    """Fork, into a new process namespace where there are namespaces."""
+    if not places.isolated:
+        return os.fork()
+    from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
+
+    kernel.unshare(kernel.CLONE_NEWPID)
+    child = os.fork()
+    if child:
+        own = os.pidfd_open(os.getpid())
+        kernel.setns(own, kernel.CLONE_NEWPID)
+        os.close(own)
+    return child

@@ -1,0 +1,155 @@
+"""Namespaces of their own for a server: a small disk that nobody else fills, and a say in whether it may make more.
+
+::
+
+    with Enclosure(folder, megabytes=64) as enclosure:
+        subprocess.Popen(enclosure.command(["server"]))  # finds an empty disk of 64 MiB at ``folder``
+        enclosure.path(folder / "filler")  # the same file, seen from outside
+        enclosure.allow(0)  # from now on the kernel refuses namespaces to whatever runs inside
+
+A holder process keeps the namespaces open until the block is left. As root, users have the numbers that they have outside;
+everybody else has but his own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from crisol.errors import UnavailableError
+from crisol.sandbox import kernel
+
+__all__ = ["Enclosure", "EnclosureRefused", "main"]
+
+_SPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS
+_KINDS = ("user", "mnt", "pid", "net", "ipc", "uts")
+_EVERY_ID = "0 0 4294967295"
+_PROGRAM = (sys.executable, "-c", f"import {__name__} as it; it.main()")
+
+
+class EnclosureRefused(UnavailableError):
+    """This machine does not let us have namespaces; the message is the kernel's."""
+
+
+class Enclosure:
+    """User and mount namespaces; with ``megabytes``, an empty disk of that size is at ``folder`` inside.
+
+    Raises :class:`EnclosureRefused` when it is entered where that is not permitted.
+    """
+
+    def __init__(self, folder: Path, megabytes: int = 0) -> None:
+        self._command = [*_PROGRAM, "hold", str(folder), str(megabytes)]
+        self._holder: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._holder = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        holder = self._held()
+        holder.kill()
+        for pipe in (holder.stdin, holder.stdout):
+            if pipe is not None:
+                pipe.close()
+        holder.wait()
+
+    def command(self, command: Sequence[str], user: str = "") -> list[str]:
+        """Return the command that runs ``command`` inside, under the same process id, as ``user`` where one is named."""
+        return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
+
+    def path(self, path: Path) -> Path:
+        """Return where a path of the inside is found from outside."""
+        return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
+
+    def allow(self, namespaces: int) -> None:
+        """Let at most so many more namespaces of each kind be made inside, from now on."""
+        holder = self._held()
+        assert holder.stdin is not None
+        holder.stdin.write(f"{namespaces}\n")
+        holder.stdin.flush()
+        self._answer()
+
+    def _held(self) -> subprocess.Popen[str]:
+        assert self._holder is not None, "the enclosure is not entered"
+        return self._holder
+
+    def _answer(self) -> None:
+        holder = self._held()
+        assert holder.stdout is not None
+        said = holder.stdout.readline().strip()
+        if said != "done":
+            self.__exit__()
+            raise EnclosureRefused(f"no namespaces for a server of its own: {said or 'the holder died'}")
+
+
+def _hold(folder: str, megabytes: int) -> None:
+    """Make the namespaces, then obey the lines of standard input until it ends."""
+    try:
+        _unshare()
+        if megabytes:
+            kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+            kernel.mount("tmpfs", folder, "tmpfs", data=f"size={megabytes}m,mode=0777")
+        _say("done")
+        for line in sys.stdin:
+            for kind in _KINDS:
+                Path(f"/proc/sys/user/max_{kind}_namespaces").write_text(line, encoding="ascii")
+            _say("done")
+    except OSError as error:
+        _say(str(error))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _unshare() -> None:
+    """Leave for new namespaces; who maps all users there must stay outside, so a child does it."""
+    holder, user, group = os.getpid(), os.geteuid(), os.getegid()
+    ready, told = os.pipe()
+    child = os.fork() if user == 0 else 0
+    if user == 0 and child == 0:
+        os.close(told)
+        os.read(ready, 1)
+        for name in ("uid_map", "gid_map"):
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{holder}/{name}").write_text(_EVERY_ID, encoding="ascii")
+        os._exit(0)
+    kernel.unshare(_SPACES)
+    os.close(told)
+    if child:
+        os.waitpid(child, 0)
+        return
+    own = Path("/proc/self")
+    (own / "setgroups").write_text("deny", encoding="ascii")
+    (own / "uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+    (own / "gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+
+
+def _enter(holder: int, user: str, command: list[str]) -> None:
+    here = Path.cwd()
+    kernel.setns(os.pidfd_open(holder), _SPACES)
+    os.chdir(here)
+    if user:
+        account = pwd.getpwnam(user)
+        os.setgroups([])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    os.execvp(command[0], command)  # noqa: S606 - a list, and no shell
+
+
+def main() -> None:
+    """Be the holder, or enter what it holds: what the class starts."""
+    if sys.argv[1] == "hold":
+        _hold(sys.argv[2], int(sys.argv[3]))
+    else:
+        _enter(int(sys.argv[2]), sys.argv[3], sys.argv[4:])

@@ -1,0 +1,230 @@
+"""A private PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from crisol.errors import UnavailableError
+from crisol.servers.enclosure import Enclosure
+from crisol.servers.programs import START_SECONDS, postgres_programs
+from crisol.servers.reaper import Reaper
+
+__all__ = ["PostgresServer", "alive"]
+
+
+@dataclass
+class PostgresServer:
+    """A private PostgreSQL on a Unix socket; it runs as ``nobody`` where Crisol runs as root.
+
+    With an ``enclosure`` its data are on that one's disk.
+    """
+
+    folder: Path
+    binaries: Path
+    options: tuple[str, ...] = ()
+    enclosure: Enclosure | None = None
+    process: subprocess.Popen[bytes] | None = None
+    reaper: Reaper = field(init=False)
+    _held: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def __post_init__(self) -> None:
+        self.reaper = Reaper(self.folder)
+
+    @classmethod
+    def start(cls, *options: str, disk_mb: int = 0) -> Self:
+        """Make a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
+
+        With ``disk_mb`` its data have a disk of that size to themselves, which :meth:`fill` fills. Raises
+        :class:`~crisol.servers.enclosure.EnclosureRefused` where that is not permitted.
+        """
+        programs = postgres_programs()
+        folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
+        folder.chmod(0o711)
+        server = cls(folder, _reachable(programs, folder), options)
+        if os.geteuid() == 0:
+            account = pwd.getpwnam("nobody")
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        try:
+            if disk_mb:
+                server.enclosure = server._held.enter_context(Enclosure(server._disk(), disk_mb))
+            server._initdb()
+            server._launch()
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    @property
+    def dsn(self) -> str:
+        """A libpq URL of the empty database ``crisol``."""
+        return f"postgresql://crisol@/crisol?host={self.folder}"
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data" if self.enclosure is None else self.folder / "disk" / "data"
+
+    def _disk(self) -> Path:
+        (self.folder / "disk").mkdir()
+        return self.folder / "disk"
+
+    def _seen(self, path: Path) -> Path:
+        return path if self.enclosure is None else self.enclosure.path(path)
+
+    def _command(self, *command: str) -> list[str]:
+        if self.enclosure is None:
+            return list(command)
+        return self.enclosure.command(command, _server_user() or "")
+
+    @property
+    def _user(self) -> str | None:
+        # Who enters an enclosure must be root to do so, and becomes the server's user there.
+        return _server_user() if self.enclosure is None else None
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+    def _initdb(self) -> None:
+        command = self._command(str(self.binaries / "initdb"), "-D", str(self._data), "-U", "crisol")
+        command += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment(),
+            user=self._user,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise UnavailableError(f"initdb failed: {done.stderr}")
+
+    def _launch(self) -> None:
+        command = self._command(str(self.binaries / "postgres"), "-D", str(self._data))
+        command += ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        for option in ("shared_buffers=32MB", "log_min_messages=fatal", *self.options):
+            command += ["-c", option]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=self._environment(), user=self._user, stdout=log, stderr=log
+            )
+        self.reaper.hold(self.process.pid)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self.process.poll() is not None:
+                raise ChildProcessError(f"postgres exited: {(self.folder / 'log').read_text()[-2000:]}")
+            with contextlib.suppress(psycopg.OperationalError):
+                self._create_database()
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError("postgres does not answer")
+            time.sleep(0.05)
+
+    def _create_database(self) -> None:
+        template = self.dsn.replace("/crisol?", "/template1?")
+        with psycopg.connect(template, autocommit=True, connect_timeout=5) as connection:
+            row = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'crisol'").fetchone()
+            if row is None:
+                connection.execute("CREATE DATABASE crisol")
+
+    def _pids(self) -> list[int]:
+        if self.process is None or self.process.poll() is not None:
+            return []
+        postmaster = self.process.pid
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
+        listed = children.read_text().split() if children.exists() else []
+        return [postmaster, *map(int, listed)]
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The backends leave the postmaster's process group, so each is signalled by its own id.
+        for pid in self._pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL the server and its backends: connections are reset, committed data survive."""
+        pids = self._pids()
+        self._signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait()
+        deadline = time.monotonic() + 5.0
+        while any(alive(pid) for pid in pids[1:]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """SIGSTOP: the socket accepts and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def cont(self) -> None:
+        """SIGCONT after :meth:`stop`."""
+        self._signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Come back on the same socket, with the committed data."""
+        self.kill()
+        self._seen(self._data / "postmaster.pid").unlink(missing_ok=True)
+        self._launch()
+
+    def fill(self) -> None:
+        """Leave nothing free on its disk."""
+        with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+
+    def empty(self) -> None:
+        """Free what :meth:`fill` took, and come back where that was too much for the server."""
+        self._filler.unlink(missing_ok=True)
+        if not self._pids():
+            self.restart()
+
+    @property
+    def _filler(self) -> Path:
+        assert self.enclosure is not None, "nobody else's disk is filled"
+        return self._seen(self.folder / "disk" / "filler")
+
+    def close(self) -> None:
+        """End the server and remove its folder."""
+        self.kill()
+        self._held.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.reaper.dismiss()
+
+
+def _server_user() -> str | None:
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs, or is stopped; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Return the binaries' folder, copied where ``nobody`` could not enter it (a wheel below a private home)."""
+    open_to_all = all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.resolve().parents)
+    if _server_user() is None or open_to_all:
+        return binaries
+    site = binaries.parents[2]
+    package = binaries.relative_to(site).parts[0]
+    shutil.copytree(site / package, folder / "wheel" / package)
+    if (site / f"{package}.libs").is_dir():
+        shutil.copytree(site / f"{package}.libs", folder / "wheel" / f"{package}.libs")
+    return folder / "wheel" / binaries.relative_to(site)

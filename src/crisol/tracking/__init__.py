@@ -1,0 +1,1 @@
+"""Tracking by MLflow, and what it keeps: figures and the report."""

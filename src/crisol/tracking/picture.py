@@ -1,0 +1,33 @@
+"""A picture: PNG bytes and the sentence that says what they show."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG, and the sentence that says what it shows to those who cannot see it.
+
+    A notebook whose cell ends in one shows it.
+    """
+
+    caption: str
+    png: bytes
+
+    @property
+    def base64(self) -> str:
+        """The bytes, as a data address carries them."""
+        return base64.b64encode(self.png).decode("ascii")
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    @classmethod
+    def load(cls, path: Path) -> Picture:
+        """Read a PNG and the caption that :meth:`~crisol.tracking.runs.TrackedRun.picture` stored beside it."""
+        return cls(path.with_suffix(".txt").read_text(encoding="utf-8"), path.read_bytes())

@@ -1,0 +1,327 @@
+"""Figures: one function for one figure, each returning a matplotlib ``Figure`` that owns itself.
+
+The only module that knows matplotlib. Nothing goes through pyplot or its global state, so figures can be drawn in
+any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color
+Universal Design*, 2008), and no meaning rests on colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
+from numpy.typing import NDArray
+
+from crisol.tracking.curves import Curve, pr_curve, reliability_curve, roc_curve
+from crisol.tracking.picture import Picture
+
+__all__ = [
+    "adaptation",
+    "confusion",
+    "curves",
+    "forest",
+    "labels",
+    "picture",
+    "reliability",
+    "tradeoff",
+    "trajectory",
+]
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
+_HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
+_STYLES = ("-", "--", "-.", ":")
+_Floats = NDArray[np.float64]
+
+
+def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
+    """Return the figure as a PNG with its reading."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return Picture(caption, buffer.getvalue())
+
+
+def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
+    """Draw confusion matrices side by side, each given as (true +, false +, false -, true -), valid being +."""
+    figure, axes = _axes(
+        max(len(matrices), 1), width=3.1, height=3.2, title="What each model said, and what the wargame said"
+    )
+    for axis, (name, (tp, fp, fn, tn)) in zip(axes, matrices.items(), strict=False):
+        cells = np.array([[tp, fn], [fp, tn]], dtype=float)
+        shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        notes = (("", "false reject"), ("false accept", ""))
+        for (row, column), share in np.ndenumerate(shares):
+            text = f"{int(cells[row, column])}\n{share:.0%}\n{notes[row][column]}".rstrip()
+            axis.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else "black")
+        axis.set_xticks([0, 1], ["valid", "invalid"])
+        axis.set_yticks([0, 1], ["valid", "invalid"], rotation=90, va="center")
+        axis.set_xlabel("model says")
+        axis.set_ylabel("wargame says")
+        axis.set_title(name, fontsize=10)
+    return figure
+
+
+def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
+    """Draw receiver operating characteristic and precision against recall, one line a model."""
+    figure, (left, right) = _axes(
+        2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
+    )
+    for index, (name, score) in enumerate(scores.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(left, roc_curve(truth, score), style)
+        _line(right, pr_curve(truth, score), style)
+    left.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+    base = float(np.mean(truth)) if len(truth) else 0.0
+    right.axhline(base, color="#777777", linewidth=0.8)
+    right.text(0.02, base + 0.015, f"accept everything: {base:.0%}", fontsize=8, color="#555555")
+    left.set(xlabel="invalid patches accepted (share)", ylabel="valid patches accepted (share)", title="ROC")
+    right.set(
+        xlabel="recall (share of valid patches)",
+        ylabel="precision (share)",
+        title="precision and recall",
+        ylim=(0, 1.02),
+    )
+    right.legend(fontsize=8, loc="lower left", frameon=False)
+    return figure
+
+
+def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
+    """Draw predicted probability against the share that was valid; on the diagonal a model means what it says."""
+    figure, (axis,) = _axes(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
+    axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
+    for index, (name, score) in enumerate(scores.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(axis, reliability_curve(truth, score, bins), {**style, "marker": "o", "markersize": 4})
+    axis.set(xlabel="predicted probability of valid", ylabel="share that was valid", xlim=(0, 1), ylim=(0, 1))
+    axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) -> Figure:
+    """Draw how many candidate patches of each ``by`` were valid, or for what reason they were not."""
+    reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
+    counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
+    counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
+    order = sorted(counts.columns, key=lambda name: (name != "valid", -counts[name].to_numpy().sum()))
+    figure, (axis,) = _axes(
+        1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"What the wargame said, by {by}"
+    )
+    left = np.zeros(len(counts))
+    for index, name in enumerate(order):
+        axis.barh(
+            counts.index,
+            counts[name],
+            left=left,
+            color=_COLOURS[(index + 2) % len(_COLOURS)],
+            hatch=_HATCHES[index % len(_HATCHES)],
+            edgecolor="white",
+            linewidth=0.5,
+            label=name,
+        )
+        left += counts[name].to_numpy()
+    axis.set_xlabel("candidate patches")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def forest(
+    rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
+) -> Figure:
+    """Draw estimates with their 95 % intervals, one (name, estimate, low, high) a line."""
+    figure, (axis,) = _axes(1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals")
+    for index, (name, value, low, high) in enumerate(reversed(rows)):
+        axis.plot([low, high], [index, index], color=_COLOURS[0], linewidth=2, solid_capstyle="butt")
+        axis.plot([value], [index], marker="D", color=_COLOURS[5], markersize=6)
+        axis.annotate(
+            f"{value:.3f}", (value, index), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
+        axis.text(
+            -0.02, index, name, transform=axis.get_yaxis_transform(), ha="right", va="center", fontsize=9
+        )
+    if reference is not None:
+        axis.axvline(reference, color="#777777", linewidth=0.8, linestyle="--")
+    axis.set_yticks([])
+    axis.set_ylim(-0.6, len(rows) - 0.2)
+    axis.set_xlabel(what)
+    return figure
+
+
+def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
+    """Draw an estimate as trials arrive; columns ``arm``, ``trials``, ``estimate``, ``low`` and ``high``."""
+    figure, (axis,) = _axes(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
+    for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
+        colour, style = _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)]
+        axis.fill_between(part["trials"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
+        axis.plot(part["trials"], part["estimate"], color=colour, linestyle=style, label=str(arm))
+    axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
+    if len(frame):
+        axis.legend(fontsize=8, frameon=False, loc="lower right")
+    return figure
+
+
+def tradeoff(
+    frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
+) -> Figure:
+    """Draw false accepts against wargames skipped (left), and errors against coverage (right), one line a model."""
+    figure, (left, right) = _axes(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
+    for index, (name, frame) in enumerate(frontiers.items()):
+        style = {
+            "color": _COLOURS[index % len(_COLOURS)],
+            "linestyle": _STYLES[index % len(_STYLES)],
+            "label": name,
+        }
+        _line(
+            left,
+            Curve(frame["skipped"].to_numpy(float), frame["false_accepts_of_skipped"].to_numpy(float)),
+            style,
+        )
+        _line(right, Curve(*coverage[name]), style)
+    left.axhline(bound, color="#777777", linewidth=0.8, linestyle="--")
+    left.plot([0.8], [0.02], marker="*", color="#000000", markersize=9, linestyle="none")
+    left.annotate("aim", (0.8, 0.02), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    left.set(xlabel="wargames skipped (share)", ylabel="false accepts among the skipped (share)", xlim=(0, 1))
+    right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
+    left.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
+    """Draw latency, refusals and the granted share by second under each ``limit``; slow from ``begins`` to ``ends``."""
+    figure, axes = _axes(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
+    shown = (
+        ("p95", "95th percentile of latency (s)"),
+        ("refused", "refused (a second)"),
+        ("share", "granted share"),
+    )
+    for axis, (column, name) in zip(axes, shown, strict=True):
+        axis.axvspan(begins, ends, color="#DDDDDD", linewidth=0)
+        for index, (limit, part) in enumerate(frame.groupby("limit", sort=False)):
+            axis.plot(
+                part["second"],
+                part[column],
+                color=_COLOURS[index],
+                linestyle=_STYLES[index],
+                label=str(limit),
+            )
+        axis.set(xlabel="second", title=name)
+    axes[0].axhline(target, color="#777777", linewidth=0.8, linestyle=":")
+    axes[0].set_yscale("log")
+    axes[2].set_ylim(0, 1.05)
+    axes[0].legend(fontsize=8, frameon=False)
+    return figure
+
+
+def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
+    """Draw latency by percentile, ever denser towards the slowest; ``bounds`` has (percentile, ms) of targets by name."""
+    figure, (axis,) = _axes(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
+    axis.plot(frame["one_in"], frame["latency_ms"], color=_COLOURS[0])
+    for name, (percentile, value) in bounds.items():
+        axis.plot([1 / (1 - percentile / 100)], [value], marker="v", color=_COLOURS[5], linestyle="none")
+        axis.annotate(
+            name, (1 / (1 - percentile / 100), value), xytext=(6, 2), textcoords="offset points", fontsize=8
+        )
+    axis.set(xscale="log", yscale="log", xlabel="percentile", ylabel="latency (ms)")
+    most = float(frame["one_in"].max()) if len(frame) else 10.0
+    marks = [(1, "0"), (2, "50"), (10, "90"), (100, "99"), (1e3, "99.9"), (1e4, "99.99"), (1e5, "99.999")]
+    marks = [(at, name) for at, name in marks if at <= max(most, 100.0)]
+    axis.set_xticks([at for at, _ in marks], [name for _, name in marks])
+    axis.minorticks_off()
+    return figure
+
+
+def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
+    """Draw a load over time: latency above, answers a second by source and failures below.
+
+    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) that are drawn as bars on top,
+    a line for each name; the first of them shades everything.
+    """
+    names = list(dict.fromkeys(name for _, _, name in spans))
+    lanes = 0.22 * len(names)
+    figure = Figure(figsize=(8.2, 5.2 + lanes), layout="constrained")
+    FigureCanvasAgg(figure)
+    *top, upper, lower = figure.subplots(
+        2 + bool(names), 1, sharex=True, height_ratios=[*([lanes] if names else []), 2.5, 2.5]
+    )
+    for axis in top:
+        for start, end, name in spans:
+            colour = _COLOURS[5] if name == names[0] else "#777777"
+            axis.barh(names.index(name), max(end - start, 0.1), left=start, height=0.7, color=colour)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.invert_yaxis()
+        axis.spines[["top", "right", "bottom", "left"]].set_visible(False)
+        axis.tick_params(length=0)
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        upper.plot(
+            frame["time"], frame[name], color=_COLOURS[index], linestyle=_STYLES[index], label=name[:-3]
+        )
+    upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
+    upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    upper.yaxis.set_major_formatter(_plain)
+    upper.yaxis.set_minor_formatter("")
+    sources = ("cache", "model", "wargame", "fallback")
+    lower.stackplot(
+        frame["time"],
+        [frame[name] for name in sources],
+        labels=sources,
+        colors=[_COLOURS[index] for index in (4, 2, 1, 3)],
+        step="mid",
+    )
+    lower.step(frame["time"], frame["errors"], where="mid", color=_COLOURS[5], linewidth=1.6, label="failed")
+    lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
+        for start, end, _ in spans[:1]:
+            axis.axvspan(start, end, color="#e8e8e8", zorder=0, linewidth=0)
+        axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:g}"
+
+
+def saturation(frame: pd.DataFrame) -> Figure:
+    """Draw what was answered against what was asked (left), and its latency (right), rate by rate."""
+    figure, (left, right) = _axes(2, width=4.4, height=3.6, title="Until where it keeps up")
+    left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
+    left.plot(frame["rate"], frame["throughput"], color=_COLOURS[0], marker="o", markersize=4)
+    left.set(xlabel="requests a second", ylabel="answers a second", ylim=(0, None))
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "marker": "o", "markersize": 4}
+        _line(
+            right,
+            Curve(frame["throughput"].to_numpy(float), frame[name].to_numpy(float)),
+            {**style, "label": name[:-3]},
+        )
+    right.set(xlabel="answers a second", ylabel="latency (ms)", yscale="log")
+    right.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width * count, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=12)
+    axes = list(np.atleast_1d(figure.subplots(1, count)))
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
+    axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own

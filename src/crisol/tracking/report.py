@@ -1,0 +1,106 @@
+"""The report: one HTML file that holds everything it shows and loads nothing.
+
+Diffs are hostile text: the template escapes whatever it prints, and the page's own content policy forbids scripts.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from crisol.tracking.picture import Picture
+
+__all__ = ["Disagreement", "Report", "Section", "Sheet", "provenance", "render", "sheet"]
+
+_PACKAGES = ("crisol", "scikit-learn", "lightgbm", "mlflow", "duckdb", "numpy", "pandas")
+_LONGEST_DIFF = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table of text, ready to print; ``numeric`` holds the positions of the columns aligned to the right."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, how to read what follows, then tables and figures."""
+
+    title: str
+    reading: str
+    tables: tuple[Sheet, ...] = ()
+    figures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A patch on which the model and the wargame differ; ``probability`` is the model's, of valid."""
+
+    vulnerability: str
+    name: str
+    probability: str
+    verdict: str
+    kind: str
+    diff: str
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """The diff's lines, each with the class that colours it; a long diff is cut, and says so."""
+        lines = self.diff.splitlines()
+        shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
+        if len(lines) > _LONGEST_DIFF:
+            shown.append(("at", f"({len(lines) - _LONGEST_DIFF} more lines)"))
+        return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that the page says."""
+
+    title: str
+    summary: str
+    sections: Sequence[Section]
+    disagreements: Sequence[Disagreement]
+    provenance: Sheet
+
+
+_CLASSES = {"+": "add", "-": "del", "@": "at"}
+
+
+def render(report: Report) -> str:
+    """Return the report as one HTML page."""
+    environment = Environment(
+        loader=PackageLoader("crisol.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html").render(report=report)
+
+
+def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
+    """Return a data frame as a table for the page; floats get three decimals."""
+    numeric = frozenset(i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind))
+    rows = tuple(tuple(_text(value) for value in row) for row in frame.itertuples(index=False, name=None))
+    return Sheet(caption, tuple(str(name) for name in frame.columns), rows, numeric)
+
+
+def provenance(facts: Mapping[str, str], commands: Iterable[str]) -> Sheet:
+    """Return what a run rests on: the given facts, the versions of what computed it, and how to run it again."""
+    rows = [(name, value) for name, value in facts.items()]
+    rows += [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]
+    rows += [(name, version(name)) for name in _PACKAGES]
+    rows += [("command", command) for command in commands]
+    return Sheet("Data, versions and commands", ("what", "value"), tuple(rows))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3f}"
+    return "" if value is None else str(value)

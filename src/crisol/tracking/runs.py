@@ -1,0 +1,274 @@
+"""Tracking: runs, metrics, figures, data sets and registered models, kept by MLflow on this machine.
+
+The only module that knows MLflow. Everything goes through a client with an explicit address, so that two stores
+can be open in one process and nothing here depends on the current folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pandas as pd
+from filelock import BaseFileLock, FileLock, Timeout
+
+from crisol.config import Settings
+from crisol.errors import StoreError
+from crisol.tracking.picture import Picture
+from crisol.tracking.registry import CHAMPION, MODEL
+
+# MLflow reads both once, when it is first imported, and reports home unless they are set.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["DO_NOT_TRACK"] = "true"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+
+# MLflow's tables are declared in ways that SQLAlchemy has since deprecated; nothing of ours is in between.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - loaded here, while warnings are off
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.exceptions import MlflowException
+
+__all__ = [
+    "TrackedRun",
+    "holder_tags",
+    "join",
+    "move_alias",
+    "open_store",
+    "start",
+    "ui_command",
+]
+
+
+_OURS = "crisol"
+_LONGEST_VALUE = 6000
+_LONGEST_DIGEST = 36
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def open_store(settings: Settings) -> str:
+    """Return the address of the tracking store, creating ``mlruns/mlflow.db`` on first use.
+
+    The schema is created under a file lock, because MLflow corrupts it when two processes are first at once;
+    write-ahead logging is switched on, so that readers do not block the writer.
+    """
+    runs = settings.runs.resolve()
+    uri = f"sqlite:///{runs / 'mlflow.db'}"
+    ready = runs / ".mlflow-ready"
+    try:
+        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
+        with FileLock(runs / ".mlflow.lock", timeout=120):
+            if not (ready.exists() and (runs / "mlflow.db").exists()):
+                MlflowClient(uri).search_experiments(max_results=1)
+                _use_write_ahead_log(runs / "mlflow.db")
+                ready.touch()
+    except (OSError, MlflowException) as error:
+        raise StoreError(f"the tracking store at {runs} cannot be opened: {error}") from error
+    return uri
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """One open run: what is logged here stands in the MLflow UI under its id."""
+
+    id: str
+    client: MlflowClient
+    artifacts: str
+    alive: BaseFileLock | None
+    """Held by whoever opened this run and has to end it: the system lets go of it when that process dies."""
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's artifacts are on disk."""
+        return Path(url2pathname(urlsplit(self.artifacts).path))
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log many numbers in one transaction; what is None or not a number is left out."""
+        now = int(time.time() * 1000)
+        rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
+        for start_at in range(0, len(rows), 1000):
+            self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; a value longer than the store takes is cut."""
+        rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
+        for start_at in range(0, len(rows), 100):
+            self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set tags; those that exist are replaced."""
+        self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
+
+    def content(self, name: str, content: bytes | str) -> None:
+        """Store an artifact at the relative path ``name``, such as ``figures/roc.png``."""
+        path = Path(name)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / path.name
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+            self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
+
+    def picture(self, name: str, picture: Picture) -> Picture:
+        """Store a picture and its caption under ``figures/``; returned, so that a notebook's cell can end in it."""
+        self.content(f"figures/{name}.png", picture.png)
+        self.content(f"figures/{name}.txt", picture.caption)
+        return picture
+
+    def file(self, path: Path, folder: str | None = None) -> None:
+        """Store an existing file as an artifact."""
+        self.client.log_artifact(self.id, str(path), folder)
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Store a table under ``tables/``, as CSV for people and as JSON, which keeps types and empty tables."""
+        self.content(f"tables/{name}.csv", frame.to_csv(index=False))
+        self.content(f"tables/{name}.json", _to_json(frame))
+
+    def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
+        """Record which data this run used, by the hash of their content."""
+        dataset = Dataset(
+            name=name,
+            digest=content_hash[:_LONGEST_DIGEST],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            schema=json.dumps({"columns": {str(k): str(v) for k, v in frame.dtypes.items()}}),
+            profile=json.dumps({"num_rows": len(frame)}),
+        )
+        tags = [InputTag("mlflow.data.context", "corpus")]
+        self.client.log_inputs(self.id, [DatasetInput(dataset, tags)])
+        self.tags({f"{name}.content_hash": content_hash})
+
+    def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
+        """Store a model's folder and register it under an alias of ``patch-validity``; return its version.
+
+        A holder of the alias that already carries all of ``tags`` stays: training the same model twice makes one
+        version.
+        """
+        self.client.log_artifacts(self.id, str(folder), "model")
+        try:
+            self.client.create_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
+        known = _holder(self.client, alias)
+        if known is not None and tags.items() <= known.tags.items():
+            return str(known.version)
+        source = f"{self.artifacts}/model"
+        version = self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags))
+        self.client.set_registered_model_alias(MODEL, alias, version.version)
+        return str(version.version)
+
+    def finish(self, *, failed: bool = False) -> None:
+        """End the run, if it is ours to end."""
+        if self.alive is not None:
+            self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
+            self.alive.release()
+
+
+def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
+    """Return the run that is already open under ``run_id``, or a new one of this name where that is empty."""
+    client = MlflowClient(open_store(settings))
+    try:
+        if run_id:
+            return TrackedRun(run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
+        with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
+            experiment = _experiment_id(client, settings, name)
+            _bury(client, settings, experiment)
+            run = client.create_run(experiment, run_name=name, tags={_OURS: "true"})
+            alive = _alive(settings, run.info.run_id)
+            alive.acquire()
+    except MlflowException as error:
+        raise StoreError(f"run {run_id or name!r} cannot be opened: {error}") from error
+    return TrackedRun(run.info.run_id, client, run.info.artifact_uri, alive)
+
+
+@contextmanager
+def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
+    """Open a new run in the MLflow experiment ``name``; it ends finished, or failed where the block raises."""
+    run = join(settings, "", name)
+    try:
+        yield run
+    except BaseException:
+        run.finish(failed=True)
+        raise
+    run.finish()
+
+
+def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
+    """Return the tags of the version that holds an alias, such as its variant; None where nothing holds it."""
+    found = _holder(MlflowClient(open_store(settings)), alias)
+    return None if found is None else {str(k): str(v) for k, v in found.tags.items()}
+
+
+def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
+    """Let a registered version hold the alias. Raises :class:`~crisol.errors.StoreError`."""
+    try:
+        MlflowClient(open_store(settings)).set_registered_model_alias(MODEL, alias, version)
+    except MlflowException as error:
+        raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
+
+
+def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
+    return [*command, "--host", "127.0.0.1", "--port", str(port)], dict(os.environ)
+
+
+def _to_json(frame: pd.DataFrame) -> str:
+    rows = json.loads(frame.to_json(orient="values", double_precision=15))
+    return json.dumps({"columns": [str(name) for name in frame.columns], "rows": rows})
+
+
+def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = (settings.runs.resolve() / "artifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(MODEL, alias)
+    except MlflowException:
+        return None
+
+
+def _alive(settings: Settings, run_id: str) -> BaseFileLock:
+    folder = settings.runs.resolve() / ".alive"
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / run_id, timeout=0, thread_local=False)
+
+
+def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
+    """Mark the runs of ours whose process died before it could end them as killed."""
+    for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
+        try:
+            with _alive(settings, run.info.run_id):
+                client.set_terminated(run.info.run_id, "KILLED")
+        except Timeout:
+            continue
+
+
+def _use_write_ahead_log(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()

@@ -1,0 +1,195 @@
+"""Wargames for a service: bounded in number, in line, and in sandboxes kept open."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from crisol.errors import Overloaded, SettingsError, UnknownVulnerability
+from crisol.records import Reason, Verdict
+from crisol.sandbox import choose
+from crisol.wargame.referee import Match, open_match
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from crisol.validation.catalogue import Catalogue, Pattern
+
+__all__ = ["RefereeStats", "Referees"]
+
+_FIRST_GUESS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RefereeStats:
+    """Wargames in line and running now, sandboxes open; and since the start those done and turned away."""
+
+    waiting: int
+    running: int
+    open: int
+    done: int
+    rejected: int
+    mean_seconds: float
+    """A moving average of what a wargame takes, its sandbox's start included."""
+
+
+class _Table:
+    """A match and what has to be closed after it."""
+
+    __slots__ = ("match", "stack")
+
+    def __init__(self, stack: ExitStack, match: Match) -> None:
+        self.stack = stack
+        self.match = match
+
+
+class Referees:
+    """Judges patches in threads: at most ``concurrency`` at a time, at most ``line`` waiting.
+
+    Up to ``warm`` sandboxes stay open between patches, the least recently used is closed first. Use it within one
+    event loop, as ``async with``.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        cache: Path,
+        *,
+        sandbox: str = "auto",
+        concurrency: int = 2,
+        line: int = 64,
+        warm: int = 8,
+    ) -> None:
+        if concurrency < 1 or line < 1 or warm < 0:
+            raise SettingsError(
+                f"wargames: {concurrency} at a time, {line} in line, {warm} warm is out of range"
+            )
+        self._catalogue = catalogue
+        self._cache = cache
+        self._sandbox = sandbox
+        self._concurrency = concurrency
+        self._line = line
+        self._warm = warm
+        self._seats = asyncio.Semaphore(concurrency)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="referee")
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[tuple[str, str], list[_Table]] = OrderedDict()
+        self._open = self._waiting = self._running = self._done = self._rejected = 0
+        self._mean = _FIRST_GUESS
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let running wargames end, then close every sandbox."""
+        await asyncio.to_thread(self._shut)
+
+    @property
+    def stats(self) -> RefereeStats:
+        """The counters at this moment."""
+        return RefereeStats(self._waiting, self._running, self._open, self._done, self._rejected, self._mean)
+
+    async def judge(self, pattern: Pattern, text: str) -> Verdict:
+        """Wargame one untrusted diff against the vulnerability that ``pattern`` describes.
+
+        Raises :class:`~crisol.errors.Overloaded` when the line is full, and what opening the sandbox or fetching
+        the release raises. A caller who is cancelled leaves the line; a wargame that has begun runs to its end.
+        """
+        if self._waiting >= self._line:
+            self._rejected += 1
+            raise Overloaded(f"{self._waiting} wargames are waiting already; try again later", self.patience)
+        self._waiting += 1
+        try:
+            await self._seats.acquire()
+        finally:
+            self._waiting -= 1
+        self._running += 1
+        job = asyncio.get_running_loop().run_in_executor(self._threads, self._judge, pattern, text)
+        job.add_done_callback(self._leave)
+        # Whoever stops waiting must not make room for another one while the thread is still at work.
+        return await asyncio.shield(job)
+
+    @property
+    def patience(self) -> float:
+        """How long somebody who is turned away now does well to wait, in seconds."""
+        return max(1.0, self._mean * (self._waiting + 1) / self._concurrency)
+
+    def _leave(self, job: asyncio.Future[Verdict]) -> None:
+        self._running -= 1
+        self._done += 1
+        self._seats.release()
+        if not job.cancelled():
+            job.exception()
+
+    def _judge(self, pattern: Pattern, text: str) -> Verdict:
+        start = time.perf_counter()
+        table = self._take(pattern)
+        try:
+            verdict = table.match.judge(text)
+        except BaseException:
+            self._close(table)
+            raise
+        if verdict.reason is Reason.SANDBOX_FAILED:
+            self._close(table)
+        else:
+            self._put_back(pattern, table)
+        self._mean += 0.1 * (time.perf_counter() - start - self._mean)
+        return verdict
+
+    def _take(self, pattern: Pattern) -> _Table:
+        key = (pattern.id, pattern.content_hash)
+        with self._lock:
+            tables = self._idle.get(key)
+            if tables:
+                table = tables.pop()
+                if not tables:
+                    del self._idle[key]
+                return table
+        vulnerability = self._catalogue.open(pattern.id)
+        if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
+            raise UnknownVulnerability(f"{pattern.id} was changed or removed meanwhile; ask again")
+        stack = ExitStack()
+        match = stack.enter_context(open_match(vulnerability, choose(self._sandbox), self._cache))
+        with self._lock:
+            self._open += 1
+        return _Table(stack, match)
+
+    def _put_back(self, pattern: Pattern, table: _Table) -> None:
+        surplus: list[_Table] = []
+        key = (pattern.id, pattern.content_hash)
+        with self._lock:
+            self._idle.setdefault(key, []).append(table)
+            self._idle.move_to_end(key)
+            while self._closed or sum(map(len, self._idle.values())) > self._warm:
+                oldest, tables = next(iter(self._idle.items()))
+                surplus.append(tables.pop(0))
+                if not tables:
+                    del self._idle[oldest]
+                if not self._idle:
+                    break
+        for one in surplus:
+            self._close(one)
+
+    def _close(self, table: _Table) -> None:
+        with self._lock:
+            self._open -= 1
+        table.stack.close()
+
+    def _shut(self) -> None:
+        self._closed = True
+        self._threads.shutdown(wait=True)
+        with self._lock:
+            tables = [table for tables in self._idle.values() for table in tables]
+            self._idle.clear()
+        for table in tables:
+            self._close(table)

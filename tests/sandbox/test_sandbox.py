@@ -1,0 +1,430 @@
+"""What runs inside can neither leave, nor outlast its limits, nor speak for the script."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crisol.errors import InputError, SandboxUnavailable
+from crisol.sandbox import Ending, Limits, Role, Run, SandboxKind, Script, Target, choose
+from crisol.sandbox.selfcheck import escapes
+
+HONEST = "def flawed():\n    return 0\n"
+POV = "import sys\nimport app\nsys.exit(app.flawed())\n"
+QUICK = Limits(
+    seconds=1.5, cpu_seconds=0.6, memory_mb=256, processes=16, file_mb=1, output_bytes=10_000, scratch_mb=8
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tree")
+    (folder / "app.py").write_text(HONEST)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "namespaces"])
+def target(tree: Path, request: pytest.FixtureRequest) -> Iterator[Target]:
+    """Every attack is tried in each kind of isolation that the machine has."""
+    try:
+        sandbox = choose(request.param)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with sandbox.target(tree, limits=QUICK) as opened:
+        yield opened
+
+
+def run(target: Target, source: str, app: str | None = None) -> Run:
+    overlay = {} if app is None else {"app.py": app.encode()}
+    return target.run(Script("script.py", source, Role.POV), overlay)
+
+
+@pytest.mark.parametrize(("code", "text"), [(0, "0"), (1, "1"), (7, "7"), (0, ""), (0, "None"), (1, "'no'")])
+def test_the_code_is_what_the_script_says(target: Target, code: int, text: str) -> None:
+    """As in a plain interpreter: nothing and None are 0, a text is 1."""
+    ended = run(target, f"import sys\nsys.exit({text})\n")
+    assert (ended.ending, ended.code) == (Ending.EXITED, code)
+
+
+def test_the_end_of_the_script_is_zero(target: Target) -> None:
+    """A check may simply end; output is kept."""
+    ended = run(target, "print('hello')\n")
+    assert (ended.ending, ended.code, ended.stdout) == (Ending.EXITED, 0, "hello\n")
+
+
+def test_an_exception_is_told_with_its_traceback(target: Target) -> None:
+    """A script that breaks says where."""
+    ended = run(target, "import app\n1 / 0\n")
+    assert (ended.ending, ended.code) == (Ending.RAISED, None)
+    assert 'File "script.py", line 2' in ended.stderr
+
+
+def test_scripts_may_catch_their_own_exit(target: Target) -> None:
+    """The rewritten exit is still a SystemExit, and finally clauses run."""
+    source = "import sys\ntry:\n    sys.exit(1)\nexcept SystemExit:\n    print('caught')\nfinally:\n    sys.exit(0)\n"
+    ended = run(target, source)
+    assert (ended.code, ended.stdout) == (0, "caught\n")
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        "import os\nos._exit(1)\n",
+        "import sys\nsys.exit(1)\n",
+        "raise SystemExit(1)\n",
+        "from sys import exit as flawed\n",
+        "import functools, sys\nflawed = functools.partial(sys.exit, 1)\n",
+        "import sys\nreal = sys.exit\nsys.exit = lambda code=0: real(1)\ndef flawed():\n    return 0\n",
+        "import builtins\nbuiltins.SystemExit = lambda code=0: KeyboardInterrupt()\ndef flawed():\n    return 0\n",
+        "import builtins, functools\nbuiltins.exec = print\ndef flawed():\n    return 0\n",
+        "import atexit, os\natexit.register(os._exit, 1)\ndef flawed():\n    return 0\n",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
+        (
+            "import os, threading\nthreading.Thread(target=os._exit, args=(1,)).start()\n"
+            "import time\ntime.sleep(0.5)\ndef flawed():\n    return 0\n"
+        ),
+        (
+            "import os\nfor fd in range(3, 64):\n    try:\n        os.write(fd, b'0:exited:1')\n    except OSError:\n"
+            "        pass\nos._exit(1)\n"
+        ),
+        "print('exited 1')\nimport sys\nprint('\\0' + '0.1', file=sys.stderr)\ndef flawed():\n    return 0\n",
+        (
+            "import sys\nmain = sys.modules['__main__']\nmain.__dict__['app'] = None\nmain.sys = None\ndef flawed():\n"
+            "    return 0\n"
+        ),
+        (
+            "import gc, threading\ndef forge():\n    for o in gc.get_objects():\n"
+            "        if type(o).__name__ == 'method-wrapper' and type(o.__self__) is bytes:\n"
+            "            import os\n            os.write(4, o.__self__ + b'E\\1' + bytes(8))\n"
+            "t = threading.Thread(target=forge)\nt.start()\nt.join()\ndef flawed():\n    return 0\n"
+        ),
+        "import sys\nsys.settrace(lambda *a: sys.exit(1))\ndef flawed():\n    return 0\n",
+        "import sys\nsys.excepthook = lambda *a: None\nraise ValueError('x')\n",
+        "import os\nos.write = lambda *a: None\nos._exit = lambda *a: None\ndef flawed():\n    return 0\n",
+        (
+            "import sys\nfor fd in range(3, 64):\n    import os\n    try:\n        os.close(fd)\n    except OSError:\n"
+            "        pass\ndef flawed():\n    return 0\n"
+        ),
+    ],
+)
+def test_the_target_cannot_say_not_shown(target: Target, app: str) -> None:
+    """Whatever the target does at import or in the call, the code 1 is never attested for a script that means 0."""
+    ended = run(target, POV, app)
+    assert not (ended.ending is Ending.EXITED and ended.code == 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["sitecustomize.py", "usercustomize.py", "conftest.py", "json.py", "os.py", "ast.py"]
+)
+def test_planted_modules_do_not_run_before_the_script(target: Target, name: str) -> None:
+    """Files of the patched tree are not imported by the guest itself."""
+    planted = {name: b"import os\nos._exit(1)\n"}
+    ended = target.run(Script("script.py", "import sys\nsys.exit(0)\n", Role.POV), planted)
+    assert (ended.ending, ended.code) == (Ending.EXITED, 0)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "open('/etc/shadow')",
+        "open('/usr/crisol', 'w')",
+        "open('/target/app.py', 'w')",
+        "open('/crisol', 'w')",
+        "import os\nos.listdir('/home')",
+        "import os\nos.listdir('/old')",
+        "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=1)",
+        "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000): raise OSError",
+        "import ctypes\nif ctypes.CDLL(None).ptrace(0, 0, 0, 0): raise OSError",
+        "import ctypes\nif ctypes.CDLL(None).mount(b'tmpfs', b'/tmp', b'tmpfs', 0, None): raise OSError",
+        "import os\nos.kill(1, 9)\nos.setuid(0)",
+        "open('/var/tmp/../../etc/passwd', 'a')",
+        "import os\nos.symlink('/etc/shadow', 'link')\nopen('link')",
+        "import os\nos.symlink('/target/app.py', 'link')\nopen('link', 'w')",
+        "open('/proc/1/environ').read()",
+        "open('/proc/1/mem', 'rb').read(1)",
+        "open('/proc/1/maps').read()",
+        "import os\nos.listdir('/proc/1/root/')",
+        "import os\nos.listdir('/proc/1/fd/')",
+        "import socket\nsocket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+        "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_RAW)",
+        "import os\nos.memfd_create('x')",
+        "import ctypes\nif ctypes.CDLL(None).setns(0, 0): raise OSError",
+        "import ctypes\nif ctypes.CDLL(None).shmget(1, 4096, 0o1600) < 0: raise OSError",
+        "open('/dev/sda')",
+        "open('/dev/mem')",
+        "import os\nos.mknod('disk', 0o60600, os.makedev(8, 0))\nopen('disk', 'rb')",
+        "import os\nos.chroot('.')",
+        "import os\nos.link('/etc/passwd', 'hard')\nopen('hard', 'a')",
+        "import os\nos.unlink('/target/app.py')",
+        "import os\nos.rename('/target', '/tmp/target')",
+        "import os\nos.chmod('/target/app.py', 0o666)",
+        "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))",
+        "import os\nos.setpriority(0, 0, -20)",
+        "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
+    ],
+)
+def test_the_way_out_is_shut(target: Target, source: str) -> None:
+    """Secrets, the host's files, the network, new namespaces, tracing and privileges are refused."""
+    ended = run(target, source)
+    assert ended.ending is Ending.RAISED, ended
+    assert "Error" in ended.stderr
+
+
+def test_the_environment_is_empty(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process that the script can see carries the launcher's environment."""
+    monkeypatch.setenv("CRISOL_SECRET", "crisol-secret-value")
+    source = (
+        "import glob, os\nseen = repr(dict(os.environ))\n"
+        "for name in glob.glob('/proc/*/environ'):\n"
+        "    try:\n        seen += open(name).read()\n    except OSError:\n        pass\n"
+        "print('crisol-secret' in seen, 'HOME' in os.environ)\n"
+    )
+    assert run(target, source).stdout == "False False\n"
+
+
+def test_runs_do_not_see_each_other(target: Target) -> None:
+    """Every writable place is new for each run."""
+    places = ["/tmp", "/var/tmp", "/dev/shm"]
+    source = f"import os\nfor p in {places}:\n    print(os.listdir(p))\n    open(p + '/left', 'w').close()\n"
+    assert run(target, source).stdout == run(target, source).stdout
+
+
+def test_overlay_changes_one_run_only(target: Target, tree: Path) -> None:
+    """Files are changed, added and deleted for the run; the tree on disk stays."""
+    source = "import os, sys\nimport extra\nsys.exit(extra.CODE + os.path.exists('/target/app.py'))\n"
+    overlay = {"app.py": None, "extra/__init__.py": b"CODE = 5\n"}
+    assert target.run(Script("s.py", source, Role.POV), overlay).code == 5
+    assert run(target, POV).code == 0
+    assert (tree / "app.py").read_text() == HONEST
+
+
+@pytest.mark.parametrize("place", ["/target/app.py", "/layer/app.py", "/layer/new.py", "/target/new.py"])
+@pytest.mark.parametrize("app", [None, HONEST])
+def test_nothing_of_the_overlay_can_be_written(target: Target, place: str, app: str | None) -> None:
+    """The layer that holds the patched files is as closed as the tree that shows them, patched or not."""
+    ended = run(target, f"open({place!r}, 'w')\n", app)
+    assert ended.ending is Ending.RAISED
+    assert "Error" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", ""])
+def test_overlay_stays_in_the_tree(target: Target, name: str) -> None:
+    """A name that leaves the tree is our error, not a run."""
+    with pytest.raises(InputError, match="inside the tree"):
+        target.run(Script("s.py", "", Role.CHECK), {name: b""})
+
+
+@pytest.mark.parametrize(
+    ("source", "endings"),
+    [
+        ("while True: pass", {Ending.TIMEOUT}),
+        ("import time\ntime.sleep(60)", {Ending.TIMEOUT}),
+        ("import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(60)", {Ending.TIMEOUT}),
+        ("x = bytearray(1 << 30)", {Ending.LIMIT}),
+        ("while True: print('x' * 1000)", {Ending.LIMIT}),
+        ("import sys\nwhile True: print('x' * 1000, file=sys.stderr)", {Ending.LIMIT}),
+        ("for n in range(99):\n    open(f'/dev/shm/{n}', 'wb').write(bytes(1 << 19))", {Ending.LIMIT}),
+        ("for n in range(99999):\n    open(str(n), 'w').close()", {Ending.LIMIT, Ending.TIMEOUT}),
+        ("with open('big', 'wb') as f:\n    f.write(bytes(2 << 20))", {Ending.LIMIT}),
+        ("for n in range(99):\n    open(str(n), 'wb').write(bytes(1 << 19))", {Ending.LIMIT}),
+        ("import os\nwhile True: os.fork()", {Ending.RAISED, Ending.TIMEOUT, Ending.NOT_ATTESTED}),
+    ],
+)
+def test_limits_hold(target: Target, source: str, endings: set[Ending]) -> None:
+    """Time, memory, output, file size, disk and processes are bounded, and the run ends soon after."""
+    start = time.monotonic()
+    assert run(target, source).ending in endings
+    assert time.monotonic() - start < QUICK.seconds + 5
+
+
+def test_memory_is_counted_over_all_processes(target: Target) -> None:
+    """Each of many processes stays below the limit; what they hold together does not."""
+    source = (
+        "import os, time\nfor n in range(4):\n    if os.fork() == 0:\n"
+        "        held = b'x' * (180 << 20)\n        time.sleep(30)\ntime.sleep(30)\n"
+    )
+    ended = target.run(Script("s.py", source, Role.POV), limits=replace(QUICK, seconds=20.0))
+    assert ended.ending is Ending.LIMIT
+
+
+def test_signals_reach_only_the_own_run(target: Target) -> None:
+    """Killing everything in sight kills neither the keeper nor the next run."""
+    ended = run(
+        target, "import os, signal\ntry:\n    os.kill(-1, signal.SIGKILL)\nexcept OSError:\n    pass\n"
+    )
+    assert ended.ending in {Ending.EXITED, Ending.NOT_ATTESTED}
+    assert run(target, POV).code == 0
+
+
+def test_no_other_process_can_be_read_or_stopped(target: Target) -> None:
+    """Neither the keeper's memory nor the zygote's, nor a sibling's, is there to be read or signalled."""
+    source = (
+        "import os\nown = {os.getpid()}\nreached = []\n"
+        "for name in os.listdir('/proc'):\n"
+        "    if not name.isdigit() or int(name) in own:\n        continue\n"
+        "    for file in ('mem', 'maps', 'environ', 'root', 'cwd', 'fd/0'):\n"
+        "        try:\n            os.close(os.open(f'/proc/{name}/{file}', os.O_RDONLY))\n"
+        "            reached.append((name, file))\n        except OSError:\n            pass\n"
+        "print(reached)\n"
+    )
+    assert run(target, source).stdout == "[]\n"
+
+
+def test_the_zygote_is_the_same_process_for_every_run(target: Target) -> None:
+    """An attack that would end or wound it shows as another zygote behind the next run."""
+    assert run(target, POV).code == 0
+    process = target._process
+    for source in (
+        "import os\nos.kill(1, 19)\n",
+        "import os\nfor n in range(1, 500):\n    try:\n        os.kill(n, 9)\n    except OSError:\n        pass\n",
+        "import os\nos.killpg(0, 9)\n",
+        "import ctypes\nctypes.string_at(0)\n",
+    ):
+        run(target, source)
+    assert run(target, POV).code == 0
+    assert target._process is process
+    assert process is not None
+    assert process.poll() is None
+
+
+@pytest.mark.parametrize("kept", ["/tmp/left", "/dev/shm/left", "/var/tmp/left"])
+def test_an_open_file_does_not_reach_the_next_run(target: Target, kept: str) -> None:
+    """A process that keeps its scratch open and waits dies before the next run begins."""
+    source = (
+        f"import os, time\nfile = open({kept!r}, 'w+')\nif os.fork() == 0:\n    os.setsid()\n"
+        "    while True:\n        file.seek(0)\n        file.write('x')\n        file.flush()\n"
+    )
+    assert run(target, source).ending is Ending.EXITED
+    assert run(target, f"import os, sys\nsys.exit(os.path.exists({kept!r}))\n").code == 0
+
+
+def test_a_run_cannot_change_the_interpreter_of_the_next(target: Target) -> None:
+    """A fork is a copy: what a run does to modules and built-ins is gone with it."""
+    source = "import builtins, json, os\njson.dumps = builtins.len = os.write = None\nos.mark = 1\n"
+    assert run(target, source).ending is Ending.EXITED
+    assert run(target, "import os, sys, json\nsys.exit(hasattr(os, 'mark') + len(json.dumps(1)))\n").code == 1
+
+
+def test_background_processes_are_gone(target: Target) -> None:
+    """No process of the run is left on the machine when the answer is here."""
+    name = f"left-{os.getpid()}"
+    source = (
+        "import ctypes, os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+        f"        ctypes.CDLL(None).prctl(15, {name.encode()!r}, 0, 0, 0)\n        time.sleep(60)\n"
+        "    os._exit(0)\ntime.sleep(0.05)\nsys.exit(0)\n"
+    )
+    assert run(target, source).code == 0
+    names = []
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            names.append(path.read_text().strip())
+    assert name not in names
+
+
+def test_nothing_is_written_on_the_machine(target: Target) -> None:
+    """Shared folders inside are not the machine's."""
+    name = f"crisol-{os.getpid()}-written"
+    run(target, f"for p in ('/tmp', '/var/tmp', '/dev/shm'):\n    open(p + '/{name}', 'w').close()\n")
+    assert not any(Path(place, name).exists() for place in ("/tmp", "/var/tmp", "/dev/shm"))
+
+
+def test_what_the_scripts_import_is_there_already(tree: Path) -> None:
+    """Warming imports modules of the standard library only; the target stays fresh for every overlay."""
+    with choose().target(tree, limits=QUICK) as warmed:
+        warmed.warm([Script("s.py", "import app, html.parser\n", Role.CHECK)])
+        seen = "import sys\nsys.exit(2 * ('html.parser' in sys.modules) + ('app' in sys.modules))\n"
+        assert run(warmed, seen).code == 2
+        assert run(warmed, POV, "def flawed():\n    return 5\n").code == 5
+
+
+def test_nothing_outlives_the_run(target: Target) -> None:
+    """A detached process dies with its namespace."""
+    mark = f"crisol-{os.getpid()}-outlives"
+    source = f"import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    m = {mark!r}\n    time.sleep(60)\nsys.exit(0)\n"
+    start = time.monotonic()
+    assert run(target, source).code == 0
+    assert time.monotonic() - start < QUICK.seconds + 5
+
+
+def test_the_loopback_is_its_own(target: Target) -> None:
+    """A script may serve itself on 127.0.0.1 and cannot reach a server of the host."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        source = (
+            "import socket, sys\nown = socket.create_server(('127.0.0.1', 0))\n"
+            "socket.create_connection(own.getsockname()).close()\n"
+            f"try:\n    socket.create_connection(('127.0.0.1', {port}), timeout=1)\n"
+            "except OSError:\n    sys.exit(1)\nsys.exit(0)\n"
+        )
+        assert run(target, source).code == 1
+
+
+def test_the_sockets_of_the_machine_are_out_of_reach(target: Target) -> None:
+    """Neither an abstract address of the host nor one in its folders can be connected to."""
+    name = f"crisol-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen()
+        ended = run(target, f"import socket\nsocket.socket(socket.AF_UNIX).connect('\\0{name}')\n")
+    assert ended.ending is Ending.RAISED
+    assert "Error" in ended.stderr
+
+
+def locked_down(code: str) -> subprocess.CompletedProcess[str]:
+    """Run Python where the kernel refuses new namespaces and mounts, as in a locked-down container."""
+    boot = (
+        "from crisol.sandbox import kernel, seccomp\n"
+        "kernel.no_new_privileges()\nkernel.install_filter(seccomp.script_filter())\n"
+    )
+    command = [sys.executable, "-c", boot + code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_machine_without_isolation_is_refused() -> None:
+    """Nothing runs by default; the text says what failed, what to install, and what the weak sandbox costs."""
+    done = locked_down("from crisol.sandbox import choose\nchoose()\n")
+    assert done.returncode == 1
+    for word in ("SandboxUnavailable", "offers no isolation", "bubblewrap:", "namespaces:", "--sandbox=weak"):
+        assert word in done.stderr
+    done = locked_down("from crisol.sandbox import choose\nprint(choose('weak').kind)\n")
+    assert (done.returncode, done.stdout) == (0, "weak\n")
+
+
+def test_the_doctor_says_that_isolation_is_missing() -> None:
+    """Its first line is the sandbox, with the reason, not a sandbox that holds nothing."""
+    code = (
+        "from crisol.config import Settings\nfrom crisol.doctor import examine\n"
+        "first = next(examine(Settings()))\nprint(first.name, first.ok, first.found)\n"
+    )
+    done = locked_down(code)
+    assert done.stdout.startswith("sandbox False this machine offers no isolation"), done
+
+
+def test_weak_says_so_and_runs(tree: Path) -> None:
+    """Without isolation the same protocol holds, only when asked for by name."""
+    with choose("weak").target(tree, limits=QUICK) as target:
+        assert target.kind is SandboxKind.WEAK
+        assert run(target, POV).code == 0
+        assert run(target, POV, "def flawed():\n    return 1\n").code == 1
+        assert run(target, POV).code == 0
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    """A misspelt kind does not fall back to anything."""
+    with pytest.raises(SandboxUnavailable, match="docker"):
+        choose("docker")
+
+
+def test_the_self_check_tells_walls_from_none(target: Target) -> None:
+    """Isolation refuses every attempt; without it some succeed and are named."""
+    assert escapes(target.kind) == ()
+    assert escapes(SandboxKind.WEAK)

@@ -1,0 +1,454 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from crisol.abtest.patches import PatchStore
+from crisol.config import Settings
+from crisol.diff import parse
+from crisol.errors import SettingsError, UnavailableError
+from crisol.model import kernel
+from crisol.service.embedded import Server, serve
+from support.http import ask, decide
+from support.served import FLAW, ROOT, foreign, model_folder, right, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.servers import RedisServer
+
+pytestmark = pytest.mark.integration
+
+
+def test_the_truth_comes_from_the_wargame_and_then_from_the_cache(started: Callable[..., Server]) -> None:
+    server = started()
+    first, again = decide(server, wrong()), decide(server, wrong())
+    assert (first["outcome"], first["reason"], first["source"]) == ("invalid", "exploit_survives", "wargame")
+    assert (again["outcome"], again["reason"], again["source"]) == ("invalid", "exploit_survives", "cache")
+    assert again["decided_by"] == "wargame"
+    assert again["timings"]["total_ms"] < first["timings"]["total_ms"]
+    assert first["request_id"] != again["request_id"]
+    assert decide(server, right())["outcome"] == "valid"
+    status, verdict, _ = ask(server, "POST", "/wargaming/validate", {"diff": right(), "vulnerability": FLAW})
+    assert (status, verdict["outcome"], verdict["source"]) == (200, "valid", "cache")
+
+
+def test_an_unknown_vulnerability_is_predicted_only_and_marked(started: Callable[..., Server]) -> None:
+    server = started()
+    found = decide(server, foreign(), "CVE-1999-0001")
+    assert (found["source"], found["advisory"], found["vulnerability"]) == ("model", True, None)
+    status, problem, _ = ask(server, "POST", "/wargaming/validate", {"diff": foreign(), "vulnerability": "x"})
+    assert (status, problem["status"]) == (404, 404)
+
+
+def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
+    started: Callable[..., Server], settings: Settings
+) -> None:
+    """Sure of everything and sampled at rate 1, the model is checked in the background and then corrected.
+
+    The diff is kept, too, for whoever retrains.
+    """
+    server = started(crisol_accept_at=0.0, ab_test_rate=1.0)
+    assert (decide(server, wrong())["source"], decide(server, wrong())["source"]) == ("model", "cache")
+    for _ in range(200):
+        _, state, _ = ask(server, "GET", "/wargaming/ab-testing/status")
+        if state["stored"]:
+            break
+        time.sleep(0.05)
+    _, report, _ = ask(server, "GET", "/wargaming/ml/accuracy?time_range=1h")
+    assert (report["trials"], report["confusion"]["fp"] + report["confusion"]["tn"]) == (1, 1)
+    _, (trial,), _ = ask(server, "GET", "/wargaming/ab-testing/trials")
+    assert (trial["outcome"], trial["correct"], trial["sampling_probability"]) == (
+        "invalid",
+        trial["probability"] < 0.5,
+        1.0,
+    )
+    assert PatchStore(settings.patches).get(parse(wrong()).identity) == wrong()
+    corrected = decide(server, wrong())
+    assert (corrected["outcome"], corrected["decided_by"]) == ("invalid", "wargame")
+
+
+def test_blocking_mode_answers_a_sampled_patch_by_its_wargame(started: Callable[..., Server]) -> None:
+    server = started(crisol_accept_at=0.0, ab_test_rate=1.0, crisol_ab_mode="blocking")
+    found = decide(server, wrong())
+    assert (found["outcome"], found["source"]) == ("invalid", "wargame")
+
+
+def test_the_switch_is_kept_and_read_again(started: Callable[..., Server], settings: Settings) -> None:
+    server = started()
+    assert ask(server, "POST", "/wargaming/ab-testing/disable", {})[1]["enabled"] is False
+    status, state, _ = ask(server, "POST", "/wargaming/ab-testing/enable", {"rate": 0.25})
+    assert (status, state["enabled"], state["rate"]) == (200, True, 0.25)
+    another = started()
+    assert ask(another, "GET", "/wargaming/ab-testing/status")[1]["rate"] == 0.25
+
+
+def test_what_is_invalidated_is_decided_anew(started: Callable[..., Server]) -> None:
+    server = started()
+    for wish in ({"tag": f"vulnerability:{FLAW}"}, {"all": True}):
+        decide(server, wrong())
+        assert decide(server, wrong())["source"] == "cache"
+        status, gone, _ = ask(server, "POST", "/wargaming/cache/invalidate", wish)
+        assert (status, gone["entries"] > 0) == (200, True)
+        assert decide(server, wrong())["source"] == "wargame"
+    _, stats, _ = ask(server, "GET", "/wargaming/cache/stats")
+    assert {kind["kind"] for kind in stats["kinds"]} >= {"decision", "verdict", "vulnerability_pattern"}
+
+
+BAD = [
+    ("POST", "/wargaming/ml-first", b"{", 422, "body:"),
+    ("POST", "/wargaming/ml-first", b"", 422, "body:"),
+    ("POST", "/wargaming/ml-first", {"diff": "not a diff"}, 422, "no file header"),
+    ("POST", "/wargaming/ml-first", {"diff": ""}, 422, "length >= 1"),
+    ("POST", "/wargaming/ml-first", {"diff": 7}, 422, r"$.diff"),
+    ("POST", "/wargaming/ml-first", {"diff": "x", "extra": 1}, 422, "unknown field"),
+    ("POST", "/wargaming/ml-first", b'{"diff": "\\ud800"}', 422, "body:"),
+    ("POST", "/wargaming/ml-first", b'{"diff": "\xff"}', 422, "body:"),
+    ("POST", "/wargaming/ml-first", b"[" * 100_000, 422, "body:"),
+    ("POST", "/wargaming/ml-first", {"diff": "x", "cwe": "22"}, 422, "cwe"),
+    ("POST", "/wargaming/ml-first", {"diff": "x", "vulnerability": "v" * 65}, 422, "length <= 64"),
+    ("GET", "/wargaming/ml-first", None, 405, "POST"),
+    ("GET", "/wargaming/ml/accuracy?time_range=soon", None, 422, "time_range"),
+    ("GET", "/wargaming/ml/accuracy?time_range=99999d", None, 422, "time_range"),
+    ("POST", "/wargaming/ab-testing/enable", {"rate": 1.5}, 422, "rate"),
+    ("POST", "/wargaming/ab-testing/enable", {"rate": "NaN"}, 422, "rate"),
+    ("POST", "/wargaming/cache/invalidate", {}, 422, "exactly one"),
+    ("POST", "/wargaming/cache/invalidate", {"key": "00"}, 422, "key"),
+    ("POST", "/wargaming/breakers/nothing/reset", {}, 404, "there are"),
+    ("DELETE", "/health", None, 405, "Method Not Allowed"),
+    ("GET", "/nothing", None, 404, "Not Found"),
+    ("POST", "/wargaming/ml-first", b"x" * (2 << 20), 413, "bytes"),
+]
+
+
+def test_bad_input_gets_a_problem_that_says_what_was_wrong(started: Callable[..., Server]) -> None:
+    """Never a 5xx, never a traceback or a path of the machine, always the request's id."""
+    server = started()
+    for method, path, content, status, words in BAD:
+        found, problem, headers = ask(server, method, path, content)
+        assert found == status, (path, problem)
+        assert words in problem["detail"], (path, problem)
+        assert headers["content-type"] == "application/problem+json"
+        assert problem["request_id"] == headers["x-request-id"]
+        assert "Traceback" not in str(problem)
+        assert str(ROOT) not in str(problem)
+
+
+def test_a_form_of_another_site_is_refused(started: Callable[..., Server]) -> None:
+    """A browser sends text/plain across origins without asking; JSON it does not."""
+    status, problem, _ = ask(
+        started(), "POST", "/wargaming/ml-first", b'{"diff": "x"}', {"content-type": "text/plain"}
+    )
+    assert (status, "application/json" in problem["detail"]) == (415, True)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "[::1", "a" * 5000])
+def test_a_foreign_host_name_is_refused(started: Callable[..., Server], host: str) -> None:
+    """Else a web page could rebind its own name to this machine and ask in the user's name."""
+    assert ask(started(), "GET", "/health", headers={"host": host})[0] == 421
+
+
+def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) -> None:
+    token = {"crisol_api_token": Settings(crisol_api_token="s3cret").crisol_api_token}
+    server = started(**token)
+    wish = {"diff": foreign()}
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
+        status, _, answer = ask(server, "POST", "/wargaming/ml-first", wish, headers)
+        assert (status, answer["www-authenticate"]) == (401, "Bearer")
+        assert ask(server, "POST", "/wargaming/breakers/cache/reset", {}, headers)[0] == 401
+    assert ask(server, "POST", "/wargaming/ml-first", wish, {"authorization": "Bearer s3cret"})[0] == 200
+    assert ask(server, "GET", "/wargaming/breakers")[0] == 200
+    closed = started(**token, crisol_reads="token")
+    assert ask(closed, "GET", "/wargaming/breakers")[0] == 401
+    assert ask(closed, "GET", "/health")[0] == 200
+
+
+def test_every_answer_carries_the_security_headers(started: Callable[..., Server]) -> None:
+    server = started()
+    for path in ("/", "/health", "/metrics", "/nothing"):
+        _, _, headers = ask(server, "GET", path)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert "server" not in headers
+
+
+def test_a_request_id_is_taken_over_only_where_it_is_harmless(started: Callable[..., Server]) -> None:
+    server = started()
+    assert ask(server, "GET", "/health", headers={"x-request-id": "abc-1"})[2]["x-request-id"] == "abc-1"
+    for hostile in ("a b", "x" * 65, "<script>"):
+        assert ask(server, "GET", "/health", headers={"x-request-id": hostile})[2]["x-request-id"] != hostile
+
+
+def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..., Server]) -> None:
+    """Every answer is slower than a microsecond, so a bad second follows the other: the share is in /metrics."""
+    server = started(crisol_rate_limits="ml-first=1000000/60", crisol_adaptive_limits="ml-first=0.000001")
+    for _ in range(200):
+        decide(server, foreign(), None)
+        _, text, _ = ask(server, "GET", "/metrics")
+        found = re.search(r'adaptive_share\{endpoint="ml-first"[^}]*\} ([0-9.]+)', text)
+        assert found is not None
+        if float(found[1]) <= 0.5:
+            return
+        time.sleep(0.05)
+    pytest.fail("the share never shrank")
+
+
+def test_limits_hold_exactly_and_say_when_to_come_back(started: Callable[..., Server]) -> None:
+    server = started(crisol_rate_limits="breakers=3/600")
+    answers = [ask(server, "GET", "/wargaming/breakers") for _ in range(5)]
+    assert [status for status, _, _ in answers] == [200, 200, 200, 429, 429]
+    assert answers[0][2]["ratelimit"] == '"breakers";r=2;t=200'
+    assert answers[3][1]["retry_after"] == int(answers[3][2]["retry-after"]) <= 200
+    assert ask(server, "GET", "/health")[0] == 200
+
+
+def test_a_head_that_never_ends_is_cut_off(
+    started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crisol.service.protocol.HEAD_SECONDS", 0.2)
+    server = started()
+    for start in (b"", b"GET /health HTTP/1.1\r\nhost: localhost\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as slow:
+            slow.sendall(start)
+            assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+            assert slow.recv(1000) == b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as large:
+        large.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 60_000)
+        assert large.recv(1000).startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"diff": "x'])
+def test_a_body_that_never_ends_is_cut_off(
+    started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """From its very first byte on: a head that promises a body keeps nobody waiting."""
+    monkeypatch.setattr("crisol.service.protocol.BODY_SECONDS", 0.2)
+    server = started()
+    head = b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as slow:
+        slow.sendall(head + body)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+        assert slow.recv(1000) == b""
+
+
+def test_a_client_that_does_not_take_its_answers_is_cut_off(
+    started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks and asks and never reads, until what waits for it fills every buffer; others are answered meanwhile."""
+    monkeypatch.setattr("crisol.service.protocol.BODY_SECONDS", 0.5)
+    server = started()
+    request = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as deaf:
+        with pytest.raises(ConnectionError):  # noqa: PT012 - it is cut off at some time or other
+            for _ in range(100_000):
+                deaf.sendall(request * 10)
+        assert ask(server, "GET", "/health")[0] == 200
+
+
+def test_a_body_without_a_length_is_refused_while_it_comes(started: Callable[..., Server]) -> None:
+    server = started(crisol_body_limit=2048)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as endless:
+        endless.sendall(
+            b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        endless.sendall(b"800\r\n" + b"x" * 2048 + b"\r\n1\r\nx\r\n")
+        assert endless.recv(1000).startswith(b"HTTP/1.1 413")
+
+
+def test_a_redis_that_dies_is_named_and_every_answer_still_comes(
+    started: Callable[..., Server], redis_server: Callable[..., RedisServer]
+) -> None:
+    """From the first answer that lacked it on, not only once the breaker is open."""
+    redis = redis_server()
+    server = started(redis_url=redis.url)
+    assert decide(server, foreign(0))["degraded"] == []
+    redis.kill()
+    assert "cache" in decide(server, foreign(1))["degraded"]
+    redis.restart()
+    ask(server, "POST", "/wargaming/breakers/cache/reset", {})
+    decide(server, foreign(2))
+    assert decide(server, foreign(3))["degraded"] == []
+
+
+def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Server]) -> None:
+    status, report, _ = ask(started(), "GET", "/health/detailed")
+    assert (status, report["status"]) == (200, "healthy")
+    assert set(report["components"]) == {
+        "cache", "trials", "model", "sandbox", "breakers", "queue", "journal"
+    }  # fmt: skip
+    away = started(crisol_model=Path("nowhere"), redis_url="redis://127.0.0.1:1/0")
+    status, report, _ = ask(away, "GET", "/health/detailed")
+    assert (status, report["status"]) == (200, "degraded")
+    assert {name for name, part in report["components"].items() if part["status"] == "degraded"} == {
+        "cache", "model"
+    }  # fmt: skip
+    found = decide(away, right())
+    assert (found["outcome"], found["source"]) == ("valid", "wargame")
+    assert "ml_model" in found["degraded"]
+
+
+def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
+    started: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Seen at the start, by the probability of one patch that goes along with the model; every patch is wargamed."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder(), folder)
+    description = json.loads((folder / "serving.json").read_text())
+    (folder / "serving.json").write_text(
+        json.dumps(description | {"intercept": description["intercept"] + 1.0})
+    )
+    server = started(crisol_model=folder)
+    _, report, _ = ask(server, "GET", "/health/detailed")
+    assert report["components"]["model"]["status"] == "degraded"
+    assert decide(server, right())["degraded"] == ["ml_model"]
+
+
+def test_a_model_that_stops_answering_as_it_did_makes_the_service_unhealthy(
+    started: Callable[..., Server],
+) -> None:
+    """503 for whoever balances load; a process that answers is alive all the same."""
+    server = started()
+    predictor = server.service.validator.brain.predictor
+    assert predictor is not None
+    assert predictor.serving.golden is not None
+    predictor.serving = replace(predictor.serving, golden=predictor.serving.golden + 0.5)
+    status, report, _ = ask(server, "GET", "/health/detailed")
+    assert (status, report["status"], report["components"]["model"]["status"]) == (
+        503,
+        "unhealthy",
+        "unhealthy",
+    )
+    assert all(part["ms"] >= 0.0 for part in report["components"].values())
+    assert ask(server, "GET", "/health")[0] == 200
+
+
+def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:
+    server = started(crisol_rate_limits="ml-first=2/600,validate=off,cache=off")
+    decide(server, wrong())
+    decide(server, wrong())
+    assert ask(server, "POST", "/wargaming/ml-first", {"diff": wrong(), "vulnerability": FLAW})[0] == 429
+    _, text, headers = ask(server, "GET", "/metrics")
+    assert headers["content-type"].startswith("text/plain")
+    samples = {
+        (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if k != "worker"))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+    def value(name: str, **labels: str) -> float:
+        return samples[f"wargaming_{name}", tuple(sorted(labels.items()))]
+
+    assert value("rate_limit_requests_total", endpoint="ml-first", result="allowed") == 2
+    assert value("rate_limit_requests_total", endpoint="ml-first", result="rejected") == 1
+    assert value("rate_limit_bucket_tokens", endpoint="ml-first") == 0
+    assert value("request_latency_seconds_count", endpoint="ml-first", source="wargame") == 1
+    assert value("request_latency_seconds_count", endpoint="ml-first", source="cache") == 1
+    assert value("wargames_total", outcome="invalid", reason="exploit_survives") == 1
+    assert value("circuit_breaker_state", breaker="sandbox", state="closed") == 1
+    assert value("circuit_breaker_successes_total", breaker="ml_model") == 1
+    assert value("requests_total", endpoint="ml-first", status="429") == 1
+    assert (
+        value("predictions_total", predicted="valid") + value("predictions_total", predicted="invalid") == 1
+    )
+    for wall in ("shield", "rate_limit", "gate"):
+        assert value("middleware_latency_seconds_count", middleware=wall) >= 2
+    assert "127.0.0.1" not in text
+
+
+def test_a_full_line_of_wargames_turns_away_and_says_when_to_come_back(
+    started: Callable[..., Server],
+) -> None:
+    """One is judged, one waits; nobody else is kept waiting, and everybody else is answered all the same."""
+    server = started(crisol_wargames=1, crisol_wargame_line=1)
+
+    def judge(number: int) -> tuple[int, Any, dict[str, str]]:
+        wish = {"diff": wrong().replace("closed", f"closed {number}"), "vulnerability": FLAW}
+        return ask(server, "POST", "/wargaming/validate", wish)
+
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(judge, range(8)))
+    away = [(problem, headers) for status, problem, headers in answers if status == 503]
+    assert away
+    assert {status for status, _, _ in answers} == {200, 503}
+    for problem, headers in away:
+        assert problem["retry_after"] == int(headers["retry-after"]) >= 1
+    assert ask(server, "GET", "/wargaming/ml/stats")[1]["wargames_rejected"] == len(away)
+    assert judge(9)[0] == 200
+
+
+def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Server], tmp_path: Path) -> None:
+    """In the stats and in the metrics, for each form that there is, and for none."""
+    plain = tmp_path / "plain"
+    shutil.copytree(model_folder(), plain)
+    description = json.loads((plain / "serving.json").read_text())
+    # As a variant is exported that no compiled form exists of.
+    (plain / "serving.json").write_text(json.dumps(description | {"sha256": "", "trees_sha256": ""}))
+    fastest = "kernel" if kernel.open_kernel() is not None else "onnx"
+    for changes, form in (
+        ({}, fastest),
+        ({"crisol_kernel": "off"}, "onnx"),
+        ({"crisol_model": plain}, "scikit-learn"),
+        ({"crisol_model": Path("nowhere")}, None),
+    ):
+        server = started(**changes)
+        assert ask(server, "GET", "/wargaming/ml/stats")[1]["form"] == form
+        _, text, _ = ask(server, "GET", "/metrics")
+        found = re.findall(r'^wargaming_model_info\{[^}]*form="([^"]+)"[^}]*\} 1.0$', text, re.MULTILINE)
+        assert found == ([] if form is None else [form])
+
+
+def test_several_servers_run_at_once_and_stop_clean(settings: Settings) -> None:
+    before = threading.active_count()
+    with serve(settings) as one, serve(settings) as two:
+        assert one.port != two.port
+        assert {ask(one, "GET", "/health")[0], ask(two, "GET", "/health")[0]} == {200}
+    with pytest.raises(ConnectionError):
+        ask(one, "GET", "/health")
+    assert threading.active_count() <= before + 1
+
+
+def test_wrong_settings_are_refused_before_anything_is_opened(settings: Settings) -> None:
+    wrong_settings: list[tuple[dict[str, Any], str]] = [
+        ({"crisol_host": "0.0.0.0"}, "CRISOL_API_TOKEN"),
+        ({"crisol_allowed_hosts": "*"}, "CRISOL_ALLOWED_HOSTS"),
+        ({"crisol_trusted_proxies": "10.0.0.0/99"}, "CRISOL_TRUSTED_PROXIES"),
+        ({"crisol_rate_limits": "ml-first=fast"}, "CRISOL_RATE_LIMITS"),
+        ({"crisol_rate_limits": "tea=1/60"}, "tea"),
+        ({"crisol_accept_at": 0.1, "crisol_reject_at": 0.9}, "overlap"),
+        ({"redis_url": "http://localhost"}, "REDIS_URL"),
+    ]
+    for changes, words in wrong_settings:
+        with pytest.raises(SettingsError, match=words), serve(settings.model_copy(update=changes)):
+            pass
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = settings.model_copy(update={"port": taken.getsockname()[1]})
+        with pytest.raises(UnavailableError, match="PORT"), serve(busy):
+            pass
+
+
+def test_the_openapi_document_has_every_route_and_its_examples_work(started: Callable[..., Server]) -> None:
+    server = started()
+    _, document, _ = ask(server, "GET", "/openapi.json")
+    assert {"/wargaming/validate", "/wargaming/ml/accuracy", "/health/detailed"} <= set(document["paths"])
+    operation = document["paths"]["/wargaming/ml-first"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    status, found, _ = ask(server, "POST", "/wargaming/ml-first", example)
+    answer = document["components"]["schemas"]["Answer"]
+    assert (status, set(found)) == (200, set(answer["properties"]))
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
+        where, _, name = reference.rpartition("/")
+        assert where == "#/components/schemas", reference
+        assert name in document["components"]["schemas"], reference

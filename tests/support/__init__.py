@@ -1,0 +1,1 @@
+"""What several tests share: doubles of nothing, only material and small clients."""

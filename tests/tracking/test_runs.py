@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from crisol.config import Settings
+from crisol.errors import StoreError
+from crisol.tracking import registry, runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(crisol_root=tmp_path)
+
+
+def test_a_run_is_read_back_as_it_was_logged(settings: Settings) -> None:
+    frame = pd.DataFrame({"id": ["a", "b"], "outcome": ["valid", "invalid"]})
+    with runs.start(settings, "toy") as run:
+        run.params({"long": "x" * 10_000})
+        run.metrics({f"m{i}": i / 2 for i in range(1500)} | {"nothing": float("nan")})
+        run.content("figures/a.png", b"\x89PNG")
+        run.table("scores", frame)
+        run.input("corpus", frame, "f" * 64, "corpus.parquet")
+    seen = MlflowClient(runs.open_store(settings)).get_run(run.id)
+    assert seen.info.status == "FINISHED"
+    assert len(seen.data.metrics) == 1500
+    assert seen.data.tags["corpus.content_hash"] == "f" * 64
+    assert seen.inputs.dataset_inputs[0].dataset.digest == "f" * 36
+    assert (run.folder / "figures" / "a.png").read_bytes() == b"\x89PNG"
+    assert pd.read_csv(run.folder / "tables" / "scores.csv").equals(frame)
+
+
+def test_a_run_whose_block_raises_is_marked_failed(settings: Settings) -> None:
+    with pytest.raises(KeyboardInterrupt), runs.start(settings, "toy") as run:
+        raise KeyboardInterrupt
+    assert MlflowClient(runs.open_store(settings)).get_run(run.id).info.status == "FAILED"
+
+
+def test_a_run_that_was_joined_is_not_ended_by_the_one_who_joined(settings: Settings) -> None:
+    with runs.start(settings, "toy") as run:
+        inner = runs.join(settings, run.id, "toy")
+        inner.finish()
+        assert MlflowClient(runs.open_store(settings)).get_run(run.id).info.status == "RUNNING"
+    with pytest.raises(StoreError, match="cannot be opened"):
+        runs.join(settings, "0" * 32, "toy")
+
+
+def test_the_last_registered_model_is_the_champion(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no patch-validity@champion yet"):
+        registry.holder(settings)
+    for content in ("one", "two"):
+        folder = tmp_path / content
+        folder.mkdir()
+        (folder / "model.txt").write_text(content)
+        with runs.start(settings, "toy") as run:
+            run.register(folder, {"variant": content})
+    assert (registry.holder(settings) / "model.txt").read_text() == "two"
+
+
+def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with runs.start(settings, "toy") as run:
+        first = run.register(tmp_path / "model", {"model_version": "a", "seed": "0"})
+        assert run.register(tmp_path / "model", {"model_version": "a", "seed": "0"}) == first
+        assert run.register(tmp_path / "model", {"model_version": "b", "seed": "0"}) != first
+
+
+@pytest.mark.integration
+def test_a_run_whose_process_was_killed_is_marked_by_the_next_one(settings: Settings) -> None:
+    """A run that is still alive keeps its state, whoever starts another."""
+    context = multiprocessing.get_context("spawn")
+    victim = context.Process(target=_killed_run, args=(str(settings.crisol_root),))
+    victim.start()
+    victim.join(120)
+    assert victim.exitcode == -9
+    with runs.start(settings, "toy"):
+        runs.join(settings, "", "toy").finish()
+        client = MlflowClient(runs.open_store(settings))
+        (experiment,) = client.search_experiments(filter_string="name = 'toy'")
+        found = client.search_runs([experiment.experiment_id])
+        assert sorted(run.info.status for run in found) == ["FINISHED", "KILLED", "RUNNING"]
+
+
+def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_path: Path) -> None:
+    runs.open_store(settings)
+    connection = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"mlruns"}
+
+
+@pytest.mark.integration
+def test_processes_that_are_first_at_once_share_one_store(settings: Settings) -> None:
+    """MLflow itself corrupts its schema when two processes create it together."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_one_run, args=(str(settings.crisol_root), i)) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    client = MlflowClient(runs.open_store(settings))
+    (experiment,) = client.search_experiments(filter_string="name = 'toy'")
+    assert len(client.search_runs([experiment.experiment_id])) == 3
+
+
+def _one_run(root: str, index: int) -> None:
+    from pathlib import Path  # noqa: PLC0415 - runs in a process of its own
+
+    with runs.start(Settings(crisol_root=Path(root)), "toy") as run:
+        run.metrics({"index": index})
+
+
+def _killed_run(root: str) -> None:
+    from pathlib import Path  # noqa: PLC0415 - runs in a process of its own
+
+    with runs.start(Settings(crisol_root=Path(root)), "toy"):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,333 @@
+"""Every reason is reached by a patch that deserves it; only a right patch is valid."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crisol import diff
+from crisol.errors import DatasetError, SandboxUnavailable
+from crisol.records import Outcome, Reason, Strength
+from crisol.sandbox import choose
+from crisol.wargame.corpus import Plan, build, content_hash, load_table, reexecute
+from crisol.wargame.referee import Match, open_match
+from crisol.wargame.tampering import tampering
+from crisol.wargame.vulnerability import Vulnerability, load
+
+APP = '''"""Serve notes by name."""
+
+import os
+
+
+def read(root, name):
+    with open(os.path.join(root, name)) as file:
+        return file.read()
+'''
+RIGHT = APP.replace(
+    "    with open",
+    '    if os.path.basename(name) != name or name == "..":\n        raise ValueError("not a plain name")\n    with open',
+)
+POV = """import os, sys, app
+os.mkdir("notes")
+open("secret", "w").write("s3cret")
+try:
+    shown = app.read("notes", {name!r}) == "s3cret"
+except (ValueError, OSError):
+    shown = False
+sys.exit(0 if shown else 1)
+"""
+CHECK = 'import os, app\nos.mkdir("n")\nopen("n/a..b", "w").write("x")\nassert app.read("n", "a..b") == "x"\n'
+
+
+def make(folder: Path) -> Path:
+    """Write a vulnerability of one's own, outside the repository."""
+    for part in ("pov", "checks", "target", "patches"):
+        (folder / part).mkdir(parents=True)
+    (folder / "vulnerability.toml").write_text(
+        f'id = "{folder.name}"\ntitle = "Path traversal"\ncwe = "CWE-22"\n[source]\npath = "target"\n'
+        "[limits]\nseconds = 3.0\ncpu_seconds = 2.0\n"
+    )
+    (folder / "pov" / "1_parent.py").write_text(POV.replace("{name!r}", "'../secret'"))
+    (folder / "pov" / "2_absolute.py").write_text(POV.replace("{name!r}", "os.path.abspath('secret')"))
+    (folder / "checks" / "1_dots.py").write_text(CHECK)
+    (folder / "target" / "app.py").write_text(APP)
+    (folder / "patches" / "basename.diff").write_text(patch(RIGHT))
+    (folder / "patches" / "refuse_parent.diff").write_text(
+        patch(
+            APP.replace("    with", '    if name.startswith(".."):\n        raise ValueError(name)\n    with')
+        )
+    )
+    return folder
+
+
+def patch(after: str) -> str:
+    return diff.between({"app.py": APP}, {"app.py": after})
+
+
+@pytest.fixture(scope="module")
+def vulnerability(tmp_path_factory: pytest.TempPathFactory) -> Vulnerability:
+    return load(make(tmp_path_factory.mktemp("own") / "notes-traversal"))
+
+
+@pytest.fixture(scope="module")
+def match(vulnerability: Vulnerability, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Match]:
+    with open_match(vulnerability, choose(), tmp_path_factory.mktemp("cache")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "namespaces"])
+def walled(
+    vulnerability: Vulnerability, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Match]:
+    """Every attack on the verdict is tried in each kind of isolation that the machine has."""
+    try:
+        sandbox = choose(request.param)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with open_match(vulnerability, sandbox, tmp_path_factory.mktemp("cache")) as opened:
+        yield opened
+
+
+def test_a_right_patch_is_valid(match: Match) -> None:
+    """Every phase ran and passed; the sandbox is named."""
+    verdict = match.judge(patch(RIGHT))
+    assert verdict.outcome is Outcome.VALID, verdict
+    assert [phase.name for phase in verdict.phases] == [
+        *("baseline", "apply", "static", "static", "pov", "variants", "checks"),
+        *("generated_povs", "differential"),
+    ]
+    assert verdict.sandbox in {"bubblewrap", "namespaces"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no diff", Reason.MALFORMED),
+        (patch(RIGHT).replace(" def read(root", " def read(tree"), Reason.DOES_NOT_APPLY),
+        (patch(RIGHT.replace("def read(root", "def read(root,")), Reason.DOES_NOT_LOAD),
+        (patch(RIGHT.replace("import os", "import os\nimport nowhere_to_be_found")), Reason.DOES_NOT_LOAD),
+        (patch(RIGHT.replace("import os", "import os\nos._exit(1)")), Reason.TAMPERS),
+        (patch(RIGHT.replace("import os", "import os\ngetattr(os, '_ex' + 'it')(1)")), Reason.TAMPERS),
+        (patch("# coding: utf-7\n" + APP.replace("import os", "# +AAo-import os+ADs-os._exit(1)\nimport os")), Reason.TAMPERS),
+        (patch(APP.replace('"""Serve', '"""Safely serve')), Reason.EXPLOIT_SURVIVES),
+        (patch(APP.replace("    with", '    if ".." in name:\n        raise ValueError\n    with')), Reason.VARIANT_SURVIVES),
+        (patch(RIGHT.replace("basename(name) != name", "basename(name) != name.lower() + name")), Reason.BREAKS_FUNCTION),
+        (patch(APP.replace("    with", '    if ".." in name or name[0] == "/":\n        raise ValueError\n    with')), Reason.BREAKS_FUNCTION),
+        (patch(APP.replace("    with", "    while True:\n        pass\n    with")), Reason.TIMEOUT),
+        (patch(RIGHT.replace('ValueError("', 'ValueErrro("')), Reason.BREAKS_FUNCTION),
+    ],
+)  # fmt: skip
+def test_a_wrong_patch_is_invalid_with_its_reason(match: Match, text: str, reason: Reason) -> None:
+    """Each reason of the glossary, by a patch that earns it."""
+    verdict = match.judge(text)
+    assert verdict.reason_at(Strength.BASIC) is reason, verdict
+    assert verdict.outcome is Outcome.INVALID
+
+
+def test_strict_labels_refuse_an_undefined_name(match: Match) -> None:
+    """A name that is defined nowhere on a rare path passes PoVs and checks and fails the strict label."""
+    verdict = match.judge(
+        patch(RIGHT.replace("    with", "    if name is None:\n        raise Missing\n    with"))
+    )
+    assert verdict.outcome_at(Strength.BASIC) is Outcome.VALID
+    assert verdict.reason is Reason.UNDEFINED_NAME
+
+
+def test_what_no_label_needs_does_not_run(match: Match) -> None:
+    """After a failure of the strict label the basic phases still run, the other strict ones do not."""
+    verdict = match.judge(
+        patch(RIGHT.replace("    with", "    if name is None:\n        raise Missing\n    with"))
+    )
+    assert [phase.name for phase in verdict.phases][4:] == ["pov", "variants", "checks"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ('path = "__ROOT__"\n', "path = __ROOT__\n", None),
+        ('path = "__ROOT__"\n', 'path = "__ROOT__" or __ROOT__\n', Reason.UNDEFINED_NAME),
+        ('path = getattr(v, "name")\n', "path = name\n", Reason.UNDEFINED_NAME),
+        ("path = gone\n", "path = gone or None\n", None),
+        ("path = {{ root }}/a b\n", "path = {{ quoted }}/a b\n", None),
+        ("path = {{ root }}/a b\n", "import os\nos._exit(1)\n", Reason.TAMPERS),
+        ("path = 1\n", "path = {{ root }}/a b\n", Reason.DOES_NOT_LOAD),
+    ],
+)
+def test_only_what_the_patch_newly_breaks_counts_against_it(
+    tmp_path: Path, before: str, after: str, reason: Reason | None
+) -> None:
+    """A mark of a template taken out of its quotes is no misspelt name, and a template need not be a program."""
+    folder = make(tmp_path / "with-template")
+    (folder / "target" / "start.py").write_text(before)
+    both = diff.between({"app.py": APP, "start.py": before}, {"app.py": RIGHT, "start.py": after})
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        assert opened.judge(both).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sitecustomize.py", "import os\nos._exit(1)\n"),
+        ("conftest.py", "import os\nos._exit(1)\n"),
+        ("pov/1_parent.py", "import sys\nsys.exit(1)\n"),
+        ("checks/1_dots.py", ""),
+        ("sys.py", "def exit(code=0):\n    raise SystemExit(1)\n"),
+    ],
+)
+def test_planted_files_do_not_close_the_flaw(walled: Match, name: str, text: str) -> None:
+    """A patch that brings its own PoV, check or start-up file is not valid."""
+    verdict = walled.judge(diff.between({}, {name: text or "# nothing\n"}))
+    assert verdict.outcome is Outcome.INVALID, verdict
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "import sys\nsys.modules['__main__'].__dict__['app'] = None\n",
+        "import sys as s\ngetattr(s, 'mod' + 'ules')['app'] = None\n",
+        "import sys as s\nsetattr(s, 'exit', lambda code=0: s.stdout.write('1'))\n",
+        "import builtins\nbuiltins.SystemExit = KeyboardInterrupt\n",
+        "for fd in range(3, 64):\n    try:\n        os.write(fd, b'E\\1' + bytes(8))\n    except OSError:\n        pass\n",
+        "for fd in range(3, 64):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n",
+        (
+            "for place in ('/pov', '/checks', '/target', '.'):\n    try:\n"
+            "        open(place + '/1_parent.py', 'w').write('import sys; sys.exit(1)')\n    except OSError:\n        pass\n"
+        ),
+        "print('exited 1')\n",
+        "import sys as s\ngetattr(s, 'ex' + 'it')(1)\n",
+        "class Quiet(ValueError):\n    pass\n\n\nraise Quiet\n",
+        "import threading\nthreading.Thread(target=getattr(os, '_ex' + 'it'), args=(1,), daemon=True).start()\n",
+    ],
+)
+def test_tampering_does_not_make_a_patch_valid(walled: Match, added: str) -> None:
+    """Whatever a patch does to modules, exits, descriptors or scripts, the flaw that it leaves open is seen."""
+    verdict = walled.judge(patch(APP.replace("import os\n", f"import os\n\n{added}")))
+    assert verdict.outcome is Outcome.INVALID, verdict
+
+
+def test_without_isolation_every_verdict_says_so(vulnerability: Vulnerability, tmp_path: Path) -> None:
+    """What was judged in the weak sandbox is marked for ever."""
+    with open_match(vulnerability, choose("weak"), tmp_path) as weak:
+        verdict = weak.judge(patch(RIGHT))
+    assert (verdict.outcome, verdict.sandbox) == (Outcome.VALID, "weak")
+
+
+def test_a_failing_baseline_is_inconclusive(tmp_path: Path) -> None:
+    """Where the PoV does not show the flaw on the vulnerable code, nothing is said of any patch."""
+    folder = make(tmp_path / "broken-baseline")
+    (folder / "target" / "app.py").write_text(RIGHT)
+    with open_match(load(folder), choose(), tmp_path) as match:
+        verdict = match.judge(patch(RIGHT))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.reason is Reason.BASELINE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("", "import os\nos._exit(1)", "_exit"),
+        ("", "from os import _exit", "_exit"),
+        ("", "import sys\nsys.exit()", "sys.exit"),
+        ("", "import gc", "gc"),
+        ("", "import ctypes.util", "ctypes"),
+        ("", "try: f()\nexcept E as e: e.__traceback__.tb_frame", "tb_frame"),
+        ("", "getattr(os, '_exit')", "_exit"),
+        ("", "raise SystemExit", "SystemExit"),
+        ("import sys\nsys.exit()", "import sys\nsys.exit()\nx = 1", None),
+        ("", "import os\nif os.path.realpath(p) != p: raise ValueError(p)", None),
+        ("", "def (", None),
+    ],
+)
+def test_tampering_is_what_is_new(before: str, after: str, found: str | None) -> None:
+    """Only capabilities that the vulnerable text did not use count."""
+    said = tampering(before, after)
+    assert (said is None) if found is None else (said is not None and found in said)
+
+
+def test_a_build_is_resumable_and_repeatable(vulnerability: Vulnerability, tmp_path: Path) -> None:
+    """One job or two, interrupted or not: the same table; the second build executes nothing."""
+    plan = Plan(tmp_path / "a", tmp_path / "inbox", mutants=6, seed=3)
+    (first,) = build([vulnerability], plan, jobs=1)
+    (again,) = build([vulnerability], plan, jobs=2)
+    (other,) = build([vulnerability], Plan(tmp_path / "b", tmp_path / "inbox", mutants=6, seed=3), jobs=1)
+    assert again.seconds == 0.0 < first.seconds
+    pd.testing.assert_frame_equal(first.rows, again.rows)
+    assert content_hash(first.rows) == content_hash(other.rows)
+    assert set(first.rows["outcome"]) == {"valid", "invalid"}
+    assert first.rows["id"].is_unique
+    checks = list(reexecute(first.rows, [vulnerability], plan, jobs=1))
+    assert len(checks) == len(first.rows)
+    assert all(check.before == check.after for check in checks)
+
+
+def test_a_foreign_table_is_refused(tmp_path: Path) -> None:
+    """A file that is no corpus table names what is missing."""
+    pd.DataFrame({"id": ["x"]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DatasetError, match="vulnerability"):
+        load_table(tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").write_text("not parquet")
+    with pytest.raises(DatasetError):
+        load_table(tmp_path / "t.parquet")
+
+
+def crisol(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from crisol.cli import main; main()", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        (patch(RIGHT), 0, "valid"),
+        (patch(APP.replace("    with", "    name = name\n    with")), 1, "exploit_survives"),
+        ("junk", 1, "malformed"),
+    ],
+)
+def test_the_command_prints_phases_and_exits_by_outcome(
+    vulnerability: Vulnerability, text: str, code: int, word: str
+) -> None:
+    """0 valid, 1 invalid; the verdict is on the last line."""
+    done = crisol("wargame", str(vulnerability.folder), "-", stdin=text)
+    assert done.returncode == code, done.stderr
+    assert word in done.stdout.splitlines()[-1]
+
+
+def test_the_command_speaks_json(vulnerability: Vulnerability) -> None:
+    """Machines get one document with every phase."""
+    done = crisol("wargame", str(vulnerability.folder), "-", "--json", stdin=patch(RIGHT))
+    document = json.loads(done.stdout)
+    assert document["outcome"] == "valid"
+    assert document["phases"][0]["name"] == "baseline"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("wargame", "no-such-id", "-"), "UnknownVulnerability"),
+        (("wargame", ".", "-"), "vulnerability.toml"),
+        (("wargame", "x"), "Missing argument"),
+        (("wargame", "arena-zip-slip", "no-such-file.diff"), "no-such-file.diff"),
+        (("wargame", "arena-zip-slip", "-", "--sandbox", "docker"), "docker"),
+        (("nonsense",), "No such command"),
+    ],
+)
+def test_wrong_use_is_told_without_a_traceback(arguments: tuple[str, ...], word: str) -> None:
+    """Exit code 64 or above and one clear message."""
+    done = crisol(*arguments)
+    assert done.returncode >= 64
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_names_what_is_there() -> None:
+    """Sandbox, stores, index and cores each have a line."""
+    done = crisol("doctor")
+    assert done.returncode == 0
+    for word in ("sandbox", "Redis", "PostgreSQL", "package index", "cores"):
+        assert word in done.stdout
