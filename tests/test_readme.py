@@ -33,7 +33,7 @@ def test_every_environment_variable_stands_in_the_readme() -> None:
 def test_every_test_that_the_documents_name_exists() -> None:
     """A rule whose test was renamed would stand there unproved."""
     root = Path(__file__).parent
-    tests = "".join(path.read_text() for path in root.glob("test_*.py"))
+    tests = "".join(path.read_text() for path in root.rglob("test_*.py"))
     for document in (root.parent / "docs").glob("*.md"):
         for name in re.findall(r"`(test_\w+)`", document.read_text()):
             assert f"def {name}(" in tests, f"{document.name}: {name}"

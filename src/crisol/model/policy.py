@@ -1,0 +1,66 @@
+"""When a model may decide without a wargame: one rule for service, command line, risk control and experiments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.errors import SettingsError
+from crisol.records import Outcome
+
+__all__ = ["NEVER", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Accept alone at ``accept`` or above, refuse alone at ``reject`` or below, wargame between; None means never.
+
+    >>> policy = Policy(accept=0.9, reject=0.1)
+    >>> policy.decide(0.95), policy.decide(0.5)
+    (<Outcome.VALID: 'valid'>, None)
+    >>> policy.accepts(np.array([0.95, 0.5]))
+    array([ True, False])
+
+    ``reason`` says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError` where they overlap.
+    """
+
+    accept: float | None = None
+    reject: float | None = None
+    reason: str = "no thresholds were chosen"
+
+    def __post_init__(self) -> None:
+        if not self._reject < self._accept:
+            raise SettingsError(f"refusing at {self.reject} and accepting at {self.accept} overlap")
+
+    def decide(self, probability: float) -> Outcome | None:
+        """Return what the model decides alone at this probability of valid, or None where the patch is wargamed."""
+        if probability >= self._accept:
+            return Outcome.VALID
+        return Outcome.INVALID if probability <= self._reject else None
+
+    def accepts(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return for each probability, shape (n,), whether the model accepts alone."""
+        return probability >= self._accept
+
+    def refuses(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return for each probability, shape (n,), whether the model refuses alone."""
+        return probability <= self._reject
+
+    def decides(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return for each probability, shape (n,), whether no wargame is needed."""
+        return self.accepts(probability) | self.refuses(probability)
+
+    @property
+    def _accept(self) -> float:
+        return math.inf if self.accept is None else self.accept
+
+    @property
+    def _reject(self) -> float:
+        return -math.inf if self.reject is None else self.reject
+
+
+NEVER = Policy()
+"""Wargame every patch."""
