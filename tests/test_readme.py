@@ -8,7 +8,7 @@ from pathlib import Path
 import typer.main
 
 from crisol.cli import app
-from crisol.config import Settings
+from crisol.config import Settings, variable
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -26,7 +26,7 @@ def test_every_command_stands_in_the_readme() -> None:
 
 def test_every_environment_variable_stands_in_the_readme() -> None:
     """Each field of the settings is one variable."""
-    missing = [name for name in Settings.model_fields if f"`{name.upper()}`" not in README]
+    missing = [name for name in Settings.model_fields if f"`{variable(name)}`" not in README]
     assert missing == []
 
 

@@ -370,9 +370,9 @@ def main() -> None:
         )
         print(f"resident {memory:.0f} MB (mark 200), first answer after {first:.2f} s (mark 2)")
         given = Settings(
-            crisol_root=folder,
-            crisol_model=settings["CRISOL_MODEL"],
-            crisol_rate_limits="ml-first=100000000/1",
+            root=folder,
+            model=settings["CRISOL_MODEL"],
+            rate_limits="ml-first=100000000/1",
         )
         print(f"limiter, breaker and metrics: {asyncio.run(overhead(given)):.1f} us a request (mark 20)")
         two_workers(folder, crisol, settings, base)

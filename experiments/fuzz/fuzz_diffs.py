@@ -240,7 +240,7 @@ def main(count: int = 100_000, seed: int = 0) -> int:
         (Path(name) / "data").symlink_to(ROOT / "data")
         given = Settings()
         settings = given.model_copy(
-            update={"crisol_root": Path(name), "crisol_rate_limits": "ml-first=off", "redis_url": None}
+            update={"root": Path(name), "rate_limits": "ml-first=off", "redis_url": None}
         )
         return asyncio.run(run(count, seed, settings))
 

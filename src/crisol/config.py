@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisol.errors import SettingsError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "variable"]
 
 
 class Settings(BaseSettings):
@@ -32,65 +32,68 @@ class Settings(BaseSettings):
     traces that begin here.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CRISOL_", frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
 
-    redis_url: str | None = None
-    database_url: SecretStr | None = None
-    postgres_host: str | None = None
-    postgres_port: int = Field(default=5432, ge=1, le=65535)
-    postgres_db: str = "crisol"
-    postgres_user: str = "crisol"
-    postgres_password: SecretStr = SecretStr("")
-    ab_test_rate: float = Field(default=0.10, ge=0.0, le=1.0)
-    crisol_root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
-    crisol_sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
+    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    postgres_host: str | None = Field(default=None, validation_alias="POSTGRES_HOST")
+    postgres_port: int = Field(validation_alias="POSTGRES_PORT", default=5432, ge=1, le=65535)
+    postgres_db: str = Field(default="crisol", validation_alias="POSTGRES_DB")
+    postgres_user: str = Field(default="crisol", validation_alias="POSTGRES_USER")
+    postgres_password: SecretStr = Field(default=SecretStr(""), validation_alias="POSTGRES_PASSWORD")
+    ab_test_rate: float = Field(validation_alias="AB_TEST_RATE", default=0.10, ge=0.0, le=1.0)
+    root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
+    sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    crisol_host: str = "127.0.0.1"
-    port: int = Field(default=8026, ge=0, le=65535)
-    crisol_api_token: SecretStr | None = None
-    crisol_reads: Literal["open", "token"] = "open"
-    crisol_allowed_hosts: str = ""
-    crisol_trusted_proxies: str = ""
-    crisol_rate_limits: str = ""
-    crisol_adaptive_limits: str = ""
-    crisol_body_limit: int = Field(default=1 << 20, ge=1024, le=16 << 20)
-    crisol_cache_mb: int = Field(default=32, ge=0, le=65536)
-    crisol_wargames: int = Field(default=0, ge=0, le=256)
-    crisol_wargame_line: int = Field(default=64, ge=1, le=100_000)
-    crisol_ab_mode: Literal["shadow", "blocking"] = "shadow"
-    crisol_accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
-    crisol_reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
-    crisol_model: Path | None = None
-    crisol_kernel: Literal["auto", "off"] = "auto"
-    crisol_metrics: Path | None = None
-    otel_exporter_otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
-    otel_traces_sampler_arg: float = Field(default=1.0, ge=0.0, le=1.0)
-
-    @property
-    def kernel(self) -> bool:
-        """Whether the C kernel may be used where it was built."""
-        return self.crisol_kernel == "auto"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", validation_alias="LOG_LEVEL"
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(validation_alias="PORT", default=8026, ge=0, le=65535)
+    api_token: SecretStr | None = None
+    reads: Literal["open", "token"] = "open"
+    allowed_hosts: str = ""
+    trusted_proxies: str = ""
+    rate_limits: str = ""
+    adaptive_limits: str = ""
+    body_limit: int = Field(default=1 << 20, ge=1024, le=16 << 20)
+    cache_mb: int = Field(default=32, ge=0, le=65536)
+    wargames: int = Field(default=0, ge=0, le=256)
+    wargame_line: int = Field(default=64, ge=1, le=100_000)
+    ab_mode: Literal["shadow", "blocking"] = "shadow"
+    accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
+    reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
+    model: Path | None = None
+    kernel: Literal["auto", "off"] = "auto"
+    metrics: Path | None = None
+    otel_exporter_otlp_endpoint: str | None = Field(
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", default=None, pattern=r"^https?://\S+$"
+    )
+    otel_traces_sampler_arg: float = Field(
+        validation_alias="OTEL_TRACES_SAMPLER_ARG", default=1.0, ge=0.0, le=1.0
+    )
 
     @property
     def vulnerabilities(self) -> Path:
         """The folder that holds ``<corpus>/<id>/``."""
-        return self.crisol_root / "data" / "vulnerabilities"
+        return self.root / "data" / "vulnerabilities"
 
     @property
     def cache(self) -> Path:
         """Downloads and everything else that can be made again."""
-        return self.crisol_root / "data" / "cache"
+        return self.root / "data" / "cache"
 
     @property
     def inbox(self) -> Path:
         """Candidate patches from outside, one JSONL file for each vulnerability."""
-        return self.crisol_root / "data" / "candidates"
+        return self.root / "data" / "candidates"
 
     @property
     def runs(self) -> Path:
         """MLflow's store, its artifacts, trials and reports."""
-        return self.crisol_root / "mlruns"
+        return self.root / "mlruns"
 
     @property
     def trials(self) -> Path:
@@ -128,8 +131,19 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from None
+
+
+def variable(field: str) -> str:
+    """Return the environment variable that sets a field of :class:`Settings`, given by its name or its alias.
+
+    >>> variable("root"), variable("redis_url")
+    ('CRISOL_ROOT', 'REDIS_URL')
+    """
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info is not None else field
+    return alias if isinstance(alias, str) else f"CRISOL_{field.upper()}"
 
 
 def _find_root(start: Path) -> Path:

@@ -36,7 +36,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at sandbox, stores, kernel, package index and cores; each finding takes a moment."""
     try:
-        kind = choose(settings.crisol_sandbox).kind
+        kind = choose(settings.sandbox).kind
         failed = escapes(kind)
         found = (
             f"{kind}, but a script {', '.join(failed)}"
@@ -99,7 +99,7 @@ def _postgres(settings: Settings) -> Finding:
 
 def _kernel(settings: Settings) -> Finding:
     cost = "a prediction takes several times as long, in Python and ONNX"
-    reason = kernel.state() if settings.kernel else "CRISOL_KERNEL is off"
+    reason = kernel.state() if settings.kernel == "auto" else "CRISOL_KERNEL is off"
     return Finding("kernel", reason or "in use", cost, ok=not reason)
 
 

@@ -46,7 +46,7 @@ async def open_shared(
     Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that is none; one that does not answer makes
     every lookup a miss and every limit local to the process.
     """
-    budget = settings.crisol_cache_mb << 20
+    budget = settings.cache_mb << 20
     breaker = breakers.create("cache", CACHE)
     if settings.redis_url is None:
         yield Shared(Cache(budget=budget), {name: TokenBucket(rate) for name, rate in rates.items()})

@@ -33,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    return Settings(crisol_root=tmp_path)
+    return Settings(root=tmp_path)
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_service_keeps_its_trials_while_the_database_is_away(settings: Setting
             start=NOW - dt.timedelta(hours=1),
         )
     )
-    away = settings.model_copy(update={"postgres_host": str(settings.crisol_root / "no-socket-here")})
+    away = settings.model_copy(update={"postgres_host": str(settings.root / "no-socket-here")})
     with closing(open_journaled_trials(away)) as store:
         assert store.append([trial]) == 0
     with closing(open_journaled_trials(settings)) as store:

@@ -113,11 +113,11 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[Any, str]]:
         pytest.skip("prometheus is not installed (Debian: prometheus)")
     (tmp_path / "data").symlink_to(ROOT / "data")
     settings = Settings(
-        crisol_root=tmp_path,
+        root=tmp_path,
         port=0,
-        crisol_model=model_folder(),
-        crisol_rate_limits="ml-first=1000/1",
-        crisol_wargames=1,
+        model=model_folder(),
+        rate_limits="ml-first=1000/1",
+        wargames=1,
     )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

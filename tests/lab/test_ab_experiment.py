@@ -23,7 +23,7 @@ VARIANTS = Path(__file__).parents[2] / "experiments" / "variants.yaml"
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "experiments").mkdir()
     shutil.copy(VARIANTS, tmp_path / "experiments")
-    return Settings(crisol_root=tmp_path, database_url=None, postgres_host=None, ab_test_rate=0.2)
+    return Settings(root=tmp_path, database_url=None, postgres_host=None, ab_test_rate=0.2)
 
 
 def trials_kept(settings: Settings) -> int:
@@ -73,7 +73,7 @@ def once(self, trials):
     append(self, trials)
     os.kill(os.getpid(), signal.SIGKILL)
 DuckDBStore.append = once
-settings = Settings(crisol_root=Path({str(settings.crisol_root)!r}), database_url=None, postgres_host=None,
+settings = Settings(root=Path({str(settings.root)!r}), database_url=None, postgres_host=None,
                     ab_test_rate=0.2)
 experiment(settings, corpus(), 0, variants=["text_linear"])
 """
@@ -82,8 +82,8 @@ experiment(settings, corpus(), 0, variants=["text_linear"])
     started = trials_kept(settings)
     finished = experiment(settings, corpus(), 0, variants=["text_linear"])
     assert 0 < started < trials_kept(settings)
-    undisturbed = settings.model_copy(update={"crisol_root": settings.crisol_root / "other"})
-    shutil.copytree(settings.crisol_root / "experiments", undisturbed.crisol_root / "experiments")
+    undisturbed = settings.model_copy(update={"root": settings.root / "other"})
+    shutil.copytree(settings.root / "experiments", undisturbed.root / "experiments")
     assert same(experiment(undisturbed, corpus(), 0, variants=["text_linear"]), finished)
 
 

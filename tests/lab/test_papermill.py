@@ -54,12 +54,12 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     (tmp_path / "notebooks" / "toy.py").write_text(NOTEBOOK)
     text = "version: 1\nquestion: Does it log?\nnotebook: notebooks/toy.py\nseed: 5\n"
     (tmp_path / "experiments" / "toy.yaml").write_text(text)
-    return Settings(crisol_root=tmp_path)
+    return Settings(root=tmp_path)
 
 
 @pytest.mark.integration
 def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(settings: Settings) -> None:
-    experiment = load(settings.crisol_root / "experiments" / "toy.yaml")
+    experiment = load(settings.root / "experiments" / "toy.yaml")
     finished = execute(experiment, {"seed": "9"}, settings, progress=False)
 
     assert finished.notebook.is_file()
@@ -78,7 +78,7 @@ def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(sett
 
 @pytest.mark.integration
 def test_a_failing_cell_is_told_in_its_own_words_and_the_rest_is_kept(settings: Settings) -> None:
-    experiment = load(settings.crisol_root / "experiments" / "toy.yaml")
+    experiment = load(settings.root / "experiments" / "toy.yaml")
     with pytest.raises(CellFailed, match="ZeroDivisionError") as caught:
         execute(experiment, {"fail": "true"}, settings, progress=False)
 

@@ -112,7 +112,7 @@ def test_the_corpus_table_knows_the_text_of_its_own_patches(tmp_path: Path) -> N
 
 def test_trials_of_few_vulnerabilities_are_refused(tmp_path: Path) -> None:
     """One vulnerability to test on would have an interval of width zero, whatever the models are worth."""
-    settings = load_settings().model_copy(update={"crisol_root": tmp_path})
+    settings = load_settings().model_copy(update={"root": tmp_path})
     few = Gathered(tuple(patches(6, 3)), 0, 0)
     with runs.start(settings, "retrain") as run:
         for gathered, share in ((Gathered((), 0, 0), 0.3), (few, 0.3), (few, 0.99)):
@@ -167,7 +167,7 @@ def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path
     """Where the corpus says the opposite of the trials, only who learnt from trials is right about them."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "variants.yaml").write_text(VARIANTS)
-    settings = load_settings().model_copy(update={"crisol_root": tmp_path})
+    settings = load_settings().model_copy(update={"root": tmp_path})
     made = patches(30, 6)
     wrong = table_of([replace(p, label=1 - p.label) for p in made[: 4 * 6]])
     with runs.start(settings, "retrain") as run:
@@ -182,7 +182,7 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
     """Asked to promote, a challenger that is shown to do no worse becomes champion, and one that does worse does not."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "variants.yaml").write_text(VARIANTS)
-    settings = load_settings().model_copy(update={"crisol_root": tmp_path})
+    settings = load_settings().model_copy(update={"root": tmp_path})
     made = patches(30, 6)
     with runs.start(settings, "retrain") as run:
         # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show anything.

@@ -196,7 +196,7 @@ def test_a_folder_of_before_the_kernel_is_served_by_onnx(folder: Path) -> None:
 
 
 def test_the_setting_forces_the_portable_form_and_doctor_says_so(folder: Path) -> None:
-    off = Settings(crisol_kernel="off")
+    off = Settings(kernel="off")
     predictor = load_brain(folder, off).predictor
     assert predictor is not None
     assert predictor.form == "onnx"

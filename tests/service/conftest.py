@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 def settings(tmp_path: Path) -> Settings:
     """Give settings whose data are the repository's and whose runs are the test's own."""
     (tmp_path / "data").symlink_to(ROOT / "data")
-    return Settings(
-        crisol_root=tmp_path, port=0, crisol_model=model_folder(), crisol_rate_limits=OFF, crisol_wargames=1
-    )
+    return Settings(root=tmp_path, port=0, model=model_folder(), rate_limits=OFF, wargames=1)
 
 
 @pytest.fixture

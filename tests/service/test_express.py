@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 def test_both_ways_give_the_same_answers(started: Callable[..., Server]) -> None:
     """Good or bad, from the model or from the cache: status, headers and body."""
-    server = started(crisol_rate_limits="ml-first=1000/60")
+    server = started(rate_limits="ml-first=1000/60")
     good = json.dumps({"diff": foreign(1), "cwe": "CWE-22"}).encode()
     decide(server, foreign(1), None, cwe="CWE-22")
     for content, status in ((good, 200), (b"{", 422), (json.dumps({"diff": "no diff"}).encode(), 422)):
@@ -43,8 +43,8 @@ def test_the_short_way_asks_for_the_token_and_takes_from_the_bucket(started: Cal
     """Neither wall can be gone round, and what goes on along the long way pays once."""
     from crisol.config import Settings  # noqa: PLC0415 - for the secret alone
 
-    token = Settings(crisol_api_token="s3cret").crisol_api_token
-    server = started(crisol_api_token=token, crisol_rate_limits="ml-first=4/6000")
+    token = Settings(api_token="s3cret").api_token
+    server = started(api_token=token, rate_limits="ml-first=4/6000")
     good = json.dumps({"diff": foreign()}).encode()
     wargamed = json.dumps({"diff": wrong(), "vulnerability": FLAW}).encode()
     bearer = b"authorization: Bearer s3cret"

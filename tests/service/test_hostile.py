@@ -37,7 +37,7 @@ def test_thousands_of_hostile_diffs_break_no_bound(
     fuzz = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fuzz)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    options = Settings(crisol_root=tmp_path, crisol_model=model_folder(), crisol_rate_limits="ml-first=off")
+    options = Settings(root=tmp_path, model=model_folder(), rate_limits="ml-first=off")
     code = asyncio.run(fuzz.run(3000, 7, options))
     assert code == 0, capsys.readouterr().out
 
@@ -87,9 +87,7 @@ def test_any_headers_get_an_answer_that_is_no_failure(headers: list[tuple[bytes,
 
 def test_every_example_of_the_openapi_document_works_when_pasted(tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data")
-    options = Settings(
-        crisol_root=tmp_path, port=0, crisol_model=model_folder(), crisol_rate_limits=OFF, crisol_wargames=1
-    )
+    options = Settings(root=tmp_path, port=0, model=model_folder(), rate_limits=OFF, wargames=1)
     with serve(options) as server:
         _, document, _ = ask(server, "GET", "/openapi.json")
         schemas = document["components"]["schemas"]

@@ -81,7 +81,7 @@ def test_a_cache_that_hangs_or_dies_costs_time_once_and_no_answer(
 ) -> None:
     """Limits go on in this process, the cache too; whoever is asked says that the shared one was missing."""
     redis = redis_server()
-    server = started(redis_url=redis.url, crisol_rate_limits="ml-first=1000/60")
+    server = started(redis_url=redis.url, rate_limits="ml-first=1000/60")
     assert decide(server, foreign(0), None)["degraded"] == []
     getattr(redis, how)()
     for number in range(1, 12):
@@ -116,8 +116,8 @@ def test_every_family_moves_when_what_it_counts_happens(
     redis = redis_server()
     server = started(
         redis_url=redis.url,
-        crisol_rate_limits="ml-first=1000/60,breakers=1/600,ab-testing=off",
-        crisol_adaptive_limits="ml-first=1",
+        rate_limits="ml-first=1000/60,breakers=1/600,ab-testing=off",
+        adaptive_limits="ml-first=1",
     )
     breaker = server.service.breakers["cache"]
     before = samples(server)

@@ -41,9 +41,7 @@ FLAGS = [
 def server(tmp_path: Path) -> Iterator[Server]:
     """Give a service that has one trial to show."""
     (tmp_path / "data").symlink_to(ROOT / "data")
-    settings = Settings(
-        crisol_root=tmp_path, port=0, crisol_model=model_folder(), crisol_rate_limits=OFF, crisol_wargames=1
-    )
+    settings = Settings(root=tmp_path, port=0, model=model_folder(), rate_limits=OFF, wargames=1)
     with serve(settings) as started:
         ask(started, "POST", "/wargaming/ml-first", {"diff": wrong(), "vulnerability": FLAW})
         yield started

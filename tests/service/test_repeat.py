@@ -96,7 +96,7 @@ def test_a_head_that_may_mean_something_else_next_time_is_not_remembered() -> No
 @pytest.mark.integration
 def test_repeated_requests_get_the_answers_of_single_ones(started: Callable[..., Server]) -> None:
     """Fresh, from the cache, refused for what they say or for their size: over one connection as over many."""
-    server = started(crisol_rate_limits="ml-first=1000/60", crisol_body_limit=2000)
+    server = started(rate_limits="ml-first=1000/60", body_limit=2000)
     texts = [foreign(1), foreign(2), foreign(1), "no diff", foreign(2), "+" * 3000, foreign(3)]
     bodies = [json.dumps({"diff": text, "cwe": "CWE-22"}).encode() for text in texts]
     bodies.insert(3, b"{")
@@ -111,7 +111,7 @@ def test_repeated_requests_get_the_answers_of_single_ones(started: Callable[...,
 @pytest.mark.integration
 def test_a_repeated_request_that_has_to_wait_pays_once(started: Callable[..., Server]) -> None:
     """It goes on through the application with what it took from its bucket, and its body is not lost."""
-    server = started(crisol_rate_limits="ml-first=5/6000")
+    server = started(rate_limits="ml-first=5/6000")
     texts = [{"diff": foreign(1)}, {"diff": wrong(), "vulnerability": FLAW}, {"diff": foreign(1)}]
     found = one_by_one(server, *(short(json.dumps(text).encode()) for text in texts))
     assert [(status, headers["x-ratelimit-remaining"]) for status, headers, _ in found] == [

@@ -59,7 +59,7 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
 
     The diff is kept, too, for whoever retrains.
     """
-    server = started(crisol_accept_at=0.0, ab_test_rate=1.0)
+    server = started(accept_at=0.0, ab_test_rate=1.0)
     assert (decide(server, wrong())["source"], decide(server, wrong())["source"]) == ("model", "cache")
     for _ in range(200):
         _, state, _ = ask(server, "GET", "/wargaming/ab-testing/status")
@@ -80,7 +80,7 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
 
 
 def test_blocking_mode_answers_a_sampled_patch_by_its_wargame(started: Callable[..., Server]) -> None:
-    server = started(crisol_accept_at=0.0, ab_test_rate=1.0, crisol_ab_mode="blocking")
+    server = started(accept_at=0.0, ab_test_rate=1.0, ab_mode="blocking")
     found = decide(server, wrong())
     assert (found["outcome"], found["source"]) == ("invalid", "wargame")
 
@@ -160,7 +160,7 @@ def test_a_foreign_host_name_is_refused(started: Callable[..., Server], host: st
 
 
 def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) -> None:
-    token = {"crisol_api_token": Settings(crisol_api_token="s3cret").crisol_api_token}
+    token = {"api_token": Settings(api_token="s3cret").api_token}
     server = started(**token)
     wish = {"diff": foreign()}
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
@@ -169,7 +169,7 @@ def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) ->
         assert ask(server, "POST", "/wargaming/breakers/cache/reset", {}, headers)[0] == 401
     assert ask(server, "POST", "/wargaming/ml-first", wish, {"authorization": "Bearer s3cret"})[0] == 200
     assert ask(server, "GET", "/wargaming/breakers")[0] == 200
-    closed = started(**token, crisol_reads="token")
+    closed = started(**token, reads="token")
     assert ask(closed, "GET", "/wargaming/breakers")[0] == 401
     assert ask(closed, "GET", "/health")[0] == 200
 
@@ -192,7 +192,7 @@ def test_a_request_id_is_taken_over_only_where_it_is_harmless(started: Callable[
 
 def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..., Server]) -> None:
     """Every answer is slower than a microsecond, so a bad second follows the other: the share is in /metrics."""
-    server = started(crisol_rate_limits="ml-first=1000000/60", crisol_adaptive_limits="ml-first=0.000001")
+    server = started(rate_limits="ml-first=1000000/60", adaptive_limits="ml-first=0.000001")
     for _ in range(200):
         decide(server, foreign(), None)
         _, text, _ = ask(server, "GET", "/metrics")
@@ -205,7 +205,7 @@ def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..
 
 
 def test_limits_hold_exactly_and_say_when_to_come_back(started: Callable[..., Server]) -> None:
-    server = started(crisol_rate_limits="breakers=3/600")
+    server = started(rate_limits="breakers=3/600")
     answers = [ask(server, "GET", "/wargaming/breakers") for _ in range(5)]
     assert [status for status, _, _ in answers] == [200, 200, 200, 429, 429]
     assert answers[0][2]["ratelimit"] == '"breakers";r=2;t=200'
@@ -257,7 +257,7 @@ def test_a_client_that_does_not_take_its_answers_is_cut_off(
 
 
 def test_a_body_without_a_length_is_refused_while_it_comes(started: Callable[..., Server]) -> None:
-    server = started(crisol_body_limit=2048)
+    server = started(body_limit=2048)
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as endless:
         endless.sendall(
             b"POST /wargaming/ml-first HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -287,7 +287,7 @@ def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Se
     assert set(report["components"]) == {
         "cache", "trials", "model", "sandbox", "breakers", "queue", "journal"
     }  # fmt: skip
-    away = started(crisol_model=Path("nowhere"), redis_url="redis://127.0.0.1:1/0")
+    away = started(model=Path("nowhere"), redis_url="redis://127.0.0.1:1/0")
     status, report, _ = ask(away, "GET", "/health/detailed")
     assert (status, report["status"]) == (200, "degraded")
     assert {name for name, part in report["components"].items() if part["status"] == "degraded"} == {
@@ -308,7 +308,7 @@ def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
     (folder / "serving.json").write_text(
         json.dumps(description | {"intercept": description["intercept"] + 1.0})
     )
-    server = started(crisol_model=folder)
+    server = started(model=folder)
     _, report, _ = ask(server, "GET", "/health/detailed")
     assert report["components"]["model"]["status"] == "degraded"
     assert decide(server, right())["degraded"] == ["ml_model"]
@@ -334,7 +334,7 @@ def test_a_model_that_stops_answering_as_it_did_makes_the_service_unhealthy(
 
 
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:
-    server = started(crisol_rate_limits="ml-first=2/600,validate=off,cache=off")
+    server = started(rate_limits="ml-first=2/600,validate=off,cache=off")
     decide(server, wrong())
     decide(server, wrong())
     assert ask(server, "POST", "/wargaming/ml-first", {"diff": wrong(), "vulnerability": FLAW})[0] == 429
@@ -370,7 +370,7 @@ def test_a_full_line_of_wargames_turns_away_and_says_when_to_come_back(
     started: Callable[..., Server],
 ) -> None:
     """One is judged, one waits; nobody else is kept waiting, and everybody else is answered all the same."""
-    server = started(crisol_wargames=1, crisol_wargame_line=1)
+    server = started(wargames=1, wargame_line=1)
 
     def judge(number: int) -> tuple[int, Any, dict[str, str]]:
         wish = {"diff": wrong().replace("closed", f"closed {number}"), "vulnerability": FLAW}
@@ -397,9 +397,9 @@ def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Serv
     fastest = "kernel" if kernel.open_kernel() is not None else "onnx"
     for changes, form in (
         ({}, fastest),
-        ({"crisol_kernel": "off"}, "onnx"),
-        ({"crisol_model": plain}, "scikit-learn"),
-        ({"crisol_model": Path("nowhere")}, None),
+        ({"kernel": "off"}, "onnx"),
+        ({"model": plain}, "scikit-learn"),
+        ({"model": Path("nowhere")}, None),
     ):
         server = started(**changes)
         assert ask(server, "GET", "/wargaming/ml/stats")[1]["form"] == form
@@ -420,12 +420,12 @@ def test_several_servers_run_at_once_and_stop_clean(settings: Settings) -> None:
 
 def test_wrong_settings_are_refused_before_anything_is_opened(settings: Settings) -> None:
     wrong_settings: list[tuple[dict[str, Any], str]] = [
-        ({"crisol_host": "0.0.0.0"}, "CRISOL_API_TOKEN"),
-        ({"crisol_allowed_hosts": "*"}, "CRISOL_ALLOWED_HOSTS"),
-        ({"crisol_trusted_proxies": "10.0.0.0/99"}, "CRISOL_TRUSTED_PROXIES"),
-        ({"crisol_rate_limits": "ml-first=fast"}, "CRISOL_RATE_LIMITS"),
-        ({"crisol_rate_limits": "tea=1/60"}, "tea"),
-        ({"crisol_accept_at": 0.1, "crisol_reject_at": 0.9}, "overlap"),
+        ({"host": "0.0.0.0"}, "CRISOL_API_TOKEN"),
+        ({"allowed_hosts": "*"}, "CRISOL_ALLOWED_HOSTS"),
+        ({"trusted_proxies": "10.0.0.0/99"}, "CRISOL_TRUSTED_PROXIES"),
+        ({"rate_limits": "ml-first=fast"}, "CRISOL_RATE_LIMITS"),
+        ({"rate_limits": "tea=1/60"}, "tea"),
+        ({"accept_at": 0.1, "reject_at": 0.9}, "overlap"),
         ({"redis_url": "http://localhost"}, "REDIS_URL"),
     ]
     for changes, words in wrong_settings:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(crisol_root=tmp_path)
+    return Settings(root=tmp_path)
 
 
 def test_a_run_is_read_back_as_it_was_logged(settings: Settings) -> None:
@@ -79,7 +79,7 @@ def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -
 def test_a_run_whose_process_was_killed_is_marked_by_the_next_one(settings: Settings) -> None:
     """A run that is still alive keeps its state, whoever starts another."""
     context = multiprocessing.get_context("spawn")
-    victim = context.Process(target=_killed_run, args=(str(settings.crisol_root),))
+    victim = context.Process(target=_killed_run, args=(str(settings.root),))
     victim.start()
     victim.join(120)
     assert victim.exitcode == -9
@@ -103,7 +103,7 @@ def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_
 def test_processes_that_are_first_at_once_share_one_store(settings: Settings) -> None:
     """MLflow itself corrupts its schema when two processes create it together."""
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_one_run, args=(str(settings.crisol_root), i)) for i in range(3)]
+    workers = [context.Process(target=_one_run, args=(str(settings.root), i)) for i in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -117,12 +117,12 @@ def test_processes_that_are_first_at_once_share_one_store(settings: Settings) ->
 def _one_run(root: str, index: int) -> None:
     from pathlib import Path  # noqa: PLC0415 - runs in a process of its own
 
-    with runs.start(Settings(crisol_root=Path(root)), "toy") as run:
+    with runs.start(Settings(root=Path(root)), "toy") as run:
         run.metrics({"index": index})
 
 
 def _killed_run(root: str) -> None:
     from pathlib import Path  # noqa: PLC0415 - runs in a process of its own
 
-    with runs.start(Settings(crisol_root=Path(root)), "toy"):
+    with runs.start(Settings(root=Path(root)), "toy"):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -248,7 +248,7 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
     """Return all trials, in the store and in the journal."""
     dsn = None if postgres is None else SecretStr(postgres.dsn)
     own = settings.model_copy(
-        update={"crisol_root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
+        update={"root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
     )
     with closing(open_journaled_trials(own)) as store:
         store.replay()

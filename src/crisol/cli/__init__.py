@@ -89,7 +89,7 @@ def wargame(
     else:
         (subject,) = find(settings.vulnerabilities, only=[vulnerability])
     text = _read(patch)
-    with open_match(subject, choose(sandbox or settings.crisol_sandbox), settings.cache) as match:
+    with open_match(subject, choose(sandbox or settings.sandbox), settings.cache) as match:
         steps = match.phases(text)
         verdict = None
         while verdict is None:

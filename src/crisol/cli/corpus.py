@@ -153,7 +153,7 @@ def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
     """Return the plan that the settings stand for."""
     from crisol.wargame.corpus import Plan
 
-    return Plan(settings.cache, settings.inbox, mutants, seed, settings.crisol_sandbox)
+    return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
 
 
 def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:

@@ -91,7 +91,7 @@ def predict(
         from crisol.tracking.registry import holder
 
         model = holder(settings)
-    predictor = Predictor.load(model, kernel=settings.kernel)
+    predictor = Predictor.load(model, kernel=settings.kernel == "auto")
     found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
     advice = "wargame it"
     if serving.accept is not None and found.probability >= serving.accept:

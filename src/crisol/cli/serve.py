@@ -31,9 +31,7 @@ def serve(
     from crisol.service.embedded import listen
     from crisol.service.logs import configure_logging
 
-    wishes: dict[str, object] = ({"crisol_host": host} if host else {}) | (
-        {"port": port} if port >= 0 else {}
-    )
+    wishes: dict[str, object] = ({"host": host} if host else {}) | ({"port": port} if port >= 0 else {})
     settings = load_settings().model_copy(update=wishes)
     # What is wrong is said here, once, and not by every worker.
     Application(settings)
@@ -48,8 +46,8 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal that ended it once more; to have been asked to stop is no failure.
         signal.signal(number, lambda *_: sys.exit(0))
-    with listen(settings.crisol_host, settings.port) as listener:
-        name = f"[{settings.crisol_host}]" if ":" in settings.crisol_host else settings.crisol_host
+    with listen(settings.host, settings.port) as listener:
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
         err.print(f"http://{name}:{listener.getsockname()[1]}", markup=False)
         if workers == 1:
             _serve_here(settings, listener)
@@ -81,8 +79,8 @@ def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> No
 
     with tempfile.TemporaryDirectory(prefix="crisol-metrics-") as folder:
         os.environ |= {
-            "CRISOL_HOST": settings.crisol_host,
-            "CRISOL_METRICS": str(settings.crisol_metrics or Path(folder)),
+            "CRISOL_HOST": settings.host,
+            "CRISOL_METRICS": str(settings.metrics or Path(folder)),
         }
         config = configure("crisol.service.app:from_environment", factory=True, workers=workers)
         Multiprocess(config, sockets=[listener]).run()

@@ -143,7 +143,7 @@ class Comparison:
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
     """Return the variants of ``experiments/variants.yaml`` by name, all of them where ``names`` is empty."""
-    known = variants.load_variants(settings.crisol_root / "experiments" / "variants.yaml")
+    known = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
         if name not in known:
             raise ExperimentError(f"unknown variant {name!r}; known are {', '.join(known)}")

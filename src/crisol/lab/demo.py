@@ -44,7 +44,7 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     changes = {"corpus": str(corpus), "seed": str(seed)}
     kept = {}
     for name in _EXPERIMENTS:
-        experiment = load(settings.crisol_root / "experiments" / f"{name}.yaml")
+        experiment = load(settings.root / "experiments" / f"{name}.yaml")
         kept[name] = papermill.run(experiment, changes, settings)
     page = render(_report(frame, digest, seed, kept))
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"

@@ -50,10 +50,10 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
     shards. Raises :class:`~crisol.errors.DatasetError` on a table without a single verdict.
     """
     if corpus:
-        frame = load_table(settings.crisol_root / Path(corpus))
+        frame = load_table(settings.root / Path(corpus))
     else:
         mutants = _SMOKE_MUTANTS // len(smoke)
-        plan = Plan(settings.cache, settings.inbox, mutants, seed, settings.crisol_sandbox)
+        plan = Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
         chosen = find(settings.vulnerabilities, only=list(smoke))
         frame = pd.concat([shard.rows for shard in build(chosen, plan)], ignore_index=True)
     frame = frame.sort_values(["vulnerability", "id"], ignore_index=True)

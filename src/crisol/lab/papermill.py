@@ -113,7 +113,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 kernel_name="python3",
                 kernel_manager_class=_PrivateKernel,
                 progress_bar={"desc": experiment.name, "leave": False, "ncols": 79} if progress else False,
-                cwd=settings.crisol_root.resolve(),
+                cwd=settings.root.resolve(),
             )
         except PapermillExecutionError as error:
             text = "\n".join(error.traceback)[-_LONGEST_ERROR:] or f"{error.ename}: {error.evalue}"

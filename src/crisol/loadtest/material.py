@@ -80,7 +80,7 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
     if frame.empty or frame["outcome"].nunique() < 2:
         raise DatasetError("a load needs patches with either verdict; bring a larger corpus")
     folder = _model(settings, frame, seed)
-    predictor = Predictor.load(folder, kernel=settings.kernel)
+    predictor = Predictor.load(folder, kernel=settings.kernel == "auto")
     items = []
     for row in frame.to_dict("records"):
         try:
@@ -124,7 +124,7 @@ def _model(settings: Settings, frame: pd.DataFrame, seed: int) -> Path:
             shutil.rmtree(place, ignore_errors=True)
         else:
             return place
-    variant = load_variants(settings.crisol_root / "experiments" / "variants.yaml")[_VARIANT]
+    variant = load_variants(settings.root / "experiments" / "variants.yaml")[_VARIANT]
     place.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=".making-"))
     try:

@@ -129,7 +129,7 @@ def serving(
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)
-        (root / "data").symlink_to(settings.crisol_root.resolve() / "data")
+        (root / "data").symlink_to(settings.root.resolve() / "data")
         (root / "mlruns").mkdir()
         # Nothing of the caller's Redis, PostgreSQL, token or thresholds leaks into what is measured.
         ours = {name.upper() for name in Settings.model_fields}
@@ -140,7 +140,7 @@ def serving(
             "CRISOL_ACCEPT_AT": repr(accept),
             "CRISOL_REJECT_AT": repr(reject),
             "CRISOL_RATE_LIMITS": UNLIMITED,
-            "CRISOL_SANDBOX": settings.crisol_sandbox,
+            "CRISOL_SANDBOX": settings.sandbox,
             "LOG_LEVEL": "WARNING",
             "OMP_NUM_THREADS": "1",
             **(changes or {}),

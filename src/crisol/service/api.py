@@ -218,7 +218,7 @@ def _ab_status(service: Service) -> AbStatus:
     return AbStatus(
         enabled=switch.enabled,
         rate=switch.rate,
-        mode=service.settings.crisol_ab_mode,
+        mode=service.settings.ab_mode,
         queued=shadow.queued,
         running=shadow.running,
         dropped=shadow.dropped,

@@ -61,13 +61,13 @@ class Application:
         """Why the service could not be opened."""
         self._app: App | None = None
         self._express: Express | None = None
-        self._hosts = allowed_hosts(settings.crisol_allowed_hosts, host=settings.crisol_host)
-        self._trusted = TrustedProxies.parse(settings.crisol_trusted_proxies)
-        rates(settings.crisol_rate_limits)
-        targets(settings.crisol_adaptive_limits)
-        if settings.crisol_api_token is None and settings.crisol_host not in LOOPBACK:
+        self._hosts = allowed_hosts(settings.allowed_hosts, host=settings.host)
+        self._trusted = TrustedProxies.parse(settings.trusted_proxies)
+        rates(settings.rate_limits)
+        targets(settings.adaptive_limits)
+        if settings.api_token is None and settings.host not in LOOPBACK:
             raise SettingsError(
-                f"CRISOL_HOST is {settings.crisol_host}: without CRISOL_API_TOKEN the service listens on loopback only"
+                f"CRISOL_HOST is {settings.host}: without CRISOL_API_TOKEN the service listens on loopback only"
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +114,7 @@ class Application:
         settings = self.settings
         shares = {
             name: AdaptiveShare(policy, strained=service.strained)
-            for name, policy in targets(settings.crisol_adaptive_limits).items()
+            for name, policy in targets(settings.adaptive_limits).items()
         }
         instruments = Instruments(service, shares, spans)
         hot = HotRoutes(service, instruments.record_answer)
@@ -131,12 +131,12 @@ class Application:
             finally:
                 scope["crisol.seconds"] = perf_counter() - start
 
-        token = settings.crisol_api_token
+        token = settings.api_token
         gate = Gate(
             dispatch,
-            limit=settings.crisol_body_limit,
+            limit=settings.body_limit,
             token=None if token is None else token.get_secret_value(),
-            reads_open=settings.crisol_reads == "open",
+            reads_open=settings.reads == "open",
         )
         limiter = RateLimitMiddleware(
             gate,

@@ -33,7 +33,7 @@ class BreakerView:
     def __init__(self, service: Service, metrics: Metrics) -> None:
         self._service = service
         self._metrics = metrics
-        self._folder = service.settings.crisol_metrics
+        self._folder = service.settings.metrics
         self._seen = self._asked()
         service.breakers.add_listener(lambda *_: metrics.refresh())
         service.on_refresh.append(self.follow)

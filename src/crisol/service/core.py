@@ -89,7 +89,7 @@ class Service:
         A model that cannot be loaded leaves the one that is in use where it is, and is logged.
         """
         try:
-            folder = self.settings.crisol_model or holder(self.settings)
+            folder = self.settings.model or holder(self.settings)
             seen = (folder, (folder / "serving.json").stat().st_mtime)
         except (UnavailableError, OSError) as error:
             if self.validator.brain.predictor is None and self._model is None:
@@ -125,7 +125,7 @@ def load_brain(folder: Path, settings: Settings) -> Brain:
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
-    predictor = Predictor.load(folder, kernel=settings.kernel)
+    predictor = Predictor.load(folder, kernel=settings.kernel == "auto")
     # Whether it answers at all is for its breaker to see.
     with contextlib.suppress(ModelError):
         predictor.check()
@@ -133,8 +133,8 @@ def load_brain(folder: Path, settings: Settings) -> Brain:
 
 
 def _thresholds(predictor: Predictor, settings: Settings) -> Thresholds:
-    if settings.crisol_accept_at is not None or settings.crisol_reject_at is not None:
-        return Thresholds(settings.crisol_accept_at, settings.crisol_reject_at, "set by the operator")
+    if settings.accept_at is not None or settings.reject_at is not None:
+        return Thresholds(settings.accept_at, settings.reject_at, "set by the operator")
     serving = predictor.serving
     return Thresholds(serving.accept, serving.reject, serving.reason)
 
@@ -150,11 +150,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     breakers = BreakerRegistry()
     model, sandbox = breakers.create("ml_model", ML_MODEL), breakers.create("sandbox", SANDBOX)
     database = breakers.create("database", DATABASE)
-    concurrency = settings.crisol_wargames or os.cpu_count() or 1
+    concurrency = settings.wargames or os.cpu_count() or 1
     async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(
-            open_shared(settings, rates(settings.crisol_rate_limits), breakers)
-        )
+        shared = await stack.enter_async_context(open_shared(settings, rates(settings.rate_limits), breakers))
         store = await asyncio.to_thread(open_journaled_trials, settings)
         stack.callback(store.close)
         catalogue = Catalogue(settings.vulnerabilities, shared.cache)
@@ -162,12 +160,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             Referees(
                 catalogue,
                 settings.cache,
-                sandbox=settings.crisol_sandbox,
+                sandbox=settings.sandbox,
                 concurrency=concurrency,
-                line=settings.crisol_wargame_line,
+                line=settings.wargame_line,
             )
         )
-        brain = Brain(None, Thresholds(settings.crisol_accept_at, settings.crisol_reject_at))
+        brain = Brain(None, Thresholds(settings.accept_at, settings.reject_at))
         validator = Validator(brain, shared.cache, catalogue, referees, model=model, sandbox=sandbox)
         switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
         trials = await stack.enter_async_context(
@@ -177,7 +175,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 database,
                 switch,
                 PatchStore(settings.patches),
-                blocking=settings.crisol_ab_mode == "blocking",
+                blocking=settings.ab_mode == "blocking",
                 concurrency=concurrency,
             )
         )

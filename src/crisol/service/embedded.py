@@ -51,7 +51,7 @@ def serve(settings: Settings) -> Iterator[Server]:
     :class:`~crisol.errors.UnavailableError` where the server does not start.
     """
     application = Application(settings)
-    listener = listen(settings.crisol_host, settings.port)
+    listener = listen(settings.host, settings.port)
     thread = _Thread(application, listener)
     thread.start()
     try:
@@ -59,7 +59,7 @@ def serve(settings: Settings) -> Iterator[Server]:
         assert application.service is not None
         assert thread.loop is not None
         port = listener.getsockname()[1]
-        host = f"[{settings.crisol_host}]" if ":" in settings.crisol_host else settings.crisol_host
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         yield Server(f"http://{host}:{port}", port, application.service, thread.loop)
     finally:
         thread.stop()

@@ -110,7 +110,7 @@ class Health:
 
     def _try_walls(self) -> tuple[str, str]:
         try:
-            kind = choose(self._service.settings.crisol_sandbox).kind
+            kind = choose(self._service.settings.sandbox).kind
             failed = escapes(kind)
         except CrisolError:
             return "degraded", "no sandbox; `crisol doctor` says why. Answers are the model's alone"
@@ -125,7 +125,7 @@ class Health:
 
     async def _queue(self) -> tuple[str, str]:
         stats = self._service.referees.stats
-        line = self._service.settings.crisol_wargame_line
+        line = self._service.settings.wargame_line
         text = f"{stats.waiting} of {line} waiting, {stats.running} running, sandboxes open: {stats.open}"
         return ("degraded" if stats.waiting >= line else "healthy"), text
 

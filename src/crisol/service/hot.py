@@ -58,7 +58,7 @@ class HotRoutes:
         self._validator = service.validator
         self._trials = service.trials
         self._cached = service.shared.cache.get
-        self._parse = parser(kernel=service.settings.kernel)
+        self._parse = parser(kernel=service.settings.kernel == "auto")
         self._watch = watch
         self._notes: dict[bytes, _Note] = {}
         service.on_refresh.append(self.forget)

@@ -52,7 +52,7 @@ class Instruments:
         spans: Spans | None = None,
     ) -> None:
         settings = service.settings
-        self.metrics = Metrics(settings.crisol_metrics, worker=str(os.getpid()))
+        self.metrics = Metrics(settings.metrics, worker=str(os.getpid()))
         self._service = service
         self._shares = dict(shares or {})
         self._spans = spans
