@@ -25,6 +25,7 @@ not an error at all but a verdict.
     │   ├── StoreError              a store refused or lost its connection
     │   ├── ModelError              a model cannot be loaded, or does not answer as it was trained to
     │   ├── Overloaded              a bounded queue is full; ``retry_after`` says how long to wait
+    │   ├── RateLimited             a token bucket is empty; ``retry_after`` says how long to wait
     │   └── CircuitOpenError        a breaker holds the call back; ``retry_after`` says how long
     └── IntegrityError              content does not match its hash, checksum or schema (CLI exit 65)
 """
@@ -45,6 +46,7 @@ __all__ = [
     "ModelError",
     "Overloaded",
     "PatchDoesNotApply",
+    "RateLimited",
     "SandboxError",
     "SandboxUnavailable",
     "SettingsError",
@@ -149,6 +151,18 @@ class Overloaded(UnavailableError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(UnavailableError):
+    """A token bucket is empty; a call after ``retry_after`` seconds finds a token."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(name, retry_after)
+        self.name = name
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.name} is called too often; retry in {self.retry_after:.3f} s"
 
 
 class CircuitOpenError(UnavailableError):

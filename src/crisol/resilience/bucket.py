@@ -6,18 +6,23 @@ A decision is one number too: the *room*, see :class:`Decision`.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from crisol.errors import InputError, SettingsError
+from crisol.errors import InputError, RateLimited, SettingsError
 
 if TYPE_CHECKING:
     from crisol.resilience.clock import Clock
 
-__all__ = ["Bucket", "Decision", "Rate", "TokenBucket"]
+__all__ = ["Bucket", "Decision", "Rate", "TokenBucket", "limited"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Forgives the rounding of floats: far below the millisecond that is promised, far above what a sum can lose.
 TOLERANCE = 1e-6
@@ -200,6 +205,26 @@ class TokenBucket:
         """Like :meth:`take`, with the number explained."""
         return Decision(self.rate, self.take(key, cost), cost)
 
+    def limit(
+        self, *, key: Callable[P, str], cost: float = 1.0
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
+        """Return a decorator that takes ``cost`` tokens of the bucket that ``key`` names for a call's arguments.
+
+        The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
+
+        >>> import asyncio
+        >>> bucket = TokenBucket(Rate(1, 60))
+        >>> @bucket.limit(key=lambda client: client)
+        ... async def greet(client: str) -> str:
+        ...     return f"hello {client}"
+        >>> asyncio.run(greet("ann"))
+        'hello ann'
+        >>> asyncio.run(greet("ann"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        crisol.errors.RateLimited: greet is called too often; retry in ... s
+        """
+        return limited(self, key, cost)
+
     def peek(self, key: str) -> Decision:
         """Return what is in the bucket of ``key``, and take nothing."""
         now = self._turn(self._clock())
@@ -259,3 +284,25 @@ class TokenBucket:
             self._current = {}
             self._rotate_at = now + self.rate.full
         return now
+
+
+def limited(
+    bucket: Bucket, key: Callable[P, str], cost: float = 1.0
+) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
+    """Return a decorator that takes ``cost`` tokens before every call; see :meth:`TokenBucket.limit`."""
+
+    def decorate(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        if not inspect.iscoroutinefunction(fn):
+            raise SettingsError(f"{fn!r} is no coroutine function; write async def")
+
+        @functools.wraps(fn)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            taken = bucket.take(key(*args, **kwargs), cost)
+            decision = Decision(bucket.rate, await taken if isinstance(taken, Awaitable) else taken, cost)
+            if not decision.allowed:
+                raise RateLimited(fn.__qualname__, decision.retry_after)
+            return await fn(*args, **kwargs)
+
+        return call
+
+    return decorate

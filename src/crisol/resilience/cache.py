@@ -19,12 +19,13 @@ import logging
 import math
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from crisol.errors import InputError, IntegrityError, SettingsError, UnavailableError
 from crisol.resilience.lru import OVERHEAD, Entry, KindStats, Lru
+from crisol.resilience.memoize import memoized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -38,6 +39,7 @@ __all__ = ["Cache"]
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -192,6 +194,27 @@ class Cache:
         now = self._time()
         entry = Entry(stored, stats, size + OVERHEAD, now + life * self._early, now + life, tags=tags)
         self._lru.put(key, entry)
+
+    def memoize(
+        self, *, ttl: float, tags: tuple[str, ...] = ()
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
+        """Return a decorator that keeps what an ``async`` function returns for ``ttl`` seconds, by its arguments.
+
+        The function says what it returns, and its arguments have a canonical form (text, numbers, lists, mappings; see
+        :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError` where it does not.
+
+        >>> cache = Cache()
+        >>> @cache.memoize(ttl=60.0)
+        ... async def square(number: int) -> int:
+        ...     print("computing")
+        ...     return number * number
+        >>> async def twice() -> int:
+        ...     return await square(3) + await square(number=3)
+        >>> asyncio.run(twice())
+        computing
+        18
+        """
+        return memoized(self, ttl, tags)
 
     @property
     def is_shared(self) -> bool:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from redis.exceptions import NoScriptError, RedisError
 
 from crisol.errors import CircuitOpenError
-from crisol.resilience.bucket import Decision, TokenBucket
+from crisol.resilience.bucket import Decision, TokenBucket, limited
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from redis.asyncio import Redis
 
     from crisol.resilience.bucket import Rate
 
 __all__ = ["RedisBucket"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MICRO = 1_000_000
 
@@ -81,6 +84,15 @@ class RedisBucket:
     async def decide(self, key: str, cost: float = 1.0) -> Decision:
         """Like :meth:`take`, with the number explained."""
         return Decision(self.rate, await self.take(key, cost), cost)
+
+    def limit(
+        self, *, key: Callable[P, str], cost: float = 1.0
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
+        """Return a decorator that takes ``cost`` tokens of the bucket that ``key`` names for a call's arguments.
+
+        The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
+        """
+        return limited(self, key, cost)
 
     async def peek(self, key: str) -> Decision:
         """Return what is in the bucket of ``key``, and take nothing."""

@@ -1,0 +1,55 @@
+"""What :meth:`Cache.memoize` decorates with."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from crisol.errors import SettingsError
+from crisol.resilience.kinds import Kind
+
+if TYPE_CHECKING:
+    from crisol.resilience.cache import Cache
+
+__all__ = ["memoized"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_Function = Callable[P, Coroutine[Any, Any, T]]
+
+
+def memoized(
+    cache: Cache, ttl: float, tags: tuple[str, ...] = ()
+) -> Callable[[_Function[P, T]], _Function[P, T]]:
+    """Return a decorator that keeps what an ``async`` function returns; see :meth:`Cache.memoize`."""
+
+    def decorate(fn: _Function[P, T]) -> _Function[P, T]:
+        name = f"{fn.__module__}.{fn.__qualname__}"
+        kind: Kind[Any] = Kind(name, _returned(fn), ttl=ttl)
+        signature = inspect.signature(fn)
+
+        @functools.wraps(fn)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            key = kind.key(dict(bound.arguments))
+            value: T = await cache.get_or_compute(kind, key, lambda: fn(*args, **kwargs), tags=tags)  # type: ignore[assignment]  # None only where T has it
+            return value
+
+        return call
+
+    return decorate
+
+
+def _returned(fn: Callable[..., Any]) -> Any:
+    if not inspect.iscoroutinefunction(fn):
+        raise SettingsError(f"{fn!r} is no coroutine function; write async def")
+    try:
+        return typing.get_type_hints(fn)["return"]
+    except (KeyError, NameError) as error:
+        raise SettingsError(
+            f"{fn.__qualname__}: annotate the type that it returns, as entries are checked against it ({error!r})"
+        ) from None
