@@ -25,7 +25,7 @@ $(BIN)/uv:
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.installed: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
-	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable .
+	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable '.[all]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
