@@ -57,14 +57,47 @@ def test_a_run_that_was_joined_is_not_ended_by_the_one_who_joined(settings: Sett
 
 def test_the_last_registered_model_is_the_champion(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no patch-validity@champion yet"):
-        registry.holder(settings)
+        registry.champion_folder(settings)
     for content in ("one", "two"):
         folder = tmp_path / content
         folder.mkdir()
         (folder / "model.txt").write_text(content)
         with runs.start(settings, "toy") as run:
             run.register(folder, {"variant": content})
-    assert (registry.holder(settings) / "model.txt").read_text() == "two"
+    assert (registry.champion_folder(settings) / "model.txt").read_text() == "two"
+
+
+def test_a_store_that_was_moved_still_knows_its_champion(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with runs.start(settings, "toy") as run:
+        run.register(tmp_path / "model", {"variant": "toy"})
+    (tmp_path / "mlruns").rename(tmp_path / "moved")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "moved").rename(tmp_path / "other" / "mlruns")
+    moved = Settings(root=tmp_path / "other")
+    assert registry.champion_folder(moved).is_relative_to(tmp_path / "other")
+
+
+def test_a_champion_that_was_chosen_in_the_user_interface_is_served(
+    settings: Settings, tmp_path: Path
+) -> None:
+    for content in ("one", "two"):
+        folder = tmp_path / content
+        folder.mkdir()
+        (folder / "model.txt").write_text(content)
+        with runs.start(settings, "toy") as run:
+            run.register(folder, {"variant": content})
+    MlflowClient(runs.open_store(settings)).set_registered_model_alias(registry.MODEL, registry.CHAMPION, "1")
+    assert runs.holder_tags(settings) == {"variant": "one"}
+    assert (registry.champion_folder(settings) / "model.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": "nowhere"}', "[" * 100_000])
+def test_a_pointer_that_cannot_be_read_is_named(settings: Settings, content: str) -> None:
+    settings.runs.mkdir()
+    (settings.runs / "champion.json").write_text(content)
+    with pytest.raises(StoreError, match=r"champion\.json"):
+        registry.champion_folder(settings)
 
 
 def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -> None:

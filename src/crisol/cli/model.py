@@ -88,9 +88,9 @@ def predict(
         raise typer.BadParameter(f"{patch}: {error.strerror}") from None
     settings = load_settings()
     if model is None:
-        from crisol.tracking.registry import holder
+        from crisol.tracking.registry import champion_folder
 
-        model = holder(settings)
+        model = champion_folder(settings)
     predictor = Predictor.load(model, kernel=settings.kernel == "auto")
     found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
     advice = "wargame it"

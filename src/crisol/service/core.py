@@ -19,7 +19,7 @@ from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
 from crisol.resilience.policy import DATABASE, ML_MODEL
 from crisol.service.limits import rates
 from crisol.service.sampling import LiveTrials
-from crisol.tracking.registry import holder
+from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
 from crisol.validation.decide import Thresholds
 from crisol.validation.validator import SANDBOX, Brain, Validator
@@ -89,7 +89,7 @@ class Service:
         A model that cannot be loaded leaves the one that is in use where it is, and is logged.
         """
         try:
-            folder = self.settings.model or holder(self.settings)
+            folder = self.settings.model or champion_folder(self.settings)
             seen = (folder, (folder / "serving.json").stat().st_mtime)
         except (UnavailableError, OSError) as error:
             if self.validator.brain.predictor is None and self._model is None:

@@ -1,47 +1,63 @@
-"""Who is champion, read straight from MLflow's store: predicting and serving do not wait for MLflow to load."""
+"""Who is champion, in a file beside MLflow's store: predicting and serving need no MLflow.
+
+MLflow's registry holds every version and says which of them has an alias; the file says where the champion's folder
+is, relative to ``mlruns``, so that the whole store can be moved. :func:`crisol.tracking.runs.move_alias` writes both.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
+import json
+import os
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from crisol.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crisol.config import Settings
 
-__all__ = ["CHALLENGER", "CHAMPION", "MODEL", "holder"]
+__all__ = ["CHALLENGER", "CHAMPION", "MODEL", "champion_folder", "point_to"]
 
 MODEL = "patch-validity"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
-_QUERY = """
-SELECT v.storage_location FROM registered_model_aliases a
-JOIN model_versions v ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version
-WHERE a.name = ? AND a.alias = ?
-"""
+_FILE = "champion.json"
 
 
-def holder(settings: Settings, alias: str = CHAMPION) -> Path:
-    """Return the folder of the model version that holds an alias, whoever gave it: Crisol or the MLflow UI.
+def champion_folder(settings: Settings) -> Path:
+    """Return the folder of the champion.
 
-    Raises :class:`~crisol.errors.StoreError` where no model was registered yet, or the registry cannot be read.
+    Raises :class:`~crisol.errors.StoreError` where there is none yet, or the file that names it cannot be read.
     """
-    database = settings.runs / "mlflow.db"
-    missing = f"no {MODEL}@{alias} yet; `crisol run experiments/compare_variants.yaml` makes one"
-    if not database.is_file():
-        raise StoreError(missing)
+    path = settings.runs / _FILE
     try:
-        connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
-        try:
-            row = connection.execute(_QUERY, (MODEL, alias)).fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise StoreError(f"{database}: the model registry cannot be read: {error}") from None
-    if row is None:
-        raise StoreError(missing)
-    return Path(unquote(urlsplit(str(row[0])).path))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        folder = settings.runs / str(content["folder"])
+    except FileNotFoundError:
+        raise StoreError(
+            f"no {MODEL}@{CHAMPION} yet; `crisol run experiments/compare_variants.yaml` makes one"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path}: cannot be read: {error!r}; promote a model anew") from None
+    if not folder.is_dir():
+        raise StoreError(f"{path}: names {folder}, which is no folder; promote a model anew")
+    return folder
+
+
+def point_to(settings: Settings, folder: Path, version: str) -> None:
+    """Make a model's folder below ``mlruns`` the champion's. Raises :class:`~crisol.errors.StoreError`."""
+    path = settings.runs / _FILE
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    runs = settings.runs.resolve()
+    place = folder.resolve()
+    content = {
+        "folder": str(place.relative_to(runs) if place.is_relative_to(runs) else place),
+        "version": version,
+    }
+    try:
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error}") from None

@@ -28,7 +28,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from crisol.config import Settings
 from crisol.errors import StoreError
 from crisol.tracking.picture import Picture
-from crisol.tracking.registry import CHAMPION, MODEL
+from crisol.tracking.registry import CHAMPION, MODEL, point_to
 
 # MLflow reads both once, when it is first imported, and reports home unless they are set.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -89,6 +89,7 @@ def open_store(settings: Settings) -> str:
 class TrackedRun:
     """One open run: what is logged here stands in the MLflow UI under its id."""
 
+    settings: Settings
     id: str
     client: MlflowClient
     artifacts: str
@@ -98,7 +99,7 @@ class TrackedRun:
     @property
     def folder(self) -> Path:
         """Where this run's artifacts are on disk."""
-        return Path(url2pathname(urlsplit(self.artifacts).path))
+        return _local(self.artifacts)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log many numbers in one transaction; what is None or not a number is left out."""
@@ -170,9 +171,11 @@ class TrackedRun:
         if known is not None and tags.items() <= known.tags.items():
             return str(known.version)
         source = f"{self.artifacts}/model"
-        version = self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags))
-        self.client.set_registered_model_alias(MODEL, alias, version.version)
-        return str(version.version)
+        version = str(
+            self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags)).version
+        )
+        move_alias(self.settings, version, alias)
+        return version
 
     def finish(self, *, failed: bool = False) -> None:
         """End the run, if it is ours to end."""
@@ -186,7 +189,7 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
     client = MlflowClient(open_store(settings))
     try:
         if run_id:
-            return TrackedRun(run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
+            return TrackedRun(settings, run_id, client, client.get_run(run_id).info.artifact_uri, alive=None)
         with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
             experiment = _experiment_id(client, settings, name)
             _bury(client, settings, experiment)
@@ -195,7 +198,7 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
             alive.acquire()
     except MlflowException as error:
         raise StoreError(f"run {run_id or name!r} cannot be opened: {error}") from error
-    return TrackedRun(run.info.run_id, client, run.info.artifact_uri, alive)
+    return TrackedRun(settings, run.info.run_id, client, run.info.artifact_uri, alive)
 
 
 @contextmanager
@@ -211,15 +214,28 @@ def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
 
 
 def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
-    """Return the tags of the version that holds an alias, such as its variant; None where nothing holds it."""
-    found = _holder(MlflowClient(open_store(settings)), alias)
-    return None if found is None else {str(k): str(v) for k, v in found.tags.items()}
+    """Return the tags of the version that holds an alias, such as its variant; None where nothing holds it.
+
+    A champion that was chosen in the MLflow UI is served from then on.
+    """
+    version = _holder(MlflowClient(open_store(settings)), alias)
+    if version is None:
+        return None
+    if alias == CHAMPION:
+        point_to(settings, _local(str(version.source)), str(version.version))
+    return {str(k): str(v) for k, v in version.tags.items()}
 
 
 def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
-    """Let a registered version hold the alias. Raises :class:`~crisol.errors.StoreError`."""
+    """Let a registered version hold the alias; a champion is served from then on.
+
+    Raises :class:`~crisol.errors.StoreError`.
+    """
+    client = MlflowClient(open_store(settings))
     try:
-        MlflowClient(open_store(settings)).set_registered_model_alias(MODEL, alias, version)
+        client.set_registered_model_alias(MODEL, alias, version)
+        if alias == CHAMPION:
+            point_to(settings, _local(str(client.get_model_version(MODEL, version).source)), version)
     except MlflowException as error:
         raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
 
@@ -228,6 +244,10 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
     """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
     return [*command, "--host", "127.0.0.1", "--port", str(port)], dict(os.environ)
+
+
+def _local(address: str) -> Path:
+    return Path(url2pathname(urlsplit(address).path))
 
 
 def _to_json(frame: pd.DataFrame) -> str:
