@@ -18,10 +18,9 @@ from crisol.abtest.patches import PatchStore
 from crisol.config import Settings
 from crisol.diff import parse
 from crisol.errors import SettingsError, UnavailableError
-from crisol.model import kernel
 from crisol.service.embedded import Server, serve
 from support.http import ask, decide
-from support.served import FLAW, ROOT, foreign, model_folder, right, wrong
+from support.served import FLAW, ROOT, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,10 +393,9 @@ def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Serv
     description = json.loads((plain / "serving.json").read_text())
     # As a variant is exported that no compiled form exists of.
     (plain / "serving.json").write_text(json.dumps(description | {"sha256": "", "trees_sha256": ""}))
-    fastest = "kernel" if kernel.open_kernel() is not None else "onnx"
+    fastest = predictor().form
     for changes, form in (
         ({}, fastest),
-        ({"kernel": "off"}, "onnx"),
         ({"model": plain}, "scikit-learn"),
         ({"model": Path("nowhere")}, None),
     ):

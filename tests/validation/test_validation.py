@@ -13,14 +13,15 @@ import pytest
 
 from crisol.chaos import models
 from crisol.diff import parse
-from crisol.errors import Overloaded, SettingsError, UnknownVulnerability
+from crisol.errors import Overloaded, UnknownVulnerability
+from crisol.model.policy import NEVER, Policy
 from crisol.model.predictor import Predictor
 from crisol.records import Outcome, Prediction, Reason, Source
 from crisol.resilience.cache import Cache
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import BreakerPolicy
 from crisol.validation.catalogue import Catalogue
-from crisol.validation.decide import Thresholds, from_model
+from crisol.validation.decide import from_model
 from crisol.validation.validator import SANDBOX, Brain, Submission, Validator
 from crisol.validation.wargames import Referees
 from support.served import FLAW, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.integration
-NEVER = Thresholds()
-ALWAYS = Thresholds(accept=0.0)
+ALWAYS = Policy(accept=0.0)
 
 
 @cache
@@ -44,13 +44,13 @@ def broken(how: Callable[[Path], None]) -> Predictor:
 
 @asynccontextmanager
 async def validating(
-    thresholds: Thresholds = NEVER, model: Any = None, root: Path = VULNERABILITIES, **options: Any
+    policy: Policy = NEVER, model: Any = None, root: Path = VULNERABILITIES, **options: Any
 ) -> AsyncIterator[Validator]:
     cache = Cache()
     catalogue = Catalogue(root, cache)
     async with Referees(catalogue, Path("unused"), **options) as referees:
         yield Validator(
-            Brain(predictor() if model is None else model, thresholds),
+            Brain(predictor() if model is None else model, policy),
             cache,
             catalogue,
             referees,
@@ -224,11 +224,6 @@ def test_a_changed_vulnerability_is_never_answered_by_an_old_verdict(tmp_path: P
     [(0.95, Outcome.VALID), (0.9, Outcome.VALID), (0.5, None), (0.1, Outcome.INVALID)],
 )
 def test_thresholds_decide_at_their_own_value(probability: float, outcome: Outcome | None) -> None:
-    decision = from_model(Prediction(probability, "m", "f"), Thresholds(accept=0.9, reject=0.1))
+    decision = from_model(Prediction(probability, "m", "f"), Policy(accept=0.9, reject=0.1))
     assert (decision.outcome if decision else None) is outcome
     assert decision is None or decision.confidence == pytest.approx(max(probability, 1 - probability))
-
-
-def test_thresholds_that_overlap_are_refused() -> None:
-    with pytest.raises(SettingsError, match="overlap"):
-        Thresholds(accept=0.4, reject=0.6)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
 from crisol.errors import CrisolError, ModelError, UnavailableError
+from crisol.model.policy import Policy
 from crisol.resilience.breaker import State
 from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
 from crisol.resilience.policy import DATABASE, ML_MODEL
@@ -21,7 +22,6 @@ from crisol.service.limits import rates
 from crisol.service.sampling import LiveTrials
 from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
-from crisol.validation.decide import Thresholds
 from crisol.validation.validator import SANDBOX, Brain, Validator
 from crisol.validation.wargames import Referees
 from crisol.wiring import Shared, open_journaled_trials, open_shared
@@ -125,18 +125,18 @@ def load_brain(folder: Path, settings: Settings) -> Brain:
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
-    predictor = Predictor.load(folder, kernel=settings.kernel == "auto")
+    predictor = Predictor.load(folder)
     # Whether it answers at all is for its breaker to see.
     with contextlib.suppress(ModelError):
         predictor.check()
-    return Brain(predictor, _thresholds(predictor, settings))
+    return Brain(predictor, _policy(predictor, settings))
 
 
-def _thresholds(predictor: Predictor, settings: Settings) -> Thresholds:
+def _policy(predictor: Predictor, settings: Settings) -> Policy:
     if settings.accept_at is not None or settings.reject_at is not None:
-        return Thresholds(settings.accept_at, settings.reject_at, "set by the operator")
+        return Policy(settings.accept_at, settings.reject_at, "set by the operator")
     serving = predictor.serving
-    return Thresholds(serving.accept, serving.reject, serving.reason)
+    return Policy(serving.accept, serving.reject, serving.reason)
 
 
 @asynccontextmanager
@@ -165,7 +165,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 line=settings.wargame_line,
             )
         )
-        brain = Brain(None, Thresholds(settings.accept_at, settings.reject_at))
+        brain = Brain(None, Policy(settings.accept_at, settings.reject_at))
         validator = Validator(brain, shared.cache, catalogue, referees, model=model, sandbox=sandbox)
         switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
         trials = await stack.enter_async_context(

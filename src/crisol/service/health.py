@@ -100,7 +100,7 @@ class Health:
             brain.predictor.check()
         except CrisolError as error:
             return "unhealthy", str(error)
-        return "healthy", f"{brain.version[0]} ({brain.predictor.form}); {brain.thresholds.reason}"
+        return "healthy", f"{brain.version[0]} ({brain.predictor.form}); {brain.policy.reason}"
 
     async def _walls(self) -> tuple[str, str]:
         now = time.monotonic()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crisol.model.kernel import parser
 from crisol.service.messages import Ask, beginning, decode, ending, submission
 from crisol.service.problems import Problem
 from crisol.validation.validator import DECISION, Begun, Brain, Found, Submission
@@ -58,7 +57,6 @@ class HotRoutes:
         self._validator = service.validator
         self._trials = service.trials
         self._cached = service.shared.cache.get
-        self._parse = parser(kernel=service.settings.kernel == "auto")
         self._watch = watch
         self._notes: dict[bytes, _Note] = {}
         service.on_refresh.append(self.forget)
@@ -114,7 +112,7 @@ class HotRoutes:
             asked: Ask = decode(content)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Problem(422, f"body: {error}") from None
-        return submission(asked, self._parse)
+        return submission(asked)
 
     def _note(self, digest: bytes, begun: Begun, found: Found) -> None:
         if len(self._notes) >= _NOTES:

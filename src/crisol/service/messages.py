@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from crisol.diff import parse
 from crisol.service.problems import Problem
 from crisol.validation.validator import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from crisol.diff import Patch
     from crisol.validation.validator import Found
 
 __all__ = [
@@ -95,8 +93,8 @@ class _Passing(Struct, frozen=True):
     request_id: str
 
 
-def submission(ask: Ask, parse: Callable[[str], Patch]) -> Submission:
-    """Parse what was asked. Raises what ``parse`` does, or :class:`Problem`."""
+def submission(ask: Ask) -> Submission:
+    """Parse what was asked. Raises :class:`~crisol.errors.DiffError` or :class:`Problem`."""
     cwe = ask.cwe or ""
     if not _CWE.fullmatch(cwe):
         raise Problem(422, "cwe: write it like CWE-22, or leave it out")

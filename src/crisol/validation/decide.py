@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from crisol.errors import SettingsError
 from crisol.records import Decision, Outcome, Prediction, Source, Verdict
 
-__all__ = ["Thresholds", "fall_back", "from_model", "from_verdict", "guess"]
+if TYPE_CHECKING:
+    from crisol.model.policy import Policy
+
+__all__ = ["fall_back", "from_model", "from_verdict", "guess"]
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Accept alone at ``accept`` or above, refuse alone at ``reject`` or below; None: never without a wargame.
-
-    ``reason`` says where they come from. Raises :class:`~crisol.errors.SettingsError` where they overlap.
-    """
-
-    accept: float | None = None
-    reject: float | None = None
-    reason: str = "no thresholds were chosen"
-
-    def __post_init__(self) -> None:
-        accept = math.inf if self.accept is None else self.accept
-        reject = -math.inf if self.reject is None else self.reject
-        if not reject < accept:
-            raise SettingsError(f"refusing at {self.reject} and accepting at {self.accept} overlap")
-
-    def sure(self, probability: float) -> bool:
-        """Return whether the model may decide alone."""
-        if self.accept is not None and probability >= self.accept:
-            return True
-        return self.reject is not None and probability <= self.reject
-
-
-def from_model(prediction: Prediction, thresholds: Thresholds) -> Decision | None:
+def from_model(prediction: Prediction, policy: Policy) -> Decision | None:
     """Return the model's decision, or None where it is not sure enough to go without a wargame."""
-    if not thresholds.sure(prediction.probability):
+    outcome = policy.decide(prediction.probability)
+    if outcome is None:
         return None
-    accepted = thresholds.accept is not None and prediction.probability >= thresholds.accept
-    outcome = Outcome.VALID if accepted else Outcome.INVALID
-    confidence = prediction.probability if accepted else 1.0 - prediction.probability
+    valid = outcome is Outcome.VALID
+    confidence = prediction.probability if valid else 1.0 - prediction.probability
     return Decision(outcome, Source.MODEL, confidence, prediction=prediction)
 
 

@@ -16,11 +16,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.errors import IndexUnavailable, Overloaded, UnavailableError, UnknownVulnerability
+from crisol.model.policy import Policy
 from crisol.records import Decision, Outcome, Prediction, Reason, Verdict
 from crisol.resilience.keys import digest
 from crisol.resilience.kinds import LIFETIMES, Kind
 from crisol.resilience.policy import BreakerPolicy
-from crisol.validation.decide import Thresholds, fall_back, from_model, from_verdict, guess
+from crisol.validation.decide import fall_back, from_model, from_verdict, guess
 from crisol.wargame.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Brain:
     """The model in use, replaced as a whole when there is a new one; None where none can be loaded."""
 
     predictor: Predictor | None
-    thresholds: Thresholds
+    policy: Policy
     stamp: bytes = field(init=False, repr=False)
     """Stands for :attr:`version` in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)
@@ -91,7 +92,7 @@ class Brain:
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
         """What an answer of this model depends on."""
-        accept, reject = self.thresholds.accept, self.thresholds.reject
+        accept, reject = self.policy.accept, self.policy.reject
         if self.predictor is None:
             return "", "", accept, reject
         serving = self.predictor.serving
@@ -175,7 +176,7 @@ class Validator:
                 prediction = self._predict_here(brain.predictor, submission.patch, _cwe(submission, pattern))
             except (UnavailableError, TimeoutError):
                 return Begun(submission, brain, pattern, key, missing=("ml_model",))
-            decision = from_model(prediction, brain.thresholds)
+            decision = from_model(prediction, brain.policy)
             if decision is None and pattern is None:
                 decision = guess(prediction)
             if decision is None:
@@ -256,7 +257,7 @@ class Validator:
             prediction = await self._predict(submission, pattern, brain)
             missing = ("ml_model",) if prediction is None else ()
         if prediction is not None:
-            decision = from_model(prediction, brain.thresholds)
+            decision = from_model(prediction, brain.policy)
             if decision is not None:
                 return decision
         if pattern is None:
