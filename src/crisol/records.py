@@ -205,6 +205,12 @@ class Source(StrEnum):
     """Who answered."""
 
     CACHE = "cache"
+    EQUIVALENT = "equivalent"
+    """The same program as the vulnerable one, or as one that was wargamed: a fact, not a guess."""
+    UNTOUCHED = "untouched"
+    """Nothing that the exploit executes is changed: a fact, not a guess."""
+    MEMORY = "memory"
+    """A model that reads the verdicts known of this vulnerability."""
     MODEL = "model"
     WARGAME = "wargame"
     FALLBACK = "fallback"

@@ -1,0 +1,204 @@
+r"""How far a patch is from the known fix, in numbers for a model and in words for people.
+
+>>> source = {"app.py": "def read(name):\n    return open(name)\n"}
+>>> fixed = profile({"app.py": "def read(name):\n    check(name)\n    return open(name)\n"}, source)
+>>> candidate = profile({"app.py": "def read(name):\n    return open(name, 'rb')\n"}, source)
+>>> [str(part) for part in distance(candidate, fixed).lacks]
+['the statement check(name) in read', 'the call of check in read']
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.model.source.flow import guards
+from crisol.model.source.syntax import Definition, calls, parsed, said
+
+__all__ = ["COLUMNS", "Distance", "Part", "Profile", "distance", "profile"]
+
+KINDS = ("guard", "statement", "call", "constant", "operator", "shape")
+"""A shape is a statement whose names are replaced by the order in which its function mentions them."""
+
+COLUMNS = (
+    "fix_functions_shared", "fix_functions_lacked", "fix_functions_added", "fix_same",
+    *(f"fix_{kind}s_{what}" for kind in KINDS for what in ("shared", "lacked", "added", "likeness")),
+)  # fmt: skip
+"""What :attr:`Distance.vector` holds, in this order."""
+
+_MAX_TEXT = 160
+
+
+class Part(NamedTuple):
+    """One thing that a patch puts into a function (``sign`` 1) or takes out of it (-1)."""
+
+    kind: str
+    text: str
+    where: str
+    sign: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        named = f"the call of {self.text}" if self.kind == "call" else f"the {self.kind} {self.text}"
+        return f"{named} in {self.where}" if self.sign > 0 else f"the removal of {named} from {self.where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a patch does: the functions that it changes, and every part that it puts in or takes out, counted.
+
+    A function is named ``path:Class.method``; ``path:`` is the module itself.
+    """
+
+    functions: frozenset[str]
+    parts: Counter[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """What stands between a candidate and another patch, the known fix or a judged one.
+
+    ``lacks`` are parts of the other that the candidate has not, ``adds`` those that it alone has, guards first;
+    shapes are left out there, they are for ``vector``, float64 of shape (len(COLUMNS),).
+    """
+
+    lacks: tuple[Part, ...]
+    adds: tuple[Part, ...]
+    vector: NDArray[np.float64]
+
+
+def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profile:
+    """Return what turning the files ``source`` into ``after`` does, as trees; None in ``after``: deleted.
+
+    ``after`` is what :func:`crisol.diff.apply` returns. Files that are no Python, or no Python that can be read, add
+    nothing.
+    """
+    functions: set[str] = set()
+    parts: Counter[Part] = Counter()
+    for path, text in sorted(after.items()):
+        if not path.endswith(".py"):
+            continue
+        old, new = _units(source.get(path, "")), _units(text or "")
+        for name in sorted(old.keys() | new.keys()):
+            before, now = old.get(name, ()), new.get(name, ())
+            if [ast.dump(node) for node in before] == [ast.dump(node) for node in now]:
+                continue
+            functions.add(f"{path}:{name}")
+            where = name or path
+            had, has = (Counter(_parts(nodes)) for nodes in (before, now))
+            parts.update({Part(*part, where, 1): count for part, count in (has - had).items()})
+            parts.update({Part(*part, where, -1): count for part, count in (had - has).items()})
+    return Profile(frozenset(functions), parts)
+
+
+def distance(candidate: Profile, other: Profile) -> Distance:
+    """Return what a candidate lacks and adds against another patch of the same vulnerability."""
+    lacks, adds = other.parts - candidate.parts, candidate.parts - other.parts
+    shared = candidate.parts & other.parts
+    vector = [
+        len(candidate.functions & other.functions),
+        len(other.functions - candidate.functions),
+        len(candidate.functions - other.functions),
+        float(candidate.parts == other.parts),
+    ]
+    sums = [_by_kind(side) for side in (shared, lacks, adds)]
+    for kind in KINDS:
+        both, lacked, added = (side[kind] for side in sums)
+        whole = both + lacked + added
+        vector += [both, lacked, added, both / whole if whole else 1.0]
+    return Distance(_told(lacks), _told(adds), np.array(vector, dtype=np.float64))
+
+
+def _by_kind(parts: Counter[Part]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for part, count in parts.items():
+        sums[part.kind] += count
+    return sums
+
+
+def _told(parts: Counter[Part]) -> tuple[Part, ...]:
+    spoken = [part for part in parts if part.kind != "shape"]
+    return tuple(sorted(spoken, key=lambda part: (KINDS.index(part.kind), part.where, part.text)))
+
+
+@lru_cache(maxsize=64)
+def _units(text: str) -> dict[str, tuple[ast.stmt, ...]]:
+    """Return the functions of a source by qualified name, and the statements of module and classes outside them."""
+    tree = parsed(text)
+    units: dict[str, list[ast.stmt]] = {}
+    if tree is not None:
+        _collect(tree.body, "", units)
+    return {name: tuple(nodes) for name, nodes in units.items()}
+
+
+def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) -> None:
+    for node in body:
+        inner = f"{name}.{getattr(node, 'name', '')}".lstrip(".")
+        if isinstance(node, Definition):
+            units.setdefault(inner, []).append(node)
+        elif isinstance(node, ast.ClassDef):
+            _collect(node.body, inner, units)
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            units.setdefault(name, []).append(node)
+
+
+def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of everything in some statements; docstrings are left out."""
+    for top in nodes:
+        numbers: dict[str, int] = {}
+        if isinstance(top, Definition):
+            yield from (("guard", said(guard.test)[:_MAX_TEXT]) for guard in guards(top))
+        yield from (("call", name) for name, _ in calls(top))
+        documented = {id(node.value) for node in ast.walk(top) if isinstance(node, ast.Expr)}
+        for node in ast.walk(top):
+            if isinstance(node, ast.Constant) and id(node) in documented:
+                continue
+            if isinstance(node, ast.stmt) and not isinstance(node, Definition | ast.ClassDef):
+                if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                    continue
+                head = _head(node)
+                yield "statement", said(head)[:_MAX_TEXT]
+                yield "shape", _shape(head, numbers)
+            elif (
+                isinstance(node, ast.Constant) and node.value is not None and not isinstance(node.value, bool)
+            ):
+                yield "constant", repr(node.value)[:_MAX_TEXT]
+            elif isinstance(node, ast.operator | ast.boolop | ast.cmpop | ast.unaryop):
+                yield "operator", type(node).__name__
+
+
+def _head(node: ast.stmt) -> ast.AST:
+    """Return what a statement says itself, without the statements inside it."""
+    match node:
+        case ast.If(test=test) | ast.While(test=test):
+            return test
+        case ast.For(iter=value) | ast.AsyncFor(iter=value):
+            return value
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            return items[0].context_expr
+        case ast.Try() | ast.TryStar():
+            return ast.Constant("try")
+        case ast.Match(subject=subject):
+            return subject
+    return node
+
+
+def _shape(head: ast.AST, numbers: dict[str, int]) -> str:
+    said_as = [type(head).__name__]
+    for node in ast.walk(head):
+        if isinstance(node, ast.Name):
+            said_as.append(f"v{numbers.setdefault(node.id, len(numbers))}")
+        elif isinstance(node, ast.Attribute):
+            said_as.append(f".{node.attr}")
+        elif isinstance(node, ast.Constant):
+            said_as.append(repr(node.value)[:_MAX_TEXT])
+        else:
+            said_as.append(type(node).__name__)
+    return " ".join(said_as)[: 4 * _MAX_TEXT]
