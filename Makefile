@@ -43,6 +43,18 @@ run: setup ## the main job: ground truth, models, A/B experiment, report
 test: $(VENV)/.installed-test lint-only ## lint, types, import contract, all tests, notebooks
 	@$(BIN)/python -m pytest
 
+LOWEST := .venv-lowest
+
+$(LOWEST)/.installed: pyproject.toml | $(BIN)/uv
+	@$(PYTHON) -m venv --without-pip $(LOWEST)
+	@$(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode \
+	    --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	@touch $@
+
+.PHONY: test-lowest
+test-lowest: $(LOWEST)/.installed ## the tests of service and tracking with the oldest versions that pyproject.toml allows
+	@$(LOWEST)/bin/python -m pytest -W default tests/tracking tests/service
+
 .PHONY: lint
 lint: $(VENV)/.installed-test lint-only ## lint, types and import contract alone
 
@@ -84,4 +96,4 @@ lock: $(BIN)/uv ## resolve the dependencies anew
 
 .PHONY: clean
 clean: ## remove what can be made again, but neither runs nor downloads
-	@rm -rf $(VENV) src/crisol/model/kernel/_kernel* .dmypy.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(LOWEST) src/crisol/model/kernel/_kernel* .dmypy.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
