@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from crisol.wargame.referee import Match, open_match
     from crisol.wargame.vulnerability import Vulnerability, find, load
     from crisol.wiring import open_trials
+    from crisol.workbench import find_vulnerability, serve, wargame
 
 __all__ = [
     "BreakerRegistry",
@@ -83,13 +84,16 @@ __all__ = [
     "Vulnerability",
     "evaluate",
     "find",
+    "find_vulnerability",
     "load",
     "load_settings",
     "load_variants",
     "open_match",
     "open_trials",
     "parse",
+    "serve",
     "train",
+    "wargame",
 ]
 
 _HOMES = {
@@ -112,6 +116,7 @@ _HOMES = {
     "wargame.referee": ("Match", "open_match"),
     "wargame.vulnerability": ("Vulnerability", "find", "load"),
     "wiring": ("open_trials",),
+    "workbench": ("find_vulnerability", "serve", "wargame"),
 }  # fmt: skip
 _HOME = {name: f"crisol.{module}" for module, names in _HOMES.items() for name in names}
 

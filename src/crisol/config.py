@@ -75,6 +75,18 @@ class Settings(BaseSettings):
         validation_alias="OTEL_TRACES_SAMPLER_ARG", default=1.0, ge=0.0, le=1.0
     )
 
+    def changed(self, **changes: object) -> Settings:
+        """Return these settings with other values for the fields that are named.
+
+        Raises :class:`~crisol.errors.SettingsError` for a name that is no field, and for a value out of range.
+        """
+        if unknown := sorted(changes.keys() - type(self).model_fields.keys()):
+            raise SettingsError(f"no setting is called {', '.join(unknown)}; see crisol.Settings")
+        try:
+            return type(self).model_validate({**dict(self), **changes})
+        except ValidationError as error:
+            raise _refused(error) from None
+
     @property
     def vulnerabilities(self) -> Path:
         """The folder that holds ``<corpus>/<id>/``."""
@@ -131,8 +143,11 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("; ".join(lines)) from None
+        raise _refused(error) from None
+
+
+def _refused(error: ValidationError) -> SettingsError:
+    return SettingsError("; ".join(f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()))
 
 
 def variable(field: str) -> str:

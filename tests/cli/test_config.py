@@ -22,3 +22,21 @@ def test_a_rate_outside_0_to_1_is_refused_by_name(rate: str, monkeypatch: pytest
     monkeypatch.setenv("AB_TEST_RATE", rate)
     with pytest.raises(SettingsError, match="AB_TEST_RATE"):
         load_settings()
+
+
+def test_changed_settings_are_checked_like_the_environment() -> None:
+    settings = load_settings()
+    assert settings.changed(wargames=3).wargames == 3
+    assert settings.changed(wargames=3).root == settings.root
+    with pytest.raises(SettingsError, match="no setting is called wargame;"):
+        settings.changed(wargame=3)
+    with pytest.raises(SettingsError, match="CRISOL_WARGAMES"):
+        settings.changed(wargames=-1)
+
+
+def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOST and MODEL are names that machines set for other programs."""
+    monkeypatch.setenv("HOST", "192.0.2.1")
+    monkeypatch.setenv("MODEL", "gpt")
+    assert load_settings().host == "127.0.0.1"
+    assert load_settings().model is None
