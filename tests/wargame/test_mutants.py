@@ -1,4 +1,4 @@
-"""Mutants are distinct, parse, stay within what the parent wrote, and are chosen by the seed."""
+"""Mutants are distinct programs, stay within what their parents wrote, and are chosen by the seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 
 from crisol import diff
 from crisol.records import Candidate, Origin
-from crisol.wargame.mutants import OPERATORS, edits, mutants
+from crisol.wargame.disguises import DISGUISES, REWRITES
+from crisol.wargame.edits import OPERATORS
+from crisol.wargame.mutants import mutants, program
+from crisol.wargame.spans import Text, parses
 
 BEFORE = 'import os\n\n\ndef load(name, root="/srv"):\n    return open(os.path.join(root, name)).read()\n\n\ndef other(a):\n    if a > 1 and a < 5:\n        return a\n'
 AFTER = """import os
@@ -29,78 +32,136 @@ def other(a):
     if a > 1 and a < 5:
         return a
 """
-PARENT = Candidate("v", "fix", Origin.HAND, diff.between({"app.py": BEFORE}, {"app.py": AFTER}))
+SOURCE = {"app.py": BEFORE}
+PARENT = Candidate("v", "fix", Origin.HAND, diff.between(SOURCE, {"app.py": AFTER}))
+SHORT = Candidate(
+    "v", "short", Origin.AGENT, diff.between(SOURCE, {"app.py": BEFORE.replace("name))", "name[1:]))")})
+)
 
 
-def test_mutants_are_new_and_parse() -> None:
-    """No mutant equals another, its parent or the vulnerable source, and each is a program."""
-    made = list(mutants(PARENT, {"app.py": BEFORE}, 200, seed=1))
-    texts = [diff.apply(diff.parse(mutant.diff), {"app.py": BEFORE}.get)["app.py"] for mutant in made]
-    assert len(set(texts)) == len(texts) > 30
-    assert not {BEFORE, AFTER} & set(texts)
-    for text in texts:
-        ast.parse(text or "")
-        assert "def other(a):\n    if a > 1 and a < 5:\n        return a\n" in (text or "")
+def patched(mutant: Candidate) -> str:
+    return diff.apply(diff.parse(mutant.diff), SOURCE.get)["app.py"] or ""
+
+
+def test_no_two_mutants_are_the_same_program() -> None:
+    """Nor is one the same as a parent or the vulnerable source, docstrings and comments aside; what was not touched stays."""
+    made = list(mutants([PARENT, SHORT], SOURCE, 60, seed=1))
+    meanings = {program(SOURCE, {"app.py": patched(mutant)}) for mutant in made}
+    assert len(made) == len(meanings) == 60
+    assert not meanings & {None, program(SOURCE, {}), program(SOURCE, {"app.py": AFTER})}
+    for mutant in made:
+        assert "def other(a):\n    if a > 1 and a < 5:\n        return a\n" in patched(mutant)
 
 
 def test_the_seed_decides() -> None:
-    """The same seed makes the same mutants, another seed others."""
-    one, same, two = (
-        [m.name for m in mutants(PARENT, {"app.py": BEFORE}, 12, seed=seed)] for seed in (1, 1, 2)
+    first, same, other = ([m.name for m in mutants([PARENT], SOURCE, 12, seed=seed)] for seed in (1, 1, 2))
+    assert first == same != other
+    assert len(first) == 12
+
+
+def test_every_parent_has_its_turn() -> None:
+    """Right and wrong, of whatever origin: a mutant's parent tells nothing."""
+    made = list(mutants([PARENT, SHORT], SOURCE, 20, seed=3))
+    assert 5 <= sum(mutant.parent == "short" for mutant in made) <= 15
+    assert {mutant.origin for mutant in made} == {Origin.MUTANT}
+
+
+def test_comments_come_with_mistakes_and_with_the_same_program_alike() -> None:
+    """And in so many words that none of them is a sign."""
+    made = list(mutants([PARENT], SOURCE, 60, seed=5))
+    disguised = [mutant for mutant in made if set(mutant.operator.split("+")) & set(DISGUISES)]
+    assert 15 <= len(disguised) <= 45
+    assert any(set(mutant.operator.split("+")) & set(OPERATORS) for mutant in disguised)
+    assert any(not set(mutant.operator.split("+")) & set(OPERATORS) for mutant in disguised)
+    comments = {line.strip() for m in made for line in patched(m).split("\n") if line.strip().startswith("#")}
+    assert len(comments) > 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('P = r"a+"\n', 'P = r"^a+\\Z"\n'),
+        ('P = b"x"\n', 'P = b"\\x00\\r\\n"\n'),
+        ("P = 1\n", 'P = f"{1}: refused {2}"\n'),
+        ('P = (\n    r"a+"\n    r"b+"\n)\n', 'P = (\n    r"a+"\n    r"b{1,9}"\n)\n'),
+    ],
+)
+def test_literals_are_mutated_inside(before: str, after: str) -> None:
+    """Of patterns, bytes, formatted and adjacent literals."""
+    source = {"p.py": before}
+    parent = Candidate("v", "fix", Origin.HAND, diff.between(source, {"p.py": after}))
+    made = [m for m in mutants([parent], source, 12, seed=1) if "change_literal" in m.operator]
+    assert made
+    for mutant in made:
+        text = diff.apply(diff.parse(mutant.diff), source.get)["p.py"] or ""
+        assert ast.dump(ast.parse(text)) not in {ast.dump(ast.parse(before)), ast.dump(ast.parse(after))}
+
+
+@pytest.mark.parametrize("operator", sorted(OPERATORS))
+def test_every_operator_yields_programs(operator: str) -> None:
+    code = AFTER + "check(a, b, limit=1)\nif first(x):\n    y = 1\nz = n[:10].strip() == 5\n"
+    text = Text(code)
+    made = [version for node in ast.walk(text.tree) for version in OPERATORS[operator](text, node)]
+    assert any(parses(version) and version != code for version in made)
+
+
+@pytest.mark.parametrize("name", sorted(DISGUISES))
+def test_a_disguise_leaves_the_program_as_it_is(name: str) -> None:
+    text, rng = Text(AFTER), random.Random(1)
+    made = [version for node in ast.walk(text.tree) for version in DISGUISES[name](text, node, rng)]
+    assert made
+    assert {program({}, {"app.py": version}) for version in made} == {program({}, {"app.py": AFTER})}
+
+
+@pytest.mark.parametrize("name", sorted(REWRITES))
+def test_a_rewrite_behaves_like_its_original(name: str) -> None:
+    """On every input that is tried, results and exceptions alike."""
+    code = (
+        "def f(a, b):\n    total = a\n    if a not in b:\n        raise ValueError(a)\n    if a == 3:\n"
+        "        total = total * 2\n    if total is not None:\n        return total + 1\n    return total\n"
     )
-    assert one == same != two
-    assert len(one) == 12
+    text, rng = Text(code), random.Random(1)
+    made = [version for node in ast.walk(text.tree) for version in REWRITES[name](text, node, rng)]
+    assert made
+    for version in made:
+        assert version != code
+        assert behaviour(version) == behaviour(code)
 
 
-def test_operators_take_turns() -> None:
-    """A short list is not all of one kind."""
-    made = list(mutants(PARENT, {"app.py": BEFORE}, 8, seed=3))
-    assert len({mutant.operator for mutant in made}) == 8
-
-
-@pytest.mark.parametrize("operator", sorted(set(OPERATORS) - {"drop_argument", "swap_arguments"}))
-def test_every_operator_finds_work(operator: str) -> None:
-    """On a fix with a guard, a comparison and a handler, each operator makes a mutant."""
-    assert operator in {mutant.operator for mutant in mutants(PARENT, {"app.py": BEFORE}, 500, seed=1)}
+def behaviour(code: str) -> list[object]:
+    space: dict[str, object] = {}
+    exec(code, space)
+    results: list[object] = []
+    for a in range(5):
+        try:
+            results.append(space["f"](a, (1, 3)))  # type: ignore[operator]  # a function that the code defines
+        except ValueError as error:
+            results.append(str(error))
+    return results
 
 
 def test_dropping_a_hunk_leaves_the_others() -> None:
-    """A patch of two hunks yields both halves."""
     before = "a = 1\n" + "x = 0\n" * 12 + "b = 1\n"
+    source = {"m.py": before}
     after = before.replace("a = 1", "a = 2").replace("b = 1", "b = 2")
-    parent = Candidate("v", "p", Origin.HAND, diff.between({"m.py": before}, {"m.py": after}))
-    made = [m for m in mutants(parent, {"m.py": before}, 99, seed=0) if m.operator == "drop_hunk"]
-    added = sorted(diff.parse(mutant.diff).added for mutant in made)
-    assert added == [["a = 2"], ["b = 2"]]
-
-
-def test_a_comment_alone_changes_no_behaviour() -> None:
-    """The mutant looks like a patch at the right place and is the vulnerable program."""
-    made = [one for one in mutants(PARENT, {"app.py": BEFORE}, 200, seed=1) if one.operator == "comment_only"]
+    parent = Candidate("v", "p", Origin.HAND, diff.between(source, {"m.py": after}))
+    made = [m for m in mutants([parent], source, 40, seed=0) if "drop_hunk" in m.operator]
     assert made
     for mutant in made:
-        text = diff.apply(diff.parse(mutant.diff), {"app.py": BEFORE}.get)["app.py"]
-        assert text != BEFORE
-        assert ast.dump(ast.parse(text or "")) == ast.dump(ast.parse(BEFORE))
-
-
-def test_a_part_of_adjacent_literals_is_mutated() -> None:
-    """The constant begins above the line that the patch wrote."""
-    before = 'P = (\n    r"a+"\n    r"b+"\n)\n'
-    after = before.replace('r"b+"', 'r"b{1,9}"')
-    parent = Candidate("v", "fix", Origin.HAND, diff.between({"p.py": before}, {"p.py": after}))
-    assert "change_constant" in {one.operator for one in mutants(parent, {"p.py": before}, 20, seed=1)}
+        assert len({"a = 2", "b = 2"} & set(diff.parse(mutant.diff).added)) == 1
 
 
 def test_a_patch_of_thousands_of_lines_ends() -> None:
-    """Not every place of a very large patch is tried: twice the lines make hardly more work."""
-    tried = []
-    for lines in (1500, 3000):
-        before = "TABLE = (\n" + "".join(f"    ({at}, 'v{at}'),\n" for at in range(lines)) + ")\n"
-        after = before.replace(", 'v", ", 'w")
-        tried.append(sum(len(text) for _, text in edits(before, after, random.Random(1))))
-    assert tried[1] <= 1.1 * tried[0]
-    parent = Candidate("v", "fix", Origin.HAND, diff.between({"t.py": before}, {"t.py": after}))
-    made = [mutant.name for mutant in mutants(parent, {"t.py": before}, 4, seed=1)]
+    before = "TABLE = (\n" + "".join(f"    ({at}, 'v{at}'),\n" for at in range(3000)) + ")\n"
+    source = {"t.py": before}
+    parent = Candidate(
+        "v", "fix", Origin.HAND, diff.between(source, {"t.py": before.replace(", 'v", ", 'w")})
+    )
+    made = [mutant.name for mutant in mutants([parent], source, 4, seed=1)]
     assert len(made) == 4
-    assert made == [mutant.name for mutant in mutants(parent, {"t.py": before}, 4, seed=1)]
+    assert made == [mutant.name for mutant in mutants([parent], source, 4, seed=1)]
+
+
+def test_candidates_that_are_no_program_have_no_mutants() -> None:
+    parent = Candidate("v", "broken", Origin.AGENT, diff.between(SOURCE, {"app.py": "def load(:\n"}))
+    assert list(mutants([parent], SOURCE, 5, seed=0)) == []

@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,17 +20,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crisol import diff
-from crisol.errors import DatasetError, IndexUnavailable
+from crisol.errors import DatasetError, IndexUnavailable, InputError
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.sandbox import choose
 from crisol.wargame.candidates import candidates, read_source
 from crisol.wargame.intake import identity
-from crisol.wargame.mutants import mutants
+from crisol.wargame.mutants import mutants, program
 from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
 from crisol.wargame.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "COLUMNS",
@@ -52,7 +53,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build makes of each vulnerability: ``mutants`` is the most of them, over all right patches.
+    """What a build makes of each vulnerability: ``mutants`` is the most of them, and never more than a third of all rows.
 
     ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargame.intake`.
     """
@@ -160,26 +161,42 @@ def judge(folder: Path, plan: Plan) -> Shard:
 
 
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
-    """Judge what is written, then mutants of what was found right, each identity once."""
-    seen: set[str] = set()
-    right: list[Candidate] = []
-    for candidate in candidates(match.vulnerability, plan.cache, plan.inbox):
-        row, verdict = _row(match, candidate)
-        if row["id"] in seen:
+    """Judge what was written, then mutants of it; no two rows are the same program.
+
+    Mutants are at most a third of the rows: their mistakes are ours and not those of the people who submit patches.
+    """
+    written = list(candidates(match.vulnerability, plan.cache, plan.inbox))
+    source = _touched(written, match.tree)
+    parents: list[Candidate] = []
+    programs: set[str] = set()
+    for candidate in written:
+        meaning = _meaning(candidate, source)
+        if meaning is not None and meaning in programs:
             continue
-        seen.add(str(row["id"]))
-        if verdict.outcome is Outcome.VALID:
-            right.append(candidate)
+        row, verdict = _row(match, candidate)
+        if meaning is not None:
+            programs.add(meaning)
+            if verdict.outcome is not Outcome.INCONCLUSIVE:
+                parents.append(candidate)
         yield row
-    for at, parent in enumerate(right):
-        share = plan.mutants // len(right) + (at < plan.mutants % len(right))
-        paths = diff.parse(parent.diff).paths
-        source = {path: text for path in paths if (text := read_source(match.tree, path)) is not None}
-        for mutant in mutants(parent, source, share, plan.seed):
-            if diff.parse(mutant.diff).identity not in seen:
-                row, _ = _row(match, mutant)
-                seen.add(str(row["id"]))
-                yield row
+    for mutant in mutants(parents, source, min(plan.mutants, len(parents) // 2), plan.seed):
+        yield _row(match, mutant)[0]
+
+
+def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
+    """Return the vulnerable text of every file that a candidate touches, by its path."""
+    paths: set[str] = set()
+    for candidate in written:
+        with suppress(InputError):
+            paths |= set(diff.parse(candidate.diff).paths)
+    return {path: text for path in sorted(paths) if (text := read_source(tree, path)) is not None}
+
+
+def _meaning(candidate: Candidate, source: Mapping[str, str]) -> str | None:
+    try:
+        return program(source, diff.apply(diff.parse(candidate.diff), source.get))
+    except InputError:
+        return None
 
 
 def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict]:

@@ -1,0 +1,62 @@
+"""The places of syntax nodes in a source text, so that one of them can be replaced."""
+
+from __future__ import annotations
+
+import ast
+from itertools import pairwise
+
+__all__ = ["Text", "parses"]
+
+
+class Text:
+    """A parsed source that gives the character span of a node (``ast`` counts UTF-8 bytes).
+
+    Raises ``SyntaxError``, ``ValueError`` or ``RecursionError`` for what is no program.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.text = text
+        self.tree = ast.parse(text)
+        bodies = (value for node in ast.walk(self.tree) for _, value in ast.iter_fields(node))
+        siblings = (
+            body for body in bodies if isinstance(body, list) and body and isinstance(body[0], ast.stmt)
+        )
+        self.following: dict[ast.AST, ast.stmt] = {a: b for body in siblings for a, b in pairwise(body)}
+        self._starts = [0]
+        for line in self.lines:
+            self._starts.append(self._starts[-1] + len(line) + 1)
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Return where a node begins and ends, in characters."""
+        return self._at(node.lineno, node.col_offset), self._at(
+            node.end_lineno or 0, node.end_col_offset or 0
+        )
+
+    def of(self, node: ast.expr | ast.stmt) -> str:
+        """Return the text of a node."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
+        """Return the source with another text in the place of a node."""
+        start, end = self.span(node)
+        return self.text[:start] + replacement + self.text[end:]
+
+    def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
+        """Return the source with another text between two nodes."""
+        return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
+
+    def _at(self, line: int, column: int) -> int:
+        source = self.lines[line - 1]
+        offset = column if source.isascii() else len(source.encode()[:column].decode(errors="replace"))
+        return self._starts[line - 1] + offset
+
+
+def parses(text: str) -> bool:
+    """Return whether a text is a program."""
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
