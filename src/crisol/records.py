@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     INCONCLUSIVE = "inconclusive"
-    """Our failure, not the patch's: never counted as either class."""
+    """Not judged, by our failure or because the patch could not be read or laid over the source: neither class."""
 
 
 class Reason(StrEnum):
@@ -57,8 +57,11 @@ class Reason(StrEnum):
     @property
     def outcome(self) -> Outcome:
         """The outcome that this reason explains."""
-        ours = (Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED)
-        return Outcome.INCONCLUSIVE if self in ours else Outcome.INVALID
+        return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
+
+
+_NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED}
+"""Form says nothing about whether a fix is right, and neither does what broke here."""
 
 
 class Strength(StrEnum):

@@ -11,6 +11,7 @@ from crisol.config import Settings, load_settings
 from crisol.errors import InputError, UnknownVulnerability
 
 if TYPE_CHECKING:
+    from crisol.diff import Reading
     from crisol.records import Phase, Verdict
     from crisol.service.embedded import Server
     from crisol.wargame.vulnerability import Vulnerability
@@ -41,6 +42,7 @@ def wargame(
     patch: str | bytes | Path,
     *,
     sandbox: str = "",
+    reading: Reading | None = None,
     watch: Callable[[Phase], object] | None = None,
     settings: Settings | None = None,
 ) -> Verdict:
@@ -53,19 +55,20 @@ def wargame(
     valid
 
     ``vulnerability`` is an id or the path of a folder, ``patch`` a unified diff as text, bytes or the path of a file,
-    ``sandbox`` ``auto``, ``bubblewrap``, ``namespaces`` or ``weak`` (the settings' unless given). ``watch`` is called
-    with every phase as it ends. Raises :class:`~crisol.errors.InputError` for a vulnerability or a file that cannot be
+    ``sandbox`` ``auto``, ``bubblewrap``, ``namespaces`` or ``weak`` (the settings' unless given). ``reading``
+    says how to read the diff where that is not plain. ``watch`` is called with every phase as it ends. Raises :class:`~crisol.errors.InputError` for a vulnerability or a file that cannot be
     read, and :class:`~crisol.errors.UnavailableError` where no sandbox or release can be had; whatever is wrong with
     the patch is the verdict.
     """
-    from crisol.sandbox import choose  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.diff import Reading  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.sandbox import choose  # noqa: PLC0415 - likewise
     from crisol.wargame.referee import open_match  # noqa: PLC0415 - likewise
 
     settings = settings or load_settings()
     subject = find_vulnerability(vulnerability, settings)
     text = _content(patch)
     with open_match(subject, choose(sandbox or settings.sandbox), settings.cache) as match:
-        phases = match.phases(text)
+        phases = match.phases(text, reading or Reading())
         while True:
             try:
                 phase = next(phases)

@@ -108,8 +108,6 @@ def test_a_right_patch_is_valid(match: Match) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("no diff", Reason.MALFORMED),
-        (patch(RIGHT).replace(" def read(root", " def read(tree"), Reason.DOES_NOT_APPLY),
         (patch(RIGHT.replace("def read(root", "def read(root,")), Reason.DOES_NOT_LOAD),
         (patch(RIGHT.replace("import os", "import os\nimport nowhere_to_be_found")), Reason.DOES_NOT_LOAD),
         (patch(RIGHT.replace("import os", "import os\nos._exit(1)")), Reason.TAMPERS),
@@ -128,6 +126,31 @@ def test_a_wrong_patch_is_invalid_with_its_reason(match: Match, text: str, reaso
     verdict = match.judge(text)
     assert verdict.reason_at(Strength.BASIC) is reason, verdict
     assert verdict.outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no diff", Reason.MALFORMED),
+        (patch(RIGHT).replace(" def read(root", " def read(tree"), Reason.DOES_NOT_APPLY),
+        (patch(RIGHT).replace("app.py", "other.py"), Reason.DOES_NOT_APPLY),
+        (patch(RIGHT).replace("app.py", "tests/test_app.py"), Reason.DOES_NOT_APPLY),
+    ],
+)
+def test_form_is_nobodys_label(match: Match, text: str, reason: Reason) -> None:
+    """What cannot be read or laid over the source was not judged: it is neither valid nor invalid."""
+    verdict = match.judge(text)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCONCLUSIVE, reason), verdict
+
+
+def test_what_is_left_out_is_named(match: Match) -> None:
+    """A repository's patch is cut to the release, and the verdict says by what."""
+    text = patch(RIGHT).replace("app.py", "src/app.py") + diff.between(
+        {}, {"tests/test_app.py": "import app\n"}
+    )
+    verdict = match.judge(text)
+    assert verdict.outcome is Outcome.VALID
+    assert verdict.phases[1].detail == "src/ read as ./; left out: tests/test_app.py (a test)"
 
 
 def test_strict_labels_refuse_an_undefined_name(match: Match) -> None:
@@ -183,7 +206,9 @@ def test_only_what_the_patch_newly_breaks_counts_against_it(
 def test_planted_files_do_not_close_the_flaw(walled: Match, name: str, text: str) -> None:
     """A patch that brings its own PoV, check or start-up file is not valid."""
     verdict = walled.judge(diff.between({}, {name: text or "# nothing\n"}))
-    assert verdict.outcome is Outcome.INVALID, verdict
+    # A file of tests alone is left out, and then nothing is left to judge.
+    expected = Outcome.INCONCLUSIVE if name == "conftest.py" else Outcome.INVALID
+    assert verdict.outcome is expected, verdict
 
 
 @pytest.mark.parametrize(
@@ -286,13 +311,13 @@ def crisol(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]
     [
         (patch(RIGHT), 0, "valid"),
         (patch(APP.replace("    with", "    name = name\n    with")), 1, "exploit_survives"),
-        ("junk", 1, "malformed"),
+        ("junk", 2, "malformed"),
     ],
 )
 def test_the_command_prints_phases_and_exits_by_outcome(
     vulnerability: Vulnerability, text: str, code: int, word: str
 ) -> None:
-    """0 valid, 1 invalid; the verdict is on the last line."""
+    """0 valid, 1 invalid, 2 not judged; the verdict is on the last line."""
     done = crisol("wargame", str(vulnerability.folder), "-", stdin=text)
     assert done.returncode == code, done.stderr
     assert word in done.stdout.splitlines()[-1]

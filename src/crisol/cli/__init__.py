@@ -15,7 +15,7 @@ from rich.table import Table
 from crisol.cli import ab, corpus, db, model, proving, serve
 from crisol.cli.console import err, out
 from crisol.config import load_settings
-from crisol.errors import CrisolError, UnknownVulnerability
+from crisol.errors import CrisolError, SettingsError, UnknownVulnerability
 from crisol.records import Outcome, Strength
 
 __all__ = ["main"]
@@ -74,8 +74,17 @@ def wargame(
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+    strip: Annotated[
+        int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
+    ] = None,
+    recount: Annotated[
+        bool,
+        typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says."),
+    ] = False,
+    fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
 ) -> None:
-    """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 inconclusive, 64 and above for wrong use."""
+    """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use."""
+    from crisol.diff import Reading
     from crisol.sandbox import choose
     from crisol.wargame.referee import open_match
     from crisol.wargame.vulnerability import find, load
@@ -88,9 +97,14 @@ def wargame(
         raise UnknownVulnerability(f"{folder} holds no vulnerability.toml; see docs/vulnerability-format.md")
     else:
         (subject,) = find(settings.vulnerabilities, only=[vulnerability])
+    if fuzz:
+        raise SettingsError(
+            "--fuzz: no fuzz is taken, since a hunk laid where its context differs may mend another place; "
+            "apply the patch with patch(1), look at it, and send git diff"
+        )
     text = _read(patch)
     with open_match(subject, choose(sandbox or settings.sandbox), settings.cache) as match:
-        steps = match.phases(text)
+        steps = match.phases(text, Reading(strip, recount))
         verdict = None
         while verdict is None:
             try:
@@ -101,7 +115,7 @@ def wargame(
             if not as_json:
                 mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
                 out.print(f"  {phase.name:<14} {mark:<28} {phase.seconds * 1000:8.1f} ms")
-                if phase.reason is not None and phase.detail:
+                if phase.detail:
                     out.print(f"                 {phase.detail}", markup=False)
     assert verdict is not None
     if as_json:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from crisol.diff.misfit import misfit
 from crisol.diff.patch import FileChange, Hunk, Patch, header, quoted
 from crisol.errors import PatchDoesNotApply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["apply", "between"]
+__all__ = ["Edit", "apply", "between", "edited", "edits", "hunks", "split"]
+
+_CONTEXT = 3
+# So many lines may be compared while the places of a file's hunks are sought, for each line of the file and the patch.
+_EFFORT = 200
+
+
+class Edit(NamedTuple):
+    """The lines from the 0-based ``at`` on, ``removed`` of them, become ``added``, each with its end."""
+
+    at: int
+    removed: int
+    added: list[str]
 
 
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
@@ -28,7 +42,8 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
             raise PatchDoesNotApply(f"{change.old}: no such file in the source")
         if change.new is not None and change.new != change.old and read(change.new) is not None:
             raise PatchDoesNotApply(f"{change.new}: the file exists already")
-        after = _apply_file(change, before or "")
+        lines = split(before or "")
+        after = "".join(edited(lines, edits(change, lines)))
         if change.new is None and after:
             raise PatchDoesNotApply(f"{change.old}: the patch deletes the file but leaves lines of it")
         if change.old is not None:
@@ -38,7 +53,7 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
     return result
 
 
-def between(old: Mapping[str, str], new: Mapping[str, str], context: int = 3) -> str:
+def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONTEXT) -> str:
     """Return the unified diff that turns the files ``old`` into ``new``, in git's form; empty when equal."""
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):
@@ -53,61 +68,159 @@ def between(old: Mapping[str, str], new: Mapping[str, str], context: int = 3) ->
         )
         out += (
             line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-            for line in difflib.unified_diff(_lines(before or ""), _lines(after or ""), *sides, n=context)
+            for line in difflib.unified_diff(split(before or ""), split(after or ""), *sides, n=context)
         )
     return "".join(out)
 
 
-def _lines(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """Split at line feeds only: ``str.splitlines`` would also split at form feeds and U+2028."""
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines
 
 
-def _apply_file(change: FileChange, text: str) -> str:
-    lines = _lines(text)
-    out: list[str] = []
+def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
+    """Find the place of every hunk of a change in the lines of its file; raises PatchDoesNotApply."""
+    crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
+    plain = not any(line.endswith("\r\n") for line in lines)
+    search = _Search(lines)
+    made: list[Edit] = []
     done = shift = 0
     for hunk in change.hunks:
-        old, new = _sides(hunk, crlf=bool(lines) and all(line.endswith("\r\n") for line in lines))
-        start = _locate(lines, old, hunk, done, shift)
+        sides = _sides(hunk, crlf=crlf, plain=plain)
+        expected = (hunk.old_start - 1 if hunk.old else hunk.old_start) + shift
+        start = search.nearest(sides.old, expected, done)
         if start is None:
-            raise PatchDoesNotApply(f"{change.path}: the hunk at line {hunk.old_start} does not fit")
-        shift = start - _expected(hunk)
-        out += lines[done:start] + new
-        done = start + len(old)
+            raise PatchDoesNotApply(f"{change.path}: {misfit(lines, sides.old, sides.new, hunk, expected)}")
+        shift += start - expected
+        made += _edits(sides, start)
+        done = start + len(sides.old)
+    total = len(lines)
+    for edit in made:
+        if edit.added and edit.at + edit.removed < total and not edit.added[-1].endswith("\n"):
+            raise PatchDoesNotApply(f"{change.path}: lines would follow a last line without a line feed")
+    if made and lines and not lines[-1].endswith("\n"):
+        last = made[-1]
+        if last.at == total and last.added:
+            raise PatchDoesNotApply(f"{change.path}: lines would follow a last line without a line feed")
+    return made
+
+
+def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
+    """Return the lines with the edits, which are in order and apart."""
+    out: list[str] = []
+    done = 0
+    for edit in made:
+        out += lines[done : edit.at]
+        out += edit.added
+        done = edit.at + edit.removed
     out += lines[done:]
-    if any(not line.endswith("\n") for line in out[:-1]):
-        raise PatchDoesNotApply(f"{change.path}: lines would follow a last line without a line feed")
-    return "".join(out)
+    return out
 
 
-def _sides(hunk: Hunk, *, crlf: bool) -> tuple[list[str], list[str]]:
-    """Return the old and new lines with their ends, in the convention of the file."""
-    end = "\r\n" if crlf and not any(line.endswith("\r") for line in hunk.lines) else "\n"
-    old, new = [line + end for line in hunk.old], [line + end for line in hunk.new]
-    if hunk.old_open and old:
-        old[-1] = old[-1].removesuffix(end)
-    if hunk.new_open and new:
-        new[-1] = new[-1].removesuffix(end)
-    return old, new
+def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
+    """Write edits as hunks with three lines of context, as git does."""
+    grouped: list[list[Edit]] = []
+    for edit in made:
+        end = grouped[-1][-1].at + grouped[-1][-1].removed if grouped else 0
+        if grouped and edit.at - end <= 2 * _CONTEXT:
+            grouped[-1].append(edit)
+        else:
+            grouped.append([edit])
+    out: list[Hunk] = []
+    shift = 0
+    for group in grouped:
+        first, last = group[0], group[-1]
+        start, end = max(0, first.at - _CONTEXT), min(len(lines), last.at + last.removed + _CONTEXT)
+        body: list[str] = []
+        at = start
+        for edit in group:
+            body += [f" {line}" for line in lines[at : edit.at]]
+            body += [f"-{line}" for line in lines[edit.at : edit.at + edit.removed]]
+            body += [f"+{line}" for line in edit.added]
+            at = edit.at + edit.removed
+        body += [f" {line}" for line in lines[at:end]]
+        old, new = ([line for line in body if line[0] != side] for side in "+-")
+        out.append(
+            Hunk(
+                start + 1 if old else start,
+                start + shift + 1 if new else start + shift,
+                tuple([line.removesuffix("\n") for line in body]),
+                bool(old) and not old[-1].endswith("\n"),
+                bool(new) and not new[-1].endswith("\n"),
+            )
+        )
+        shift += sum(len(edit.added) - edit.removed for edit in group)
+    return tuple(out)
 
 
-def _expected(hunk: Hunk) -> int:
-    """Return the 0-based line at which the header puts the hunk; ``-N,0`` means after line N."""
-    return hunk.old_start - 1 if hunk.old else hunk.old_start
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """A hunk's lines with their tags and ends, in the convention of the file."""
+
+    tagged: list[tuple[str, str]]
+    old: list[str]
+    new: list[str]
 
 
-def _locate(lines: list[str], old: list[str], hunk: Hunk, done: int, shift: int) -> int | None:
-    """Return where the old lines stand, nearest to where they are expected, not before ``done``."""
-    expected = _expected(hunk) + shift
-    last = len(lines) - len(old)
-    if not old:
-        return expected if done <= expected <= len(lines) else None
-    head = old[0]
-    for distance in range(max(expected - done, last - expected, 0) + 1):
-        for at in {expected + distance, expected - distance}:
-            if done <= at <= last and lines[at] == head and lines[at : at + len(old)] == old:
-                return at
-    return None
+def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
+    has, whole = hunk.lines[-1:] and hunk.lines[-1].endswith("\r"), hunk.lines
+    if has and plain and all(line.endswith("\r") for line in whole):
+        # Made of a checkout with CRLF, for a release without.
+        whole = tuple([line[:-1] for line in whole])
+    end = "\r\n" if crlf and not any(line.endswith("\r") for line in whole) else "\n"
+    tagged = [(line[0], line[1:] + end) for line in whole]
+    for side, is_open in (("+", hunk.old_open), ("-", hunk.new_open)):
+        if is_open:
+            last = max((at for at, (tag, _) in enumerate(tagged) if tag != side), default=-1)
+            tagged[last] = (tagged[last][0], tagged[last][1].removesuffix(end))
+    old = [line for tag, line in tagged if tag != "+"]
+    return _Sides(tagged, old, [line for tag, line in tagged if tag != "-"])
+
+
+def _edits(sides: _Sides, start: int) -> list[Edit]:
+    """Return what a hunk that begins at ``start`` changes, without its context."""
+    made: list[Edit] = []
+    at, removed, added = start, 0, list[str]()
+    for tag, line in [*sides.tagged, (" ", "")]:
+        if tag == "+":
+            added.append(line)
+        elif tag == "-":
+            removed += 1
+        else:
+            if removed or added:
+                made.append(Edit(at, removed, added))
+            at, removed, added = at + removed + 1, 0, []
+    return made
+
+
+class _Search:
+    """Where runs of lines stand in a file; bounded in all, whatever is sought."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = lines
+        self.places: dict[str, list[int]] = {}
+        self.left = _EFFORT * (len(lines) + 1_000)
+
+    def nearest(self, old: list[str], expected: int, done: int) -> int | None:
+        """Return where the old lines stand, nearest to where they are expected, not before ``done``."""
+        lines, last = self.lines, len(self.lines) - len(old)
+        if not old:
+            return expected if done <= expected <= len(lines) else None
+        if done <= expected <= last and lines[expected : expected + len(old)] == old:
+            return expected
+        if not self.places:
+            for at, line in enumerate(lines):
+                self.places.setdefault(line, []).append(at)
+        rarest = min(range(len(old)), key=lambda row: len(self.places.get(old[row], ())))
+        starts = [at - rarest for at in self.places.get(old[rarest], ()) if done <= at - rarest <= last]
+        for start in sorted(starts, key=lambda start: (abs(start - expected), -start)):
+            self.left -= len(old)
+            if self.left < 0:
+                raise PatchDoesNotApply(
+                    "its lines are too much alike to find their place; give exact line numbers"
+                )
+            if lines[start : start + len(old)] == old:
+                return start
+        return None

@@ -53,6 +53,11 @@ class FileChange:
         assert path is not None
         return path
 
+    @property
+    def creates(self) -> bool:
+        """Whether it has new lines alone: a plain diff of a file that is missing makes it."""
+        return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
+
     def lines(self, tag: str) -> Iterator[str]:
         """Yield the lines that carry the tag ``+``, ``-`` or space, without it."""
         for hunk in self.hunks:

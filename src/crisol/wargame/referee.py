@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from pyflakes import checker, messages
 
-from crisol import diff
+from crisol.diff import Reading
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.wargame.candidates import read_source
+from crisol.wargame.fitting import fitted
 from crisol.wargame.reference import Yardstick, measure
 from crisol.wargame.tampering import parsed, tampering
 
@@ -32,6 +33,7 @@ REFEREE_VERSION = "4"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
+_AS_GIT = Reading()
 _Finding = tuple[Reason | None, str]
 """What is wrong, if anything, and what was seen."""
 
@@ -62,22 +64,23 @@ class Match:
                 verdict: Verdict = stop.value
                 return verdict
 
-    def phases(self, text: str | bytes) -> Generator[Phase, None, Verdict]:
+    def phases(self, text: str | bytes, reading: Reading = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
 
+        ``reading`` says how to read it; what of it is not judged is named in the detail of the phase ``apply``.
         The first failure that every strength listens to ends the wargame. After one that only a strict label listens
         to, what the basic label asks still runs, so that the label can be read at both strengths.
         """
         start = time.perf_counter()
         done: list[Phase] = []
-        for phase in self._steps(text):
+        for phase in self._steps(text, reading):
             done.append(phase)
             yield phase
             if phase.reason is not None and phase.strength is Strength.BASIC:
                 break
         return Verdict(tuple(done), time.perf_counter() - start, self.sandbox)
 
-    def _steps(self, text: str | bytes) -> Iterator[Phase]:
+    def _steps(self, text: str | bytes, reading: Reading) -> Iterator[Phase]:
         if self.baseline is None:
             self.baseline = _timed(PhaseName.BASELINE, self._baseline)
         elif not self.warm and self.baseline.reason is None:
@@ -86,7 +89,7 @@ class Match:
                 self.target.warm((*self.vulnerability.povs, *self.vulnerability.checks))
         yield self.baseline
         overlay: dict[str, str | None] = {}
-        yield _timed(PhaseName.APPLY, lambda: self._apply(text, overlay))
+        yield _timed(PhaseName.APPLY, lambda: self._apply(text, reading, overlay))
         for strength in (Strength.BASIC, Strength.STRICT):
             static = _timed(PhaseName.STATIC, partial(_static, overlay, self.tree, strength), strength)
             yield static
@@ -130,15 +133,16 @@ class Match:
             self.yardstick = measure(self.vulnerability, self.tree, self.cache, self.target)
         return self.yardstick
 
-    def _apply(self, text: str | bytes, overlay: dict[str, str | None]) -> _Finding:
+    def _apply(self, text: str | bytes, reading: Reading, overlay: dict[str, str | None]) -> _Finding:
         """Fill ``overlay`` with the patched files."""
         try:
-            overlay |= diff.apply(diff.parse(text), lambda path: read_source(self.tree, path))
+            patch = fitted(text, self.tree, reading)
         except DiffError as error:
             return Reason.MALFORMED, str(error)
         except PatchDoesNotApply as error:
             return Reason.DOES_NOT_APPLY, str(error)
-        return None, ""
+        overlay |= patch.files
+        return None, patch.detail
 
     def _baseline(self) -> _Finding:
         """On the vulnerable code every PoV must succeed and every check pass, in this very sandbox."""

@@ -1,7 +1,7 @@
 /* Plain diffs, read without an object for every line: what they touch, what stands for their content, and their lines.
 
    crisol/diff/parser.py is the reference, tests/test_outline.py holds the two against each other. A diff is plain if git
-   or diff -u wrote it of changed text files, and every line of it is ASCII. Whatever else it is (created, renamed or
+   or diff -u wrote it of changed text files, and every line of it is ASCII. Whatever else it is (a mail, created, renamed or
    binary files, no line feed at the end, blanks that a mailer took, anything wrong with it) is given up: then Python
    reads it, and says what is wrong. So nothing that is read here was refused there, and the work is linear in the text. */
 
@@ -184,9 +184,8 @@ static const char *hunk_at(
     hunk->lines.size = line.at + line.size - hunk->lines.at;
     *changes |= !(hunk->count == old_size && hunk->count == new_size);
     line = line_at(text, at);
-    const int goes_on = starts(line, "+") || starts(line, "-") || starts(line, " ") || starts(line, "\\");
-    const int signature = line.size <= 3 && starts(line, "--") && (line.size == 2 || line.at[2] == ' ');
-    return goes_on && !signature && !is_header(text, line) ? NULL : at;
+    /* Text below a hunk may be lines that its header forgot: Python tells the two apart. */
+    return at >= text->end || starts(line, "@@ -") || starts(line, "diff --git ") || is_header(text, line) ? at : NULL;
 }
 
 static int speaks_of_tests(struct span path)
@@ -226,12 +225,8 @@ EXPORT int crisol_outline(
             if (!is_header(&text, line))
                 return 0;
         }
-        if (!is_header(&text, line)) {
-            if (starts(line, "@@ -") || starts(line, "GIT binary patch") || starts(line, "Binary files "))
-                return 0;
-            at = after(line);
-            continue;
-        }
+        if (!is_header(&text, line))
+            return 0;
         const struct span below = line_at(&text, after(line));
         const struct span old = path_of(line, 'a'), path = path_of(below, 'b');
         if (old.size == 0 || old.size != path.size || memcmp(old.at, path.at, (size_t)path.size) != 0)

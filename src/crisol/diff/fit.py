@@ -1,0 +1,251 @@
+"""Fit a series of changes, made in a repository, onto the tree of a release: the patch that is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crisol.diff.apply import Edit, edited, edits, hunks, split
+from crisol.diff.kinds import outside
+from crisol.diff.patch import FileChange, Patch
+from crisol.diff.places import Places, Tree, place
+from crisol.errors import PatchDoesNotApply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crisol.diff.series import Series, Step
+
+__all__ = ["Fitted", "LeftOut", "cut", "fit"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file of a patch that is not judged, and why."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.why})"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What remains of a patch on a tree: all that features, identity and a wargame see.
+
+    ``files`` maps every touched path of the tree to its new text, None for one that is deleted. ``notes`` say how the
+    text was read: which prefix was found, what was recounted.
+    """
+
+    patch: Patch
+    files: dict[str, str | None] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """What was done to the patch, in one line; empty where it was taken as it is."""
+        left = f"left out: {', '.join(map(str, self.left_out))}" if self.left_out else ""
+        return "; ".join([*self.notes, *([left] if left else [])])
+
+
+def fit(series: Series, tree: Tree) -> Fitted:
+    """Lay a series over a tree, in its order.
+
+    Files that the tree does not hold are left out and named where their names say that no wargame runs them (tests,
+    changelogs); of any other :class:`~crisol.errors.PatchDoesNotApply` is raised, as for a hunk that does not fit, a
+    path that could mean several files, and a patch of which nothing is left.
+    """
+    places = place(series, tree)
+    left = [LeftOut(path, why) for path, why in places.left_out.items()]
+    left += _strays(series, tree)
+    work = _Work(tree, places)
+    for step in series.steps:
+        if step.change.path in places.left_out or (step.change.old or "") in places.left_out:
+            continue
+        try:
+            why = work.take(step)
+        except PatchDoesNotApply as error:
+            raise PatchDoesNotApply("; ".join([str(error), *series.notes, *places.notes])) from None
+        if why:
+            left.append(LeftOut(step.change.path, why))
+    patch, files = work.result()
+    named = tuple(dict.fromkeys(left))
+    if not patch.files:
+        rest = f"; left out: {', '.join(map(str, named))}" if named else ": its changes cancel out"
+        raise PatchDoesNotApply(f"nothing is left of the patch for this release{rest}")
+    return Fitted(patch, files, named, (*series.notes, *places.notes))
+
+
+def cut(series: Series) -> Fitted:
+    """Cut a series by the names of its files alone, where no tree is known; its text is not checked."""
+    left = [LeftOut(stray.path, stray.why) for stray in series.strays]
+    kept: dict[tuple[str | None, str | None], FileChange] = {}
+    for step in series.steps:
+        change = step.change
+        if why := outside(change.path, present=False):
+            left.append(LeftOut(change.path, why))
+            continue
+        before = kept.get((change.old, change.new))
+        kept[change.old, change.new] = FileChange(
+            change.old, change.new, (before.hunks if before else ()) + change.hunks
+        )
+    if not kept:
+        raise PatchDoesNotApply(f"nothing is left of the patch: {', '.join(map(str, left))}")
+    changes = sorted(kept.values(), key=lambda change: (change.path, change.old or ""))
+    return Fitted(Patch(tuple(changes)), {}, tuple(dict.fromkeys(left)), series.notes)
+
+
+def _strays(series: Series, tree: Tree) -> list[LeftOut]:
+    """Leave out what is no text, unless the release holds the file: a change of it cannot be judged."""
+    for stray in series.strays:
+        if (
+            stray.why == "binary"
+            and tree.read(stray.path) is not None
+            and not outside(stray.path, present=True)
+        ):
+            raise stray.error
+    return [LeftOut(stray.path, stray.why) for stray in series.strays]
+
+
+@dataclass(slots=True)
+class _File:
+    """A file under work: ``before`` are its lines in the tree, where it is called ``origin``; None for a new one."""
+
+    origin: str | None
+    before: list[str]
+    lines: list[str]
+    steps: list[list[Edit]] = field(default_factory=list)
+
+    def take(self, change: FileChange) -> None:
+        made = edits(change, self.lines)
+        self.lines = edited(self.lines, made)
+        self.steps.append(made)
+
+    def edits(self) -> list[Edit]:
+        """Return the edits that lead from ``before`` to ``lines``, several steps composed into one."""
+        if len(self.steps) == 1:
+            return _trimmed(self.before, self.steps[0])
+        origin = list(range(len(self.before)))
+        for made in self.steps:
+            moved: list[int] = []
+            done = 0
+            for edit in made:
+                moved += origin[done : edit.at]
+                moved += [-1] * len(edit.added)
+                done = edit.at + edit.removed
+            origin = moved + origin[done:]
+        return _trimmed(self.before, _from_origins(self.lines, origin, len(self.before)))
+
+
+def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> list[Edit]:
+    """Return the edits after which every line of ``lines`` came from the old line ``origin``, or is new (-1)."""
+    made: list[Edit] = []
+    at, added = 0, list[str]()
+    for line, source in zip([*lines, ""], [*origin, total], strict=True):
+        if source < 0:
+            added.append(line)
+            continue
+        if added or source > at:
+            made.append(Edit(at, source - at, added))
+            added = []
+        at = source + 1
+    return made
+
+
+def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
+    """Take from both ends of every edit the lines that it removes and adds again."""
+    out: list[Edit] = []
+    for at, removed, added in made:
+        old = before[at : at + removed]
+        head = 0
+        while head < min(len(old), len(added)) and old[head] == added[head]:
+            head += 1
+        tail = 0
+        while tail < min(len(old), len(added)) - head and old[-1 - tail] == added[-1 - tail]:
+            tail += 1
+        if head + tail < max(len(old), len(added)):
+            out.append(Edit(at + head, removed - head - tail, added[head : len(added) - tail]))
+    return out
+
+
+class _Work:
+    """The files of a tree as far as a series has changed them."""
+
+    def __init__(self, tree: Tree, places: Places) -> None:
+        self.tree = tree
+        self.places = places
+        self.files: dict[str, _File] = {}
+        self.gone: dict[str, _File] = {}
+
+    def take(self, step: Step) -> str:
+        """Do one step; returns why it is left out, where it is."""
+        change, places = step.change, self.places
+        old = None if change.old is None else places.path(change.old)
+        new = None if change.new is None else places.path(change.new)
+        file = None if old is None else self._open(old)
+        if change.new is not None and file is None and (change.old is None or change.creates):
+            return self._create(new, change)
+        if old is None or file is None:
+            raise PatchDoesNotApply(f"{change.old}: no such file in the source")
+        if new is None and change.new is not None:
+            raise PatchDoesNotApply(f"{change.new}: the patch moves a file out of the release")
+        if new is not None and new != old and self._open(new) is not None:
+            raise PatchDoesNotApply(f"{new}: the file exists already")
+        if step.copied and new is not None:
+            file = _File(None, [], file.lines, [[Edit(0, 0, file.lines)]])
+        elif new != old:
+            del self.files[old]
+        file.take(change)
+        if new is not None:
+            self.files[new] = file
+        elif file.lines:
+            raise PatchDoesNotApply(f"{change.old}: the patch deletes the file but leaves lines of it")
+        else:
+            self.gone[old] = file
+        return ""
+
+    def _create(self, path: str | None, change: FileChange) -> str:
+        if why := outside(change.path, present=False):
+            return why
+        if path is None:
+            return "a new file outside the release"
+        if self._open(path) is not None:
+            raise PatchDoesNotApply(f"{path}: the file exists already")
+        if any(file.origin == path for file in self.files.values()):
+            raise PatchDoesNotApply(f"{path}: the patch moves the file away and makes another of that name")
+        file = self.gone.pop(path) if path in self.gone else _File(None, [], [])
+        file.take(change)
+        self.files[path] = file
+        return ""
+
+    def _open(self, path: str) -> _File | None:
+        if path in self.files:
+            return self.files[path]
+        if path in self.gone or any(file.origin == path for file in self.files.values()):
+            return None
+        text = self.tree.read(path)
+        if text is None:
+            return None
+        lines = split(text)
+        return self.files.setdefault(path, _File(path, lines, lines))
+
+    def result(self) -> tuple[Patch, dict[str, str | None]]:
+        """Return the one patch that leads from the tree to where the work stands, and the new texts."""
+        changes: list[FileChange] = []
+        texts: dict[str, str | None] = {}
+        for file in self.gone.values():
+            if file.origin is not None:
+                whole = hunks(file.before, [Edit(0, len(file.before), [])] if file.before else [])
+                changes.append(FileChange(file.origin, None, whole))
+                texts[file.origin] = None
+        for path, file in self.files.items():
+            made = file.edits() if file.steps else []
+            if not made and file.origin == path:
+                continue
+            changes.append(FileChange(file.origin, path, hunks(file.before, made)))
+            if file.origin is not None:
+                texts[file.origin] = None
+            texts[path] = "".join(file.lines)
+        return Patch(tuple(sorted(changes, key=lambda change: (change.path, change.old or "")))), texts

@@ -1,0 +1,185 @@
+"""One hunk of a diff: its header, its lines, and whether what follows could belong to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from crisol.diff.patch import Hunk
+from crisol.errors import MalformedDiff
+
+__all__ = ["BINARY", "HUNK", "Sized", "hunk_at", "is_header"]
+
+HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+BINARY = ("GIT binary patch", "Binary files ")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# An item of a list or a rule below the last hunk is prose: no line of Python has one blank before it.
+_PROSE = re.compile(r"[-+] \S|-{2,}[ \t]*$")
+# Where the text ends in which a line of the hunk above could have been lost.
+_NEXT = (
+    *(
+        "diff ",
+        "Index: ",
+        "From ",
+        "commit ",
+        "# HG ",
+        "```",
+        "~~~",
+        "===",
+        "@@ -",
+        "Only in ",
+        "Property changes ",
+    ),
+    *BINARY,
+)
+_MOST_STRIPPED = 3
+
+
+class Sized(NamedTuple):
+    """A hunk and how many lines it has on either side, where the text goes on, and a note on how it was read."""
+
+    hunk: Hunk
+    old: int
+    new: int
+    end: int
+    note: str
+
+
+def is_header(lines: Sequence[str], at: int) -> bool:
+    """Return whether the two lines from the 0-based ``at`` on head a file."""
+    return at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
+
+
+def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
+    """Read the hunk whose header is the 0-based line ``at``.
+
+    It has as many lines as its header says; ``recount`` makes it as long as its lines. Raises
+    :class:`~crisol.errors.MalformedDiff`.
+    """
+    match = HUNK.match(lines[at])
+    if match is None:
+        raise MalformedDiff("not a hunk header; expected @@ -START,COUNT +START,COUNT @@", line=at + 1)
+    old_start, new_start = int(match[1]), int(match[3])
+    old, new = (1 if count is None else int(count) for count in (match[2], match[4]))
+    note = ""
+    if recount and (old, new) != (counted := _counted(lines, at)):
+        note = f"line {at + 1}: its header says {old} old and {new} new lines, the hunk has {counted[0]} and {counted[1]}"
+        old, new = counted
+    if (old and not old_start) or (new and not new_start):
+        raise MalformedDiff("line numbers count from 1", line=at + 1)
+    body, old_open, new_open, end = _body(lines, at + 1, old, new)
+    # A marker of a missing line feed is a line of the text, but not of the hunk.
+    if missing := len(body) + sum(line.startswith("\\") for line in lines[at + 1 : end]) - (end - at - 1):
+        note = (
+            f"line {end}: the hunk lacks {missing} lines, taken for empty ones that a mail program stripped"
+        )
+    _check_end(lines, end)
+    for row, line in enumerate(body, start=at + 2):
+        if not line.isascii() and _SURROGATE.search(line):
+            raise MalformedDiff("not UTF-8; recode the diff", line=row)
+    return Sized(Hunk(old_start, new_start, tuple(body), old_open, new_open), old, new, end, note)
+
+
+def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
+    """Return the lines of a hunk, whether either side ends without a line feed, and where the text goes on."""
+    end = len(lines)
+    body: list[str] = []
+    old_open = new_open = False
+    while True:
+        line = lines[at] if at < end else ""
+        tag = line[:1]
+        if tag == "\\" and body and line[1:2] == " ":
+            last = body[-1][0]
+            old_open, new_open = old_open or last != "+", new_open or last != "-"
+            at += 1
+            continue
+        if not old and not new:
+            break
+        if tag == "+":
+            closed = new_open
+            new -= 1
+        elif tag == "-":
+            closed = old_open
+            old -= 1
+        elif tag == " " or (not tag and at < end):
+            # Editors and mailers strip the one space of an empty context line.
+            closed = old_open or new_open
+            old -= 1
+            new -= 1
+        else:
+            at = _ended_early(lines, at, body, old, new)
+            break
+        if closed or old < 0 or new < 0:
+            raise MalformedDiff(
+                "the hunk has more lines than its header says; correct it, or count anew with --recount",
+                line=at + 1,
+            )
+        body.append(line or " ")
+        at += 1
+    return body, old_open, new_open, at
+
+
+def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
+    """Return where the next line stands if all that a hunk lacks are empty lines that a mail program took.
+
+    Adds them to the ``body``: they are context, so they have to be in the source. Anything else is refused.
+    """
+    if body and at < len(lines) and body[-1].rstrip() == "--":
+        # A mail's signature, which was counted as a removed line.
+        del body[-1]
+        at, old = at - 1, old + 1
+    elif at < len(lines) and HUNK.match(lines[at]) and len(body) > 1 and is_header(lines, at - 2):
+        del body[-2:]
+        at, old, new = at - 2, old + 1, new + 1
+    missing = f"its header promises {old} more old and {new} more new lines (--recount counts anew)"
+    if at < len(lines) and not _goes_on(lines, at):
+        raise MalformedDiff(f"a hunk line starts with a space, + or -; {missing}", line=at + 1)
+    if body and 0 < old == new <= _MOST_STRIPPED:
+        body += [" "] * old
+        return at
+    if at == len(lines):
+        raise MalformedDiff(f"the diff ends inside a hunk: {missing}", line=at)
+    raise MalformedDiff(f"the hunk ends early: {missing}", line=at + 1)
+
+
+def _goes_on(lines: Sequence[str], at: int) -> bool:
+    """Return whether another file, hunk or mail begins at a line."""
+    return is_header(lines, at) or lines[at].startswith(_NEXT) or lines[at].rstrip() == "--"
+
+
+def _check_end(lines: Sequence[str], end: int) -> None:
+    """Refuse a line that only a hunk of another length can explain, before the next file or mail begins."""
+    if end < len(lines) and lines[end][:1] == " " and lines[end].strip():
+        raise MalformedDiff(
+            "the hunk has more lines than its header says, or text follows the hunk without an empty line; "
+            "correct its counts (--recount counts anew), or put an empty line before the text",
+            line=end + 1,
+        )
+    for at in range(end, len(lines)):
+        if _goes_on(lines, at):
+            return
+        if lines[at][:1] in {"+", "-"} and not _PROSE.match(lines[at]):
+            raise MalformedDiff(
+                "the hunk has more lines than its header says; correct it, or count anew with --recount",
+                line=at + 1,
+            )
+
+
+def _counted(lines: Sequence[str], header: int) -> tuple[int, int]:
+    """Count the old and the new lines of the hunk whose header is the 0-based line ``header``."""
+    old = new = blank = 0
+    for at in range(header + 1, len(lines)):
+        line = lines[at]
+        if _goes_on(lines, at):
+            break
+        if not line.strip():
+            blank += 1  # at the end of the hunk it belongs to the text below
+        elif line[0] in "+- ":
+            old, new = old + blank + (line[0] != "+"), new + blank + (line[0] != "-")
+            blank = 0
+        elif line[:2] != "\\ ":
+            if blank:
+                break
+            raise MalformedDiff("a hunk line starts with a space, + or -", line=at + 1)
+    return old, new

@@ -1,0 +1,75 @@
+"""Why a hunk does not fit: which line was wanted, what stands there, and what ``patch`` would make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from crisol.diff.patch import Hunk
+
+__all__ = ["misfit"]
+
+_FAMILIAR = 20
+_SHOWN = 90
+
+
+def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
+    """Describe the first line of a hunk that the file does not have, at the place where most of it stands.
+
+    ``old`` and ``new`` are the hunk's sides with line ends, ``expected`` the 0-based line where it should be.
+    """
+    where = f"the hunk at line {hunk.old_start} does not fit"
+    if not old:
+        return f"{where}: the file has only {len(lines)} lines"
+    if new and len(new) < len(lines) + 1 and _stands(lines, new, expected):
+        return f"{where}: the file has its new lines already"
+    start = _best(lines, old, expected)
+    wrong = [
+        row for row, line in enumerate(old) if not 0 <= start + row < len(lines) or lines[start + row] != line
+    ]
+    row = wrong[0] if wrong else 0
+    at = start + row
+    stands = _quoted(lines[at]) if 0 <= at < len(lines) else f"not there ({len(lines)} lines in all)"
+    ends = ""
+    if 0 <= at < len(lines) and lines[at].rstrip() == old[row].rstrip():
+        ends = " (they differ in blanks at the end, or in the line's end)"
+    return f"{where}: line {row + 1} of its old lines is {_quoted(old[row])}, line {at + 1} of the file is {stands}{ends}; {_fuzz(hunk, wrong)}"
+
+
+def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
+    """Say with which fuzz ``patch`` would take a hunk whose old lines at the indices ``wrong`` are not there."""
+    changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
+    head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]
+    rows = sum(line[0] != "+" for line in hunk.lines)
+    context = max(head, tail)
+    for fuzz in range(1, context + 1):
+        skipped_head, skipped_tail = (max(0, fuzz + side - context) for side in (head, tail))
+        if all(row < skipped_head or row >= rows - skipped_tail for row in wrong):
+            note = "" if fuzz < 3 else ", which is more than it does by default"
+            return f"no fuzz is taken here (patch would need --fuzz={fuzz}{note}): make the patch anew for this release"
+    return "no fuzz would help: make the patch for this release"
+
+
+def _best(lines: Sequence[str], old: list[str], expected: int) -> int:
+    """Return the start at which most of the old lines stand, the nearest of several."""
+    wanted: dict[str, list[int]] = {}
+    for row, line in enumerate(old):
+        wanted.setdefault(line, []).append(row)
+    counts = Counter(line for line in lines if line in wanted)
+    votes: Counter[int] = Counter()
+    for at, line in enumerate(lines):
+        rows = wanted.get(line, ())
+        if counts[line] <= _FAMILIAR and len(rows) <= _FAMILIAR:
+            votes.update(at - row for row in rows)
+    best = max(votes.items(), key=lambda vote: (vote[1], -abs(vote[0] - expected)), default=(expected, 0))
+    return best[0]
+
+
+def _stands(lines: Sequence[str], wanted: list[str], expected: int) -> bool:
+    start = _best(lines, wanted, expected)
+    return start >= 0 and list(lines[start : start + len(wanted)]) == wanted
+
+
+def _quoted(line: str) -> str:
+    text = line.rstrip("\n")
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")

@@ -1,0 +1,190 @@
+"""Find out which file of a tree each path of a patch means: repositories keep packages below folders of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crisol.diff.apply import edited, edits, split
+from crisol.diff.kinds import outside
+from crisol.errors import PatchDoesNotApply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from crisol.diff.series import Series, Step
+
+__all__ = ["Places", "Tree", "place"]
+
+_MOST_CHOICES = 64
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The source of a release: ``read`` gives the text of a path or None, ``names`` lists the paths."""
+
+    read: Callable[[str], str | None]
+    names: Callable[[], Iterable[str]]
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """The paths by their last part, in order."""
+        found: dict[str, list[str]] = {}
+        for path in sorted(self.names()):
+            found.setdefault(path.rpartition("/")[2], []).append(path)
+        return found
+
+
+@dataclass(slots=True)
+class Places:
+    """Where the files of a patch lie in the tree, which are left out and why, and what to say of it."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def path(self, path: str) -> str | None:
+        """Return a path of the patch as one of the tree; None for one outside of it."""
+        if path in self.found:
+            return self.found[path]
+        mappings = sorted({_mapping(*pair) for pair in self.found.items()}, key=lambda pair: -len(pair[0]))
+        for cut, put in mappings:
+            if path.startswith(cut):
+                return put + path[len(cut) :]
+        return None if mappings else path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say which prefix was taken off or put before the paths, once for each."""
+        out = []
+        for cut, put in dict.fromkeys(_mapping(*pair) for pair in self.found.items()):
+            if cut or put:
+                out.append(f"{cut or './'} read as {put or './'}")
+        return tuple(out)
+
+
+def place(series: Series, tree: Tree) -> Places:
+    """Find the file of the tree for every path that a series changes.
+
+    A path that the tree has is that file. Else the folders before or after which it continues like a file of the
+    tree are tried, and its first change has to fit exactly one of them. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path that is ambiguous.
+    """
+    places, made = Places(), set[str]()
+    open_: dict[str, list[str]] = {}
+    first: dict[str, Step] = {}
+    for step in series.steps:
+        old, new = step.change.old, step.change.new
+        if old is not None and old not in made and old not in first:
+            first[old] = step
+        if new is not None and new != old:
+            made.add(new)
+    for path, step in first.items():
+        choices = _choices(path, tree)
+        if not choices and step.other:
+            choices = _choices(step.other, tree)
+        kind = outside(path, present=bool(choices))
+        if kind:
+            places.left_out[path] = kind
+        elif choices:
+            open_[path] = choices
+        elif not step.change.creates:
+            near = f"; it has {', '.join(same[:_SHOWN])}" if (same := _same_name(path, tree)) else ""
+            raise PatchDoesNotApply(f"{path}: no such file in the source{near}")
+    _decide(places, open_, first, tree)
+    return places
+
+
+def _decide(places: Places, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
+    """Choose for every path among its choices, the clear ones first."""
+    unclear: dict[str, list[str]] = {}
+    for path, choices in open_.items():
+        if len(choices) > 1:
+            fitting = [choice for choice in choices if _result(first[path], choice, tree) is not None]
+            best = _ranked(path, fitting or choices)
+            if len(best) > 1 and fitting:
+                unclear[path] = best
+                continue
+            choices[:] = best
+        places.found[path] = choices[0]
+    used = {_mapping(*pair) for pair in places.found.items()}
+    for path, choices in unclear.items():
+        agreeing = [choice for choice in choices if _mapping(path, choice) in used]
+        if len(agreeing) != 1:
+            shown = ", ".join(choices[:_SHOWN]) + (", …" if len(choices) > _SHOWN else "")
+            raise PatchDoesNotApply(
+                f"{path} could be {shown}: name the file as the release does, or use --strip"
+            )
+        places.found[path] = agreeing[0]
+    _one_each(places, first, tree)
+
+
+def _one_each(places: Places, first: dict[str, Step], tree: Tree) -> None:
+    """Of several paths that mean the same file, such as lib/x.py and lib3/x.py, keep the one that fits."""
+    count = Counter(places.found.values())
+    for target in [target for target, times in count.items() if times > 1]:
+        paths = [path for path, place in places.found.items() if place == target]
+        results = {path: _result(first[path], target, tree) for path in paths}
+        fitting = [path for path in paths if results[path] is not None]
+        if len({results[path] for path in fitting}) > 1:
+            raise PatchDoesNotApply(f"{' and '.join(fitting)} could both be {target}: leave one of them out")
+        for path in paths:
+            if path != (fitting or paths)[0]:
+                del places.found[path]
+                places.left_out[path] = f"another copy of {target}"
+
+
+def _choices(path: str, tree: Tree) -> list[str]:
+    """Return the files of the tree that a path may mean."""
+    if tree.read(path) is not None:
+        return [path]
+    out: list[str] = []
+    parts = path.split("/")
+    for candidate in tree.by_name.get(parts[-1], ()):
+        theirs = candidate.split("/")
+        common = 0
+        while common < min(len(parts), len(theirs)) and parts[-1 - common] == theirs[-1 - common]:
+            common += 1
+        # A name alone says too little, unless it is all that one of the two has.
+        if common > 1 or common in {len(parts), len(theirs)}:
+            out.append(candidate)
+    if len(out) > _MOST_CHOICES:
+        raise PatchDoesNotApply(
+            f"{path} could be {len(out)} files: name it as the release does, or use --strip"
+        )
+    return out
+
+
+def _ranked(path: str, choices: list[str]) -> list[str]:
+    """Return the choices that read the path most plainly: all of it kept, else something alone taken off."""
+
+    def rank(choice: str) -> int:
+        cut, put = _mapping(path, choice)
+        return 2 * bool(put) + bool(cut)
+
+    best = min(map(rank, choices))
+    return [choice for choice in choices if rank(choice) == best]
+
+
+def _mapping(path: str, target: str) -> tuple[str, str]:
+    """Return what is taken off the front of a path, and what is put there instead."""
+    left, right = path.split("/"), target.split("/")
+    while left and right and left[-1] == right[-1]:
+        left.pop()
+        right.pop()
+    return "".join(f"{part}/" for part in left), "".join(f"{part}/" for part in right)
+
+
+def _result(step: Step, target: str, tree: Tree) -> str | None:
+    """Return what a step makes of a file of the tree, None where it does not fit."""
+    lines = split(tree.read(target) or "")
+    try:
+        return "".join(edited(lines, edits(step.change, lines)))
+    except PatchDoesNotApply:
+        return None
+
+
+def _same_name(path: str, tree: Tree) -> list[str]:
+    return tree.by_name.get(path.rpartition("/")[2], [])

@@ -1,0 +1,42 @@
+"""The one way from a text that somebody sent to the patch that is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from crisol import diff
+from crisol.wargame.candidates import read_source
+
+__all__ = ["fitted", "source_tree"]
+
+
+_AS_GIT = diff.Reading()
+
+
+def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT) -> diff.Fitted:
+    r"""Return what remains of an untrusted text on a release's importable folder, ``tree``.
+
+    Command line, service, import, prediction and referee all come this way, so that features, identity, cache and
+    wargame see the same patch. Without a tree the patch is cut by the names of its files alone. Raises
+    :class:`~crisol.errors.DiffError` for a text that cannot be read and :class:`~crisol.errors.PatchDoesNotApply`
+    for a patch that does not fit.
+
+    >>> fitted("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n", None).patch.paths
+    ('x.py',)
+    """
+    series = diff.read(text, reading=reading)
+    return diff.cut(series) if tree is None else diff.fit(series, source_tree(tree))
+
+
+@lru_cache(maxsize=64)
+def source_tree(root: Path) -> diff.Tree:
+    """Return a source folder as what a series is fitted to; its list of files is read once."""
+    return diff.Tree(lambda path: read_source(root, path), lambda: _names(root))
+
+
+def _names(root: Path) -> Iterator[str]:
+    for path in root.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(root).as_posix()
