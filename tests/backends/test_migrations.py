@@ -6,6 +6,7 @@ import datetime as dt
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,10 +14,12 @@ import psycopg
 import pytest
 
 from crisol.abtest import Slice, Tally
+from crisol.abtest.trial import COLUMNS, to_row
 from crisol.backends import migrate
 from crisol.backends.duckdb import DuckDBStore
 from crisol.backends.postgres import PostgresStore
 from crisol.errors import IntegrityError, StoreError
+from crisol.records import Outcome, Reason
 from support.trials import NOW, closing, make_trial, private_schema
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def test_numbers_are_unique_and_without_a_gap_over_both_engines() -> None:
     assert together == set(range(1, len(together) + 1))
 
 
-@pytest.mark.parametrize("start", range(6))
+@pytest.mark.parametrize("start", range(7))
 def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str, start: int) -> None:
     """What was written under an old schema is summed and read under the new one."""
     trials = [make_trial(i) for i in range(50)]
@@ -56,18 +59,16 @@ def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str
         for by in ((), (Slice.CWE,), (Slice.BAND,)):
             tally = sum(store.tallies(by=by).values(), Tally())
             assert tally.n + tally.inconclusive == len(kept)
-        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 5
+        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 6
         assert migrate.upgrade(store) == []
 
 
 def insert_plainly(connection: psycopg.Connection[Any], trials: list[Any]) -> None:
-    from crisol.abtest.trial import COLUMNS, to_row  # noqa: PLC0415 - an insert as an old version made it
-
     text = f"INSERT INTO trials ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
     connection.cursor().executemany(text.encode(), [tuple(to_row(trial).values()) for trial in trials])
 
 
-@pytest.mark.parametrize("start", range(3))
+@pytest.mark.parametrize("start", range(4))
 def test_duckdb_goes_forward_from_any_version(tmp_path: Path, start: int) -> None:
     path = tmp_path / "trials.duckdb"
     done = migrate.migrations("duckdb")[:start]
@@ -87,11 +88,33 @@ def test_duckdb_goes_forward_from_any_version(tmp_path: Path, start: int) -> Non
         assert all(step.applied_at for step in migrate.status(store))
 
 
+def test_what_was_counted_wrong_for_its_form_counts_no_more(schema: str, tmp_path: Path) -> None:
+    """Trials that an earlier version called invalid because they did not apply are inconclusive now."""
+    form = replace(make_trial(1), outcome=Outcome.INVALID, reason=Reason.DOES_NOT_APPLY)
+    with closing(PostgresStore(schema, clock=lambda: NOW)) as old:
+        migrate.upgrade(old, to=5)
+        with psycopg.connect(schema) as connection:
+            insert_plainly(connection, [form])
+    with closing(PostgresStore(schema, clock=lambda: NOW)) as store:
+        migrate.upgrade(store)
+        (tally,) = store.tallies().values()
+        assert (tally.n, tally.inconclusive) == (0, 1)
+        assert [trial.outcome for trial in store.read()] == [Outcome.INCONCLUSIVE]
+    path = tmp_path / "trials.duckdb"
+    with duckdb.connect(path) as plain:
+        for migration in migrate.migrations("duckdb")[:2]:
+            plain.execute(migration.sql)
+        row = to_row(form)
+        plain.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(row))})", list(row.values()))
+        plain.execute(migrate.migrations("duckdb")[2].sql)
+        assert plain.execute("SELECT outcome FROM trials").fetchall() == [("inconclusive",)]
+
+
 def test_status_says_what_is_missing(schema: str) -> None:
     with closing(PostgresStore(schema)) as store:
         migrate.upgrade(store, to=2)
         assert [(s.number, s.applied_at is None) for s in migrate.status(store)] == [
-            (1, False), (2, False), (3, True), (4, True), (5, True),
+            (1, False), (2, False), (3, True), (4, True), (5, True), (6, True),
         ]  # fmt: skip
 
 
@@ -106,7 +129,7 @@ def test_many_processes_may_start_at_once(schema: str) -> None:
     ]
     applied = [int(process.communicate(timeout=120)[0]) for process in started]
     assert [process.returncode for process in started] == [0] * 6
-    assert sum(applied) == 5
+    assert sum(applied) == 6
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> None:
@@ -125,6 +148,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> Non
                 False,
                 False,
                 False,
+                True,
                 True,
                 True,
             ]

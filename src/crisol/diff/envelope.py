@@ -119,10 +119,10 @@ def _mail(lines: list[str]) -> list[str]:
 def _body(lines: list[str], encoding: str, charset: str) -> list[str]:
     if not encoding:
         return lines
-    content = "\n".join(lines).encode(errors="surrogateescape")
     try:
+        content = "\n".join(lines).encode(errors="surrogateescape")
         plain = binascii.a2b_base64(content) if encoding == "base64" else binascii.a2b_qp(content)
-    except binascii.Error as error:
+    except (binascii.Error, UnicodeEncodeError) as error:
         raise MalformedDiff(f"a mail whose {encoding} body cannot be decoded: {error}") from None
     try:
         text = plain.decode(charset or "utf-8", errors="surrogateescape")

@@ -92,7 +92,8 @@ def outside(path: str, *, present: bool) -> str:
     if {folder.lower() for folder in folders} & _TEST_FOLDERS or _TEST.fullmatch(name):
         return "a test"
     if present:
-        return ""
+        top = "" if folders or name in {"test.py", "tests.py"} else _by_name(folders, name)
+        return top or ("documentation" if _DOC.fullmatch(name) else "")
     if len(folders) > 1 and _VERSIONED.fullmatch(folders[0]):
         folders = folders[1:]  # the unpacked release in which quilt or diff -r was run
     return _by_name(folders, name) or _by_folder(folders, name)

@@ -85,7 +85,7 @@ def place(series: Series, tree: Tree) -> Places:
         choices = _choices(path, tree)
         if not choices and step.other:
             choices = _choices(step.other, tree)
-        kind = outside(path, present=bool(choices))
+        kind = outside(path, present=bool(choices)) or _beside_packages(choices, tree)
         if kind:
             places.left_out[path] = kind
         elif choices:
@@ -95,6 +95,12 @@ def place(series: Series, tree: Tree) -> Places:
             raise PatchDoesNotApply(f"{path}: no such file in the source{near}")
     _decide(places, open_, first, tree)
     return places
+
+
+def _beside_packages(choices: list[str], tree: Tree) -> str:
+    """Say what a file is that lies in a folder beside the packages, where the tree is a whole repository."""
+    top, _, rest = choices[0].partition("/") if choices else ("", "", "")
+    return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
 
 
 def _decide(places: Places, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
