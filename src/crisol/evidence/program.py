@@ -1,0 +1,249 @@
+r"""What a patched tree means: one identity for all patches that make the same program.
+
+>>> tree = Tree({"app.py": "def read(name):\n    return open(name)\n"})
+>>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
+True
+
+Comments, layout, redundant parentheses and, mostly, docstrings are no part of it. Code can see them all the same, and
+where a tree does, they count:
+
+- it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``traceback``, ``f_lineno``, …): then the
+  identity of its files is that of their text;
+- it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``): then they are kept;
+- a docstring without a space is kept in any case: the referee's static gate looks at words, too;
+- a file that is no Python, or that this parser refuses, is its text. One that is documentation by its name counts for
+  nothing unless a source of the tree names it.
+
+Code that reads its own files in another way (``open(__file__)``) or hashes its bytecode is recognised as reading source
+text where it says ``__file__`` beside ``open``, or ``co_code``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from crisol.model.source.syntax import parsed
+from crisol.wargame.candidates import read_source
+
+__all__ = ["VULNERABLE", "Habits", "Module", "Tree", "habits", "is_documentation", "open_tree", "same"]
+
+_IMPORTS = r"(?m:^[ \t]*(?:import[ \t][^#\n]*|from[ \t]+))\b(?:{})\b"
+_READS_SOURCE = re.compile(
+    _IMPORTS.format("traceback|linecache")
+    + r"|\b(?:getsource\w*|findsource|getblock|findCaller|getframeinfo)\b|\binspect\.(?:stack|trace)\b"
+    r"|\b(?:f_lineno|tb_lineno|co_(?:firstlineno|lines|lnotab|code|consts|names))\b"
+    r"|\bopen(?:_code)?[ \t]*\([^()\n]{0,40}__file__"
+)
+_READS_DOCSTRINGS = re.compile(r"__doc__|\bgetdoc\b|" + _IMPORTS.format("doctest|docopt|pydoc"))
+_COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+_TESTS = re.compile(r"(?:^|/)(?:tests?|testing)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
+_DOCUMENTATION = re.compile(
+    r"\.(?:md|rst|markdown)$|(?:^|/)(?:docs?/.*\.txt|(?:changes|changelog|news|readme|authors|history|licen[cs]e|todo)"
+    r"(?:\.txt)?)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What the sources of a tree read of themselves; ``words`` is their whole text."""
+
+    source: bool = False
+    docstrings: bool = False
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A Python source with its tree, docstrings and comments as they are."""
+
+    lines: tuple[str, ...]
+    body: tuple[ast.stmt, ...]
+    cookie: str
+
+    @classmethod
+    def of(cls, text: str) -> Module | None:
+        """Read a source, or return None for one that does not parse or is larger than any honest one."""
+        tree = parsed(text)
+        if tree is None:
+            return None
+        cookie = _COOKIE.search("\n".join(text.split("\n", 2)[:2]))
+        return cls(tuple(text.split("\n")), tuple(tree.body), cookie[1].lower() if cookie else "")
+
+
+class Tree:
+    """The vulnerable sources that patches are laid over, and what they read of themselves.
+
+    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do.
+    """
+
+    def __init__(
+        self, read: Callable[[str], str | None] | Mapping[str, str], habits: Habits = Habits()
+    ) -> None:
+        self.read = read.get if isinstance(read, Mapping) else read
+        self.habits = habits
+        self._modules: dict[str, Module | None] = {}
+
+    def module(self, path: str) -> Module | None:
+        """Return a vulnerable file as it parses, None where there is none or it does not."""
+        if path not in self._modules:
+            text = self.read(path)
+            self._modules[path] = None if text is None else Module.of(text)
+        return self._modules[path]
+
+    def identity(self, after: Mapping[str, str | None]) -> str:
+        """Return the identity of the program that ``after`` makes of the tree, :data:`VULNERABLE` where it is the same.
+
+        ``after`` is what :func:`crisol.diff.apply` returns: the text of each touched file, None where it is gone.
+        """
+        digest = hashlib.sha256(b"crisol-program-1")
+        for path, text in sorted(after.items()):
+            if text == self.read(path) or self.ignores(path):
+                continue
+            form = self._form(path, text)
+            if form is not None:
+                digest.update(repr((path, form)).encode(errors="surrogatepass"))
+        return digest.hexdigest()
+
+    def ignores(self, path: str) -> bool:
+        """Return whether a file is documentation that no source of the tree names."""
+        return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
+
+    def _form(self, path: str, text: str | None) -> object:
+        """Return what stands for a changed file, None where it means what it meant."""
+        if text is None:
+            return ("gone",)
+        old, new = self.module(path), Module.of(text) if path.endswith(".py") else None
+        if new is None or self.habits.source:
+            return ("text", text)
+        if old is None:
+            return ("new", new.cookie, [_dumped(node, self.habits) for node in new.body])
+        middle = _difference((old, old.body), (new, new.body), self.habits)
+        return None if middle is None and old.cookie == new.cookie else ("changed", new.cookie, middle)
+
+
+VULNERABLE = Tree({}).identity({})
+"""The identity of the tree that no patch has changed."""
+
+
+def open_tree(folder: Path) -> Tree:
+    """Return the tree of a folder, with its habits read from all its sources."""
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(folder.rglob("*.py"))
+        if path.is_file() and not _TESTS.search(path.relative_to(folder).as_posix())
+    ]
+    return Tree(lambda path: read_source(folder, path), habits(texts))
+
+
+def habits(texts: Sequence[str]) -> Habits:
+    """Return what sources read of themselves, by the words that they would need."""
+    words = "\n".join(texts)
+    return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
+
+
+def is_documentation(path: str) -> bool:
+    """Return whether a path is documentation by its name."""
+    return _DOCUMENTATION.search(path) is not None
+
+
+def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
+    """Return whether two statements mean the same; equal text is not looked into."""
+    (before, left), (after, right) = old, new
+    if type(left) is not type(right):
+        return False
+    if left.col_offset == right.col_offset and _text(before, left) == _text(after, right):
+        return True
+    return _dumped(left, habits) == _dumped(right, habits)
+
+
+def _text(module: Module, node: ast.stmt) -> tuple[str, ...]:
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    return module.lines[first - 1 : node.end_lineno]
+
+
+def _difference(
+    old: tuple[Module, Sequence[ast.stmt]], new: tuple[Module, Sequence[ast.stmt]], habits: Habits
+) -> object:
+    """Return what stands between equal statements at both ends, None where nothing does.
+
+    It depends on the two programs alone, so equal differences from one tree make equal programs.
+    """
+    before, after = [kept(body, habits) for _, body in (old, new)]
+    head = 0
+    while head < min(len(before), len(after)) and same((old[0], before[head]), (new[0], after[head]), habits):
+        head += 1
+    if head == len(before) == len(after):
+        return None
+    tail = 0
+    while tail < min(len(before), len(after)) - head and same(
+        (old[0], before[-1 - tail]), (new[0], after[-1 - tail]), habits
+    ):
+        tail += 1
+    left, right = before[head : len(before) - tail], after[head : len(after) - tail]
+    if len(left) == len(right) == 1:
+        (one,), (other,) = left, right
+        if (
+            isinstance(one, ast.ClassDef)
+            and isinstance(other, ast.ClassDef)
+            and _header(one) == _header(other)
+        ):
+            return (head, tail, "class", _difference((old[0], one.body), (new[0], other.body), habits))
+    return (head, tail, [_dumped(node, habits) for node in right])
+
+
+def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
+    """Return the statements of a suite without those that do nothing: constants, docstrings among them, and pass."""
+    documented = habits.docstrings
+    return [
+        node
+        for at, node in enumerate(body)
+        if not isinstance(node, ast.Pass)
+        and not (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and (at > 0 or not documented)
+            and (not isinstance(node.value.value, str) or " " in node.value.value)
+        )
+    ]
+
+
+def _header(node: ast.ClassDef) -> str:
+    return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list))
+
+
+def _dumped(node: ast.AST, habits: Habits) -> str:
+    return "".join(_pieces(node, habits))
+
+
+def _pieces(node: object, habits: Habits) -> list[str]:
+    """Return a tree as text, without recursion into what does nothing; far quicker than :func:`ast.dump`."""
+    out: list[str] = []
+    left: list[object] = [node]
+    while left:
+        at = left.pop()
+        if isinstance(at, ast.Constant):
+            out.append(f"{type(at.value).__name__}:{at.value!r};")
+        elif isinstance(at, ast.AST):
+            out.append(f"({type(at).__name__} ")
+            left.append(")")
+            for name in reversed(at._fields):
+                value = getattr(at, name, None)
+                if isinstance(value, list):
+                    if name == "body":
+                        value = kept(value, habits)
+                    left.append("]")
+                    left.extend(reversed(value))
+                    left.append("[")
+                elif isinstance(value, ast.AST):
+                    left.append(value)
+                else:
+                    left.append(None if value is None else f"{value!r},")
+        else:
+            out.append("-" if at is None else str(at))
+    return out

@@ -1,0 +1,308 @@
+r"""Whether a patch changes anything on the way of an exploit, by comparing trees, never the numbers of lines.
+
+>>> from crisol.evidence.trace import Code
+>>> old = Tree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})
+>>> way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 4)), Code("app.py", "read", 1, (2,))), *[frozenset()] * 3)
+>>> after = {"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    check(name)\n"}
+>>> touched(old, after, way) is None
+True
+
+Everything is on the way that runs when a module is imported: its own statements, class bodies, decorators, defaults,
+base classes, the names that it defines. So is whatever is added where execution may fall off the end of a suite, and
+every file that the program reads other than by import. What remains is the inside of functions that are never called,
+of suites that are never entered, what follows a statement that was never reached, and files that nobody looks for. A
+change inside a function that does run must not make another of its names local, nor turn it into a generator.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from crisol.evidence.program import Habits, Module, Tree, is_documentation, kept, same
+from crisol.evidence.trace import Way
+
+__all__ = ["sees_itself", "touched"]
+
+_SEES_ITSELF = frozenset({
+    "f_lineno", "tb_lineno", "co_firstlineno", "co_lines", "co_lnotab", "co_code", "co_consts", "co_names",
+    "co_varnames", "getsource", "getsourcelines", "findsource",
+})  # fmt: skip
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef
+_SUITES = ("body", "orelse", "finalbody")
+
+
+def touched(tree: Tree, after: Mapping[str, str | None], way: Way) -> str | None:
+    """Say what of a patch is on the way of an exploit; None where nothing is, and the exploit surely still works.
+
+    ``after`` is what :func:`crisol.diff.apply` returns.
+    """
+    if way.lost:
+        return way.lost[0]
+    for path, text in sorted(after.items()):
+        if found := _file(tree, path, text, way):
+            return found
+    return None
+
+
+def sees_itself(tree: Tree, way: Way) -> bool:
+    """Return whether anything that ran mentions line numbers, source text or byte code: then layout is on the way."""
+    for path in {code.path for code in way.code}:
+        module = tree.module(path)
+        if module is None:
+            continue
+        for node in _running(module.body, _ran(path, way)):
+            if isinstance(node, ast.Attribute) and node.attr in _SEES_ITSELF:
+                return True
+    return False
+
+
+def _file(tree: Tree, path: str, text: str | None, way: Way) -> str | None:
+    before = tree.read(path)
+    if text == before:
+        return None
+    if seen := _as_file(path, way, comes_or_goes=text is None or before is None):
+        return seen
+    ran = _ran(path, way)
+    if not ran.codes or not path.endswith(".py"):
+        return None
+    old, new = tree.module(path), Module.of(text or "")
+    if old is None or new is None or old.cookie != new.cookie:
+        return f"{path} runs and cannot be compared"
+    return _Comparison((old, new), ran, tree.habits).suite(old.body, new.body, "")
+
+
+def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
+    """Say how the program may see a file as a whole: read, listed, looked for."""
+    if path in way.opened:
+        return f"{path} is read as a file"
+    if comes_or_goes and any(path.startswith(folder) for folder in way.listed):
+        return f"the folder of {path} is listed"
+    if path.endswith(".py"):
+        return f"{path} is looked for" if comes_or_goes and _looked_for(path, way) else None
+    return None if is_documentation(path) else f"{path} is no Python"
+
+
+def _looked_for(path: str, way: Way) -> bool:
+    """Return whether an import may have looked for a file that comes or goes, from whatever folder."""
+    parts = PurePosixPath(path.removesuffix(".py")).parts
+    name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
+    ends = {each.rpartition(".")[2] for each in way.imports}
+    return (
+        name in ends
+        or name in sys.stdlib_module_names
+        or name in {"conftest", "sitecustomize", "usercustomize"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What of one file ran: code objects by name and first line, and the lines reached."""
+
+    path: str
+    codes: frozenset[tuple[str, int]]
+    lines: frozenset[int] | None
+
+    def entered(self, node: _Scope | ast.ClassDef) -> bool:
+        """Return whether the body of a definition ran."""
+        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        return (node.name, first) in self.codes
+
+    def reached(self, nodes: Sequence[ast.AST]) -> bool:
+        """Return whether any line of some statements was reached, or may have been."""
+        if self.lines is None:
+            return True
+        return any(
+            line in self.lines
+            for node in nodes
+            for line in range(_first(node), (getattr(node, "end_lineno", None) or 0) + 1)
+        )
+
+
+def _ran(path: str, way: Way) -> _Ran:
+    codes = [code for code in way.code if code.path == path]
+    lines = None
+    if all(code.lines is not None for code in codes):
+        lines = frozenset(line for code in codes for line in code.lines or ())
+    return _Ran(path, frozenset((code.name, code.line) for code in codes), lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Two versions of one module, and what of the first ran."""
+
+    modules: tuple[Module, Module]
+    ran: _Ran
+    habits: Habits
+
+    def suite(self, old: Sequence[ast.stmt], new: Sequence[ast.stmt], where: str) -> str | None:
+        """Say what changes in a suite that was entered; None where all that changes was never reached."""
+        before, after = kept(old, self.habits), kept(new, self.habits)
+        place = f"{self.ran.path}:{where}"
+        for left, right in zip(before, after, strict=False):
+            if same((self.modules[0], left), (self.modules[1], right), self.habits):
+                continue
+            found = self._statement(left, right, where)
+            if found is not None:
+                # What was never reached cannot be missed: nothing from here on ever ran.
+                return None if self._never(left) else found
+        if len(after) > len(before):
+            return f"{place} gets more at its end"
+        if len(after) < len(before):
+            return None if self._never(before[len(after)]) else f"{place} loses what runs"
+        return None
+
+    def _never(self, node: ast.stmt) -> bool:
+        """Return whether control never came to a statement; one that leaves no trace is taken to have run."""
+        if isinstance(node, ast.Global | ast.Nonlocal | ast.AnnAssign | ast.Expr) and not (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call | ast.Await | ast.Yield | ast.YieldFrom)
+        ):
+            return False
+        if isinstance(node, ast.If | ast.While | ast.Assert) and not any(
+            isinstance(part, ast.Call | ast.Attribute | ast.Name) and getattr(part, "id", "") != "__debug__"
+            for part in ast.walk(node.test)
+        ):
+            return False
+        return not self.ran.reached([node])
+
+    def _statement(self, old: ast.stmt, new: ast.stmt, where: str) -> str | None:
+        place = f"{self.ran.path}:{where or '<module>'}"
+        compound = any(hasattr(old, name) for name in (*_SUITES, "cases"))
+        if type(old) is not type(new) or not compound or _head(old, self.habits) != _head(new, self.habits):
+            return place
+        if isinstance(old, _Scope) and isinstance(new, _Scope):
+            return self._function(old, new, f"{where}.{old.name}".lstrip("."))
+        if isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef):
+            inside = f"{where}.{old.name}".lstrip(".")
+            return self.suite(old.body, new.body, inside) if self.ran.entered(old) else None
+        changes = (self._branch(old, left, right, where) for left, right in _suites(old, new))
+        return next((change for change in changes if change is not None), None)
+
+    def _branch(self, old: ast.stmt, left: list[ast.stmt], right: list[ast.stmt], where: str) -> str | None:
+        if not left:
+            return f"{self.ran.path}:{where or '<module>'} gets another branch" if right else None
+        # A suite that leaves no trace, or shares the line of its head, is taken to have run.
+        silent = not kept(left, self.habits) or _first(left[0]) == old.lineno
+        return self.suite(left, right, where) if silent or self.ran.reached(left) else None
+
+    def _function(self, old: _Scope, new: _Scope, where: str) -> str | None:
+        place = f"{self.ran.path}:{where}"
+        if _kind(old) != _kind(new):
+            return f"{place} becomes another kind of function"
+        if ("super" in _mentioned(old)) != ("super" in _mentioned(new)):
+            return f"{place} takes hold of its class"
+        if not self.ran.entered(old):
+            return None
+        found = self.suite(old.body, new.body, where)
+        return found if found is not None else _scope(old, new, place)
+
+
+def _first(node: ast.AST) -> int:
+    """Return the first line of a node, that of its first decorator where it has one."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    line: int = getattr(node, "lineno", 0)
+    return min([line, *(decorator.lineno for decorator in decorators)])
+
+
+def _head(node: ast.AST, habits: Habits) -> list[str]:
+    """Return everything of a compound statement but the suites inside it."""
+    parts = [
+        f"{name}={_plain(value)}"
+        for name, value in ast.iter_fields(node)
+        if name not in {*_SUITES, "handlers", "cases", "type_comment"}
+    ]
+    parts += [f"handler {_plain(handler.type)} {handler.name}" for handler in getattr(node, "handlers", ())]
+    parts += [f"case {_plain(case.pattern)} {_plain(case.guard)}" for case in getattr(node, "cases", ())]
+    if habits.docstrings and isinstance(node, _Scope | ast.ClassDef):
+        parts.append(repr(ast.get_docstring(node, clean=False)))
+    return parts
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_plain, value))}]"
+    return ast.dump(value) if isinstance(value, ast.AST) else repr(value)
+
+
+def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list[ast.stmt]]]:
+    for name in _SUITES:
+        yield getattr(old, name, []), getattr(new, name, [])
+    for name in ("handlers", "cases"):
+        for left, right in zip(getattr(old, name, []), getattr(new, name, []), strict=True):
+            yield left.body, right.body
+
+
+def _own(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a scope, without the insides of the functions and classes in it."""
+    left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
+    while left:
+        node = left.pop()
+        yield node
+        if isinstance(node, _Scope | ast.ClassDef):
+            left += [*node.decorator_list]
+        elif isinstance(node, ast.comprehension):
+            left += [node.iter, *node.ifs]  # its target is a name of its own scope
+        elif not isinstance(node, ast.Lambda):
+            left += ast.iter_child_nodes(node)
+
+
+def _kind(scope: _Scope) -> tuple[type, bool]:
+    return type(scope), any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own(scope))
+
+
+def _bound(scope: _Scope) -> dict[str, set[str]]:
+    """Return the names that a function binds, and those that it declares global or nonlocal."""
+    names: dict[str, set[str]] = defaultdict(set)
+    names["bound"] = {node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg)}
+    for node in _own(scope):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                names["bound"].add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names["bound"].add(name)
+            case ast.alias(name=name, asname=alias):
+                names["bound"].add(alias or name.partition(".")[0])
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                names["bound"].add(name)
+            case ast.MatchMapping(rest=str(name)):
+                names["bound"].add(name)
+            case ast.Global(names=declared) | ast.Nonlocal(names=declared):
+                names["declared"].update(declared)
+    return names
+
+
+def _mentioned(scope: ast.AST) -> set[str]:
+    found = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
+    return found | {"super" for name in found if name == "__class__"}
+
+
+def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
+    """Say whether a name that a running function mentions changes its scope."""
+    before, after = _bound(old), _bound(new)
+    if before["declared"] != after["declared"]:
+        return f"{place} declares other names"
+    moved = (after["bound"] - before["bound"]) & _mentioned(old) | (
+        before["bound"] - after["bound"]
+    ) & _mentioned(new)
+    if moved or any(isinstance(node, ast.alias) and node.name == "*" for node in ast.walk(new)):
+        return f"{place} changes the scope of {', '.join(sorted(moved)) or 'names'}"
+    return None
+
+
+def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
+    """Yield the nodes of everything that ran, and of what stands outside functions."""
+    left: list[ast.AST] = list(body)
+    while left:
+        node = left.pop()
+        yield node
+        if not isinstance(node, _Scope) or ran.entered(node):
+            left += ast.iter_child_nodes(node)

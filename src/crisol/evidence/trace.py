@@ -1,0 +1,137 @@
+"""The ways of the exploits: what each PoV executes of the vulnerable program, traced once in the sandbox.
+
+>>> ways = trace(vulnerability, choose(), cache)  # doctest: +SKIP
+>>> ways[0].functions[:2]  # doctest: +SKIP
+('mistune.py:Markdown.parse', 'mistune.py:Markdown.output')
+
+A way is *lost* where a run could not be followed whole: it started another program, replaced the tracer, measured time
+in threads, or did not show the flaw under the tracer. What is lost settles nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crisol.sandbox import Ending, Role, Script
+
+if TYPE_CHECKING:
+    from crisol.sandbox import Sandbox, Target
+    from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["Code", "Way", "trace"]
+
+_VERSION = "1"
+_STRETCH = 4
+"""How much longer the timers of a PoV run under the tracer; it says when its own cost is more than that."""
+_SLOW = "too slow under the tracer"
+_TRACER = Path(__file__).parent / "tracer.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code object of the target that ran: its file, its name, its first line (a decorator's, if any)."""
+
+    path: str
+    name: str
+    line: int
+    lines: tuple[int, ...] | None
+    """The lines of it that were reached; None where lines were not followed, and all may have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What one PoV executes, looks for and reads of the vulnerable program; paths are relative to the tree.
+
+    ``imports`` are the modules looked for, there or not; ``opened`` the files read other than by import, ``listed`` the
+    folders, each with a slash at its end. ``lost`` says why the run could not be followed, empty where it was.
+    """
+
+    pov: str
+    code: tuple[Code, ...]
+    imports: frozenset[str]
+    opened: frozenset[str]
+    listed: frozenset[str]
+    lost: tuple[str, ...] = ()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions that ran, as ``path:name``."""
+        return tuple(dict.fromkeys(f"{code.path}:{code.name}" for code in self.code))
+
+
+def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[Way, ...]:
+    """Return the way of every PoV, in their order, traced at most once for the content of a vulnerability.
+
+    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
+    :class:`~crisol.errors.SandboxError` where the sandbox fails.
+    """
+    tracer = _TRACER.read_text() + "\n\nreport(main(ARGUMENTS))\n"
+    key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{tracer}\0{sys.version}".encode()).hexdigest()
+    path = cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
+    if path.is_file():
+        return tuple(_way(way) for way in json.loads(path.read_text()))
+    limits = vulnerability.limits
+    limits = replace(
+        limits,
+        seconds=limits.seconds * 3 * _STRETCH,
+        cpu_seconds=limits.cpu_seconds * 2 * _STRETCH,
+        memory_mb=limits.memory_mb * 2,
+    )
+    tree, requires = vulnerability.vulnerable(cache), vulnerability.requires(cache)
+    with sandbox.target(tree, requires=requires, prelude=vulnerability.prelude, limits=limits) as target:
+        ways = tuple(_traced(target, tracer, script) for script in vulnerability.povs)
+    _keep(path, ways)
+    return ways
+
+
+def _traced(target: Target, tracer: str, script: Script) -> Way:
+    """Trace with lines, and, where that takes longer than the PoV's own timers allow, without."""
+    way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
+    for lines in (True, False):
+        job = {"name": script.name, "source": script.source, "stretch": _STRETCH, "lines": lines}
+        run = target.run(Script(script.name, tracer, Role.PROBE, json.dumps(job).encode()))
+        if run.ending is not Ending.EXITED:
+            words = run.stderr.strip().rpartition("\n")[2]
+            way = replace(way, lost=(f"the traced run ended as {run.ending}: {words}"[:300],))
+            continue
+        told = json.loads(run.report)
+        code = tuple(
+            Code(path, name, line, tuple(seen) if lines else None)
+            for path, name, line, seen in told["places"]
+        )
+        imports, opened, listed = (frozenset(told[name]) for name in ("imports", "opened", "listed"))
+        way = Way(script.name, code, imports, opened, listed, tuple(told["lost"]))
+        if way.lost != (_SLOW,):
+            break
+    return way
+
+
+def _way(told: dict[str, object]) -> Way:
+    code = tuple(
+        Code(path, name, line, None if lines is None else tuple(lines))
+        for path, name, line, lines in told["code"]  # type: ignore[attr-defined]
+    )
+    names, files, folders = (frozenset(told[name]) for name in ("imports", "opened", "listed"))  # type: ignore[call-overload]
+    return Way(str(told["pov"]), code, names, files, folders, tuple(told["lost"]))  # type: ignore[arg-type]
+
+
+def _keep(path: Path, ways: tuple[Way, ...]) -> None:
+    """Write the ways whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = [
+        asdict(way)
+        | {"code": [[code.path, code.name, code.line, code.lines] for code in way.code]}
+        | {name: sorted(getattr(way, name)) for name in ("imports", "opened", "listed")}
+        for way in ways
+    ]
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "w") as file:
+        json.dump(plain, file)
+    Path(name).replace(path)

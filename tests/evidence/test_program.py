@@ -1,0 +1,109 @@
+"""The identity of a program."""
+
+import pytest
+
+from crisol.evidence.program import VULNERABLE, Tree, habits
+
+_SOURCE = '''"""A module that reads."""
+import os
+
+class Reader:
+    """Reads files."""
+    limit = 3
+
+    def read(self, name):
+        """Read a file."""
+        return open(name)
+
+def write(name):
+    return os.remove(name)
+'''
+
+
+def _identity(text: str | None, *more: str, path: str = "app.py") -> str:
+    tree = Tree({"app.py": _SOURCE, "notes.md": "x"}, habits([_SOURCE, *more]))
+    return tree.identity({path: text})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return open(name)", "# a comment\n        return (open(name))  # so"),
+        ("limit = 3", "limit = (\n        0x3\n    )"),
+        ('"""Read a file."""', '"""Read one file, or two."""'),
+        ('        """Read a file."""\n', ""),
+        ("return open(name)", "pass\n        return open(name)"),
+        ("import os\n", "import os\n\n\n\n"),
+    ],
+)
+def test_what_does_not_execute_changes_nothing(old: str, new: str) -> None:
+    """Comments, layout, parentheses, docstrings and pass make the vulnerable program again."""
+    assert _identity(_SOURCE.replace(old, new)) == VULNERABLE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("open(name)", "open(name, 'rb')"),
+        ("limit = 3", "limit = 3.0"),
+        ("limit = 3", "limit = True"),
+        ("return open(name)", "if name:\n            return open(name)"),
+        ("def write(name):", "def write(name=None):"),
+        ("def write", "@staticmethod\ndef write"),
+        ("class Reader:", "class Reader(object):"),
+        ("import os\n", "import os\nimport re\n"),
+        ('"""A module that reads."""', "# -*- coding: latin-1 -*-\n"),
+        ('"""Read a file."""', '"""abort"""'),
+    ],
+)
+def test_what_executes_changes_the_identity(old: str, new: str) -> None:
+    """Another expression, type, default, decorator, base, import or encoding is another program."""
+    assert _identity(_SOURCE.replace(old, new)) != VULNERABLE
+
+
+def test_the_same_program_has_one_identity_however_it_is_written() -> None:
+    """Two patches that differ in comments are one; two that differ in code are two."""
+    one = _identity(_SOURCE.replace("return open(name)", "check(name)\n        return open(name)"))
+    other = _identity(
+        _SOURCE.replace("return open(name)", "check(name)  # first\n\n        return (open(name))")
+    )
+    moved = _identity(_SOURCE.replace("return os", "check(name)\n    return os"))
+    assert one == other != moved
+    assert one != VULNERABLE
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "import linecache",
+        "inspect.getsource(f)",
+        "import sys, traceback",
+        "frame.f_lineno",
+        "open(__file__)",
+        "f.__code__.co_firstlineno",
+    ],
+)
+def test_a_tree_that_reads_its_own_source_counts_every_letter(reader: str) -> None:
+    """Where a source can see layout, layout is part of the program."""
+    assert _identity(_SOURCE + "# more\n", reader) != VULNERABLE
+    assert _identity(_SOURCE + "# more\n") == VULNERABLE
+
+
+@pytest.mark.parametrize("reader", ["print(f.__doc__)", "import doctest", "from docopt import docopt"])
+def test_a_tree_that_reads_docstrings_keeps_them(reader: str) -> None:
+    """Where a source can see docstrings, they are part of the program, and comments are not."""
+    assert _identity(_SOURCE.replace("Read a file", "Read it now"), reader) != VULNERABLE
+    assert _identity(_SOURCE + "# more\n", reader) == VULNERABLE
+
+
+def test_documentation_counts_where_a_source_names_it() -> None:
+    """A changed text file is nothing, unless some source may read it."""
+    assert _identity("y", path="notes.md") == VULNERABLE
+    assert _identity("y", "open('notes.md')", path="notes.md") != VULNERABLE
+    assert _identity("y", path="data.json") != VULNERABLE
+
+
+def test_what_cannot_be_parsed_is_its_text() -> None:
+    """Hostile depth and broken syntax have an identity, too."""
+    assert _identity("(" * 5000) != _identity("(" * 5001) != VULNERABLE
+    assert _identity(None) != VULNERABLE
