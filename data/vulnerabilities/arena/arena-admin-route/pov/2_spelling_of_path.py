@@ -1,25 +1,37 @@
 """Capitals, escapes, dots and backslashes are put in order after the guard has looked."""
 
+import random
+import string
 import sys
 
 from news import Request, Site
 
+SEED = 0
+
+rng = random.Random(SEED)
+user, folder = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+at = rng.randrange(5)
+capital = "admin"[:at] + "admin"[at].upper() + "admin"[at + 1 :]
+escaped = "admin"[:at] + f"%{ord('admin'[at]):x}" + "admin"[at + 1 :]
 PATHS = (
-    "/Admin/users",
-    "/%61dmin/users",
+    f"/{capital}/users",
+    f"/{escaped}/users",
     "/./admin/users",
-    "/articles/../admin/users",
-    "/x/%2e%2e/ADMIN/users/",
+    f"/{folder}/../admin/users",
+    f"/{folder}/%2e%2e/{capital}/users/",
     "\\admin\\users",
+    "\\\\admin\\users",
     "/%2Fadmin/users",
     "admin/users",
 )
 
+site = Site()
+site.users[user] = "reader"
 for path in PATHS:
     try:
-        response = Site().handle(Request("GET", path))
+        response = site.handle(Request("GET", path))
     except (ValueError, PermissionError):
         continue
-    if "ana: admin" in response.body:
+    if f"{user}: reader" in response.body:
         sys.exit(0)
 sys.exit(1)

@@ -1,24 +1,32 @@
 """The name mentions a picture's extension somewhere, and ends in another one."""
 
+import random
+import string
 import sys
 
 from avatars import Avatars, Upload
 
-EXECUTED = {"text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "text/javascript", "text/css"}
-PAGE = b"GIF89a<script>steal()</script>"
+SEED = 0
 
-avatars = Avatars("pictures")
+EXECUTED = {"text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "text/javascript", "text/css"}
+rng = random.Random(SEED)
+folder, member, stem, call = (
+    "".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9))) for _ in range(4)
+)
+page = b"GIF89a" + f"<b onclick={call}()>".encode()
+
+avatars = Avatars(folder)
 for name in (
-    "me.png.html",
-    "me.gif.svg",
-    ".png/me.html",
-    "me.jpg.HTML",
+    f"{stem}.png.html",
+    f"{stem}.gif.svg",
+    f".png/{stem}.html",
+    f"{stem}.jpg.HTML",
     "png.htm",
-    "me.html/.",
-    "x\\me.jpeg.html",
+    f"{stem}.html/.",
+    f"x\\{stem}.jpeg.html",
 ):
     try:
-        response = avatars.serve(avatars.store("eve", Upload(name, "image/png", PAGE)))
+        response = avatars.serve(avatars.store(member, Upload(name, "image/png", page)))
     except (ValueError, PermissionError):
         continue
     if "attachment" in response.headers.get("Content-Disposition", ""):

@@ -22,5 +22,7 @@ assert status(b"no gzip at all", "gzip") == 400
 assert status(whole[:-8] + b"\0" * 8, "gzip") == 400
 assert status(zlib.compress(b"hello " * 100)[:-6], "deflate") == 400
 assert status(b"\xff\xff\xff", "deflate") == 400
+assert status(zlib.compress(b"hello " * 100)[2:-7], "deflate") == 400
+assert status(b"", "deflate") == 400
 assert status(b"x", "br") == 415
 assert status(b"x", "gzip,gzip,gzip,gzip") == 415

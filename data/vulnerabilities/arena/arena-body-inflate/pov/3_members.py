@@ -1,12 +1,17 @@
 """Many gzip members of half a megabyte each, every one below the limit."""
 
 import gzip
+import random
 import sys
 import tracemalloc
 
 from bodies import BodyError, decode_body
 
-data = gzip.compress(bytes(500_000), mtime=0) * 16
+SEED = 0
+
+rng = random.Random(SEED)
+member = gzip.compress(rng.randbytes(1) * rng.randint(400_000, 600_000), mtime=rng.getrandbits(31))
+data = member * rng.randint(18, 20)
 
 tracemalloc.start()
 try:

@@ -7,8 +7,9 @@ cart.add("eggs", "6")
 cart.add("ham")
 cart.change("eggs", "2")
 assert cart.amounts == {"eggs": 2.0, "ham": 1.0}
+cart.change("ham", "0,1225")
+assert cart.amounts["ham"] == 0.1225
 cart.change("ham", "0,125")
-assert cart.amounts["ham"] == 0.125
 cart.change("eggs", "0")
 cart.change("butter", "0.0")
 assert cart.amounts == {"ham": 0.125}

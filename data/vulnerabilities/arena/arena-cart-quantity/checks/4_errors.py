@@ -1,4 +1,4 @@
-"""Unknown articles, words, large amounts and empty carts are a CartError."""
+"""Unknown articles, words, large amounts and empty carts are a CartError and change nothing."""
 
 from cart import Cart, CartError, Customer
 
@@ -23,4 +23,8 @@ cart.add("eggs", "500")
 assert cart.total() == 200.0
 assert refused(cart.add, "eggs")
 assert cart.amounts == {"eggs": 500.0}
-assert refused(cart.check_out, Customer("ana", 1000.0), "much")
+ana = Customer("ana", 1000.0)
+for tip in ("much", "", "inf", "900"):
+    assert refused(cart.check_out, ana, tip), tip
+assert (ana.balance, cart.amounts) == (1000.0, {"eggs": 500.0})
+assert cart.check_out(ana, "800").total == 1000.0

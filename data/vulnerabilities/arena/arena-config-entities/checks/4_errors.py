@@ -1,4 +1,4 @@
-"""Broken, too long and too deep documents are a SettingsError."""
+"""Broken, too long and too deep documents are a SettingsError, and do not spoil the next one."""
 
 from settings import SettingsError, read_settings
 
@@ -16,3 +16,10 @@ for document in (
         continue
     raise AssertionError(document[:40])
 assert read_settings(b"<a>" * 20 + b"</a>" * 20).name == "a"
+for _ in range(20):
+    try:
+        read_settings(b'<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a d="&c;">&c;</a>')
+    except SettingsError:
+        pass
+    root = read_settings("<a><b c='&lt;'>größe &amp; mehr</b></a>".encode())
+    assert (root.value("b"), root.find("b").attributes) == ("größe & mehr", {"c": "<"})

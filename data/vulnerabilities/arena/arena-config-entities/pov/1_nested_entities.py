@@ -1,21 +1,28 @@
-"""Seven entities, each made of the one before: 700 bytes become a megabyte of text."""
+"""Seven entities, each made of the one before: less than a kilobyte becomes more than a megabyte of text."""
 
+import random
+import string
 import sys
 import tracemalloc
 
 from settings import SettingsError, read_settings
 
-names = "abcdefg"
-declarations = '<!ENTITY a "0123456789">' + "".join(
+SEED = 0
+
+rng = random.Random(SEED)
+names = rng.sample([a + b for a in string.ascii_letters for b in string.ascii_letters], 7)
+root, inner = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8))) for _ in range(2))
+leaf = "".join(rng.choices(string.digits, k=10))
+declarations = f'<!ENTITY {names[0]} "{leaf}">' + "".join(
     f'<!ENTITY {name} "{f"&{before};" * 8}">' for before, name in zip(names, names[1:])
 )
-document = f"<!DOCTYPE s [{declarations}]><s><t>&g;</t></s>".encode()
+document = f"<!DOCTYPE {root} [{declarations}]><{root}><{inner}>&{names[-1]};</{inner}></{root}>".encode()
 assert len(document) < 1000
 
 tracemalloc.start()
 text = ""
 try:
-    text = read_settings(document).value("t")
+    text = read_settings(document).value(inner)
 except (SettingsError, ValueError):
     pass
 peak = tracemalloc.get_traced_memory()[1]

@@ -1,15 +1,21 @@
 """In UTF-16 the words of the declaration are other bytes."""
 
+import random
+import string
 import sys
 from pathlib import Path
 
 from feeds import FeedError, preview, read_feed
 
-secret = Path("secret.txt").absolute()
-secret.write_text("s3cret-words", encoding="utf-8")
+SEED = 0
+
+rng = random.Random(SEED)
+name, entity, words = ("".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9))) for _ in range(3))
+secret = Path(name).absolute()
+secret.write_text(words, encoding="utf-8")
 document = f"""<?xml version="1.0" encoding="utf-16"?>
-<!DOCTYPE feed [<!ENTITY x SYSTEM "{secret}">]>
-<feed><title>&x;</title></feed>"""
+<!DOCTYPE feed [<!ENTITY {entity} SYSTEM "{secret}">]>
+<feed><title>&{entity};</title></feed>"""
 titles = []
 try:
     titles.append(read_feed(document.encode("utf-16")).title)
@@ -19,4 +25,4 @@ try:
     titles.append(preview(document.encode("utf-16")))
 except (FeedError, ValueError, OSError):
     titles.append("")
-sys.exit(0 if any("s3cret-words" in title for title in titles) else 1)
+sys.exit(0 if any(words in title for title in titles) else 1)

@@ -1,18 +1,27 @@
 """Every longer payload wraps: the command may stand behind any number of bytes."""
 
+import random
+import string
 import struct
 import sys
 
 from frames import COMMAND, FrameError, command_frame, frame, read_frames
 
-HIDDEN = command_frame("grant", "eve admin")
+SEED = 0
 
-for lead, turns in ((0, 1), (1, 1), (40_000, 1), (5, 2), (65_535, 1), (65_534, 1), (65_535, 0)):
-    payload = b"x" * lead + HIDDEN
-    payload += b"x" * (turns * 65_536 + lead - len(payload))
+rng = random.Random(SEED)
+name, argument, kind, filler = (
+    "".join(rng.choices(string.ascii_letters, k=k)).encode() for k in (rng.randint(4, 9), 7, 1, 1)
+)
+hidden = command_frame(name.decode(), argument.decode())
+
+leads = ((0, 1), (1, 1), (rng.randint(300, 60_000), 1), (5, 2), (65_535, 1), (65_534, 1), (65_535, 0))
+for lead, turns in leads:
+    payload = filler * lead + hidden
+    payload += filler * (turns * 65_536 + lead - len(payload))
     try:
-        for found in read_frames(frame(b"T", payload)):
-            if found.kind == COMMAND and found.payload == b"grant eve admin":
+        for found in read_frames(frame(kind, payload)):
+            if found.kind == COMMAND and found.payload == name + b" " + argument:
                 sys.exit(0)
     except (FrameError, ValueError, OverflowError, struct.error):
         continue

@@ -1,4 +1,4 @@
-"""Unknown numbers, odd numbers and pages of others are NotFound."""
+"""Unknown numbers, odd numbers and pages of others are NotFound, and the own pages stay open after it."""
 
 from billing import Billing, Invoice, NotFound, User
 
@@ -12,3 +12,6 @@ for customer, number in (("acme", "9"), ("acme", "x"), ("acme", ""), ("globex", 
             continue
         raise AssertionError((customer, number))
 assert billing.log == []
+assert billing.page(ana, "acme", "1") == "Invoice 1 of acme: 10.00 (open)"
+assert billing.download(ana, "acme", "1").startswith(b"%INVOICE\n1\n")
+assert billing.log == [("ana", 1)]

@@ -1,18 +1,30 @@
 """The list of a shelf shows the locked books of every shelf."""
 
+import random
+import string
 import sys
 
 from library import Library
 
-library = Library(
-    "<library><book title='Dune' state='open' shelf='A'/>"
-    "<book title='Memoirs' state='locked' shelf='Z'/></library>"
+SEED = 0
+
+rng = random.Random(SEED)
+title, secret, shelf, other, state = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(5)
 )
-for shelf in ("A']/../book[@state='locked", "A']/..//*[@state='locked", "A']/..//book[@shelf!='A"):
+library = Library(
+    f"<library><book title='{title}' state='open' shelf='{shelf}'/>"
+    f"<book title='{secret}' state='{state}' shelf='{other}'/></library>"
+)
+for typed in (
+    f"{shelf}']/../book[@state='{state}",
+    f"{shelf}']/..//*[@state='{state}",
+    f"{shelf}']/..//book[@shelf!='{shelf}",
+):
     try:
-        titles = library.titles(shelf)
+        titles = library.titles(typed)
     except (ValueError, SyntaxError, PermissionError):
         continue
-    if "Memoirs" in titles:
+    if secret in titles:
         sys.exit(0)
 sys.exit(1)

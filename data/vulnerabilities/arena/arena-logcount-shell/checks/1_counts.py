@@ -1,4 +1,4 @@
-"""Texts are literal, may hold blanks and punctuation, and count lines."""
+"""Texts are literal, may hold blanks and punctuation, and count lines; the log may have an odd name."""
 
 from pathlib import Path
 
@@ -19,6 +19,9 @@ expected = {
     "nothing": 0,
     "> /dev": 0,
     "/dev/sda1": 1,
+    "": 7,
 }
-for text, lines in expected.items():
-    assert count_lines("app.log", text) == lines, text
+for log in ("app.log", "-c", "my log"):
+    Path(log).write_bytes(Path("app.log").read_bytes())
+    for text, lines in expected.items():
+        assert count_lines(log, text) == lines, (log, text)

@@ -1,4 +1,4 @@
-"""The basket is kept over requests and over the login."""
+"""The basket is kept over requests over the login and over a second one."""
 
 from shop import Request, Shop
 
@@ -26,3 +26,6 @@ browser.open("/login", name="ana", password="pw")
 assert browser.open("/basket").body == "tea, kettle"
 browser.open("/add", article="cup")
 assert browser.open("/basket").body == "tea, kettle, cup"
+browser.open("/login", name="ana", password="pw")
+assert browser.open("/basket").body == "tea, kettle, cup"
+assert browser.open("/account").body == "account of ana"

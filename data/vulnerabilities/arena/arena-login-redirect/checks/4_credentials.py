@@ -1,4 +1,4 @@
-"""A wrong password is refused without a redirect; a right one sets the cookie."""
+"""A wrong password is refused without a redirect; a right one sets the cookie, wherever it leads."""
 
 from login import Accounts, login
 
@@ -10,3 +10,7 @@ for form in ({"name": "ana", "password": "no"}, {"name": "bo", "password": "pw"}
     assert "Location" not in response.headers
 response = login(accounts, {"name": "ana", "password": "pw"})
 assert response.headers["Set-Cookie"].startswith("user=ana;")
+for target in ("/basket", " /basket ", "//other.example/", "https://shop.example/", ""):
+    response = login(accounts, {"name": "ana", "password": "pw", "next": target})
+    assert response.status == 303, target
+    assert response.headers["Set-Cookie"].startswith("user=ana;"), target

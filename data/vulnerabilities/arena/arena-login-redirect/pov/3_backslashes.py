@@ -1,17 +1,26 @@
 """Browsers read a backslash as a slash and drop tabs and line ends inside an address."""
 
+import random
+import string
 import sys
 from urllib.parse import urljoin, urlsplit
 
 from login import Accounts, login
 
+SEED = 0
+
+rng = random.Random(SEED)
+name, password, label, page = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(4)
+)
+evil = f"{label}.{rng.choice(('com', 'org', 'net', 'io', 'example'))}"
 ADDRESSES = (
-    r"/\evil.example/",
-    r"\/evil.example/?shop.example",
-    r"\\evil.example/?shop.example",
-    "/\t/evil.example/",
-    "/\n/evil.example/",
-    "///evil.example/",
+    rf"/\{evil}/",
+    rf"\/{evil}/?shop.example",
+    rf"\\{evil}/?shop.example",
+    f"/\t/{evil}/{page}",
+    f"/\n/{evil}/",
+    f"///{evil}/",
 )
 
 
@@ -27,10 +36,10 @@ def browser_goes_to(location):
 
 
 accounts = Accounts()
-accounts.add("ana", "pw")
+accounts.add(name, password)
 for address in ADDRESSES:
     try:
-        response = login(accounts, {"name": "ana", "password": "pw", "next": address})
+        response = login(accounts, {"name": name, "password": password, "next": address})
     except ValueError:
         continue
     if browser_goes_to(response.headers.get("Location", "")) != "shop.example":

@@ -1,4 +1,4 @@
-"""Unknown fields and broken braces are a TemplateError."""
+"""Unknown fields and broken braces are a TemplateError, and the next template is filled."""
 
 from datetime import date
 
@@ -13,9 +13,13 @@ for template in (
     "{member.name",
     "{member.points:%}x{",
     "{number:abc}",
+    "{0}",
+    "{}",
+    "{member.name.}",
 ):
     try:
         fill(template, member, site, 3)
     except TemplateError:
         continue
     raise AssertionError(template)
+assert fill("{site.title} {number}", member, site, 3) == "News 3"

@@ -1,4 +1,6 @@
-"""A row has four fields, a stranger's list is empty, and the total is summed."""
+"""A row has four fields, a stranger's list is empty, the total is summed, also after a list that failed."""
+
+import sqlite3
 
 from orders import OrderBook, list_orders
 
@@ -11,3 +13,10 @@ assert list_orders(book, ana, {"status": "open"}) == [
 ]
 assert list_orders(book, bob, {}) == []
 assert (book.total(ana), book.total(bob)) == (11800, 0)
+for query in ({"sort": "colour"}, {"sort": "-"}, {"search": "'"}):
+    try:
+        list_orders(book, ana, query)
+    except (ValueError, LookupError, sqlite3.Error):
+        pass
+    assert [row["id"] for row in list_orders(book, ana, {"sort": "-cents"})] == [2, 1]
+assert (book.add_order(bob, "cup", 50), book.total(bob)) == (3, 50)

@@ -1,18 +1,28 @@
 """The order of the rows answers a question about another customer's card."""
 
+import random
 import sqlite3
+import string
 import sys
 
 from orders import OrderBook, list_orders
 
+SEED = 0
+
+rng = random.Random(SEED)
+own_name, name, *articles = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(5)
+)
+own_card, card = ("".join(rng.choices(string.digits, k=rng.randint(8, 16))) for _ in range(2))
+other = str((int(card[0]) + rng.randint(1, 9)) % 10)
 book = OrderBook()
-ana = book.add_customer("Ana", "4000-1")
-book.add_customer("Bob", "7300-2")
-for article in ("lamp", "chair", "table"):
+ana = book.add_customer(own_name, own_card)
+book.add_customer(name, card)
+for article in articles:
     book.add_order(ana, article, 1900)
 try:
     answers = []
-    for guess in ("7", "1"):
+    for guess in (card[0], other):
         sort = f"id * (SELECT CASE WHEN card LIKE '{guess}%' THEN -1 ELSE 1 END FROM customers WHERE id = 2)"
         answers.append([row["id"] for row in list_orders(book, ana, {"sort": sort})])
 except (ValueError, PermissionError, LookupError, sqlite3.Error):

@@ -18,3 +18,4 @@ for name in ("nickname", "address.planet", "", ".", "name."):
 assert not hasattr(account, "nickname")
 assert not hasattr(account.address, "planet")
 assert vars(account).keys() == vars(Account(1, "x")).keys()
+assert update(account, {"name": "Bob", "email": "bob@example.org"}).email == "bob@example.org"

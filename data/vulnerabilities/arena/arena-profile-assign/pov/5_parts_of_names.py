@@ -1,5 +1,7 @@
 """A field of the form as the first or last part of a name opens other ones, and other members' accounts."""
 
+import random
+import string
 import sys
 from contextlib import suppress
 
@@ -7,12 +9,18 @@ from members import Account, ProfileError, import_rows, update
 
 NAMES = ("sponsor.email", "sponsor.settings.theme", "settings.plan", "settings", "address", "sponsor")
 
-sponsor = Account(1, "Ana", "ana@example.org")
-account = Account(7, "Eve", sponsor=sponsor)
-for name in NAMES:
+SEED = 0
+
+rng = random.Random(SEED)
+name, other, value = ("".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9))) for _ in range(3))
+number = rng.randint(2, 9_999)
+mail = f"{other}@{value}.example"
+sponsor = Account(1, other, mail)
+account = Account(number, name, sponsor=sponsor)
+for key in NAMES:
     with suppress(ProfileError, PermissionError, KeyError, TypeError, AttributeError):
-        update(account, {name: "gold"})
+        update(account, {key: value})
     with suppress(ProfileError, PermissionError, KeyError, TypeError, AttributeError):
-        import_rows([account], [{"number": "7", name: "gold"}])
-untouched = Account(7, "Eve", sponsor=Account(1, "Ana", "ana@example.org"))
+        import_rows([account], [{"number": str(number), key: value}])
+untouched = Account(number, name, sponsor=Account(1, other, mail))
 sys.exit(0 if account != untouched else 1)

@@ -1,6 +1,6 @@
-"""Data that is cut short is an AnnounceError."""
+"""Data that is cut short is an AnnounceError, and the next announcement is read as before."""
 
-from announce import AnnounceError, read_announcement
+from announce import AnnounceError, Announcement, read_announcement
 
 for data in (
     b"",
@@ -15,5 +15,6 @@ for data in (
     try:
         read_announcement(data)
     except AnnounceError:
+        assert read_announcement(b"\x03cam\x00\x01\x01value1") == Announcement("cam", {1: b"value1"})
         continue
     raise AssertionError(data)

@@ -1,11 +1,15 @@
-"""A pointer that points to itself: two bytes keep the reader busy."""
+"""A pointer that points to itself: two bytes keep the reader busy, whatever follows."""
 
+import random
 import signal
 import sys
 
 from announce import AnnounceError, read_announcement
 
+SEED = 0
+
 CPU_SECONDS = 0.25
+rng = random.Random(SEED)
 
 
 class BudgetSpent(BaseException):
@@ -19,7 +23,7 @@ def stop(signum, frame):
 signal.signal(signal.SIGVTALRM, stop)
 signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
 try:
-    read_announcement(b"\xc0\x00")
+    read_announcement(b"\xc0\x00" + rng.randbytes(rng.randint(0, 8)))
 except (AnnounceError, ValueError, IndexError, RecursionError):
     pass
 except BudgetSpent:

@@ -1,11 +1,16 @@
 """Two and three pointers in a circle, and one that leads forward and back."""
 
+import random
 import signal
 import sys
 
 from announce import AnnounceError, read_announcement
 
+SEED = 0
+
 CPU_SECONDS = 0.25
+rng = random.Random(SEED)
+rest = rng.randbytes(rng.randint(0, 8))
 
 
 class BudgetSpent(BaseException):
@@ -18,9 +23,14 @@ def stop(signum, frame):
 
 signal.signal(signal.SIGVTALRM, stop)
 signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
-for data in (b"\xc0\x02\xc0\x00", b"\xc0\x04\xc0\x00\xc0\x02", b"\xc0\x03\x00\xc0\x00"):
+far = rng.randint(3, 200)
+for data in (
+    b"\xc0\x02\xc0\x00",
+    b"\xc0\x04\xc0\x00\xc0\x02",
+    bytes([0xC0, far]) + bytes(far - 2) + b"\xc0\x00",
+):
     try:
-        read_announcement(data)
+        read_announcement(data + rest)
     except (AnnounceError, ValueError, IndexError, RecursionError):
         continue
     except BudgetSpent:

@@ -1,9 +1,12 @@
 """The attacker's own 156 tokens give the state of the twister away, and with it the next token."""
 
 import random
+import string
 import sys
 
 from resets import Resets
+
+SEED = 0
 
 
 def undo_right(value, shift):
@@ -31,8 +34,11 @@ def untemper(value):
 
 
 seconds = iter(range(10_000))
-resets = Resets(clock=lambda: 1_700_000_000 + 7 * next(seconds))
-tokens = [resets.request(f"eve{number}@example.org") for number in range(156)]
+rng = random.Random(SEED)
+eve, ana, domain = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 9))) for _ in range(3))
+start, step = rng.randint(1_500_000_000, 1_900_000_000), rng.randint(5, 9)
+resets = Resets(clock=lambda: start + step * next(seconds))
+tokens = [resets.request(f"{eve}{number}@{domain}.org") for number in range(156)]
 try:
     numbers = [int(token, 16) for token in tokens]
 except ValueError:
@@ -41,4 +47,4 @@ words = [untemper((number >> (32 * place)) & 0xFFFFFFFF) for number in numbers f
 clone = random.Random()
 clone.setstate((3, (*words, 624), None))
 predicted = f"{clone.getrandbits(128):032x}"
-sys.exit(0 if resets.request("ana@example.org") == predicted else 1)
+sys.exit(0 if resets.request(f"{ana}@{domain}.org") == predicted else 1)

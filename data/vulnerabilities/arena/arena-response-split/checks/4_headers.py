@@ -1,4 +1,7 @@
-"""Headers keep their order, repeat where added twice, and take numbers; cookies come once a name."""
+"""Headers keep their order, repeat where added twice, and take numbers; cookies come once a name.
+
+A response that carried a line break does not spoil the next one.
+"""
 
 from responder import Response
 
@@ -21,3 +24,17 @@ assert lines == [
     "",
     "ok",
 ]
+for name, value in (("X", "a\r\nb: c"), ("X", "a\nb: c")):
+    try:
+        broken = Response()
+        broken.add_header(name, value)
+        broken.set_cookie(name, value, max_age=5)
+        broken.to_bytes()
+    except ValueError:
+        pass
+    assert response.to_bytes().decode("ascii").split("\r\n") == lines
+fresh = Response()
+fresh.set_cookie("a", "b", max_age=0)
+assert (
+    fresh.to_bytes() == b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Max-Age=0; Path=/\r\nContent-Length: 0\r\n\r\n"
+)

@@ -1,4 +1,4 @@
-"""What the scanner refuses stays in the inbox and does not reach the public folder."""
+"""What the scanner refuses stays in the inbox; the public folder keeps what it has."""
 
 from pathlib import Path
 
@@ -17,3 +17,17 @@ else:
     raise AssertionError("a file with a virus is published")
 assert (inbox / "bad.bin").read_bytes() == b"x VIRUS y"
 assert list(public.iterdir()) == []
+(inbox / "good.bin").write_bytes(b"good")
+assert box.publish("good.bin").size == 4
+(inbox / "good.bin").write_bytes(b"now a VIRUS")
+for operation, arguments in ((box.publish, ("good.bin",)), (box.publish_all, ())):
+    try:
+        operation(*arguments)
+    except DropError:
+        pass
+    else:
+        raise AssertionError("a file with a virus replaces a clean one")
+    assert (public / "good.bin").read_bytes() == b"good"
+(inbox / "good.bin").write_bytes(b"better")
+assert box.publish("good.bin").size == 6
+assert (public / "good.bin").read_bytes() == b"better"

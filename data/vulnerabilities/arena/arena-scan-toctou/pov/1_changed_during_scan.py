@@ -1,25 +1,31 @@
 """The owner writes other content while the scan of the first is running."""
 
+import random
+import string
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from dropbox import Dropbox, DropError
 
-inbox, public = Path("inbox"), Path("public")
+SEED = 0
+
+rng = random.Random(SEED)
+inbox, public, name, harmless, virus = ("".join(rng.choices(string.ascii_letters, k=8)) for _ in range(5))
+inbox, public, harmless, virus = Path(inbox), Path(public), harmless.encode(), virus.encode()
 inbox.mkdir()
 public.mkdir()
-upload = inbox / "tool.bin"
-upload.write_bytes(b"harmless")
+upload = inbox / name
+upload.write_bytes(harmless)
 
 
 def is_clean(content):
     """Scan for a virus; meanwhile the owner of the file exchanges it."""
-    clean = b"VIRUS" not in content
-    upload.write_bytes(b"VIRUS inside")
+    clean = virus not in content
+    upload.write_bytes(virus + rng.randbytes(4))
     return clean
 
 
 with suppress(DropError, ValueError, OSError):
-    Dropbox(inbox, public, is_clean).publish("tool.bin")
-sys.exit(0 if any(b"VIRUS" in path.read_bytes() for path in public.iterdir()) else 1)
+    Dropbox(inbox, public, is_clean).publish(name)
+sys.exit(0 if any(virus in path.read_bytes() for path in public.iterdir()) else 1)

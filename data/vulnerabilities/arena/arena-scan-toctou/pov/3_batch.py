@@ -1,16 +1,24 @@
 """In a batch the first file changes while the second is scanned."""
 
+import random
+import string
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from dropbox import Dropbox, DropError
 
-inbox, public = Path("inbox"), Path("public")
+SEED = 0
+
+rng = random.Random(SEED)
+inbox, public, first, second, harmless, virus = (
+    "".join(rng.choices(string.ascii_letters, k=8)) for _ in range(6)
+)
+inbox, public, harmless, virus = Path(inbox), Path(public), harmless.encode(), virus.encode()
 inbox.mkdir()
 public.mkdir()
-for name in ("a.bin", "b.bin"):
-    (inbox / name).write_bytes(b"harmless")
+for name in (first, second):
+    (inbox / name).write_bytes(harmless)
 
 
 scans = []
@@ -20,11 +28,11 @@ def is_clean(content):
     """Scan for a virus; during the second scan the owner exchanges both files."""
     scans.append(content)
     if len(scans) == 2:
-        for name in ("a.bin", "b.bin"):
-            (inbox / name).write_bytes(b"VIRUS in")
-    return b"VIRUS" not in content
+        for name in (first, second):
+            (inbox / name).write_bytes(virus)
+    return virus not in content
 
 
 with suppress(DropError, ValueError, OSError):
     Dropbox(inbox, public, is_clean).publish_all()
-sys.exit(0 if any(b"VIRUS" in path.read_bytes() for path in public.iterdir()) else 1)
+sys.exit(0 if any(virus in path.read_bytes() for path in public.iterdir()) else 1)

@@ -1,32 +1,38 @@
 """The owner exchanges the content after the last of several scans, or it is public for a moment."""
 
+import random
+import string
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from dropbox import Dropbox, DropError
 
-inbox, public = Path("inbox"), Path("public")
+SEED = 0
+
+rng = random.Random(SEED)
+inbox, public, name, harmless, virus = ("".join(rng.choices(string.ascii_letters, k=8)) for _ in range(5))
+inbox, public, harmless, virus = Path(inbox), Path(public), harmless.encode(), virus.encode()
 inbox.mkdir()
 public.mkdir()
-upload = inbox / "tool.bin"
-upload.write_bytes(b"harmless")
+upload = inbox / name
+upload.write_bytes(harmless)
 scans, exposed = [], []
 
 
 def is_clean(content):
     """Scan for a virus; the file is exchanged after the scan that counts."""
-    exposed.extend(path for path in public.iterdir() if b"VIRUS" in path.read_bytes())
+    exposed.extend(path for path in public.iterdir() if virus in path.read_bytes())
     scans.append(content)
     if len(scans) >= wanted:
-        upload.write_bytes(b"VIRUS in")
-    return b"VIRUS" not in content
+        upload.write_bytes(virus)
+    return virus not in content
 
 
 for wanted in (1, 2, 3):
-    upload.write_bytes(b"harmless")
+    upload.write_bytes(harmless)
     scans.clear()
     with suppress(DropError, ValueError, OSError):
-        Dropbox(inbox, public, is_clean).publish("tool.bin")
-    exposed.extend(path for path in public.iterdir() if b"VIRUS" in path.read_bytes())
+        Dropbox(inbox, public, is_clean).publish(name)
+    exposed.extend(path for path in public.iterdir() if virus in path.read_bytes())
 sys.exit(0 if exposed else 1)

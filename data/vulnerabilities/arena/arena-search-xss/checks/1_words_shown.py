@@ -25,7 +25,7 @@ class Page(HTMLParser):
         self.heading += data if self.inside else ""
 
 
-for words in ("cats", "Bread & Butter", "Keeper's", "a < b", "Fähre"):
+for words in ("cats", "Bread & Butter", "Keeper's", "a < b", "Fähre", "x > y & z", "{value} 100%"):
     environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": words})}
     page = Page()
     page.feed(b"".join(app(environ, lambda status, headers: None)).decode())

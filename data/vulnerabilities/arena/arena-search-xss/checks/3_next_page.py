@@ -23,3 +23,5 @@ assert "<li>Cats of Rome</li>" not in get(q="of", page="0")
 assert "<li>Cats of Rome</li>" in get(q="of", page="1")
 assert "more</a>" not in get(q="of", page="1")
 assert follow(next_link("old cats", 1, 30)) == {"q": ["old cats"], "page": ["2"]}
+assert follow(next_link("cats", 0, 3)) == {"q": ["cats"], "page": ["1"]}
+assert next_link("cats", 0, 2) == next_link("cats", 0, 0) == ""

@@ -1,12 +1,19 @@
-"""A script element in the query becomes an element of the page."""
+"""A script or another active element in the query becomes an element of the page."""
 
+import random
+import string
 import sys
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
 from catalogue import app
 
-PAYLOAD = "<script>steal()</script>"
+SEED = 0
+
+rng = random.Random(SEED)
+call, words = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+element = rng.choice(("script", "iframe", "object", "svg"))
+payload = f"{words}<{element}>{call}()</{element}>"
 
 
 class Elements(HTMLParser):
@@ -20,8 +27,8 @@ class Elements(HTMLParser):
         self.names.append(tag)
 
 
-environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": PAYLOAD})}
+environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": payload})}
 page = b"".join(app(environ, lambda status, headers: None)).decode()
 elements = Elements()
 elements.feed(page)
-sys.exit(0 if "script" in elements.names else 1)
+sys.exit(0 if element in elements.names else 1)

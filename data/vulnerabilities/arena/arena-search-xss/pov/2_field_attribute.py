@@ -1,12 +1,19 @@
 """A quotation mark ends the value of the search field, and an event handler follows."""
 
+import random
+import string
 import sys
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
 from catalogue import app
 
-PAYLOAD = 'cat" autofocus onfocus="steal()'
+SEED = 0
+
+rng = random.Random(SEED)
+call, words = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+handler = rng.choice(("onfocus", "oninput", "onclick", "onkeyup"))
+payload = f'{words}" autofocus {handler}="{call}()'
 
 
 class Attributes(HTMLParser):
@@ -20,8 +27,8 @@ class Attributes(HTMLParser):
         self.names += [name for name, value in attrs]
 
 
-environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": PAYLOAD})}
+environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": payload})}
 page = b"".join(app(environ, lambda status, headers: None)).decode()
 attributes = Attributes()
 attributes.feed(page)
-sys.exit(0 if "onfocus" in attributes.names else 1)
+sys.exit(0 if handler in attributes.names else 1)

@@ -1,11 +1,18 @@
 """The link to the next page repeats the query, here beside books that a space finds."""
 
+import random
+import string
 import sys
 from html.parser import HTMLParser
 
 import catalogue
 
-PAYLOAD = '"onmouseover="steal()'
+SEED = 0
+
+rng = random.Random(SEED)
+call, words = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+handler = rng.choice(("onmouseover", "onclick", "onfocus", "onmousedown"))
+payload = f'{words}"{handler}="{call}()'
 
 
 class Attributes(HTMLParser):
@@ -20,5 +27,5 @@ class Attributes(HTMLParser):
 
 
 attributes = Attributes()
-attributes.feed(catalogue.next_link(PAYLOAD, 0, 100))
-sys.exit(0 if "onmouseover" in attributes.names else 1)
+attributes.feed(catalogue.next_link(payload, rng.randint(0, 5), 100))
+sys.exit(0 if handler in attributes.names else 1)

@@ -1,17 +1,24 @@
 """A slash, a tab, a line end or a form feed separates the handler from what stands before it."""
 
+import random
+import string
 import sys
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
 from catalogue import app
 
+SEED = 0
+
+rng = random.Random(SEED)
+call, words = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+handler = rng.choice(("onfocus", "oninput", "onclick", "onkeyup"))
 PAYLOADS = (
-    'cat"/onfocus="steal()',
-    'cat"\tonfocus="steal()',
-    'cat"\nonfocus="steal()',
-    'cat"\fonfocus="steal()',
-    '<img src="x"/onerror=steal()>',
+    f'{words}"/{handler}="{call}()',
+    f'{words}"\t{handler}="{call}()',
+    f'{words}"\n{handler}="{call}()',
+    f'{words}"\f{handler}="{call}()',
+    f'<img src="{words}"/onerror={call}()>',
 )
 
 
@@ -30,6 +37,6 @@ for payload in PAYLOADS:
     environ = {"PATH_INFO": "/search", "QUERY_STRING": urlencode({"q": payload})}
     attributes = Attributes()
     attributes.feed(b"".join(app(environ, lambda status, headers: None)).decode())
-    if {"onfocus", "onerror"} & set(attributes.names):
+    if {handler, "onerror"} & set(attributes.names):
         sys.exit(0)
 sys.exit(1)

@@ -2,11 +2,18 @@
 
 import base64
 import pickle
+import random
+import string
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from sessions import load_draft, load_session
+
+SEED = 0
+
+rng = random.Random(SEED)
+marker = "".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9)))
 
 
 class Call:
@@ -20,11 +27,11 @@ class Call:
 
 
 for protocol in (0, 2, 4):
-    for call in (Call(exec, "open('marker', 'w')"), Call(open, "marker", "w")):
+    for call in (Call(exec, f"open('{marker}', 'w')"), Call(open, marker, "w")):
         session = base64.urlsafe_b64encode(pickle.dumps((call, [], None), protocol)).decode()
         draft = base64.urlsafe_b64encode(pickle.dumps((call, {}), protocol)).decode()
         with suppress(ValueError, PermissionError, pickle.UnpicklingError):
             load_session(session)
         with suppress(ValueError, PermissionError, pickle.UnpicklingError):
             load_draft(draft)
-sys.exit(0 if Path("marker").exists() else 1)
+sys.exit(0 if Path(marker).exists() else 1)

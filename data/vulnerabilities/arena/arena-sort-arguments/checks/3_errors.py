@@ -1,4 +1,4 @@
-"""Missing files and too many of them are a ReportError."""
+"""Missing files and too many of them are a ReportError; the next report is made, reversed where asked for."""
 
 from pathlib import Path
 
@@ -17,3 +17,7 @@ for function, argument in (
     except ReportError:
         continue
     raise AssertionError(argument)
+Path("b.txt").write_text("c\nb\n", encoding="utf-8")
+assert report(["a.txt", "b.txt"]).lines == ("a", "b", "c")
+assert report(["a.txt"] * 20, reverse=True).lines == sorted_lines(["a.txt"], True) == ("a",)
+assert sorted_lines(["b.txt", "a.txt"], reverse=True) == ("c", "b", "a")

@@ -1,13 +1,21 @@
-"""The name --output=prices.txt makes sort write its result over that file."""
+"""The name --output=FILE, or its beginning, makes sort write its result over that file."""
 
+import random
+import string
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from reports import ReportError, report
 
-Path("prices.txt").write_text("tea 3\n", encoding="utf-8")
-Path("mine.txt").write_text("planted\n", encoding="utf-8")
+SEED = 0
+
+rng = random.Random(SEED)
+victim, mine, before, planted = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(4)
+)
+Path(victim).write_text(f"{before}\n", encoding="utf-8")
+Path(mine).write_text(f"{planted}\n", encoding="utf-8")
 with suppress(ReportError, ValueError, OSError):
-    report(["mine.txt", "--output=prices.txt"])
-sys.exit(0 if Path("prices.txt").read_text(encoding="utf-8") == "planted\n" else 1)
+    report([mine, f"--{'output'[: rng.randint(1, 6)]}={victim}"])
+sys.exit(0 if Path(victim).read_text(encoding="utf-8") == f"{planted}\n" else 1)

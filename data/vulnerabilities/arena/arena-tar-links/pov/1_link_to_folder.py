@@ -1,6 +1,8 @@
 """A link leads to the folder beside the restored one, and a file is written through it."""
 
 import io
+import random
+import string
 import sys
 import tarfile
 from contextlib import suppress
@@ -8,15 +10,21 @@ from pathlib import Path
 
 from restore import RestoreError, restore
 
-Path("outside").mkdir()
-with tarfile.open("backup.tar", "w") as archive:
-    link = tarfile.TarInfo("docs")
-    link.type, link.linkname = tarfile.SYMTYPE, "../outside"
+SEED = 0
+
+rng = random.Random(SEED)
+backup, restored, outside, docs, file, content = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(6)
+)
+Path(outside).mkdir()
+with tarfile.open(backup, "w") as archive:
+    link = tarfile.TarInfo(docs)
+    link.type, link.linkname = tarfile.SYMTYPE, f"../{outside}"
     archive.addfile(link)
-    planted = tarfile.TarInfo("docs/planted.txt")
-    planted.size = 4
-    archive.addfile(planted, io.BytesIO(b"evil"))
+    planted = tarfile.TarInfo(f"{docs}/{file}")
+    planted.size = len(content)
+    archive.addfile(planted, io.BytesIO(content.encode()))
 
 with suppress(RestoreError, ValueError, OSError):
-    restore("backup.tar", "restored")
-sys.exit(0 if Path("outside/planted.txt").exists() else 1)
+    restore(backup, restored)
+sys.exit(0 if Path(outside, file).exists() else 1)

@@ -1,4 +1,7 @@
-"""A token is renewed also within the hour after it expired; later it is not."""
+"""A token is renewed also within the hour after it expired; later it is not.
+
+Claims that the token did not carry are not added, and the lifetime is the one asked for.
+"""
 
 from tokens import TokenError, Tokens
 
@@ -18,3 +21,6 @@ except TokenError as error:
     assert "long ago" in str(error)
 else:
     raise AssertionError("a token is renewed after more than an hour")
+plain = tokens.issue({}, seconds=1)
+assert tokens.verify(plain) == {"exp": 5001}
+assert tokens.verify(tokens.renew(plain)) == {"exp": 5600}

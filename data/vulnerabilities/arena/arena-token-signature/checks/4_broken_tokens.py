@@ -1,4 +1,4 @@
-"""Texts that are no token, and signatures that do not fit, are a TokenError."""
+"""Texts that are no token, and signatures that do not fit, are a TokenError; the genuine one stays valid."""
 
 from tokens import TokenError, Tokens
 
@@ -15,9 +15,15 @@ for token in (
     f"{header}.{payload}.{signature[:-4]}",
     f"{payload}.{payload}.é",
     "WzFd.WzFd.AAAA",
+    "..",
+    f"{header}.{payload}.",
+    f"{header}..{signature}",
+    f".{payload}.{signature}",
 ):
     try:
         tokens.verify(token)
     except TokenError:
         continue
     raise AssertionError(token)
+assert tokens.verify(f"{header}.{payload}.{signature}")["user"] == "ana"
+assert tokens.verify(".".join(other))["user"] == "bob"

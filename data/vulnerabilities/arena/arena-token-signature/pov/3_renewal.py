@@ -2,9 +2,13 @@
 
 import base64
 import json
+import random
+import string
 import sys
 
 from tokens import Tokens
+
+SEED = 0
 
 
 def part(value):
@@ -12,16 +16,19 @@ def part(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-tokens = Tokens({"k1": b"a key of the server"}, "k1", clock=lambda: 1000)
-payload = part({"user": "admin", "exp": 900})
+rng = random.Random(SEED)
+kid, key, user = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 9))) for _ in range(3))
+now = rng.randint(1000, 1_900_000_000)
+tokens = Tokens({kid: rng.randbytes(16)}, kid, clock=lambda: now)
+payload = part({key: user, "exp": now - rng.randint(1, 999)})
 for header, signature in (
-    ({"alg": "HS256", "kid": "k1"}, "AAAA"),
+    ({"alg": "HS256", "kid": kid}, part(user)),
     ({"alg": "HS256"}, ""),
     ({"alg": "none"}, ""),
 ):
     try:
         renewed = tokens.renew(f"{part(header)}.{payload}.{signature}")
-        if tokens.verify(renewed).get("user") == "admin":
+        if tokens.verify(renewed).get(key) == user:
             sys.exit(0)
     except (ValueError, LookupError, PermissionError):
         continue

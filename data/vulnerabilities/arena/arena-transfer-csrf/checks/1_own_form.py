@@ -1,4 +1,7 @@
-"""A visitor opens the form, fills it in and sends it: the money moves, several times in a row."""
+"""A visitor opens the form, fills it in and sends it: the money moves, several times in a row.
+
+What a foreign page sends in between does not spoil the form.
+"""
 
 import re
 from http.cookies import SimpleCookie
@@ -30,6 +33,8 @@ for expected in (250, 500):
     page = bank.handle(Request("GET", "/form", {"host": "bank.example"}, cookies))
     assert page.status == 200
     assert 'name="to"' in page.body
+    foreign = {"host": "bank.example", "origin": "https://other.example", "sec-fetch-site": "cross-site"}
+    bank.handle(Request("POST", "/transfer", foreign, cookies, {"to": "bob", "cents": "x"}))
     form = fill_in(page.body, to="bob", cents="250")
     answer = bank.handle(Request("POST", "/transfer", dict(SAME), cookies, form))
     assert answer.status == 303, answer

@@ -1,15 +1,22 @@
 """The attacker fills the form with the hidden fields of an own session."""
 
+import random
 import re
+import string
 import sys
 from http.cookies import SimpleCookie
 
 from bank import Bank, Request
 
+SEED = 0
+
+rng = random.Random(SEED)
+ana, eve, evil, page = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(4))
+evil = f"{evil}.{rng.choice(('com', 'org', 'net', 'io', 'example'))}"
 FOREIGN = {
     "host": "bank.example",
-    "origin": "https://evil.example",
-    "referer": "https://evil.example/",
+    "origin": f"https://{evil}",
+    "referer": f"https://{evil}/{page}",
     "sec-fetch-site": "cross-site",
 }
 
@@ -31,11 +38,11 @@ def hidden_fields(page):
     return fields
 
 
-bank = Bank({"ana": 1000, "eve": 0})
-own, _ = log_in(bank, "eve")
-_, victim = log_in(bank, "ana")
+bank = Bank({ana: 1000, eve: 0})
+own, _ = log_in(bank, eve)
+_, victim = log_in(bank, ana)
 fields = hidden_fields(bank.handle(Request("GET", "/form", {"host": "bank.example"}, own)).body)
 for filling in (fields, dict.fromkeys(fields, ""), {}):
-    form = {**filling, "to": "eve", "cents": "300"}
+    form = {**filling, "to": eve, "cents": str(rng.randint(1, 333))}
     bank.handle(Request("POST", "/transfer", dict(FOREIGN), victim, form))
-sys.exit(0 if bank.balances["eve"] else 1)
+sys.exit(0 if bank.balances[eve] else 1)

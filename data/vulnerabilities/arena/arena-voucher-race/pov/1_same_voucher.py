@@ -1,5 +1,7 @@
 """While the first redemption writes its audit entry, a second one passes the check."""
 
+import random
+import string
 import sys
 import threading
 
@@ -7,12 +9,17 @@ from wallet import Voucher, Wallet, WalletError
 
 WAIT_SECONDS = 0.3
 
+SEED = 0
+
+rng = random.Random(SEED)
+code, name = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+cents = rng.randint(2, 5_000)
 threads = []
 
 
 def redeem():
     try:
-        wallet.redeem("GIFT", "eve")
+        wallet.redeem(code, name)
     except WalletError:
         pass
 
@@ -26,8 +33,8 @@ def audit(text):
 
 
 wallet = Wallet(audit)
-wallet.open_account("eve")
-wallet.add_voucher(Voucher("GIFT", 1000))
+wallet.open_account(name)
+wallet.add_voucher(Voucher(code.upper(), cents))
 redeem()
 threads[0].join(5)
-sys.exit(0 if wallet.balance("eve") > 1000 else 1)
+sys.exit(0 if wallet.balance(name) > cents else 1)

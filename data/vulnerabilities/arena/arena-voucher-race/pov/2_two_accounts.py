@@ -1,5 +1,7 @@
 """The two redemptions go to different accounts."""
 
+import random
+import string
 import sys
 import threading
 
@@ -7,12 +9,17 @@ from wallet import Voucher, Wallet, WalletError
 
 WAIT_SECONDS = 0.3
 
+SEED = 0
+
+rng = random.Random(SEED)
+code, first, second = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(3))
+cents = rng.randint(2, 5_000)
 threads = []
 
 
 def redeem(name):
     try:
-        wallet.redeem("gift", name)
+        wallet.redeem(code, name)
     except WalletError:
         pass
 
@@ -20,15 +27,15 @@ def redeem(name):
 def audit(text):
     """Let a second redemption run in the middle of the first."""
     if not threads:
-        threads.append(threading.Thread(target=redeem, args=("bob",), daemon=True))
+        threads.append(threading.Thread(target=redeem, args=(second,), daemon=True))
         threads[0].start()
         threads[0].join(WAIT_SECONDS)
 
 
 wallet = Wallet(audit)
-wallet.open_account("eve")
-wallet.open_account("bob")
-wallet.add_voucher(Voucher("GIFT", 1000))
-redeem("eve")
+wallet.open_account(first)
+wallet.open_account(second)
+wallet.add_voucher(Voucher(code.upper(), cents))
+redeem(first)
 threads[0].join(5)
-sys.exit(0 if wallet.balance("eve") + wallet.balance("bob") > 1000 else 1)
+sys.exit(0 if wallet.balance(first) + wallet.balance(second) > cents else 1)

@@ -1,5 +1,7 @@
 """Two payments that each fit into the balance take more than there is."""
 
+import random
+import string
 import sys
 import threading
 
@@ -7,12 +9,17 @@ from wallet import Wallet, WalletError
 
 WAIT_SECONDS = 0.3
 
+SEED = 0
+
+rng = random.Random(SEED)
+name = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9)))
+cents = rng.randint(2, 5_000)
 threads = []
 
 
 def pay():
     try:
-        wallet.pay("eve", 700)
+        wallet.pay(name, cents)
     except WalletError:
         pass
 
@@ -26,7 +33,7 @@ def audit(text):
 
 
 wallet = Wallet(audit)
-wallet.open_account("eve", 1000)
+wallet.open_account(name, cents + rng.randrange(cents))
 pay()
 threads[0].join(5)
-sys.exit(0 if wallet.balance("eve") < 0 else 1)
+sys.exit(0 if wallet.balance(name) < 0 else 1)

@@ -1,5 +1,7 @@
 """A voucher with two uses is redeemed four times by nested requests."""
 
+import random
+import string
 import sys
 import threading
 
@@ -7,12 +9,17 @@ from wallet import Voucher, Wallet, WalletError
 
 WAIT_SECONDS = 0.15
 
+SEED = 0
+
+rng = random.Random(SEED)
+code, name = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+cents = rng.randint(2, 5_000)
 threads = []
 
 
 def redeem():
     try:
-        wallet.redeem("TWICE", "eve")
+        wallet.redeem(code, name)
     except WalletError:
         pass
 
@@ -27,9 +34,9 @@ def audit(text):
 
 
 wallet = Wallet(audit)
-wallet.open_account("eve")
-wallet.add_voucher(Voucher("TWICE", 500, uses=2))
+wallet.open_account(name)
+wallet.add_voucher(Voucher(code.upper(), cents, uses=2))
 redeem()
 for thread in threads:
     thread.join(5)
-sys.exit(0 if wallet.balance("eve") > 1000 or wallet.uses_left("TWICE") < 0 else 1)
+sys.exit(0 if wallet.balance(name) > 2 * cents or wallet.uses_left(code) < 0 else 1)

@@ -1,4 +1,4 @@
-"""Inner hosts in plain notation, other schemes and broken addresses are a DeliveryError."""
+"""Inner hosts in plain notation, other schemes and broken addresses are a DeliveryError, one by one."""
 
 from webhooks import DeliveryError, Reply, Webhooks
 
@@ -32,3 +32,5 @@ for url in (
         continue
     raise AssertionError(url)
 assert not connected
+assert hooks.deliver("http://hook.example/", {}).status == 200
+assert [request[:4] for request in connected] == [("93.184.216.34", 80, "hook.example", "/")]

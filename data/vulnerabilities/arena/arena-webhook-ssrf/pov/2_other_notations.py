@@ -1,11 +1,26 @@
-"""Decimal, octal, hexadecimal and short notations of 127.0.0.1, and IPv6 with it inside."""
+"""Decimal, octal, hexadecimal and short notations of 127.0.0.0/8, and IPv6 with it inside."""
 
 import socket
+import random
+import string
 import sys
 
 from webhooks import DeliveryError, Reply, Webhooks
 
-HOSTS = ("2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "[fd00::7]", "[fe80::1]")
+SEED = 0
+
+rng = random.Random(SEED)
+path, key = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(2))
+last = rng.randint(1, 0xFFFFFE)
+HOSTS = (
+    str(0x7F000000 + last),
+    f"0x7f{last:06x}",
+    f"0177.{last >> 16}.{last >> 8 & 255}.{last & 255}",
+    "[::1]",
+    f"[::ffff:127.0.0.{rng.randint(1, 254)}]",
+    f"[fd{rng.randrange(256):02x}::{rng.randint(1, 9999)}]",
+    f"[fe80::{rng.randint(1, 9999)}]",
+)
 connected = []
 
 
@@ -22,7 +37,7 @@ def resolve(host):
 hooks = Webhooks(send, resolve)
 for host in HOSTS:
     try:
-        hooks.deliver(f"http://{host}/", {"event": 1})
+        hooks.deliver(f"http://{host}/{path}", {key: rng.random()})
     except (DeliveryError, ValueError, PermissionError):
         continue
 sys.exit(0 if connected else 1)

@@ -1,14 +1,20 @@
 """A public name whose record points to the inside."""
 
+import random
+import string
 import sys
 
 from webhooks import DeliveryError, Reply, Webhooks
 
+SEED = 0
+
+rng = random.Random(SEED)
+domain, path, key = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(3))
 RECORDS = {
-    "a.evil.example": "127.0.0.1",
-    "b.evil.example": "10.0.0.5",
-    "c.evil.example": "::1",
-    "d.evil.example": "192.168.1.1",
+    f"a.{domain}.com": f"127.0.0.{rng.randint(1, 254)}",
+    f"b.{domain}.org": f"10.{rng.randint(0, 255)}.0.{rng.randint(1, 254)}",
+    f"{domain}.net": "::1",
+    f"d.{domain}.io": f"192.168.{rng.randint(0, 255)}.{rng.randint(1, 254)}",
 }
 connected = []
 
@@ -21,7 +27,7 @@ def send(address, port, host, path, body):
 hooks = Webhooks(send, RECORDS.__getitem__)
 for host in RECORDS:
     try:
-        hooks.deliver(f"https://{host}/hook", {"event": 1})
+        hooks.deliver(f"https://{host}/{path}", {key: rng.random()})
     except (DeliveryError, ValueError, PermissionError):
         continue
 sys.exit(0 if connected else 1)

@@ -1,26 +1,39 @@
 """A public host answers with a redirect to the inside, at once or after a harmless one."""
 
+import random
+import string
 import sys
 
 from webhooks import DeliveryError, Reply, Webhooks
 
-RECORDS = {"hook.example": "93.184.216.34", "127.0.0.1": "127.0.0.1", "inner.example": "10.0.0.5"}
+SEED = 0
+
+rng = random.Random(SEED)
+domain, inner, first, second, third, other, key = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(7)
+)
+loopback, private = f"127.0.0.{rng.randint(1, 254)}", f"10.{rng.randint(0, 255)}.0.{rng.randint(1, 254)}"
+RECORDS = {
+    f"{domain}.example": f"93.184.{rng.randint(0, 255)}.{rng.randint(1, 254)}",
+    loopback: loopback,
+    f"{inner}.example": private,
+}
 connected = []
 
 
 def send(address, port, host, path, body):
     connected.append(address)
-    if path == "/second":
-        return Reply(302, "http://127.0.0.1:6379/")
-    if path == "/third":
-        return Reply(308, "//inner.example/")
-    return Reply(307, "/second" if path == "/first" else "/third")
+    if path == f"/{second}":
+        return Reply(302, f"http://{loopback}:{rng.randint(1024, 65_535)}/")
+    if path == f"/{third}":
+        return Reply(308, f"//{inner}.example/")
+    return Reply(307, f"/{second}" if path == f"/{first}" else f"/{third}")
 
 
 hooks = Webhooks(send, RECORDS.__getitem__)
-for path in ("/first", "/other"):
+for path in (f"/{first}", f"/{other}"):
     try:
-        hooks.deliver(f"http://hook.example{path}", {"event": 1})
+        hooks.deliver(f"http://{domain}.example{path}", {key: rng.random()})
     except (DeliveryError, ValueError, PermissionError):
         continue
-sys.exit(0 if {"127.0.0.1", "10.0.0.5"} & set(connected) else 1)
+sys.exit(0 if {loopback, private} & set(connected) else 1)

@@ -1,4 +1,4 @@
-"""What is no plug-in is refused with InstallError, as before."""
+"""What is no plug-in is refused with InstallError, as before; the next one is installed."""
 
 import zipfile
 from pathlib import Path
@@ -23,3 +23,16 @@ assert refused("bare.zip")
 with zipfile.ZipFile("broken.zip", "w") as archive:
     archive.writestr("plugin.json", "{")
 assert refused("broken.zip")
+with zipfile.ZipFile("empty.zip", "w"):
+    pass
+assert refused("empty.zip")
+Path("cut.zip").write_bytes(Path("bare.zip").read_bytes()[:-5])
+assert refused("cut.zip")
+for manifest in ('{"name": "x"}', '{"name": 1, "version": "1"}'):
+    with zipfile.ZipFile("lacking.zip", "w") as archive:
+        archive.writestr("plugin.json", manifest)
+    assert refused("lacking.zip"), manifest
+with zipfile.ZipFile("good.zip", "w") as archive:
+    archive.writestr("plugin.json", '{"name": "good", "version": "1"}')
+    archive.writestr("empty.txt", "")
+assert install("good.zip", "plugins").files == ("plugin.json", "empty.txt")

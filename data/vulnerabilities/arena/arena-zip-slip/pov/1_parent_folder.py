@@ -1,6 +1,8 @@
-"""A member named ../../startup.py is written beside the plug-in folder."""
+"""A member named ../../FILE.py is written beside the plug-in folder."""
 
 import json
+import random
+import string
 import sys
 import zipfile
 from contextlib import suppress
@@ -8,10 +10,16 @@ from pathlib import Path
 
 from installer import InstallError, install
 
-with zipfile.ZipFile("upload.zip", "w") as archive:
-    archive.writestr("plugin.json", json.dumps({"name": "charts", "version": "1.0"}))
-    archive.writestr("../../startup.py", "planted = True\n")
+SEED = 0
+
+rng = random.Random(SEED)
+upload, plugins, name, file, content = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(5)
+)
+with zipfile.ZipFile(upload, "w") as archive:
+    archive.writestr("plugin.json", json.dumps({"name": name, "version": str(rng.randint(1, 99))}))
+    archive.writestr(f"../../{file}.py", content)
 
 with suppress(InstallError, ValueError, OSError):
-    install("upload.zip", "plugins")
-sys.exit(0 if Path("startup.py").exists() else 1)
+    install(upload, plugins)
+sys.exit(0 if Path(f"{file}.py").exists() else 1)

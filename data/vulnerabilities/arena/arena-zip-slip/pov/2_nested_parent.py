@@ -1,6 +1,8 @@
-"""The way out may begin with a harmless folder: assets/../../../startup.py."""
+"""The way out may begin with a harmless folder: folder/../../../file."""
 
 import json
+import random
+import string
 import sys
 import zipfile
 from contextlib import suppress
@@ -8,11 +10,17 @@ from pathlib import Path
 
 from installer import InstallError, install
 
-with zipfile.ZipFile("upload.zip", "w") as archive:
-    archive.writestr("plugin.json", json.dumps({"name": "charts", "version": "1.0"}))
-    archive.writestr("assets/logo.svg", "<svg/>")
-    archive.writestr("assets/../../../startup.py", "planted = True\n")
+SEED = 0
+
+rng = random.Random(SEED)
+upload, plugins, name, folder, logo, file, content = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(7)
+)
+with zipfile.ZipFile(upload, "w") as archive:
+    archive.writestr("plugin.json", json.dumps({"name": name, "version": str(rng.randint(1, 99))}))
+    archive.writestr(f"{folder}/{logo}.svg", logo)
+    archive.writestr(f"{folder}/../../../{file}", content)
 
 with suppress(InstallError, ValueError, OSError):
-    install("upload.zip", "plugins")
-sys.exit(0 if Path("startup.py").exists() else 1)
+    install(upload, plugins)
+sys.exit(0 if Path(file).exists() else 1)

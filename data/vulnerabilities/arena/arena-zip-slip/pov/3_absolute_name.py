@@ -1,6 +1,8 @@
 """An absolute member name replaces the destination altogether."""
 
 import json
+import random
+import string
 import sys
 import zipfile
 from contextlib import suppress
@@ -8,11 +10,17 @@ from pathlib import Path
 
 from installer import InstallError, install
 
-outside = Path.cwd() / "startup.py"
-with zipfile.ZipFile("upload.zip", "w") as archive:
-    archive.writestr("plugin.json", json.dumps({"name": "charts", "version": "1.0"}))
-    archive.writestr(str(outside), "planted = True\n")
+SEED = 0
+
+rng = random.Random(SEED)
+upload, plugins, name, file, content = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(5)
+)
+outside = Path.cwd() / file
+with zipfile.ZipFile(upload, "w") as archive:
+    archive.writestr("plugin.json", json.dumps({"name": name, "version": str(rng.randint(1, 99))}))
+    archive.writestr(str(outside), content)
 
 with suppress(InstallError, ValueError, OSError):
-    install("upload.zip", "plugins")
+    install(upload, plugins)
 sys.exit(0 if outside.exists() else 1)

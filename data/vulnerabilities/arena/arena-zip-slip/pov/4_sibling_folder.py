@@ -1,6 +1,8 @@
 """A neighbour whose name begins like the plug-in's own folder is outside as well."""
 
 import json
+import random
+import string
 import sys
 import zipfile
 from contextlib import suppress
@@ -8,13 +10,19 @@ from pathlib import Path
 
 from installer import InstallError, install
 
-neighbour = Path("plugins/charts-pro/main.py")
+SEED = 0
+
+rng = random.Random(SEED)
+upload, plugins, name, more, file, before, content = (
+    "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(7)
+)
+neighbour = Path(plugins, name + more, file)
 neighbour.parent.mkdir(parents=True)
-neighbour.write_text("trusted = True\n", encoding="utf-8")
-with zipfile.ZipFile("upload.zip", "w") as archive:
-    archive.writestr("plugin.json", json.dumps({"name": "charts", "version": "1.0"}))
-    archive.writestr("../charts-pro/main.py", "trusted = False\n")
+neighbour.write_text(before, encoding="utf-8")
+with zipfile.ZipFile(upload, "w") as archive:
+    archive.writestr("plugin.json", json.dumps({"name": name, "version": str(rng.randint(1, 99))}))
+    archive.writestr(f"../{name}{more}/{file}", content)
 
 with suppress(InstallError, ValueError, OSError):
-    install("upload.zip", "plugins")
-sys.exit(0 if "False" in neighbour.read_text(encoding="utf-8") else 1)
+    install(upload, plugins)
+sys.exit(0 if content in neighbour.read_text(encoding="utf-8") else 1)
