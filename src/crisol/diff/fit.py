@@ -241,9 +241,9 @@ class _Work:
                 changes.append(FileChange(file.origin, None, whole))
                 texts[file.origin] = None
         for path, file in self.files.items():
-            made = file.edits() if file.steps else []
-            if not made and file.origin == path:
+            if file.lines == file.before and file.origin == path:
                 continue
+            made = file.edits() if file.lines != file.before else []
             changes.append(FileChange(file.origin, path, hunks(file.before, made)))
             if file.origin is not None:
                 texts[file.origin] = None
