@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisol.errors import SettingsError
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
     sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", validation_alias="LOG_LEVEL"
     )
     host: str = "127.0.0.1"
@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     otel_traces_sampler_arg: float = Field(
         validation_alias="OTEL_TRACES_SAMPLER_ARG", default=1.0, ge=0.0, le=1.0
     )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level(cls, value: object) -> object:
+        level = value.strip().upper() if isinstance(value, str) else value
+        return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level) if isinstance(level, str) else level
 
     def changed(self, **changes: object) -> Settings:
         """Return these settings with other values for the fields that are named.

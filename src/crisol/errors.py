@@ -32,6 +32,8 @@ not an error at all but a verdict.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "CircuitOpenError",
     "CrisolError",
@@ -63,6 +65,18 @@ class CrisolError(Exception):
     """The root: catch it to catch everything Crisol raises on purpose."""
 
     exit_code = 70
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default an error is made again from its message alone, which most signatures here do not take.
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[CrisolError], args: tuple[Any, ...], state: dict[str, Any]) -> CrisolError:
+    """Return an error as it was before it was pickled or copied."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(CrisolError):

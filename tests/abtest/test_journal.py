@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -289,3 +290,17 @@ def test_workers_that_write_and_replay_one_journal_lose_and_double_nothing(
         store = stack.enter_context(closing(PostgresStore(dsn, clock=lambda: NOW)))
         assert sorted(trial.id for trial in store.read()) == sorted(make_trial(i).id for i in range(90))
     assert Journal(tmp_path / "j").empty
+
+
+@pytest.mark.parametrize(
+    "text", [b"[]", b"null", b'"x"', b"[" * 200_000, b'{"a":' * 50_000, b"{}", b"9" * 10_000]
+)
+def test_a_whole_line_that_holds_no_trial_is_set_aside(text: bytes, tmp_path: Path) -> None:
+    """A line with a right checksum is not trusted either, and must not hold up those behind it."""
+    journal, store = Journal(tmp_path / "j"), MemoryStore(lambda: NOW)
+    journal.write([make_trial(1)])
+    with journal.path.open("ab") as file:
+        file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+    journal.write([make_trial(2)])
+    assert journal.replay(store.append) == Replay(2, 1)
+    assert (tmp_path / "j.rejected").read_bytes().endswith(text + b"\n")

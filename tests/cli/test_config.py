@@ -40,3 +40,13 @@ def test_a_variable_without_the_prefix_sets_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MODEL", "gpt")
     assert load_settings().host == "127.0.0.1"
     assert load_settings().model is None
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [("info", "INFO"), ("warn", "WARNING"), (" Warning ", "WARNING"), ("critical", "CRITICAL")],
+)
+def test_a_log_level_is_taken_in_any_case(text: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs write LOG_LEVEL in lower case."""
+    monkeypatch.setenv("LOG_LEVEL", text)
+    assert load_settings().log_level == level

@@ -10,6 +10,7 @@ import itertools
 import time
 import traceback
 import tracemalloc
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -704,6 +705,55 @@ class _Model:
         return len(tail) >= self.policy.consecutive_failures or (
             enough and recent.count(False) / len(recent) >= self.policy.failure_rate
         )
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_an_awaitable_that_a_plain_function_returns_is_settled_when_it_ends(timeout: float | None) -> None:
+    """A decorator between the breaker and a coroutine function must not hide the failures of the latter."""
+    breaker = CircuitBreaker("x", BreakerPolicy(consecutive_failures=2, timeout=timeout))
+
+    async def ask(answer: int) -> int:
+        if answer < 0:
+            raise ConnectionError("down")
+        return answer
+
+    @breaker
+    def guarded(answer: int) -> Awaitable[int]:
+        return ask(answer)
+
+    async def main() -> list[str]:
+        assert await guarded(3) == 3
+        assert await breaker.call_sync(ask, 4) == 4
+        ends = []
+        for _ in range(3):
+            try:
+                await guarded(-1)
+            except (ConnectionError, CircuitOpenError) as error:
+                ends.append(type(error).__name__)
+        return ends
+
+    assert asyncio.run(main()) == ["ConnectionError", "ConnectionError", "CircuitOpenError"]
+    assert (breaker.successes, breaker.failures) == (2, 2)
+
+
+def test_an_exception_group_counts_as_its_members_do() -> None:
+    """Task groups wrap what their tasks raise."""
+    policy = BreakerPolicy(
+        consecutive_failures=9, record=(ConnectionError, TimeoutError), ignore=(BrokenPipeError,)
+    )
+    breaker = CircuitBreaker("x", policy)
+
+    def fail(*errors: Exception) -> tuple[int, int]:
+        def ask() -> None:
+            raise ExceptionGroup("outer", [ExceptionGroup("inner", list(errors))])
+
+        with pytest.raises(ExceptionGroup):
+            breaker.call_sync(ask)
+        return breaker.failures, breaker.timeouts
+
+    assert fail(ValueError(), BrokenPipeError()) == (0, 0)
+    assert fail(ValueError(), ConnectionError()) == (1, 0)
+    assert fail(TimeoutError()) == (2, 1)
 
 
 class _BreakerMachine(RuleBasedStateMachine):

@@ -532,3 +532,50 @@ class AgainstADictionary(RuleBasedStateMachine):
 
 AgainstADictionary.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 TestAgainstADictionary = AgainstADictionary.TestCase
+
+
+def test_a_computation_that_waits_for_itself_raises() -> None:
+    """Directly, or through one that somebody else began: otherwise all of them would wait for ever."""
+    kind = Kind("number", int, ttl=60.0)
+    here = cache()
+    first, second = kind.key("first"), kind.key("second")
+
+    async def direct() -> int | None:
+        return await here.get_or_compute(kind, first, direct)
+
+    async def main() -> None:
+        with pytest.raises(InputError, match="computed from itself"):
+            await asyncio.wait_for(here.get_or_compute(kind, first, direct), 5.0)
+        begun = asyncio.Event()
+
+        async def one() -> int | None:
+            await begun.wait()
+            return await here.get_or_compute(kind, second, lambda: 2)
+
+        async def two() -> int | None:
+            begun.set()
+            return await here.get_or_compute(kind, first, lambda: 1)
+
+        both = asyncio.gather(
+            here.get_or_compute(kind, first, one),
+            here.get_or_compute(kind, second, two),
+            return_exceptions=True,
+        )
+        ends = await asyncio.wait_for(both, 5.0)
+        assert any(isinstance(end, InputError) for end in ends)
+
+    run(main())
+
+
+def test_a_value_that_no_entry_can_hold_is_refused() -> None:
+    kind = Kind("number", int, ttl=60.0)
+    with pytest.raises(InputError, match="int"):
+        run(cache().get_or_compute(kind, kind.key(1), lambda: 2**70))
+    with pytest.raises(InputError, match="int"):
+        cache().put(kind, kind.key(1), 2**70)
+
+
+@pytest.mark.parametrize("type_", [dict[int, str], list[dict[bytes, int]], tuple[dict[tuple[str], int], ...]])
+def test_a_kind_that_could_never_be_stored_is_refused_when_it_is_made(type_: Any) -> None:
+    with pytest.raises(SettingsError, match="keys of a mapping must be text"):
+        Kind("k", type_, ttl=60.0)

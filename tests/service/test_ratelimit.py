@@ -236,3 +236,28 @@ def test_limits_are_the_designs_until_they_are_changed() -> None:
     assert (changed["ml-first"].limit, changed["ml-first"].burst) == (600, 100)
     assert changed["cache"].limit == float("inf")
     assert changed["validate"] == RATES["validate"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"headers": []}])
+def test_a_start_message_may_lack_headers_and_is_never_changed(headers: dict[str, Any]) -> None:
+    """ASGI lets an application leave them out, and send one message object again and again."""
+    start = {"type": "http.response.start", "status": 200, **headers}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    limited = RateLimitMiddleware(app, {"r": TokenBucket(Rate(9))}, route=lambda _: "r")
+    counts = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            counts.append(len(message["headers"]))
+
+    async def main() -> None:
+        for _ in range(3):
+            await limited({"type": "http", "client": ("192.0.2.1", 1), "headers": []}, None, send)  # type: ignore[arg-type]
+
+    asyncio.run(main())
+    assert counts == [5, 5, 5]
+    assert start == {"type": "http.response.start", "status": 200, **headers}

@@ -220,8 +220,10 @@ def _decode(line: bytes, where: str) -> Trial:
         raise IntegrityError(f"{where}: the line does not match its checksum")
     try:
         row = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{where}: {error}") from None
+    if not isinstance(row, dict):
+        raise IntegrityError(f"{where}: the line holds a {type(row).__name__} instead of an object")
     return from_row(row, where)
 
 

@@ -19,9 +19,8 @@ import logging
 import math
 import random
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
-
-import msgspec
 
 from crisol.errors import InputError, IntegrityError, SettingsError, UnavailableError
 from crisol.resilience.lru import OVERHEAD, Entry, KindStats, Lru
@@ -46,7 +45,7 @@ T = TypeVar("T")
 class _Flight:
     """One computation that any number of callers wait for."""
 
-    __slots__ = ("future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
+    __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
 
     def __init__(
         self,
@@ -65,6 +64,8 @@ class _Flight:
         self.tags = tags
         self.refresh = refresh
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.awaits: list[_Flight] = []
+        """The computations that this one waits for now."""
         self.stale = False
         self.trace: TracebackType | None = None
 
@@ -72,12 +73,20 @@ class _Flight:
         if not self.future.done():
             self.future.set_result(stored)
 
+    def needs(self, other: _Flight) -> bool:
+        """Say whether this one ends only after ``other``, directly or through those that it waits for."""
+        return self is other or any(flight.needs(other) for flight in self.awaits)
+
     def crash(self, error: BaseException) -> None:
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)
             # Read once, so that a crash nobody waits for any more is not reported by the loop as well.
             self.future.exception()
+
+
+_computing: ContextVar[_Flight | None] = ContextVar("computing", default=None)
+"""The computation that the running task belongs to."""
 
 
 class Cache:
@@ -153,7 +162,8 @@ class Cache:
 
         ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn`` runs
         once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
-        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit.
+        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit, and where ``fn`` waits
+        for its own result.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -172,6 +182,11 @@ class Cache:
                 raise InputError(f"cache key {key!r}: it must be the 32 bytes that kind.key(...) returns")
             flight = _Flight(kind, key, fn, self._life(kind, ttl), tuple(sorted(set(tags))), refresh=False)
             self._launch(flight)
+        asker = _computing.get()
+        if asker is not None:
+            if flight.needs(asker):
+                raise InputError(f"a {kind.name} is computed from itself: its function asks for its own key")
+            asker.awaits.append(flight)
         try:
             stored: T | None = await asyncio.shield(flight.future)
         except BaseException as error:
@@ -179,6 +194,9 @@ class Cache:
                 # All who wait are handed the same object: without this its traceback would grow with each.
                 raise error.with_traceback(flight.trace)  # noqa: B904 - it is the same error, and its own cause
             raise
+        finally:
+            if asker is not None:
+                asker.awaits.remove(flight)
         return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
 
     def put(self, kind: Kind[T], key: bytes, value: T, tags: tuple[str, ...] = ()) -> None:
@@ -299,6 +317,7 @@ class Cache:
             self._flights.pop(flight.key, None)
 
     async def _fly(self, flight: _Flight, stats: KindStats) -> None:
+        _computing.set(flight)
         try:
             ticket = await self._look_up(flight, stats)
             if ticket is None:
@@ -354,7 +373,7 @@ class Cache:
             entry = kind.codec.encode(flight.key, value)
             # What is kept is what the encoding says: no caller can change it, and every process sees the same.
             kept = kind.codec.decode(flight.key, entry)
-        except (IntegrityError, TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        except (InputError, IntegrityError) as error:
             raise InputError(
                 f"kind {kind.name!r}: a {type(value).__name__} does not fit its type: {error}"
             ) from error

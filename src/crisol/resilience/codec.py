@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from crisol.errors import IntegrityError, SettingsError
+from crisol.errors import InputError, IntegrityError, SettingsError
 
 __all__ = ["Codec", "is_immutable"]
 
@@ -32,19 +32,27 @@ class Codec(Generic[T]):
         try:
             schema = msgspec.json.encode(msgspec.json.schema(type_), order="deterministic")
             self._decoder: msgspec.msgpack.Decoder[T | None] = msgspec.msgpack.Decoder(type_ | None)
-        except TypeError as error:
+        except (TypeError, NameError, RecursionError) as error:
             raise SettingsError(f"{type_!r} cannot be cached: {error}") from None
+        if _keyed_by_others(msgspec.inspect.type_info(type_), []):
+            raise SettingsError(f"{type_!r} cannot be cached: the keys of a mapping must be text")
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
         self._stamp = VERSION + hashlib.sha256(b"%d:" % version + schema).digest()[:4]
 
     def encode(self, key: bytes, value: T | None) -> bytes:
-        """Return the entry for ``value`` under ``key``."""
-        payload = self._encode(value)
+        """Return the entry for ``value`` under ``key``; raises InputError for one that no entry can hold."""
+        payload = self._payload(value)
         return self._stamp + _checksum(key, payload) + payload
 
     def size(self, value: T) -> int:
         """Return how long the entry for ``value`` is."""
-        return HEADER + len(self._encode(value))
+        return HEADER + len(self._payload(value))
+
+    def _payload(self, value: T | None) -> bytes:
+        try:
+            return self._encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+            raise InputError(f"a {type(value).__name__} cannot be cached: {error}") from error
 
     def decode(self, key: bytes, entry: bytes) -> T | None:
         """Return the value of ``entry``.
@@ -62,6 +70,28 @@ class Codec(Generic[T]):
 
 def _checksum(key: bytes, payload: bytes) -> bytes:
     return hashlib.blake2b(payload, digest_size=8, key=key).digest()
+
+
+def _keyed_by_others(info: object, seen: list[object]) -> bool:
+    """Say whether a mapping anywhere in the type has keys that are no text: entries are written in order of keys."""
+    kinds = msgspec.inspect
+    if info in seen or not isinstance(info, kinds.Type | kinds.Field | tuple):
+        return False
+    seen.append(info)
+    if isinstance(info, tuple):
+        return any(_keyed_by_others(part, seen) for part in info)
+    if isinstance(info, kinds.DictType) and not _may_be_text(info.key_type):
+        return True
+    return any(_keyed_by_others(getattr(info, name), seen) for name in info.__struct_fields__)
+
+
+def _may_be_text(key: msgspec.inspect.Type) -> bool:
+    kinds = msgspec.inspect
+    if isinstance(key, kinds.LiteralType):
+        return all(isinstance(value, str) for value in key.values)
+    if isinstance(key, kinds.EnumType):
+        return issubclass(key.cls, str)
+    return isinstance(key, kinds.StrType | kinds.AnyType | kinds.UnionType)
 
 
 def is_immutable(type_: Any) -> bool:

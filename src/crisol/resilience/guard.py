@@ -44,7 +44,8 @@ class CircuitBreaker(BreakerCore):
 
     All of them raise :class:`~crisol.errors.CircuitOpenError` when the call is held back and ``TimeoutError``
     when the policy's time-out cuts an ``async`` call short. A plain function cannot be interrupted: one that
-    took longer than the time-out returns its result and counts as failed.
+    took longer than the time-out returns its result and counts as failed. An awaitable that a plain function
+    returns is awaited behind the breaker, too. An exception group counts as what its members count.
     """
 
     __slots__ = ()
@@ -87,7 +88,20 @@ class CircuitBreaker(BreakerCore):
         except BaseException as error:
             self.failed(permit, error, started)
             raise
+        if hasattr(type(result), "__await__"):
+            return cast("T", self._awaited(permit, cast("Awaitable[Any]", result), started))
         self.returned(permit, result, started, late=self.policy.timeout)
+        return result
+
+    async def _awaited(self, permit: int, awaitable: Awaitable[T], started: float) -> T:
+        """Await what a plain function returned: only then is it known how the call ended."""
+        try:
+            async with asyncio.timeout(self.policy.timeout):
+                result = await awaitable
+        except BaseException as error:
+            self.failed(permit, error, started)
+            raise
+        self.returned(permit, result, started)
         return result
 
     def guard(self) -> Guard:
@@ -97,10 +111,14 @@ class CircuitBreaker(BreakerCore):
     def failed(self, permit: int, error: BaseException, started: float) -> None:
         """Settle a call that raised: a failure, or nothing where the policy does not record ``error``."""
         policy = self.policy
-        if isinstance(error, policy.ignore) or not isinstance(error, policy.record):
+        members = _members(error)
+        if isinstance(error, policy.ignore) or not any(
+            isinstance(member, policy.record) and not isinstance(member, policy.ignore) for member in members
+        ):
             self.release(permit)
         else:
-            self.failure(permit, self._since(started), timeout=isinstance(error, TimeoutError))
+            timeout = any(isinstance(member, TimeoutError) for member in members)
+            self.failure(permit, self._since(started), timeout=timeout)
 
     def returned(self, permit: int, result: object, started: float, *, late: float | None = None) -> None:
         """Settle a call that returned: ``is_failure`` judges the result, ``late`` the seconds it took."""
@@ -155,6 +173,21 @@ class CircuitBreaker(BreakerCore):
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004 - the question is whether calling gives a coroutine
+
+
+def _members(error: BaseException) -> list[BaseException]:
+    """Return the errors of an exception group, however deep they stand; any other error is its own only member."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    members: list[BaseException] = []
+    waiting: list[BaseException] = [error]
+    while waiting:
+        member = waiting.pop()
+        if isinstance(member, BaseExceptionGroup):
+            waiting.extend(member.exceptions)
+        else:
+            members.append(member)
+    return members
 
 
 class Guard:

@@ -149,7 +149,8 @@ class RateLimitMiddleware:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
+                # A copy, since the application may send its message again; ASGI lets it leave the headers out.
+                message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 
         try:
