@@ -47,6 +47,8 @@ class Reason(StrEnum):
     UNDEFINED_NAME = "undefined_name"
     EXPLOIT_SURVIVES = "exploit_survives"
     VARIANT_SURVIVES = "variant_survives"
+    RAISES = "raises"
+    """A PoV ended by an exception that it does not expect, and every check passes."""
     BREAKS_FUNCTION = "breaks_function"
     TIMEOUT = "timeout"
     PARTIAL_FIX = "partial_fix"
@@ -111,6 +113,8 @@ class Verdict:
     phases: tuple[Phase, ...]
     seconds: float
     sandbox: str
+    seed: int = 0
+    """What the scripts drew their planted names from; the same seed gives the same wargame."""
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
         """Return the first failure that a label of this strength listens to, or None for a valid patch."""

@@ -68,11 +68,23 @@ def test_an_exception_is_told_with_its_traceback(target: Target) -> None:
     assert 'File "script.py", line 2' in ended.stderr
 
 
-def test_scripts_may_catch_their_own_exit(target: Target) -> None:
-    """The rewritten exit is still a SystemExit, and finally clauses run."""
+def test_an_exit_of_the_script_is_final(target: Target) -> None:
+    """What the script said stands at once: nothing between the exit and the end of the process can take it back."""
     source = "import sys\ntry:\n    sys.exit(1)\nexcept SystemExit:\n    print('caught')\nfinally:\n    sys.exit(0)\n"
     ended = run(target, source)
-    assert (ended.code, ended.stdout) == (0, "caught\n")
+    assert (ended.code, ended.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys, threading\nt = threading.Thread(target=lambda: sys.exit(1))\nt.start()\nt.join()\nsys.exit(0)\n",
+        "import os, sys\nchild = os.fork()\nif not child:\n    sys.exit(1)\nos.waitpid(child, 0)\nsys.exit(0)\n",
+    ],
+)
+def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) -> None:
+    """In another thread it ends that thread, in another process that process, as in a plain interpreter."""
+    assert run(target, source).code == 0
 
 
 @pytest.mark.parametrize(

@@ -17,57 +17,8 @@ from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import choose
 from crisol.wargame.corpus import Plan, build, content_hash, load_table, reexecute
 from crisol.wargame.referee import Match, open_match
-from crisol.wargame.tampering import tampering
 from crisol.wargame.vulnerability import Vulnerability, load
-
-APP = '''"""Serve notes by name."""
-
-import os
-
-
-def read(root, name):
-    with open(os.path.join(root, name)) as file:
-        return file.read()
-'''
-RIGHT = APP.replace(
-    "    with open",
-    '    if os.path.basename(name) != name or name == "..":\n        raise ValueError("not a plain name")\n    with open',
-)
-POV = """import os, sys, app
-os.mkdir("notes")
-open("secret", "w").write("s3cret")
-try:
-    shown = app.read("notes", {name!r}) == "s3cret"
-except (ValueError, OSError):
-    shown = False
-sys.exit(0 if shown else 1)
-"""
-CHECK = 'import os, app\nos.mkdir("n")\nopen("n/a..b", "w").write("x")\nassert app.read("n", "a..b") == "x"\n'
-
-
-def make(folder: Path) -> Path:
-    """Write a vulnerability of one's own, outside the repository."""
-    for part in ("pov", "checks", "target", "patches"):
-        (folder / part).mkdir(parents=True)
-    (folder / "vulnerability.toml").write_text(
-        f'id = "{folder.name}"\ntitle = "Path traversal"\ncwe = "CWE-22"\n[source]\npath = "target"\n'
-        "[limits]\nseconds = 3.0\ncpu_seconds = 2.0\n"
-    )
-    (folder / "pov" / "1_parent.py").write_text(POV.replace("{name!r}", "'../secret'"))
-    (folder / "pov" / "2_absolute.py").write_text(POV.replace("{name!r}", "os.path.abspath('secret')"))
-    (folder / "checks" / "1_dots.py").write_text(CHECK)
-    (folder / "target" / "app.py").write_text(APP)
-    (folder / "patches" / "basename.diff").write_text(patch(RIGHT))
-    (folder / "patches" / "refuse_parent.diff").write_text(
-        patch(
-            APP.replace("    with", '    if name.startswith(".."):\n        raise ValueError(name)\n    with')
-        )
-    )
-    return folder
-
-
-def patch(after: str) -> str:
-    return diff.between({"app.py": APP}, {"app.py": after})
+from support.notes import APP, RIGHT, make, patch
 
 
 @pytest.fixture(scope="module")
@@ -251,28 +202,6 @@ def test_a_failing_baseline_is_inconclusive(tmp_path: Path) -> None:
         verdict = match.judge(patch(RIGHT))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert verdict.reason is Reason.BASELINE_FAILED
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "found"),
-    [
-        ("", "import os\nos._exit(1)", "_exit"),
-        ("", "from os import _exit", "_exit"),
-        ("", "import sys\nsys.exit()", "sys.exit"),
-        ("", "import gc", "gc"),
-        ("", "import ctypes.util", "ctypes"),
-        ("", "try: f()\nexcept E as e: e.__traceback__.tb_frame", "tb_frame"),
-        ("", "getattr(os, '_exit')", "_exit"),
-        ("", "raise SystemExit", "SystemExit"),
-        ("import sys\nsys.exit()", "import sys\nsys.exit()\nx = 1", None),
-        ("", "import os\nif os.path.realpath(p) != p: raise ValueError(p)", None),
-        ("", "def (", None),
-    ],
-)
-def test_tampering_is_what_is_new(before: str, after: str, found: str | None) -> None:
-    """Only capabilities that the vulnerable text did not use count."""
-    said = tampering(before, after)
-    assert (said is None) if found is None else (said is not None and found in said)
 
 
 def test_a_build_is_resumable_and_repeatable(vulnerability: Vulnerability, tmp_path: Path) -> None:

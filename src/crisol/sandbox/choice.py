@@ -35,13 +35,14 @@ class Sandbox:
         prelude: str = "",
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> Iterator[Target]:
-        """Hold a source tree ready, first on the import path, the folders of ``requires`` behind it, all read-only.
+        """Hold a source tree ready, last on the import path, the folders of ``requires`` before it, all read-only.
 
         ``preload`` names modules of the standard library or of ``requires``, never the target's own, that every
         run finds imported; ``prelude`` is trusted source that is executed once, before them. The sources are read
         when the block is entered: later changes to the folders are not seen.
         """
         target = Target(self.kind, Source.read(tree, requires, preload, prelude), limits)
+        target.requires = tuple(requires)
         try:
             target.start()
             yield target

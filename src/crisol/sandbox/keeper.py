@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crisol.sandbox import frames, stage, tree
 
@@ -30,6 +30,8 @@ _FLOOD = 16
 _TICK = 0.1
 _PORTABLE_TICK = 0.01
 _MAX_REPORT = 1 << 24
+_SAID = 31
+"""Bytes on the channel before the findings and the data of a script that left."""
 
 
 def keep(
@@ -72,6 +74,16 @@ def keep(
         os._exit(status)
 
 
+class _Said(NamedTuple):
+    """One report: its kind, the secret that makes it believable, another code than 0 and 1, findings, and data."""
+
+    kind: bytes
+    secret: bytes = b""
+    code: int = 0
+    changed: list[str] = []  # noqa: RUF012 - never changed
+    report: bytes = b""
+
+
 class _Run:
     """One run, from its empty stage to its answer."""
 
@@ -84,14 +96,13 @@ class _Run:
     ) -> None:
         self._control = control
         self._places = places
-        self._nonce = os.urandom(16)
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         self._channel, far = socket.socketpair()
         self._read = {"out": out, "err": err, "report": self._channel.fileno()}
         self._kept = {name: bytearray() for name in self._read}
         self._seen = dict.fromkeys(self._read, 0)
-        self._child = stage.open_stage((out_end, err_end, far), self._nonce, confine, inherited)
+        self._child = stage.open_stage((out_end, err_end, far), confine, inherited)
         self._born_with = _resident_pages(self._child)
         os.close(out_end)
         os.close(err_end)
@@ -105,39 +116,39 @@ class _Run:
         frames.rehearse()
 
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-        code, arguments, source, *contents = blobs
-        files, compiled = tree.change(job["overlay"], contents)
-        self._lay(files)
+        code, arguments, source, zero, one, *contents = blobs
+        self._lay(tree.change(job["overlay"], contents))
         places = self._places
         os.set_blocking(self._channel.fileno(), True)
         shown = {
-            **{name: job[name] for name in ("name", "mark", "probe", "shadows", *_LIMITED)},
+            **{name: job[name] for name in ("name", "mark", "probe", *_LIMITED)},
             "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
-            "path": [places.target, *places.requires],
+            "path": [*places.requires, places.target],
             "changed": [entry["name"] for entry in job["overlay"]] if job["recalls"] else None,
             "work": places.scratch,
             "isolated": places.isolated,
         }
         start = time.monotonic()
         with contextlib.suppress(frames.ClosedError):
-            frames.send(self._channel, shown, [code, arguments, source])
+            frames.send(self._channel, shown, [code, arguments, source, zero, one])
         os.set_blocking(self._channel.fileno(), False)
         ending, cpu = self._watch(job, start)
         seconds = time.monotonic() - start
         head = {"ending": ending, "seconds": seconds, "cpu_seconds": cpu}
         report = b""
-        told = self._attested()
-        if told is not None:
-            kind, number, report = told
-            head["ending"] = {b"E": "exited", b"R": "raised", b"L": "limit"}[kind]
-            if kind == b"E":
-                head["code"] = number
+        said = self._said()
+        if said is not None and said.kind in {stage.RAISED, stage.LIMIT}:
+            if ending == "not_attested":
+                head["ending"] = "raised" if said.kind == stage.RAISED else "limit"
+        elif said is not None and said.secret in {zero, one}:
+            number = said.code if said.kind == stage.OTHER else int(said.secret == one)
+            head |= {"ending": "exited", "code": number, "changed": said.changed}
+            report = said.report
         elif ending == "failed":
             head = {"failed": bytes(self._kept["err"]).decode(errors="replace") or "the stage did not open"}
-        head["compiled"] = sorted(compiled)
         keep = job["output_bytes"]
         output = [bytes(self._kept[name][-keep:]) for name in ("out", "err")]
-        return head, [*output, report, *(compiled[name] for name in sorted(compiled))]
+        return head, [*output, report]
 
     def _lay(self, files: Mapping[str, bytes | None]) -> None:
         """Lay this run's files over the tree."""
@@ -176,6 +187,8 @@ class _Run:
             next_look = now + _TICK if looking else next_look
             if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
                 ending = "limit"
+                break
+            if self._left():
                 break
             finished, result = os.waitpid(self._child, os.WNOHANG)
             status = result if finished else None
@@ -240,15 +253,26 @@ class _Run:
             del kept[: max(0, len(kept) - keep)]
         return bool(chunk)
 
-    def _attested(self) -> tuple[bytes, int, bytes] | None:
-        """Return what the script itself reported, or None; the nonce must come first, before the target's bytes."""
-        said = bytes(self._kept["report"])[len(stage.STARTED) :]
-        if said[:16] != self._nonce or len(said) < 26:
+    def _left(self) -> bool:
+        """Whether the script has said all; its process waits for its end then."""
+        kept = self._kept["report"]
+        if len(kept) < _SAID or bytes(kept[1:2]) not in {stage.DECIDED, stage.OTHER}:
+            return False
+        return self._said() is not None
+
+    def _said(self) -> _Said | None:
+        """Return what came on the channel, or None; that the secret is one of the run's is for the caller to see."""
+        text = bytes(self._kept["report"])[len(stage.STARTED) :]
+        kind = text[:1]
+        if kind in {stage.RAISED, stage.LIMIT}:
+            return _Said(kind)
+        if kind not in {stage.DECIDED, stage.OTHER} or len(text) < _SAID - 1:
             return None
-        size = int.from_bytes(said[18:26], "big")
-        if len(said) < 26 + size or said[16:17] not in {b"E", b"R", b"L"}:
+        names, data = int.from_bytes(text[18:22], "big"), int.from_bytes(text[22:30], "big")
+        if len(text) < 30 + names + data:
             return None
-        return said[16:17], said[17], said[26 : 26 + size]
+        changed = text[30 : 30 + names].decode(errors="replace").split("\n") if names else []
+        return _Said(kind, text[1:17], text[17], changed, text[30 + names : 30 + names + data])
 
     def _end_all(self) -> None:
         if self._places.isolated and os.getpid() == 1:

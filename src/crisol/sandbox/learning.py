@@ -31,7 +31,7 @@ report("\\n".join(name for name in list(sys.modules) if name not in before).enco
 # The script's own input must not leave its traces in the cache of patterns: a flaw may lie in how long one takes.
 _MODULES = """
 import importlib, importlib.machinery, json, re, sys
-kept, place = set(getattr(re, "_cache", ())), sys.path[0] + "/"
+kept, place = set(getattr(re, "_cache", ())), sys.path[-1] + "/"
 files = {}
 for name in ARGUMENTS.decode().split("\\n"):
     try:

@@ -32,6 +32,7 @@ class Finder:
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
         self._place = place
+        self._path: list[str] = []
         self._known: dict[str, tuple[str, CodeType]] = {}
         for name, file in files.items():
             path = f"{place}/{file}"
@@ -41,8 +42,12 @@ class Finder:
                 if code is not None:
                     self._known[name] = path, code
 
-    def install(self, changed: Iterable[str]) -> None:
-        """Stand before the finder that looks at files, for all but the files that this run's patch changes."""
+    def install(self, changed: Iterable[str], path: list[str]) -> None:
+        """Stand before the finder that looks at files, for all but the files that this run's patch changes.
+
+        ``path`` is ``sys.path`` as the run begins.
+        """
+        self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}
         self._known = {name: each for name, each in self._known.items() if each[0] not in theirs}
         if self._known and PathFinder in sys.meta_path:
@@ -58,7 +63,11 @@ class Finder:
         file, code = known
         folder = os.path.dirname(file)
         package = os.path.basename(file) == "__init__.py"
-        if (sys.path[:1] if path is None else list(path)) != [os.path.dirname(folder) if package else folder]:
+        place = os.path.dirname(folder) if package else folder
+        if path is None:
+            if place != self._place or sys.path != self._path or sys.path[-1] != self._place:
+                return None
+        elif list(path) != [place]:
             return None
         loader = SourceFileLoader(name, file)
         loader.get_code = partial({name: code}.get)  # type: ignore[method-assign]  # leaves no Python frame

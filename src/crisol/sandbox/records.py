@@ -83,7 +83,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of one script: ``seconds`` are wall time, ``cpu_seconds`` those of the whole process tree."""
+    """What came of one script: ``seconds`` are wall time, ``cpu_seconds`` those of the whole process tree.
+
+    ``report`` is what a probe told. ``changed`` names functions and classes outside the tree, such as
+    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported.
+    """
 
     ending: Ending
     code: int | None
@@ -92,3 +96,4 @@ class Run:
     seconds: float
     cpu_seconds: float
     report: bytes = b""
+    changed: tuple[str, ...] = ()

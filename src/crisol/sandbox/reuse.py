@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from crisol.sandbox.stage import LOOKING
@@ -23,7 +22,6 @@ __all__ = ["untouched"]
 _WORDS = re.compile(rb"\b(?:" + "|".join(sorted({*LOOKING, "_getframe"})).encode() + rb")\b")
 
 
-@lru_cache(maxsize=64)
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
 

@@ -1,9 +1,9 @@
-"""Compiles a script so that its own exits can be told from everybody else's.
+"""Compiles a script so that its own text alone decides what it says.
 
-``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)`` and, in a probe, ``report(X)`` are rewritten into a
-call of a constant of the code object. Inside the sandbox that constant becomes a function which raises an
-exception class made for this one run and reachable by no name; whoever exits in another way, the target above all,
-is not believed.
+``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe, ``report(X)``
+are rewritten into calls of constants of the code object. Every ``0`` and ``1`` in them becomes a constant, too, which
+the run replaces by a secret that the host drew for it. So the outcome of a run can be told only by code that holds
+the secrets, and nothing but the script's own code does.
 """
 
 from __future__ import annotations
@@ -11,23 +11,31 @@ from __future__ import annotations
 import ast
 import functools
 import marshal
+import re
 import secrets
 import threading
 import traceback
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crisol.sandbox.records import Role, Script
 
-__all__ = ["Compiled", "compile_script"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Compiled", "compile_script", "published", "seeded"]
 
 _WARNINGS = threading.Lock()
 """The filters of :mod:`warnings` belong to the whole process."""
+_SEED = re.compile(r"^SEED = 0$", re.MULTILINE)
+ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
+"""The last byte of each mark: two outcomes, and the functions that the run puts in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A script's code, marshalled, in which ``mark`` stands where the run's own exit goes.
+    """A script's code, marshalled, in which ``mark`` and one more byte stand where the run's own constants go.
 
     ``error`` is the traceback of a script that does not compile, and then ``code`` is empty.
     """
@@ -37,12 +45,21 @@ class Compiled:
     error: str = ""
 
 
+def seeded(source: str, seed: int) -> str:
+    r"""Return the script's text with its line ``SEED = 0`` set to the seed of the run; other texts stay.
+
+    >>> seeded("SEED = 0\\n", 7)
+    'SEED = 7\\n'
+    """
+    return _SEED.sub(f"SEED = {seed}", source, count=1)
+
+
 def compile_script(script: Script) -> Compiled:
     """Return the code of a script; one that is not Python is a finding about it, not an error of ours."""
     return _compile(script.name, script.source, script.role)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _compile(name: str, source: str, role: Role) -> Compiled:
     mark = b"\0crisol " + secrets.token_bytes(16)
     try:
@@ -56,22 +73,38 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
     return Compiled(marshal.dumps(code), mark)
 
 
+def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
+    """Return statements that also hand the name and the value of each class and function to a constant.
+
+    A script's own names are not those of ``__main__``, where pickles and annotations look for them.
+    """
+    shown: list[ast.stmt] = []
+    for statement in body:
+        shown.append(statement)
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments: list[ast.expr] = [ast.Constant(statement.name), ast.Name(statement.name, ast.Load())]
+            shown.append(ast.copy_location(ast.Expr(ast.Call(function, arguments, [])), statement))
+    return shown
+
+
 class _Exits(ast.NodeTransformer):
-    """Puts a method of the mark in the place of every exit, whatever names the script gave them."""
+    """Puts a call of a mark in the place of every exit, whatever names the script gave them."""
 
     def __init__(self, tree: ast.Module, mark: bytes, role: Role) -> None:
         self._mark = mark
         self._modules = {"sys"}
-        self._names = {"exit": "exit", "quit": "exit"}
+        self._names = {"exit": LEAVE, "quit": LEAVE}
         self._system_exit = True
         if role is Role.PROBE:
-            self._names["report"] = "report"
+            self._names["report"] = REPORT
         for node in ast.walk(tree):
             match node:
                 case ast.Import(names=names):
-                    self._modules |= {each.asname or each.name for each in names if each.name == "sys"}
+                    self._modules |= {alias.asname or alias.name for alias in names if alias.name == "sys"}
                 case ast.ImportFrom(module="sys", names=names):
-                    self._names |= {each.asname or each.name: "exit" for each in names if each.name == "exit"}
+                    self._names |= {
+                        alias.asname or alias.name: LEAVE for alias in names if alias.name == "exit"
+                    }
                 case (
                     ast.FunctionDef(name=name)
                     | ast.AsyncFunctionDef(name=name)
@@ -82,25 +115,52 @@ class _Exits(ast.NodeTransformer):
                     self._names.pop(name, None)
                     self._system_exit &= name != "SystemExit"
 
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        self.generic_visit(node)
+        body = published(node.body, self._constant(PUBLISH))
+        node.body = [*body, ast.Expr(self._call(LEAVE, [self._constant(ZERO)]))]
+        return node
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node.func:
             case ast.Name(id=name) if name in self._names:
-                return self._leave(node, self._names[name], node.args)
+                return ast.copy_location(self._leave(self._names[name], node.args), node)
             case ast.Attribute(value=ast.Name(id=base), attr="exit") if base in self._modules:
-                return self._leave(node, "exit", node.args)
+                return ast.copy_location(self._leave(LEAVE, node.args), node)
         return node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         self.generic_visit(node)
         match node.exc:
             case ast.Name(id="SystemExit") if self._system_exit:
-                return ast.copy_location(ast.Expr(self._leave(node, "exit", [])), node)
+                return ast.copy_location(ast.Expr(self._leave(LEAVE, [])), node)
             case ast.Call(func=ast.Name(id="SystemExit"), args=args) if self._system_exit:
-                return ast.copy_location(ast.Expr(self._leave(node, "exit", args)), node)
+                return ast.copy_location(ast.Expr(self._leave(LEAVE, args)), node)
         return node
 
-    def _leave(self, node: ast.AST, method: str, arguments: list[ast.expr]) -> ast.Call:
-        # A method of the constant, not the constant itself: the compiler warns of a constant that is called.
-        target = ast.Attribute(ast.Constant(self._mark), method, ast.Load())
-        return ast.copy_location(ast.Call(target, arguments, []), node)
+    def _leave(self, way: int, arguments: list[ast.expr]) -> ast.Call:
+        if way == REPORT:
+            return self._call(REPORT, [*arguments, self._constant(ZERO)])
+        value = self._secret(arguments[0] if arguments else ast.Constant(0))
+        if value is not None:
+            return self._call(LEAVE, [value])
+        return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
+
+    def _secret(self, value: ast.expr) -> ast.expr | None:
+        """Return the expression with its outcomes made secret; None where the text does not say them."""
+        match value:
+            case ast.Constant(value=None | False | 0):
+                return self._constant(ZERO)
+            case ast.Constant(value=True | 1):
+                return self._constant(ONE)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                first, second = self._secret(body), self._secret(orelse)
+                return ast.IfExp(test, first, second) if first and second else None
+        return None
+
+    def _constant(self, which: int) -> ast.Constant:
+        return ast.Constant(self._mark + bytes([which]))
+
+    def _call(self, which: int, arguments: list[ast.expr]) -> ast.Call:
+        return ast.Call(self._constant(which), arguments, [])

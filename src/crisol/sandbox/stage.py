@@ -1,9 +1,10 @@
-"""The process in which a script and its target run, and the report that only the script's own end produces.
+"""The process in which a script and its target run, and the report that only the script's own text produces.
 
-Runs inside. The thread that becomes this process has no Python frame below the script but :func:`perform`, whose
-frame holds nothing: everything that happens before and after is a chain of C iterators (see :func:`open_stage`).
-So the nonce that makes a report believable is in no frame, global, file, environment or readable descriptor
-while the target runs. What is still possible from inside the process is written down in the decision record.
+Runs inside. The outcomes of a run are secrets that the host drew; they are constants of the script's code and
+nothing else in the process holds them. A script that leaves writes one of them at once and waits for its end, so
+that no code of the target runs between what the script decided and what is told. The thread that becomes this
+process has no Python frame below the script but :func:`_perform`, whose frame holds nothing: everything that
+happens before and after is a chain of C iterators (see :func:`open_stage`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import traceback
 import types
 from collections import deque
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crisol.sandbox import frames
@@ -30,35 +30,35 @@ from crisol.sandbox import frames
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from crisol.sandbox import recall
+    from crisol.sandbox import recall, watch
 
-__all__ = ["LOOKING", "STARTED", "Inherited", "open_stage"]
+__all__ = ["DECIDED", "LIMIT", "LOOKING", "OTHER", "RAISED", "STARTED", "Inherited", "open_stage"]
 
 STARTED = b"S"
 """Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
 
-EXITED, RAISED, LIMIT = b"E", b"R", b"L"
+DECIDED, OTHER, RAISED, LIMIT = b"D", b"O", b"R", b"L"
+"""By a secret outcome, with another code than 0 and 1, by an exception, by one that means that something ran out."""
+_MAX_CHANGED = 1 << 16
 _SPARE_PROCESSES = 8
 """The keepers and the zygote count for the same user as the script's processes do."""
 _DESCRIPTORS = 256
 
 _SIGNALS = signal.valid_signals()
 _exit, _getpid, _write = os._exit, os.getpid, os.write
-_code_of = SystemExit.__dict__["code"].__get__
-_trace_of = BaseException.__dict__["__traceback__"].__get__
 _OUT_OF = frozenset({27, 28, 122})
 """EFBIG, ENOSPC, EDQUOT."""
 
 
 class Inherited(NamedTuple):
-    """What a run has of the zygote: the names of the modules of a bare interpreter, and code that is read already."""
+    """What a run has of the zygote: code that is read already, and what it must leave as it is."""
 
-    known: frozenset[str]
     finder: recall.Finder
+    watch: watch.Watch
 
 
 def open_stage(
-    pipes: tuple[int, int, socket.socket], nonce: bytes, confine: Callable[[], None], inherited: Inherited
+    pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited
 ) -> int:
     """Fork the process that will run one script, and return its id.
 
@@ -70,26 +70,11 @@ def open_stage(
     born.acquire()
     box: list[int] = []
     errors: list[BaseException] = []
-    facts: list[Any] = []
-    anything = object()
     lines: Iterable[Any] = [(box, born)]
     lines = map(_fork, lines)
-    lines = map(partial(_wait_for_job, pipes, confine, inherited, facts), lines)
+    lines = map(partial(_wait_for_job, pipes, confine, inherited), lines)
     lines = map(_alone(_perform), lines)
-    lines = map(partial(_judge, facts, errors), lines)
-    lines = map(
-        itemgetter(0),
-        zip(
-            lines,
-            # From here on no code of the target runs again in this thread until the report is out.
-            iter(partial(_signal.pthread_sigmask, signal.SIG_BLOCK, _SIGNALS), anything),
-            iter(partial(sys.settrace, None), anything),
-            iter(partial(sys.setprofile, None), anything),
-            iter(gc.disable, anything),
-            strict=False,
-        ),
-    )
-    lines = map(partial(_write, pipes[2].fileno()), map(nonce.__add__, lines))
+    lines = map(partial(_tell, errors, pipes[2].fileno()), lines)
     lines = map(partial(_epilogue, errors), lines)
     _thread.start_new_thread(deque, (lines, 0))
     born.acquire()
@@ -112,37 +97,60 @@ def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
     return types.FunctionType(function.__code__, names, function.__name__)
 
 
-def _perform(job: tuple[Any, ...]) -> BaseException | None:
+def _perform(job: list[Any]) -> BaseException | None:
     try:
-        exec(job[0], job[1])  # noqa: S102 - running it is the point
+        exec(job.pop(), job.pop())  # noqa: S102 - running it is the point
     except BaseException as error:  # noqa: BLE001 - every ending is a finding
         return error
     return None
 
 
-class _Ways:
-    """What the mark in a script's code is replaced by: the two ways in which a script ends itself."""
+def _ways(channel: int, inherited: Inherited) -> dict[int, Callable[..., None]]:
+    """Return the functions that a script's marks stand for; they hold no secret, their callers hand them in."""
+    process, thread = _getpid(), _thread.get_ident()
+    changed, block, pause = inherited.watch.changed, _signal.pthread_sigmask, _signal.pause
 
-    __slots__ = ("exit", "report")
+    def say(kind: bytes, secret: bytes, code: int, data: bytes) -> None:
+        if _getpid() != process:
+            _exit(code)
+        if _thread.get_ident() != thread:
+            raise SystemExit(code)
+        block(signal.SIG_BLOCK, _SIGNALS)
+        sys.settrace(None)
+        sys.setprofile(None)
+        gc.disable()
+        seen = "\n".join(changed()).encode(errors="replace")[:_MAX_CHANGED]
+        head = kind + secret + bytes([code]) + len(seen).to_bytes(4, "big") + len(data).to_bytes(8, "big")
+        left = memoryview(head + seen + data)
+        while left:
+            left = left[_write(channel, left) :]
+        while True:
+            pause()
 
-    def __init__(self, kind: type[SystemExit]) -> None:
-        def exit(code: object = None) -> None:  # noqa: A001 - what the script called it
-            raise kind(code)
+    def leave(secret: bytes) -> None:
+        say(DECIDED, secret, 0, b"")
 
-        def report(data: bytes) -> None:
-            raise kind(bytes(data))
+    def leave_by_value(value: object, zero: bytes, one: bytes) -> None:
+        if value is None:
+            leave(zero)
+        if type(value) is int or type(value) is bool:
+            if 0 <= value <= 1:
+                leave(one if value else zero)
+            say(OTHER, zero, value & 0xFF, b"")
+        if type(value) is str:
+            _write(2, value.encode(errors="replace") + b"\n")
+        leave(one)
 
-        self.exit, self.report = exit, report
+    def report(data: bytes, secret: bytes) -> None:
+        say(DECIDED, secret, 0, bytes(data))
+
+    return {b"e"[0]: leave, b"v"[0]: leave_by_value, b"r"[0]: report}
 
 
 def _wait_for_job(
-    pipes: tuple[int, int, socket.socket],
-    confine: Callable[[], None],
-    inherited: Inherited,
-    facts: list[Any],
-    _forked: None,
-) -> tuple[Any, ...]:
-    """Shut every door, wait for the job, and return what :func:`_perform` needs; ``facts`` are for the judge."""
+    pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited, _forked: None
+) -> list[Any]:
+    """Shut every door, wait for the job, and return what :func:`_perform` needs."""
     try:
         out, err, channel = pipes
         os.dup2(out, 1)
@@ -154,36 +162,33 @@ def _wait_for_job(
         frames.rehearse()
         confine()
         os.environ.clear()
-        loaded = _loaded(inherited.known)
-        kind = type("ScriptExit", (SystemExit,), {})
-        ways = _Ways(kind)
+        _forget()
         main = types.ModuleType("__main__")
-        main.__dict__.update(__file__="", __builtins__=dict(vars(sys.modules["builtins"])))
+        names: dict[str, Any] = {
+            "__name__": "__main__", "__file__": "", "__builtins__": dict(vars(sys.modules["builtins"]))
+        }  # fmt: skip
         sys.modules["__main__"] = main
+        constants: dict[int, Any] = {**_ways(keep, inherited), b"p"[0]: partial(setattr, main)}
         try:
-            job, (code, arguments, source) = frames.receive(channel)
+            job, (code, arguments, source, zero, one) = frames.receive(channel)
         except frames.ClosedError:
             _exit(0)
         channel.shutdown(socket.SHUT_RD)
         channel.detach()
         os.chdir(job["work"])
         _limit(job)
-        for name in job["shadows"]:
-            for shadowed in loaded.get(name, ()):
-                del sys.modules[shadowed]
-        sys.path[:0] = job["path"]
+        sys.path.extend(job["path"])
         sys.path_importer_cache.clear()
         if job["changed"] is not None:
-            inherited.finder.install(job["changed"])
+            inherited.finder.install(job["changed"], list(sys.path))
         name = job["name"]
         linecache.cache[name] = (len(source), None, source.decode().splitlines(keepends=True), name)
         sys.argv[:] = [name]
-        main.__dict__["__file__"] = name
+        names["__file__"] = main.__file__ = name
         if job["probe"]:
-            main.__dict__["ARGUMENTS"] = arguments
-        codes: list[types.CodeType] = []
-        script = _with_ways(marshal.loads(code), job["mark"].encode("latin-1"), ways, codes)  # noqa: S302 - from the host
-        facts[:] = [kind, (ways.exit.__code__, ways.report.__code__), codes, _getpid()]
+            names["ARGUMENTS"] = arguments
+        constants |= {b"0"[0]: zero, b"1"[0]: one}
+        script = _with_constants(marshal.loads(code), job["mark"].encode("latin-1"), constants)  # noqa: S302 - from the host
         if job["guarded"]:
             sys.addaudithook(_guard(job["guarded"]))
         gc.enable()
@@ -192,37 +197,27 @@ def _wait_for_job(
     except BaseException:  # noqa: BLE001 - whatever it is, the run did not start
         _write(2, traceback.format_exc().encode(errors="replace"))
         _exit(125)
-    return script, main.__dict__
+    return [names, script]
 
 
-def _with_ways(code: types.CodeType, mark: bytes, ways: _Ways, codes: list[types.CodeType]) -> types.CodeType:
-    """Return the code with the mark replaced, in nested functions as well; collect all of them."""
+def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> types.CodeType:
+    """Return the code with its marks replaced, in nested functions as well."""
     constants = tuple(
-        _with_ways(each, mark, ways, codes)
-        if isinstance(each, types.CodeType)
-        else ways
-        if type(each) is bytes and each == mark
-        else each
-        for each in code.co_consts
+        _with_constants(value, mark, made)
+        if isinstance(value, types.CodeType)
+        else made[value[-1]]
+        if type(value) is bytes and value[:-1] == mark
+        else value
+        for value in code.co_consts
     )
-    made = code.replace(co_consts=constants)
-    codes.append(made)
-    return made
+    return code.replace(co_consts=constants)
 
 
-def _loaded(known: frozenset[str]) -> dict[str, list[str]]:
-    """Forget our own modules, and return all others by the first part of their names.
-
-    A file of the target may stand before one of them; those that a bare interpreter has loaded stay whatever happens.
-    """
-    found: dict[str, list[str]] = {}
+def _forget() -> None:
+    """Take our own modules out of reach by name."""
     for name in list(sys.modules):
-        top = name.partition(".")[0]
-        if top == "crisol":
+        if name.partition(".")[0] == "crisol":
             del sys.modules[name]
-        elif name not in known:
-            found.setdefault(top, []).append(name)
-    return found
 
 
 def _limit(job: dict[str, Any]) -> None:
@@ -246,53 +241,21 @@ def _limit(job: dict[str, Any]) -> None:
                 raise
 
 
-def _judge(  # noqa: PLR0911 - one return for each way to end
-    facts: list[Any], errors: list[BaseException], error: BaseException | None
-) -> bytes:
-    """Tell how the script ended, in bytes that mean nothing without the nonce; unattested endings end here."""
-    kind, doors, codes, process = facts
-    if _getpid() != process:
-        _exit(0)
-    if error is None:
-        return _told(EXITED, 0, b"")
-    if type(error) is kind and _from_script(error, doors, codes):
-        code = _code_of(error)
-        if type(code) is bytes:
-            return _told(EXITED, 0, code)
-        if code is None:
-            return _told(EXITED, 0, b"")
-        if type(code) is int or type(code) is bool:
-            return _told(EXITED, code & 0xFF, b"")
-        if type(code) is str:
-            _write(2, code.encode(errors="replace") + b"\n")
-        return _told(EXITED, 1, b"")
+def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
+    """Say how a script ended that did not end itself; who can raise can end a run so, but not decide it."""
+    _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    sys.settrace(None)
+    if error is None:  # its last statement leaves; something else got in between
+        _exit(1)
     errors.append(error)
     if isinstance(error, SystemExit):
         _write(2, b"SystemExit was raised, but not by the script itself\n")
         _exit(1)
-    if type(error) is MemoryError or (type(error) is OSError and error.errno in _OUT_OF):
-        return _told(LIMIT, 0, b"")
-    return _told(RAISED, 0, b"")
+    ran_out = type(error) is MemoryError or (type(error) is OSError and error.errno in _OUT_OF)
+    _write(channel, LIMIT if ran_out else RAISED)
 
 
-def _told(kind: bytes, code: int, data: bytes) -> bytes:
-    return kind + bytes([code]) + len(data).to_bytes(8, "big") + data
-
-
-def _from_script(
-    error: BaseException, doors: Sequence[types.CodeType], codes: Sequence[types.CodeType]
-) -> bool:
-    """Whether the exception was raised by an exit that stands in the script's own text."""
-    trace, before = _trace_of(error), None
-    while trace is not None and trace.tb_next is not None:
-        trace, before = trace.tb_next, trace
-    if trace is None or before is None:
-        return False
-    door, caller = trace.tb_frame.f_code, before.tb_frame.f_code
-    return any(door is each for each in doors) and any(caller is each for each in codes)
-
-
-def _epilogue(errors: list[BaseException], _written: int) -> None:
+def _epilogue(errors: list[BaseException], _told: None) -> None:
     """Show the traceback, after the report: what the target's objects say of themselves can change nothing now."""
     for error in errors:
         trace = error.__traceback__

@@ -7,6 +7,7 @@ import functools
 import json
 import marshal
 import os
+import secrets
 import select
 import shutil
 import socket
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from crisol.errors import InputError, SandboxError
 from crisol.sandbox import bubblewrap, frames, seccomp
+from crisol.sandbox.bounded import OutOfBounds, bounded
 from crisol.sandbox.layout import interpreter, layout
 from crisol.sandbox.learning import Learned, learn
 from crisol.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
-from crisol.sandbox.reuse import untouched
 from crisol.sandbox.script import compile_script
 
 if TYPE_CHECKING:
@@ -35,12 +36,11 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 """What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
 _ANSWER_BYTES = 1 << 27
-_COMPILED_ENTRIES = 256
-_MODULES = ("frames", "tree", "recall", "stage", "keeper", "zygote")
+_FACTS_BYTES = 16 << 20
+_MODULES = ("frames", "tree", "recall", "watch", "stage", "keeper", "zygote")
 _LINUX_MODULES = ("kernel", "namespaces", "tree", "walls")
 _BOOT = (
-    "import sys\nknown = frozenset(sys.modules)\n"
-    "import builtins, json, marshal, os, types\n"
+    "import sys\nimport builtins, json, marshal, os, types\n"
     "fd = int(sys.argv[1])\n"
     "def take(size):\n"
     "    data = b''\n"
@@ -56,7 +56,7 @@ _BOOT = (
     "    module.__builtins__ = dict(vars(builtins))\n"
     "    exec(marshal.loads(take(size)), vars(module))\n"
     "    setattr(sys.modules[parent], name, module)\n"
-    "sys.modules[f'{parent}.zygote'].main(fd, known)\n"
+    "sys.modules[f'{parent}.zygote'].main(fd)\n"
 )
 
 
@@ -92,12 +92,12 @@ class Target:
         """The kernel's Landlock version that runs are under, 0 for none; known once started."""
         self.skipped: tuple[str, ...] = ()
         """Names that were to be preloaded and could not be imported ahead."""
+        self.requires: tuple[Path, ...] = ()
         self._source = source
-        self._tops = frozenset(name.partition("/")[0].removesuffix(".py") for name in source.tree)
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._folder: str | None = None
-        self._compiled: OrderedDict[bytes, bytes] = OrderedDict()
+        self._facts: OrderedDict[bytes, tuple[list[list[int]], bytes]] = OrderedDict()
 
     def run(
         self, script: Script, overlay: Mapping[str, bytes | None] | None = None, limits: Limits | None = None
@@ -109,42 +109,32 @@ class Target:
         """
         limits = limits or self.limits
         compiled = compile_script(script)
+        outcomes = (secrets.token_bytes(16), secrets.token_bytes(16))
         if compiled.error:
             return Run(Ending.RAISED, None, "", compiled.error, 0.0, 0.0)
+        entries, blobs = [], [compiled.code, script.arguments, script.source.encode(), *outcomes]
+        guarded: dict[str, list[list[int]]] = {}
         files = [(_inside(name), content) for name, content in sorted((overlay or {}).items())]
-        entries, blobs = [], [compiled.code, script.arguments, script.source.encode()]
-        keys: dict[str, bytes] = {}
         for name, content in files:
-            entry: dict[str, Any] = {"name": name, "content": content is not None, "compiled": False}
+            entry = {"name": name, "content": content is not None, "compiled": False}
             if content is not None:
                 blobs.append(content)
-                keys[name] = sha256(name.encode() + b"\0" + content).digest()
-                if code := self._compiled.get(keys[name]):
-                    self._compiled.move_to_end(keys[name])
-                    entry["compiled"] = True
-                    blobs.append(code)
+                if name.endswith(".py"):
+                    guarded[name], code = self._read(name, content)
+                    entry["compiled"] = bool(code)
+                    blobs += [code] if code else []
             entries.append(entry)
-        tops = self._tops | {name.partition("/")[0].removesuffix(".py") for name, _ in files}
         job = {
             "name": script.name,
             "mark": compiled.mark.decode("latin-1"),
             "probe": script.role is Role.PROBE,
             "overlay": entries,
-            "shadows": sorted(tops),
             # Where files come or go, modules may be found elsewhere than before.
             "recalls": all(content is not None and name in self._source.tree for name, content in files),
-            "guarded": {
-                name: untouched(self._source.tree.get(name), content or b"")
-                for name, content in files
-                if name.endswith(".py")
-            },
+            "guarded": guarded,
             **_plain(limits),
         }
         head, answer = self._ask(job, blobs, limits)
-        for name, code in zip(head["compiled"], answer[3:], strict=True):
-            self._compiled[keys[name]] = code
-            while len(self._compiled) > _COMPILED_ENTRIES:
-                self._compiled.popitem(last=False)
         return Run(
             Ending(head["ending"]),
             head.get("code"),
@@ -153,7 +143,26 @@ class Target:
             head["seconds"],
             head["cpu_seconds"],
             answer[2],
+            tuple(head.get("changed", ())),
         )
+
+    def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
+        """Return which lines of a patched file are the release's own, and its byte code; empty where it has none."""
+        key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
+        if key not in self._facts:
+            before = self._source.tree.get(name)
+            head = {"name": name, "before": bool(before)}
+            try:
+                told, made = bounded(
+                    "crisol.sandbox.reading:prepare", head, [*([before] if before else []), content]
+                )
+                self._facts[key] = told["kept"], b"".join(made)
+            except OutOfBounds:  # it is compiled by the run that needs it, within the run's limits
+                self._facts[key] = [], b""
+            while sum(len(code) for _, code in self._facts.values()) > _FACTS_BYTES:
+                self._facts.popitem(last=False)
+        self._facts.move_to_end(key)
+        return self._facts[key]
 
     def start(self) -> None:
         """Start the zygote; raises :class:`~crisol.errors.SandboxError` with its own words where it cannot."""

@@ -1,7 +1,7 @@
 """The files of the target as they lie inside: written once, byte code included, and overlaid for every run.
 
-Runs inside. Nothing here executes a file of the target; compiling untrusted text may crash the compiler, so the
-first compilation happens in a process of its own and all later ones in the keeper of the run that needs them.
+Runs inside. Nothing here executes a file of the target. What a patch changes comes with its byte code, which
+:mod:`.bounded` made; compiling the release may crash the compiler all the same, so it happens in a process of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Places", "change", "copy_changed", "write"]
+__all__ = ["Places", "byte_code", "change", "copy_changed", "write"]
 
 _MAX_COMPILED = 1 << 19
 
@@ -54,7 +54,7 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
         return
     try:
         for name, content in files.items():
-            if name.endswith(".py") and (code := _byte_code(content, name)):
+            if name.endswith(".py") and (code := byte_code(content, name)):
                 path = f"{place}/{_cached_name(name)}"
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with open(path, "wb") as file:
@@ -63,31 +63,31 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
         os._exit(0)
 
 
-def change(
-    overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]
-) -> tuple[dict[str, bytes | None], dict[str, bytes]]:
-    """Return what a run's overlay makes of the tree's files (None: gone), and the byte code that was not known yet.
+def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
+    """Return what a run's overlay makes of the tree's files (None: gone), byte code included.
 
     ``contents`` holds, in the order of the entries, a file's content and then its byte code, each where the entry
-    says that there is one.
+    says that there is one. Where a file takes the place of a folder, or the other way round, what goes needs no word.
     """
     files: dict[str, bytes | None] = {}
-    compiled: dict[str, bytes] = {}
     blobs = iter(contents)
     for entry in overlay:
         name = entry["name"]
-        content = next(blobs) if entry["content"] else None
-        files[name] = content
-        if not name.endswith(".py"):
-            continue
-        cached = _cached_name(name)
-        if entry["compiled"]:
-            files[cached] = next(blobs)
-        elif content is not None and (code := _byte_code(content, name)):
-            files[cached] = compiled[name] = code
-        else:
-            files[cached] = None
-    return files, compiled
+        files[name] = next(blobs) if entry["content"] else None
+        if name.endswith(".py"):
+            files[_cached_name(name)] = next(blobs) if entry["compiled"] else None
+    there = {name for name, content in files.items() if content is not None}
+    folders = {folder for name in there for folder in _folders(name)}
+    return {
+        name: content
+        for name, content in files.items()
+        if content is not None or not (name in folders or there.intersection(_folders(name)))
+    }
+
+
+def _folders(name: str) -> list[str]:
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: at + 1]) for at in range(len(parts))]
 
 
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
@@ -95,8 +95,13 @@ def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> 
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
         path = f"{place}/{name}"
-        if os.path.lexists(path):
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
             os.unlink(path)
+        for folder in _folders(name):
+            if os.path.isfile(f"{place}/{folder}"):
+                os.unlink(f"{place}/{folder}")
         if content is not None:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "xb") as file:
@@ -109,7 +114,7 @@ def _cached_name(name: str) -> str:
     return f"{folder}/{cached}" if folder else cached
 
 
-def _byte_code(content: bytes, name: str) -> bytes | None:
+def byte_code(content: bytes, name: str) -> bytes | None:
     """Return the content of a .pyc that is used unchecked, or None for what is not Python or very large."""
     if len(content) > _MAX_COMPILED:
         return None

@@ -17,20 +17,20 @@ import sys
 import traceback
 from typing import Any
 
-from crisol.sandbox import frames, recall, stage, tree
+from crisol.sandbox import frames, recall, stage, tree, watch
 from crisol.sandbox.keeper import keep
 
 __all__ = ["main"]
 
 
-def main(descriptor: int, known: frozenset[str]) -> None:
-    """Serve the host on the socket ``descriptor`` until it hangs up; ``known`` is what a bare interpreter loads."""
+def main(descriptor: int) -> None:
+    """Serve the host on the socket ``descriptor`` until it hangs up."""
     control = socket.socket(fileno=descriptor)
     try:
         setup, blobs = frames.receive(control)
         places = _prepare(setup, blobs)
         blobs.clear()  # every fork copies what stands in memory
-        skipped, finder = _warm(setup, places)
+        skipped, inherited = _warm(setup, places)
     except frames.ClosedError:
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - the host says it
@@ -40,7 +40,7 @@ def main(descriptor: int, known: frozenset[str]) -> None:
             )
         os._exit(1)
     frames.send(control, {"ready": True, "skipped": skipped, "landlock": setup.get("landlock", 0)})
-    _serve(control, places, setup, stage.Inherited(known, finder))
+    _serve(control, places, setup, inherited)
 
 
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
@@ -79,7 +79,7 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     return places
 
 
-def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], recall.Finder]:
+def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
     """Run the prelude, import and read what is to be there already; return what could not be imported, and the code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
@@ -102,13 +102,14 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], recall
     sys.path_importer_cache.clear()
     recall.compile_patterns(setup["patterns"])
     finder = recall.Finder(places.target, setup["files"])
+    watched = watch.Watch()
     gc.collect()
     if places.isolated:
         from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
 
         kernel.trim_memory()
     gc.freeze()
-    return skipped, finder
+    return skipped, stage.Inherited(finder, watched)
 
 
 def _serve(

@@ -53,9 +53,12 @@ def read_source(tree: Path, name: str) -> str | None:
     Latin-1 sources of old releases are read as such. Never follows a link out of the tree.
     """
     path = tree / name
-    if not path.is_file() or not path.resolve().is_relative_to(tree.resolve()):
+    try:
+        if not path.is_file() or not path.resolve().is_relative_to(tree.resolve()):
+            return None
+        content = path.read_bytes()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
         return None
-    content = path.read_bytes()
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,6 +45,8 @@ __all__ = [
     "save_table",
 ]
 
+_BUDGET = 600.0
+"""Seconds for the runs of one candidate: other load must not make a label."""
 COLUMNS = (
     "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
     "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",
@@ -121,7 +123,7 @@ def reexecute(
 
 def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
     vulnerability = load(folder)
-    with open_match(vulnerability, choose(plan.sandbox), plan.cache) as match:
+    with _opened(vulnerability, plan) as match:
         checked = []
         for name, text, outcome, reason in rows:
             verdict = match.judge(text)
@@ -145,6 +147,12 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
             future.cancel()
 
 
+def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
+    """Open a match whose labels repeat: its seed hangs on the vulnerability alone, and time is no scarce good."""
+    seed = int(vulnerability.content_hash[:8], 16)
+    return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
+
+
 def judge(folder: Path, plan: Plan) -> Shard:
     """Judge the candidates of one vulnerability, or read its shard where that was done before."""
     vulnerability = load(folder)
@@ -152,7 +160,7 @@ def judge(folder: Path, plan: Plan) -> Shard:
     if path.is_file():
         return Shard(vulnerability.id, pd.read_parquet(path))
     try:
-        with open_match(vulnerability, choose(plan.sandbox), plan.cache) as match:
+        with _opened(vulnerability, plan) as match:
             rows = pd.DataFrame(_rows(match, plan), columns=list(COLUMNS))
     except IndexUnavailable as error:
         return Shard(vulnerability.id, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))

@@ -53,7 +53,10 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
             case ast.BinOp() | ast.JoinedStr() if _names(node) & results:
                 skipped |= _plain_parts(node)
         match node:
-            case ast.Expr(value=ast.Constant() as value):
+            case (
+                ast.Expr(value=ast.Constant() as value)
+                | ast.Assign(targets=[ast.Name(id="SEED")], value=ast.Constant() as value)
+            ):
                 skipped.add(value)
             case ast.Compare(left=left, comparators=others):
                 for operand in (left, *others):

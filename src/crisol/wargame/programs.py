@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 import json
 import marshal
+import warnings
 from dataclasses import dataclass, replace
+from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from crisol.sandbox import Ending, Role, Script
+from crisol.sandbox.script import published
 from crisol.wargame.inputs import changes, unsteady
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Program", "answers", "programs"]
 
+_SEE, _END, _PUBLISH = (b"\0crisol " + token_bytes(16) for _ in range(3))
+"""Constants of the programs' code that the driver replaces by its own functions, which no name leads to."""
 _SECONDS = 20.0
 """For all programs of one run together; each of them alone may use half of one."""
 
@@ -74,11 +79,11 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
         return
     chosen = list(changes(tree, script.role, limit, script.source))
     told = ast.fix_missing_locations(_Telling().visit(tree))
-    yield marshal.dumps(compile(told, script.name, "exec", dont_inherit=True)), None, None
+    yield _code(told, script.name), None, None
     for node, value in chosen:
         before = node.value
         node.value = value  # type: ignore[assignment]  # text, bytes or an integer, as it was
-        yield marshal.dumps(compile(told, script.name, "exec", dont_inherit=True)), before, value
+        yield _code(told, script.name), before, value
         node.value = before
 
 
@@ -90,7 +95,9 @@ def answers(
     The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is not of
     the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
     """
-    arguments = marshal.dumps([(each.number, each.name, each.code) for each in chosen])
+    arguments = marshal.dumps(
+        (_SEE, _END, _PUBLISH, [(each.number, each.name, each.code) for each in chosen])
+    )
     limits = replace(target.limits, seconds=_SECONDS, cpu_seconds=_SECONDS)
     run = target.run(Script("programs.py", _DRIVER, Role.PROBE, arguments), files, limits)
     if run.ending is not Ending.EXITED:
@@ -103,60 +110,66 @@ def answers(
     return found if found.keys() == {each.number for each in chosen} else Ending.NOT_ATTESTED
 
 
+def _code(tree: ast.Module, name: str) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of constants that are called
+        return marshal.dumps(compile(tree, name, "exec", dont_inherit=True))
+
+
 class _Telling(ast.NodeTransformer):
     """Puts ``_see`` around what a script looks at, and ``_end`` in the place of its exits."""
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        self.generic_visit(node)
+        node.body = published(node.body, ast.Constant(_PUBLISH))
+        return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
         if all(isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops):
-            node.left = _call("_see", node.left)
-            node.comparators = [_call("_see", operand) for operand in node.comparators]
+            node.left = _call(_SEE, node.left)
+            node.comparators = [_call(_SEE, operand) for operand in node.comparators]
             return node
-        return ast.copy_location(_call("_see", node), node)
+        return ast.copy_location(_call(_SEE, node), node)
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
         self.generic_visit(node)
-        return ast.copy_location(ast.Expr(_call("_see", ast.UnaryOp(ast.Not(), node.test))), node)
+        return ast.copy_location(ast.Expr(_call(_SEE, ast.UnaryOp(ast.Not(), node.test))), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node.func:
             case ast.Name(id="exit" | "quit") | ast.Attribute(value=ast.Name(id="sys"), attr="exit"):
-                return ast.copy_location(_call("_end", *node.args), node)
+                return ast.copy_location(_call(_END, *node.args), node)
         return node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         self.generic_visit(node)
         match node.exc:
             case ast.Call(func=ast.Name(id="SystemExit"), args=args):
-                return ast.copy_location(ast.Expr(_call("_end", *args)), node)
+                return ast.copy_location(ast.Expr(_call(_END, *args)), node)
         return node
 
 
-def _call(name: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+def _call(mark: bytes, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Constant(mark), list(arguments), [])
 
 
 _DRIVER = '''
-import hashlib, json, marshal, os, shutil, signal, sys, types
+import builtins, hashlib, json, marshal, os, shutil, signal, sys, types
 
 MAX_SEEN, MAX_TEXT = 300, 160
 
 
-class End(BaseException):
-    pass
-
-
-class Slow(BaseException):
-    pass
-
-
-def end(code=0):
-    raise End(0 if code is None else code if isinstance(code, int) else 1)
-
-
-def too_slow(*_):
-    raise Slow
+def with_ways(code, ways):
+    constants = []
+    for value in code.co_consts:
+        if type(value) is types.CodeType:
+            value = with_ways(value, ways)
+        elif type(value) is bytes:
+            value = ways.get(value, value)
+        constants.append(value)
+    return code.replace(co_consts=tuple(constants))
 
 
 def text_of(value, depth=6):
@@ -178,7 +191,15 @@ def text_of(value, depth=6):
 
 
 def run(number, name, code):
-    seen = []
+    seen, said = [], []
+
+    def end(code=0):
+        said.append("exit %d" % (0 if code is None else code if isinstance(code, int) else 1))
+        raise KeyboardInterrupt
+
+    def too_slow(*_):
+        said.append("slow")
+        raise KeyboardInterrupt
 
     def see(value):
         frame = sys._getframe(1)
@@ -192,8 +213,14 @@ def run(number, name, code):
         return value
 
     module = types.ModuleType("__main__")
-    module.__dict__.update(__file__=name, _see=see, _end=end)
+    module.__file__ = name
+
+    def publish(called, value):
+        setattr(module, called, value)
+
     sys.modules["__main__"] = module
+    names = {"__name__": "__main__", "__file__": name, "__builtins__": dict(vars(builtins))}
+    program = with_ways(marshal.loads(code), {see_mark: see, end_mark: end, publish_mark: publish})
     sys.argv[:] = [name]
     folder = os.path.join(top, str(number))
     os.mkdir(folder)
@@ -201,23 +228,20 @@ def run(number, name, code):
     signal.signal(signal.SIGVTALRM, too_slow)
     signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
     try:
-        exec(marshal.loads(code), module.__dict__)
-        ending = "done"
-    except End as error:
-        ending = "exit %d" % error.args[0]
-    except Slow:
-        ending = "slow"
+        exec(program, names)
+        said.append("done")
     except BaseException:
-        ending = "raised"
+        said.append("raised")
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         os.chdir(top)
         shutil.rmtree(folder, ignore_errors=True)
-    return [number, ending, seen]
+    return [number, said[0], seen]
 
 
 top, quiet = os.getcwd(), os.open("/dev/null", os.O_WRONLY)
 os.dup2(quiet, 1)
 os.dup2(quiet, 2)
-report(json.dumps([run(*each) for each in marshal.loads(ARGUMENTS)]).encode())
+see_mark, end_mark, publish_mark, work = marshal.loads(ARGUMENTS)
+report(json.dumps([run(*each) for each in work]).encode())
 '''

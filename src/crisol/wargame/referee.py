@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-import ast
+import secrets
+import sys
 import time
-from collections import Counter
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
-
-from pyflakes import checker, messages
 
 from crisol.diff import Reading
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
+from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargame.candidates import read_source
+from crisol.wargame.examining import Facts, examined
 from crisol.wargame.fitting import fitted
 from crisol.wargame.reference import Yardstick, measure
-from crisol.wargame.tampering import parsed, tampering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
     from pathlib import Path
 
     from crisol.wargame.vulnerability import Vulnerability
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "4"
+REFEREE_VERSION = "5"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
+_LONGEST_NAME = 200
+"""Bytes of a file's name; its byte code has a longer one."""
+_AT_START = frozenset({"sitecustomize", "usercustomize"})
 _AS_GIT = Reading()
 _Finding = tuple[Reason | None, str]
 """What is wrong, if anything, and what was seen."""
@@ -50,9 +52,14 @@ class Match:
     cache: Path
     target: Target
     sandbox: str
+    seed: int = 0
+    """What the scripts of this match draw their planted names from."""
+    budget: float = 30.0
+    """Seconds of wall time for the runs of one patch together."""
     baseline: Phase | None = None
     yardstick: Yardstick | None = None
     warm: bool = False
+    _deadline: float = 0.0
 
     def judge(self, text: str | bytes) -> Verdict:
         """Wargame one untrusted diff to its end."""
@@ -78,7 +85,7 @@ class Match:
             yield phase
             if phase.reason is not None and phase.strength is Strength.BASIC:
                 break
-        return Verdict(tuple(done), time.perf_counter() - start, self.sandbox)
+        return Verdict(tuple(done), time.perf_counter() - start, self.sandbox, self.seed)
 
     def _steps(self, text: str | bytes, reading: Reading) -> Iterator[Phase]:
         if self.baseline is None:
@@ -90,18 +97,30 @@ class Match:
         yield self.baseline
         overlay: dict[str, str | None] = {}
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, reading, overlay))
-        for strength in (Strength.BASIC, Strength.STRICT):
-            static = _timed(PhaseName.STATIC, partial(_static, overlay, self.tree, strength), strength)
-            yield static
+        facts: dict[str, Facts] = {}
+        yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
+        static = _timed(PhaseName.STATIC, partial(_names, facts), Strength.STRICT)
+        yield static
+        self._deadline = time.monotonic() + self.budget
         files = {name: None if text is None else text.encode() for name, text in overlay.items()}
-        public, variants = self.vulnerability.povs[0], self.vulnerability.povs[1:]
+        checks = partial(
+            _timed,
+            PhaseName.CHECKS,
+            partial(self._run, self.vulnerability.checks, Reason.BREAKS_FUNCTION, files),
+        )
+        checked = False
         for name, scripts, reason in (
-            (PhaseName.POV, (public,), Reason.EXPLOIT_SURVIVES),
-            (PhaseName.VARIANTS, variants, Reason.VARIANT_SURVIVES),
-            (PhaseName.CHECKS, self.vulnerability.checks, Reason.BREAKS_FUNCTION),
+            (PhaseName.POV, self.vulnerability.povs[:1], Reason.EXPLOIT_SURVIVES),
+            (PhaseName.VARIANTS, self.vulnerability.povs[1:], Reason.VARIANT_SURVIVES),
         ):
             if scripts:
-                yield _timed(name, partial(self._run, scripts, reason, files))
+                phase = _timed(name, partial(self._run, scripts, reason, files))
+                if phase.reason is Reason.RAISES and not checked:
+                    checked = True  # whether the program still works is for the checks to say
+                    yield checks()
+                yield phase
+        if not checked:
+            yield checks()
         known = static.reason
         for name, step in (
             (PhaseName.GENERATED_POVS, self._partial),
@@ -142,7 +161,50 @@ class Match:
         except PatchDoesNotApply as error:
             return Reason.DOES_NOT_APPLY, str(error)
         overlay |= patch.files
+        for name in overlay:
+            if any(
+                len(part.encode(errors="replace")) > _LONGEST_NAME for part in name.split("/")
+            ) or not _encodes(name):
+                return Reason.DOES_NOT_APPLY, f"{name[:80]!a}: no file system holds such a name"
         return None, patch.detail
+
+    def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Facts]) -> _Finding:
+        """Look at the patched files without running them; ``facts`` is filled with what was found."""
+        noted: list[str] = []
+        for name, after in overlay.items():
+            if found := self._shadowed(name, after):
+                return Reason.TAMPERS, f"{name}: {found}"
+            if after is None or not name.endswith(".py"):
+                continue
+            try:
+                facts[name] = examined(read_source(self.tree, name) or "", after, self._own())
+            except OutOfBounds as error:
+                return Reason.TIMEOUT, f"{name}: {error}"
+            if facts[name].error:
+                if facts[name].error_before:
+                    continue  # a template, or of another Python: what needs it tells whether it still works
+                return Reason.DOES_NOT_LOAD, f"{name}: {facts[name].error}"
+            if refused := facts[name].refused:
+                return Reason.TAMPERS, f"{name}: newly uses {', '.join(refused)}"
+            noted += facts[name].noted
+        return None, f"newly looks at {', '.join(sorted(set(noted)))}" if noted else ""
+
+    def _own(self) -> frozenset[str]:
+        return frozenset(path.name.removesuffix(".py") for path in self.tree.iterdir())
+
+    def _shadowed(self, name: str, after: str | None) -> str:
+        """Say which other module a new top-level name takes the place of; empty where it takes none."""
+        top = name.partition("/")[0]
+        module = top.partition(".")[0]
+        if after is None or (self.tree / top).exists():
+            return ""
+        if module in sys.stdlib_module_names or module in _AT_START:
+            return f"{module} is a module of the standard library"
+        if any(
+            (folder / found).exists() for folder in self.target.requires for found in (module, f"{module}.py")
+        ):
+            return f"{module} is a dependency's"
+        return ""
 
     def _baseline(self) -> _Finding:
         """On the vulnerable code every PoV must succeed and every check pass, in this very sandbox."""
@@ -159,42 +221,87 @@ class Match:
         self, scripts: tuple[Script, ...], survives: Reason, files: Mapping[str, bytes | None]
     ) -> _Finding:
         for script in scripts:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                return (
+                    Reason.TIMEOUT,
+                    f"{script.name}: the patch has used the {self.budget:.0f} s of its wargame",
+                )
+            limits = replace(self.target.limits, seconds=min(self.target.limits.seconds, max(left, 0.1)))
             try:
-                run = self.target.run(script, files)
+                run = self.target.run(script, files, limits)
             except SandboxError as error:
-                return Reason.SANDBOX_FAILED, str(error)
-            if reason := _read(script, run, survives):
+                return self._failed(script, error)
+            if reason := _read(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {_told(run)}"
+            if run.changed and (changed := self._changed(script, run)):
+                return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
         return None, ""
+
+    def _failed(self, script: Script, error: SandboxError) -> _Finding:
+        """Say whose failure it is: ours only where the release itself fails in the same way."""
+        try:
+            self.target.run(script)
+        except SandboxError:
+            return Reason.SANDBOX_FAILED, str(error)
+        return (
+            Reason.TAMPERS,
+            f"{script.name}: the sandbox fails on this patch and not on the release: {error}",
+        )
+
+    def _changed(self, script: Script, run: Run) -> list[str]:
+        """Return what a run changed outside the tree that the release leaves alone."""
+        with suppress(SandboxError):
+            return sorted(set(run.changed) - set(self.target.run(script).changed))
+        return []
 
 
 @contextmanager
-def open_match(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Iterator[Match]:
+def open_match(
+    vulnerability: Vulnerability,
+    sandbox: Sandbox,
+    cache: Path,
+    seed: int | None = None,
+    budget: float = 30.0,
+) -> Iterator[Match]:
     """Fetch the sources of a vulnerability and hold a sandbox over them open.
 
+    ``seed`` (below 2**32) is what the scripts draw their planted names from; without one it is drawn, and told in
+    every verdict. ``budget`` is in seconds of wall time for the runs of one patch together.
     Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)
     with sandbox.target(
-        tree, requires=requires, prelude=vulnerability.prelude, limits=vulnerability.limits
+        tree,
+        requires=requires,
+        preload=vulnerability.imports,
+        prelude=vulnerability.prelude,
+        limits=vulnerability.limits,
     ) as target:
-        yield Match(vulnerability, tree, cache, target, str(sandbox.kind))
+        if seed is None:
+            seed = secrets.randbits(32)
+        yield Match(vulnerability.seeded(seed), tree, cache, target, str(sandbox.kind), seed, budget)
 
 
-def _read(script: Script, run: Run, survives: Reason) -> Reason | None:
-    """Read one run on patched code: None is the only good answer."""
-    if run.ending in {Ending.TIMEOUT, Ending.LIMIT}:
-        return Reason.TIMEOUT
-    if run.ending is Ending.NOT_ATTESTED:
-        return Reason.TAMPERS
+def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
+    """Read one run on patched code: None is the only good answer.
+
+    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception is one
+    by which the vulnerability lets a fix refuse.
+    """
+    if run.ending is Ending.EXITED:
+        if script.role is Role.POV:
+            return {0: survives, 1: None}.get(-1 if run.code is None else run.code, Reason.RAISES)
+        return None if run.code == 0 else survives
     if run.ending is Ending.RAISED:
-        loads = ("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")
         last = run.stderr.strip().rpartition("\n")[2]
-        return Reason.DOES_NOT_LOAD if last.startswith(loads) else Reason.BREAKS_FUNCTION
-    if script.role is Role.POV:
-        return {0: survives, 1: None}.get(run.code if run.code is not None else -1, Reason.BREAKS_FUNCTION)
-    return None if run.code == 0 else survives
+        if last.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
+            return Reason.DOES_NOT_LOAD
+        if script.role is not Role.POV or last.startswith(("NameError", "UnboundLocalError")):
+            return Reason.BREAKS_FUNCTION
+        return None if last.partition(":")[0] in refusals else Reason.RAISES
+    return Reason.TAMPERS if run.ending is Ending.NOT_ATTESTED else Reason.TIMEOUT
 
 
 def _told(run: Run) -> str:
@@ -204,60 +311,20 @@ def _told(run: Run) -> str:
     return f"{end}: {said[-_DETAIL:]}" if said else end
 
 
-def _static(overlay: Mapping[str, str | None], tree: Path, strength: Strength) -> _Finding:
-    """Look at the patched Python files without running them."""
-    for name, after in overlay.items():
-        if after is None or not name.endswith(".py"):
-            continue
-        before = read_source(tree, name) or ""
-        if error := _syntax(after):
-            if _syntax(before):
-                continue  # a template, or of another Python: what needs it tells whether it still works
-            return Reason.DOES_NOT_LOAD, f"{name}: {error}"
-        if strength is Strength.BASIC:
-            if found := tampering(before, after):
-                return Reason.TAMPERS, f"{name}: {found}"
-        elif new := _undefined(after) - _undefined(before) - _unquoted(before, after):
-            return Reason.UNDEFINED_NAME, f"{name}: {', '.join(sorted(new))}"
+def _names(facts: Mapping[str, Facts]) -> _Finding:
+    """Return the names that the patch uses and nothing defines."""
+    for name, each in facts.items():
+        if each.undefined:
+            return Reason.UNDEFINED_NAME, f"{name}: {', '.join(each.undefined)}"
     return None, ""
 
 
-def _syntax(text: str) -> str:
-    """Say why a text is no Python; empty when it is."""
-    tree = parsed(text)
-    return "" if isinstance(tree, ast.Module) else tree
-
-
-@lru_cache(maxsize=16)
-def _undefined(text: str) -> frozenset[str]:
-    """Return the names that are used but defined nowhere; none for what is no Python."""
-    tree = parsed(text)
-    if not isinstance(tree, ast.Module):
-        return frozenset()
-    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
-    found = checker.Checker(tree).messages
-    return frozenset(str(message.message_args[0]) for message in found if isinstance(message, kinds))
-
-
-def _unquoted(before: str, after: str) -> set[str]:
-    """Return the marks of a template that the patch took out of their quotes, such as ``__VIRTUAL_ENV__``.
-
-    What fills them in can quote better than the template; a name in capitals that was text is no misspelling.
-    """
-    old, new = _capitals(before), _capitals(after)
-    return {name for name, count in old.items() if new[name] < count}
-
-
-@lru_cache(maxsize=16)
-def _capitals(text: str) -> Counter[str]:
-    """Count the text constants that are one name in capitals."""
-    tree = parsed(text)
-    if not isinstance(tree, ast.Module):
-        return Counter()
-    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return Counter(
-        each for each in values if isinstance(each, str) and each.isidentifier() and each.isupper()
-    )
+def _encodes(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _timed(name: PhaseName, step: Callable[[], _Finding], strength: Strength = Strength.BASIC) -> Phase:

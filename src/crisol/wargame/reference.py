@@ -10,14 +10,17 @@ of a word that the program or the patch knows (``GET``, ``image/png``) makes no 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crisol import diff
 from crisol.errors import CrisolError
 from crisol.sandbox import Ending
+from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargame.candidates import read_source, reference
-from crisol.wargame.inputs import touches, vocabulary
+from crisol.wargame.examining import spoken
+from crisol.wargame.inputs import touches
 from crisol.wargame.programs import Answer, Program, answers, programs
 
 if TYPE_CHECKING:
@@ -136,9 +139,13 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return what the Python files of a patch know by name."""
-    texts = [text.decode(errors="replace") for name, text in files.items() if text and name.endswith(".py")]
-    return frozenset().union(*map(vocabulary, texts))
+    """Return what the Python files of a patch know by name; nothing of those that cannot be read within bounds."""
+    words: frozenset[str] = frozenset()
+    for name, text in files.items():
+        if text and name.endswith(".py"):
+            with suppress(OutOfBounds):
+                words |= spoken(text)
+    return words
 
 
 def _agreeing(

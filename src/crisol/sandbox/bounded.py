@@ -1,0 +1,154 @@
+r"""Reads untrusted text (parses, compiles, analyses it) in a process with limits of memory and time.
+
+>>> bounded("crisol.sandbox.reading:prepare", {"name": "app.py", "before": False}, [b"a = 1\\n"])  # doctest: +SKIP
+
+A text may be made so that parsing it takes gigabytes, minutes or the interpreter's life. It takes them from a worker
+that is killed and replaced, never from the host. Workers wait for the next text; each serves one caller at a time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import os
+import resource
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from crisol.sandbox import frames
+
+__all__ = ["OutOfBounds", "bounded"]
+
+_SECONDS = 10.0
+_MEMORY_MB = 768
+_STACK = 64 << 20
+_DEPTH = 30_000
+"""Of Python calls while a text is analysed, so that deep trees can be walked."""
+_BOOT = (
+    "import sys; sys.path[:0] = {path!r}; from crisol.sandbox.bounded import serve; serve(int(sys.argv[1]))"
+)
+
+
+class OutOfBounds(Exception):
+    """A text took more time or memory than reading it may take, or ended the process that read it."""
+
+
+_Answer = tuple[dict[str, Any], list[bytes]]
+_idle: list[_Worker] = []
+_lock = threading.Lock()
+
+
+def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
+    """Call ``module:function`` with a head that JSON can carry and byte strings, in a worker; return its answer.
+
+    Raises :class:`OutOfBounds`, whatever the text does to the worker.
+    """
+    with _lock:
+        worker = _idle.pop() if _idle else None
+    worker = worker or _Worker()
+    try:
+        answer = worker.ask(function, head, blobs)
+    except BaseException:
+        worker.close()
+        raise
+    with _lock:
+        _idle.append(worker)
+    return answer
+
+
+class _Worker:
+    """The host's end of one worker."""
+
+    def __init__(self) -> None:
+        self._channel, far = socket.socketpair()
+        self._owner = os.getpid()
+        with far:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT.format(path=sys.path), str(far.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PYTHONHASHSEED": "0"},
+                pass_fds=[far.fileno()],
+            )
+        self._channel.settimeout(_SECONDS)
+
+    def ask(self, function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
+        try:
+            frames.send(self._channel, {"function": function, "head": head}, blobs)
+            answer, made = frames.receive(self._channel, 1 << 27)
+        except TimeoutError:
+            raise OutOfBounds(f"it takes longer than {_SECONDS:.0f} s to read") from None
+        except (frames.ClosedError, OSError):
+            raise OutOfBounds("reading it ended the process that did so") from None
+        if "failed" in answer:
+            raise OutOfBounds(f"it cannot be read: {answer['failed']}")
+        return answer["head"], made
+
+    def close(self) -> None:
+        self._channel.close()
+        if self._owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+
+
+def _close_all() -> None:
+    with _lock:
+        while _idle:
+            _idle.pop().close()
+
+
+def _forget() -> None:
+    """Leave the parent's workers to the parent, after a fork."""
+    _idle.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def serve(descriptor: int) -> None:
+    """Serve one host until it hangs up; this is the worker's whole life."""
+    limit = _MEMORY_MB << 20
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.stack_size(_STACK)
+    thread = threading.Thread(target=_serve, args=(socket.socket(fileno=descriptor),))
+    thread.start()
+    thread.join()
+
+
+def _serve(channel: socket.socket) -> None:
+    calls: dict[str, Any] = {}
+    while True:
+        try:
+            request, blobs = frames.receive(channel)
+        except frames.ClosedError:
+            return
+        name = request["function"]
+        try:
+            if name not in calls:
+                module, _, function = name.partition(":")
+                calls[name] = getattr(importlib.import_module(module), function)
+            head, made = calls[name](request["head"], blobs)
+            answer = {"head": head}
+        except BaseException as error:  # noqa: BLE001 - the host says it
+            answer, made = {"failed": f"{type(error).__name__}: {error}"[:500]}, []
+        frames.send(channel, answer, made)
+
+
+@contextlib.contextmanager
+def deep() -> Any:
+    """Let recursive analyses go as deep as the trees that the parser lets through."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

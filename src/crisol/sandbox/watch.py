@@ -1,0 +1,102 @@
+"""What a run may not change: classes and modules that were there before the target, builtins above all.
+
+Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares. Python
+counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too. Values that are
+neither callable nor a module may change: they are the caches and settings of their modules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Watch"]
+
+_VERSION_AT = 24
+"""Bytes from the start of a dictionary to its version, in CPython 3.11 to 3.13 on 64 bits."""
+_FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
+"""Modules whose names are rebound in honest code: streams, filters, the last exception."""
+
+
+class Watch:
+    """The state of the interpreter when it was made."""
+
+    def __init__(self) -> None:
+        self._counts = _counts_changes()
+        self._seen: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+            (name, names, dict(names)) for name, names in _dictionaries()
+        ]
+        self._versions = [
+            ctypes.c_uint64.from_address(id(names) + _VERSION_AT) if self._counts else None
+            for _, names, _ in self._seen
+        ]
+        self._before = [version and version.value for version in self._versions]
+
+    def changed(self) -> list[str]:
+        """Return the dotted names of functions and classes that are not what they were, sorted."""
+        found: list[str] = []
+        for at, (name, now, before) in enumerate(self._seen):
+            version = self._versions[at]
+            if version is None or version.value != self._before[at]:
+                found += (f"{name}.{key}" for key in _differences(now, before, counted=version is not None))
+        return sorted(found)
+
+
+def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:
+    """Yield the keys of a dictionary whose code changed; ``*`` where all of it was put back."""
+    same = True
+    for key, value in before.items():
+        other = now.get(key, _MISSING)
+        if other is not value:
+            same = False
+            if _is_code(value) or _is_code(other):
+                yield key
+    for key in now.keys() - before.keys():
+        same = False
+        # A module that is imported later becomes an attribute of its package.
+        if _is_code(now[key]) and type(now[key]) is not types.ModuleType:
+            yield str(key)
+    if same and counted:
+        yield "*"
+
+
+_MISSING = object()
+
+
+def _is_code(value: object) -> bool:
+    kind = type(value)
+    return callable(value) or kind is types.ModuleType or hasattr(kind, "__get__")
+
+
+def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, module in list(sys.modules.items()):
+        if type(module) is types.ModuleType and name not in _FREE and not name.startswith("crisol"):
+            yield name, vars(module)
+    pending: list[type] = [object]
+    seen: set[type] = {object}
+    while pending:
+        kind = pending.pop()
+        below: list[type] = type.__subclasses__(kind)
+        pending += [each for each in below if each not in seen]
+        seen.update(below)
+        if not kind.__module__.startswith("crisol"):
+            (names,) = gc.get_referents(vars(kind))
+            yield f"{kind.__module__}.{kind.__qualname__}", names
+
+
+def _counts_changes() -> bool:
+    """Whether this Python counts changes of a dictionary where we look for it."""
+    if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
+        return False
+    names: dict[str, int] = {"a": 1}
+    version = ctypes.c_uint64.from_address(id(names) + _VERSION_AT)
+    before = version.value
+    names["a"] = 2
+    middle = version.value
+    return before != middle == version.value

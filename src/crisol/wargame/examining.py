@@ -1,0 +1,102 @@
+"""What can be said of a patched file without running it.
+
+The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks by
+:func:`examined` and :func:`spoken` and gets plain facts.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from crisol.sandbox.bounded import bounded, deep
+from crisol.wargame.inputs import vocabulary
+from crisol.wargame.tampering import findings, parsed
+
+__all__ = ["Facts", "examine", "examined", "speak", "spoken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one patched file: why it is no Python, the same of the file before, and what is new in it."""
+
+    error: str
+    error_before: str
+    refused: tuple[str, ...]
+    noted: tuple[str, ...]
+    undefined: tuple[str, ...]
+
+
+def examined(before: str, after: str, own: frozenset[str]) -> Facts:
+    """Return the facts of a file; raises :class:`~crisol.sandbox.bounded.OutOfBounds` where reading it costs too much.
+
+    ``own`` holds the top-level names of the tree.
+    """
+    texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
+    told, _ = bounded("crisol.wargame.examining:examine", {"own": sorted(own)}, texts)
+    lists = (tuple(told[name]) for name in ("refused", "noted", "undefined"))
+    return Facts(told["error"], told["error_before"], *lists)
+
+
+def spoken(text: bytes) -> frozenset[str]:
+    """Return the text constants of a program, casefolded; raises OutOfBounds as :func:`examined` does."""
+    told, _ = bounded("crisol.wargame.examining:speak", {}, [text])
+    return frozenset(told["words"])
+
+
+def speak(_head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Answer :func:`spoken`, in the worker."""
+    return {"words": sorted(vocabulary(blobs[0].decode(errors="replace")))}, []
+
+
+def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Answer :func:`examined`, in the worker."""
+    before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
+    old, new = _syntax(before), _syntax(after)
+    facts: dict[str, Any] = {"error": new, "error_before": old, "refused": [], "noted": [], "undefined": []}
+    if not new:
+        with deep():
+            found = findings(before, after, frozenset(head["own"]))
+            missing = _undefined(after) - _undefined(before) - _unquoted(before, after)
+        facts |= {"refused": found.refused, "noted": found.noted, "undefined": sorted(missing)}
+    return facts, []
+
+
+def _syntax(text: str) -> str:
+    """Say why a text is no Python; empty when it is."""
+    tree = parsed(text)
+    return "" if isinstance(tree, ast.Module) else tree
+
+
+def _undefined(text: str) -> frozenset[str]:
+    """Return the names that are used but defined nowhere; none for what is no Python."""
+    from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone
+
+    tree = parsed(text)
+    if not isinstance(tree, ast.Module):
+        return frozenset()
+    kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
+    found = checker.Checker(tree).messages
+    return frozenset(str(message.message_args[0]) for message in found if isinstance(message, kinds))
+
+
+def _unquoted(before: str, after: str) -> set[str]:
+    """Return the marks of a template that the patch took out of their quotes, such as ``__VIRTUAL_ENV__``.
+
+    What fills them in can quote better than the template; a name in capitals that was text is no misspelling.
+    """
+    old, new = _capitals(before), _capitals(after)
+    return {name for name, count in old.items() if new[name] < count}
+
+
+def _capitals(text: str) -> Counter[str]:
+    """Count the text constants that are one name in capitals."""
+    tree = parsed(text)
+    if not isinstance(tree, ast.Module):
+        return Counter()
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return Counter(
+        value for value in values if isinstance(value, str) and value.isidentifier() and value.isupper()
+    )

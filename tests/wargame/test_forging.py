@@ -1,0 +1,170 @@
+"""A patch that fixes nothing and wants to be valid is invalid, in each kind of isolation, whatever it gets hold of.
+
+Every attack is tried twice: as it is, and with the static gate taken away, so that the walls behind it are tested too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crisol import diff
+from crisol.errors import SandboxUnavailable
+from crisol.records import Outcome, Reason, Verdict
+from crisol.sandbox import choose
+from crisol.wargame.referee import Match, open_match
+from crisol.wargame.vulnerability import load
+from support.notes import APP, RIGHT, make, patch
+
+EXIT_CLASS = {
+    "every exception's __init__": (
+        "def calm(kind):\n    for sub in kind.__subclasses__():\n        calm(sub)\n        try:\n"
+        "            sub.__init__ = lambda self, *a: Exception.__init__(self, 1)\n        except TypeError:\n"
+        "            pass\n\n\ncalm(BaseException)\n"
+    ),
+    "the code of every object's methods": (
+        "def turn(kind):\n    for sub in type.__subclasses__(kind):\n        for each in list(vars(sub).values()):\n"
+        "            if hasattr(each, '__code__') and sub.__module__.startswith('crisol'):\n"
+        "                each.__code__ = (lambda *a: 1).__code__\n        turn(sub)\n\n\nturn(object)\n"
+    ),
+    "globals of the finder's module": (
+        "import sys\nfor each in sys.meta_path:\n    for name in dir(each):\n"
+        "        names = getattr(getattr(each, name), '__globals__', {})\n"
+        "        if names.get('__name__', '').startswith('crisol'):\n            names.clear()\n"
+    ),
+    "the constants of the frame that imports": (
+        "import sys\nframe = sys._getframe()\nwhile frame:\n    for each in frame.f_code.co_consts:\n"
+        "        if type(each) is bytes and len(each) == 16:\n            os.write(4, b'D' + each + bytes(13))\n"
+        "    frame = frame.f_back\n"
+    ),
+    "what the collector knows": (
+        "import gc\nfor each in gc.get_objects():\n    if type(each) is tuple:\n        for part in each:\n"
+        "            if type(part) is bytes and len(part) == 16:\n                os.write(4, b'D' + part + bytes(13))\n"
+    ),
+    "a traceback's frame": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    frame = error.__traceback__.tb_frame\n"
+        "    while frame:\n        frame.f_globals.clear() if frame.f_globals.get('__file__', '')[:3] == 'pov' else None\n"
+        "        frame = frame.f_back\n"
+    ),
+}
+ORACLES = {
+    "a method of pathlib": "import os.path, pathlib\npathlib.Path.exists = lambda self: False\nos.path.abspath = str\n",
+    "a function that is put back": (
+        "import builtins\n_open = builtins.open\n\n\ndef blind(*a, **k):\n    builtins.open = _open\n"
+        "    raise OSError('no')\n\n\nbuiltins.open = blind\n"
+    ),
+    "by setattr and a joined name": "import os.path as p\nsetattr(p, 'ab' + 'spath', lambda n: 'x')\n",
+    "by the module's dictionary": "vars(os.path).update(abspath=lambda n: 'x')\nvars(os)['mkdir'] = print\n",
+    "names of __main__": "import __main__\n__main__.shown = False\n__main__.app = None\n",
+    "names of __main__ by text": "vars(getattr(__import__('sys'), 'mod' + 'ules')['__main__'])['shown'] = False\n",
+    "a text that is equal to nothing": (
+        "class Text(str):\n    __hash__ = str.__hash__\n\n    def __eq__(self, other):\n        return False\n\n\n"
+        "_read = read\n\n\ndef read(root, name):\n    return Text(_read(root, name))\n"
+    ),
+    "a default that is changed": "import os.path\nos.path.join.__defaults__ = ()\nos.path.join.__code__ = (lambda a, *p: a).__code__\n",
+}
+UNDECIDED = {
+    "exits": "import sys\nsys.exit(1)\n",
+    "os._exit": "os._exit(1)\n",
+    "raises an exit in the call": "_read = read\n\n\ndef read(root, name):\n    raise SystemExit(1)\n",
+    "writes on every descriptor": (
+        "for number in range(3, 64):\n    try:\n        os.write(number, b'D' + bytes(29))\n    except OSError:\n        pass\n"
+    ),
+    "a thread that ends the process": (
+        "import threading\nthreading.Thread(target=os._exit, args=(1,)).start()\nimport time\ntime.sleep(0.3)\n"
+    ),
+    "executes a text file": "exec(open(__file__.replace('app.py', 'data.txt')).read())\n",
+}
+SEEN_BY_THE_GATE_ALONE = {"a text that is equal to nothing", "a traceback's frame"}
+
+
+@pytest.fixture(scope="module", params=["bubblewrap", "namespaces"])
+def match(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Match]:
+    folder = make(tmp_path_factory.mktemp("own") / "notes-traversal")
+    try:
+        sandbox = choose(request.param)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with open_match(load(folder), sandbox, tmp_path_factory.mktemp("cache")) as opened:
+        yield opened
+
+
+def forged(match: Match, added: str) -> Verdict:
+    return match.judge(patch(f"{APP}\n\n{added}"))
+
+
+ATTACKS = EXIT_CLASS | ORACLES | UNDECIDED
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_forger_is_never_valid(match: Match, name: str) -> None:
+    """Exit classes, oracles and endings: whatever it takes hold of, the flaw that it leaves open is its verdict."""
+    assert forged(match, ATTACKS[name]).outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS.keys() - SEEN_BY_THE_GATE_ALONE))
+def test_the_gate_is_not_the_only_wall(match: Match, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the static gate the same attacks fail in the run: by secrets, by the watch, or by the audit hook."""
+    monkeypatch.setattr(Match, "_examine", lambda *_: (None, ""))
+    assert forged(match, ATTACKS[name]).outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize(
+    "module", ["pathlib", "zipfile", "contextlib", "dataclasses", "os", "sitecustomize", "abc/__init__"]
+)
+def test_a_new_file_does_not_shadow_the_standard_library(match: Match, module: str) -> None:
+    """The library stands before the tree on the path, and a new top-level name that is its own is refused."""
+    verdict = match.judge(diff.between({}, {f"{module}.py": "def exists(self):\n    return False\n"}))
+    assert verdict.reason is Reason.TAMPERS
+
+
+def test_the_library_stands_before_the_tree(match: Match, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where nothing refuses it, a module of the tree is not found under a name of the library."""
+    monkeypatch.setattr(Match, "_examine", lambda *_: (None, ""))
+    shadow = {
+        "app.py": APP,
+        "ntpath.py": "",
+        "posixpath.py": "raise SystemExit\n",
+        "wave.py": "raise ValueError\n",
+    }
+    text = diff.between(
+        {"app.py": APP}, shadow | {"app.py": RIGHT.replace("import os\n", "import os\nimport wave\n")}
+    )
+    assert match.judge(text).outcome is Outcome.VALID
+
+
+def test_a_fix_that_changes_what_is_its_own_is_valid(match: Match) -> None:
+    """Names of its own modules, instances of others, and lists of forbidden names are a fix's good right."""
+    own = (
+        'import logging\n\nDENIED = {"gi_frame", "f_back", "__globals__"}\nlog = logging.getLogger(__name__)\n'
+        'log.propagate = "__code__" not in DENIED\n'
+    )
+    assert match.judge(patch(f"{RIGHT}\n\n{own}")).outcome is Outcome.VALID
+
+
+def test_a_refusal_by_an_exception_that_no_pov_expects_has_a_reason_of_its_own(match: Match) -> None:
+    """The checks run and pass: the patch breaks no function, it raises."""
+    verdict = match.judge(patch(RIGHT.replace("ValueError", "Exception")))
+    assert verdict.reason is Reason.RAISES
+    assert [phase.reason for phase in verdict.phases if phase.name == "checks"] == [None]
+
+
+def test_a_vulnerability_may_let_fixes_refuse_by_any_exception(tmp_path: Path) -> None:
+    """``refusals`` names exceptions by which a PoV reads that the flaw is not shown."""
+    folder = make(tmp_path / "lenient")
+    toml = folder / "vulnerability.toml"
+    toml.write_text(toml.read_text().replace("[source]", 'refusals = ["Exception"]\n[source]'))
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        assert opened.judge(patch(RIGHT.replace("ValueError", "Exception"))).outcome is Outcome.VALID
+
+
+def test_scripts_draw_from_the_seed_of_the_match(tmp_path: Path) -> None:
+    """The line ``SEED = 0`` gets the match's seed, the verdict tells it, and the same seed gives the same run."""
+    folder = make(tmp_path / "seeded")
+    check = "SEED = 0\nassert SEED == 77, SEED\n"
+    (folder / "checks" / "2_seed.py").write_text(check)
+    with open_match(load(folder), choose(), tmp_path, seed=77) as opened:
+        verdict = opened.judge(patch(RIGHT))
+    assert (verdict.outcome, verdict.seed) == (Outcome.VALID, 77)
