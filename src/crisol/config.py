@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     trials live in a DuckDB file. Nothing else changes when they are set.
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
-    ``CRISOL_READS=token`` asks for it on reads, too. ``CRISOL_ALLOWED_HOSTS`` and ``CRISOL_TRUSTED_PROXIES`` are
+    with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and ``CRISOL_TRUSTED_PROXIES`` are
     lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``,
     ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the time that an answer may take before the limit shrinks.
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(validation_alias="PORT", default=8026, ge=0, le=65535)
     api_token: SecretStr | None = None
-    reads: Literal["open", "token"] = "open"
+    reads: Literal["open", "token"] = "token"
     allowed_hosts: str = ""
     trusted_proxies: str = ""
     rate_limits: str = ""

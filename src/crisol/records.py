@@ -227,11 +227,12 @@ class Source(StrEnum):
 class Decision:
     """What the caller is told, by whom, how sure, and why.
 
-    ``advisory`` marks a mere guess: no wargame was run, and nobody set a threshold that this prediction passes.
-    ``degraded`` names the dependencies that were missing when it was made.
+    ``outcome`` is None where nobody could decide; such a decision is ``advisory``, and what it holds of a model is a
+    guess. ``evidence`` says in one line what the decision rests on. ``degraded`` names the dependencies that were
+    missing when it was made.
     """
 
-    outcome: Outcome
+    outcome: Outcome | None
     source: Source
     confidence: float
     reason: Reason | None = None
@@ -240,6 +241,7 @@ class Decision:
     verdict: Verdict | None = None
     advisory: bool = False
     degraded: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,17 @@ def test_a_bad_trial_is_refused_and_nothing_of_its_batch_is_kept(
     assert list(store.read()) == []
 
 
+def test_the_latest_are_the_last_of_that_order_the_last_one_first(store: TrialStore) -> None:
+    """Of those that the filter admits, and as many as there are where there are fewer."""
+    same = [make_trial(i, created_at=NOW - dt.timedelta(hours=2)) for i in range(20)]
+    store.append(same + [make_trial(i) for i in range(20, 60)])
+    for where in (TrialFilter(), TrialFilter(arm="champion"), TrialFilter(until=NOW - dt.timedelta(hours=2))):
+        in_order = list(store.read(where))
+        assert store.latest(5, where) == in_order[::-1][:5]
+        assert store.latest(100, where) == in_order[::-1]
+    assert store.latest(3) == list(store.read())[:-4:-1]
+
+
 def test_reading_is_in_the_order_of_time_then_id(store: TrialStore) -> None:
     same = [make_trial(i, created_at=NOW - dt.timedelta(hours=2)) for i in range(20)]
     trials = same + [make_trial(i) for i in range(20, 60)]

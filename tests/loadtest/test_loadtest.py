@@ -151,15 +151,21 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
         "reason": "exploit_survives", "advisory": False, "degraded": "",
     }  # fmt: skip
     model = {"decided_by": "model", "outcome": "valid", "reason": ""}
-    fallback = {"decided_by": "fallback", "reason": "", "advisory": True, "degraded": "sandbox"}
+    fallback = {
+        "decided_by": "fallback",
+        "outcome": "unknown",
+        "reason": "",
+        "advisory": True,
+        "degraded": "sandbox",
+    }
     right = [
-        {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback | {"outcome": "valid"},
-        fallback | {"outcome": "inconclusive", "probability": np.nan},
+        {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback,
+        fallback | {"probability": np.nan},
     ]  # fmt: skip
     bad = [
         {"outcome": "valid", "reason": ""}, {"reason": "timeout"}, model | {"outcome": "invalid"},
-        model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid", "degraded": ""},
-        fallback | {"outcome": "valid", "advisory": False}, {"decided_by": ""},
+        model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid"}, fallback | {"degraded": ""},
+        fallback | {"advisory": False}, {"decided_by": ""},
     ]  # fmt: skip
     frame = pd.DataFrame([base | change for change in [*right, *bad]])
     found = wrong(frame, [("ml-first", ITEM)], 0.8, 0.2)

@@ -18,8 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crisol import doctor
-from crisol.config import Settings
 from crisol.diff import FileChange, Hunk, Patch, parse
 from crisol.errors import ModelError, UnavailableError
 from crisol.model.features import FEATURES, vector
@@ -32,7 +30,6 @@ from crisol.model.serving import PARITY, export, open_serving
 from crisol.model.training import train
 from crisol.model.variants import load_variants
 from crisol.records import LabelledPatch
-from crisol.service.core import load_brain
 from support.model_data import patches, small
 
 ROOT = Path(__file__).parents[2]
@@ -193,15 +190,6 @@ def test_a_folder_of_before_the_kernel_is_served_by_onnx(folder: Path) -> None:
     serving = open_serving(folder)
     path.write_text(path.read_text().replace(f'"{serving.trees_sha256}"', '""'))
     assert Predictor.load(folder).form == "onnx"
-
-
-def test_the_setting_forces_the_portable_form_and_doctor_says_so(folder: Path) -> None:
-    off = Settings(kernel="off")
-    predictor = load_brain(folder, off).predictor
-    assert predictor is not None
-    assert predictor.form == "onnx"
-    found = doctor._kernel(off)
-    assert (found.ok, found.found) == (False, "CRISOL_KERNEL is off")
 
 
 def compiled(tmp_path: Path, source: str) -> Path:

@@ -88,7 +88,7 @@ def test_a_cache_that_hangs_or_dies_costs_time_once_and_no_answer(
         start = time.monotonic()
         found = decide(server, foreign(number), None)
         assert time.monotonic() - start < PATIENCE["cache"]
-        assert (found["source"], found["degraded"]) == ("model", ["cache"])
+        assert (found["source"], found["degraded"]) == ("fallback", ["cache"])
     assert decide(server, foreign(11), None)["source"] == "cache"
     redis.cont() if how == "stop" else redis.restart()
     ask(server, "POST", "/wargaming/breakers/cache/reset", {})
@@ -158,7 +158,7 @@ def test_every_family_moves_when_what_it_counts_happens(
         ("middleware_latency_seconds_count", "middleware=rate_limit"),
         ("middleware_latency_seconds_count", "middleware=gate"),
         ("request_latency_seconds_count", "endpoint=ml-first,source=wargame"),
-        ("request_latency_seconds_count", "endpoint=ml-first,source=model"),
+        ("request_latency_seconds_count", "endpoint=ml-first,source=fallback"),
         ("request_latency_seconds_count", "endpoint=ml-first,source=cache"),
         ("requests_total", "endpoint=ml-first,status=200"),
         ("cache_lookups_total", "kind=decision,result=hits"),

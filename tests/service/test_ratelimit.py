@@ -11,7 +11,7 @@ import pytest
 
 from crisol.errors import SettingsError
 from crisol.resilience.adaptive import AdaptivePolicy, AdaptiveShare
-from crisol.resilience.bucket import Decision, Rate, TokenBucket
+from crisol.resilience.bucket import Rate, TokenBucket
 from crisol.resilience.clock import FakeClock
 from crisol.service.address import TrustedProxies, client_address
 from crisol.service.limits import RATES, rates, route, targets
@@ -139,15 +139,14 @@ def test_whoever_comes_back_when_told_is_let_in() -> None:
 
 
 def test_the_decision_that_is_recorded_is_the_one_that_is_told() -> None:
-    clock, told = FakeClock(), []
-
-    def record(name: str, decision: Decision) -> None:
-        told.append((name, decision.allowed, int(decision.remaining)))
-
-    middleware = limiter(Rate(1), clock, record=record)
-    ask(middleware, http())
-    ask(middleware, http())
-    assert told == [("ml-first", True, 0), ("ml-first", False, 0)]
+    """In the request's record, where the instruments read it."""
+    middleware, noted = limiter(Rate(1), FakeClock()), []
+    for _ in range(2):
+        scope = http()
+        ask(middleware, scope)
+        exchange = scope["crisol"]
+        noted.append((exchange.limit, exchange.client, exchange.quota.allowed, int(exchange.quota.remaining)))
+    assert noted == [("ml-first", "203.0.113.7", True, 0), ("ml-first", "203.0.113.7", False, 0)]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from crisol.diff import parse
 from crisol.errors import SettingsError, UnavailableError
 from crisol.service.embedded import Server, serve
 from support.http import ask, decide
+from support.raw import exchange
 from support.served import FLAW, ROOT, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
@@ -43,10 +44,16 @@ def test_the_truth_comes_from_the_wargame_and_then_from_the_cache(started: Calla
     assert (status, verdict["outcome"], verdict["source"]) == (200, "valid", "cache")
 
 
-def test_an_unknown_vulnerability_is_predicted_only_and_marked(started: Callable[..., Server]) -> None:
-    server = started()
-    found = decide(server, foreign(), "CVE-1999-0001")
-    assert (found["source"], found["advisory"], found["vulnerability"]) == ("model", True, None)
+def test_an_unknown_vulnerability_is_predicted_and_its_outcome_unknown(
+    started: Callable[..., Server],
+) -> None:
+    """However sure the model is: nobody tested its thresholds there."""
+    server = started(accept_at=0.0)
+    for vulnerability in ("CVE-1999-0001", None):
+        found = decide(server, foreign(), vulnerability)
+        assert (found["outcome"], found["source"], found["confidence"]) == ("unknown", "fallback", 0.0)
+        assert (found["advisory"], found["vulnerability"]) == (True, None)
+        assert 0.0 <= found["probability"] <= 1.0
     status, problem, _ = ask(server, "POST", "/wargaming/validate", {"diff": foreign(), "vulnerability": "x"})
     assert (status, problem["status"]) == (404, 404)
 
@@ -144,12 +151,68 @@ def test_bad_input_gets_a_problem_that_says_what_was_wrong(started: Callable[...
         assert str(ROOT) not in str(problem)
 
 
-def test_a_form_of_another_site_is_refused(started: Callable[..., Server]) -> None:
-    """A browser sends text/plain across origins without asking; JSON it does not."""
-    status, problem, _ = ask(
-        started(), "POST", "/wargaming/ml-first", b'{"diff": "x"}', {"content-type": "text/plain"}
-    )
-    assert (status, "application/json" in problem["detail"]) == (415, True)
+CHANGES = (
+    "/wargaming/ab-testing/disable",
+    "/wargaming/breakers/sandbox/reset",
+    "/wargaming/cache/invalidate",
+)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_what_a_page_of_another_site_can_send_changes_nothing(
+    started: Callable[..., Server], path: str
+) -> None:
+    """A browser sends forms and plain text across origins without asking, also empty ones; JSON it does not."""
+    server = started()
+    everything = b'{"all": true}'
+    for kind in (
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "application/json;x",
+        "multipart/form-data",
+        "",
+    ):
+        for content in (b"", everything):
+            given = {"content-type": kind} if kind else {}
+            status, problem, _ = exchange_plain(server, path, content, given)
+            wanted = (
+                415 if kind != "application/json;x" else 200 if content or "invalidate" not in path else 422
+            )
+            assert status == wanted, (kind, content, problem)
+    body = everything if "invalidate" in path else {}
+    for origin in ("https://evil.example", "null", "http://localhost:1", "http://localhost.evil.example"):
+        status, problem, _ = ask(server, "POST", path, body, {"origin": origin})
+        assert (status, "another site" in problem["detail"]) == (403, True)
+    own = {"origin": f"http://127.0.0.1:{server.port}", "host": f"127.0.0.1:{server.port}"}
+    assert ask(server, "POST", path, body, own)[0] == 200
+    assert ask(server, "GET", "/wargaming/breakers", headers={"origin": "https://evil.example"})[0] == 200
+
+
+def test_the_token_takes_the_place_of_json_where_there_is_nothing_to_say(
+    started: Callable[..., Server],
+) -> None:
+    """No page of another site knows it; a body is JSON all the same, and a foreign origin refused."""
+    server = started(api_token=Settings(api_token="s3cret").api_token)
+    bearer = {"authorization": "Bearer s3cret"}
+    assert exchange_plain(server, "/wargaming/ab-testing/disable", b"", bearer)[0] == 200
+    assert exchange_plain(server, "/wargaming/ab-testing/disable", b"", {})[0] == 401
+    form = bearer | {"content-type": "text/plain"}
+    assert exchange_plain(server, "/wargaming/cache/invalidate", b'{"all": true}', form)[0] == 415
+    foreign_origin = bearer | {"origin": "https://evil.example"}
+    assert exchange_plain(server, "/wargaming/ab-testing/disable", b"", foreign_origin)[0] == 403
+
+
+def exchange_plain(
+    server: Server, path: str, content: bytes, headers: dict[str, str]
+) -> tuple[int, dict[str, str], Any]:
+    """Post bytes with those headers and no others."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: localhost",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    head = "\r\n".join([*lines, f"content-length: {len(content)}", "", ""])
+    return exchange(server, head.encode() + content)[0]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "[::1", "a" * 5000])
@@ -160,7 +223,7 @@ def test_a_foreign_host_name_is_refused(started: Callable[..., Server], host: st
 
 def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) -> None:
     token = {"api_token": Settings(api_token="s3cret").api_token}
-    server = started(**token)
+    server = started(**token, reads="open")
     wish = {"diff": foreign()}
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
         status, _, answer = ask(server, "POST", "/wargaming/ml-first", wish, headers)
@@ -168,9 +231,12 @@ def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) ->
         assert ask(server, "POST", "/wargaming/breakers/cache/reset", {}, headers)[0] == 401
     assert ask(server, "POST", "/wargaming/ml-first", wish, {"authorization": "Bearer s3cret"})[0] == 200
     assert ask(server, "GET", "/wargaming/breakers")[0] == 200
-    closed = started(**token, reads="token")
-    assert ask(closed, "GET", "/wargaming/breakers")[0] == 401
-    assert ask(closed, "GET", "/health")[0] == 200
+    closed = started(**token)
+    for path in ("/wargaming/breakers", "/metrics", "/health/detailed", "/openapi.json", "/nothing"):
+        assert ask(closed, "GET", path)[0] == 401
+        assert ask(closed, "GET", path, headers={"authorization": "Bearer s3cret"})[0] != 401
+    # The page asks for the token, and whoever balances load has none.
+    assert {ask(closed, "GET", path)[0] for path in ("/health", "/", "/static/page.js")} == {200}
 
 
 def test_every_answer_carries_the_security_headers(started: Callable[..., Server]) -> None:
@@ -318,7 +384,7 @@ def test_a_model_that_stops_answering_as_it_did_makes_the_service_unhealthy(
 ) -> None:
     """503 for whoever balances load; a process that answers is alive all the same."""
     server = started()
-    predictor = server.service.validator.brain.predictor
+    predictor = server.service.validator.model.served.predictor
     assert predictor is not None
     assert predictor.serving.golden is not None
     predictor.serving = replace(predictor.serving, golden=predictor.serving.golden + 0.5)

@@ -16,7 +16,7 @@ from crisol.service.shield import Shield
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crisol.service.shield import App, Message, Receive, Scope, Send
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -69,12 +69,59 @@ def test_a_failure_is_one_line_with_the_ids_that_its_answer_carries(written: io.
     status, headers = ask(fail)
     (line,) = written.getvalue().splitlines()
     entry = json.loads(line)
-    assert (status, entry["level"], entry["logger"]) == (500, "ERROR", "crisol.service.shield")
+    assert (status, entry["level"], entry["logger"]) == (500, "ERROR", "crisol.service.problems")
     assert (entry["request_id"], entry["trace_id"]) == ("abc-1", TRACE)
     assert headers[b"x-request-id"].decode() == entry["request_id"]
     assert "RuntimeError: secret" in entry["error"]
     assert line.isascii()
     assert line.isprintable()
+
+
+def test_a_line_that_is_logged_between_requests_carries_no_ids(written: io.StringIO) -> None:
+    """Those of a request that is over would name somebody who has nothing to do with it."""
+
+    async def scenario() -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "headers": [(b"host", b"localhost"), (b"x-request-id", b"victim")],
+        }
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        await Shield(greet, {"localhost"}, loopback_only=False)(scope, receive, send)
+        logging.getLogger("crisol.service").warning("of nobody")
+
+    asyncio.run(scenario())
+    assert "request_id" not in json.loads(written.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        (b"localhost", 200), (b"LocalHost:80", 200), (b"[::1]:8026", 200), (b"[::1]", 200),
+        (b"[::1]evil:1", 421), (b"[localhost]x", 421), (b"[localhost]", 421), (b"localhost@evil", 421),
+        (b"localhost, evil.example", 421), (b"localhost:80:80", 421), (b"localhost:", 421), (b"", 421), (b"evil", 421),
+    ],
+)  # fmt: skip
+def test_a_host_is_a_name_and_a_port_and_nothing_more(host: bytes, status: int) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host)]}
+    asyncio.run(Shield(greet, {"localhost", "::1"}, loopback_only=False)(scope, receive, send))
+    assert sent[0]["status"] == status
 
 
 def test_without_a_token_other_machines_are_refused() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from contextlib import asynccontextmanager
 from functools import cache
@@ -16,14 +17,18 @@ from crisol.diff import parse
 from crisol.errors import Overloaded, UnknownVulnerability
 from crisol.model.policy import NEVER, Policy
 from crisol.model.predictor import Predictor
-from crisol.records import Outcome, Prediction, Reason, Source
+from crisol.records import Decision, Outcome, Phase, PhaseName, Reason, Source, Verdict
+from crisol.resilience.breaker import State
 from crisol.resilience.cache import Cache
+from crisol.resilience.clock import FakeClock
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import BreakerPolicy
 from crisol.validation.catalogue import Catalogue
-from crisol.validation.decide import from_model
-from crisol.validation.validator import SANDBOX, Brain, Submission, Validator
+from crisol.validation.ladder import Case, Submission
+from crisol.validation.model_rung import ModelRung, ServedModel
+from crisol.validation.validator import SANDBOX, Validator
 from crisol.validation.wargames import Referees
+from crisol.wargame.referee import Match
 from support.served import FLAW, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
@@ -44,17 +49,20 @@ def broken(how: Callable[[Path], None]) -> Predictor:
 
 @asynccontextmanager
 async def validating(
-    policy: Policy = NEVER, model: Any = None, root: Path = VULNERABILITIES, **options: Any
+    policy: Policy = NEVER, model: Any = None, root: Path = VULNERABILITIES, rungs: Any = (), **options: Any
 ) -> AsyncIterator[Validator]:
     cache = Cache()
     catalogue = Catalogue(root, cache)
     async with Referees(catalogue, Path("unused"), **options) as referees:
         yield Validator(
-            Brain(predictor() if model is None else model, policy),
+            ModelRung(
+                ServedModel(predictor() if model is None else model, policy),
+                CircuitBreaker("ml_model", BreakerPolicy(consecutive_failures=2)),
+            ),
             cache,
             catalogue,
             referees,
-            model=CircuitBreaker("ml_model", BreakerPolicy(consecutive_failures=2)),
+            rungs=rungs,
             sandbox=CircuitBreaker("sandbox", SANDBOX),
         )
 
@@ -101,12 +109,16 @@ def test_a_sure_model_decides_without_a_wargame() -> None:
     asyncio.run(scenario())
 
 
-def test_an_unknown_vulnerability_is_predicted_and_never_wargamed() -> None:
+def test_an_unknown_vulnerability_is_predicted_and_neither_decided_nor_wargamed() -> None:
+    """However sure the model is: the guarantee of its policy speaks of registered vulnerabilities."""
+
     async def scenario() -> None:
-        async with validating() as validator:
+        async with validating(ALWAYS) as validator:
             for name in ("", "CVE-1999-0001", "../arena/arena-zip-slip", "a" * 65):
                 found = await validator.decide(submission(foreign(), name))
-                assert (found.decision.source, found.decision.advisory) == (Source.MODEL, True)
+                assert (found.decision.outcome, found.decision.source) == (None, Source.FALLBACK)
+                assert found.decision.advisory
+                assert found.decision.prediction is not None
                 assert found.pattern is None
             with pytest.raises(UnknownVulnerability, match="CVE-1999-0001"):
                 await validator.validate(submission(foreign(), "CVE-1999-0001"))
@@ -122,7 +134,7 @@ def test_a_dead_model_means_wargame_and_is_named_and_not_kept() -> None:
                 assert (found.decision.source, found.decision.degraded) == (Source.WARGAME, ("ml_model",))
                 assert not found.cached
             lost = await validator.decide(submission(foreign(), ""))
-            assert (lost.decision.outcome, lost.decision.source) == (Outcome.INCONCLUSIVE, Source.FALLBACK)
+            assert (lost.decision.outcome, lost.decision.source) == (None, Source.FALLBACK)
 
     asyncio.run(scenario())
 
@@ -133,8 +145,8 @@ def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() 
     async def scenario() -> None:
         async with validating(ALWAYS, model=broken(models.slow)) as validator:
             for number in (0, 20):
-                await validator.decide(submission(foreign(number), ""))
-            late = [asyncio.create_task(validator.decide(submission(foreign(n), ""))) for n in range(1, 11)]
+                await validator.decide(submission(foreign(number)))
+            late = [asyncio.create_task(validator.decide(submission(foreign(n)))) for n in range(1, 11)]
             longest, before = 0.0, perf_counter()
             while not all(task.done() for task in late):
                 await asyncio.sleep(0.005)
@@ -148,13 +160,14 @@ def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() 
     asyncio.run(scenario())
 
 
-def test_without_a_sandbox_the_models_guess_is_marked_as_fallback() -> None:
+def test_without_a_sandbox_the_outcome_is_unknown_and_the_models_guess_is_advice() -> None:
     async def scenario() -> None:
         async with validating(sandbox="no such sandbox") as validator:
             found = await validator.decide(submission(right()))
             assert (found.decision.source, found.decision.degraded) == (Source.FALLBACK, ("sandbox",))
             assert found.decision.advisory
-            assert found.decision.outcome is not Outcome.INCONCLUSIVE
+            assert (found.decision.outcome, found.decision.confidence) == (None, 0.0)
+            assert found.decision.prediction is not None
 
     asyncio.run(scenario())
 
@@ -201,8 +214,8 @@ def test_sandboxes_are_kept_open_only_up_to_the_bound() -> None:
     asyncio.run(scenario())
 
 
-def test_a_changed_vulnerability_is_never_answered_by_an_old_verdict(tmp_path: Path) -> None:
-    """The content hash is part of every key, so a new PoV asks for a new wargame."""
+def test_an_edited_vulnerability_is_wargamed_anew_without_a_restart(tmp_path: Path) -> None:
+    """Nobody clears a cache: the new PoV judges the next patch, by ml-first as by validate, and so it goes on."""
     folder = tmp_path / "arena" / FLAW
     shutil.copytree(VULNERABILITIES / "arena" / FLAW, folder)
 
@@ -210,20 +223,180 @@ def test_a_changed_vulnerability_is_never_answered_by_an_old_verdict(tmp_path: P
         async with validating(root=tmp_path) as validator:
             before = await validator.decide(submission(right()))
             assert before.decision.outcome is Outcome.VALID
-            (folder / "pov" / "9_always.py").write_text("raise SystemExit(0)\n")
-            await validator._cache.invalidate(f"vulnerability:{FLAW}")
+            pov = folder / "pov" / "9_always.py"
+            pov.write_text("raise SystemExit(0)\n")
             after = await validator.decide(submission(right()))
             assert not after.cached
             assert after.decision.reason is Reason.VARIANT_SURVIVES
+            alone = await validator.validate(submission(right()))
+            assert alone.decision.reason is Reason.VARIANT_SURVIVES
+            pov.unlink()
+            restored = await validator.validate(submission(right()))
+            assert (restored.cached, restored.decision.outcome) == (True, Outcome.VALID)
 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("probability", "outcome"),
-    [(0.95, Outcome.VALID), (0.9, Outcome.VALID), (0.5, None), (0.1, Outcome.INVALID)],
-)
-def test_thresholds_decide_at_their_own_value(probability: float, outcome: Outcome | None) -> None:
-    decision = from_model(Prediction(probability, "m", "f"), Policy(accept=0.9, reject=0.1))
-    assert (decision.outcome if decision else None) is outcome
-    assert decision is None or decision.confidence == pytest.approx(max(probability, 1 - probability))
+def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
+    """What is remembered at once is at most a second old; a new look costs no reading where nothing changed."""
+    folder = tmp_path / "arena" / FLAW
+    shutil.copytree(VULNERABILITIES / "arena" / FLAW, folder)
+    check = next((folder / "checks").glob("*.py"))
+    clock = FakeClock()
+
+    async def scenario() -> None:
+        catalogue = Catalogue(tmp_path, Cache(), clock=clock)
+        before = await catalogue.find(FLAW)
+        assert before is not None
+        assert catalogue.known(FLAW) is before
+        status = check.stat()
+        check.write_text(check.read_text().replace("e", "o", 1))
+        os.utime(check, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert catalogue.known(FLAW) is before
+        clock.advance(1.1)
+        assert catalogue.known(FLAW) is None
+        after = await catalogue.find(FLAW)
+        assert after is not None
+        assert after.content_hash != before.content_hash
+        shutil.rmtree(folder)
+        assert await catalogue.find(FLAW) is None
+        assert catalogue.known(FLAW) is None
+
+    asyncio.run(scenario())
+
+
+class Says:
+    """A rung that decides when it is told to, and counts how often it was asked."""
+
+    def __init__(self, decision: Decision | None = None, stamp: bytes = b"says-1") -> None:
+        self.decision = decision
+        self.stamp = stamp
+        self.cases: list[Case] = []
+
+    async def __call__(self, case: Case) -> Decision | None:
+        self.cases.append(case)
+        return self.decision
+
+
+def test_rungs_are_asked_in_order_until_one_decides() -> None:
+    """Before the model and the wargame; one that hands on changes nothing, and its stamp is part of the key."""
+    silent = Says()
+    decision = Decision(Outcome.INVALID, Source.MODEL, 1.0, evidence="because")
+    sure = Says(decision)
+
+    async def scenario() -> None:
+        async with validating(ALWAYS, rungs=(silent, sure)) as validator:
+            found = await validator.decide(submission(right()))
+            assert (found.decision.evidence, found.decision.prediction) == ("because", None)
+            assert (await validator.decide(submission(right()))).cached
+            assert (len(silent.cases), len(sure.cases)) == (1, 1)
+            sure.stamp, sure.decision = b"says-2", None
+            again = await validator.decide(submission(right()))
+            assert (again.cached, again.decision.source) == (False, Source.MODEL)
+            assert "accepted" in again.decision.evidence
+
+    asyncio.run(scenario())
+
+
+def test_what_another_model_decided_meanwhile_is_not_kept_under_the_old_key() -> None:
+    async def scenario() -> None:
+        async with validating(ALWAYS) as validator:
+
+            async def replaced(_: Case) -> None:
+                validator.model.served = ServedModel(predictor(), Policy(reject=1.0))
+
+            validator._rungs = (replaced, validator.model)  # type: ignore[assignment]  # a rung without a stamp
+            validator.key = lambda question, _: (
+                question.patch.encode()[:31] + validator.model.served.stamp[:1]
+            )  # type: ignore[method-assign]
+            found = await validator.decide(submission(right()))
+            assert found.decision.outcome is Outcome.INVALID
+            assert len(validator._cache) == 1, "the pattern alone"
+
+    asyncio.run(scenario())
+
+
+def break_sandbox(monkeypatch: pytest.MonkeyPatch, broken: Callable[[str], bool]) -> None:
+    """Have the sandbox fail on every patch of which that holds; the release itself is the empty patch."""
+    phases = Match.phases
+
+    def fail(match: Match, text: str) -> Any:
+        if broken(text):
+            yield Phase(PhaseName.BASELINE if not text else PhaseName.POV, Reason.SANDBOX_FAILED, 0.0)
+            return None
+        return (yield from phases(match, text))
+
+    def judge(match: Match, text: str) -> Verdict:
+        if "raise" in text:
+            raise RecursionError("a nest of brackets")
+        return Verdict(tuple(fail(match, text)), 0.0, "namespaces") if broken(text) else judged(match, text)
+
+    judged = Match.judge
+    monkeypatch.setattr(Match, "phases", fail)
+    monkeypatch.setattr(Match, "judge", judge)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until that holds, for half a minute at the most."""
+    async with asyncio.timeout(30.0):
+        while not condition():  # noqa: ASYNC110 - what it waits for tells nobody
+            await asyncio.sleep(0.001)
+
+
+def hostile(number: int, words: str = "closed") -> str:
+    return wrong().replace("closed", f"hostile {words} {number}")
+
+
+@pytest.mark.parametrize("words", ["breaks the sandbox", "raise"])
+def test_patches_that_break_the_sandbox_or_the_referee_take_it_from_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """As long as the release itself can be run there: no exception, no open breaker, and the next patch is judged."""
+    break_sandbox(monkeypatch, lambda text: "hostile" in text)
+
+    async def scenario() -> None:
+        async with validating() as validator:
+            for number in range(7):
+                found = await validator.decide(submission(hostile(number, words)))
+                assert (found.decision.outcome, found.decision.source) == (None, Source.FALLBACK)
+                alone = await validator.validate(submission(hostile(number, words)))
+                assert alone.decision.outcome is Outcome.INCONCLUSIVE
+            assert validator._sandbox.state is State.CLOSED
+            assert (await validator.decide(submission(right()))).decision.outcome is Outcome.VALID
+
+    asyncio.run(scenario())
+
+
+def test_a_sandbox_that_cannot_run_the_release_opens_its_breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_sandbox(monkeypatch, lambda _: True)
+
+    async def scenario() -> None:
+        async with validating() as validator:
+            for number in range(5):
+                await validator.decide(submission(hostile(number)))
+            assert validator._sandbox.state is State.OPEN
+            found = await validator.decide(submission(right()))
+            assert (found.decision.outcome, found.decision.degraded) == (None, ("sandbox",))
+
+    asyncio.run(scenario())
+
+
+def test_a_wargame_that_everybody_left_gives_its_place_back() -> None:
+    """One that another caller still waits for keeps it, and one that runs is not lost."""
+
+    async def scenario() -> None:
+        async with validating(concurrency=1, line=4) as validator:
+            texts = [hostile(number) for number in range(3)]
+            tasks = [asyncio.create_task(validator.decide(submission(text))) for text in texts]
+            shared = asyncio.create_task(validator.decide(submission(texts[2])))
+            await until(lambda: validator._referees.stats.waiting == 2)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            assert validator._referees.stats.waiting == 1
+            found = await shared
+            assert found.decision.source is Source.WARGAME
+            assert validator._referees.stats.done == 2
+            assert (await validator.decide(submission(texts[0]))).cached
+
+    asyncio.run(scenario())

@@ -189,6 +189,10 @@ class JournaledStore:
         """See :meth:`~crisol.abtest.store.TrialStore.read`."""
         return self.store.read(where)
 
+    def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
+        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        return self.store.latest(limit, where)
+
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:

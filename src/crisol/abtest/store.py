@@ -109,6 +109,10 @@ class TrialStore(Protocol):
         """Yield the trials in the order of ``created_at``, then id."""
         ...
 
+    def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
+        """Return the last ``limit`` trials of that order, the last one first; the store reads no others."""
+        ...
+
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
@@ -164,6 +168,10 @@ class MemoryStore:
         with self._lock:
             chosen = [trial for trial in self._trials.values() if where.admits(trial)]
         return iter(sorted(chosen, key=lambda trial: (trial.created_at, trial.id)))
+
+    def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
+        """See :meth:`TrialStore.latest`."""
+        return list(self.read(where))[::-1][:limit]
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()

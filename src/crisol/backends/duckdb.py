@@ -126,6 +126,17 @@ class DuckDBStore:
             cursor.execute(f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at, id", values)  # noqa: S608 - constants
         return self._rows(cursor)
 
+    def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
+        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        condition, values = sql.conditions(where, _parameter)
+        with self._translated():
+            cursor = self._connection.cursor()
+            cursor.execute(
+                f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT $limit",  # noqa: S608 - constants
+                values | {"limit": limit},
+            )
+        return list(self._rows(cursor))
+
     def _rows(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Trial]:
         with contextlib.closing(cursor):
             while True:

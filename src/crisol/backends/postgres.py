@@ -140,6 +140,15 @@ class PostgresStore:
             after = "AND (created_at, id) > (%(last_time)s, %(last_id)s)"
             values |= {"last_time": rows[-1][COLUMNS.index("created_at")], "last_id": rows[-1][0]}
 
+    def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
+        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        condition, values = sql.conditions(where, _parameter)
+        rows = self._query(
+            f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT %(limit)s",  # noqa: S608 - constants
+            values | {"limit": limit},
+        )
+        return [from_row(dict(zip(COLUMNS, row, strict=True)), "PostgreSQL") for row in rows]
+
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:

@@ -22,8 +22,7 @@ def wrong(
     """Return which answers differ from the truth of the source that they declare; failures to answer do not.
 
     Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the model's and the outcome
-    follows from the thresholds. A fallback names what was missing and is marked as a mere guess: the model's likelier class, or, without the model,
-    that nothing is known. An answer that does not read is wrong. The cache answers for whoever decided.
+    follows from the thresholds. A fallback names what was missing, and its outcome is unknown. An answer that does not read is wrong. The cache answers for whoever decided.
     """
     rows = samples.to_dict("records")
     found = [
@@ -46,6 +45,5 @@ def _holds(row: Mapping[Hashable, Any], item: Item, accept: float, reject: float
             sure = item.probability >= accept - _NEAR or item.probability <= reject + _NEAR
             return bool(known and sure and row["outcome"] == likelier and not row["advisory"])
         case "fallback":
-            said = likelier if known else "inconclusive"
-            return bool(row["outcome"] == said and row["advisory"] and row["degraded"])
+            return bool(row["outcome"] == "unknown" and row["advisory"] and row["degraded"])
     return False

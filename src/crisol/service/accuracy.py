@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import math
 import re
@@ -42,7 +41,6 @@ class Accuracy:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._breaker = service.breakers["database"]
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
         """Return the estimates of a time range such as ``90m``, ``24h`` or ``7d``, or ``all``."""
@@ -57,28 +55,24 @@ class Accuracy:
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the latest trials of the last thirty days, newest first."""
-        since = utc_now() - dt.timedelta(days=30)
-
-        def work() -> list[TrialReport]:
-            last = list(self._service.trials.store.read(TrialFilter(experiment=EXPERIMENT, since=since)))
-            return [
-                TrialReport(
-                    created_at=trial.created_at,
-                    vulnerability=trial.vulnerability,
-                    cwe=trial.cwe,
-                    patch=trial.patch,
-                    model_version=trial.model_version,
-                    probability=trial.probability,
-                    outcome=trial.outcome,
-                    reason=trial.reason,
-                    correct=trial.correct,
-                    sampling_probability=trial.sampling_probability,
-                )
-                for trial in reversed(last[-limit:])
-            ]
-
-        return await self._breaker.call(asyncio.to_thread, work)
+        """Return the latest trials, newest first."""
+        trials = self._service.trials
+        latest = await trials.ask(trials.store.latest, limit, TrialFilter(experiment=EXPERIMENT))
+        return [
+            TrialReport(
+                created_at=trial.created_at,
+                vulnerability=trial.vulnerability,
+                cwe=trial.cwe,
+                patch=trial.patch,
+                model_version=trial.model_version,
+                probability=trial.probability,
+                outcome=trial.outcome,
+                reason=trial.reason,
+                correct=trial.correct,
+                sampling_probability=trial.sampling_probability,
+            )
+            for trial in latest
+        ]
 
     async def _tallies(self, time_range: str, model_version: str | None, by: Slice | None) -> _Grouped:
         span = _span(time_range)
@@ -91,9 +85,8 @@ class Accuracy:
                 since=None if span is None else now - span,
             )
             slices = () if by is None else (by,)
-            tallies = await self._breaker.call(
-                asyncio.to_thread, self._service.trials.store.tallies, where, slices
-            )
+            trials = self._service.trials
+            tallies = await trials.ask(trials.store.tallies, where, slices)
             groups = tuple((key[0] if key else "", tally) for key, tally in tallies.items())
             return _Grouped(groups, now.timestamp())
 

@@ -1,25 +1,22 @@
-"""The routes that are not hot: FastAPI carries and documents them, and documents the hot ones beside them."""
+"""The endpoints of a service, and the application that has them all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-from fastapi import FastAPI, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from starlette.exceptions import HTTPException
 
 from crisol.abtest.store import Switch
 from crisol.abtest.tally import Slice
-from crisol.errors import CrisolError
 from crisol.resilience.lru import KindStats
 from crisol.service.accuracy import Accuracy
 from crisol.service.breakers import BreakerView
-from crisol.service.documents import add_hot_routes
+from crisol.service.decisions import add_decisions
 from crisol.service.health import Health, alive
 from crisol.service.page import add_page
-from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
+from crisol.service.routes import Routes
 from crisol.service.schemas import (
     AbResults,
     AbStatus,
@@ -37,7 +34,6 @@ from crisol.service.schemas import (
 if TYPE_CHECKING:
     from crisol.metrics import Metrics
     from crisol.service.core import Service
-    from crisol.service.hot import HotRoutes
 
 __all__ = ["api"]
 
@@ -54,70 +50,27 @@ _Version = Annotated[
 ]
 
 
-def api(service: Service, hot: HotRoutes, metrics: Metrics) -> FastAPI:
+def api(service: Service, metrics: Metrics) -> Routes:
     """Return the application of one worker, to be put behind the walls."""
-    app = FastAPI(
+    app = Routes(
         title="Crisol",
         description="Whether a candidate patch closes a vulnerability: a model where it is sure, else a wargame.",
         version="0.1.0",
         docs_url=None,
         redoc_url=None,
     )
-    _answer_errors(app)
     _health(app, service)
     _metrics(app, metrics)
     _accuracy(app, service)
     _switch(app, service)
-    _cache(app, service, hot)
+    _cache(app, service)
     _breakers(app, BreakerView(service, metrics))
+    add_decisions(app, service)
     add_page(app)
-    add_hot_routes(app)
     return app
 
 
-def _answer_errors(app: FastAPI) -> None:
-    """Give every failure the one form that all answers have."""
-
-    def wrong_input(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        where = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:8])
-        return _problem(request, Problem(422, "; ".join(where)))
-
-    def ours(request: Request, error: Exception) -> Response:
-        assert isinstance(error, CrisolError)
-        return _problem(request, problem_of(error))
-
-    def found(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return _problem(request, error)
-
-    def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        allow = (error.headers or {}).get("Allow")
-        return _problem(request, Problem(error.status_code, str(error.detail), allow=allow))
-
-    def late(request: Request, _: Exception) -> Response:
-        return _problem(request, Problem(503, "something this needs did not answer in time", retry_after=5.0))
-
-    def bug(request: Request, _: Exception) -> Response:
-        return _problem(request, OUR_FAILURE)
-
-    app.add_exception_handler(RequestValidationError, wrong_input)
-    app.add_exception_handler(CrisolError, ours)
-    app.add_exception_handler(Problem, found)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(TimeoutError, late)
-    app.add_exception_handler(Exception, bug)
-
-
-def _problem(request: Request, problem: Problem) -> Response:
-    content, headers = document(problem, request.scope.get("crisol.request_id", ""))
-    response = Response(content, problem.status)
-    response.raw_headers[:] = headers
-    return response
-
-
-def _health(app: FastAPI, service: Service) -> None:
+def _health(app: Routes, service: Service) -> None:
     health = Health(service)
 
     @app.get("/health", tags=["health"])
@@ -139,7 +92,7 @@ def _health(app: FastAPI, service: Service) -> None:
         return Response(msgspec.json.encode(report), status, media_type="application/json")
 
 
-def _metrics(app: FastAPI, metrics: Metrics) -> None:
+def _metrics(app: Routes, metrics: Metrics) -> None:
     @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def scrape(request: Request) -> Response:
         """Return the numbers of all workers, for Prometheus."""
@@ -147,7 +100,7 @@ def _metrics(app: FastAPI, metrics: Metrics) -> None:
         return Response(content, headers={"content-type": kind})
 
 
-def _accuracy(app: FastAPI, service: Service) -> None:
+def _accuracy(app: Routes, service: Service) -> None:
     accuracy = Accuracy(service)
 
     @app.get("/wargaming/ml/accuracy", tags=["model"])
@@ -158,15 +111,15 @@ def _accuracy(app: FastAPI, service: Service) -> None:
     @app.get("/wargaming/ml/stats", tags=["model"])
     async def stats() -> Stats:
         """Return which model is in use, when it may decide alone, and what the wargames do."""
-        brain, referees = service.validator.brain, service.referees.stats
-        serving = None if brain.predictor is None else brain.predictor.serving
+        served, referees = service.validator.model.served, service.referees.stats
+        serving = None if served.predictor is None else served.predictor.serving
         return Stats(
             model_version=None if serving is None else serving.model_version,
             feature_version=None if serving is None else serving.feature_version,
-            form=None if brain.predictor is None else brain.predictor.form,
-            accept_at=brain.policy.accept,
-            reject_at=brain.policy.reject,
-            thresholds=brain.policy.reason,
+            form=None if served.predictor is None else served.predictor.form,
+            accept_at=served.policy.accept,
+            reject_at=served.policy.reject,
+            thresholds=served.policy.reason,
             wargames_done=referees.done,
             wargames_waiting=referees.waiting,
             wargames_rejected=referees.rejected,
@@ -191,7 +144,7 @@ def _accuracy(app: FastAPI, service: Service) -> None:
         return await accuracy.recent(limit)
 
 
-def _switch(app: FastAPI, service: Service) -> None:
+def _switch(app: Routes, service: Service) -> None:
     @app.get("/wargaming/ab-testing/status", tags=["A/B testing"])
     async def status() -> AbStatus:
         """Return the switch and the queue."""
@@ -228,7 +181,7 @@ def _ab_status(service: Service) -> AbStatus:
     )
 
 
-def _cache(app: FastAPI, service: Service, hot: HotRoutes) -> None:
+def _cache(app: Routes, service: Service) -> None:
     cache = service.shared.cache
 
     @app.get("/wargaming/cache/stats", tags=["cache"])
@@ -248,7 +201,6 @@ def _cache(app: FastAPI, service: Service, hot: HotRoutes) -> None:
     @app.post("/wargaming/cache/invalidate", tags=["cache"])
     async def invalidate(wish: Invalidate) -> Invalidated:
         """Forget a key, a tag or everything; other workers follow within a minute, at once where Redis is shared."""
-        await hot.forget()
         if wish.tag is not None:
             return Invalidated(entries=await cache.invalidate(wish.tag))
         if wish.key is not None:
@@ -261,7 +213,7 @@ def _kind(stats: KindStats) -> KindReport:
     return KindReport(kind=stats.kind.name, **{name: getattr(stats, name) for name in names})
 
 
-def _breakers(app: FastAPI, view: BreakerView) -> None:
+def _breakers(app: Routes, view: BreakerView) -> None:
     @app.get("/wargaming/breakers", tags=["breakers"])
     async def breakers() -> list[BreakerReport]:
         """Return the circuit breakers: the worst state of all workers, and what they counted together."""

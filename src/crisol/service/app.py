@@ -1,4 +1,4 @@
-"""One worker's application: walls outside, hot routes inside, FastAPI for the rest.
+"""One worker's application: the walls, one inside the other, around the routes.
 
 ``uvicorn crisol.service.app:from_environment --factory`` serves it; :func:`crisol.service.embedded.serve` does so in
 a thread.
@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, nullcontext
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.config import load_settings
@@ -23,21 +22,19 @@ from crisol.resilience.adaptive import AdaptiveShare
 from crisol.service.address import TrustedProxies
 from crisol.service.api import api
 from crisol.service.core import open_service
-from crisol.service.express import PATH, Express
-from crisol.service.hot import HotRoutes
-from crisol.service.instruments import Instruments
+from crisol.service.gate import Gate
+from crisol.service.instruments import Instruments, Meter
 from crisol.service.limits import rates, route, targets
 from crisol.service.logs import configure_logging
-from crisol.service.problems import Problem
 from crisol.service.ratelimit import RateLimitMiddleware
-from crisol.service.shield import LOOPBACK, Gate, Shield, allowed_hosts
+from crisol.service.shield import LOOPBACK, Shield, allowed_hosts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from crisol.config import Settings
+    from crisol.service.asgi import App, Receive, Scope, Send
     from crisol.service.core import Service
-    from crisol.service.shield import App, Receive, Scope, Send
     from crisol.service.spans import Spans
 
 __all__ = ["Application", "from_environment"]
@@ -60,7 +57,6 @@ class Application:
         self.failure: CrisolError | None = None
         """Why the service could not be opened."""
         self._app: App | None = None
-        self._express: Express | None = None
         self._hosts = allowed_hosts(settings.allowed_hosts, host=settings.host)
         self._trusted = TrustedProxies.parse(settings.trusted_proxies)
         rates(settings.rate_limits)
@@ -77,14 +73,6 @@ class Application:
             return
         assert self._app is not None, "the server did not run the lifespan"
         await self._app(scope, receive, send)
-
-    def at_once(self, scope: Scope, content: bytes) -> bytes | None:
-        """Return the whole answer to a whole request, where nothing has to be waited for, else None.
-
-        For a protocol that has the body of a ``POST`` to :data:`~crisol.service.express.PATH` already; the same scope
-        then goes through the application as usual.
-        """
-        return None if self._express is None else self._express(scope, content)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -117,44 +105,19 @@ class Application:
             for name, policy in targets(settings.adaptive_limits).items()
         }
         instruments = Instruments(service, shares, spans)
-        hot = HotRoutes(service, instruments.record_answer)
-        routes = {PATH: hot.ml_first, "/wargaming/validate": hot.validate}
-        rest = api(service, hot, instruments.metrics)
-
-        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            start = perf_counter()
-            served = routes.get(scope["path"])
-            if served is not None and scope["method"] != "POST":
-                raise Problem(405, "this route takes POST", allow="POST")
-            try:
-                await (served or rest)(scope, receive, send)
-            finally:
-                scope["crisol.seconds"] = perf_counter() - start
-
         token = settings.api_token
         gate = Gate(
-            dispatch,
+            api(service, instruments.metrics),
             limit=settings.body_limit,
             token=None if token is None else token.get_secret_value(),
             reads_open=settings.reads == "open",
         )
         limiter = RateLimitMiddleware(
-            gate,
-            service.shared.buckets,
-            route=route,
-            trusted=self._trusted,
-            record=instruments.record_rate_limit_decision,
-            adaptive=shares,
+            gate, service.shared.buckets, route=route, trusted=self._trusted, adaptive=shares
         )
-        shield = Shield(
-            limiter,
-            self._hosts,
-            loopback_only=token is None,
-            observe=instruments.record_request,
-            traced=0.0 if spans is None else settings.otel_traces_sampler_arg,
-        )
-        self._express = Express(shield, limiter, gate, hot, instruments.record_request)
-        return shield
+        shield = Shield(limiter, self._hosts, loopback_only=token is None)
+        traced = 0.0 if spans is None else settings.otel_traces_sampler_arg
+        return Meter(shield, instruments, traced=traced)
 
 
 def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:

@@ -22,7 +22,8 @@ from crisol.service.limits import rates
 from crisol.service.sampling import LiveTrials
 from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
-from crisol.validation.validator import SANDBOX, Brain, Validator
+from crisol.validation.model_rung import ModelRung, ServedModel
+from crisol.validation.validator import SANDBOX, Validator
 from crisol.validation.wargames import Referees
 from crisol.wiring import Shared, open_journaled_trials, open_shared
 
@@ -92,7 +93,7 @@ class Service:
             folder = self.settings.model or champion_folder(self.settings)
             seen = (folder, (folder / "serving.json").stat().st_mtime)
         except (UnavailableError, OSError) as error:
-            if self.validator.brain.predictor is None and self._model is None:
+            if self.validator.model.served.predictor is None and self._model is None:
                 _log.warning("no model: every patch is wargamed: %s", error)
                 self._model = (self.settings.runs, 0.0)
             return
@@ -100,11 +101,11 @@ class Service:
             return
         self._model = seen
         try:
-            self.validator.brain = load_brain(folder, self.settings)
+            self.validator.model.served = load_model(folder, self.settings)
         except CrisolError as error:
             _log.error("the model in %s is not used: %s", folder, error)
             return
-        _log.info("model %s is in use", self.validator.brain.version[0])
+        _log.info("model %s is in use", self.validator.model.served.version[0])
 
     async def run(self) -> None:
         """Refresh every ten seconds until cancelled."""
@@ -116,7 +117,7 @@ class Service:
                 _log.exception("the refresh failed")
 
 
-def load_brain(folder: Path, settings: Settings) -> Brain:
+def load_model(folder: Path, settings: Settings) -> ServedModel:
     """Load a model and the thresholds at which it may decide alone.
 
     Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` for one that no longer answers as
@@ -129,7 +130,7 @@ def load_brain(folder: Path, settings: Settings) -> Brain:
     # Whether it answers at all is for its breaker to see.
     with contextlib.suppress(ModelError):
         predictor.check()
-    return Brain(predictor, _policy(predictor, settings))
+    return ServedModel(predictor, _policy(predictor, settings))
 
 
 def _policy(predictor: Predictor, settings: Settings) -> Policy:
@@ -165,8 +166,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 line=settings.wargame_line,
             )
         )
-        brain = Brain(None, Policy(settings.accept_at, settings.reject_at))
-        validator = Validator(brain, shared.cache, catalogue, referees, model=model, sandbox=sandbox)
+        served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))
+        validator = Validator(ModelRung(served, model), shared.cache, catalogue, referees, sandbox=sandbox)
         switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
         trials = await stack.enter_async_context(
             LiveTrials(

@@ -83,24 +83,24 @@ class Health:
         return "healthy", f"Redis answers: {size}"
 
     async def _trials(self) -> tuple[str, str]:
-        store = self._service.trials.store.store
-        name = type(store).__name__.removesuffix("Store")
+        trials = self._service.trials
+        name = type(trials.store.store).__name__.removesuffix("Store")
         try:
             async with asyncio.timeout(_SECONDS):
-                await asyncio.to_thread(store.switch)
+                await trials.ask(trials.store.switch)
         except (CrisolError, TimeoutError) as error:
             return "degraded", f"{name} does not answer ({type(error).__name__}); trials go to the journal"
         return "healthy", f"{name} answers"
 
     async def _model(self) -> tuple[str, str]:
-        brain = self._service.validator.brain
-        if brain.predictor is None:
+        served = self._service.validator.model.served
+        if served.predictor is None:
             return "degraded", "no model is loaded; every patch is wargamed"
         try:
-            brain.predictor.check()
+            served.predictor.check()
         except CrisolError as error:
             return "unhealthy", str(error)
-        return "healthy", f"{brain.version[0]} ({brain.predictor.form}); {brain.policy.reason}"
+        return "healthy", f"{served.version[0]} ({served.predictor.form}); {served.policy.reason}"
 
     async def _walls(self) -> tuple[str, str]:
         now = time.monotonic()

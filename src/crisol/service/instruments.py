@@ -1,8 +1,7 @@
-"""What is measured of a service: hot numbers are counted here, all others are read where they are kept."""
+"""What is measured of a service: what every request adds is counted here, all else is read where it is kept."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import math
@@ -10,6 +9,7 @@ import os
 import time
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.abtest.confusion import metrics as estimates
@@ -18,6 +18,7 @@ from crisol.abtest.tally import Tally
 from crisol.errors import CrisolError
 from crisol.metrics import Metrics, names
 from crisol.resilience.breaker import State
+from crisol.service.exchange import exchange_of
 from crisol.service.limits import RATES, route
 from crisol.service.sampling import EXPERIMENT
 
@@ -29,21 +30,24 @@ if TYPE_CHECKING:
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Decision
     from crisol.resilience.guard import CircuitBreaker
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
     from crisol.service.core import Service
-    from crisol.service.shield import Scope
+    from crisol.service.exchange import Exchange
     from crisol.service.spans import Spans
-    from crisol.service.trace import Trace
     from crisol.validation.validator import Found
 
-__all__ = ["Instruments"]
+__all__ = ["Instruments", "Meter"]
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_SOURCES = ("cache", "model", "wargame", "fallback")
 _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metrics", "/": "page"}
 
 
 class Instruments:
-    """The metrics of one service. Its methods are what the walls and the routes call, once a request."""
+    """The metrics of one service.
+
+    A wall notes what it did in the request's :class:`~crisol.service.exchange.Exchange`, which is read when the answer
+    is out. ``shares`` are the limits that adapt, ``spans`` what sends traces.
+    """
 
     def __init__(
         self,
@@ -80,24 +84,45 @@ class Instruments:
         self._watch_all(service)
         service.on_refresh.append(self.refresh)
 
-    def record_rate_limit_decision(self, endpoint: str, decision: Decision) -> None:
-        """Count a decision of the limiter; how full it left the bucket is worked out when somebody scrapes."""
-        self._limits[endpoint, decision.allowed].add()
-        self._decided[endpoint] = decision
+    def record(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
+        """Count one answer and what made it; unknown paths are one endpoint."""
+        endpoint = route(scope) or _FIXED.get(scope["path"], "other")
+        counter = self._requests.get((endpoint, status))
+        if counter is None:
+            counter = self.metrics.counter(names.REQUESTS, endpoint, str(status))
+            self._requests[endpoint, status] = counter
+        counter.add()
+        if exchange.quota is not None:
+            # How full it left the bucket is worked out when somebody scrapes.
+            self._limits[exchange.limit, exchange.quota.allowed].add()
+            self._decided[exchange.limit] = exchange.quota
+        inside = exchange.inside_seconds
+        if inside:
+            self._gate.observe(exchange.gate_seconds)
+            if exchange.limit_seconds:
+                self._limiter.observe(exchange.limit_seconds)
+            self._shield.observe(max(seconds - inside - exchange.gate_seconds - exchange.limit_seconds, 0.0))
+        if exchange.found is not None:
+            self._record_found(exchange, endpoint, exchange.found)
+        if self._spans is not None and exchange.trace.sampled:
+            self._spans.record(scope["method"], exchange, endpoint, status, seconds)
+        share = self._shares.get(endpoint)
+        if share is not None and status not in {0, 429, 499}:
+            # Only what we took: a client that sends slowly must not shrink everybody's share.
+            share.observe(inside, failed=status >= 500)
 
-    def record_answer(self, scope: Scope, endpoint: str, found: Found, seconds: float) -> None:
-        """Count a decision that answers a request, and what made it."""
+    def _record_found(self, exchange: Exchange, endpoint: str, found: Found) -> None:
         decision = found.decision
         source = "cache" if found.cached else decision.source.value
         histogram = self._answers.get((endpoint, source))
         if histogram is None:
             histogram = self.metrics.histogram(names.LATENCY, endpoint, source)
             self._answers[endpoint, source] = histogram
-        histogram.observe(seconds)
-        trace: Trace = scope["crisol.trace"]
-        if trace.sampled:
-            self.metrics.exemplify(names.LATENCY, (endpoint, source), seconds, trace.id)
-            scope["crisol.found"] = found
+        histogram.observe(exchange.inside_seconds)
+        if exchange.trace.sampled:
+            self.metrics.exemplify(
+                names.LATENCY, (endpoint, source), exchange.inside_seconds, exchange.trace.id
+            )
         if found.cached:
             return
         if decision.prediction is not None:
@@ -110,37 +135,14 @@ class Instruments:
         for dependency in decision.degraded:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
-    def record_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count an answer of any kind; unknown paths are one endpoint."""
-        endpoint = route(scope) or _FIXED.get(scope["path"], "other")
-        key = (endpoint, status)
-        counter = self._requests.get(key)
-        if counter is None:
-            counter = self._requests[key] = self.metrics.counter(names.REQUESTS, endpoint, str(status))
-        counter.add()
-        inside = scope.get("crisol.seconds")
-        if inside is not None:
-            gate, limiter = scope["crisol.gate"], scope.get("crisol.rate_limit", 0.0)
-            self._gate.observe(gate)
-            if limiter:
-                self._limiter.observe(limiter)
-            self._shield.observe(max(seconds - inside - gate - limiter, 0.0))
-        if self._spans is not None and scope["crisol.trace"].sampled:
-            self._spans.record(scope, endpoint, status, seconds)
-        share = self._shares.get(endpoint)
-        if share is not None and status not in {0, 429}:
-            # Only what we took: a client that sends slowly must not shrink everybody's share.
-            share.observe(inside or 0.0, failed=status >= 500)
-
     async def refresh(self) -> None:
         """Bring what is watched up to date: new kinds of entries, the model, and how right it has been for a day."""
         self._watch_kinds()
         self._watch_model()
         where = TrialFilter(experiment=EXPERIMENT, since=utc_now() - dt.timedelta(days=1))
         with contextlib.suppress(CrisolError, TimeoutError):
-            tallies = await self._service.breakers["database"].call(
-                asyncio.to_thread, self._service.trials.store.tallies, where
-            )
+            trials = self._service.trials
+            tallies = await trials.ask(trials.store.tallies, where)
             found = estimates(tallies.get((), Tally()))
             for name in ("accuracy", "false_accept_rate"):
                 estimate: Estimate = getattr(found, name)
@@ -200,7 +202,7 @@ class Instruments:
 
     def _watch_model(self) -> None:
         """Watch the model in use, if it is another one than before."""
-        predictor = self._service.validator.brain.predictor
+        predictor = self._service.validator.model.served.predictor
         if predictor is None:
             return
         model = predictor.serving.model_version, predictor.serving.feature_version, predictor.form
@@ -209,7 +211,7 @@ class Instruments:
             self.metrics.watch(names.MODEL, *model, read=partial(self._in_use, model[0], model[2]))
 
     def _in_use(self, version: str, form: str) -> float:
-        predictor = self._service.validator.brain.predictor
+        predictor = self._service.validator.model.served.predictor
         return float(
             predictor is not None and predictor.serving.model_version == version and predictor.form == form
         )
@@ -224,6 +226,37 @@ class Instruments:
     def _fill(self, endpoint: str) -> float:
         decision = self._decided.get(endpoint)
         return math.nan if decision is None else 100.0 * decision.remaining / decision.rate.burst
+
+
+class Meter:
+    """The wall outside all others: tells ``instruments`` of every answer, and begins the request's record.
+
+    ``traced`` is the share of traces that are kept, of those that begin here.
+    """
+
+    def __init__(self, app: App, instruments: Instruments, *, traced: float = 0.0) -> None:
+        self._app = app
+        self._instruments = instruments
+        self._traced = traced
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        exchange, status = exchange_of(scope, self._traced), 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._instruments.record(scope, exchange, status, perf_counter() - start)
 
 
 def _is_in(breaker: CircuitBreaker, state: State) -> float:

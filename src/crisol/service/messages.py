@@ -1,4 +1,4 @@
-"""What is asked and answered on the hot routes: typed, bounded, decoded in microseconds."""
+"""What the decisions' endpoints take and give: typed, bounded, decoded and encoded in microseconds."""
 
 from __future__ import annotations
 
@@ -10,22 +10,12 @@ from msgspec import Meta, Struct
 
 from crisol.diff import parse
 from crisol.service.problems import Problem
-from crisol.validation.validator import Submission
+from crisol.validation.ladder import Submission
 
 if TYPE_CHECKING:
     from crisol.validation.validator import Found
 
-__all__ = [
-    "Answer",
-    "Ask",
-    "Lasting",
-    "PhaseReport",
-    "Timings",
-    "beginning",
-    "decode",
-    "ending",
-    "submission",
-]
+__all__ = ["Answer", "Ask", "PhaseReport", "Timings", "answer_of", "read_submission"]
 
 _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 
@@ -56,16 +46,22 @@ class Timings(Struct, frozen=True):
     wargame_ms: float | None
 
 
-class Lasting(Struct, frozen=True):
-    """What is known of the patch, by whom it was decided, and how sure it is."""
+class Answer(Struct, frozen=True):
+    """What is known of the patch, by whom it was decided, how sure it is, and how this answer came to be."""
 
-    outcome: Annotated[str, Meta(description="valid, invalid or inconclusive")]
+    outcome: Annotated[
+        str,
+        Meta(
+            description="valid, invalid, inconclusive (the wargame's failure) or unknown (nobody could decide)"
+        ),
+    ]
     source: Annotated[str, Meta(description="cache, model, wargame or fallback: who answered now")]
     decided_by: Annotated[
         str, Meta(description="model, wargame or fallback: who decided, also when the cache answers")
     ]
-    confidence: float
-    advisory: Annotated[bool, Meta(description="a mere guess: no wargame, and no threshold that was passed")]
+    confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
+    advisory: Annotated[bool, Meta(description="nobody decided: what is here of the model is a mere guess")]
+    evidence: Annotated[str, Meta(description="what the decision rests on, in one line")]
     reason: Annotated[str | None, Meta(description="why the wargame says invalid or inconclusive")]
     detail: str
     probability: Annotated[float | None, Meta(description="the model's probability that the patch is valid")]
@@ -75,47 +71,37 @@ class Lasting(Struct, frozen=True):
     patch: Annotated[str, Meta(description="the normalised identity of the diff")]
     sandbox: str | None
     phases: tuple[PhaseReport, ...]
-
-
-class Answer(Lasting, frozen=True):
-    """What is known of the patch, by whom it was decided, how sure it is, and how this answer came to be."""
-
     degraded: Annotated[tuple[str, ...], Meta(description="the dependencies that were missing")]
     timings: Timings
     request_id: str
 
 
-class _Passing(Struct, frozen=True):
-    """The fields that :class:`Answer` has beyond :class:`Lasting`: all that differs between two hits of the cache."""
-
-    degraded: tuple[str, ...]
-    timings: Timings
-    request_id: str
-
-
-def submission(ask: Ask) -> Submission:
-    """Parse what was asked. Raises :class:`~crisol.errors.DiffError` or :class:`Problem`."""
+def read_submission(body: bytes, client: str) -> Submission:
+    """Decode and parse a body. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
+    try:
+        ask = _decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Problem(422, f"body: {error}") from None
     cwe = ask.cwe or ""
     if not _CWE.fullmatch(cwe):
         raise Problem(422, "cwe: write it like CWE-22, or leave it out")
-    return Submission(parse(ask.diff), ask.diff, ask.vulnerability or "", cwe)
+    return Submission(parse(ask.diff), ask.diff, ask.vulnerability or "", cwe, client)
 
 
-def beginning(found: Found, patch: str) -> bytes:
-    """Return an :class:`Answer` as far as it stays the same; :func:`ending` is the rest of it."""
+def answer_of(found: Found, patch: str, request_id: str, seconds: float, missing: tuple[str, ...]) -> Answer:
+    """Return the answer; ``missing`` names what is away at this moment beside what the decision lacked."""
     decision = found.decision
-    prediction, verdict = decision.prediction, decision.verdict
-    phases = (
-        ()
-        if verdict is None
-        else tuple(PhaseReport(phase.name, phase.reason, phase.seconds * 1e3) for phase in verdict.phases)
-    )
-    lasting = Lasting(
-        outcome=decision.outcome,
+    prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded
+    if missing:
+        degraded = (*degraded, *(name for name in missing if name not in degraded))
+    phases = () if verdict is None else verdict.phases
+    return Answer(
+        outcome="unknown" if decision.outcome is None else decision.outcome,
         source="cache" if found.cached else decision.source,
         decided_by=decision.source,
         confidence=decision.confidence,
         advisory=decision.advisory,
+        evidence=decision.evidence,
         reason=decision.reason,
         detail=decision.detail,
         probability=None if prediction is None else prediction.probability,
@@ -124,25 +110,15 @@ def beginning(found: Found, patch: str) -> bytes:
         vulnerability=None if found.pattern is None else found.pattern.id,
         patch=patch,
         sandbox=None if verdict is None else verdict.sandbox,
-        phases=phases,
+        phases=tuple(PhaseReport(phase.name, phase.reason, phase.seconds * 1e3) for phase in phases),
+        degraded=degraded,
+        timings=Timings(
+            seconds * 1e3,
+            None if prediction is None else prediction.seconds * 1e3,
+            None if verdict is None else verdict.seconds * 1e3,
+        ),
+        request_id=request_id,
     )
-    return _encode(lasting)[:-1]
 
 
-def ending(found: Found, request_id: str, seconds: float, missing: tuple[str, ...] = ()) -> bytes:
-    """Return the rest; ``missing`` names what is away at this moment beside what the decision lacked."""
-    decision = found.decision
-    prediction, verdict = decision.prediction, decision.verdict
-    degraded = decision.degraded
-    if missing:
-        degraded = (*degraded, *(name for name in missing if name not in degraded))
-    timings = Timings(
-        seconds * 1e3,
-        None if prediction is None else prediction.seconds * 1e3,
-        None if verdict is None else verdict.seconds * 1e3,
-    )
-    return b"," + _encode(_Passing(degraded, timings, request_id))[1:]
-
-
-decode = msgspec.json.Decoder(Ask).decode
-_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Ask).decode

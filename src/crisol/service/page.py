@@ -10,7 +10,7 @@ from fastapi import Response
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastapi import FastAPI
+    from crisol.service.routes import Routes
 
 __all__ = ["add_page"]
 
@@ -21,7 +21,7 @@ _FILES = {
 }
 
 
-def add_page(app: FastAPI) -> None:
+def add_page(app: Routes) -> None:
     """Serve the page at ``/``."""
     for path, (name, kind) in _FILES.items():
         content = resources.files(__package__).joinpath("static", name).read_bytes()

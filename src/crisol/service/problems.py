@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from crisol.errors import (
     CircuitOpenError,
-    CrisolError,
     DiffError,
     DiffTooLarge,
     InputError,
@@ -17,7 +18,12 @@ from crisol.errors import (
     UnknownVulnerability,
 )
 
-__all__ = ["OUR_FAILURE", "Problem", "document", "problem_of"]
+if TYPE_CHECKING:
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
+
+__all__ = ["OUR_FAILURE", "Problem", "answering", "document", "problem_of"]
+
+_log = logging.getLogger(__name__)
 
 _TITLES = {
     400: "Bad Request",
@@ -31,6 +37,7 @@ _TITLES = {
     421: "Misdirected Request",
     422: "Unprocessable Content",
     429: "Too Many Requests",
+    499: "Client Closed Request",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -65,19 +72,23 @@ class Problem(Exception):
         return _TITLES.get(self.status, "Error")
 
 
-def problem_of(error: CrisolError) -> Problem:
-    """Return the answer to an error of Crisol's own."""
-    if isinstance(error, Overloaded | CircuitOpenError):
-        return Problem(503, str(error), retry_after=error.retry_after)
-    if isinstance(error, DiffError):
-        return Problem(
-            413 if isinstance(error, DiffTooLarge) else 422, f"diff: {error}", line=error.line or None
-        )
-    if isinstance(error, InputError):
-        return Problem(404 if isinstance(error, UnknownVulnerability) else 422, str(error))
-    if isinstance(error, UnavailableError):
-        # Their own words may name hosts and files.
-        return Problem(503, "something this needs is away; GET /health/detailed says what", retry_after=15.0)
+def problem_of(error: Exception) -> Problem:
+    """Return the answer to whatever went wrong; what is a fault of ours is logged."""
+    match error:
+        case Problem():
+            return error
+        case Overloaded() | CircuitOpenError():
+            return Problem(503, str(error), retry_after=error.retry_after)
+        case DiffError():
+            status = 413 if isinstance(error, DiffTooLarge) else 422
+            return Problem(status, f"diff: {error}", line=error.line or None)
+        case InputError():
+            return Problem(404 if isinstance(error, UnknownVulnerability) else 422, str(error))
+        case UnavailableError() | TimeoutError():
+            # Their own words may name hosts and files.
+            away = "something this needs is away or late; GET /health/detailed says what"
+            return Problem(503, away, retry_after=15.0)
+    _log.error("a request failed", exc_info=error)
     return OUR_FAILURE
 
 
@@ -107,3 +118,22 @@ def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes
     content = msgspec.json.encode(fields)
     headers.append((b"content-length", b"%d" % len(content)))
     return content, headers
+
+
+async def answering(app: App, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    """Call ``app``; what it raises is the answer, unless one has begun: nobody outside sees a trace."""
+    begun = False
+
+    async def answer(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, answer)
+    except Exception as error:  # noqa: BLE001 - the last wall: whatever it is, it has an answer
+        problem = problem_of(error)
+        if not begun:
+            content, headers = document(problem, request_id)
+            await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})

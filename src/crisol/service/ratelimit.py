@@ -12,81 +12,57 @@ from typing import TYPE_CHECKING
 
 from crisol.resilience.bucket import Decision
 from crisol.service.address import TrustedProxies, client_address
-from crisol.service.fields import lines, pairs
+from crisol.service.exchange import exchange_of
 from crisol.service.problems import Problem, document
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Bucket, Rate
-    from crisol.service.shield import App, Message, Receive, Scope, Send
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
 
-__all__ = ["RateLimitMiddleware", "Taken"]
-
-_LEFT = b'%bratelimit: "%b";r=%d;t=%d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n'
+__all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
     """A bucket, what never changes about its headers, and the share of its rate that is granted now, if that adapts."""
 
-    __slots__ = ("adaptive", "bucket", "label", "name", "policy", "rate")
+    __slots__ = ("adaptive", "bucket", "name", "policy", "rate")
 
     def __init__(self, name: str, bucket: Bucket, adaptive: AdaptiveShare | None) -> None:
         self.name = name
-        self.label = name.encode()
         self.bucket = bucket
         self.adaptive = adaptive
         self.rate: Rate = bucket.rate
         window = max(1, round(self.rate.full))
         burst = int(self.rate.burst)
-        self.policy = lines(
-            [
-                (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
-                (b"x-ratelimit-limit", str(burst).encode()),
-            ]
+        self.policy = (
+            (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
+            (b"x-ratelimit-limit", str(burst).encode()),
         )
 
-
-class Taken:
-    """What a request took from its bucket: nothing where nothing is limited, and ``decision`` None until it is known."""
-
-    __slots__ = ("cost", "decision", "limit", "room", "start")
-
-    def __init__(self, limit: _Limit | None = None, cost: float = 1.0, start: float = 0.0) -> None:
-        self.limit = limit
-        self.cost = cost
-        self.start = start
-        self.decision: Decision | None = None
-        self.room: Awaitable[float] | None = None
-        """What has to be waited for, if anything."""
-
-    @property
-    def lines(self) -> bytes:
-        """What the answer says of it."""
-        limit, decision = self.limit, self.decision
-        if limit is None or decision is None:
-            return b""
+    def headers(self, decision: Decision) -> list[tuple[bytes, bytes]]:
+        """Return what the answer says of a decision."""
         # Whole requests: what is promised must be there when the next one asks for it.
-        remaining = int(decision.remaining / decision.cost)
-        reset = math.ceil(decision.reset_after)
-        return _LEFT % (limit.policy, limit.label, remaining, reset, remaining, reset)
-
-    def check(self) -> None:
-        """Raise the :class:`Problem` of a request that may not go on."""
-        if self.decision is not None and self.decision.room < 0.0:
-            wait = max(1, math.ceil(self.decision.retry_after))
-            raise Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
+        remaining = b"%d" % int(decision.remaining / decision.cost)
+        reset = b"%d" % math.ceil(decision.reset_after)
+        return [
+            *self.policy,
+            (b"ratelimit", b'"%b";r=%b;t=%b' % (self.name.encode(), remaining, reset)),
+            (b"x-ratelimit-remaining", remaining),
+            (b"x-ratelimit-reset", reset),
+        ]
 
 
 class RateLimitMiddleware:
     """Lets each client ask each route at the route's rate.
 
     ``limits`` has a bucket for every name that ``route`` returns; None, and a name without a bucket, are not
-    limited. A client is its address, see :func:`~crisol.service.address.client_address`. ``record`` is told the name
-    and the decision, once a request. A name in ``adaptive`` is granted that share of its rate; who measures the
-    answers tells the share how they went. Only ``http`` scopes are looked at; what the application sends passes
-    through as it comes, with headers added to its start.
+    limited. A client is its address, see :func:`~crisol.service.address.client_address`. A name in ``adaptive`` is
+    granted that share of its rate; who measures the answers tells the share how they went. The decision stands in the
+    request's :class:`~crisol.service.exchange.Exchange`. Only ``http`` scopes are looked at; what the application sends
+    passes through as it comes, with headers added to its start.
     """
 
     def __init__(
@@ -96,7 +72,6 @@ class RateLimitMiddleware:
         *,
         route: Callable[[Scope], str | None],
         trusted: TrustedProxies = TrustedProxies(),  # noqa: B008 - frozen
-        record: Callable[[str, Decision], None] | None = None,
         adaptive: Mapping[str, AdaptiveShare] | None = None,
     ) -> None:
         self._app = app
@@ -107,45 +82,26 @@ class RateLimitMiddleware:
         }
         self._route = route
         self._trusted = trusted
-        self._record = record
-
-    def begin(self, scope: Scope) -> Taken:
-        """Take what a request costs, or as far as that goes without waiting; see :meth:`finish`."""
-        name = self._route(scope)
-        limit = None if name is None else self._limits.get(name)
-        if limit is None:
-            return Taken()
-        start = perf_counter()
-        taken = Taken(limit, 1.0 if limit.adaptive is None else limit.adaptive.cost(limit.rate), start)
-        room = limit.bucket.take(client_address(scope, self._trusted), taken.cost)
-        if isinstance(room, float):
-            self._settle(scope, taken, limit, room)
-        else:
-            taken.room = room
-        return taken
-
-    async def finish(self, scope: Scope, taken: Taken) -> None:
-        """Wait for the bucket, where it is elsewhere."""
-        if taken.room is not None and taken.limit is not None:
-            room, taken.room = taken.room, None
-            self._settle(scope, taken, taken.limit, await room)
-
-    def _settle(self, scope: Scope, taken: Taken, limit: _Limit, room: float) -> None:
-        taken.decision = decision = Decision(limit.rate, room, taken.cost)
-        scope["crisol.rate_limit"] = perf_counter() - taken.start
-        if self._record is not None:
-            self._record(limit.name, decision)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or answer 429."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if "crisol.taken" not in scope:
-            scope["crisol.taken"] = self.begin(scope)
-        taken: Taken = scope["crisol.taken"]
-        await self.finish(scope, taken)
-        headers = pairs(taken.lines)
+        start = perf_counter()
+        exchange = exchange_of(scope)
+        exchange.client = client_address(scope, self._trusted)
+        name = self._route(scope)
+        limit = None if name is None else self._limits.get(name)
+        if limit is None:
+            await self._app(scope, receive, send)
+            return
+        cost = 1.0 if limit.adaptive is None else limit.adaptive.cost(limit.rate)
+        room = limit.bucket.take(exchange.client, cost)
+        decision = Decision(limit.rate, room if isinstance(room, float) else await room, cost)
+        exchange.limit, exchange.quota = limit.name, decision
+        headers = limit.headers(decision)
+        exchange.limit_seconds = perf_counter() - start
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -153,11 +109,15 @@ class RateLimitMiddleware:
                 message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 
-        try:
-            taken.check()
-        except Problem as problem:
-            content, head = document(problem, scope.get("crisol.request_id", ""))
-            await answer({"type": "http.response.start", "status": problem.status, "headers": head})
-            await answer({"type": "http.response.body", "body": content})
-            return
-        await self._app(scope, receive, answer)
+        await (self._app if decision.room >= 0.0 else _refuse)(scope, receive, answer)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
+    """Say that a request may not go on, and when the next one may."""
+    exchange = exchange_of(scope)
+    assert exchange.quota is not None
+    wait = max(1, math.ceil(exchange.quota.retry_after))
+    problem = Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
+    content, head = document(problem, exchange.request_id)
+    await send({"type": "http.response.start", "status": problem.status, "headers": head})
+    await send({"type": "http.response.body", "body": content})

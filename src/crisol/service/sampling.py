@@ -5,29 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from crisol.abtest.shadow import ShadowQueue, ShadowStats
 from crisol.abtest.store import Switch, utc_now
 from crisol.abtest.trial import observe
 from crisol.errors import CrisolError, StoreError, UnavailableError
 from crisol.records import Outcome, Source, Trial, Verdict
-from crisol.validation.decide import from_verdict
+from crisol.validation.ladder import from_verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from crisol.abtest.journal import JournaledStore
     from crisol.abtest.patches import PatchStore
     from crisol.resilience.guard import CircuitBreaker
-    from crisol.validation.validator import Found, Submission, Validator
+    from crisol.validation.ladder import Submission
+    from crisol.validation.validator import Found, Validator
 
 __all__ = ["EXPERIMENT", "LiveTrials", "TrialStats"]
 
 EXPERIMENT = "live"
 ARM = "champion"
+_STORE_THREADS = 4
 _log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -76,6 +84,7 @@ class LiveTrials:
         self.blocking = blocking
         self._patches = patches
         self._noted = 0
+        self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
         self._ready = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._shadow: ShadowQueue[_Job, Verdict] = ShadowQueue(
@@ -97,6 +106,21 @@ class LiveTrials:
         with contextlib.suppress(asyncio.CancelledError):
             await self._writer
         await self._hand_over()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something that asks the store: behind its breaker, in threads that nothing else needs.
+
+        A database that hangs holds those threads alone. Raises what ``work`` raises, ``TimeoutError``, and
+        :class:`~crisol.errors.CircuitOpenError` while the store is not asked.
+        """
+
+        async def call() -> T:
+            loop = asyncio.get_running_loop()
+            context = copy_context()
+            return await loop.run_in_executor(self._threads, lambda: context.run(work, *args, **kwargs))
+
+        return await self._breaker.call(call)
 
     @property
     def shadow(self) -> ShadowStats:
@@ -123,12 +147,6 @@ class LiveTrials:
             return found
         return replace(found, decision=from_verdict(verdict, found.decision.prediction))
 
-    def offer(self, submission: Submission, found: Found) -> None:
-        """Sample a decision of the cache's or the model's in the background: not for blocking mode."""
-        job = self._job(submission, found)
-        if job is not None:
-            self._shadow.offer(job)
-
     def _job(self, submission: Submission, found: Found) -> _Job | None:
         """Return the trial that is to be made of a decision, if any."""
         decision = found.decision
@@ -145,13 +163,13 @@ class LiveTrials:
 
         Raises :class:`~crisol.errors.UnavailableError` where it cannot be kept; then nothing has changed.
         """
-        await self._breaker.call(asyncio.to_thread, self.store.flip, switch)
+        await self.ask(self.store.flip, switch)
         self.switch = switch
 
     async def refresh(self) -> None:
         """See what others set the switch to, and hand the store what the journal has; quiet while it is away."""
         with contextlib.suppress(CrisolError, TimeoutError):
-            self.switch = await self._breaker.call(asyncio.to_thread, self.store.switch)
+            self.switch = await self.ask(self.store.switch)
             await self._hand_over()
 
     async def _wargame(self, job: _Job) -> Verdict:
@@ -203,7 +221,7 @@ class LiveTrials:
     async def _store(self, trial: Trial, refused: StoreError) -> None:
         """Write a trial that the disk refused to the store, or lose it."""
         try:
-            await self._breaker.call(asyncio.to_thread, self.store.store.append, [trial])
+            await self.ask(self.store.store.append, [trial])
         except (UnavailableError, TimeoutError):
             _log.exception("a trial is lost: %s", refused)
             self.stats.lost += 1
@@ -224,7 +242,7 @@ class LiveTrials:
             self.behind = False
             return
         try:
-            replay = await self._breaker.call(asyncio.to_thread, self.store.replay)
+            replay = await self.ask(self.store.replay)
         except (CrisolError, TimeoutError) as error:
             if noted:
                 _log.warning("%d trials wait in the journal: %s", noted, error or type(error).__name__)

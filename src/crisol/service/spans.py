@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from crisol.records import Verdict
-    from crisol.service.shield import Scope
+    from crisol.service.exchange import Exchange
     from crisol.service.trace import Trace
     from crisol.validation.validator import Found
 
@@ -67,24 +67,23 @@ class Spans:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
-    def record(self, scope: Scope, endpoint: str, status: int, seconds: float) -> None:
+    def record(self, method: str, exchange: Exchange, endpoint: str, status: int, seconds: float) -> None:
         """Make the span of a request, and those of what it caused."""
-        trace: Trace = scope["crisol.trace"]
-        found: Found | None = scope.get("crisol.found")
+        trace, found = exchange.trace, exchange.found
         end = time.time_ns()
         start = end - _ns(seconds)
         about: dict[str, Any] = {
-            "http.request.method": scope["method"],
+            "http.request.method": method,
             "http.response.status_code": status,
-            "crisol.request_id": scope["crisol.request_id"],
+            "crisol.request_id": exchange.request_id,
         }
         own = int(trace.span, 16)
         if found is not None:
             about["crisol.source"] = "cache" if found.cached else found.decision.source.value
-            about["crisol.outcome"] = found.decision.outcome.value
+            about["crisol.outcome"] = found.decision.outcome or "unknown"
             about["crisol.vulnerability.known"] = found.pattern is not None
             about["crisol.degraded"] = found.decision.degraded
-            self._inside(trace, found, max(end - _ns(scope.get("crisol.seconds", seconds)), start), end, own)
+            self._inside(trace, found, max(end - _ns(exchange.inside_seconds), start), end, own)
         self._make(trace, endpoint, (start, end), about, parent=int(trace.parent, 16), own=own)
 
     def _inside(self, trace: Trace, found: Found, start: int, end: int, parent: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crisol.errors import VulnerabilityError
+from crisol.resilience.keys import digest
 from crisol.resilience.kinds import Kind
 from crisol.wargame.vulnerability import Vulnerability, load
 
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crisol.resilience.cache import Cache
+    from crisol.resilience.clock import Clock
 
 __all__ = ["PATTERN", "Catalogue", "Pattern"]
 
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,63})")
+_CURRENT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +41,75 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """The folders below ``root/<corpus>/<id>``, read when they are asked for and remembered in ``cache``."""
+    """The folders below ``root/<corpus>/<id>``, read when they are asked for and remembered in ``cache``.
 
-    def __init__(self, root: Path, cache: Cache) -> None:
+    What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is picked up
+    by the next question, and by :meth:`known` within a second.
+    """
+
+    def __init__(self, root: Path, cache: Cache, *, clock: Clock = time.monotonic) -> None:
         self._root = root
         self._cache = cache
+        self._clock = clock
+        self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the pattern of that id if this process remembers one; reads nothing."""
-        return self._cache.get(PATTERN, PATTERN.key(str(self._root), name))
+        """Return the pattern of that id if this process saw its folder within the last second; reads nothing."""
+        current = self._current.get(name)
+        if current is None or self._clock() - current[1] > _CURRENT_SECONDS:
+            return None
+        return current[0]
 
     async def find(self, name: str) -> Pattern | None:
         """Return the pattern of that id, or None where no vulnerability has it; any text is a safe question."""
         if not _ID.fullmatch(name):
             return None
-        tags = (f"vulnerability:{name}",)
-        key = PATTERN.key(str(self._root), name)
-        return await self._cache.get_or_compute(
-            PATTERN, key, lambda: asyncio.to_thread(self._read, name), tags=tags
-        )
+        now = self._clock()
+        stamp = await asyncio.to_thread(self._stamp, name)
+        pattern = None
+        if stamp is not None:
+            key = PATTERN.key(str(self._root), name, stamp)
+            pattern = await self._cache.get_or_compute(
+                PATTERN, key, lambda: asyncio.to_thread(self._read, name), tags=(f"vulnerability:{name}",)
+            )
+        if pattern is None:
+            self._current.pop(name, None)
+        else:
+            self._current[name] = pattern, now
+        return pattern
 
     def open(self, name: str) -> Vulnerability | None:
         """Read the folder of that id, of a name that :meth:`find` has found; None where it is gone."""
+        folder = self._folder(name)
+        return None if folder is None else load(folder)
+
+    def _folder(self, name: str) -> Path | None:
         for folder in sorted(self._root.glob(f"*/{name}")):
             if (folder / "vulnerability.toml").is_file():
-                return load(folder)
+                return folder
         return None
+
+    def _stamp(self, name: str) -> bytes | None:
+        """Return what changes with every edit below the folder: names, sizes, inodes and times of change."""
+        folder = self._folder(name)
+        if folder is None:
+            return None
+        files = []
+        for path in sorted(folder.rglob("*")):
+            try:
+                status = path.lstat()
+            except OSError:
+                # It went away between the listing and the look: another stamp than before and after.
+                continue
+            files.append((str(path), status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
+        return digest(files)
 
     def _read(self, name: str) -> Pattern | None:
         try:
-            found = self.open(name)
+            vulnerability = self.open(name)
         except VulnerabilityError:
             # A folder that is being edited is not offered; `crisol corpus list` says what is wrong with it.
             return None
-        return None if found is None else Pattern(found.id, found.cwe, found.content_hash)
+        if vulnerability is None:
+            return None
+        return Pattern(vulnerability.id, vulnerability.cwe, vulnerability.content_hash)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from crisol.errors import Overloaded, SettingsError, UnknownVulnerability
-from crisol.records import Reason, Verdict
+from crisol.records import Phase, PhaseName, Reason, Verdict
 from crisol.sandbox import choose
+from crisol.validation.line import Line
 from crisol.wargame.referee import Match, open_match
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["RefereeStats", "Referees"]
 
 _FIRST_GUESS = 0.5
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,12 @@ class Referees:
         self._cache = cache
         self._sandbox = sandbox
         self._concurrency = concurrency
-        self._line = line
         self._warm = warm
-        self._seats = asyncio.Semaphore(concurrency)
+        self._line = Line(concurrency, line)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="referee")
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], list[_Table]] = OrderedDict()
-        self._open = self._waiting = self._running = self._done = self._rejected = 0
+        self._open = self._running = self._done = self._rejected = 0
         self._mean = _FIRST_GUESS
         self._closed = False
 
@@ -97,54 +101,74 @@ class Referees:
     @property
     def stats(self) -> RefereeStats:
         """The counters at this moment."""
-        return RefereeStats(self._waiting, self._running, self._open, self._done, self._rejected, self._mean)
+        return RefereeStats(
+            self._line.waiting, self._running, self._open, self._done, self._rejected, self._mean
+        )
 
-    async def judge(self, pattern: Pattern, text: str) -> Verdict:
+    def attended(self, key: bytes) -> AbstractContextManager[None]:
+        """Be a caller who waits for the verdict under that key, see :meth:`~crisol.validation.line.Line.attended`."""
+        return self._line.attended(key)
+
+    async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
         """Wargame one untrusted diff against the vulnerability that ``pattern`` describes.
 
-        Raises :class:`~crisol.errors.Overloaded` when the line is full, and what opening the sandbox or fetching
-        the release raises. A caller who is cancelled leaves the line; a wargame that has begun runs to its end.
+        Raises :class:`~crisol.errors.Overloaded` when there is no place in line for this client, and what opening the
+        sandbox or fetching the release raises; what the patch does raises nothing. A wargame that has begun runs to
+        its end, whoever leaves.
         """
-        if self._waiting >= self._line:
-            self._rejected += 1
-            raise Overloaded(f"{self._waiting} wargames are waiting already; try again later", self.patience)
-        self._waiting += 1
         try:
-            await self._seats.acquire()
-        finally:
-            self._waiting -= 1
+            await self._line.enter(key, client, self.patience)
+        except Overloaded:
+            self._rejected += 1
+            raise
         self._running += 1
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._judge, pattern, text)
-        job.add_done_callback(self._leave)
+        loop = asyncio.get_running_loop()
+        job = loop.run_in_executor(self._threads, copy_context().run, self._judge, pattern, text)
+
+        def leave(job: asyncio.Future[Verdict]) -> None:
+            self._running -= 1
+            self._done += 1
+            self._line.leave(client)
+            if not job.cancelled():
+                job.exception()
+
+        job.add_done_callback(leave)
         # Whoever stops waiting must not make room for another one while the thread is still at work.
         return await asyncio.shield(job)
 
     @property
     def patience(self) -> float:
         """How long somebody who is turned away now does well to wait, in seconds."""
-        return max(1.0, self._mean * (self._waiting + 1) / self._concurrency)
-
-    def _leave(self, job: asyncio.Future[Verdict]) -> None:
-        self._running -= 1
-        self._done += 1
-        self._seats.release()
-        if not job.cancelled():
-            job.exception()
+        return max(1.0, self._mean * (self._line.waiting + 1) / self._concurrency)
 
     def _judge(self, pattern: Pattern, text: str) -> Verdict:
         start = time.perf_counter()
         table = self._take(pattern)
         try:
             verdict = table.match.judge(text)
-        except BaseException:
-            self._close(table)
-            raise
+        except Exception as error:  # noqa: BLE001 - no patch may be an exception of ours, whatever it does to the referee
+            _log.exception("the referee failed on a patch for %s", pattern.id)
+            detail = f"the referee failed: {type(error).__name__}"
+            failed = Phase(PhaseName.APPLY, Reason.SANDBOX_FAILED, time.perf_counter() - start, detail)
+            verdict = Verdict((failed,), failed.seconds, table.match.sandbox)
         if verdict.reason is Reason.SANDBOX_FAILED:
             self._close(table)
+            verdict = self._on_release(pattern, verdict)
         else:
             self._put_back(pattern, table)
         self._mean += 0.1 * (time.perf_counter() - start - self._mean)
         return verdict
+
+    def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
+        """Return what a new sandbox says of the release itself where it fails there, too; else the verdict as it is."""
+        table = self._make(pattern)
+        baseline = next(table.match.phases(""))
+        if baseline.reason is Reason.SANDBOX_FAILED:
+            self._close(table)
+            return Verdict((baseline,), verdict.seconds, verdict.sandbox)
+        self._put_back(pattern, table)
+        # The phase that says so comes first, because the breaker looks at the first.
+        return Verdict((baseline, *verdict.phases), verdict.seconds, verdict.sandbox)
 
     def _take(self, pattern: Pattern) -> _Table:
         key = (pattern.id, pattern.content_hash)
@@ -155,6 +179,9 @@ class Referees:
                 if not tables:
                     del self._idle[key]
                 return table
+        return self._make(pattern)
+
+    def _make(self, pattern: Pattern) -> _Table:
         vulnerability = self._catalogue.open(pattern.id)
         if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
             raise UnknownVulnerability(f"{pattern.id} was changed or removed meanwhile; ask again")

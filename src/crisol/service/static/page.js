@@ -2,7 +2,7 @@
 
 const byId = (id) => document.getElementById(id);
 const digits = (value, n) => (value === null || value === undefined ? "–" : value.toFixed(n));
-const tone = { healthy: "good", closed: "good", valid: "good", degraded: "warn", half_open: "warn", inconclusive: "warn", unhealthy: "bad", open: "bad", invalid: "bad" };
+const tone = { healthy: "good", closed: "good", valid: "good", degraded: "warn", half_open: "warn", inconclusive: "warn", unknown: "warn", unhealthy: "bad", open: "bad", invalid: "bad" };
 
 // Everything shown comes from the service and from diffs: it becomes text, never markup.
 function element(name, text, className) {
@@ -94,7 +94,8 @@ function showAnswer(found) {
   const add = (name, value) => { if (value !== null && value !== "" && value !== undefined) list.append(element("dt", name), element("dd", value)); };
   add("answered by", found.source === found.decided_by ? found.source : `${found.source}, decided by ${found.decided_by}`);
   add("confidence", digits(found.confidence, 3));
-  add("advice only", found.advisory ? "no wargame was run and no threshold was passed" : "");
+  add("advice only", found.advisory ? "nobody could decide; what the model says is a guess" : "");
+  add("evidence", found.evidence);
   add("reason", found.reason ? found.reason.replaceAll("_", " ") : "");
   add("detail", found.detail);
   add("model", found.probability === null ? "" : `${digits(found.probability, 3)} probability of valid, ${found.model_version}`);

@@ -1,10 +1,12 @@
-"""The short way through the service and the long one: the same walls, the same answers, only faster."""
+"""The two endpoints that carry the load, over the wire: same answers whatever form a request has, in order."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,49 +16,60 @@ from crisol.service import trace
 from crisol.service.messages import Answer
 from support.http import ask, decide
 from support.raw import alike, exchange, long, short
-from support.served import FLAW, foreign, wrong
+from support.served import FLAW, VULNERABILITIES, foreign, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from crisol.service.embedded import Server
 
 pytestmark = pytest.mark.integration
 
 
-def test_both_ways_give_the_same_answers(started: Callable[..., Server]) -> None:
-    """Good or bad, from the model or from the cache: status, headers and body."""
+def test_a_body_gets_the_same_answer_in_every_form(started: Callable[..., Server]) -> None:
+    """With a length or in chunks, fresh or again, good or bad: status, headers and body."""
     server = started(rate_limits="ml-first=1000/60")
     good = json.dumps({"diff": foreign(1), "cwe": "CWE-22"}).encode()
     decide(server, foreign(1), None, cwe="CWE-22")
     for content, status in ((good, 200), (b"{", 422), (json.dumps({"diff": "no diff"}).encode(), 422)):
         exchange(server, long(content))
-        one, other = exchange(server, short(content), long(content))
-        assert one[0] == status
-        assert alike(one) == alike(other)
+        answers = exchange(server, short(content), long(content), short(content))
+        assert {answer[0] for answer in answers} == {status}
+        assert alike(answers[0]) == alike(answers[1]) == alike(answers[2])
     foreign_host = short(good).replace(b"localhost", b"evil.example")
     assert exchange(server, foreign_host)[0][0] == 421
     assert exchange(server, short(good).replace(b"application/json", b"text/plain"))[0][0] == 415
 
 
-def test_the_short_way_asks_for_the_token_and_takes_from_the_bucket(started: Callable[..., Server]) -> None:
-    """Neither wall can be gone round, and what goes on along the long way pays once."""
+def test_every_answer_says_what_is_left_and_a_refusal_when_to_come_back(
+    started: Callable[..., Server],
+) -> None:
+    """From the model, the wargame or the cache, refused for its token or its form: each has paid, and once."""
     from crisol.config import Settings  # noqa: PLC0415 - for the secret alone
 
     token = Settings(api_token="s3cret").api_token
-    server = started(api_token=token, rate_limits="ml-first=4/6000")
+    server = started(api_token=token, rate_limits="ml-first=6/6000")
     good = json.dumps({"diff": foreign()}).encode()
     wargamed = json.dumps({"diff": wrong(), "vulnerability": FLAW}).encode()
     bearer = b"authorization: Bearer s3cret"
-    assert exchange(server, short(good))[0][0] == 401
-    found = exchange(
-        server, short(good, bearer), short(wargamed, bearer), long(good, bearer), short(good, bearer)
-    )
-    assert [(status, headers["x-ratelimit-remaining"]) for status, headers, _ in found] == [
-        (200, "2"), (200, "1"), (200, "0"), (429, "0")
+    answers = [
+        *exchange(server, short(good), short(b"{", bearer)),
+        *exchange(
+            server,
+            short(good, bearer),
+            short(wargamed, bearer),
+            long(good, bearer),
+            short(good, bearer),
+            short(good, bearer),
+        ),
+    ]
+    assert [(status, headers["x-ratelimit-remaining"]) for status, headers, _ in answers] == [
+        (401, "5"), (422, "4"), (200, "3"), (200, "2"), (200, "1"), (200, "0"), (429, "0")
     ]  # fmt: skip
-    assert [content.get("source") for _, _, content in found] == ["model", "wargame", "cache", None]
-    assert found[3][2]["retry_after"] == int(found[3][1]["retry-after"])
+    sources = [content.get("source") for _, _, content in answers[2:]]
+    assert sources == ["fallback", "wargame", "cache", "cache", None]
+    assert answers[-1][2]["retry_after"] == int(answers[-1][1]["retry-after"])
 
 
 def test_a_body_in_pieces_is_answered_when_it_is_whole(started: Callable[..., Server]) -> None:
@@ -88,11 +101,15 @@ def test_requests_in_one_go_are_answered_in_order(started: Callable[..., Server]
     ]
     found = exchange(server, *requests, *requests)
     assert [content["request_id"] for _, _, content in found] == ["r0", "r1", "r2"] * 2
-    assert [content["source"] for _, _, content in found] == ["model", "wargame", "model", *["cache"] * 3]
+    assert [content["source"] for _, _, content in found] == [
+        "fallback",
+        "wargame",
+        "fallback",
+        *["cache"] * 3,
+    ]
 
 
-def test_what_is_put_together_is_an_answer_as_documented(started: Callable[..., Server]) -> None:
-    """Two parts, of which the cache keeps one: together they are what the OpenAPI document says, and nothing more."""
+def test_an_answer_has_the_documented_fields_and_no_others(started: Callable[..., Server]) -> None:
     server = started()
     content = json.dumps({"diff": wrong(), "vulnerability": FLAW}).encode()
     for _, _, found in exchange(server, *[short(content)] * 3):
@@ -100,6 +117,37 @@ def test_what_is_put_together_is_an_answer_as_documented(started: Callable[..., 
         assert set(found) == set(Answer.__struct_fields__)
         assert answer.phases
         assert answer.timings.wargame_ms is not None
+
+
+def test_an_edited_vulnerability_is_wargamed_anew(started: Callable[..., Server], tmp_path: Path) -> None:
+    """Without a restart and without an invalidation: a body that was answered before, too."""
+    root = tmp_path / "edited"
+    folder = root / "data" / "vulnerabilities" / "arena" / FLAW
+    shutil.copytree(VULNERABILITIES / "arena" / FLAW, folder)
+    server = started(root=root)
+    assert [decide(server, right())["outcome"] for _ in range(2)] == ["valid"] * 2
+    (folder / "pov" / "9_always.py").write_text("raise SystemExit(0)\n")
+    time.sleep(1.1)
+    edited = decide(server, right())
+    assert (edited["source"], edited["reason"]) == ("wargame", "variant_survives")
+    status, alone, _ = ask(server, "POST", "/wargaming/validate", {"diff": right(), "vulnerability": FLAW})
+    assert (status, alone["reason"]) == (200, "variant_survives")
+
+
+def test_clients_that_left_take_no_place_from_those_who_wait(started: Callable[..., Server]) -> None:
+    """Six ask and close at once; the next one is judged, as soon as what runs has ended."""
+    server = started(wargames=1, wargame_line=4)
+    for number in range(6):
+        content = json.dumps({"diff": wrong().replace("closed", f"left {number}"), "vulnerability": FLAW})
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(short(content.encode()).replace(b"ml-first", b"validate"))
+    deadline = time.monotonic() + 20
+    while server.service.referees.stats.waiting:
+        assert time.monotonic() < deadline, "places are still taken"
+        time.sleep(0.02)
+    assert decide(server, wrong())["source"] == "wargame"
+    # Some had begun, and run to their end; of those that waited none did.
+    assert server.service.referees.stats.done < 7
 
 
 def test_a_trace_goes_on_from_whoever_asks(started: Callable[..., Server]) -> None:

@@ -1,0 +1,71 @@
+"""The endpoints that carry the load: decide about a patch ML-first, or by wargame alone.
+
+A body that was read before, byte for byte, is recognised by its SHA-256, so that a hit of the cache parses no diff.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from crisol.service.exchange import Present
+from crisol.service.messages import Answer, Ask, answer_of, read_submission
+
+if TYPE_CHECKING:
+    from crisol.service.asgi import Receive
+    from crisol.service.core import Service
+    from crisol.service.exchange import Exchange
+    from crisol.service.routes import Routes
+    from crisol.validation.ladder import Question
+
+__all__ = ["EXAMPLE", "add_decisions"]
+
+_REMEMBERED = 10_000
+EXAMPLE = {
+    "diff": "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,4 @@\n def load(path):\n+    if '..' in path:\n"
+    "+        raise ValueError(path)\n     return open(path)\n",
+    "cwe": "CWE-22",
+}
+
+
+def add_decisions(app: Routes, service: Service) -> None:
+    """Add ``POST /wargaming/ml-first`` and ``POST /wargaming/validate``."""
+    validator, trials = service.validator, service.trials
+    questions: dict[bytes, Question] = {}
+
+    @app.fast("/wargaming/ml-first", takes=Ask, gives=Answer, tags=["decisions"], example=EXAMPLE)
+    async def ml_first(exchange: Exchange, receive: Receive) -> Answer:
+        """Decide by cache, then model, then wargame."""
+        start = perf_counter()
+        digest = hashlib.sha256(exchange.body).digest()
+        question = questions.get(digest)
+        found = None if question is None else validator.recall(question)
+        if question is None or found is None:
+            submission = read_submission(exchange.body, exchange.client)
+            question = questions[digest] = submission.question
+            if len(questions) > _REMEMBERED:
+                del questions[next(iter(questions))]
+            async with Present(receive):
+                found = await validator.decide(submission)
+                found = await trials.consider(submission, found)
+        exchange.found = found
+        return answer_of(
+            found, question.patch, exchange.request_id, perf_counter() - start, service.missing()
+        )
+
+    @app.fast(
+        "/wargaming/validate",
+        takes=Ask,
+        gives=Answer,
+        tags=["decisions"],
+        example=EXAMPLE | {"vulnerability": "arena-zip-slip"},
+    )
+    async def validate(exchange: Exchange, receive: Receive) -> Answer:
+        """Decide by wargame alone."""
+        start = perf_counter()
+        submission = read_submission(exchange.body, exchange.client)
+        async with Present(receive):
+            found = exchange.found = await validator.validate(submission)
+        patch = submission.patch.identity
+        return answer_of(found, patch, exchange.request_id, perf_counter() - start, service.missing())

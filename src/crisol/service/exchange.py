@@ -1,0 +1,104 @@
+"""One request and its answer as one record, which travels through walls and endpoints in ``scope["crisol"]``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.service import trace
+from crisol.service.problems import Problem
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from crisol.resilience.bucket import Decision as Quota
+    from crisol.service.asgi import Receive, Scope
+    from crisol.service.trace import Trace
+    from crisol.validation.validator import Found
+
+__all__ = ["Exchange", "Present", "exchange_of"]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request: each wall fills in its own part, and reads those of the walls outside.
+
+    ``headers`` are those of the request by name, the last of each; ``client`` is its address as limits know it, ``quota``
+    what the limiter decided under the name ``limit``, ``body`` the whole body behind the gate, ``found`` the decision
+    that is the answer. Seconds are those that were spent in a wall itself, and inside all of them.
+    """
+
+    headers: dict[bytes, bytes]
+    request_id: str
+    trace: Trace
+    client: str = ""
+    limit: str = ""
+    quota: Quota | None = None
+    body: bytes = b""
+    found: Found | None = None
+    limit_seconds: float = 0.0
+    gate_seconds: float = 0.0
+    inside_seconds: float = 0.0
+
+
+def exchange_of(scope: Scope, traced: float = 0.0) -> Exchange:
+    """Return the record of a request, begun where there is none yet.
+
+    ``traced`` is the share of traces that are kept, of those that begin here.
+    """
+    exchange: Exchange | None = scope.get("crisol")
+    if exchange is None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        begun = trace.begin(headers.get(b"traceparent"), traced)
+        given = headers.get(b"x-request-id")
+        taken = given is not None and _REQUEST_ID.fullmatch(given)
+        exchange = scope["crisol"] = Exchange(headers, taken[0].decode() if taken else begun.id, begun)
+    return exchange
+
+
+class Present:
+    """Gives work up when its caller has left: ``async with Present(receive): ...``.
+
+    Only work that takes longer than a moment is watched. Raises :class:`~crisol.service.problems.Problem`, which nobody
+    reads any more, in place of what was being waited for.
+    """
+
+    __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if (
+            self._left
+            and self._task is not None
+            and self._task.uncancel() == 0
+            and kind is asyncio.CancelledError
+        ):
+            raise Problem(499, "the client left before its answer was there") from error
+
+    def _look(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._left = True
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,107 @@
+"""The wall behind the limiter: the token, no other site's pages, JSON, and a body of bounded size."""
+
+from __future__ import annotations
+
+import hmac
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from crisol.service.exchange import exchange_of
+from crisol.service.problems import Problem, answering
+
+if TYPE_CHECKING:
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
+    from crisol.service.exchange import Exchange
+
+__all__ = ["Gate"]
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
+"""What needs no token: that the process is alive, and the page, which asks for one."""
+
+
+class Gate:
+    """Asks for the token, for JSON, and for a body of at most ``limit`` bytes, counted while it comes.
+
+    A client without tokens of its bucket is turned away before anybody reads its body, so this wall stands behind the
+    limiter. The body is read here, and handed on in the :class:`~crisol.service.exchange.Exchange` and as the usual
+    message. For how long to wait for it is the protocol's business, see :mod:`crisol.service.protocol`.
+    """
+
+    def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:
+        self._app = app
+        self._limit = limit
+        self._token = None if token is None else token.encode()
+        self._reads_open = reads_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request whose body has been checked; what fails from here on is answered here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await answering(self._checked, scope, receive, send, exchange_of(scope).request_id)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = perf_counter()
+        exchange: Exchange = scope["crisol"]
+        self._admit(scope, exchange.headers)
+        exchange.body = content = await self._read(receive)
+        if scope["method"] == "POST":
+            self._check_kind(exchange.headers.get(b"content-type", b""), content)
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        inside = perf_counter()
+        exchange.gate_seconds = inside - start
+        try:
+            await self._app(scope, replay, send)
+        finally:
+            exchange.inside_seconds = perf_counter() - inside
+
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Refuse, as :class:`Problem`, who lacks the token, comes from another site or announces too much."""
+        read = scope["method"] in _READS
+        if self._token is not None and not (read and (self._reads_open or scope["path"] in _OPEN)):
+            self._authorise(headers.get(b"authorization", b""))
+        origin = headers.get(b"origin")
+        if not read and origin is not None:
+            site = origin.partition(b"://")[2]
+            if site.lower() != headers.get(b"host", b"").lower():
+                raise Problem(403, "a page of another site may not ask in a user's name")
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self._limit:
+            raise Problem(413, f"the body has {int(length)} bytes, {self._limit} are allowed")
+
+    def _check_kind(self, kind: bytes, content: bytes) -> None:
+        """Refuse what a form of another site can post in a user's name, which JSON is not, and a token not known there."""
+        if not content and self._token is not None:
+            return
+        if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
+            raise Problem(415, "send the body, also an empty one, as application/json")
+
+    def _authorise(self, given: bytes) -> None:
+        scheme, _, token = given.partition(b" ")
+        # compare_digest takes as long for a wrong token as for the right one.
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token or b""):
+            raise Problem(401, "send the token of CRISOL_API_TOKEN as Authorization: Bearer …")
+
+    async def _read(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(400, "the client left before its body was complete")
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > self._limit:
+                raise Problem(413, f"the body has more than {self._limit} bytes")
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)

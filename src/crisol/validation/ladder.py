@@ -1,0 +1,129 @@
+"""The ladder: what may decide about a patch, rung by rung, until one of them does.
+
+A rung is a callable that decides, and says why, or hands on::
+
+    class SameProgram:
+        stamp = b"same-program-1"
+
+        async def __call__(self, case: Case) -> Decision | None:
+            if case.pattern is None or changes_something(case.submission.patch):
+                return None
+            return Decision(Outcome.INVALID, Source.MODEL, 1.0, evidence="no syntax tree changes")
+
+:class:`~crisol.validation.validator.Validator` takes such rungs and asks them in order, before the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from crisol.records import Decision, Outcome, Source
+
+if TYPE_CHECKING:
+    from crisol.diff import Patch
+    from crisol.records import Prediction, Verdict
+    from crisol.validation.catalogue import Pattern
+
+__all__ = ["Case", "Question", "Rung", "Submission", "fall_back", "from_verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, without the text of the patch: small enough to be remembered by the thousand.
+
+    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty.
+    """
+
+    patch: str
+    vulnerability: str = ""
+    cwe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A parsed patch, its text, and the vulnerability and weakness that it is said to mend; both may be empty.
+
+    ``client`` is the caller whose share of the line of wargames it takes.
+    """
+
+    patch: Patch
+    text: str
+    vulnerability: str = ""
+    cwe: str = ""
+    client: str = ""
+
+    @property
+    def question(self) -> Question:
+        """What it asks."""
+        return Question(self.patch.identity, self.vulnerability, self.cwe)
+
+
+@dataclass(slots=True)
+class Case:
+    """A submission on its way up the ladder, and what the rungs found out that did not decide.
+
+    ``pattern`` is None where the vulnerability is not registered. ``missing`` names the dependencies that a rung
+    needed and did not get; ``verdict`` is a wargame's that was inconclusive.
+    """
+
+    submission: Submission
+    pattern: Pattern | None
+    prediction: Prediction | None = None
+    verdict: Verdict | None = None
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def cwe(self) -> str:
+        """The weakness as the caller names it, else as the vulnerability's folder does."""
+        return self.submission.cwe or (self.pattern.cwe if self.pattern is not None else "")
+
+
+class Rung(Protocol):
+    """Decides a case, or hands it on by returning None.
+
+    A decision names its ``evidence``. A dependency that is away is added to ``case.missing`` and no error; whatever is
+    raised reaches the caller.
+    """
+
+    @property
+    def stamp(self) -> bytes:
+        """What its decisions depend on beside the case: a part of the key under which they are remembered."""
+        ...
+
+    async def __call__(self, case: Case) -> Decision | None:
+        """Return the decision, or None."""
+        ...
+
+
+def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:
+    """Return the wargame's decision; an inconclusive verdict has confidence 0."""
+    reason = verdict.reason
+    failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)
+    return Decision(
+        verdict.outcome,
+        Source.WARGAME,
+        0.0 if verdict.outcome is Outcome.INCONCLUSIVE else 1.0,
+        reason=reason,
+        detail="" if failed is None else failed.detail,
+        prediction=prediction,
+        verdict=verdict,
+        degraded=degraded,
+        evidence="every phase passed" if failed is None else f"the phase {failed.name} failed",
+    )
+
+
+def fall_back(case: Case) -> Decision:
+    """Return what is said when nobody could decide: that it is unknown, and the model's guess for what it is worth."""
+    reason = None if case.verdict is None else case.verdict.reason
+    return Decision(
+        None,
+        Source.FALLBACK,
+        0.0,
+        reason=reason,
+        prediction=case.prediction,
+        verdict=case.verdict,
+        advisory=True,
+        degraded=tuple(case.missing),
+        evidence="the vulnerability is not registered" if case.pattern is None else "no wargame could be run",
+    )

@@ -1,0 +1,107 @@
+"""The line for the wargames' seats: a share for each client, and no place for callers who have left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Line"]
+
+_DESERTED = "all who waited for this wargame have left; ask again"
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    key: bytes
+    client: str
+    turn: asyncio.Future[None]
+
+
+class Line:
+    """Gives ``seats`` to those who wait for them, at most ``length`` of them; for one event loop.
+
+    A client may take a place while it holds fewer places than are free: alone it gets half of the line, and whoever
+    comes next still finds room. A free seat goes to the client that has the fewest, among equals to the first in line.
+    Several callers may wait for one key; when the last of them has left, the key's place is given back.
+    """
+
+    def __init__(self, seats: int, length: int) -> None:
+        self._free = seats
+        self._length = length
+        self._places: list[_Place] = []
+        self._callers: Counter[bytes] = Counter()
+        self._seated: Counter[str] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        """How many places are taken."""
+        return len(self._places)
+
+    @contextmanager
+    def attended(self, key: bytes) -> Iterator[None]:
+        """Be a caller who waits for that key, as long as the block is not left."""
+        self._callers[key] += 1
+        try:
+            yield
+        finally:
+            self._callers[key] -= 1
+            if not self._callers[key]:
+                del self._callers[key]
+                for place in [place for place in self._places if place.key == key]:
+                    self._places.remove(place)
+                    place.turn.set_exception(Overloaded(_DESERTED, 1.0))
+
+    async def enter(self, key: bytes, client: str, patience: float) -> None:
+        """Return when there is a seat; :meth:`leave` gives it back.
+
+        Raises :class:`~crisol.errors.Overloaded`, to come back in ``patience`` seconds, where there is no place, and
+        where nobody waits for the key any more.
+        """
+        if self._free and not self._places:
+            self._sit(client)
+            return
+        free = self._length - len(self._places)
+        held = sum(place.client == client for place in self._places)
+        if not self._callers[key]:
+            raise Overloaded(_DESERTED, patience)
+        if free < 1:
+            raise Overloaded(f"{len(self._places)} wargames are waiting already; try again later", patience)
+        if held >= free:
+            raise Overloaded(
+                f"{held} wargames of this client are waiting already, and {free} places are left for others; try again later",
+                patience,
+            )
+        place = _Place(key, client, asyncio.get_running_loop().create_future())
+        self._places.append(place)
+        try:
+            await place.turn
+        except asyncio.CancelledError:
+            if place in self._places:
+                self._places.remove(place)
+            elif place.turn.done() and not place.turn.cancelled() and place.turn.exception() is None:
+                self.leave(client)
+            raise
+
+    def leave(self, client: str) -> None:
+        """Give a seat back, to whoever is next."""
+        self._seated[client] -= 1
+        if not self._seated[client]:
+            del self._seated[client]
+        self._free += 1
+        if self._places:
+            place = min(self._places, key=lambda place: self._seated[place.client])
+            self._places.remove(place)
+            self._sit(place.client)
+            place.turn.set_result(None)
+
+    def _sit(self, client: str) -> None:
+        self._free -= 1
+        self._seated[client] += 1

@@ -1,0 +1,125 @@
+"""The rung of the model: it decides where its policy lets it, and leaves its prediction to the rungs behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crisol.errors import UnavailableError
+from crisol.records import Decision, Outcome, Source
+from crisol.resilience.keys import digest
+
+if TYPE_CHECKING:
+    from crisol.diff import Patch
+    from crisol.model.policy import Policy
+    from crisol.model.predictor import Predictor
+    from crisol.records import Prediction
+    from crisol.resilience.guard import CircuitBreaker
+    from crisol.validation.ladder import Case
+
+__all__ = ["ModelRung", "ServedModel"]
+
+_INLINE_CHARACTERS = 32_768
+_INLINE_SECONDS = 0.05
+"""Longer diffs, and all after two that took longer, are predicted in threads: else they would hold everybody else up."""
+
+_ASIDE, _ASIDE_LINE = 2, 4
+"""At a time, and in all; more are not predicted but wargamed, as without a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The model in use and its policy, replaced as a whole when there is a new one; None where none can be loaded."""
+
+    predictor: Predictor | None
+    policy: Policy
+    stamp: bytes = field(init=False, repr=False)
+    """Stands for :attr:`version` in keys, which are made for every request."""
+    tag: str = field(init=False, repr=False)
+    """By which what this model decided is found in the cache."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamp", digest(self.version))
+        object.__setattr__(self, "tag", f"model:{self.version[0]}")
+
+    @property
+    def version(self) -> tuple[str, str, float | None, float | None]:
+        """What an answer of this model depends on."""
+        accept, reject = self.policy.accept, self.policy.reject
+        if self.predictor is None:
+            return "", "", accept, reject
+        serving = self.predictor.serving
+        return serving.model_version, serving.feature_version, accept, reject
+
+
+class ModelRung:
+    """Asks the model that is :attr:`served`, behind its breaker; for one event loop.
+
+    A vulnerability that is not registered is predicted and not decided: the policy's guarantee does not speak of it.
+    """
+
+    def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:
+        self.served = served
+        self._breaker = breaker
+        self._slow = 0
+        self._aside = 0
+        self._aside_seats = asyncio.Semaphore(_ASIDE)
+
+    @property
+    def stamp(self) -> bytes:
+        """See :class:`~crisol.validation.ladder.Rung`."""
+        return self.served.stamp
+
+    async def __call__(self, case: Case) -> Decision | None:
+        """Decide where the policy lets the model do so alone."""
+        served = self.served
+        prediction = None if served.predictor is None else await self._predict(served.predictor, case)
+        if prediction is None:
+            case.missing.append("ml_model")
+            return None
+        case.prediction = prediction
+        outcome = None if case.pattern is None else served.policy.decide(prediction.probability)
+        return None if outcome is None else _decision(outcome, prediction, served.policy)
+
+    async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
+        """Ask the model; None where it does not answer."""
+        patch, characters = case.submission.patch, len(case.submission.text)
+        try:
+            if self._slow < 2 and characters <= _INLINE_CHARACTERS:
+                prediction = self._breaker.call_sync(predictor.predict, patch, case.cwe)
+            else:
+                prediction = await self._predict_aside(predictor, patch, case.cwe)
+        except (UnavailableError, TimeoutError):
+            return None
+        if characters <= _INLINE_CHARACTERS:
+            # The model counts as slow after two slow answers in a row: a single one may be the machine's doing.
+            self._slow = 0 if prediction.seconds <= _INLINE_SECONDS else self._slow + 1
+        return prediction
+
+    async def _predict_aside(self, predictor: Predictor, patch: Patch, cwe: str) -> Prediction:
+        if self._aside >= _ASIDE_LINE:
+            raise UnavailableError(f"{self._aside} predictions are under way already")
+
+        async def predict() -> Prediction:
+            async with self._aside_seats:
+                return await asyncio.to_thread(predictor.predict, patch, cwe)
+
+        self._aside += 1
+        try:
+            return await self._breaker.call(predict)
+        finally:
+            self._aside -= 1
+
+
+def _decision(outcome: Outcome, prediction: Prediction, policy: Policy) -> Decision:
+    probability = prediction.probability
+    if outcome is Outcome.VALID:
+        confidence, evidence = (
+            probability,
+            f"probability {probability:.4f}, accepted from {policy.accept:g} on",
+        )
+    else:
+        confidence = 1.0 - probability
+        evidence = f"probability {probability:.4f}, refused up to {policy.reject:g}"
+    return Decision(outcome, Source.MODEL, confidence, prediction=prediction, evidence=evidence)
