@@ -154,6 +154,7 @@ class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.
 
     ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made it.
+    ``licence`` is what a patch of others is under, where they said so.
     """
 
     vulnerability: str
@@ -162,6 +163,7 @@ class Candidate:
     diff: str
     parent: str = ""
     operator: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

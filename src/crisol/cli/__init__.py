@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from crisol.cli import ab, corpus, db, model, proving, serve
-from crisol.cli.console import err, out
+from crisol.cli.console import Recount, Strip, err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, SettingsError, UnknownVulnerability
 from crisol.records import Outcome, Strength
@@ -74,13 +74,8 @@ def wargame(
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
-    strip: Annotated[
-        int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
-    ] = None,
-    recount: Annotated[
-        bool,
-        typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says."),
-    ] = False,
+    strip: Strip = None,
+    recount: Recount = False,
     fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
 ) -> None:
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use."""

@@ -1,7 +1,10 @@
-"""The two consoles of the command line, and the progress bar that all long commands share."""
+"""What commands share: the two consoles, the progress bar, and the options that say how to read a patch."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,10 +15,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["err", "out", "progress"]
+__all__ = ["Recount", "Strip", "err", "out", "progress"]
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+
+Strip = Annotated[
+    int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
+]
+Recount = Annotated[
+    bool, typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says.")
+]
 
 
 def progress() -> Progress:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from crisol.cli.console import err, out, progress
+from crisol.cli.console import Recount, Strip, err, out, progress
 from crisol.config import Settings, load_settings
 from crisol.errors import UnknownVulnerability
 
@@ -116,21 +116,54 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
 
 @app.command("import")
 def import_command(
-    path: Annotated[Path, typer.Argument(help="A JSONL file, or a folder of .diff files.")],
+    path: Annotated[Path, typer.Argument(help="JSONL, a .diff or .patch file, or a folder of those.")],
     vulnerability: Annotated[
-        str, typer.Option(help="What the patches are for; a folder needs it, a line of JSON may say it.")
+        str, typer.Option(help="What the patches are for; a patch file needs it, a line of JSON may say it.")
     ] = "",
+    origin: Annotated[Literal["import", "agent"], typer.Option(help="Who wrote them.")] = "import",
+    licence: Annotated[str, typer.Option(help="What they are under, such as MIT; kept with them.")] = "",
+    strip: Strip = None,
+    recount: Recount = False,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Take the others where a patch cannot be judged.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
+    ] = False,
 ) -> None:
-    """Take your own candidate patches in; the next build judges them beside all the others."""
-    from crisol.wargame.intake import take
+    """Take your own candidate patches in, cut to their release; the next build judges them beside all the others."""
+    from crisol.diff import Reading
+    from crisol.records import Origin
+    from crisol.wargame.fitting import ground
+    from crisol.wargame.intake import Manner, take
     from crisol.wargame.vulnerability import find
 
     settings = load_settings()
-    known = [one.id for one in find(settings.vulnerabilities)]
-    intake = take(path, settings.inbox, known, vulnerability)
-    for name, count in sorted(intake.added.items()):
-        out.print(f"{name}: {count} new", markup=False)
-    out.print(f"{intake.known} were there already; judge them with: crisol corpus build", markup=False)
+    intake = take(
+        path,
+        settings.inbox,
+        lambda name: ground(find(settings.vulnerabilities, only=[name])[0], settings.cache),
+        Manner(vulnerability, Origin(origin), licence, Reading(strip, recount), skip, dry_run),
+    )
+    lines = [f"cut: {line}" for line in intake.cut]
+    lines += [f"skipped: {line}" for line in intake.skipped]
+    lines += [f"{one.vulnerability}: {one.name} is the same change as {one.other}" for one in intake.same]
+    lines += [f"{name}: {count} new" for name, count in sorted(intake.added.items())]
+    lines.append("nothing was written" if dry_run else "judge them with: crisol corpus build")
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+@app.command("remove")
+def remove_command(
+    vulnerability: Annotated[str, typer.Argument(help="An id.")],
+    names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
+) -> None:
+    """Take candidates out again that were taken in; the next build is without them."""
+    from crisol.wargame.intake import remove
+
+    left = remove(load_settings().inbox, vulnerability, names)
+    out.print(f"{vulnerability}: {len(set(names))} removed, {left} left of those taken in", markup=False)
 
 
 @app.command("export")

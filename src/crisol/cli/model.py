@@ -76,11 +76,13 @@ def predict(
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     cwe: Annotated[str, typer.Option(help="The weakness that it mends, such as CWE-79.")] = "",
     model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion.")] = None,
+    vulnerability: Annotated[str, typer.Option(help="An id: the patch is cut to its release, else by file names alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
-    from crisol.diff import parse
     from crisol.model.predictor import Predictor
+    from crisol.wargame.fitting import fitted
+    from crisol.workbench import find_vulnerability
 
     try:
         text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
@@ -92,7 +94,10 @@ def predict(
 
         model = champion_folder(settings)
     predictor = Predictor.load(model, kernel=settings.kernel == "auto")
-    found, serving = predictor.predict(parse(text.decode(errors="replace")), cwe), predictor.serving
+    subject = find_vulnerability(vulnerability, settings) if vulnerability else None
+    cut = fitted(text, subject.vulnerable(settings.cache) if subject else None)
+    cwe = cwe or (subject.cwe if subject else "")
+    found, serving = predictor.predict(cut.patch, cwe), predictor.serving
     advice = "wargame it"
     if serving.accept is not None and found.probability >= serving.accept:
         advice = "accept"
@@ -101,13 +106,13 @@ def predict(
     if as_json:
         known = {"probability": found.probability, "advice": advice, "model": found.model_version}
         known |= {"features": found.feature_version, "seconds": found.seconds, "thresholds": serving.reason}
-        known["form"] = predictor.form
+        known |= {"form": predictor.form, "left_out": [str(left) for left in cut.left_out]}
         print(json.dumps(known))  # noqa: T201 - machines read this
     else:
         out.print(
             f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version} "
             f"({predictor.form})\n"
-            f"{advice} ({serving.reason})",
+            f"{advice} ({serving.reason})" + (f"\n{cut.detail}" if cut.detail else ""),
             markup=False,
             soft_wrap=True,
         )

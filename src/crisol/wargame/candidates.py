@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crisol.wargame.vulnerability import Hunk, Vulnerability
 
-__all__ = ["candidates", "read_source", "reference"]
+__all__ = ["candidates", "own_candidates", "read_source", "reference"]
 
 _CONTEXT = 3
 
@@ -26,11 +26,12 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 
     Raises :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source.
     """
-    yield from _own(vulnerability, cache)
+    yield from own_candidates(vulnerability, cache)
     yield from kept(inbox, vulnerability.id)
 
 
-def _own(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
+def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
+    """Yield the upstream fix (where a fixed release exists) and every patch of the folder by name."""
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
         yield Candidate(vulnerability.id, "upstream", Origin.UPSTREAM, _upstream(vulnerability, cache))
@@ -43,7 +44,7 @@ def _own(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
     """Return the fix that others are compared with: upstream, else the patch of the folder named ``reference``."""
-    chosen = (each for each in _own(vulnerability, cache) if each.name in {"upstream", "reference"})
+    chosen = (each for each in own_candidates(vulnerability, cache) if each.name in {"upstream", "reference"})
     return next(chosen, None)
 
 

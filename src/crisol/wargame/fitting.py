@@ -7,9 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from crisol import diff
-from crisol.wargame.candidates import read_source
+from crisol.errors import IndexUnavailable
+from crisol.wargame.candidates import own_candidates, read_source
+from crisol.wargame.intake import Ground
+from crisol.wargame.vulnerability import Vulnerability
 
-__all__ = ["fitted", "source_tree"]
+__all__ = ["fitted", "ground", "source_tree"]
 
 
 _AS_GIT = diff.Reading()
@@ -28,6 +31,19 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT
     """
     series = diff.read(text, reading=reading)
     return diff.cut(series) if tree is None else diff.fit(series, source_tree(tree))
+
+
+def ground(vulnerability: Vulnerability, cache: Path) -> Ground:
+    """Return what an import has to know of a vulnerability; without its release, patches are cut by names alone."""
+    try:
+        tree = vulnerability.vulnerable(cache)
+    except IndexUnavailable:
+        return Ground(lambda text, reading: fitted(text, None, reading))
+    try:
+        own = tuple(own_candidates(vulnerability, cache))
+    except IndexUnavailable:
+        own = ()
+    return Ground(lambda text, reading: fitted(text, tree, reading), own)
 
 
 @lru_cache(maxsize=64)

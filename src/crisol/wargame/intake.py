@@ -6,73 +6,161 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from crisol import diff
-from crisol.errors import DatasetError, DiffError
+from crisol.errors import DatasetError, DiffError, PatchDoesNotApply
 from crisol.records import Candidate, Origin
 
-__all__ = ["Intake", "identity", "imported", "kept", "take"]
+__all__ = ["Ground", "Intake", "Manner", "Same", "identity", "imported", "kept", "remove", "take"]
 
 _MAX_CANDIDATES = 100_000
 _MAX_BYTES = 1 << 30
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PATCHES = {".diff", ".patch", ".mbox", ".eml"}
+_FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to take patches in: for which ``vulnerability``, of which ``origin``, under which ``licence``.
+
+    Lines of JSON may say so themselves. ``reading`` says how diffs are read, ``skip`` takes the others where a patch cannot be judged; ``dry_run`` writes
+    nothing.
+    """
+
+    vulnerability: str = ""
+    origin: Origin = Origin.IMPORT
+    licence: str = ""
+    reading: diff.Reading = field(default_factory=diff.Reading)
+    skip: bool = False
+    dry_run: bool = False
+
+
+_PLAIN = Manner()
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A patch that makes the same change as another of its vulnerability, and is judged with it."""
+
+    vulnerability: str
+    name: str
+    other: str
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What an import did: how many candidates of each vulnerability were new, and how many were there already."""
+    """What an import did: how many candidates of each vulnerability were new, and what became of the others.
+
+    ``same`` names those that were there already, in which case they are not taken twice, or come with the vulnerability.
+    ``cut`` says for each patch that was cut to its release what was left out; ``skipped`` why a patch was not taken.
+    """
 
     added: dict[str, int]
-    known: int
+    same: tuple[Same, ...] = ()
+    cut: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
-def take(path: Path, inbox: Path, vulnerabilities: Sequence[str], vulnerability: str = "") -> Intake:
-    """Take a JSONL file or a folder of ``.diff`` files into ``inbox/<vulnerability>.jsonl``.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an import has to know of a vulnerability: its source tree and the candidates that it has."""
 
-    The whole file is checked before anything is written. A patch that is there already, by its identity, is not
-    taken twice. Raises :class:`~crisol.errors.DatasetError` that names the place of whatever is wrong.
+    fit: Callable[[str, diff.Reading], diff.Fitted]
+    own: tuple[Candidate, ...] = ()
+
+
+def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Manner = _PLAIN) -> Intake:
+    """Take JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``, cut to its release.
+
+    ``grounds`` gives what is known of a vulnerability and raises :class:`~crisol.errors.UnknownVulnerability`. The
+    whole file is checked before anything is written. A change that is there already, by its identity, is not taken
+    twice. Raises :class:`~crisol.errors.DatasetError` that names the place of whatever is wrong.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
-    for candidate in imported(path, vulnerability):
-        if candidate.vulnerability not in vulnerabilities:
-            raise DatasetError(
-                f"{path}, {candidate.name}: there is no vulnerability {candidate.vulnerability!r}; "
-                "crisol corpus list names those that were built"
-            )
-        fresh[candidate.vulnerability].append(candidate)
-    if not fresh:
-        raise DatasetError(f"{path}: no patch in it; expected .diff files, or lines of JSON with a diff")
+    cut: list[str] = []
+    skipped: list[str] = []
+    known: dict[str, Ground] = {}
+    for candidate in imported(path, manner):
+        ground = known.get(candidate.vulnerability) or grounds(candidate.vulnerability)
+        known[candidate.vulnerability] = ground
+        try:
+            fitted = ground.fit(candidate.diff, manner.reading)
+        except (DiffError, PatchDoesNotApply) as error:
+            skipped.append(f"{candidate.name}: {error}")
+            continue
+        if fitted.detail:
+            cut.append(f"{candidate.name}: {fitted.detail}")
+        fresh[candidate.vulnerability].append(replace(candidate, diff=str(fitted.patch)))
+    if skipped and not manner.skip:
+        more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+        raise DatasetError(f"{path}, {skipped[0]}{more}; --skip takes the others")
+    if not fresh and not skipped:
+        raise DatasetError(
+            f"{path}: no patch in it; expected .diff or .patch files, or lines of JSON with a diff"
+        )
     inbox.mkdir(parents=True, exist_ok=True)
     with FileLock(inbox / ".lock"):
-        merged = {name: _merged(path, list(kept(inbox, name)), new) for name, new in fresh.items()}
-        added = {}
-        for name, (everything, count) in merged.items():
-            added[name] = count
-            _write(inbox / f"{name}.jsonl", everything)
-    return Intake(added, sum(map(len, fresh.values())) - sum(added.values()))
+        merged = {
+            name: _merged(path, list(kept(inbox, name)), known[name].own, new) for name, new in fresh.items()
+        }
+        if not manner.dry_run:
+            for name, (everything, _, _) in merged.items():
+                _write(inbox / f"{name}.jsonl", everything)
+    added = {name: count for name, (_, count, _) in merged.items()}
+    same = tuple(one for _, _, known_already in merged.values() for one in known_already)
+    return Intake(added, same, tuple(cut), tuple(skipped))
+
+
+def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
+    """Take candidates out of the inbox again and return how many remain of the vulnerability.
+
+    Raises :class:`~crisol.errors.DatasetError` for a name that is not in it, and takes nothing out then.
+    """
+    gone = set(names)
+    with FileLock(inbox / ".lock") if inbox.is_dir() else FileLock(inbox.with_suffix(".lock")):
+        there = list(kept(inbox, vulnerability))
+        if missing := sorted(gone - {candidate.name for candidate in there}):
+            has = ", ".join(candidate.name for candidate in there[:8]) or "none"
+            raise DatasetError(
+                f"{vulnerability}: nothing taken in is called {', '.join(missing)}; there are: {has}"
+            )
+        rest = [candidate for candidate in there if candidate.name not in gone]
+        if rest:
+            _write(inbox / f"{vulnerability}.jsonl", rest)
+        else:
+            (inbox / f"{vulnerability}.jsonl").unlink()
+    return len(rest)
 
 
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
     """Yield the candidates of one vulnerability that were taken in, in the order in which they came."""
     path = inbox / f"{vulnerability}.jsonl"
     if path.is_file():
-        yield from imported(path, vulnerability)
+        yield from imported(path, Manner(vulnerability))
 
 
-def imported(path: Path, vulnerability: str = "") -> Iterator[Candidate]:
-    """Yield the candidates of a folder of ``.diff`` files or of a JSONL file.
+def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
+    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file.
 
-    A folder serves one ``vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given) and
-    optionally ``name`` and ``origin`` (``agent`` or ``import``). Raises :class:`~crisol.errors.DatasetError` with
-    the file and the line.
+    Patches need ``manner.vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given) and
+    optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. Raises
+    :class:`~crisol.errors.DatasetError` with the file and the line.
     """
     try:
-        yield from _folder(path, vulnerability) if path.is_dir() else _lines(path, vulnerability)
+        if path.is_dir():
+            yield from _files(
+                sorted(file for file in path.iterdir() if file.suffix in _PATCHES), path, manner
+            )
+        elif path.suffix in _PATCHES:
+            yield from _files([path], path, manner)
+        else:
+            yield from _lines(path, manner)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -85,15 +173,20 @@ def identity(text: str) -> str:
         return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def _folder(path: Path, vulnerability: str) -> Iterator[Candidate]:
-    if not vulnerability:
-        raise DatasetError(f"{path}: name the vulnerability that these patches are for")
-    for file in sorted(path.glob("*.diff")):
-        text = file.read_text(encoding="utf-8", errors="replace")
-        yield Candidate(vulnerability, _name(file.stem, str(file)), Origin.IMPORT, text)
+def _files(files: Iterable[Path], where: Path, manner: Manner) -> Iterator[Candidate]:
+    if not manner.vulnerability:
+        raise DatasetError(f"{where}: name the vulnerability that these patches are for")
+    for file in files:
+        if file.stat().st_size > diff.Limits().bytes:
+            raise DatasetError(
+                f"{file}: more than {diff.Limits().bytes >> 20} MiB; send the hunks that matter"
+            )
+        text = file.read_bytes().decode(errors="surrogateescape")
+        name = _name(file.stem, str(file))
+        yield Candidate(manner.vulnerability, name, manner.origin, text, licence=manner.licence)
 
 
-def _lines(path: Path, vulnerability: str) -> Iterator[Candidate]:
+def _lines(path: Path, manner: Manner) -> Iterator[Candidate]:
     if path.stat().st_size > _MAX_BYTES:
         raise DatasetError(f"{path}: more than {_MAX_BYTES >> 20} MiB; split it")
     with path.open(encoding="utf-8", errors="replace") as stream:
@@ -101,20 +194,26 @@ def _lines(path: Path, vulnerability: str) -> Iterator[Candidate]:
             if number > _MAX_CANDIDATES:
                 raise DatasetError(f"{path}: more than {_MAX_CANDIDATES} lines; split it")
             if line.strip():
-                yield _candidate(line, vulnerability, number, f"{path}, line {number}")
+                yield _candidate(line, manner, f"{path}, line {number}")
 
 
-def _candidate(line: str, vulnerability: str, number: int, where: str) -> Candidate:
+def _candidate(line: str, manner: Manner, where: str) -> Candidate:
     try:
         row = json.loads(line)
-        origin = Origin(row.get("origin", "import"))
-        target, text = vulnerability or row["vulnerability"], row["diff"]
+        origin = Origin(row.get("origin", manner.origin))
+        target, text = manner.vulnerability or row["vulnerability"], row["diff"]
+        licence = row.get("licence", manner.licence)
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise DatasetError(f"{where}: {error!r}; expected diff and vulnerability") from None
-    if not isinstance(text, str) or not isinstance(target, str):
-        raise DatasetError(f"{where}: diff and vulnerability must be text")
-    name = _name(row.get("name", f"line-{number}"), where)
-    return Candidate(target, name, origin if origin is Origin.AGENT else Origin.IMPORT, text)
+        expected = "expected one JSON object a line, with diff and vulnerability; a patch file ends in .diff or .patch"
+        raise DatasetError(f"{where}: {error!r}; {expected}") from None
+    if not all(isinstance(value, str) for value in (text, target, licence)):
+        raise DatasetError(f"{where}: diff, vulnerability and licence must be text")
+    if not text.strip():
+        raise DatasetError(f"{where}: the diff is empty")
+    name = _name(row["name"], where) if row.get("name") else f"patch-{identity(text)[:12]}"
+    return Candidate(
+        target, name, origin if origin in _FROM_OUTSIDE else Origin.IMPORT, text, licence=licence
+    )
 
 
 def _name(name: object, where: str) -> str:
@@ -125,25 +224,41 @@ def _name(name: object, where: str) -> str:
     return name
 
 
-def _merged(path: Path, before: list[Candidate], new: Iterable[Candidate]) -> tuple[list[Candidate], int]:
-    everything, identities = list(before), {identity(one.diff) for one in before}
-    names = {one.name for one in before}
+def _merged(
+    path: Path, before: list[Candidate], own: Sequence[Candidate], new: Iterable[Candidate]
+) -> tuple[list[Candidate], int, list[Same]]:
+    """Return everything that is kept from now on, how much of it is new, and what was known already."""
+    everything = list(before)
+    taken = {identity(candidate.diff): candidate.name for candidate in before}
+    there = {identity(candidate.diff): candidate.name for candidate in reversed(own)}
+    names = {candidate.name for candidate in (*before, *own)}
+    same: list[Same] = []
     for candidate in new:
         mark = identity(candidate.diff)
-        if mark in identities:
+        if other := taken.get(mark, there.get(mark, "")):
+            same.append(Same(candidate.vulnerability, candidate.name, other))
+        if mark in taken:
             continue
         if candidate.name in names:
             raise DatasetError(
                 f"{path}: {candidate.vulnerability} has another patch named {candidate.name!r}; rename one"
             )
-        identities.add(mark)
+        taken[mark] = candidate.name
         names.add(candidate.name)
         everything.append(candidate)
-    return everything, len(everything) - len(before)
+    return everything, len(everything) - len(before), same
 
 
 def _write(path: Path, candidates: Iterable[Candidate]) -> None:
     part = path.with_suffix(".part")
-    rows = ({"name": one.name, "origin": one.origin, "diff": one.diff} for one in candidates)
+    rows = (
+        {
+            "name": one.name,
+            "origin": one.origin,
+            "diff": one.diff,
+            **({"licence": one.licence} if one.licence else {}),
+        }
+        for one in candidates
+    )
     part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     part.replace(path)
