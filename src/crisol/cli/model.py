@@ -34,6 +34,12 @@ _MEASURES = {
     "leaky": "leaky_random_split_auc",
 }
 
+_STREAM_TABLES = {
+    "by_known": "after so many known verdicts of the same group, where every patch is wargamed",
+    "policies": "over whole streams; each half of the groups by thresholds that the other half chose",
+    "near_misses": "wrong patches that are alike to a valid one by more than 0.8",
+}
+
 
 def evaluate(
     data: Annotated[Path | None, typer.Option(help="Labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
@@ -45,11 +51,19 @@ def evaluate(
     folds: Annotated[int, typer.Option(min=2, max=50, help="Folds at most.")] = 10,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
     search: Annotated[bool, typer.Option(help="Let each training set choose its hyper-parameters.")] = True,
+    stream: Annotated[bool, typer.Option("--stream", help="Let patches arrive one by one, and decide by the verdicts known then.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="With --stream, orders of arrival a group.")] = 5,
+    in_order: Annotated[bool, typer.Option("--in-order", help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches, across folds that split no group, or from one set to another."""
     if (train is None) != (test is None) or (data is None) == (test is None):
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
+    if stream:
+        if data is None or outer != "group":
+            raise SettingsError("--stream asks for --data FILE, and its folds are made by group")
+        _stream(data, group, variant, folds, seed, repeats, shuffled=not in_order, as_json=as_json)
+        return
     from crisol.lab import labelled_sets as lab
 
     question = lab.Question(
@@ -183,6 +197,49 @@ def retrain(
         soft_wrap=True,
     )
     raise typer.Exit(0 if result.not_worse else 1)
+
+
+def _stream(
+    data: Path,
+    group: str,
+    variant: list[str] | None,
+    folds: int,
+    seed: int,
+    repeats: int,
+    *,
+    shuffled: bool,
+    as_json: bool,
+) -> None:
+    """Print what the verdicts of earlier patches of the same group are worth."""
+    from crisol.lab import evidence
+    from crisol.tracking import runs
+
+    settings = load_settings()
+    if data.suffix == ".parquet" and group == "bug_id":
+        group = "vulnerability"
+    cold = (variant or ["lightgbm"])[0]
+    question = evidence.StreamQuestion(data, group, cold, repeats, folds, seed, shuffled)
+    with runs.start(settings, "evaluate-stream") as run, err.status("learning from other groups") as status:
+        prepared = evidence.prepare(settings, question)
+        measured = evidence.measure(prepared, status.update)
+        evidence.log(run, prepared, measured)
+    tables = {name: getattr(measured, name) for name in ("by_known", "policies", "near_misses")}
+    if as_json:
+        content = {name: table.to_dict("records") for name, table in tables.items()}
+        print(json.dumps({"data": measured.facts, **content}))  # noqa: T201 - machines read this
+        return
+    out.print(
+        f"{measured.facts['patches']:g} patches, {measured.facts['correct']:g} correct, of "
+        f"{measured.facts['groups']:g} groups; {repeats if shuffled else 1} orders of arrival each; cold model {cold}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for name, table in tables.items():
+        out.print(f"\n{_STREAM_TABLES[name]}", markup=False, soft_wrap=True)
+        shown = Table(*table.columns, box=None, padding=(0, 1, 0, 0))
+        for row in table.itertuples(index=False):
+            shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+        out.print(shown)
 
 
 def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:

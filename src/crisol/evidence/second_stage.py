@@ -1,0 +1,136 @@
+"""The second stage: what a wargame would say, given what the memory of the vulnerability recalls of a patch.
+
+Gradient boosting over :data:`~crisol.evidence.memory.COLUMNS`, the cold probability among them, learnt from simulated
+streams of other vulnerabilities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.errors import ModelError
+from crisol.evidence.memory import COLUMNS
+from crisol.model.calibration import Sigmoid
+from crisol.model.folds import grouped_folds
+
+__all__ = ["SecondStage", "across_groups", "train"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int_]
+
+_FORMAT = "crisol-second-stage-1"
+_MOST_BYTES = 64 << 20
+_ROUNDS = 200
+_PARAMETERS = {
+    "objective": "binary",
+    "learning_rate": 0.04,
+    "num_leaves": 15,
+    "min_data_in_leaf": 30,
+    "lambda_l2": 5.0,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondStage:
+    """Fitted trees and their calibration; ``version`` changes with whatever it was learnt from."""
+
+    trees: lightgbm.Booster
+    calibration: Sigmoid
+    version: str
+
+    def probabilities(self, rows: _Floats) -> _Floats:
+        """Return the probability of valid of each row, shape (n, len(COLUMNS))."""
+        return self.calibration(_scores(self.trees, rows)) if len(rows) else np.empty(0)
+
+    def probability(self, row: _Floats) -> float:
+        """Return the probability of valid of one row, in about a tenth of a millisecond."""
+        return self.calibration.one(float(_scores(self.trees, row[None])[0]))
+
+    def save(self, path: Path) -> None:
+        """Write the model as text, which holds no code."""
+        content = {
+            "format": _FORMAT,
+            "columns": COLUMNS,
+            "slope": self.calibration.slope,
+            "intercept": self.calibration.intercept,
+            "version": self.version,
+            "trees": self.trees.model_to_string(),
+        }
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> SecondStage:
+        """Read what :meth:`save` wrote; raises :class:`~crisol.errors.ModelError` for anything else."""
+        try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise ModelError(f"{path}: more than {_MOST_BYTES} bytes; this is no second stage")
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != _FORMAT or content["columns"] != list(COLUMNS):
+                raise ModelError(f"{path}: learnt from other columns than this version reads; train it anew")
+            trees = lightgbm.Booster(model_str=content["trees"])
+            calibration = Sigmoid(float(content["slope"]), float(content["intercept"]))
+            if trees.num_feature() != len(COLUMNS):
+                raise ModelError(f"{path}: its trees read {trees.num_feature()} columns; train it anew")
+            return cls(trees, calibration, str(content["version"]))
+        except (OSError, ValueError, KeyError, TypeError, lightgbm.basic.LightGBMError) as error:
+            raise ModelError(f"{path}: cannot be read as a second stage: {error}") from None
+
+
+def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) -> SecondStage:
+    """Fit on all rows; the calibration comes from scores across folds that split no group.
+
+    Raises :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
+    """
+    fold = grouped_folds(label, group, 5, seed)
+    score = np.empty(len(label))
+    for number in np.unique(fold):
+        inside = fold == number
+        score[inside] = _scores(_fit(rows[~inside], label[~inside], seed), rows[inside])
+    return _finished(_fit(rows, label, seed), Sigmoid.fit(score, label), rows, label, seed)
+
+
+def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
+    """Return for each fold the model of the other folds, calibrated by how each of those does on the one left out."""
+    trees = {
+        int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)
+    }
+    score = np.empty(len(label))
+    for number, booster in trees.items():
+        score[fold == number] = _scores(booster, rows[fold == number])
+    return {
+        number: _finished(
+            booster, Sigmoid.fit(score[fold != number], label[fold != number]), rows, label, seed
+        )
+        for number, booster in trees.items()
+    }
+
+
+def _fit(rows: _Floats, label: _Ints, seed: int) -> lightgbm.Booster:
+    data = lightgbm.Dataset(rows, label=label, feature_name=list(COLUMNS), params={"verbosity": -1})
+    return lightgbm.train({**_PARAMETERS, "seed": seed}, data, num_boost_round=_ROUNDS)
+
+
+def _scores(trees: lightgbm.Booster, rows: _Floats) -> _Floats:
+    return np.asarray(trees.predict(rows, num_threads=1), dtype=np.float64)
+
+
+def _finished(
+    trees: lightgbm.Booster, calibration: Sigmoid, rows: _Floats, label: _Ints, seed: int
+) -> SecondStage:
+    digest = hashlib.sha256(json.dumps([_PARAMETERS, seed], sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes() + label.tobytes())
+    return SecondStage(trees, calibration, f"second-stage-{digest.hexdigest()[:12]}")

@@ -1,0 +1,132 @@
+r"""What two patches of one vulnerability can be compared by: the places, lines and tokens that each changes.
+
+>>> from crisol.diff import parse
+>>> guard = parse("--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n read(name)\n+if name < 9: stop()\n")
+>>> sketch(guard).gained["<"]
+1
+
+Two patches change the same vulnerable tree, so a line number of the old side means the same place in both. Comments and
+layout are no part of a sketch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from crisol.diff import Patch
+
+__all__ = ["KINDS", "PARTS", "Sketch", "by_kind", "sketch"]
+
+PARTS = ("places", "areas", "files", "added", "removed", "gained", "lost", "names", "runs")
+"""By what patches are compared: lines of the old side, stretches of eight of them, files, whole lines that come and go,
+tokens that come and go, names that come, and runs of three tokens."""
+
+KINDS = ("branch", "logic", "exit", "handler", "import", "compare", "number", "text", "name", "other")
+"""Of what kind a token is."""
+
+_WORDS = {
+    **dict.fromkeys(("if", "elif", "while", "for"), 0),
+    **dict.fromkeys(("and", "or", "not", "in", "is", "&", "|"), 1),
+    **dict.fromkeys(("return", "raise", "break", "continue"), 2),
+    **dict.fromkeys(("try", "except", "finally", "with"), 3),
+    **dict.fromkeys(("import", "from"), 4),
+    **dict.fromkeys(("==", "!=", "<", ">", "<=", ">="), 5),
+}
+_TOKEN = re.compile(
+    r"[^\W\d]\w*|\d[\w.]*|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[=!<>*/+\-%&|^]=|->|\*\*|//|<<|>>|\S"
+)
+_AREA = 8
+_MOST_ITEMS = 1_000
+_MOST_LINES = 5_000
+_MOST_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What is compared of a patch: for each of :data:`PARTS` the different items, at most 1,000, as hashes of this process.
+
+    ``gained`` and ``lost`` count the tokens of added lines beyond those of removed ones, and the other way round;
+    ``added`` and ``removed`` are lines of code.
+    """
+
+    parts: tuple[tuple[int, ...], ...]
+    gained: Counter[str]
+    lost: Counter[str]
+    added: int
+    removed: int
+
+
+def sketch(patch: Patch) -> Sketch:
+    """Return the sketch of a patch; of a patch past 5,000 changed lines the rest is not looked at."""
+    items: tuple[dict[object, None], ...] = tuple({} for _ in PARTS)
+    places, areas, files, added, removed, gained, lost, names, runs = items
+    sides = {"+": Counter[str](), "-": Counter[str]()}
+    lines = {"+": 0, "-": 0}
+    for tag, path, at, line in _changed(patch):
+        files[path] = None
+        # An insertion stands between two lines of the old side.
+        places[path, at, tag == "+"] = None
+        areas[path, at // _AREA] = None
+        tokens = _tokens(line)
+        if not tokens:
+            continue
+        lines[tag] += 1
+        sides[tag].update(tokens)
+        (added if tag == "+" else removed)[" ".join(tokens)] = None
+        framed = ["", *tokens, ""]
+        triples = zip(framed[:-2], tokens, framed[2:], strict=True)
+        runs.update(dict.fromkeys((tag, *triple) for triple in triples))
+        if tag == "+":
+            names.update(dict.fromkeys(token for token in tokens if token[0].isalpha() or token[0] == "_"))
+    came, went = sides["+"] - sides["-"], sides["-"] - sides["+"]
+    gained.update(dict.fromkeys((token, n) for token, count in came.items() for n in range(min(count, 6))))
+    lost.update(dict.fromkeys((token, n) for token, count in went.items() for n in range(min(count, 6))))
+    parts = tuple(tuple(map(hash, list(part)[:_MOST_ITEMS])) for part in items)
+    return Sketch(parts, came, went, lines["+"], lines["-"])
+
+
+def by_kind(tokens: Counter[str]) -> list[float]:
+    """Return how many tokens are of each of :data:`KINDS`."""
+    counts = [0.0] * len(KINDS)
+    for token, count in tokens.items():
+        counts[_kind(token)] += count
+    return counts
+
+
+def _changed(patch: Patch) -> Iterable[tuple[str, str, int, str]]:
+    left = _MOST_LINES
+    for change in patch.files:
+        for hunk in change.hunks:
+            at = hunk.old_start
+            for line in hunk.lines:
+                tag = line[0]
+                if tag != " ":
+                    yield tag, change.path, at, line[1:]
+                    left -= 1
+                    if not left:
+                        return
+                if tag != "+":
+                    at += 1
+
+
+def _tokens(line: str) -> list[str]:
+    line = line[:_MOST_CHARACTERS].strip()
+    if not line or line[0] == "#":
+        return []
+    tokens: list[str] = _TOKEN.findall(line)
+    return tokens[: tokens.index("#")] if "#" in tokens else tokens
+
+
+def _kind(token: str) -> int:
+    kind = _WORDS.get(token)
+    if kind is not None:
+        return kind
+    first = token[0]
+    if first.isdigit():
+        return 6
+    if first in "\"'":
+        return 7
+    return 8 if first.isalpha() or first == "_" else 9

@@ -1,0 +1,214 @@
+"""Candidates that arrive one after the other, and what a policy would have done with them.
+
+A stream is the order in which the candidates of one vulnerability arrive. Walking along it, a memory holds the verdicts
+that are known at that moment: those of the patches that were wargamed, never those of the future and never those of
+patches that were decided without a wargame.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.diff import Patch
+from crisol.evidence.memory import COLUMNS, Judged, Memory
+from crisol.model.policy import Policy
+
+__all__ = ["Arrival", "Believe", "Played", "Recalled", "Stream", "play", "recalled", "same_code", "streams"]
+
+_Floats = NDArray[np.float64]
+
+_NEAR = COLUMNS.index("valid_similarity")
+
+Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
+"""From rows, shape (n, columns), and the group of each, to probabilities of valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A candidate of a labelled set; ``code`` is the same for candidates that make the same program.
+
+    ``reference`` says that its verdict is known from the start, as that of a public fix is; ``seconds`` is what its
+    wargame takes.
+    """
+
+    patch: Judged
+    code: str = ""
+    seconds: float = 0.0
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The candidates of one group, as numbers into a list of arrivals: those known from the start, then the others."""
+
+    group: int
+    known: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Played:
+    """What was done with each arrival of some streams; all arrays have shape (n,).
+
+    ``decision`` is 1 accepted, -1 refused, 0 wargamed; ``rung`` is ``equivalent``, ``memory`` or ``wargame``;
+    ``known`` counts the verdicts that the stream had brought before.
+    """
+
+    arrival: NDArray[np.int_]
+    stream: NDArray[np.int_]
+    known: NDArray[np.int_]
+    probability: _Floats
+    decision: NDArray[np.int_]
+    rung: NDArray[np.str_]
+    near_valid: _Floats
+    """Similarity to the nearest valid patch that was known, nan without one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recalled:
+    """What was recalled of each arrival of some streams: ``rows``, shape (n, columns), and who it was, shape (n,)."""
+
+    rows: _Floats
+    arrival: NDArray[np.int_]
+    stream: NDArray[np.int_]
+    known: NDArray[np.int_]
+
+    def played(self, probability: _Floats) -> Played:
+        """Return these streams as one who wargames every patch would have seen them."""
+        nothing = np.zeros(len(self.arrival), dtype=np.int_)
+        rung = np.full(len(self.arrival), "wargame")
+        return Played(self.arrival, self.stream, self.known, probability, nothing, rung, self.rows[:, _NEAR])
+
+
+def same_code(patch: Patch) -> str:
+    """Return an identity of the lines of code that a patch changes and where: comment lines and blank ones count for nothing.
+
+    Without the vulnerable tree that is the nearest to an equal program, see :mod:`crisol.evidence.program`.
+    """
+    digest = hashlib.sha256(b"crisol-code-1")
+    for change in patch.files:
+        digest.update(repr((change.old, change.new)).encode(errors="replace"))
+        for hunk in change.hunks:
+            at = hunk.old_start
+            for line in hunk.lines:
+                code = line[1:].rstrip()
+                if line[0] != " " and code.strip() and not code.lstrip().startswith("#"):
+                    digest.update(repr((line[0], at, code)).encode(errors="replace"))
+                at += line[0] != "+"
+    return digest.hexdigest()
+
+
+def streams(
+    arrivals: Sequence[Arrival], group: NDArray[np.int_], *, repeats: int, seed: int, shuffled: bool = True
+) -> list[Stream]:
+    """Return ``repeats`` streams a group, in random order, or one each in the order of the list."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in np.unique(group):
+        members = np.flatnonzero(group == number).tolist()
+        known = tuple(at for at in members if arrivals[at].reference)
+        others = np.array([at for at in members if not arrivals[at].reference], dtype=np.int_)
+        for _ in range(repeats if shuffled else 1):
+            order = rng.permutation(others) if shuffled else others
+            made.append(Stream(int(number), known, tuple(int(at) for at in order)))
+    return made
+
+
+def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
+    """Walk streams along which every patch is wargamed.
+
+    With a ``seed`` only a share of the verdicts becomes known, drawn anew for each stream: what a second stage learns
+    from, since a policy leaves some patches without a verdict.
+    """
+    rng = None if seed is None else np.random.default_rng(seed)
+    rows, where = [], []
+    for number, stream in enumerate(chosen):
+        memory, share = _opened(arrivals, stream), 1.0 if rng is None else rng.uniform(0.2, 1.2)
+        for at in stream.order:
+            patch = arrivals[at].patch
+            rows.append(memory.recall(patch.sketch, patch.probability).row)
+            where.append((at, number, len(memory) - len(stream.known)))
+            if rng is None or rng.random() < share:
+                memory.add(patch)
+    arrived, walked, known = np.array(where, dtype=np.int_).reshape(-1, 3).T
+    return Recalled(np.array(rows).reshape(len(rows), len(COLUMNS)), arrived, walked, known)
+
+
+def play(
+    arrivals: Sequence[Arrival],
+    chosen: Sequence[Stream],
+    believe: Believe,
+    policy: Policy,
+    *,
+    facts: bool = True,
+) -> Played:
+    """Let candidates arrive and decide each by what is known then; with ``facts``, a repeat has the verdict of the first.
+
+    Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
+    """
+    tables = [
+        _Table(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)
+    ]
+    done: list[tuple[int, int, int, float, int, str, float]] = []
+    for step in range(max((len(stream.order) for stream in chosen), default=0)):
+        asked = [table for table in tables if step < len(table.stream.order)]
+        rows = np.empty((len(asked), len(COLUMNS)))
+        for at, table in enumerate(asked):
+            patch = arrivals[table.stream.order[step]].patch
+            rows[at] = table.memory.recall(patch.sketch, patch.probability).row
+        probability = believe(rows, np.array([table.stream.group for table in asked]))
+        for table, row, belief in zip(asked, rows, probability, strict=True):
+            done.append(table.decide(step, float(belief), float(row[_NEAR]), policy, facts=facts))
+    arrival, stream, known, belief, decision, rung, near = zip(*done, strict=True) if done else [()] * 7
+    return Played(
+        np.array(arrival, dtype=np.int_), np.array(stream, dtype=np.int_), np.array(known, dtype=np.int_),
+        np.array(belief), np.array(decision, dtype=np.int_), np.array(rung, dtype=np.str_), np.array(near),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Table:
+    """One stream while it is walked."""
+
+    number: int
+    stream: Stream
+    memory: Memory
+    arrivals: Sequence[Arrival]
+    verdicts: dict[str, bool] = field(default_factory=dict)
+    known: int = 0
+
+    def __post_init__(self) -> None:
+        self.verdicts = {
+            self.arrivals[at].code: self.arrivals[at].patch.valid
+            for at in self.stream.known
+            if self.arrivals[at].code
+        }
+
+    def decide(
+        self, step: int, belief: float, near: float, policy: Policy, *, facts: bool
+    ) -> tuple[int, int, int, float, int, str, float]:
+        at = self.stream.order[step]
+        arrival, known = self.arrivals[at], self.known
+        settled = self.verdicts.get(arrival.code) if facts and arrival.code else None
+        if settled is not None:
+            return at, self.number, known, float(settled), 1 if settled else -1, "equivalent", near
+        outcome = policy.decide(belief)
+        if outcome is not None:
+            return at, self.number, known, belief, 1 if outcome == "valid" else -1, "memory", near
+        self.memory.add(arrival.patch)
+        self.known += 1
+        if arrival.code:
+            self.verdicts[arrival.code] = arrival.patch.valid
+        return at, self.number, known, belief, 0, "wargame", near
+
+
+def _opened(arrivals: Sequence[Arrival], stream: Stream) -> Memory:
+    memory = Memory()
+    for at in stream.known:
+        memory.add(arrivals[at].patch)
+    return memory
