@@ -6,8 +6,6 @@ UV_VERSION := 0.13.9
 # One index for pip and uv: the one that pip is configured for, if any.
 INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
 UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
-# Installing builds this, where there is a C compiler; crisol doctor says whether it is in use.
-KERNEL := $(wildcard src/crisol/model/kernel/*.c src/crisol/model/kernel/compile.py)
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -24,11 +22,11 @@ $(BIN)/uv:
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(VENV)/.installed: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
+$(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/uv
 	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable '.[all]'
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml requirements.lock $(KERNEL) | $(BIN)/uv
+$(VENV)/.installed-test: pyproject.toml requirements.lock | $(BIN)/uv
 	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
@@ -96,4 +94,4 @@ lock: $(BIN)/uv ## resolve the dependencies anew
 
 .PHONY: clean
 clean: ## remove what can be made again, but neither runs nor downloads
-	@rm -rf $(VENV) $(LOWEST) src/crisol/model/kernel/_kernel* .dmypy.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(LOWEST) .dmypy.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

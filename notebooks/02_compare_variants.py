@@ -164,7 +164,7 @@ run.metrics(
 leak
 
 # %%
-best = compare.chosen_variants(settings, [comparison.best_served])[comparison.best_served]
+best = compare.chosen_variants(settings, [comparison.champion])[comparison.champion]
 shap_values = attribution(best, comparison.patches, seed=seed)
 run.table("attribution", shap_values)
 shap_values
@@ -189,7 +189,7 @@ for row in mistakes.itertuples():
 # Text takes a scikit-learn model several milliseconds; a service wants its answer in a fraction of one.
 
 # %%
-print(promotion.promote(settings, run, comparison, comparison.best_served, seed).reason)
+print(promotion.promote(settings, run, comparison, comparison.champion, seed).reason)
 
 # %%
 run.finish()

@@ -22,7 +22,7 @@ run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants, the champion first; empty: the first there is
 rate: float | None = None  # probability with which a patch is sampled of which the model is sure; None: AB_TEST_RATE
-unsure_below: float = 0.7  # confidence under which a patch is always sampled
+errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
 held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training
 spoiled_after: float = 1.0  # share of the arrivals after which the champion silently confuses its classes; 1: never
 
@@ -44,7 +44,7 @@ result = ab_experiment.experiment(
     seed,
     variants=variants,
     rate=rate,
-    unsure_below=unsure_below,
+    errors=errors,
     held_out=held_out,
     spoiled_after=spoiled_after,
 )

@@ -20,7 +20,7 @@ run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute nine of our own vulnerabilities now
 variant: str = "lightgbm"
 rate: float = 0.5  # probability with which the experiment that gathers trials samples a sure patch
-unsure_below: float = 0.7  # confidence under which it always samples
+errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
 met: float = 0.8  # share of the vulnerabilities that the experiment meets
 held_out: float = 0.7  # share of those that the comparison is made on, at least five of them
 promote: bool = False  # whether a challenger that passes the gate becomes champion
@@ -44,7 +44,7 @@ run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
 gathering = ab_experiment.experiment(
-    settings, frame, seed, variants=[variant], rate=rate, unsure_below=unsure_below, held_out=met
+    settings, frame, seed, variants=[variant], rate=rate, errors=errors, held_out=met
 )
 gathered = retraining.gather(settings, frame, gathering.experiment)
 run.metrics({"trials.patches": len(gathered.patches), "trials.inconclusive": gathered.inconclusive})
@@ -84,7 +84,7 @@ print("the challenger is champion now" if retrained.promoted else "the champion 
 
 # %%
 run.metrics({"gate.not_worse": retrained.not_worse, "gate.promoted": retrained.promoted})
-print(retrained.thresholds)
+print(retrained.policy)
 
 # %%
 run.finish()

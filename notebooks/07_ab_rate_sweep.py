@@ -20,7 +20,7 @@ run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants, the champion first; empty: the first there is
 rates: list[float] = [0.1, 0.5, 1.0]  # probabilities with which a patch is sampled of which the model is sure
-unsure_below: float = 0.7  # confidence under which a patch is always sampled
+errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
 held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training
 
 # %%
@@ -35,7 +35,7 @@ frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 
 # %%
-table = ab_experiment.sweep(settings, frame, seed, rates, variants=variants, unsure_below=unsure_below, held_out=held_out)
+table = ab_experiment.sweep(settings, frame, seed, rates, variants=variants, errors=errors, held_out=held_out)
 run.table("ab_rates", table)
 table
 

@@ -1,4 +1,4 @@
-"""How long one prediction takes, from the diff's text to the probability: the compiled forms beside plain scikit-learn.
+"""How long one prediction takes, from the diff's text to the probability: as it is served beside plain scikit-learn.
 
 Prints medians of CPU time and their ratios, so that a busy machine changes little; run it with ``OMP_NUM_THREADS=1``.
 """
@@ -12,7 +12,6 @@ from statistics import median
 from time import process_time
 
 from crisol.diff import parse
-from crisol.model.kernel import state
 from crisol.model.predictor import Predictor
 from crisol.model.serving import export
 from crisol.model.training import train
@@ -52,7 +51,7 @@ def seconds(predictor: Predictor, diffs: list[str]) -> float:
 
 
 def main() -> None:
-    """Measure every kind of trees at 2 kB and at 20 kB, in each form."""
+    """Measure every kind of variant at 2 kB and at 20 kB, as it is served and by scikit-learn."""
     rng = random.Random(0)
     known = corpus()
     lines = [
@@ -61,16 +60,12 @@ def main() -> None:
         for line in one.diff.splitlines()
         if line[:1] in {"+", "-", " "} and line[:3] not in {"+++", "---"}
     ]
-    if reason := state():
-        print(f"the kernel is not measured: {reason}")
     print(f"{'variant':<14}{'diff':>7}{'form':>14}{'a patch':>12}{'scikit-learn takes':>20}")
-    for name in ("boosting", "lightgbm", "rich_forest", "extra_trees"):
+    for name in ("boosting", "lightgbm", "rich_forest", "extra_trees", "text_linear", "stack"):
         model = train(load_variants(ROOT / "experiments" / "variants.yaml")[name], known, seed=0)
         with tempfile.TemporaryDirectory() as folder:
             export(model, Path(folder))
-            forms = [Predictor.load(folder), Predictor.load(folder, kernel=False), Predictor(model)]
-        if reason:
-            del forms[0]
+            forms = [Predictor.load(folder), Predictor(model)]
         for size in (2_000, 20_000):
             diffs = [of_size(lines, size, rng) for _ in range(REPEATS)]
             taken = [seconds(predictor, diffs) for predictor in forms]

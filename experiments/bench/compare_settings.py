@@ -79,7 +79,7 @@ def measure(settings: Settings, material: Material, setting: Setting, seconds: f
             changes["DATABASE_URL"] = postgres.dsn
         service = stack.enter_context(
             serving(
-                settings, model=material.model, accept=material.accept, reject=material.reject,
+                settings, model=material.model, policy=material.policy,
                 workers=setting.workers, changes=changes,
             )
         )  # fmt: skip

@@ -55,7 +55,7 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
     are always busy. Few connections tell both terms, many say whether they hold.
     """
     with serving(
-        settings, model=material.model, accept=material.accept, reject=material.reject, changes={"AB_TEST_RATE": "0"}
+        settings, model=material.model, policy=material.policy, changes={"AB_TEST_RATE": "0"}
     ) as service:  # fmt: skip
 
         def run(plan: Plan) -> dict[str, float]:
@@ -88,7 +88,7 @@ def wargames(settings: Settings, material: Material, cores: int) -> tuple[float,
     # Verdicts are not kept, so that asking again is wargaming again.
     changes = {"CRISOL_CACHE_MB": "0"}
     with serving(
-        settings, model=material.model, accept=material.accept, reject=material.reject, changes=changes
+        settings, model=material.model, policy=material.policy, changes=changes
     ) as service:  # fmt: skip
 
         def judge(item: Item) -> float:
@@ -117,7 +117,7 @@ def wargames(settings: Settings, material: Material, cores: int) -> tuple[float,
 def entries(settings: Settings, material: Material) -> float:
     """Return the bytes of memory that a patch which is asked for once leaves in Redis."""
     with closing(RedisServer.start()) as server, serving(
-        settings, model=material.model, accept=material.accept, reject=material.reject, changes={"REDIS_URL": server.url}
+        settings, model=material.model, policy=material.policy, changes={"REDIS_URL": server.url}
     ) as service, redis.Redis.from_url(server.url) as client:  # fmt: skip
         for item in material.items:
             wish = {"diff": item.diff, "vulnerability": item.vulnerability}

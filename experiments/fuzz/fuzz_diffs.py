@@ -1,8 +1,7 @@
 """Hostile diffs, seeded, through parser, features and the ML-first endpoint: no crash, no unbounded time or memory.
 
 Usage: fuzz_diffs.py [COUNT [SEED]]; 100,000 diffs by default. Prints what became of them, the slowest, and how time
-and memory of the worst shapes grow with their size, in Python; where the kernel is built the endpoint uses it. Exits 1
-when a bound is broken.
+and memory of the worst shapes grow with their size. Exits 1 when a bound is broken.
 """
 
 from __future__ import annotations

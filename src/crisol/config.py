@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
     each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
     of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
-    workers sum up their metrics. ``CRISOL_KERNEL=off`` computes predictions without the C kernel.
+    workers sum up their metrics.
     ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
     traces that begin here.
     """
@@ -66,7 +66,6 @@ class Settings(BaseSettings):
     accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
     reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
     model: Path | None = None
-    kernel: Literal["auto", "off"] = "auto"
     metrics: Path | None = None
     otel_exporter_otlp_endpoint: str | None = Field(
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", default=None, pattern=r"^https?://\S+$"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crisol.errors import SandboxError, SandboxUnavailable
-from crisol.model import kernel
 from crisol.sandbox import choose
 from crisol.sandbox.selfcheck import ATTEMPTS, escapes
 
@@ -34,7 +33,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at sandbox, stores, kernel, package index and cores; each finding takes a moment."""
+    """Look at sandbox, stores, package index and cores; each finding takes a moment."""
     try:
         kind = choose(settings.sandbox).kind
         failed = escapes(kind)
@@ -52,7 +51,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
         )
     yield _redis(settings)
     yield _postgres(settings)
-    yield _kernel(settings)
     yield _index()
     cores = os.cpu_count() or 1
     yield Finding("cores", str(cores), "a campaign takes one process per core", ok=cores > 1)
@@ -95,12 +93,6 @@ def _postgres(settings: Settings) -> Finding:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     note = f" ({installed[-1]} is installed)" if installed else ""
     return Finding("PostgreSQL", f"DATABASE_URL is not set{note}", cost, ok=False)
-
-
-def _kernel(settings: Settings) -> Finding:
-    cost = "a prediction takes several times as long, in Python and ONNX"
-    reason = kernel.state() if settings.kernel == "auto" else "CRISOL_KERNEL is off"
-    return Finding("kernel", reason or "in use", cost, ok=not reason)
 
 
 def _index() -> Finding:

@@ -18,6 +18,7 @@ from crisol.abtest.results import (
 )
 from crisol.abtest.runner import Experiment, run
 from crisol.errors import ExperimentError
+from crisol.model.policy import Policy
 from support.arms import CHALLENGER, CHAMPION, PATCHES
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -28,7 +29,7 @@ NOW = START + len(PATCHES) * STEP
 @pytest.fixture(scope="module")
 def store() -> MemoryStore:
     kept = MemoryStore(clock=lambda: NOW)
-    experiment = Experiment("e", (CHAMPION, CHALLENGER), HashSampler(0.5, "s"), unsure_below=0.6)
+    experiment = Experiment("e", (CHAMPION, CHALLENGER), HashSampler(0.5, "s"), policy=Policy(0.6, 0.4))
     list(run(experiment, PATCHES, kept, start=START, step=STEP))
     return kept
 

@@ -13,6 +13,7 @@ from crisol.abtest.confusion import metrics
 from crisol.abtest.srm import sample_ratio
 from crisol.abtest.tally import Slice
 from crisol.errors import DatasetError, ExperimentError, InputError, SandboxError
+from crisol.model.policy import Policy
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason
 from support.arms import CHALLENGER, CHAMPION, PATCHES, guesser, labelled
 
@@ -21,7 +22,7 @@ LATER = START + dt.timedelta(days=300)
 
 
 def experiment(rate: float = 0.3, **changes: object) -> Experiment:
-    base = Experiment("e", (CHAMPION, CHALLENGER), HashSampler(rate, "s"), unsure_below=0.6)
+    base = Experiment("e", (CHAMPION, CHALLENGER), HashSampler(rate, "s"), policy=Policy(0.6, 0.4))
     return replace(base, **changes)  # type: ignore[arg-type] - the tests change one field each
 
 
@@ -138,7 +139,6 @@ def test_a_model_that_answers_nan_stops_the_run_by_name() -> None:
         {"arms": (CHAMPION, CHAMPION)},
         {"arms": (replace(CHAMPION, share=0.0),)},
         {"arms": (replace(CHAMPION, share=1.5),)},
-        {"unsure_below": 2.0},
     ],
 )
 def test_an_experiment_that_cannot_be_run_is_refused(changes: dict[str, object]) -> None:

@@ -20,6 +20,7 @@ from crisol.abtest.trial import trial_id
 from crisol.cli import app
 from crisol.config import Settings
 from crisol.errors import ExperimentError, SettingsError
+from crisol.model.policy import Policy
 from crisol.records import Outcome, Reason, Trial
 from crisol.wiring import open_journaled_trials, open_trials
 from support.arms import CHALLENGER, CHAMPION, PATCHES
@@ -38,7 +39,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def filled(settings: Settings) -> int:
-    experiment = Experiment("e1", (CHAMPION, CHALLENGER), HashSampler(0.5, "s"), unsure_below=0.6)
+    experiment = Experiment("e1", (CHAMPION, CHALLENGER), HashSampler(0.5, "s"), policy=Policy(0.6, 0.4))
     with closing(open_trials(settings)) as store:
         return len(list(run(experiment, PATCHES, store, start=NOW - dt.timedelta(hours=12))))
 

@@ -96,7 +96,7 @@ def test_the_weighted_estimate_is_nearer_to_the_truth_than_the_naive_figure(sett
 
 def test_what_cannot_be_sampled_or_is_unknown_is_said(settings: Settings) -> None:
     with pytest.raises(DatasetError, match="no patch was sampled at rate 0"):
-        experiment(settings, corpus(), 0, variants=["text_linear"], rate=0.0, unsure_below=0.0)
+        experiment(settings, corpus(), 0, variants=["text_linear"], rate=0.0, errors=0.99)
     with pytest.raises(ExperimentError, match="unknown variant 'oracle'"):
         experiment(settings, corpus(), 0, variants=["oracle"])
     with pytest.raises(ExperimentError, match="spoiled_after"):

@@ -12,7 +12,7 @@ from crisol.errors import DatasetError, ExperimentError
 from crisol.lab import ground_truth
 from crisol.lab.decisions import act
 from crisol.lab.disagreements import disagreements, split
-from crisol.model.cut import Cut
+from crisol.model.policy import Policy
 from crisol.records import Outcome, Reason, Trial
 
 
@@ -111,8 +111,8 @@ def test_a_patch_has_no_say_in_its_own_threshold() -> None:
     probability = np.array([0.95, 0.9, 0.7, 0.3])
     groups = np.array(["a", "a", "b", "b"])
 
-    def above_every_wrong_one(truth: np.ndarray, probability: np.ndarray) -> Cut:
-        return Cut(accept=np.nextafter(probability[truth == 0].max(), 1), reject=-np.inf)
+    def above_every_wrong_one(truth: np.ndarray, probability: np.ndarray) -> Policy:
+        return Policy(accept=float(np.nextafter(probability[truth == 0].max(), 1)))
 
     accepted, decided = act(truth, probability, groups, above_every_wrong_one)
     assert accepted.tolist() == decided.tolist() == [True, True, False, False]

@@ -23,7 +23,7 @@ import pytest
 from crisol.errors import ExperimentError, SettingsError, UnavailableError
 from crisol.loadtest import samples, study
 from crisol.loadtest.crosscheck import cross_check, read_wrk
-from crisol.loadtest.material import Item, Material, thresholds
+from crisol.loadtest.material import Item, Material, policy_leaving
 from crisol.loadtest.pacer import Pacer
 from crisol.loadtest.plan import Loop, Plan, Shape, arrivals, mix, popularity
 from crisol.loadtest.result import distribution, percentiles, timeline
@@ -32,6 +32,7 @@ from crisol.loadtest.samples import Recorder
 from crisol.loadtest.targets import TargetMissed, check, parse, parse_all, require
 from crisol.loadtest.truth import wrong
 from crisol.loadtest.wire import RESTS, Connection
+from crisol.model.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def test_a_wrong_profile_or_mix_is_named() -> None:
 
 
 def test_load_goes_to_this_machine_alone() -> None:
-    material = Material((ITEM,), Path(), 0.8, 0.2)
+    material = Material((ITEM,), Path(), Policy(0.8, 0.2))
     for url in ("http://10.0.0.1:80", "http://example.org", "http://192.168.1.1", "http://0.0.0.0:1"):
         with pytest.raises(SettingsError, match="loopback"):
             Load(url, material, Plan())
@@ -141,8 +142,8 @@ def test_a_target_is_met_or_missed_and_never_passes_unmeasured() -> None:
 
 def test_thresholds_leave_the_wanted_share_unsure() -> None:
     probability = np.linspace(0.01, 0.99, 99)
-    accept, reject = thresholds(probability.tolist(), 0.2)
-    assert ((probability > reject) & (probability < accept)).mean() == pytest.approx(0.2, abs=0.03)
+    policy = policy_leaving(probability.tolist(), 0.2)
+    assert policy.decides(probability).mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> None:
@@ -168,9 +169,9 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
         fallback | {"advisory": False}, {"decided_by": ""},
     ]  # fmt: skip
     frame = pd.DataFrame([base | change for change in [*right, *bad]])
-    found = wrong(frame, [("ml-first", ITEM)], 0.8, 0.2)
+    found = wrong(frame, [("ml-first", ITEM)], Policy(0.8, 0.2))
     assert found.tolist() == [False] * len(right) + [True] * len(bad)
-    unsure = wrong(pd.DataFrame([base | model]), [("ml-first", ITEM)], 0.95, 0.2)
+    unsure = wrong(pd.DataFrame([base | model]), [("ml-first", ITEM)], Policy(0.95, 0.2))
     assert unsure.tolist() == [True]
 
 
@@ -215,7 +216,7 @@ def http(content: bytes, status: int = 200) -> bytes:
 
 
 def put_load(url: str, plan: Plan) -> Load:
-    load = Load(url, Material((ITEM,), Path(), 0.8, 0.2), plan)
+    load = Load(url, Material((ITEM,), Path(), Policy(0.8, 0.2)), plan)
     load.finish()
     return load
 
@@ -409,7 +410,7 @@ def test_wrk_and_our_client_ask_for_the_same() -> None:
         return http(json.dumps(ANSWER).encode())
 
     with answering(reply) as url:
-        found = cross_check(url, Material((item,), Path(), 0.8, 0.2), Plan(connections=2), 1.0)
+        found = cross_check(url, Material((item,), Path(), Policy(0.8, 0.2)), Plan(connections=2), 1.0)
     assert found["client"].tolist() == ["crisol", "wrk", "ratio"]
     assert (found["throughput"] > 0).all()
     assert found["errors"].iloc[:2].tolist() == [0.0, 0.0]

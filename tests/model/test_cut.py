@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crisol.model.cut import choose_cut
+from crisol.model.cut import policy_within
 
 
 def test_cuts_keep_their_bound() -> None:
@@ -14,7 +14,7 @@ def test_cuts_keep_their_bound() -> None:
         for _ in range(50):
             truth = rng.integers(0, 2, 200)
             score = np.round(np.clip(rng.normal(0.4 + 0.2 * truth, 0.2), 0, 1), 1)
-            cut = choose_cut(truth, score, bound)
+            cut = policy_within(truth, score, bound)
             assert cut.accepts(score)[truth == 0].mean() <= bound
             assert (score[truth == 1] <= cut.reject).mean() <= bound
 
@@ -23,6 +23,6 @@ def test_a_perfect_score_leaves_nothing_to_wargame() -> None:
     """Where the classes do not meet, every patch is decided, and rightly."""
     truth = np.array([0] * 10 + [1] * 10)
     score = np.where(truth == 1, 0.9, 0.1)
-    cut = choose_cut(truth, score, 0.05)
+    cut = policy_within(truth, score, 0.05)
     assert cut.decides(score).all()
     assert (cut.accepts(score) == (truth == 1)).all()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from crisol.model.calibration import Sigmoid, cross_fitted
-from crisol.model.risk import GRID, choose_threshold, least, operating_point, p_value
+from crisol.model.policy import Policy
+from crisol.model.risk import GRID, certify, least, operating_point, p_value
 
 _ALPHA, _DELTA = 0.1, 0.1
 _SHAPES = {
@@ -62,10 +63,10 @@ def test_the_guarantee_holds_over_vulnerabilities(shape: str) -> None:
     broken = used = 0
     for repeat in range(500):
         data = _draw(shape, rng, _SHAPES[shape])
-        chosen = choose_threshold(*data, alpha=_ALPHA, beta=_ALPHA, delta=_DELTA, seed=repeat)
-        if chosen.accept is not None:
+        chosen = certify(*data, alpha=_ALPHA, beta=_ALPHA, delta=_DELTA, seed=repeat)
+        if chosen.policy.accept is not None:
             used += 1
-            broken += risk[chosen.accept] > _ALPHA
+            broken += risk[chosen.policy.accept] > _ALPHA
     assert broken / 500 <= _DELTA + 3 * np.sqrt(_DELTA * (1 - _DELTA) / 500)
     if shape == "overconfident":
         assert used < 100
@@ -89,14 +90,14 @@ def test_what_was_chosen_across_folds_holds_for_the_model_that_is_served() -> No
     broken = used = 0
     for repeat in range(500):
         score, label, group = _scored(rng, 120)
-        chosen = choose_threshold(
+        chosen = certify(
             cross_fitted(score, label, group % 3), label, group.astype(str), alpha=_ALPHA, seed=repeat
         )
-        if chosen.accept is None:
+        if chosen.policy.accept is None:
             continue
         used += 1
         served = Sigmoid.fit(score, label)(fresh[order])
-        trusted = order[np.searchsorted(served, chosen.accept) :]
+        trusted = order[np.searchsorted(served, chosen.policy.accept) :]
         asked = np.bincount(number[trusted], minlength=5_000)
         wrong = np.bincount(number[trusted], weights=1 - truth[trusted], minlength=5_000)
         broken += float((wrong[asked > 0] / asked[asked > 0]).mean()) > _ALPHA
@@ -126,19 +127,19 @@ def test_too_few_vulnerabilities_are_said_to_be_too_few() -> None:
         np.array([1, 0] * 40),
         np.repeat(np.arange(40), 2),
     )
-    chosen = choose_threshold(probability, label, group.astype(str), beta=0.02, seed=0)
-    assert chosen.accept is chosen.reject is None
+    chosen = certify(probability, label, group.astype(str), beta=0.02, seed=0)
+    assert chosen.policy.accept is chosen.policy.reject is None
     assert chosen.skipped_share.value == 0
-    assert f"no fewer than {least(0.02, 0.1)}" in chosen.reason
+    assert f"no fewer than {least(0.02, 0.1)}" in chosen.policy.reason
 
 
 def test_a_right_model_on_many_vulnerabilities_is_trusted() -> None:
     group = np.repeat(np.arange(600), 2).astype(str)
     probability, label = np.tile([0.995, 0.005], 600), np.tile([1, 0], 600)
-    chosen = choose_threshold(probability, label, group, seed=0)
-    assert chosen.accept is not None
-    assert chosen.reject is not None
-    assert chosen.reject < chosen.accept
+    chosen = certify(probability, label, group, seed=0)
+    assert chosen.policy.accept is not None
+    assert chosen.policy.reject is not None
+    assert chosen.policy.reject < chosen.policy.accept
     assert chosen.skipped_share.value == 1.0
     assert chosen.false_accept_rate.value == 0.0
     assert 0.0 < chosen.false_accept_rate.high < 0.02
@@ -148,7 +149,7 @@ def test_no_bound_is_claimed_that_the_patches_at_hand_exceed() -> None:
     """A bet that was won early does not hide the errors that came after."""
     for seed in range(40):
         data = _draw("boundary", np.random.default_rng(seed), 60)
-        chosen = choose_threshold(*data, alpha=0.2, beta=0.2, seed=seed)
+        chosen = certify(*data, alpha=0.2, beta=0.2, seed=seed)
         assert chosen.false_accept_rate.value <= 0.2
         assert chosen.false_reject_rate.value <= 0.2
 
@@ -156,21 +157,21 @@ def test_no_bound_is_claimed_that_the_patches_at_hand_exceed() -> None:
 def test_a_model_that_knows_nothing_is_not_trusted() -> None:
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(600), 2).astype(str)
-    chosen = choose_threshold(rng.random(1_200), rng.integers(2, size=1_200), group, seed=0)
-    assert chosen.accept is chosen.reject is None
-    assert "errors" in chosen.reason
+    chosen = certify(rng.random(1_200), rng.integers(2, size=1_200), group, seed=0)
+    assert chosen.policy.accept is chosen.policy.reject is None
+    assert "errors" in chosen.policy.reason
 
 
 def test_the_same_seed_chooses_the_same() -> None:
     data = _draw("calibrated", np.random.default_rng(2), 300)
-    assert choose_threshold(*data, alpha=0.1, seed=4) == choose_threshold(*data, alpha=0.1, seed=4)
+    assert certify(*data, alpha=0.1, seed=4) == certify(*data, alpha=0.1, seed=4)
 
 
 def test_an_interval_counts_vulnerabilities_and_not_patches() -> None:
     """A hundred patches of one vulnerability say no more than one would."""
     ones = np.ones(100, dtype=int)
-    _, one, _ = operating_point(np.ones(100), ones, np.repeat("a", 100), 0.5, None)
-    _, many, _ = operating_point(np.ones(100), ones, np.arange(100).astype(str), 0.5, None)
+    _, one, _ = operating_point(np.ones(100), ones, np.repeat("a", 100), Policy(0.5))
+    _, many, _ = operating_point(np.ones(100), ones, np.arange(100).astype(str), Policy(0.5))
     assert one.value == many.value == 0.0
     assert one.high > 0.7
     assert many.high < 0.05
@@ -179,4 +180,4 @@ def test_an_interval_counts_vulnerabilities_and_not_patches() -> None:
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0])
 def test_levels_outside_the_unit_interval_are_refused(level: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
-        choose_threshold(np.ones(1), np.ones(1, dtype=int), np.array(["a"]), alpha=level, seed=0)
+        certify(np.ones(1), np.ones(1, dtype=int), np.array(["a"]), alpha=level, seed=0)

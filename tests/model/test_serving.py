@@ -10,6 +10,7 @@ import pytest
 
 from crisol.diff import parse
 from crisol.errors import IntegrityError, ModelError
+from crisol.model.policy import Policy
 from crisol.model.predictor import Predictor
 from crisol.model.serving import PARITY, PROBE, difference, export
 from crisol.model.training import FittedModel, train
@@ -44,7 +45,7 @@ def model() -> FittedModel:
 
 @pytest.mark.parametrize("name", ["classic_forest", "rich_forest", "extra_trees", "boosting", "lightgbm"])
 def test_the_compiled_form_agrees_on_every_diff_of_the_corpus(name: str, tmp_path: Path) -> None:
-    """Neither thresholds nor leaves nor the calibration drift: no probability differs by 1e-5, in ONNX or the kernel."""
+    """Neither thresholds nor leaves nor the calibration drift: no probability differs by 1e-5."""
     known = corpus()
     assert len(known) > 250
     fitted = train(VARIANTS[name], known, seed=0)
@@ -54,12 +55,12 @@ def test_the_compiled_form_agrees_on_every_diff_of_the_corpus(name: str, tmp_pat
 
 
 def test_a_folder_answers_like_the_model_that_it_came_from(model: FittedModel, tmp_path: Path) -> None:
-    export(model, tmp_path, accept=0.9, reason="made up", card="# A model\n")
+    export(model, tmp_path, Policy(accept=0.9, reason="made up"), card="# A model\n")
     served = Predictor.load(tmp_path)
     one, other = (each.predict(parse(DIFF), "CWE-22") for each in (served, Predictor(model)))
     assert one.probability == pytest.approx(other.probability, abs=PARITY)
     assert (one.model_version, one.feature_version) == (model.model_version, model.feature_version)
-    assert (served.serving.accept, served.serving.reject) == (0.9, None)
+    assert served.serving.policy == Policy(accept=0.9, reason="made up")
     assert (tmp_path / "model_card.md").read_text() == "# A model\n"
 
 
@@ -77,9 +78,11 @@ def test_a_variant_that_reads_words_is_served_as_it_is(tmp_path: Path) -> None:
         ({"format": "other"}, "not of this version"),
         ({"feature_version": "0"}, "train anew"),
         ({"slope": "steep"}, "wrong type"),
-        ({"logistic": "yes"}, "wrong type"),
-        ({"trees_sha256": 7}, "wrong type"),
+        ({"classic": "yes"}, "wrong type"),
+        ({"sha256": 7}, "wrong type"),
         ({"accept": float("nan")}, "not a finite number"),
+        ({"accept": 0.0}, "not within"),
+        ({"accept": 0.2, "reject": 0.3}, "overlap"),
         ({"sha256": "0" * 64}, "not the model that serving.json describes"),
         ({"colour": "red"}, "incomplete"),
     ],
@@ -91,7 +94,7 @@ def test_a_forged_description_is_refused(
     path = tmp_path / "serving.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ModelError, match=message):
-        Predictor.load(tmp_path, kernel=False)
+        Predictor.load(tmp_path)
 
 
 def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path) -> None:
@@ -99,31 +102,28 @@ def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path
     content = (tmp_path / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(content[:-1] + os.urandom(1) + b"x")
     with pytest.raises(ModelError, match=r"model\.onnx: not the model"):
-        Predictor.load(tmp_path, kernel=False)
+        Predictor.load(tmp_path)
     (tmp_path / "model.onnx").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
-        Predictor.load(tmp_path, kernel=False)
+        Predictor.load(tmp_path)
     (tmp_path / "serving.json").write_text("[" * 100_000)
     with pytest.raises(ModelError):
-        Predictor.load(tmp_path, kernel=False)
+        Predictor.load(tmp_path)
 
 
-@pytest.mark.parametrize("kernel", [True, False])
-def test_a_model_that_no_longer_answers_as_it_did_is_found_out(
-    model: FittedModel, tmp_path: Path, *, kernel: bool
-) -> None:
+def test_a_model_that_no_longer_answers_as_it_did_is_found_out(model: FittedModel, tmp_path: Path) -> None:
     """The probability of one patch goes along: a changed calibration changes it, an old export without it passes."""
     serving = export(model, tmp_path)
     assert serving.golden == pytest.approx(model.probabilities([PROBE])[0])
-    Predictor.load(tmp_path, kernel=kernel).check()
+    Predictor.load(tmp_path).check()
     path = tmp_path / "serving.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"slope": content["slope"] * 1.5}))
     with pytest.raises(IntegrityError, match="gives the probe"):
-        Predictor.load(tmp_path, kernel=kernel).check()
+        Predictor.load(tmp_path).check()
     del content["golden"]
     path.write_text(json.dumps(content | {"slope": content["slope"] * 1.5}))
-    Predictor.load(tmp_path, kernel=kernel).check()
+    Predictor.load(tmp_path).check()
 
 
 def test_serving_the_compiled_form_loads_nothing_heavy() -> None:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from crisol.abtest.tally import Cell, Tally
+from crisol.model.intervals import quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["METRICS", "Estimate", "Metrics", "metrics", "proportion", "wilson"]
+__all__ = ["METRICS", "Estimate", "Metrics", "metrics", "proportion"]
 
 _UNKNOWN = math.nan
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +80,6 @@ def metrics(tally: Tally, level: float = 0.95) -> Metrics:
     )
 
 
-def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's (1927) score interval of a share seen in ``n`` trials; n need not be whole."""
-    z = _quantile(level)
-    centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
-    half = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
-    # At 0 and 1 the exact bounds are 0 and 1; rounding must not cut the estimate itself off.
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
-
-
 def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95) -> Estimate:
     """Return the weighted share of the hits among hits and misses.
 
@@ -107,7 +97,7 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
 
 
 def _effective_n(hit: Cell, total: Cell, level: float) -> float:
-    pseudo = _quantile(level) ** 2
+    pseudo = quantile(level) ** 2
     mean = total.weight_squared / total.weight
     weight = total.weight + pseudo * mean
     share = (hit.weight + pseudo * mean / 2.0) / weight
@@ -138,7 +128,7 @@ def _mcc(tally: Tally, level: float) -> Estimate:
     squares = [cell.weight_squared + mean**2 / 2.0 for cell in cells]
     smooth, gradient = _correlation(weights)
     variance = sum(square * slope**2 for square, slope in zip(squares, gradient, strict=True))
-    half = _quantile(level) * math.sqrt(variance) / (1.0 - smooth**2)
+    half = quantile(level) * math.sqrt(variance) / (1.0 - smooth**2)
     low, high = math.tanh(math.atanh(smooth) - half), math.tanh(math.atanh(smooth) + half)
     return Estimate(value, min(low, value), max(high, value), tally.n, total.weight**2 / total.weight_squared)
 
@@ -159,8 +149,3 @@ def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
         tp / root - value * (c + d) / 2.0,
     ]
     return value, slopes
-
-
-def _quantile(level: float) -> float:
-    """Return how many standard deviations an interval of that level reaches to each side."""
-    return _NORMAL.inv_cdf((1.0 + level) / 2.0)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.abtest.sampler import Sampler, allots
 from crisol.abtest.trial import observe, trial_id
 from crisol.errors import DatasetError, ExperimentError
+from crisol.model.policy import NEVER, Policy
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 
 if TYPE_CHECKING:
@@ -55,15 +56,20 @@ class Arm:
 class Experiment:
     """A question put to one or more arms over the same sampled patches.
 
-    The first arm is the champion, whose confidence decides: a patch of which it is less sure than
-    ``unsure_below`` (0.5 to 1; 0 for never) is always sampled. Raises :class:`~crisol.errors.ExperimentError`
-    for arms without a name, twice the same name, or a share outside (0, 1].
+    The first arm is the champion: a patch that it may not decide alone under the ``policy`` is always sampled, as a
+    service wargames it, the others by the sampler. Raises :class:`~crisol.errors.ExperimentError` for arms without a
+    name, twice the same name, or a share outside (0, 1].
+
+    >>> from crisol.abtest import HashSampler
+    >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
+    >>> Experiment("which", (arm,), HashSampler(0.1, "seed"), Policy(accept=0.95)).policy.accept
+    0.95
     """
 
     name: str
     arms: tuple[Arm, ...]
     sampler: Sampler
-    unsure_below: float = 0.0
+    policy: Policy = NEVER
     salt: str = "crisol"
 
     def __post_init__(self) -> None:
@@ -75,8 +81,6 @@ class Experiment:
         for arm in self.arms:
             if not 0.0 < arm.share <= 1.0:
                 raise ExperimentError(f"arm {arm.name!r}: share is {arm.share}, not within (0, 1]")
-        if not 0.0 <= self.unsure_below <= 1.0:
-            raise ExperimentError(f"unsure_below is {self.unsure_below}, not within 0..1")
 
     def admit(self, trials: Iterable[Trial]) -> None:
         """Return if every trial is of this experiment, of a known arm, and of that arm's model version.
@@ -192,7 +196,7 @@ def _chunk(
 def _plan(experiment: Experiment, patch: LabelledPatch) -> list[_Planned]:
     champion = experiment.arms[0]
     first = champion.predict(patch)
-    draw = experiment.sampler.draw(patch.id, unsure=first.confidence < experiment.unsure_below)
+    draw = experiment.sampler.draw(patch.id, unsure=experiment.policy.decide(first.probability) is None)
     if not draw.sampled:
         return []
     plan = []

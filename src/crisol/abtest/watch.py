@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crisol.abtest.confusion import proportion, wilson
+from crisol.abtest.confusion import proportion
 from crisol.abtest.drift import Alarm, calibration_drift, input_drift, worsening
 from crisol.abtest.tally import Tally
 from crisol.errors import ExperimentError
+from crisol.model.intervals import wilson
 from crisol.records import Outcome
 
 if TYPE_CHECKING:

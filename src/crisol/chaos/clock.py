@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from crisol.errors import UnavailableError
-from crisol.model.kernel.compile import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ _TEN_YEARS = 3_653 * _DAY
 _ASK = "import time; print(time.time(), time.monotonic())"
 _NEAR = 60.0
 _SIZE = 8
+_COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
@@ -61,9 +63,7 @@ class WallClock:
         """Build one in that folder and try it. Raises :class:`ClockRefused` where there is no compiler or it does not take."""
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
-        reason = build(clock.library, (_SOURCE,), (f"-DOFFSET={json.dumps(str(clock.offset))}", "-ldl"))
-        if reason:
-            raise ClockRefused(f"no clock of its own: {reason}")
+        _compile(clock.library, clock.offset)
         clock._set(_DAY)
         asked = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _ASK],
@@ -98,3 +98,27 @@ class WallClock:
         # In place: whoever reads a mapped file that is cut short meanwhile is killed.
         with self.offset.open("r+b") as file:
             file.write(seconds.to_bytes(_SIZE, sys.byteorder, signed=True))
+
+
+def _compile(library: Path, offset: Path) -> None:
+    """Build the library with whatever C compiler is there; ``CC`` names one other than ``cc``."""
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if not compiler or shutil.which(compiler[0]) is None:
+        raise ClockRefused(f"no clock of its own: there is no C compiler ({' '.join(compiler)})")
+    defined = f"-DOFFSET={json.dumps(str(offset))}"
+    command = [
+        *compiler,
+        "-std=c11",
+        "-O2",
+        "-fPIC",
+        "-shared",
+        defined,
+        "-o",
+        str(library),
+        str(_SOURCE),
+        "-ldl",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ClockRefused(f"no clock of its own: {compiler[0]} failed: {reason}")

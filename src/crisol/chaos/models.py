@@ -52,8 +52,6 @@ def _change(folder: Path, extend: Callable[[str, str], list[NodeProto]]) -> None
     path.write_bytes(content)
     described = json.loads((folder / "serving.json").read_text(encoding="utf-8"))
     described["sha256"] = hashlib.sha256(content).hexdigest()
-    # The trees alone, which the kernel walks, know nothing of what was added.
-    described["trees_sha256"] = ""
     (folder / "serving.json").write_text(json.dumps(described), encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ from crisol.chaos.episode import Episode
 from crisol.chaos.faults import Fault, Stage, allowance
 from crisol.config import Settings
 from crisol.errors import UnavailableError
-from crisol.loadtest.material import Item, Material, prepare, thresholds
+from crisol.loadtest.material import Item, Material, policy_leaving, prepare
 from crisol.loadtest.plan import Loop, Plan, Shape
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import ask, serving
@@ -106,8 +106,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             serving(
                 settings,
                 model=model,
-                accept=material.accept,
-                reject=material.reject,
+                policy=material.policy,
                 workers=fault.workers,
                 enclosure=enclosure,
                 changes=changes,
@@ -150,8 +149,7 @@ def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
-    accept, reject = thresholds([item.probability for item in items], _UNSURE)
-    return replace(whole, items=items, accept=accept, reject=reject)
+    return replace(whole, items=items, policy=policy_leaving([item.probability for item in items], _UNSURE))
 
 
 def _warm_up(url: str, material: Material) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import SettingsError
+from crisol.records import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,16 +108,13 @@ def predict(
         from crisol.tracking.registry import champion_folder
 
         model = champion_folder(settings)
-    predictor = Predictor.load(model, kernel=settings.kernel == "auto")
+    predictor = Predictor.load(model)
     subject = find_vulnerability(vulnerability, settings) if vulnerability else None
     cut = fitted(text, subject.vulnerable(settings.cache) if subject else None)
     cwe = cwe or (subject.cwe if subject else "")
     found, serving = predictor.predict(cut.patch, cwe), predictor.serving
-    advice = "wargame it"
-    if serving.accept is not None and found.probability >= serving.accept:
-        advice = "accept"
-    elif serving.reject is not None and found.probability <= serving.reject:
-        advice = "reject"
+    outcome = serving.policy.decide(found.probability)
+    advice = {None: "wargame it", Outcome.VALID: "accept"}.get(outcome, "reject")
     if as_json:
         known = {"probability": found.probability, "advice": advice, "model": found.model_version}
         known |= {"features": found.feature_version, "seconds": found.seconds, "thresholds": serving.reason}
@@ -192,7 +190,7 @@ def retrain(
         f"{gathered.without_text} patches whose text was not kept\n"
         f"challenger against champion: {result.reason}\n"
         f"version {result.version} is {'champion now' if result.promoted else 'challenger, the champion stays'}; "
-        f"{result.thresholds}",
+        f"{result.policy}",
         markup=False,
         soft_wrap=True,
     )

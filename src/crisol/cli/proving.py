@@ -58,9 +58,7 @@ def loadtest(
     with err.status("executing the patches once, so that every answer has a truth to be held against"):
         material = prepare(settings, ground_truth.open_corpus(settings, corpus, seed), seed)
     with ExitStack() as stack:
-        service = stack.enter_context(
-            serving(settings, model=material.model, accept=material.accept, reject=material.reject)
-        )
+        service = stack.enter_context(serving(settings, model=material.model, policy=material.policy))
         load = Load(service.url, material, wanted, pid=service.pid)
         bar = stack.enter_context(progress())
         task = bar.add_task("requests", total=load.planned, note="")

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import numpy as np
 import pandas as pd
 
 from crisol.abtest.runner import Arm, Experiment, Truth, run
@@ -25,6 +26,8 @@ from crisol.lab.ab_tables import Result, summed
 from crisol.lab.compare import chosen_variants
 from crisol.lab.disagreements import split
 from crisol.model import dataset, training
+from crisol.model.policy import Policy
+from crisol.model.risk import at_hand
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.wargame.corpus import content_hash
 from crisol.wiring import open_trials
@@ -42,7 +45,7 @@ def experiment(
     *,
     variants: Sequence[str] = (),
     rate: float | None = None,
-    unsure_below: float = 0.7,
+    errors: float = 0.1,
     held_out: float = 0.5,
     spoiled_after: float = 1.0,
 ) -> Result:
@@ -51,14 +54,23 @@ def experiment(
     ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first variant there
     is. The others predict the
     patches that were sampled for the champion: with probability ``rate`` (``AB_TEST_RATE`` unless it is given),
-    and always where the champion's confidence lies under ``unsure_below``. After the share ``spoiled_after`` of
+    and always where the champion may not decide alone. Its policy is chosen on the vulnerabilities that taught it,
+    such that at most the share ``errors`` of what it decides there is wrong, without a guarantee. After the share ``spoiled_after`` of
     the arrivals the champion silently takes valid for invalid, as after an update that changed the order of its
     classes; 1 means never. The experiment is known by its corpus, models and parameters: to run it again adds no
     trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
     """
     chosen = settings.ab_test_rate if rate is None else rate
-    met = _meet(settings, frame, seed, variants=variants, held_out=held_out, spoiled_after=spoiled_after)
-    return met.conduct(chosen, unsure_below)
+    met = _meet(
+        settings,
+        frame,
+        seed,
+        variants=variants,
+        held_out=held_out,
+        spoiled_after=spoiled_after,
+        errors=errors,
+    )
+    return met.conduct(chosen)
 
 
 def sweep(
@@ -68,7 +80,7 @@ def sweep(
     rates: Sequence[float],
     *,
     variants: Sequence[str] = (),
-    unsure_below: float = 0.7,
+    errors: float = 0.1,
     held_out: float = 0.5,
 ) -> pd.DataFrame:
     """Run the experiment at several rates; return the accuracy and the share of patches wargamed at each.
@@ -78,10 +90,10 @@ def sweep(
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")
-    met = _meet(settings, frame, seed, variants=variants, held_out=held_out)
+    met = _meet(settings, frame, seed, variants=variants, held_out=held_out, errors=errors)
     rows = []
     for rate in rates:
-        table = met.conduct(rate, unsure_below).table
+        table = met.conduct(rate).table
         row = table[table["measure"] == "accuracy"].iloc[0]
         shown = {name: float(row[name]) for name in ("estimate", "low", "high", "naive", "whole")}
         share = int(row["trials"]) / len(met.patches)
@@ -99,13 +111,14 @@ class _Meeting:
     arms: tuple[Arm, ...]
     patches: list[LabelledPatch]
     truths: dict[tuple[str, str], Truth]
-    key: tuple[float, float]
+    policy: Policy
+    key: tuple[float, float, float]
 
-    def conduct(self, rate: float, unsure_below: float) -> Result:
+    def conduct(self, rate: float) -> Result:
         models = [[arm.name, arm.model_version] for arm in self.arms]
-        key = json.dumps([content_hash(self.frame), self.seed, models, rate, unsure_below, *self.key])
+        key = json.dumps([content_hash(self.frame), self.seed, models, rate, *self.key])
         name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-        design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), unsure_below, f"{self.seed}")
+        design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), self.policy, f"{self.seed}")
         # The kernel of a run that was killed outlives it for a moment.
         with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
             for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
@@ -134,6 +147,7 @@ def _meet(
     *,
     variants: Sequence[str],
     held_out: float,
+    errors: float,
     spoiled_after: float = 1.0,
 ) -> _Meeting:
     if not 0.0 <= spoiled_after <= 1.0:
@@ -142,21 +156,28 @@ def _meet(
     meet = meet.drop_duplicates(["vulnerability", "id"]).sort_values(["id", "vulnerability"])
     patches = dataset.from_table(meet)
     names = list(variants) or list(chosen_variants(settings, []))[:1]
-    champion, *challengers = (_arm(settings, name, learn, patches, seed) for name in names)
+    if not 0.0 < errors < 1.0:
+        raise ExperimentError(f"errors is {errors}, not within (0, 1)")
+    taught = dataset.from_table(learn)
+    models = [
+        training.train(chosen_variants(settings, [name])[name], taught, seed=seed, search=False)
+        for name in names
+    ]
+    champion, *challengers = (_arm(name, model, patches) for name, model in zip(names, models, strict=True))
+    truth = np.array([patch.label for patch in taught])
+    policy = at_hand(models[0].held_out, truth, np.array([patch.group for patch in taught]), errors)
     late = {(patch.group, patch.id) for patch in patches[round(spoiled_after * len(patches)) :]}
     arms = (_spoiled(champion, late), *challengers)
-    return _Meeting(settings, frame, seed, arms, patches, _truths(meet), (held_out, spoiled_after))
+    return _Meeting(
+        settings, frame, seed, arms, patches, _truths(meet), policy, (held_out, errors, spoiled_after)
+    )
 
 
-def _arm(
-    settings: Settings, name: str, learn: pd.DataFrame, patches: Sequence[LabelledPatch], seed: int
-) -> Arm:
-    """Train the variant and let it predict the patches all at once: a forest is slow at single rows.
+def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch]) -> Arm:
+    """Let a model predict the patches all at once: a forest is slow at single rows.
 
     The time of each prediction is its share of that.
     """
-    variant = chosen_variants(settings, [name])[name]
-    model = training.train(variant, dataset.from_table(learn), seed=seed, search=False)
     begun = perf_counter()
     probabilities = model.probabilities(patches)
     seconds = (perf_counter() - begun) / max(1, len(patches))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from crisol.model.evaluation import Evaluation
-from crisol.model.risk import Threshold
+from crisol.model.risk import Guarantee
 from crisol.model.training import FittedModel
 from crisol.model.variants import Variant
 
 __all__ = ["card"]
 
 
-def card(model: FittedModel, variant: Variant, evaluation: Evaluation, threshold: Threshold) -> str:
+def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: Guarantee) -> str:
     """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
     low, high = evaluation.auc_interval
     decides = (
-        "It never decides alone." if threshold.accept is threshold.reject is None else "It may decide alone."
+        "It never decides alone."
+        if guarantee.policy.accept is guarantee.policy.reject is None
+        else "It may decide alone."
     )
     return f"""# {model.model_version}
 
@@ -38,8 +40,8 @@ saying valid, from the diff and the CWE alone.
 
 ## When it may decide alone
 
-{decides} Asked for at most {threshold.alpha:.1%} wrong patches among those accepted and {threshold.beta:.1%} right ones among
-those refused, each with confidence {1 - threshold.delta:.0%} over vulnerabilities: {threshold.reason}.
+{decides} Asked for at most {guarantee.alpha:.1%} wrong patches among those accepted and {guarantee.beta:.1%} right ones among
+those refused, each with confidence {1 - guarantee.delta:.0%} over vulnerabilities: {guarantee.policy.reason}.
 
 ## Limits
 

@@ -19,9 +19,9 @@ from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
 from crisol.model.ablation import ablate
-from crisol.model.cut import choose_cut
+from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation, Outer
-from crisol.model.risk import Threshold, choose_threshold
+from crisol.model.risk import Guarantee, certify
 from crisol.model.search import Memo
 from crisol.model.source.features import SOURCE_FEATURES
 from crisol.model.source.registered import with_sources
@@ -54,10 +54,10 @@ class Comparison:
     patches: tuple[LabelledPatch, ...]
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
-    thresholds: dict[str, Threshold]
+    certified: dict[str, Guarantee]
     """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
-    compiled: frozenset[str]
-    """Names of the variants that have a compiled form."""
+    served: frozenset[str]
+    """Names of the variants that a service can serve: those that read the diff alone."""
 
     @property
     def best(self) -> str:
@@ -65,9 +65,13 @@ class Comparison:
         return str(self.table["variant"].iloc[0])
 
     @property
-    def best_served(self) -> str:
-        """The name of the best variant that has a compiled form, as a service wants; without one the best of all."""
-        return next((str(name) for name in self.table["variant"] if name in self.compiled), self.best)
+    def champion(self) -> str:
+        """The name of the variant that saves most wargames at the risk that is set, the largest AUC where all save alike.
+
+        Only variants that can be served are looked at; without one the best of all.
+        """
+        ranked = [str(name) for name in self.table["variant"] if name in self.served]
+        return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -80,14 +84,18 @@ class Comparison:
         rows = [
             {
                 "variant": name,
-                "accept_at": found.accept,
-                "reject_at": found.reject,
-                "skipped": found.skipped_share.value,
-                "false_accepts": found.false_accept_rate.value if found.accept is not None else None,
-                "false_rejects": found.false_reject_rate.value if found.reject is not None else None,
-                "why": found.reason,
+                "accept_at": guarantee.policy.accept,
+                "reject_at": guarantee.policy.reject,
+                "skipped": guarantee.skipped_share.value,
+                "false_accepts": None
+                if guarantee.policy.accept is None
+                else guarantee.false_accept_rate.value,
+                "false_rejects": None
+                if guarantee.policy.reject is None
+                else guarantee.false_reject_rate.value,
+                "why": guarantee.policy.reason,
             }
-            for name, found in self.thresholds.items()
+            for name, guarantee in self.certified.items()
         ]
         return pd.DataFrame(rows)
 
@@ -110,7 +118,7 @@ class Comparison:
 
     def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
         """Return :func:`crisol.lab.frontier.guarantees` of the best variant that has a compiled form."""
-        score = self.scores[self.best_served]
+        score = self.scores[self.champion]
         return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
 
     @property
@@ -203,7 +211,7 @@ def compare(
 
     ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
     bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha``, ``beta`` and ``delta`` are those of
-    :func:`crisol.model.risk.choose_threshold`; ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
+    :func:`crisol.model.risk.certify`; ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -214,12 +222,12 @@ def compare(
     truth = np.array([patch.label for patch in patches])
     groups = np.array([patch.group for patch in patches])
     rate = wargames_per_second(frame)
-    choose = partial(choose_cut, bound=false_accepts)
-    evaluations, rows, thresholds = [], [], {}
+    choose = partial(policy_within, bound=false_accepts)
+    evaluations, rows, certified = [], [], {}
     for evaluated, _ in evaluate_each(patches, chosen, seed, search=search, outer=outer):
         evaluations.append(evaluated)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
-        thresholds[evaluated.name] = choose_threshold(
+        certified[evaluated.name] = certify(
             evaluated.probability, truth, groups, alpha=alpha, beta=beta, delta=delta, seed=seed
         )
         saved = float(decided.mean())
@@ -240,8 +248,8 @@ def compare(
     table = pd.DataFrame(rows).sort_values(["auc", "variant"], ascending=[False, True], ignore_index=True)
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
     table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
-    compiled = frozenset(name for name, variant in chosen.items() if variant.compiles)
-    return Comparison(table, tuple(patches), truth, tuple(evaluations), thresholds, compiled)
+    served = frozenset(name for name, variant in chosen.items() if not variant.reads_source)
+    return Comparison(table, tuple(patches), truth, tuple(evaluations), certified, served)
 
 
 def ablations(settings: Settings, comparison: Comparison, seed: int) -> pd.DataFrame:
@@ -250,7 +258,7 @@ def ablations(settings: Settings, comparison: Comparison, seed: int) -> pd.DataF
     Where a variant read the source, too, what each group of the source's features brings to the best of those.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
-    best = comparison.best_served
+    best = comparison.champion
     rows = as_table(ablate(chosen[best], comparison.patches, seed=seed)).assign(variant=best)
     reader = next(
         (name for name in comparison.table["variant"] if name in chosen and chosen[name].reads_source), ""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crisol.model.risk import at_hand, choose_threshold, least, operating_point
+from crisol.model.risk import at_hand, certify, least, operating_point
 from crisol.records import LabelledPatch
 
 __all__ = ["frontier", "guarantees", "mistakes", "risk_coverage"]
@@ -64,21 +64,19 @@ def guarantees(
     """
     rows = []
     for level in _LEVELS:
-        found = choose_threshold(probability, truth, groups, alpha=level, beta=level, delta=delta, seed=seed)
-        accepted = np.zeros(len(truth), dtype=bool) if found.accept is None else probability >= found.accept
-        rejected = np.zeros(len(truth), dtype=bool) if found.reject is None else probability <= found.reject
-        without, wrong, _ = operating_point(
-            probability, truth, groups, *at_hand(probability, truth, groups, level)
-        )
+        guarantee = certify(probability, truth, groups, alpha=level, beta=level, delta=delta, seed=seed)
+        policy = guarantee.policy
+        loosest = at_hand(probability, truth, groups, level)
+        without, wrong, _ = operating_point(probability, truth, groups, loosest)
         rows.append(
             {
                 "level": level,
                 "needed": least(level, delta),
-                "accept_at": found.accept,
-                "accepted": float(accepted.mean()),
-                "reject_at": found.reject,
-                "rejected": float(rejected.mean()),
-                "skipped": found.skipped_share.value,
+                "accept_at": policy.accept,
+                "accepted": float(policy.accepts(probability).mean()),
+                "reject_at": policy.reject,
+                "rejected": float(policy.refuses(probability).mean()),
+                "skipped": guarantee.skipped_share.value,
                 "skipped_without": without.value,
                 "false_accepts_without": wrong.value,
             }

@@ -17,9 +17,9 @@ from crisol.lab.card import card
 from crisol.lab.compare import Comparison, chosen_variants
 from crisol.lab.decisions import act
 from crisol.model import serving, training
-from crisol.model.cut import choose_cut
+from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation
-from crisol.model.risk import Threshold
+from crisol.model.risk import Guarantee
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 from crisol.tracking.registry import CHALLENGER
@@ -73,7 +73,7 @@ def promote(
     """
     tags = holder_tags(settings)
     evaluation = next(one for one in comparison.evaluations if one.name == name)
-    version = register(settings, tracked, comparison.patches, (evaluation, comparison.thresholds[name]), seed)
+    version = register(settings, tracked, comparison.patches, (evaluation, comparison.certified[name]), seed)
     if tags is None:
         move_alias(settings, version)
         return Promotion(promoted=True, reason=f"{name} is champion, as version {version}: there was none")
@@ -111,7 +111,7 @@ def costs(
 
     The model decides alone where, on all other vulnerabilities, at most 2 % of either class are decided wrongly.
     """
-    accepted, decided = act(truth, probability, groups, partial(choose_cut, bound=_BOUND))
+    accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)
 
 
@@ -153,29 +153,22 @@ def register(
     settings: Settings,
     tracked: TrackedRun,
     patches: Sequence[LabelledPatch],
-    judged: tuple[Evaluation, Threshold],
+    judged: tuple[Evaluation, Guarantee],
     seed: int,
 ) -> str:
     """Train the variant that was evaluated on all of the patches, register it as challenger, return its version.
 
-    It carries the thresholds, or why there are none. Raises :class:`~crisol.errors.ModelError` where the compiled form
+    It carries its policy, which says why it decides no more alone. Raises :class:`~crisol.errors.ModelError` where the compiled form
     does not agree with the one that it was made from.
     """
-    evaluation, threshold = judged
+    evaluation, guarantee = judged
     name = evaluation.name
     variant = chosen_variants(settings, [name])[name]
     check_served(variant)
     model = training.train(variant, patches, seed=seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        serving.export(
-            model,
-            folder,
-            accept=threshold.accept,
-            reject=threshold.reject,
-            reason=threshold.reason,
-            card=card(model, variant, evaluation, threshold),
-        )
+        serving.export(model, folder, guarantee.policy, card=card(model, variant, evaluation, guarantee))
         gap = serving.difference(model, folder, patches)
         tracked.metrics({"model.parity": gap, "model.parity_patches": len(patches)})
         if gap > serving.PARITY:

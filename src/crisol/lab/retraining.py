@@ -16,7 +16,7 @@ from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
 from crisol.lab.promotion import check_served, costs, not_worse, register
 from crisol.model import dataset, evaluation, scores, training
-from crisol.model.risk import choose_threshold
+from crisol.model.risk import certify
 from crisol.records import LabelledPatch, Outcome, Trial
 from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
 from crisol.wiring import open_trials
@@ -64,7 +64,7 @@ class Retraining:
     table: pd.DataFrame
     not_worse: bool
     reason: str
-    thresholds: str
+    policy: str
     """Where the challenger may decide alone, or why it never may."""
     version: str
     """Of the registered challenger, which learnt from everything."""
@@ -140,7 +140,7 @@ def retrain(
     from corpus and trials, and the champion's variant (the same where there is none) from the corpus alone; both
     predict the trials that were set aside. Those count by the inverse of the probability with which they were sampled, so
     that the figures are of the patches that arrive and not of those of which the champion was unsure. What is
-    registered has learnt everything and carries thresholds that were chosen across folds. The champion stays, unless the
+    registered has learnt everything and carries the policy that was chosen across folds. The champion stays, unless the
     design asks for a promotion and the challenger is shown to do no worse. Raises :class:`~crisol.errors.DatasetError`
     where the trials are of too few vulnerabilities.
     """
@@ -176,16 +176,16 @@ def retrain(
         )
     better, reason = not_worse(sides[0], sides[1], groups, seed=design.seed, weight=weight)
     evaluated = evaluation.evaluate(chosen, everything, seed=design.seed)
-    threshold = choose_threshold(
+    guarantee = certify(
         evaluated.probability,
         np.array([patch.label for patch in everything]),
         np.array([patch.group for patch in everything]),
         seed=design.seed,
     )
-    version = register(settings, tracked, everything, (evaluated, threshold), design.seed)
+    version = register(settings, tracked, everything, (evaluated, guarantee), design.seed)
     if promoted := better and design.promote:
         move_alias(settings, version)
-    return Retraining(pd.DataFrame(rows), better, reason, threshold.reason, version, promoted)
+    return Retraining(pd.DataFrame(rows), better, reason, guarantee.policy.reason, version, promoted)
 
 
 def _set_aside(gathered: Gathered, design: Design) -> set[str]:

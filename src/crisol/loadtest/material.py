@@ -17,6 +17,7 @@ from crisol import diff
 from crisol.config import Settings
 from crisol.errors import CrisolError, DatasetError
 from crisol.model import dataset, serving, training
+from crisol.model.policy import Policy
 from crisol.model.predictor import Predictor
 from crisol.model.variants import load_variants
 from crisol.records import Outcome
@@ -50,22 +51,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Patches, the folder of the model that is served, and the thresholds at which it decides alone."""
+    """Patches, the folder of the model that is served, and the policy under which it decides alone."""
 
     items: tuple[Item, ...]
     model: Path
-    accept: float
-    reject: float
+    policy: Policy
 
     @property
     def sure(self) -> float:
         """The share of the patches that the model decides alone."""
-        return float(np.mean([not self.reject < item.probability < self.accept for item in self.items]))
+        return float(self.policy.decides(np.array([item.probability for item in self.items])).mean())
 
     @property
     def wargame_seconds(self) -> float:
         """The mean time of a wargame among the patches of which the model is unsure."""
-        unsure = [item.seconds for item in self.items if self.reject < item.probability < self.accept]
+        unsure = [item.seconds for item in self.items if self.policy.decide(item.probability) is None]
         return float(np.mean(unsure or [item.seconds for item in self.items]))
 
 
@@ -80,7 +80,7 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
     if frame.empty or frame["outcome"].nunique() < 2:
         raise DatasetError("a load needs patches with either verdict; bring a larger corpus")
     folder = _model(settings, frame, seed)
-    predictor = Predictor.load(folder, kernel=settings.kernel == "auto")
+    predictor = Predictor.load(folder)
     items = []
     for row in frame.to_dict("records"):
         try:
@@ -100,18 +100,17 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
                 predictor.predict(patch, cwe).probability,
             )
         )
-    accept, reject = thresholds([item.probability for item in items], unsure)
-    return Material(tuple(items), folder, accept, reject)
+    return Material(tuple(items), folder, policy_leaving([item.probability for item in items], unsure))
 
 
-def thresholds(probabilities: Sequence[float], unsure: float) -> tuple[float, float]:
-    """Return accept and reject such that about the share ``unsure`` of the probabilities lies between them."""
+def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
+    """Return the policy around 0.5 under which about the share ``unsure`` of the probabilities is wargamed."""
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)
     # Between two patches, so that no rounding decides on which side one lies.
     edge = float((distance[at] + distance[max(at - 1, 0)]) / 2) if unsure > 0 else 0.0
     edge = min(max(edge, 1e-6), 0.5)
-    return 0.5 + edge, 0.5 - edge
+    return Policy(0.5 + edge, 0.5 - edge, f"{unsure:.0%} of the patches are left to wargame")
 
 
 def _model(settings: Settings, frame: pd.DataFrame, seed: int) -> Path:

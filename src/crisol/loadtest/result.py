@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crisol.loadtest.material import Item
 from crisol.loadtest.truth import wrong
+from crisol.model.policy import Policy
 
 __all__ = ["PERCENTILES", "Result", "distribution", "percentiles", "summarise", "timeline"]
 
@@ -72,7 +73,7 @@ def summarise(
     samples: pd.DataFrame,
     *,
     kinds: Sequence[tuple[str, Item]],
-    thresholds: tuple[float, float],
+    policy: Policy,
     warm_up: float,
     closed: bool,
     client_cpu: float,
@@ -114,7 +115,7 @@ def summarise(
         metrics[f"cache_hit_{p}"] = value
     metrics["cache_hit_server_ms"] = _mean(hits["server_ms"])
     metrics["middleware_ms"] = middleware_ms
-    metrics["wrong_answers"] = float(wrong(frame, kinds, *thresholds).sum())
+    metrics["wrong_answers"] = float(wrong(frame, kinds, policy).sum())
     lag = percentiles(counted["lag_ms"].dropna().to_numpy())
     metrics |= {"send_lag_p50_ms": lag["p50_ms"], "send_lag_p99_ms": lag["p99_ms"], "client_cpu": client_cpu}
     metrics["saturated"] = float(client_cpu > _BUSY or (not closed and _late(counted)))

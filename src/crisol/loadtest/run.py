@@ -2,7 +2,7 @@
 
 ::
 
-    with serving(settings, model=material.model, accept=..., reject=...) as service:
+    with serving(settings, model=material.model, policy=material.policy) as service:
         load = Load(service.url, material, Plan(), pid=service.pid)
         for progress in load.run():
             print(progress.done, "of", progress.planned)
@@ -114,7 +114,7 @@ class Load:
         self._result = summarise(
             frame,
             kinds=self._kinds,
-            thresholds=(self.material.accept, self.material.reject),
+            policy=self.material.policy,
             warm_up=self.plan.warm_up,
             closed=self.plan.loop is Loop.CLOSED,
             client_cpu=cpu,

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from crisol.config import Settings
+from crisol.config import Settings, variable
 from crisol.errors import UnavailableError
+from crisol.model.policy import Policy
 from crisol.servers.enclosure import Enclosure
 from crisol.servers.reaper import Reaper
 
@@ -114,8 +115,7 @@ def serving(
     settings: Settings,
     *,
     model: Path,
-    accept: float,
-    reject: float,
+    policy: Policy,
     workers: int = 1,
     enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
@@ -131,14 +131,20 @@ def serving(
         root = Path(folder)
         (root / "data").symlink_to(settings.root.resolve() / "data")
         (root / "mlruns").mkdir()
-        # Nothing of the caller's Redis, PostgreSQL, token or thresholds leaks into what is measured.
-        ours = {name.upper() for name in Settings.model_fields}
+        # Nothing of the caller's Redis, PostgreSQL, token or policy leaks into what is measured.
+        ours = {variable(name) for name in Settings.model_fields}
         kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
         environment = kept | {
             "CRISOL_ROOT": folder,
             "CRISOL_MODEL": str(model),
-            "CRISOL_ACCEPT_AT": repr(accept),
-            "CRISOL_REJECT_AT": repr(reject),
+            **{
+                name: repr(threshold)
+                for name, threshold in (
+                    ("CRISOL_ACCEPT_AT", policy.accept),
+                    ("CRISOL_REJECT_AT", policy.reject),
+                )
+                if threshold is not None
+            },
             "CRISOL_RATE_LIMITS": UNLIMITED,
             "CRISOL_SANDBOX": settings.sandbox,
             "LOG_LEVEL": "WARNING",

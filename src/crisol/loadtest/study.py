@@ -104,7 +104,7 @@ def measure(
     """
     parse_all(targets)
     material = prepare(settings, frame, wanted.seed)
-    with serving(settings, model=material.model, accept=material.accept, reject=material.reject) as service:
+    with serving(settings, model=material.model, policy=material.policy) as service:
         result = Load(service.url, material, wanted, pid=service.pid).finish()
         rows = [
             _step(

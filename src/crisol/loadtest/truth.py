@@ -10,40 +10,40 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.loadtest.material import Item
+from crisol.model.policy import Policy
 
 __all__ = ["wrong"]
 
 _NEAR = 1e-4
 
 
-def wrong(
-    samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], accept: float, reject: float
-) -> NDArray[np.bool_]:
+def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
     """Return which answers differ from the truth of the source that they declare; failures to answer do not.
 
     Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the model's and the outcome
-    follows from the thresholds. A fallback names what was missing, and its outcome is unknown. An answer that does not read is wrong. The cache answers for whoever decided.
+    follows from the policy. A fallback names what was missing, and its outcome is unknown. An answer that does not read
+    is wrong. The cache answers for whoever decided.
     """
     rows = samples.to_dict("records")
     found = [
-        row["status"] == 200 and (row["garbled"] or not _holds(row, kinds[row["which"]][1], accept, reject))
+        row["status"] == 200 and (row["garbled"] or not _holds(row, kinds[row["which"]][1], policy))
         for row in rows
     ]
     return np.array(found, dtype=np.bool_)
 
 
-def _holds(row: Mapping[Hashable, Any], item: Item, accept: float, reject: float) -> bool:
+def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
     probability = float(row["probability"])
     known = not np.isnan(probability)
     if known and abs(probability - item.probability) > _NEAR:
         return False
-    likelier = "valid" if item.probability >= 0.5 else "invalid"
     match row["decided_by"]:
         case "wargame":
             return (row["outcome"], row["reason"]) == (item.outcome, item.reason)
         case "model":
-            sure = item.probability >= accept - _NEAR or item.probability <= reject + _NEAR
-            return bool(known and sure and row["outcome"] == likelier and not row["advisory"])
+            # Near a threshold either side of it may have been served.
+            decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}
+            return bool(known and row["outcome"] in decided and not row["advisory"])
         case "fallback":
             return bool(row["outcome"] == "unknown" and row["advisory"] and row["degraded"])
     return False

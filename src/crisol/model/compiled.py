@@ -1,4 +1,4 @@
-"""Fitted trees as ONNX and as nodes of the kernel: one writer for forests, histogram boosting and LightGBM.
+"""Fitted trees as ONNX: one writer for forests, histogram boosting and LightGBM.
 
 Rows are rounded to 32 bits before anything is fitted (see :class:`crisol.model.matrix.PatchMatrix`), and thresholds are
 rounded down here, so that every comparison falls as it does in the library that grew the tree. Calibration is no part
@@ -14,13 +14,10 @@ from typing import Any
 import numpy as np
 import onnx
 from lightgbm import LGBMClassifier
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 
-from crisol.model.kernel import NODE
-
-__all__ = ["INPUT", "compilable", "to_nodes", "to_onnx"]
+__all__ = ["INPUT", "compilable", "to_onnx"]
 
 INPUT = "rows"
 _OPSETS = (("", 17), ("ai.onnx.ml", 3))
@@ -110,28 +107,6 @@ def to_onnx(model: Any) -> bytes:
     made = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
     onnx.checker.check_model(made)
     return bytes(made.SerializeToString())
-
-
-def to_nodes(model: Any) -> tuple[NDArray[Any], bool]:
-    """Return all trees as one array of :data:`~crisol.model.kernel.NODE`, and whether their sum is in log-odds.
-
-    What no node leads to is a root; a constant added to the sum is a leaf of its own. Raises TypeError for an
-    estimator that is not :func:`compilable`.
-    """
-    nodes, base, logistic = _flatten(model)
-    names = list(zip(nodes.tree, nodes.node, strict=True))
-    place = {name: at for at, name in enumerate(sorted(names))}
-    found = np.zeros(len(names) + 1, NODE)
-    for (tree, node), column, threshold, yes, no, value in zip(
-        names, nodes.column, nodes.threshold, nodes.yes, nodes.no, nodes.value, strict=True
-    ):
-        at = place[tree, node]
-        if value is None:
-            found[at] = (0.0, threshold, column, place[tree, yes], place[tree, no])
-        else:
-            found[at] = (value, 0.0, -1, 0, 0)
-    found[-1] = (base, 0.0, -1, 0, 0)
-    return found, logistic
 
 
 def _flatten(model: Any) -> tuple[_Nodes, float, bool]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from crisol.diff import Patch, parse
 from crisol.errors import IntegrityError, ModelError
-from crisol.model.kernel import open_kernel
-from crisol.model.serving import PARITY, PROBE, Scorer, Serving, onnx_scorer, open_serving, open_trees
+from crisol.model.serving import PARITY, PROBE, Scorer, Serving, onnx_scorer, open_serving
 from crisol.records import Prediction
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Predictor:
     """Predicts single patches; safe to share between threads, as nothing in it changes.
 
     ``serving`` names the model's versions and the thresholds at which it may decide alone, ``form`` what computes:
-    ``kernel``, ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only
+    ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only
     make a single row slower.
     """
 
@@ -55,18 +54,15 @@ class Predictor:
         self._calibrate = self.serving.calibration.one
 
     @classmethod
-    def load(cls, path: Path | str, *, kernel: bool = True) -> Self:
-        """Open the folder of a promoted model, in its fastest form that this machine has, or a ``.skops`` file.
+    def load(cls, path: Path | str) -> Self:
+        """Open the folder of a promoted model, or a ``.skops`` file; nothing that the files hold is executed.
 
-        ``kernel`` False does without the C kernel. Nothing that the files hold is executed. Raises
-        :class:`~crisol.errors.ModelError`.
+        Raises :class:`~crisol.errors.ModelError`.
         """
         path = Path(path)
         if not path.is_dir():
             return cls(_fitted(path))
         serving = open_serving(path)
-        if serving.trees_sha256 and kernel and (compiled := open_kernel()) is not None:
-            return cls(Served(serving, "kernel", open_trees(path, serving, compiled).score))
         if serving.sha256:
             return cls(Served(serving, "onnx", _single(serving.rows, onnx_scorer(path, serving))))
         fitted = _fitted(path / "model.skops")
@@ -93,7 +89,7 @@ class Predictor:
     def check(self) -> None:
         """Raise :class:`~crisol.errors.IntegrityError` unless the probe's probability is what it was at the export.
 
-        So a model whose description, features or kernel are no longer those that were measured is found out; one that
+        So a model whose description or features are no longer those that were measured is found out; one that
         was exported without that probability passes. Raises :class:`~crisol.errors.ModelError` as predicting does.
         """
         golden = self.serving.golden

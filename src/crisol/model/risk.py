@@ -14,7 +14,10 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GRID", "Rate", "Threshold", "at_hand", "choose_threshold", "least", "operating_point", "p_value"]
+from crisol.model.intervals import wilson
+from crisol.model.policy import Policy
+
+__all__ = ["GRID", "Guarantee", "Rate", "at_hand", "certify", "least", "operating_point", "p_value"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -24,7 +27,6 @@ GRID: tuple[float, ...] = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8, 0
 
 _BETS = np.append(np.linspace(0.05, 0.95, 10), (0.97, 0.99))
 _FEARED = 0.1
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,17 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
-    """Accept a patch at ``accept`` or above, reject it at ``reject`` or below, wargame the rest.
+class Guarantee:
+    """A policy and what is guaranteed of it.
 
-    None means that no threshold is supported by the data: every patch on that side is wargamed, and ``reason`` says
-    why. Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a chance of
-    at most ``alpha``; one that is rejected is right with a chance of at most ``beta``. Each holds with confidence
+    Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a chance of
+    at most ``alpha``; one that is refused is right with a chance of at most ``beta``. Each holds with confidence
     1 - ``delta`` over the vulnerabilities that chose. As what is accepted is part of what is skipped, false accepts are
-    then at most ``alpha`` of what is skipped, too. The rates are of the patches at hand.
+    then at most ``alpha`` of what is skipped, too. A threshold that the data do not support is None, and the policy's
+    ``reason`` says what is missing. The rates are of the patches at hand.
     """
 
-    accept: float | None
-    reject: float | None
-    reason: str
+    policy: Policy
     alpha: float
     beta: float
     delta: float
@@ -57,10 +57,10 @@ class Threshold:
     false_accept_rate: Rate
     """Share of wrong patches among those accepted without a wargame, the mean over vulnerabilities."""
     false_reject_rate: Rate
-    """Share of valid patches among those rejected without a wargame, the mean over vulnerabilities."""
+    """Share of valid patches among those refused without a wargame, the mean over vulnerabilities."""
 
 
-def choose_threshold(
+def certify(
     probability: _Floats,
     label: _Ints,
     groups: NDArray[np.str_],
@@ -69,14 +69,14 @@ def choose_threshold(
     beta: float = 0.1,
     delta: float = 0.1,
     seed: int,
-) -> Threshold:
-    """Choose thresholds on cross-fitted probabilities, or abstain where the data are too few or too hard.
+) -> Guarantee:
+    """Choose a policy on cross-fitted probabilities, or abstain where the data are too few or too hard.
 
-    Every vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the
-    procedure, training on all vulnerabilities but those that are asked about. From the strictest threshold of
-    :data:`GRID` that trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones are tested until the
-    first that fails. ``seed`` draws the order in which vulnerabilities are met. Raises ValueError for a level outside
-    (0, 1).
+    ``probability``, ``label`` (1 for a right patch) and ``groups`` (vulnerabilities) have shape (n,). Every
+    vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the procedure,
+    training on all vulnerabilities but those that are predicted. From the strictest threshold of :data:`GRID` that
+    trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones are tested until the first
+    that fails. ``seed`` draws the order in which vulnerabilities are met. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -84,47 +84,32 @@ def choose_threshold(
     order = np.random.default_rng(seed).permutation(len(names))
     accept, why = _certify(probability, 1 - label, (group, order), (alpha, delta))
     distrust, why_not = _certify(1 - probability, label, (group, order), (beta, delta))
-    reject = None if distrust is None else 1 - distrust
-    skipped, false_accepts, false_rejects = operating_point(probability, label, groups, accept, reject)
-    return Threshold(
-        accept,
-        reject,
-        f"accept: {why}; reject: {why_not}",
-        alpha,
-        beta,
-        delta,
-        skipped,
-        false_accepts,
-        false_rejects,
-    )
+    policy = Policy(accept, None if distrust is None else 1 - distrust, f"accept: {why}; reject: {why_not}")
+    return Guarantee(policy, alpha, beta, delta, *operating_point(probability, label, groups, policy))
 
 
-def at_hand(
-    probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float
-) -> tuple[float | None, float | None]:
-    """Return the loosest thresholds at which the patches at hand show at most ``level`` of errors; no guarantee at all."""
+def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
+    """Return the loosest policy under which the patches at hand show at most ``level`` of errors; no guarantee at all."""
     _, group = np.unique(groups, return_inverse=True)
-    found = []
+    bounds = []
     for belief, wrong in ((probability, 1 - label), (1 - probability, label)):
         losses = {bound: _losses(belief >= bound, wrong, group) for bound in GRID}
         fitting = [bound for bound, loss in losses.items() if len(loss) and loss.mean() <= level]
-        found.append(min(fitting, default=None))
-    accept, distrust = found
-    return accept, None if distrust is None else 1 - distrust
+        bounds.append(min(fitting, default=None))
+    accept, distrust = bounds
+    return Policy(
+        accept,
+        None if distrust is None else 1 - distrust,
+        f"errors were at most {level:.1%} on {len(np.unique(group))} vulnerabilities, without a guarantee",
+    )
 
 
 def operating_point(
-    probability: _Floats,
-    label: _Ints,
-    groups: NDArray[np.str_],
-    accept: float | None,
-    reject: float | None,
+    probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[Rate, Rate, Rate]:
-    """Return the skipped share, the false-accept rate and the false-reject rate at given thresholds."""
+    """Return the skipped share, the false-accept rate and the false-reject rate under a policy."""
     _, group = np.unique(groups, return_inverse=True)
-    nothing = np.zeros(len(label), dtype=bool)
-    accepted = nothing if accept is None else probability >= accept
-    rejected = nothing if reject is None else probability <= reject
+    accepted, rejected = policy.accepts(probability), policy.refuses(probability)
     skipped = float((accepted | rejected).mean()) if len(label) else 0.0
     false_accepts, false_rejects = (
         _rate(float(losses.mean()) if len(losses) else 0.0, len(losses))
@@ -195,8 +180,4 @@ def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints
 
 
 def _rate(share: float, n: int) -> Rate:
-    if not n:
-        return Rate(0.0, 0.0, 1.0)
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n * n)) / (1 + _Z**2 / n)
-    return Rate(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Rate(share, *wilson(share, n)) if n else Rate(0.0, 0.0, 1.0)

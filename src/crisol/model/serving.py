@@ -1,14 +1,12 @@
 """The folder that a service loads: the compiled model, what is needed beside it, and nothing that is executed.
 
-``model.onnx`` is the bare model, ``trees.npy`` the same for the kernel, ``serving.json`` its calibration, versions and
-thresholds, ``model.skops`` the scikit-learn form that it was made from, and ``model_card.md`` what people should know
-of it. Variants that read words have neither of the compiled forms; they are served from ``model.skops``.
+``model.onnx`` is the bare model where it is made of trees, ``serving.json`` its calibration, versions and policy, ``model.skops`` the scikit-learn form that it was made from, and ``model_card.md`` what people should know
+of it. A model without ``model.onnx`` is served from ``model.skops``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -20,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.diff import Patch
-from crisol.errors import ModelError
+from crisol.errors import ModelError, SettingsError
 from crisol.model.calibration import Sigmoid
 from crisol.model.features import FEATURE_VERSION
-from crisol.model.kernel import NODE, Kernel, Trees, open_kernel
-from crisol.model.reading import open_diff
+from crisol.model.policy import NEVER, Policy
 from crisol.model.rows import Rows
 from crisol.records import LabelledPatch
 
@@ -41,7 +38,6 @@ __all__ = [
     "export",
     "onnx_scorer",
     "open_serving",
-    "open_trees",
 ]
 
 PARITY = 1e-5
@@ -62,7 +58,7 @@ PROBE = LabelledPatch(
 )
 """A patch whose probability goes along with every model: whoever loads one can tell whether it still answers the same."""
 
-_FORMAT = "crisol-serving-1"
+_FORMAT = "crisol-serving-2"
 _MAX_BYTES = 64 << 20
 Scorer = Callable[[Patch, str], float]
 """From a patch and its CWE to the probability of valid, not yet calibrated."""
@@ -70,10 +66,7 @@ Scorer = Callable[[Patch, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a compiled model needs beside its trees.
-
-    Accept alone at ``accept`` or above, refuse alone at ``reject`` or below; None means never, and ``reason`` says why.
-    """
+    """What ``serving.json`` says; ``accept``, ``reject`` and ``reason`` are those of :attr:`policy`."""
 
     variant: str
     model_version: str
@@ -82,10 +75,6 @@ class Serving:
     intercept: float
     sha256: str
     """Of ``model.onnx``, empty where the variant has none."""
-    trees_sha256: str = ""
-    """Of ``trees.npy``, empty where the variant has none."""
-    logistic: bool = False
-    """Whether the sum of the trees is in log-odds."""
     classic: bool = False
     """Whether it reads the nine classic features alone."""
     accept: float | None = None
@@ -100,52 +89,42 @@ class Serving:
         return Sigmoid(self.slope, self.intercept)
 
     @property
+    def policy(self) -> Policy:
+        """When the model may decide alone."""
+        return Policy(self.accept, self.reject, self.reason)
+
+    @property
     def rows(self) -> Rows:
         """What the model reads."""
         return Rows(classic=self.classic)
 
 
-def export(
-    model: FittedModel,
-    folder: Path,
-    *,
-    accept: float | None = None,
-    reject: float | None = None,
-    reason: str = "no thresholds were chosen",
-    card: str = "",
-) -> Serving:
+def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: str = "") -> Serving:
     """Write everything that serving needs into an existing folder.
 
     Raises :class:`~crisol.errors.ModelError` where the folder cannot be written.
     """
-    from crisol.model.compiled import compilable, to_nodes, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
+    from crisol.model.compiled import compilable, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
 
     estimator = model.pipeline[1]
-    files, logistic = dict[str, bytes](), False
-    if compilable(estimator):
-        nodes, logistic = to_nodes(estimator)
-        np.save(trees := io.BytesIO(), nodes, allow_pickle=False)
-        files = {"model.onnx": to_onnx(estimator), "trees.npy": trees.getvalue()}
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    graph = to_onnx(estimator) if compilable(estimator) else b""
     serving = Serving(
         model.name,
         model.model_version,
         model.feature_version,
         model.calibration.slope,
         model.calibration.intercept,
-        hashes.get("model.onnx", ""),
-        hashes.get("trees.npy", ""),
-        logistic,
+        hashlib.sha256(graph).hexdigest() if graph else "",
         bool(model.pipeline[0].classic),
-        accept,
-        reject,
-        reason,
+        policy.accept,
+        policy.reject,
+        policy.reason,
         float(model.probabilities([PROBE])[0]),
     )
     model.save(folder / "model.skops")
     try:
-        for name, made in files.items():
-            (folder / name).write_bytes(made)
+        if graph:
+            (folder / "model.onnx").write_bytes(graph)
         if card:
             (folder / "model_card.md").write_text(card, encoding="utf-8")
         content = {"format": _FORMAT, **asdict(serving)}
@@ -166,16 +145,23 @@ def open_serving(folder: Path) -> Serving:
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the description is incomplete: {error}") from None
     texts = [serving.variant, serving.model_version, serving.feature_version, serving.reason]
-    texts += [serving.sha256, serving.trees_sha256]
-    flags = (serving.logistic, serving.classic)
+    texts.append(serving.sha256)
     numbers = [serving.slope, serving.intercept]
-    numbers += [one for one in (serving.accept, serving.reject, serving.golden) if one is not None]
+    numbers += [number for number in (serving.accept, serving.reject, serving.golden) if number is not None]
     if not (
         all(isinstance(text, str) for text in texts)
-        and all(isinstance(flag, bool) for flag in flags)
-        and all(_finite(one) for one in numbers)
+        and isinstance(serving.classic, bool)
+        and all(_finite(number) for number in numbers)
     ):
         raise ModelError(f"{path}: a value is of the wrong type, or not a finite number")
+    if not all(0.0 < bound < 1.0 for bound in (serving.accept, serving.reject) if bound is not None):
+        raise ModelError(
+            f"{path}: accept and reject are probabilities, and {serving.accept} or {serving.reject} is not within (0, 1)"
+        )
+    try:
+        _ = serving.policy
+    except SettingsError as error:
+        raise ModelError(f"{path}: {error}") from None
     if serving.feature_version != FEATURE_VERSION:
         raise ModelError(
             f"{path}: trained on features {serving.feature_version!r}, these are {FEATURE_VERSION!r}; train anew"
@@ -188,7 +174,7 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
 
     Raises :class:`~crisol.errors.ModelError` where the file is not the one that ``serving.json`` speaks of.
     """
-    import onnxruntime as ort  # noqa: PLC0415 - only who serves without the kernel pays for loading it
+    import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 
     path, columns = folder / "model.onnx", serving.rows.columns
     content = _described(path, serving.sha256)
@@ -215,32 +201,14 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
     return score
 
 
-def open_trees(folder: Path, serving: Serving, kernel: Kernel) -> Trees:
-    """Give ``trees.npy`` to the kernel. Raises like :func:`onnx_scorer`."""
-    path = folder / "trees.npy"
-    try:
-        nodes = np.load(io.BytesIO(_described(path, serving.trees_sha256)), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ModelError(f"{path}: cannot be read as trees: {error}") from None
-    if nodes.dtype.newbyteorder("=") != NODE or nodes.ndim != 1:
-        raise ModelError(f"{path}: cannot be read as trees: not an array of nodes")
-    return kernel.trees(nodes, serving.rows.columns, logistic=serving.logistic)
-
-
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest difference of a probability between the model and its compiled forms that run here.
-
-    0 where it has none.
-    """
+    """Return the largest difference of a probability between the model and its compiled form, 0 where it has none."""
     serving = open_serving(folder)
     if not serving.sha256 or not patches:
         return 0.0
     plain = model.probabilities(patches)
-    served = [onnx_scorer(folder, serving)(model.pipeline[0].transform(patches))]
-    if (kernel := open_kernel()) is not None:
-        trees = open_trees(folder, serving, kernel)
-        served.append(np.array([trees.score(open_diff(patch.diff), patch.cwe) for patch in patches]))
-    return max(float(np.abs(serving.calibration(score) - plain).max()) for score in served)
+    served = serving.calibration(onnx_scorer(folder, serving)(model.pipeline[0].transform(patches)))
+    return float(np.abs(served - plain).max())
 
 
 def _described(path: Path, sha256: str) -> bytes:

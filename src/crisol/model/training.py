@@ -9,7 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.errors import ModelError
-from crisol.model.calibration import Sigmoid
+from crisol.model.calibration import Sigmoid, cross_fitted
 from crisol.model.dataset import digest
 from crisol.model.features import FEATURE_VERSION
 from crisol.model.folds import grouped_folds, labels, out_of_fold
@@ -66,6 +66,8 @@ class FittedModel:
     patches: int
     groups: int
     seed: int
+    held_out: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
+    """The calibrated probability of each training patch by a model that has not seen its vulnerability; not saved."""
 
     def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
         """Return the calibrated probability of valid for each patch."""
@@ -78,23 +80,23 @@ class FittedModel:
         """Write the model to a file, whole or not at all. Raises :class:`~crisol.errors.ModelError`."""
         path = Path(path)
         content = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name not in {"calibration", "pipeline"}
+            part.name: getattr(self, part.name)
+            for part in dataclasses.fields(self)
+            if part.name not in {"calibration", "pipeline", "held_out"}
         }
         content |= {
             "format": _FORMAT,
             "slope": self.calibration.slope,
             "intercept": self.calibration.intercept,
         }
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        draft = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.write_bytes(skops.io.dumps({"about": content, "pipeline": self.pipeline}))
-            part.replace(path)
+            draft.write_bytes(skops.io.dumps({"about": content, "pipeline": self.pipeline}))
+            draft.replace(path)
         except OSError as error:
             raise ModelError(f"{path}: the model cannot be written: {error}") from None
         finally:
-            part.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
 
 
 def train(
@@ -113,7 +115,8 @@ def train(
             variant, _ = tuned(variant, Taught(rows, label, group), matrix, seed=seed)
         pipeline = variant.estimator(seed)
         fold = grouped_folds(label, group, _FOLDS, seed)
-        calibration = Sigmoid.fit(out_of_fold(pipeline[1], rows, label, fold), label)
+        score = out_of_fold(pipeline[1], rows, label, fold)
+        calibration = Sigmoid.fit(score, label)
         pipeline[1].fit(rows, label)
     data = digest(patches)
     recipe = json.dumps([data, variant.model_dump(mode="json"), seed, FEATURE_VERSION], sort_keys=True)
@@ -127,6 +130,7 @@ def train(
         patches=len(patches),
         groups=len(np.unique(group)),
         seed=seed,
+        held_out=cross_fitted(score, label, fold),
     )
 
 

@@ -136,8 +136,7 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
 def _policy(predictor: Predictor, settings: Settings) -> Policy:
     if settings.accept_at is not None or settings.reject_at is not None:
         return Policy(settings.accept_at, settings.reject_at, "set by the operator")
-    serving = predictor.serving
-    return Policy(serving.accept, serving.reject, serving.reason)
+    return predictor.serving.policy
 
 
 @asynccontextmanager

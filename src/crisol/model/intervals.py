@@ -1,0 +1,31 @@
+"""Wilson's interval of a share, the one that every figure of Crisol uses.
+
+SciPy's ``binomtest`` takes whole successes; weighted trials have an effective number that is not whole.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+__all__ = ["quantile", "wilson"]
+
+_NORMAL = NormalDist()
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's (1927) score interval of a share seen in ``n`` trials; n need not be whole.
+
+    >>> [round(bound, 3) for bound in wilson(0.1, 50)]
+    [0.043, 0.214]
+    """
+    z = quantile(level)
+    centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n)
+    half = z / (1.0 + z * z / n) * math.sqrt(share * (1.0 - share) / n + z * z / (4.0 * n * n))
+    # At 0 and 1 the exact bounds are 0 and 1; rounding must not cut the estimate itself off.
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+def quantile(level: float) -> float:
+    """Return how many standard deviations an interval of that level reaches to each side."""
+    return _NORMAL.inv_cdf((1.0 + level) / 2.0)
