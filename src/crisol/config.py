@@ -21,13 +21,13 @@ class Settings(BaseSettings):
     trials live in a DuckDB file. Nothing else changes when they are set.
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
-    with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and ``CRISOL_TRUSTED_PROXIES`` are
-    lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``,
+    with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and
+    ``CRISOL_TRUSTED_PROXIES`` are lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``,
     ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the time that an answer may take before the limit shrinks.
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
-    each core), ``CRISOL_WARGAME_LINE`` wait. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds
-    of risk control, ``CRISOL_MODEL`` the champion's folder. ``CRISOL_METRICS`` is the folder through which several
-    workers sum up their metrics.
+    each core), ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the
+    most. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
+    champion's folder. ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
     ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
     traces that begin here.
     """
@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     cache_mb: int = Field(default=32, ge=0, le=65536)
     wargames: int = Field(default=0, ge=0, le=256)
     wargame_line: int = Field(default=64, ge=1, le=100_000)
+    wargame_seconds: float = Field(default=30.0, gt=0.0, le=3600.0)
     ab_mode: Literal["shadow", "blocking"] = "shadow"
     accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
     reject_at: float | None = Field(default=None, ge=0.0, le=1.0)

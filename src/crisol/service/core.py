@@ -163,6 +163,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 sandbox=settings.sandbox,
                 concurrency=concurrency,
                 line=settings.wargame_line,
+                seconds=settings.wargame_seconds,
             )
         )
         served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))

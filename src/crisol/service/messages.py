@@ -52,7 +52,7 @@ class Answer(Struct, frozen=True):
     outcome: Annotated[
         str,
         Meta(
-            description="valid, invalid, inconclusive (the wargame's failure) or unknown (nobody could decide)"
+            description="valid, invalid, inconclusive (the wargame does not say) or unknown (nobody could decide)"
         ),
     ]
     source: Annotated[str, Meta(description="cache, model, wargame or fallback: who answered now")]

@@ -14,8 +14,8 @@ from crisol.abtest.shadow import ShadowQueue, ShadowStats
 from crisol.abtest.store import Switch, utc_now
 from crisol.abtest.trial import observe
 from crisol.errors import CrisolError, StoreError, UnavailableError
-from crisol.records import Outcome, Source, Trial, Verdict
-from crisol.validation.ladder import from_verdict
+from crisol.records import Source, Trial, Verdict
+from crisol.validation.ladder import OURS, from_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ class LiveTrials:
         except UnavailableError as error:
             _log.warning("a sampled patch is answered by the model alone: %s", error)
             return found
-        if verdict.outcome is Outcome.INCONCLUSIVE:
+        if verdict.reason in OURS:
             return found
         return replace(found, decision=from_verdict(verdict, found.decision.prediction))
 

@@ -3,7 +3,7 @@
 A rung is a callable that decides, and says why, or hands on::
 
     class SameProgram:
-        stamp = b"same-program-1"
+        stamp = "same-program-1"
 
         async def __call__(self, case: Case) -> Decision | None:
             if case.pattern is None or changes_something(case.submission.patch):
@@ -18,14 +18,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from crisol.records import Decision, Outcome, Source
+from crisol.records import Decision, Outcome, Reason, Source
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
     from crisol.records import Prediction, Verdict
     from crisol.validation.catalogue import Pattern
 
-__all__ = ["Case", "Question", "Rung", "Submission", "fall_back", "from_verdict"]
+__all__ = ["OURS", "Case", "Question", "Rung", "Submission", "fall_back", "from_verdict"]
+
+OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
+"""The reasons of a wargame that could not be run here: it says nothing of the patch, and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Case:
     """A submission on its way up the ladder, and what the rungs found out that did not decide.
 
     ``pattern`` is None where the vulnerability is not registered. ``missing`` names the dependencies that a rung
-    needed and did not get; ``verdict`` is a wargame's that was inconclusive.
+    needed and did not get; ``verdict`` is that of a wargame that could not be run to its end here.
     """
 
     submission: Submission
@@ -87,7 +90,7 @@ class Rung(Protocol):
     """
 
     @property
-    def stamp(self) -> bytes:
+    def stamp(self) -> str:
         """What its decisions depend on beside the case: a part of the key under which they are remembered."""
         ...
 

@@ -34,13 +34,13 @@ class ServedModel:
 
     predictor: Predictor | None
     policy: Policy
-    stamp: bytes = field(init=False, repr=False)
+    stamp: str = field(init=False, repr=False)
     """Stands for :attr:`version` in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)
     """By which what this model decided is found in the cache."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stamp", digest(self.version))
+        object.__setattr__(self, "stamp", digest(self.version).hex())
         object.__setattr__(self, "tag", f"model:{self.version[0]}")
 
     @property
@@ -67,7 +67,7 @@ class ModelRung:
         self._aside_seats = asyncio.Semaphore(_ASIDE)
 
     @property
-    def stamp(self) -> bytes:
+    def stamp(self) -> str:
         """See :class:`~crisol.validation.ladder.Rung`."""
         return self.served.stamp
 

@@ -13,10 +13,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from crisol.errors import IndexUnavailable, Overloaded, UnavailableError, UnknownVulnerability
-from crisol.records import Decision, Outcome, Reason, Verdict
+from crisol.records import Decision, Reason, Verdict
 from crisol.resilience.kinds import LIFETIMES, Kind
 from crisol.resilience.policy import BreakerPolicy
-from crisol.validation.ladder import Case, fall_back, from_verdict
+from crisol.validation.ladder import OURS, Case, fall_back, from_verdict
 from crisol.wargame.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Validator:
 
     async def correct(self, found: Found, verdict: Verdict) -> None:
         """Replace what the cache holds of a decision by what a wargame said later."""
-        if verdict.outcome is Outcome.INCONCLUSIVE:
+        if verdict.reason in OURS:
             return
         truth = from_verdict(verdict, found.decision.prediction)
         await self._cache.delete(found.key)
@@ -189,7 +189,7 @@ class Validator:
         except (UnavailableError, UnknownVulnerability):
             case.missing.append("sandbox")
             return None
-        if verdict.outcome is Outcome.INCONCLUSIVE:
+        if verdict.reason in OURS:
             case.verdict = verdict
             case.missing.append("sandbox")
             return None
@@ -204,7 +204,7 @@ class Validator:
             lambda: self._sandbox.call(
                 self._referees.judge, pattern, submission.text, key=key, client=submission.client
             ),
-            lambda verdict: verdict.outcome is not Outcome.INCONCLUSIVE,
+            lambda verdict: verdict.reason not in OURS,
         )
 
     async def _find(self, submission: Submission) -> Pattern | None:

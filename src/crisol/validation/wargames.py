@@ -56,7 +56,7 @@ class _Table:
 
 
 class Referees:
-    """Judges patches in threads: at most ``concurrency`` at a time, at most ``line`` waiting.
+    """Judges patches in threads: at most ``concurrency`` at a time, for ``seconds`` each, at most ``line`` waiting.
 
     Up to ``warm`` sandboxes stay open between patches, the least recently used is closed first. Use it within one
     event loop, as ``async with``.
@@ -71,6 +71,7 @@ class Referees:
         concurrency: int = 2,
         line: int = 64,
         warm: int = 8,
+        seconds: float = 30.0,
     ) -> None:
         if concurrency < 1 or line < 1 or warm < 0:
             raise SettingsError(
@@ -81,6 +82,7 @@ class Referees:
         self._sandbox = sandbox
         self._concurrency = concurrency
         self._warm = warm
+        self._seconds = seconds
         self._line = Line(concurrency, line)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="referee")
         self._lock = threading.Lock()
@@ -186,7 +188,9 @@ class Referees:
         if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
             raise UnknownVulnerability(f"{pattern.id} was changed or removed meanwhile; ask again")
         stack = ExitStack()
-        match = stack.enter_context(open_match(vulnerability, choose(self._sandbox), self._cache))
+        match = stack.enter_context(
+            open_match(vulnerability, choose(self._sandbox), self._cache, budget=self._seconds)
+        )
         with self._lock:
             self._open += 1
         return _Table(stack, match)
