@@ -6,40 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from crisol import diff
 from crisol.errors import SandboxUnavailable
 from crisol.evidence.facts import Facts, gather
 from crisol.evidence.trace import trace
 from crisol.records import Outcome, Reason, Source
 from crisol.sandbox import Sandbox, choose
-from crisol.wargame.vulnerability import Vulnerability, load
+from support.flawed import POV, RIGHT, notes, patch
 
-_APP = '''"""Serve notes."""
-import os, subprocess
-
-
-def read(root, name):
-    if name is None:
-        return ""
-    with open(os.path.join(root, name)) as file:
-        return file.read()
-
-
-def erase(root, name):
-    os.remove(os.path.join(root, name))
-
-
-def shout(text):
-    return subprocess.run(["echo", text], capture_output=True).stdout
-'''
-_POV = """import os, sys, app
-os.mkdir("notes")
-open("secret", "w").write("s3cret")
-try:
-    sys.exit(0 if app.read("notes", "../secret") == "s3cret" else 1)
-except ValueError:
-    sys.exit(1)
-"""
 _TIMED = """import signal, sys, app
 signal.setitimer(signal.ITIMER_VIRTUAL, 0.2)
 def over(*_): raise TimeoutError
@@ -60,34 +33,15 @@ def sandbox() -> Sandbox:
         pytest.skip(str(missing))
 
 
-def _vulnerability(folder: Path, *povs: str) -> Vulnerability:
-    folder /= "demo-1"
-    for name, text in {
-        "vulnerability.toml": 'id = "demo-1"\ntitle = "Notes"\ncwe = "CWE-22"\nlanguage = "python"\n[source]\npath = "target"\n',
-        "target/app.py": _APP,
-        "checks/1.py": "import app\n",
-        **{f"pov/{number}.py": text for number, text in enumerate(povs, 1)},
-    }.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return load(folder)
-
-
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Facts:
     folder = tmp_path_factory.mktemp("facts")
-    return gather(_vulnerability(folder, _POV, _TIMED), sandbox, folder / "cache")
-
-
-def _patch(old: str, new: str) -> diff.Patch:
-    assert old in _APP
-    return diff.parse(diff.between({"app.py": _APP}, {"app.py": _APP.replace(old, new)}))
+    return gather(notes(folder, POV, _TIMED), sandbox, folder / "cache")
 
 
 def test_the_vulnerable_program_again_is_invalid(facts: Facts) -> None:
     """A comment does not close a flaw."""
-    fact = facts.settle(_patch("    with open", "    # checked elsewhere\n    with open"))
+    fact = facts.settle(patch("    with open", "    # checked elsewhere\n    with open"))
     assert fact is not None
     assert (fact.outcome, fact.source) == (Outcome.INVALID, Source.EQUIVALENT)
     assert fact.evidence == ("vulnerable",)
@@ -96,7 +50,7 @@ def test_the_vulnerable_program_again_is_invalid(facts: Facts) -> None:
 def test_a_patch_beside_the_way_leaves_the_exploit_working(facts: Facts) -> None:
     """A function that the PoV never calls, and a branch that it never enters."""
     for old, new in (("    os.remove", "    check(name)\n    os.remove"), ('return ""', 'return "nothing"')):
-        fact = facts.settle(_patch(old, new))
+        fact = facts.settle(patch(old, new))
         assert fact is not None
         assert (fact.outcome, fact.source, fact.reason) == (
             Outcome.INVALID,
@@ -109,23 +63,22 @@ def test_a_patch_beside_the_way_leaves_the_exploit_working(facts: Facts) -> None
 
 def test_one_variant_that_is_left_alone_is_enough(facts: Facts) -> None:
     """Whoever closes the public PoV alone leaves the others open: the patch is invalid for certain."""
-    fact = facts.settle(_patch("    with open", "    check(name)\n    with open"))
+    fact = facts.settle(patch("    with open", "    check(name)\n    with open"))
     assert fact is not None
     assert (fact.reason, fact.evidence[0]) == (Reason.VARIANT_SURVIVES, "pov/2.py")
 
 
 def test_a_judged_program_written_otherwise_has_the_same_verdict(tmp_path: Path, sandbox: Sandbox) -> None:
     """A verdict holds for every patch that makes the same program, and for no other."""
-    facts = gather(_vulnerability(tmp_path, _POV), sandbox, tmp_path / "cache")
-    right = "    if os.path.basename(name) != name:\n        raise ValueError(name)\n    with open"
-    assert facts.settle(_patch("    with open", right)) is None
-    facts.learn(_patch("    with open", right), "first", Outcome.VALID, None)
-    fact = facts.settle(_patch("    with open", f"    # plain names alone\n{right}"))
+    facts = gather(notes(tmp_path, POV), sandbox, tmp_path / "cache")
+    assert facts.settle(patch("    with open", RIGHT)) is None
+    facts.learn(patch("    with open", RIGHT), "first", Outcome.VALID, None)
+    fact = facts.settle(patch("    with open", f"    # plain names alone\n{RIGHT}"))
     assert fact is not None
     assert (fact.outcome, fact.source, fact.evidence) == (Outcome.VALID, Source.EQUIVALENT, ("first",))
-    assert facts.settle(_patch("    with open", right.replace("!=", "=="))) is None
-    facts.learn(_patch("    with open", "    pass; x = 1\n    with open"), "odd", Outcome.INCONCLUSIVE, None)
-    assert facts.settle(_patch("    with open", "    x = 1\n    with open")) is None
+    assert facts.settle(patch("    with open", RIGHT.replace("!=", "=="))) is None
+    facts.learn(patch("    with open", "    pass; x = 1\n    with open"), "odd", Outcome.INCONCLUSIVE, None)
+    assert facts.settle(patch("    with open", "    x = 1\n    with open")) is None
 
 
 @pytest.mark.parametrize(
@@ -141,24 +94,24 @@ def test_a_judged_program_written_otherwise_has_the_same_verdict(tmp_path: Path,
 )
 def test_a_run_that_cannot_be_followed_settles_nothing(tmp_path: Path, sandbox: Sandbox, pov: str) -> None:
     """Other processes, another tracer, a PoV that does not show the flaw, waiting threads: the way is lost."""
-    (way,) = trace(_vulnerability(tmp_path, pov), sandbox, tmp_path / "cache")
+    (way,) = trace(notes(tmp_path, pov), sandbox, tmp_path / "cache")
     assert way.lost
 
 
 def test_other_programs_are_no_part_of_the_target(tmp_path: Path, sandbox: Sandbox) -> None:
     """A command that is no Python is known by what it answers."""
     pov = "import sys, app\nsys.exit(0 if app.shout('x') == b'x\\n' else 1)"
-    (way,) = trace(_vulnerability(tmp_path, pov), sandbox, tmp_path / "cache")
+    (way,) = trace(notes(tmp_path, pov), sandbox, tmp_path / "cache")
     assert not way.lost
     assert "app.py:shout" in way.functions
 
 
-def test_a_way_is_traced_once_for_the_content_of_a_vulnerability(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_way_is_traced_once_for_the_content_of_anotes(tmp_path: Path, sandbox: Sandbox) -> None:
     """The second call reads what the first one kept; another PoV is another way."""
-    first = trace(_vulnerability(tmp_path, _POV), sandbox, tmp_path / "cache")
+    first = trace(notes(tmp_path, POV), sandbox, tmp_path / "cache")
     (kept,) = (tmp_path / "cache" / "ways").iterdir()
     before = kept.stat().st_mtime_ns
-    assert trace(_vulnerability(tmp_path, _POV), sandbox, tmp_path / "cache") == first
+    assert trace(notes(tmp_path, POV), sandbox, tmp_path / "cache") == first
     assert kept.stat().st_mtime_ns == before
-    trace(_vulnerability(tmp_path, _POV + "\n"), sandbox, tmp_path / "cache")
+    trace(notes(tmp_path, POV + "\n"), sandbox, tmp_path / "cache")
     assert len(list((tmp_path / "cache" / "ways").iterdir())) == 2

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from crisol.cli import ab, corpus, db, model, proving, serve
+from crisol.cli import ab, corpus, db, model, proving, serve, triage
 from crisol.cli.console import Recount, Strip, err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, SettingsError, UnknownVulnerability
@@ -29,6 +29,7 @@ app.command()(model.retrain)
 app.command()(serve.serve)
 app.command()(proving.loadtest)
 app.command()(proving.chaos)
+app.command()(triage.triage)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 

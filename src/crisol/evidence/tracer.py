@@ -6,6 +6,7 @@ its PoV are no opponents: nothing here defends itself. What it cannot follow it 
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import re
@@ -138,7 +139,7 @@ def _stretch(factor: float) -> list[float]:
 def _run(recorder: _Recorder, name: str, source: str) -> object:
     """Execute a PoV as the main program; return its exit code, or what it raised."""
     module = type(sys)("__main__")
-    module.__dict__.update(__file__=name, __builtins__=sys.modules["__main__"].__dict__["__builtins__"])
+    module.__dict__.update(__file__=name, __builtins__=dict(vars(builtins)))
     sys.modules["__main__"] = module
     code = compile(source, name, "exec", dont_inherit=True)
     trace = recorder.on_call
@@ -163,7 +164,7 @@ def _run(recorder: _Recorder, name: str, source: str) -> object:
 def main(arguments: bytes) -> bytes:
     """Trace the PoV of a job, JSON with ``name``, ``source``, ``lines`` and ``stretch``; return JSON."""
     job = json.loads(arguments)
-    place = sys.path[0] + "/"
+    place = sys.path[-1] + "/"  # the target stands last
     price = _Recorder(place, "", lines=False).cost()
     recorder = _Recorder(place, job["source"], lines=job["lines"])
     timers = _stretch(job["stretch"])
@@ -172,6 +173,8 @@ def main(arguments: bytes) -> bytes:
     ended = _run(recorder, job["name"], job["source"])
     if ended != 0 or isinstance(ended, bool):
         recorder.lost.add(f"the traced PoV ended with {ended!r}")
+    if not recorder.places:
+        recorder.lost.add("nothing of the target ran")
     if timers and recorder.events * price > (job["stretch"] - 1) * min(timers):
         recorder.lost.add("too slow under the tracer")
     answer = {

@@ -1,0 +1,238 @@
+"""``crisol triage``: of many candidates for one vulnerability, the one to merge."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from crisol.cli.console import err, out
+from crisol.config import Settings, load_settings
+from crisol.errors import DatasetError, ModelError, StoreError
+from crisol.records import Candidate, Origin, Outcome, Source
+
+if TYPE_CHECKING:
+    from crisol.diff import Patch
+    from crisol.lab.triage import Entry, Triage
+
+__all__ = ["triage"]
+
+_EXIT = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INCONCLUSIVE: 2}
+_COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE: "yellow", None: "dim"}
+_SHOWN = 30
+
+
+def triage(
+    vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
+    candidates: Annotated[list[Path], typer.Argument(help="Diffs, folders of them, JSONL files; - reads JSONL or a diff.")],
+    until: Annotated[str, typer.Option(help="decided, or first-valid: stop at the first that a wargame finds valid.")] = "decided",
+    budget: Annotated[float, typer.Option(help="Seconds after which no wargame begins; 0: no end.", min=0.0)] = 0.0,
+    jobs: Annotated[int, typer.Option(help="Wargames at a time; 0: one for each core.", min=0)] = 0,
+    model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion, if any.")] = None,
+    sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the ranking as one HTML file.")] = None,
+) -> None:  # fmt: skip
+    """Find the candidate to merge: exit 0 when a wargame found a valid one, 1 when none is, 2 while undecided."""
+    from crisol.lab.triage import Bench, Triage
+    from crisol.wargame.vulnerability import find, load
+
+    if until not in {"decided", "first-valid"}:
+        raise typer.BadParameter(f"--until is decided or first-valid, not {until!r}")
+    settings = load_settings()
+    folder = Path(vulnerability)
+    is_folder = (folder / "vulnerability.toml").is_file()
+    subject = load(folder) if is_folder else find(settings.vulnerabilities, only=[vulnerability])[0]
+    found = _named(_read(candidates, subject.id))
+    bench = Bench(settings.cache, sandbox or settings.sandbox, jobs, _predict(settings, model))
+    work = Triage(
+        subject, found, bench, "first-valid" if until == "first-valid" else "decided", budget or None
+    )
+    _run(work, quiet=as_json)
+    document = _document(work)
+    if as_json:
+        print(json.dumps(document))  # noqa: T201 - machines read this
+    else:
+        out.print(_table(work, len(work.entries)))
+        out.print(_said(work), markup=False, soft_wrap=True)
+    if report is not None:
+        report.write_text(_html(document), encoding="utf-8")
+    raise typer.Exit(_EXIT[work.outcome])
+
+
+def _run(work: Triage, *, quiet: bool) -> None:
+    """Show the table while the triage runs; Ctrl-C ends it with what it has."""
+    try:
+        if quiet or not err.is_terminal:
+            for _ in work.run():
+                pass
+            return
+        with Live(console=err, transient=True, refresh_per_second=4) as live:
+            for _ in work.run():
+                live.update(_table(work, _SHOWN))
+    except KeyboardInterrupt:
+        err.print("stopped; run it again to go on", style="yellow")
+
+
+def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
+    from crisol.wargame.intake import Manner, imported
+
+    manner = Manner(vulnerability)
+    for path in paths:
+        if str(path) == "-":
+            text = sys.stdin.buffer.read(1 << 26).decode(errors="surrogateescape")
+            yield from _text(text, "stdin", vulnerability)
+            continue
+        yield from imported(path, manner)
+        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else ():
+            yield from imported(file, manner)
+
+
+def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
+    """Read standard input: lines of JSON with a diff each, or one diff."""
+    if not text.lstrip().startswith("{"):
+        yield Candidate(vulnerability, name, Origin.IMPORT, text)
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            yield Candidate(
+                vulnerability, str(row.get("name", f"{name}-{number}")), Origin.IMPORT, str(row["diff"])
+            )
+        except (ValueError, KeyError, AttributeError, RecursionError) as error:
+            raise DatasetError(f"{name}, line {number}: {error!r}; expected JSON with a diff") from None
+
+
+def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
+    """Give every candidate a name of its own; raise :class:`~crisol.errors.DatasetError` where there is none at all."""
+    from dataclasses import replace
+
+    taken: dict[str, Candidate] = {}
+    for candidate in candidates:
+        name, number = candidate.name, 1
+        while name in taken:
+            number += 1
+            name = f"{candidate.name}-{number}"
+        taken[name] = replace(candidate, name=name)
+    if not taken:
+        raise DatasetError(
+            "no candidate to judge; give .diff files, a folder of them, or JSONL with a diff in each line"
+        )
+    return list(taken.values())
+
+
+def _predict(settings: Settings, model: Path | None) -> Callable[[Patch, str], float] | None:
+    """Return the cold model, None where nobody named one and there is no champion."""
+    from crisol.model.predictor import Predictor
+    from crisol.tracking.registry import champion_folder
+
+    try:
+        predictor = Predictor.load(model or champion_folder(settings), kernel=settings.kernel == "auto")
+    except (ModelError, StoreError):
+        if model is not None:
+            raise
+        return None
+    return lambda patch, cwe: predictor.predict(patch, cwe).probability
+
+
+def _table(work: Triage, most: int) -> Table:
+    table = Table("", "candidate", "outcome", "by", "p(valid)", "lines", "reason", box=None)
+    ranked = work.ranked()
+    for place, entry in enumerate(ranked[:most], 1):
+        name = entry.name + (f" (+{len(entry.repeats)})" if entry.repeats else "")
+        table.add_row(
+            str(place),
+            Text(name),
+            Text(str(entry.outcome or "open"), _COLOUR[entry.outcome]),
+            str(entry.source or ""),
+            "" if entry.probability is None else f"{entry.probability:.2f}",
+            str(entry.lines),
+            Text(_why(entry)[:100]),
+        )
+    if len(ranked) > most:
+        table.add_row("", f"… and {len(ranked) - most} more")
+    return table
+
+
+def _why(entry: Entry) -> str:
+    if entry.reason is not None:
+        first = entry.detail.strip().split("\n")[-1]
+        return f"{entry.reason}: {first}" if first else str(entry.reason)
+    if entry.outcome is None and entry.lacks:
+        return f"lacks {entry.lacks[0]}"
+    return ""
+
+
+def _said(work: Triage) -> str:
+    programs, given = len(work.entries), len(work.candidates)
+    facts = sum(entry.source in {Source.EQUIVALENT, Source.UNTOUCHED} for entry in work.entries.values())
+    head = f"{given} candidates make {programs} programs; facts settled {facts}, {work.wargames} wargames in {work.seconds:.1f} s"
+    best = next((entry for entry in work.ranked() if entry.recommended), None)
+    if best is not None:
+        return f"{head}\nmerge {best.name}: every phase of its wargame passed"
+    if work.outcome is Outcome.INVALID:
+        return f"{head}\nnone is valid"
+    return f"{head}\nundecided: run it again to go on, the verdicts so far are kept"
+
+
+def _document(work: Triage) -> dict[str, Any]:
+    ranked = work.ranked()
+    return {
+        "vulnerability": work.vulnerability.id,
+        "outcome": work.outcome,
+        "winner": next((entry.name for entry in ranked if entry.recommended), None),
+        "given": len(work.candidates),
+        "wargames": work.wargames,
+        "seconds": round(work.seconds, 3),
+        "candidates": [asdict(entry) for entry in ranked],
+    }
+
+
+def _html(document: dict[str, Any]) -> str:
+    from html import escape
+
+    rows = []
+    for place, entry in enumerate(document["candidates"], 1):
+        probability = "" if entry["probability"] is None else f"{entry['probability']:.2f}"
+        words = [*(f"lacks {part}" for part in entry["lacks"]), *(f"adds {part}" for part in entry["adds"])]
+        cells = [
+            str(place), ", ".join([entry["name"], *entry["repeats"]]), str(entry["outcome"] or "open"),
+            str(entry["source"] or ""), probability, str(entry["reason"] or ""), entry["detail"],
+            "; ".join(entry["evidence"]), "; ".join(words),
+        ]  # fmt: skip
+        body = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        rows.append(f"<tr class='{escape(cells[2])}'>{body}</tr><tr><td></td><td colspan='8'><details>"
+                    f"<summary>diff</summary><pre>{escape(entry['diff'])}</pre></details></td></tr>")  # fmt: skip
+    titles = "".join(
+        f"<th>{name}</th>"
+        for name in (
+            "",
+            "candidates",
+            "outcome",
+            "by",
+            "p(valid)",
+            "reason",
+            "detail",
+            "evidence",
+            "beside the known fix",
+        )
+    )
+    name, winner = escape(document["vulnerability"]), escape(str(document["winner"] or "none"))
+    return (
+        f"<!doctype html><meta charset='utf-8'><title>Triage of {name}</title><style>body{{font:14px sans-serif}}"
+        "td,th{padding:.3em .6em;text-align:left;vertical-align:top;border-top:1px solid #ddd}"
+        ".valid{background:#e7f6e7}.invalid{color:#888}pre{white-space:pre-wrap}</style>"
+        f"<h1>Triage of {name}</h1><p>To merge: <b>{winner}</b>. {document['given']} candidates, "
+        f"{document['wargames']} wargames, {document['seconds']} s.</p>"
+        f"<table><tr>{titles}</tr>{''.join(rows)}</table>"
+    )

@@ -1,0 +1,331 @@
+"""Triage: many candidates for one vulnerability, and one question: which of them shall be merged?
+
+::
+
+    triage = Triage(vulnerability, candidates, Bench(cache, predict=predict), until="first-valid")
+    for entry in triage.run():
+        print(entry.name, entry.outcome, entry.source)
+    triage.ranked()[0]
+
+Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in the order of
+:mod:`crisol.evidence.order`, which every verdict changes. What is recommended was always wargamed, with the strict phases.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, Self
+
+from crisol.diff import Patch
+from crisol.errors import DiffError, PatchDoesNotApply
+from crisol.evidence.facts import Facts, gather
+from crisol.evidence.fix import Profile, distance, profile
+from crisol.evidence.order import Order
+from crisol.records import Candidate, Outcome, Reason, Source, Verdict
+from crisol.sandbox import Sandbox, choose
+from crisol.wargame.candidates import reference
+from crisol.wargame.fitting import fitted
+from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
+from crisol.wargame.vulnerability import Vulnerability
+
+__all__ = ["Bench", "Entry", "Triage", "Until"]
+
+Until = Literal["decided", "first-valid"]
+_SAID = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a triage works with: ``predict`` gives the cold probability of a patch, or is None without a model.
+
+    ``jobs`` wargames run at a time (0: one for each core). ``kept`` is the folder of the verdicts of earlier runs.
+    """
+
+    cache: Path
+    sandbox: str = "auto"
+    jobs: int = 0
+    predict: Callable[[Patch, str], float] | None = None
+
+    @property
+    def kept(self) -> Path:
+        """Where verdicts are kept for the next run."""
+        return self.cache / "triage"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One program and what is known of it; ``repeats`` names the other candidates that make the same.
+
+    ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many lines the
+    patch adds and removes; ``lacks`` and ``adds`` are in words, against the known fix.
+    """
+
+    name: str
+    diff: str
+    outcome: Outcome | None = None
+    source: Source | None = None
+    reason: Reason | None = None
+    detail: str = ""
+    evidence: tuple[str, ...] = ()
+    probability: float | None = None
+    repeats: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
+    lines: int = 0
+    seconds: float = 0.0
+
+    @property
+    def recommended(self) -> bool:
+        """Whether a wargame found it valid."""
+        return self.outcome is Outcome.VALID and self.source is Source.WARGAME
+
+
+@dataclass(slots=True)
+class _Open:
+    """What an entry that is not settled is judged by."""
+
+    identity: str
+    patch: Patch
+    profile: Profile
+
+
+@dataclass(slots=True)
+class Triage:
+    """Settles, orders and wargames candidates; ``entries`` always holds what is known, whenever it is stopped.
+
+    ``budget`` is in seconds of wall time, None for no end; wargames that run when it is spent are waited for. The
+    verdicts are kept by the content of the vulnerability and the referee's version, so a run that was stopped goes on
+    where it was.
+    """
+
+    vulnerability: Vulnerability
+    candidates: Sequence[Candidate]
+    bench: Bench
+    until: Until = "decided"
+    budget: float | None = None
+    clock: Callable[[], float] = time.monotonic
+    entries: dict[str, Entry] = field(default_factory=dict)
+    wargames: int = 0
+    seconds: float = 0.0
+    _open: dict[str, _Open] = field(default_factory=dict)
+    _order: Order = field(default_factory=Order)
+    _facts: Facts | None = None
+
+    def run(self) -> Iterator[Entry]:
+        """Yield every entry as it is settled or judged, and those that stay open with their probability, once.
+
+        Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
+        :class:`~crisol.errors.SandboxUnavailable` without a sandbox.
+        """
+        start = self.clock()
+        sandbox = choose(self.bench.sandbox)
+        self._prepare(sandbox)
+        yield from list(self.entries.values())
+        jobs = self.bench.jobs or os.cpu_count() or 1
+        with _Tables(self.vulnerability, sandbox, self.bench.cache, jobs) as tables:
+            running: dict[Future[Verdict], str] = {}
+            try:
+                while True:
+                    while self._goes_on(start) and len(running) < jobs and (name := self._next(running)):
+                        running[tables.judge(self.entries[name].diff)] = name
+                    if not running:
+                        break
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield self._told(running.pop(future), future.result())
+            finally:
+                self.seconds = self.clock() - start
+
+    def ranked(self) -> list[Entry]:
+        """Return the entries best first: valid by wargame, the smallest change first; then open ones by promise."""
+
+        def key(entry: Entry) -> tuple[int, float]:
+            if entry.outcome is Outcome.VALID:
+                return 0, entry.lines
+            if entry.outcome is Outcome.INVALID:
+                return 2, -(entry.probability or 0.0)
+            return 1, -self._promise(entry.name)
+
+        return sorted(self.entries.values(), key=key)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Valid where a wargame found a valid candidate, invalid where all are decided and none is."""
+        entries = self.entries.values()
+        if any(entry.recommended for entry in entries):
+            return Outcome.VALID
+        decided = bool(self.entries) and all(entry.outcome is Outcome.INVALID for entry in entries)
+        return Outcome.INVALID if decided else Outcome.INCONCLUSIVE
+
+    def _goes_on(self, start: float) -> bool:
+        if self.budget is not None and self.clock() - start >= self.budget:
+            return False
+        return self.until == "decided" or not any(entry.recommended for entry in self.entries.values())
+
+    def _next(self, running: dict[Future[Verdict], str]) -> str | None:
+        left = [
+            name for name in self._open if self.entries[name].outcome is None and name not in running.values()
+        ]
+        return max(left, key=self._promise, default=None)
+
+    def _promise(self, name: str) -> float:
+        return (
+            self._order.score(self._open[name].profile, self.entries[name].probability)
+            if name in self._open
+            else 0.0
+        )
+
+    def _prepare(self, sandbox: Sandbox) -> None:
+        """Read every candidate, join those that are the same program, and settle what is certain."""
+        vulnerability, cache = self.vulnerability, self.bench.cache
+        facts = self._facts = gather(vulnerability, sandbox, cache)
+        tree = vulnerability.vulnerable(cache)
+        fix = None
+        if (known := reference(vulnerability, cache)) is not None:
+            files = fitted(known.diff, tree).files
+            fix = profile(files, self._sources(files))
+        self._order = Order(fix)
+        earlier = self._earlier()
+        first: dict[str, str] = {}
+        for candidate in self.candidates:
+            entry = Entry(candidate.name, candidate.diff)
+            try:
+                fit = fitted(candidate.diff, tree)
+            except (DiffError, PatchDoesNotApply) as error:
+                reason = Reason.MALFORMED if isinstance(error, DiffError) else Reason.DOES_NOT_APPLY
+                self._settle(
+                    replace(
+                        entry,
+                        outcome=Outcome.INVALID,
+                        source=Source.WARGAME,
+                        reason=reason,
+                        detail=str(error),
+                    )
+                )
+                continue
+            identity = facts.tree.identity(fit.files)
+            if identity in first:
+                original = self.entries[first[identity]]
+                self._settle(replace(original, repeats=(*original.repeats, candidate.name)))
+                continue
+            first[identity] = candidate.name
+            parts = profile(fit.files, self._sources(fit.files))
+            entry = self._described(entry, fit.patch, parts, fix)
+            self._open[candidate.name] = _Open(identity, fit.patch, parts)
+            fact = facts.settled(fit.files)
+            if fact is not None:
+                entry = replace(
+                    entry, outcome=fact.outcome, source=fact.source, reason=fact.reason, detail=fact.detail,
+                    evidence=fact.evidence,
+                )  # fmt: skip
+            elif identity in earlier:
+                told = earlier[identity]
+                entry = replace(
+                    entry, outcome=told.outcome, source=Source.WARGAME, reason=told.reason, detail=told.detail,
+                    evidence=("an earlier run",), seconds=told.seconds,
+                )  # fmt: skip
+                self._order.learn(parts, valid=entry.outcome is Outcome.VALID)
+            self._settle(entry)
+
+    def _described(self, entry: Entry, patch: Patch, parts: Profile, fix: Profile | None) -> Entry:
+        between = None if fix is None else distance(parts, fix)
+        predict = self.bench.predict
+        return replace(
+            entry,
+            lines=len(patch.added) + len(patch.removed),
+            probability=None if predict is None else predict(patch, self.vulnerability.cwe),
+            lacks=() if between is None else tuple(map(str, between.lacks[:_SAID])),
+            adds=() if between is None else tuple(map(str, between.adds[:_SAID])),
+        )
+
+    def _sources(self, files: dict[str, str | None]) -> dict[str, str]:
+        assert self._facts is not None
+        read = self._facts.tree.read
+        return {path: text for path in files if (text := read(path)) is not None}
+
+    def _settle(self, entry: Entry) -> None:
+        self.entries[entry.name] = entry
+
+    def _told(self, name: str, verdict: Verdict) -> Entry:
+        """Take a verdict in: the order learns from it, and it is kept for the next run."""
+        self.wargames += 1
+        failed = next((phase for phase in verdict.phases if phase.reason is verdict.reason), None)
+        detail = failed.detail if failed is not None and verdict.reason is not None else ""
+        passed = tuple(str(phase.name) for phase in verdict.phases if phase.reason is None)
+        entry = replace(
+            self.entries[name], outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason, detail=detail,
+            evidence=passed, seconds=verdict.seconds,
+        )  # fmt: skip
+        self._settle(entry)
+        if verdict.outcome is not Outcome.INCONCLUSIVE:
+            judged = self._open[name]
+            self._order.learn(judged.profile, valid=verdict.outcome is Outcome.VALID)
+            self._keep(judged.identity, entry)
+        return entry
+
+    @property
+    def _path(self) -> Path:
+        key = sha256(f"{REFEREE_VERSION}\0{self.vulnerability.content_hash}".encode()).hexdigest()[:16]
+        return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
+
+    def _earlier(self) -> dict[str, Entry]:
+        """Return the verdicts of earlier runs; a line that was cut off when a run was killed counts for nothing."""
+        verdicts: dict[str, Entry] = {}
+        for line in self._path.read_text().splitlines() if self._path.is_file() else ():
+            try:
+                row = json.loads(line)
+                verdicts[row["program"]] = Entry(
+                    str(row["name"]), "", Outcome(row["outcome"]), Source.WARGAME,
+                    Reason(row["reason"]) if row["reason"] else None, str(row["detail"]), seconds=float(row["seconds"]),
+                )  # fmt: skip
+            except (ValueError, KeyError, TypeError):
+                continue
+        return verdicts
+
+    def _keep(self, identity: str, entry: Entry) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        row = {
+            "program": identity, "name": entry.name, "outcome": entry.outcome, "reason": entry.reason,
+            "detail": entry.detail, "seconds": entry.seconds,
+        }  # fmt: skip
+        with self._path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class _Tables:
+    """Matches over one vulnerability, as many as wargames run at a time, each opened when it is first needed."""
+
+    def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, cache: Path, jobs: int) -> None:
+        self._arguments = vulnerability, sandbox, cache
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="triage")
+        self._idle: queue.SimpleQueue[Match] = queue.SimpleQueue()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let running wargames end, then close the sandboxes."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._stack.close()
+
+    def judge(self, text: str) -> Future[Verdict]:
+        return self._threads.submit(self._judge, text)
+
+    def _judge(self, text: str) -> Verdict:
+        try:
+            match = self._idle.get_nowait()
+        except queue.Empty:
+            match = self._stack.enter_context(open_match(*self._arguments))
+        verdict = match.judge(text)
+        self._idle.put(match)
+        return verdict

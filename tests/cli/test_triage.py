@@ -1,0 +1,164 @@
+"""Triage: which of many candidates to merge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from crisol.cli import app
+from crisol.errors import DatasetError, SandboxUnavailable
+from crisol.lab.triage import Bench, Triage
+from crisol.records import Candidate, Origin, Outcome, Source
+from crisol.sandbox import choose
+from support.flawed import RIGHT, notes, patch
+
+_OTHER = RIGHT.replace("basename(name) != name", "dirname(name)")
+_DIFFS = {
+    "comment": str(patch("    with open", "    # checked elsewhere\n    with open")),
+    "elsewhere": str(patch("    os.remove", "    print(name)\n    os.remove")),
+    "breaks": str(patch("    with open", "    raise ValueError(name)\n    with open")),
+    "right": str(patch("    with open", RIGHT)),
+    "right-again": str(patch("    with open", RIGHT.replace("name:\n", "name:  # plain\n"))),
+    "other": str(patch("    with open", _OTHER)),
+    "no-diff": "please merge",
+    "stale": str(patch("    with open", RIGHT)).replace(" def read", " def fetch"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _sandbox() -> None:
+    try:
+        choose()
+    except SandboxUnavailable as missing:
+        pytest.skip(str(missing))
+
+
+def _triage(folder: Path, *names: str, **options: object) -> Triage:
+    candidates = [Candidate("notes-1", name, Origin.IMPORT, _DIFFS[name]) for name in names or _DIFFS]
+    work = Triage(notes(folder), candidates, Bench(folder / "cache", jobs=1), **options)  # type: ignore[arg-type]
+    list(work.run())
+    return work
+
+
+def test_facts_settle_repeats_join_and_the_rest_is_wargamed(tmp_path: Path) -> None:
+    """Three wargames for eight candidates; the one to merge was wargamed, and no fact alone recommends."""
+    work = _triage(tmp_path)
+    entries = work.entries
+    assert entries["comment"].source is Source.EQUIVALENT
+    assert entries["elsewhere"].source is Source.UNTOUCHED
+    assert entries["right"].repeats == ("right-again",)
+    assert [str(entries[name].reason) for name in ("breaks", "no-diff", "stale")] == [
+        "breaks_function",
+        "malformed",
+        "does_not_apply",
+    ]
+    assert work.wargames == 3
+    assert work.outcome is Outcome.VALID
+    assert {entry.name for entry in work.ranked()[:2]} == {"right", "other"}
+    assert all(entry.recommended == (entry.name in {"right", "other"}) for entry in entries.values())
+
+
+def test_the_first_valid_one_ends_it_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """What is most like the known fix is wargamed first; a verdict is never paid for twice."""
+    work = _triage(tmp_path, "breaks", "other", "right", until="first-valid")
+    assert (work.wargames, work.ranked()[0].name, work.outcome) == (1, "right", Outcome.VALID)
+    assert work.entries["breaks"].outcome is None
+    again = _triage(tmp_path, "breaks", "other", "right")
+    assert again.wargames == 2
+    assert again.entries["right"].recommended
+    assert _triage(tmp_path, "breaks", "other", "right").wargames == 0
+
+
+def test_without_a_budget_left_nothing_is_decided_but_the_facts(tmp_path: Path) -> None:
+    """A stopped triage is undecided and keeps what it has."""
+    clock = iter(range(0, 1000, 10))
+    work = _triage(tmp_path, "breaks", "comment", budget=5.0, clock=lambda: float(next(clock)))
+    assert (work.wargames, work.outcome) == (0, Outcome.INCONCLUSIVE)
+    assert work.entries["comment"].outcome is Outcome.INVALID
+    assert work.ranked()[0].name == "breaks"
+
+
+def test_none_is_valid_where_all_are_decided(tmp_path: Path) -> None:
+    """All refused is an answer, too."""
+    assert _triage(tmp_path, "breaks", "comment").outcome is Outcome.INVALID
+
+
+def test_a_changed_vulnerability_forgets_its_verdicts(tmp_path: Path) -> None:
+    """Verdicts are kept by the content of the vulnerability."""
+    _triage(tmp_path, "right")
+    check = tmp_path / "notes-1" / "checks" / "2.py"
+    check.write_text("import app\n")
+    assert _triage(tmp_path, "right").wargames == 1
+
+
+def test_a_verdict_that_was_cut_off_counts_for_nothing(tmp_path: Path) -> None:
+    """A run that was killed while it wrote leaves a torn line behind."""
+    _triage(tmp_path, "right", "breaks")
+    (kept,) = (tmp_path / "cache" / "triage").iterdir()
+    kept.write_text(kept.read_text()[:-20])
+    assert _triage(tmp_path, "right", "breaks").wargames == 1
+
+
+@pytest.mark.parametrize(("names", "code"), [(("right", "breaks"), 0), (("breaks", "comment"), 1)])
+def test_the_command_ranks_and_its_exit_code_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], code: int
+) -> None:
+    """Files, folders, JSONL and standard input are read alike; the report shows hostile text as text."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / f"{names[0]}.diff").write_text(_DIFFS[names[0]])
+    lines = tmp_path / "more.jsonl"
+    lines.write_text(json.dumps({"name": names[1], "diff": _DIFFS[names[1]]}) + "\n")
+    hostile = json.dumps({"name": "<script>alert(1)</script>", "diff": "<b>no</b>"})
+    report = tmp_path / "report.html"
+    arguments = [
+        "triage",
+        str(notes(tmp_path).folder),
+        str(folder),
+        str(lines),
+        "-",
+        "--json",
+        "--report",
+        str(report),
+    ]
+    ran = CliRunner().invoke(app, arguments, input=hostile)
+    assert ran.exit_code == code, ran.output
+    document = json.loads(ran.stdout)
+    assert document["winner"] == (names[0] if code == 0 else None)
+    assert {entry["name"] for entry in document["candidates"]} == {*names, "<script>alert(1)</script>"}
+    assert "<script>" not in report.read_text()
+
+
+def test_a_budget_of_nothing_is_undecided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2: the command may be run again."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    file = tmp_path / "breaks.diff"
+    file.write_text(_DIFFS["breaks"])
+    ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), str(file), "--budget", "0.000001"])
+    assert ran.exit_code == 2, ran.output
+
+
+@pytest.mark.parametrize("text", ['{"name": "x"}\n', "{\n", "[1]\n"])
+def test_standard_input_that_is_no_candidate_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """An error says the line, and what was expected; a text that is no JSON is a diff, and malformed."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), "-"], input=text)
+    if text.startswith("{"):
+        assert isinstance(ran.exception, DatasetError)
+        assert "line 1" in str(ran.exception)
+    else:
+        assert ran.exit_code == 1
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing to judge is no triage."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), str(tmp_path / "empty")])
+    assert isinstance(ran.exception, DatasetError)
