@@ -112,12 +112,11 @@ def main() -> None:
 
 
 def _plain(model: Path, place: Path) -> Path:
-    """Copy a model without its compiled forms: it is served by scikit-learn then."""
+    """Copy a model without its compiled form: it is served by scikit-learn then."""
     shutil.copytree(model, place)
     content = json.loads((place / "serving.json").read_text())
-    (place / "serving.json").write_text(json.dumps(content | {"sha256": "", "trees_sha256": ""}))
-    for name in ("model.onnx", "trees.npy"):
-        (place / name).unlink()
+    (place / "serving.json").write_text(json.dumps(content | {"sha256": ""}))
+    (place / "model.onnx").unlink()
     return place
 
 
