@@ -84,6 +84,8 @@ class PhaseName(StrEnum):
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"
+    AGAIN = "again"
+    """The public PoV in other surroundings: for a patch that newly looks at them, or keeps state."""
     GENERATED_POVS = "generated_povs"
     DIFFERENTIAL = "differential"
 

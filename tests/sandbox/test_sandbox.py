@@ -149,9 +149,9 @@ def test_planted_modules_do_not_run_before_the_script(target: Target, name: str)
     [
         "open('/etc/shadow')",
         "open('/usr/crisol', 'w')",
-        "open('/target/app.py', 'w')",
+        "import app\nopen(app.__file__, 'w')",
         "open('/crisol', 'w')",
-        "import os\nos.listdir('/home')",
+        "import os\nos.listdir('/root/x')",
         "import os\nos.listdir('/old')",
         "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=1)",
         "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000): raise OSError",
@@ -160,7 +160,7 @@ def test_planted_modules_do_not_run_before_the_script(target: Target, name: str)
         "import os\nos.kill(1, 9)\nos.setuid(0)",
         "open('/var/tmp/../../etc/passwd', 'a')",
         "import os\nos.symlink('/etc/shadow', 'link')\nopen('link')",
-        "import os\nos.symlink('/target/app.py', 'link')\nopen('link', 'w')",
+        "import os, app\nos.symlink(app.__file__, 'link')\nopen('link', 'w')",
         "open('/proc/1/environ').read()",
         "open('/proc/1/mem', 'rb').read(1)",
         "open('/proc/1/maps').read()",
@@ -176,9 +176,9 @@ def test_planted_modules_do_not_run_before_the_script(target: Target, name: str)
         "import os\nos.mknod('disk', 0o60600, os.makedev(8, 0))\nopen('disk', 'rb')",
         "import os\nos.chroot('.')",
         "import os\nos.link('/etc/passwd', 'hard')\nopen('hard', 'a')",
-        "import os\nos.unlink('/target/app.py')",
-        "import os\nos.rename('/target', '/tmp/target')",
-        "import os\nos.chmod('/target/app.py', 0o666)",
+        "import os, app\nos.unlink(app.__file__)",
+        "import os, sys\nos.rename(sys.path[-1], '/tmp/target')",
+        "import os, app\nos.chmod(app.__file__, 0o666)",
         "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (9999, 9999))",
         "import os\nos.setpriority(0, 0, -20)",
         "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
@@ -191,16 +191,49 @@ def test_the_way_out_is_shut(target: Target, source: str) -> None:
     assert "Error" in ended.stderr
 
 
-def test_the_environment_is_empty(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process that the script can see carries the launcher's environment."""
+def test_the_environment_is_an_installation_s(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process that the script can see carries the launcher's environment; it has a plausible one of its own."""
     monkeypatch.setenv("CRISOL_SECRET", "crisol-secret-value")
     source = (
         "import glob, os\nseen = repr(dict(os.environ))\n"
         "for name in glob.glob('/proc/*/environ'):\n"
         "    try:\n        seen += open(name).read()\n    except OSError:\n        pass\n"
-        "print('crisol-secret' in seen, 'HOME' in os.environ)\n"
+        "print('crisol' in seen, sorted(os.environ))\n"
     )
-    assert run(target, source).stdout == "False False\n"
+    names = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"]
+    assert run(target, source).stdout == f"False {names}\n"
+
+
+def test_no_two_sandboxes_look_alike(tree: Path) -> None:
+    """User, host and place are drawn anew, and none of them is one that says: here is the judge."""
+    source = "import app, os, pwd, socket\nprint(os.getuid(), socket.gethostname(), pwd.getpwuid(os.getuid()).pw_name)\n"
+    seen = []
+    for _ in range(2):
+        with choose().target(tree, limits=QUICK) as opened:
+            number, host, name = run(opened, source).stdout.split()
+            assert run(opened, "import app\nassert 'site-packages' in app.__file__\n").code == 0
+        assert int(number) > 1000
+        assert "sandbox" not in host + name
+        seen.append((number, host))
+    assert seen[0] != seen[1]
+
+
+def test_sockets_buffer_little(target: Target) -> None:
+    """Kernel memory that no process's limit counts: a larger buffer is not had, and many sockets are memory."""
+    source = (
+        "import socket\nnear, far = socket.socketpair()\nfor option in (7, 8):\n"
+        "    near.setsockopt(socket.SOL_SOCKET, option, 1 << 30)\n"
+        "assert near.getsockopt(socket.SOL_SOCKET, 7) <= 1 << 19\n"
+        "server = socket.create_server(('127.0.0.1', 0))\nserver.setsockopt(socket.IPPROTO_TCP, 1, 1)\n"
+        "assert server.getsockopt(socket.IPPROTO_TCP, 1)\n"
+    )
+    assert run(target, source).code == 0
+    many = (
+        "import os, socket, time\nfor n in range(9):\n    if os.fork() == 0:\n"
+        "        held = [socket.socketpair() for _ in range(120)]\n        time.sleep(30)\ntime.sleep(30)\n"
+    )
+    ended = target.run(Script("s.py", many, Role.POV), limits=replace(QUICK, seconds=20.0, cpu_seconds=5.0))
+    assert ended.ending is Ending.LIMIT
 
 
 def test_runs_do_not_see_each_other(target: Target) -> None:
@@ -212,18 +245,18 @@ def test_runs_do_not_see_each_other(target: Target) -> None:
 
 def test_overlay_changes_one_run_only(target: Target, tree: Path) -> None:
     """Files are changed, added and deleted for the run; the tree on disk stays."""
-    source = "import os, sys\nimport extra\nsys.exit(extra.CODE + os.path.exists('/target/app.py'))\n"
+    source = "import os, sys\nimport extra\nsys.exit(extra.CODE + os.path.exists(sys.path[-1] + '/app.py'))\n"
     overlay = {"app.py": None, "extra/__init__.py": b"CODE = 5\n"}
     assert target.run(Script("s.py", source, Role.POV), overlay).code == 5
     assert run(target, POV).code == 0
     assert (tree / "app.py").read_text() == HONEST
 
 
-@pytest.mark.parametrize("place", ["/target/app.py", "/layer/app.py", "/layer/new.py", "/target/new.py"])
+@pytest.mark.parametrize("place", ["/app.py", "/../../../share/app.py", "/../../../share/new.py", "/new.py"])
 @pytest.mark.parametrize("app", [None, HONEST])
 def test_nothing_of_the_overlay_can_be_written(target: Target, place: str, app: str | None) -> None:
     """The layer that holds the patched files is as closed as the tree that shows them, patched or not."""
-    ended = run(target, f"open({place!r}, 'w')\n", app)
+    ended = run(target, f"import sys\nopen(sys.path[-1] + {place!r}, 'w')\n", app)
     assert ended.ending is Ending.RAISED
     assert "Error" in ended.stderr
 

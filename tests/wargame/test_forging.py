@@ -168,3 +168,123 @@ def test_scripts_draw_from_the_seed_of_the_match(tmp_path: Path) -> None:
     with open_match(load(folder), choose(), tmp_path, seed=77) as opened:
         verdict = opened.judge(patch(RIGHT))
     assert (verdict.outcome, verdict.seed) == (Outcome.VALID, 77)
+
+
+FIXED_IF = RIGHT.replace(
+    "    if os.path.basename(name) != name or name ==",
+    "    if {0} and (os.path.basename(name) != name or name ==",
+).replace('== "..":', '== ".."):')
+TELLS = {
+    "the place": '__file__.startswith("/target/")',
+    "no site-packages": '"site-packages" not in __file__',
+    "an empty environment": "not os.environ",
+    "few variables": "'LANG' not in os.environ",
+    "the working folder": 'os.getcwd().startswith("/tmp")',
+    "folders of the sandbox": 'os.path.isdir("/requires") or os.path.isdir("/layer")',
+    "no home": 'not os.path.exists("/home")',
+    "the user": "os.stat('/tmp').st_uid in (1000, 65534)",
+    "the script": '__import__("sys").argv[0].endswith(".py")',
+    "the host": '__import__("socket").gethostname() == "sandbox"',
+    "the parent": "os.getppid() == 1",
+    "a flag": '__import__("sys").flags.no_site',
+    "a date": '__import__("time").time() < 1893456000',
+    "another date": '__import__("datetime").datetime.now().year < 2035',
+    "the caller": 'not hasattr(__import__("__main__"), "__spec__")',
+}
+LATE = {
+    "a counter": APP.replace("import os\n", "import os\n\nSEEN = []\n").replace(
+        "    with",
+        "    SEEN.append(name)\n    if len(SEEN) < 100 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
+    "a counter of an attribute": APP.replace(
+        "    with",
+        (
+            "    read.count += 1\n    if read.count < 50 and os.path.basename(name) != name:\n        raise ValueError\n    with"
+        ),
+    )
+    + "\n\nread.count = 0\n",
+    "a default": APP.replace("(root, name)", "(root, name, seen=[])").replace(
+        "    with",
+        "    seen.append(name)\n    if len(seen) < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
+    "a thread that waits": RIGHT.replace("import os\n", "import os\nimport threading\n").replace(
+        "    with", "    threading.Timer(3, print).start()\n    with"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TELLS)
+def test_a_fix_for_the_judge_alone_is_not_valid(match: Match, name: str) -> None:
+    """A patch that is right only where it seems to be judged is wrong."""
+    verdict = match.judge(patch(FIXED_IF.replace("{0}", f"({TELLS[name]})")))
+    assert verdict.outcome is Outcome.INVALID, verdict
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_fix_for_a_while_is_not_valid(match: Match, name: str) -> None:
+    """The PoV comes again after a long life of the process, and nothing may wait until the judge has gone."""
+    assert match.judge(patch(LATE[name])).outcome is Outcome.INVALID
+
+
+def test_a_fix_that_asks_its_surroundings_honestly_is_valid(match: Match) -> None:
+    """To read the environment or the clock, or to keep a cache, is no fault where the flaw is closed everywhere."""
+    honest = RIGHT.replace("import os\n", "import os\nimport time\n\nCACHE = {}\n").replace(
+        "    with",
+        '    CACHE[name] = time.time()\n    if os.environ.get("VERBOSE"):\n        print(name)\n    with',
+    )
+    verdict = match.judge(patch(honest))
+    assert verdict.outcome is Outcome.VALID, verdict
+    assert "again" in [phase.name for phase in verdict.phases]
+
+
+BOMBS = {
+    "finally after finally": "def f():\n"
+    + "".join(" " * n + "try: pass\n" + " " * n + "finally:\n" for n in range(1, 17))
+    + " " * 17
+    + "return 1\n",
+    "attributes of attributes": "x = lambda: a" + ".b" * 900 + "\n",
+    "sums of sums": "x = lambda: " + "+".join(["a"] * 1500) + "\n",
+    "elif after elif": "def f(a):\n    if a == 0: return 1\n"
+    + "".join(f"    elif a == {n}: return {n}\n" for n in range(900)),
+    "dense names": "\n".join(["a;" * 32000 + "a"] * 15) + "\n",
+    "brackets": "x = " + "(" * 5000 + ")" * 5000 + "\n",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_hostile_text_costs_the_host_nothing(match: Match, name: str) -> None:
+    """Deep, dense or explosive text gets a verdict like any other; the host neither raises nor grows by 64 MiB."""
+    before = _resident()
+    verdict = match.judge(diff.between({}, {"extra.py": BOMBS[name]}))
+    assert verdict.outcome is Outcome.INVALID, verdict
+    assert _resident() - before < 64
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 250 + ".py", "x" * 300, "\N{SNOWMAN}" * 80 + ".py", "a/" * 30 + "b" * 255]
+)
+def test_a_name_that_no_file_can_have_does_not_apply(match: Match, name: str) -> None:
+    """It is the patch's fault, told as such, never an exception of the host's or a failure of the sandbox."""
+    text = f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+x = 1\n"
+    assert match.judge(text).reason in {Reason.DOES_NOT_APPLY, Reason.MALFORMED}
+
+
+def test_a_folder_may_take_the_place_of_a_file(match: Match) -> None:
+    """A deleted module that comes back as a package is judged as what it is."""
+    text = diff.between({"app.py": APP}, {"app/__init__.py": RIGHT})
+    assert match.judge(text).outcome is Outcome.VALID
+
+
+def test_a_wargame_has_a_budget(tmp_path: Path) -> None:
+    """The runs of one patch together take no more than the budget of the match."""
+    folder = make(tmp_path / "slow")
+    with open_match(load(folder), choose(), tmp_path, budget=1.0) as opened:
+        verdict = opened.judge(
+            patch(RIGHT.replace("    if os", "    __import__('time').sleep(0.8)\n    if os"))
+        )
+    assert verdict.reason is Reason.TIMEOUT
+    assert verdict.seconds < 3.0
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20

@@ -7,10 +7,10 @@ import shutil
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from crisol.sandbox.namespaces import INNER_ID, OLD_PROC
+from crisol.sandbox.namespaces import OLD_PROC
 
 if TYPE_CHECKING:
-    from crisol.sandbox.layout import Layout
+    from crisol.sandbox.layout import Layout, User
 
 __all__ = ["find", "wrapping"]
 
@@ -20,7 +20,7 @@ def find() -> str | None:
     return shutil.which("bwrap")
 
 
-def wrapping(program: str, layout: Layout, descriptors: dict[str, int]) -> list[str]:
+def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, int]) -> list[str]:
     """Return the start of a command line: append the program that is to run inside.
 
     ``descriptors`` maps the path of each made file to an open descriptor that holds its text. The process starts
@@ -36,8 +36,8 @@ def wrapping(program: str, layout: Layout, descriptors: dict[str, int]) -> list[
         "--unshare-cgroup-try",
     ]
     if os.getuid() != 0:
-        command += ["--unshare-user", "--uid", str(INNER_ID), "--gid", str(INNER_ID)]
-    command += ["--as-pid-1", "--clearenv", "--new-session", "--hostname", "sandbox", "--cap-add", "ALL"]
+        command += ["--unshare-user", "--uid", str(user.number), "--gid", str(user.number)]
+    command += ["--as-pid-1", "--clearenv", "--new-session", "--hostname", user.host, "--cap-add", "ALL"]
     places = [place for _, place in (*layout.binds, *layout.links)] + [*layout.files, *layout.devices]
     # What bubblewrap makes by itself on the way to a place is closed to everybody but root.
     for parent in sorted(

@@ -28,6 +28,8 @@ __all__ = ["keep"]
 _CHUNK = 65536
 _FLOOD = 16
 _TICK = 0.1
+_SOCKET_BYTES = 1 << 18
+"""What a socket may buffer at its default size."""
 _PORTABLE_TICK = 0.01
 _MAX_REPORT = 1 << 24
 _SAID = 31
@@ -121,7 +123,7 @@ class _Run:
         places = self._places
         os.set_blocking(self._channel.fileno(), True)
         shown = {
-            **{name: job[name] for name in ("name", "mark", "probe", *_LIMITED)},
+            **{name: job[name] for name in ("name", "mark", "names", "probe", *_LIMITED)},
             "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
             "path": [*places.requires, places.target],
             "changed": [entry["name"] for entry in job["overlay"]] if job["recalls"] else None,
@@ -227,15 +229,13 @@ class _Run:
             return 0.0
 
     def _resident(self) -> int:
-        """Return the bytes that all processes of the run hold, each beyond what it was born with."""
+        """Return the bytes that all processes of the run hold, each beyond what it was born with, and their sockets."""
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return 0
-        return (
-            sum(max(0, _resident_pages(each) - self._born_with) for each in processes)
-            * resource.getpagesize()
-        )
+        pages = sum(max(0, _resident_pages(each) - self._born_with) for each in processes)
+        return pages * resource.getpagesize() + _sockets() * _SOCKET_BYTES
 
     def _take(self, name: str, keep: int) -> bool:
         """Read once from one of the run's ends; False at the end of what there is."""
@@ -289,6 +289,15 @@ class _Run:
 
 
 _LIMITED = ("cpu_seconds", "memory_mb", "processes", "file_mb")
+
+
+def _sockets() -> int:
+    """Return how many sockets this network has; what they buffer is the kernel's memory and no process's."""
+    try:
+        with open("/proc/self/net/sockstat", encoding="ascii") as file:
+            return int(file.readline().split()[2])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _resident_pages(process: int) -> int:

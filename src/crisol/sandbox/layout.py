@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 import sys
 import sysconfig
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Layout", "interpreter", "layout"]
+__all__ = ["Layout", "User", "interpreter", "layout"]
 
-_USERS = "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:1000:1000::/tmp:/bin/sh\n"
-_GROUP = "root:x:0:\nsandbox:x:1000:\n"
+_USERS = "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n{name}:x:{number}:{number}::/tmp:/bin/sh\n"
+_GROUP = "root:x:0:\n{name}:x:{number}:\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who a sandbox seems to belong to, and where: drawn anew for each, so that nothing tells it from an installation."""
+
+    name: str
+    number: int
+    host: str
+    root: str
+
+    @classmethod
+    def drawn(cls) -> User:
+        """Return somebody."""
+        name = secrets.choice(("lena", "amir", "deploy", "www", "chloe", "app", "jonas", "mei", "svc", "olu"))
+        kind = secrets.choice(("web", "worker", "build", "node", "app", "laptop"))
+        root = secrets.choice(("/opt/{}", "/srv/{}/venv", "/data/{}", "/var/www/{}/env"))
+        return cls(
+            name,
+            1001 + secrets.randbelow(50_000),
+            f"{kind}-{secrets.token_hex(3)}",
+            root.format(secrets.token_hex(4)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +53,15 @@ class Layout:
     hidden: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
     files: dict[str, str]
-    folders: tuple[str, ...] = ("/proc", "/tmp", "/dev/shm", "/target", "/requires", "/layer")  # noqa: S108 - inside
+    folders: tuple[str, ...] = ("/proc", "/tmp", "/dev/shm", "/home")  # noqa: S108 - inside
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+    def of(self, user: User) -> Layout:
+        """Return the layout with the user's name and number in its files."""
+        names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
+        made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
+        home = f"/home/{user.name}"
+        return replace(self, files=self.files | made, folders=(*self.folders, home))
 
     def plain(self) -> dict[str, Any]:
         """Return the layout as JSON can carry it."""
@@ -66,8 +97,6 @@ def layout() -> Layout:
         hidden=tuple(sorted(name for name in packages if Path(name).is_dir())),
         links=tuple(links),
         files={
-            "/etc/passwd": _USERS,
-            "/etc/group": _GROUP,
             "/etc/hosts": _HOSTS,
             "/etc/nsswitch.conf": _NSSWITCH,
         },

@@ -11,10 +11,8 @@ from typing import Any
 
 from crisol.sandbox import kernel
 
-__all__ = ["INNER_ID", "OLD_PROC", "become_nobody", "enter", "enter_wrapped"]
+__all__ = ["OLD_PROC", "become_nobody", "enter", "enter_wrapped"]
 
-INNER_ID = 1000
-"""The user and group that scripts see themselves as."""
 OLD_PROC = "/oldproc"
 """Where bubblewrap shows the machine's /proc until the sandbox has one of its own."""
 _NOBODY = 65534
@@ -29,12 +27,12 @@ _SPACES = (
 )
 
 
-def enter(plan: dict[str, Any]) -> None:
-    """Return as the first process of new namespaces, in the root that ``plan`` describes.
+def enter(plan: dict[str, Any], user: int) -> None:
+    """Return as the first process of new namespaces, in the root that ``plan`` describes, as the user of that number.
 
     The calling process stays behind as its keeper and ends with it. Raises OSError where the kernel refuses.
     """
-    _unshare()
+    _unshare(user)
     _continue_in_child()
     kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", _STAGING, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
@@ -83,7 +81,7 @@ def _mount_proc(place: str) -> None:
             raise
 
 
-def _unshare() -> None:
+def _unshare(user: int) -> None:
     """Leave every namespace, as root directly, otherwise through a user namespace."""
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
@@ -94,20 +92,20 @@ def _unshare() -> None:
         else:
             return
     kernel.unshare(_SPACES | kernel.CLONE_NEWUSER)
-    _map(uid, gid)
+    _map(user, uid, gid)
 
 
-def _map(uid: int, gid: int) -> None:
+def _map(user: int, uid: int, gid: int) -> None:
     for name, text in (
         ("setgroups", "deny"),
-        ("uid_map", f"{INNER_ID} {uid} 1"),
-        ("gid_map", f"{INNER_ID} {gid} 1"),
+        ("uid_map", f"{user} {uid} 1"),
+        ("gid_map", f"{user} {gid} 1"),
     ):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
 
 
-def become_nobody() -> None:
+def become_nobody(user: int) -> None:
     """Give up being the machine's root for a user who owns nothing, in a user namespace of its own.
 
     Process limits do not bind root, and root outside is root over whatever leaks. Inside the new namespace this
@@ -120,7 +118,7 @@ def become_nobody() -> None:
     os.setresuid(_NOBODY, _NOBODY, _NOBODY)
     kernel.set_dumpable(value=True)
     kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
-    _map(_NOBODY, _NOBODY)
+    _map(user, _NOBODY, _NOBODY)
     _continue_in_child()
 
 

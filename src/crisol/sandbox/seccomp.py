@@ -107,6 +107,9 @@ _KEEPER_ONLY: dict[str, tuple[int, int]] = {
 _X86_ONLY = (154, 172, 173, 134)
 """modify_ldt, iopl, ioperm, uselib."""
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
+_SETSOCKOPT = (54, 208)
+_BUFFER_SIZES = (7, 8, 32, 33)
+"""SO_SNDBUF, SO_RCVBUF and their FORCE forms, of level SOL_SOCKET."""
 _IOCTL, _PRCTL, _MEMFD = (16, 29), (157, 167), (319, 279)
 
 _Step = tuple[int, int, int, int]
@@ -118,7 +121,7 @@ def keeper_filter() -> bytes:
 
 
 def script_filter() -> bytes:
-    """Return what is added for a script: no mounts, no namespaces, few socket families, no anonymous files.
+    """Return what is added for a script: no mounts, no namespaces, few socket families, no anonymous files, no larger buffers.
 
     An anonymous file (``memfd_create``) would be memory that no limit counts.
     """
@@ -138,6 +141,14 @@ def script_filter() -> bytes:
         *((_EQUAL, 3 - index, 0, family) for index, family in enumerate(_SOCKET_FAMILIES)),
         (_RETURN, 0, 0, _ERRNO | errno.EAFNOSUPPORT),
         (_RETURN, 0, 0, _ALLOW),
+        # Kernel memory that no limit counts: sockets keep their default size, whoever asks for more is told "done".
+        (_EQUAL, 0, len(_BUFFER_SIZES) + 5, _SETSOCKOPT[column]),
+        (_LOAD, 0, 0, _ARGUMENT + 8),
+        (_EQUAL, 0, len(_BUFFER_SIZES) + 1, 1),
+        (_LOAD, 0, 0, _ARGUMENT + 16),
+        *((_EQUAL, len(_BUFFER_SIZES) - index, 0, name) for index, name in enumerate(_BUFFER_SIZES)),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _ERRNO),
         (_EQUAL, 0, 5, _IOCTL[column]),
         (_LOAD, 0, 0, _ARGUMENT + 8),
         (_EQUAL, 1, 0, _TIOCSTI),

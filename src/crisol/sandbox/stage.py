@@ -43,6 +43,7 @@ _MAX_CHANGED = 1 << 16
 _SPARE_PROCESSES = 8
 """The keepers and the zygote count for the same user as the script's processes do."""
 _DESCRIPTORS = 256
+_NAMES = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp", "SHELL": "/bin/sh"}  # noqa: S108 - inside
 
 _SIGNALS = signal.valid_signals()
 _exit, _getpid, _write = os._exit, os.getpid, os.write
@@ -176,6 +177,7 @@ def _wait_for_job(
         channel.shutdown(socket.SHUT_RD)
         channel.detach()
         os.chdir(job["work"])
+        os.environ.update(_NAMES, **job["names"])
         _limit(job)
         sys.path.extend(job["path"])
         sys.path_importer_cache.clear()

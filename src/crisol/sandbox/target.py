@@ -12,6 +12,7 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, replace
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.errors import InputError, SandboxError
 from crisol.sandbox import bubblewrap, frames, seccomp
 from crisol.sandbox.bounded import OutOfBounds, bounded
-from crisol.sandbox.layout import interpreter, layout
+from crisol.sandbox.layout import User, interpreter, layout
 from crisol.sandbox.learning import Learned, learn
 from crisol.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
 from crisol.sandbox.script import compile_script
@@ -92,6 +93,7 @@ class Target:
         """The kernel's Landlock version that runs are under, 0 for none; known once started."""
         self.skipped: tuple[str, ...] = ()
         """Names that were to be preloaded and could not be imported ahead."""
+        self._user = User.drawn()
         self.requires: tuple[Path, ...] = ()
         self._source = source
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,6 +129,7 @@ class Target:
         job = {
             "name": script.name,
             "mark": compiled.mark.decode("latin-1"),
+            "names": {"USER": self._user.name, "LOGNAME": self._user.name},
             "probe": script.role is Role.PROBE,
             "overlay": entries,
             # Where files come or go, modules may be found elsewhere than before.
@@ -138,8 +141,8 @@ class Target:
         return Run(
             Ending(head["ending"]),
             head.get("code"),
-            _text(answer[0]),
-            _text(answer[1]),
+            self._text(answer[0]),
+            self._text(answer[1]),
             head["seconds"],
             head["cpu_seconds"],
             answer[2],
@@ -164,23 +167,34 @@ class Target:
         self._facts.move_to_end(key)
         return self._facts[key]
 
+    def _text(self, content: bytes) -> str:
+        """Return output without the names of places that are this machine's, or this sandbox's alone."""
+        text = content.decode(errors="replace")
+        for place in _shown_places():
+            text = text.replace(place, "<python>")
+        library = f"{self._user.root}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+        return text.replace(library, "/target")
+
     def start(self) -> None:
         """Start the zygote; raises :class:`~crisol.errors.SandboxError` with its own words where it cannot."""
         self.close()
         host, guest = socket.socketpair()
         self._channel = host
-        root = ""
+        user = self._user
+        root = user.root
         if self.kind is SandboxKind.WEAK:
             self._folder = root = tempfile.mkdtemp(prefix="crisol-")
         with contextlib.ExitStack() as stack:
             stack.callback(guest.close)
-            self._process = _spawn(self.kind, guest.fileno(), stack)
+            self._process = _spawn(self.kind, user, guest.fileno(), stack)
         isolated = self.kind is not SandboxKind.WEAK
         source = self._source
         setup = {
             "isolated": isolated,
             "root": root,
-            "plan": layout().plain() if self.kind is SandboxKind.NAMESPACES else None,
+            "user": user.number,
+            "host": user.host,
+            "plan": layout().of(user).plain() if self.kind is SandboxKind.NAMESPACES else None,
             "tree": list(source.tree),
             "requires": [list(each) for each in source.requires],
             "preload": [*source.preload, *source.learned.modules],
@@ -269,14 +283,16 @@ class Target:
         return os.read(self._process.stderr.fileno(), 4096).decode(errors="replace").strip() if ready else ""
 
 
-def _spawn(kind: SandboxKind, descriptor: int, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
+def _spawn(
+    kind: SandboxKind, user: User, descriptor: int, stack: contextlib.ExitStack
+) -> subprocess.Popen[bytes]:
     """Start the interpreter that becomes the zygote, with nothing of our environment."""
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
     environment = {"PYTHONHASHSEED": "0"}
     if kind is SandboxKind.BUBBLEWRAP:
         texts: dict[str, int] = {}
-        for place, text in layout().files.items():
+        for place, text in layout().of(user).files.items():
             reading, writing = os.pipe()
             stack.callback(os.close, reading)
             with os.fdopen(writing, "w", encoding="utf-8") as pipe:
@@ -286,7 +302,7 @@ def _spawn(kind: SandboxKind, descriptor: int, stack: contextlib.ExitStack) -> s
         program = bubblewrap.find()
         if program is None:
             raise SandboxError("bubblewrap is not installed any more")
-        python = bubblewrap.wrapping(program, layout(), texts) + python
+        python = bubblewrap.wrapping(program, layout().of(user), user, texts) + python
         environment = {}
     try:
         return subprocess.Popen(
@@ -349,10 +365,3 @@ def _inside(name: str) -> str:
     ):
         raise InputError(f"the overlay names {name!r}, which is not a plain path inside the tree")
     return name
-
-
-def _text(content: bytes) -> str:
-    text = content.decode(errors="replace")
-    for place in _shown_places():
-        text = text.replace(place, "<python>")
-    return text

@@ -23,14 +23,18 @@ _MAX_COMPILED = 1 << 19
 
 
 class Places:
-    """Where things are inside: the tree, its dependencies, the layer of one run, and the working folder."""
+    """Where things are inside: the tree, its dependencies, the layer of one run, and the working folder.
+
+    ``root`` looks like an installation's, and is another one in every sandbox.
+    """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
         self.isolated = isolated
         self.root = root
-        self.target = f"{root}/target"
-        self.layer = f"{root}/layer"
-        self.requires = [f"{root}/requires/{number}" for number in range(requires)]
+        library = f"{root}/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
+        self.target = f"{library}/site-packages"
+        self.layer = f"{root}/share"
+        self.requires = [f"{library}/dist-packages/{number}" for number in range(requires)]
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
 
     def of_one_run(self) -> Places:

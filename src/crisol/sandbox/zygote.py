@@ -54,7 +54,7 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 
         keeper_filter, setup["filter"] = next(contents), next(contents)
         if setup["plan"] is not None:
-            namespaces.enter(setup["plan"])
+            namespaces.enter(setup["plan"], setup["user"])
         else:
             namespaces.enter_wrapped()
     for place, names in zip(
@@ -69,7 +69,8 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
     if isolated:
         os.makedirs(places.layer, exist_ok=True)
         kernel.protect("/", recursive=False)
-        namespaces.become_nobody()
+        socket.sethostname(setup["host"])
+        namespaces.become_nobody(setup["user"])
         kernel.set_dumpable(value=False)
         kernel.no_new_privileges()
         kernel.drop_bounding_set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, suppress
@@ -232,7 +233,9 @@ def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict
 
 
 def _key(vulnerability: Vulnerability, plan: Plan) -> str:
-    digest = hashlib.sha256(f"{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode())
+    digest = hashlib.sha256(
+        f"{sys.version_info[:2]}:{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode()
+    )
     digest.update(vulnerability.content_hash.encode())
     taken = plan.inbox / f"{vulnerability.id}.jsonl"
     for path in [

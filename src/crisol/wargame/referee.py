@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
+from crisol.wargame.again import again
 from crisol.wargame.candidates import read_source
 from crisol.wargame.examining import Facts, examined
 from crisol.wargame.fitting import fitted
@@ -59,6 +60,8 @@ class Match:
     baseline: Phase | None = None
     yardstick: Yardstick | None = None
     warm: bool = False
+    changes: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
+    """What each script makes the release change outside the tree."""
     _deadline: float = 0.0
 
     def judge(self, text: str | bytes) -> Verdict:
@@ -121,15 +124,24 @@ class Match:
                 yield phase
         if not checked:
             yield checks()
+        if any(fact.noted for fact in facts.values()):
+            yield _timed(PhaseName.AGAIN, partial(self._again, files))
         known = static.reason
         for name, step in (
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
         ):
             if known is None:  # only a strict label listens from here on, and to the first failure alone
-                phase = _timed(name, partial(step, files), Strength.STRICT)
+                phase = _timed(name, partial(self._within, step, files), Strength.STRICT)
                 known = phase.reason
                 yield phase
+
+    def _within(
+        self, step: Callable[[Mapping[str, bytes | None]], _Finding], files: Mapping[str, bytes | None]
+    ) -> _Finding:
+        if time.monotonic() > self._deadline:
+            return Reason.TIMEOUT, f"the patch has used the {self.budget:.0f} s of its wargame"
+        return step(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Try the generated PoVs, which the reference fix closes."""
@@ -238,6 +250,16 @@ class Match:
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
         return None, ""
 
+    def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
+        """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
+        for script in again(self.vulnerability.povs[0]):
+            with suppress(SandboxError):
+                release, run = self.target.run(script), self.target.run(script, files)
+                shown = release.ending is Ending.EXITED and release.code == 0
+                if shown and run.ending is Ending.EXITED and run.code == 0:
+                    return Reason.EXPLOIT_SURVIVES, f"{script.name}: {_told(run)}"
+        return None, ""
+
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
         """Say whose failure it is: ours only where the release itself fails in the same way."""
         try:
@@ -251,9 +273,11 @@ class Match:
 
     def _changed(self, script: Script, run: Run) -> list[str]:
         """Return what a run changed outside the tree that the release leaves alone."""
-        with suppress(SandboxError):
-            return sorted(set(run.changed) - set(self.target.run(script).changed))
-        return []
+        key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
+        if key not in self.changes:
+            with suppress(SandboxError):
+                self.changes[key] = frozenset(self.target.run(script).changed)
+        return sorted(set(run.changed) - self.changes.get(key, frozenset(run.changed)))
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def unpacked(archive: Archive, cache: Path) -> Path:
         with FileLock(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 _fill(archive, folder)
-    if not root.is_dir():
+    if not root.is_dir() or not root.resolve().is_relative_to(folder.resolve()):
         raise IntegrityError(
             f"{archive.name} holds no folder {archive.root!r}; correct root in vulnerability.toml"
         )
