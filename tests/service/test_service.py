@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crisol.abtest.patches import PatchStore
 from crisol.config import Settings
-from crisol.diff import parse
+from crisol.diff import between, parse
 from crisol.errors import SettingsError, UnavailableError
 from crisol.service.embedded import Server, serve
 from support.http import ask, decide
@@ -80,7 +80,27 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
         trial["probability"] < 0.5,
         1.0,
     )
-    assert PatchStore(settings.patches).get(parse(wrong()).identity) == wrong()
+    kept = PatchStore(settings.patches).get(decide(server, wrong())["patch"])
+    assert parse(kept or "").added == parse(wrong()).added
+
+
+def test_a_repositorys_patch_is_answered_as_its_cut(started: Callable[..., Server]) -> None:
+    """Key, features and wargame see what is judged; what is left out is named, and what does not fit is no trial."""
+    server = started(accept_at=2.0, reject_at=-1.0, ab_test_rate=1.0)
+    plain = decide(server, right())
+    tests = between({"tests/test_x.py": "a\n"}, {"tests/test_x.py": "b\n"})
+    whole = decide(server, right().replace("reports.py", "src/reports.py") + tests)
+    assert (whole["patch"], whole["outcome"], whole["source"]) == (plain["patch"], "valid", "cache")
+    assert "src/ read as ./" in whole["cut"]
+    assert "tests/test_x.py (a test)" in whole["cut"]
+    _, before, _ = ask(server, "GET", "/wargaming/ab-testing/status")
+    for text in (tests, right().replace("reports.py", "other.py"), right().replace("@@\n ", "@@\n  ", 1)):
+        for route in ("ml-first", "validate"):
+            status, answer, _ = ask(server, "POST", f"/wargaming/{route}", {"diff": text, "vulnerability": FLAW})
+            assert (status, answer["outcome"], answer["reason"]) == (200, "inconclusive", "does_not_apply")
+            assert answer["detail"]
+    _, after, _ = ask(server, "GET", "/wargaming/ab-testing/status")
+    assert after["stored"] <= before["stored"] + 1
     corrected = decide(server, wrong())
     assert (corrected["outcome"], corrected["decided_by"]) == ("invalid", "wargame")
 
@@ -337,13 +357,13 @@ def test_a_redis_that_dies_is_named_and_every_answer_still_comes(
     """From the first answer that lacked it on, not only once the breaker is open."""
     redis = redis_server()
     server = started(redis_url=redis.url)
-    assert decide(server, foreign(0))["degraded"] == []
+    assert decide(server, foreign(0), None)["degraded"] == []
     redis.kill()
-    assert "cache" in decide(server, foreign(1))["degraded"]
+    assert "cache" in decide(server, foreign(1), None)["degraded"]
     redis.restart()
     ask(server, "POST", "/wargaming/breakers/cache/reset", {})
-    decide(server, foreign(2))
-    assert decide(server, foreign(3))["degraded"] == []
+    decide(server, foreign(2), None)
+    assert decide(server, foreign(3), None)["degraded"] == []
 
 
 def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Server]) -> None:

@@ -42,7 +42,7 @@ def add_decisions(app: Routes, service: Service) -> None:
         question = questions.get(digest)
         found = None if question is None else validator.recall(question)
         if question is None or found is None:
-            submission = read_submission(exchange.body, exchange.client)
+            submission = await validator.fitted(read_submission(exchange.body, exchange.client))
             question = questions[digest] = submission.question
             if len(questions) > _REMEMBERED:
                 del questions[next(iter(questions))]
@@ -50,9 +50,7 @@ def add_decisions(app: Routes, service: Service) -> None:
                 found = await validator.decide(submission)
                 found = await trials.consider(submission, found)
         exchange.found = found
-        return answer_of(
-            found, question.patch, exchange.request_id, perf_counter() - start, service.missing()
-        )
+        return answer_of(found, question, exchange.request_id, perf_counter() - start, service.missing())
 
     @app.fast(
         "/wargaming/validate",
@@ -64,8 +62,8 @@ def add_decisions(app: Routes, service: Service) -> None:
     async def validate(exchange: Exchange, receive: Receive) -> Answer:
         """Decide by wargame alone."""
         start = perf_counter()
-        submission = read_submission(exchange.body, exchange.client)
+        submission = await validator.fitted(read_submission(exchange.body, exchange.client))
         async with Present(receive):
             found = exchange.found = await validator.validate(submission)
-        patch = submission.patch.identity
-        return answer_of(found, patch, exchange.request_id, perf_counter() - start, service.missing())
+        question = submission.question
+        return answer_of(found, question, exchange.request_id, perf_counter() - start, service.missing())

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from crisol.diff import parse
+from crisol.diff import Patch
+from crisol.errors import PatchDoesNotApply
 from crisol.service.problems import Problem
 from crisol.validation.ladder import Submission
+from crisol.wargame.fitting import fitted
 
 if TYPE_CHECKING:
+    from crisol.validation.ladder import Question
     from crisol.validation.validator import Found
 
 __all__ = ["Answer", "Ask", "PhaseReport", "Timings", "answer_of", "read_submission"]
@@ -68,7 +71,8 @@ class Answer(Struct, frozen=True):
     model_version: str | None
     feature_version: str | None
     vulnerability: str | None
-    patch: Annotated[str, Meta(description="the normalised identity of the diff")]
+    patch: Annotated[str, Meta(description="the normalised identity of the patch, as far as it is judged")]
+    cut: Annotated[str, Meta(description="how the text was read, and what of it is left out; empty: nothing")]
     sandbox: str | None
     phases: tuple[PhaseReport, ...]
     degraded: Annotated[tuple[str, ...], Meta(description="the dependencies that were missing")]
@@ -77,7 +81,7 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Decode and parse a body. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
+    """Decode a body and read its diff, not yet fitted to a release. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
     try:
         ask = _decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
@@ -85,10 +89,17 @@ def read_submission(body: bytes, client: str) -> Submission:
     cwe = ask.cwe or ""
     if not _CWE.fullmatch(cwe):
         raise Problem(422, "cwe: write it like CWE-22, or leave it out")
-    return Submission(parse(ask.diff), ask.diff, ask.vulnerability or "", cwe, client)
+    try:
+        cut = fitted(ask.diff, None)
+    except PatchDoesNotApply as error:
+        # The release of a registered vulnerability may hold what the names alone leave out.
+        return Submission(Patch(()), ask.diff, ask.vulnerability or "", cwe, client, misfit=str(error))
+    return Submission(cut.patch, ask.diff, ask.vulnerability or "", cwe, client, cut.detail)
 
 
-def answer_of(found: Found, patch: str, request_id: str, seconds: float, missing: tuple[str, ...]) -> Answer:
+def answer_of(
+    found: Found, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
+) -> Answer:
     """Return the answer; ``missing`` names what is away at this moment beside what the decision lacked."""
     decision = found.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded
@@ -108,7 +119,8 @@ def answer_of(found: Found, patch: str, request_id: str, seconds: float, missing
         model_version=None if prediction is None else prediction.model_version,
         feature_version=None if prediction is None else prediction.feature_version,
         vulnerability=None if found.pattern is None else found.pattern.id,
-        patch=patch,
+        patch=question.patch,
+        cut=question.cut,
         sandbox=None if verdict is None else verdict.sandbox,
         phases=tuple(PhaseReport(phase.name, phase.reason, phase.seconds * 1e3) for phase in phases),
         degraded=degraded,

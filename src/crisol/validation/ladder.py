@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crisol.records import Prediction, Verdict
     from crisol.validation.catalogue import Pattern
 
-__all__ = ["OURS", "Case", "Question", "Rung", "Submission", "fall_back", "from_verdict"]
+__all__ = ["OURS", "Case", "Question", "Rung", "Submission", "fall_back", "from_verdict", "not_judged"]
 
 OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 """The reasons of a wargame that could not be run here: it says nothing of the patch, and is tried again."""
@@ -35,19 +35,22 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 class Question:
     """What is asked, without the text of the patch: small enough to be remembered by the thousand.
 
-    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty.
+    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty. ``cut`` says what was left out of
+    the text that came.
     """
 
     patch: str
     vulnerability: str = ""
     cwe: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A parsed patch, its text, and the vulnerability and weakness that it is said to mend; both may be empty.
 
-    ``client`` is the caller whose share of the line of wargames it takes.
+    ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says what was left out of the text
+    that came, and ``misfit`` why the patch cannot be laid over the release; then it is not judged.
     """
 
     patch: Patch
@@ -55,11 +58,13 @@ class Submission:
     vulnerability: str = ""
     cwe: str = ""
     client: str = ""
+    cut: str = ""
+    misfit: str = ""
 
     @property
     def question(self) -> Question:
         """What it asks."""
-        return Question(self.patch.identity, self.vulnerability, self.cwe)
+        return Question(self.patch.identity, self.vulnerability, self.cwe, self.cut)
 
 
 @dataclass(slots=True)
@@ -113,6 +118,18 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
         verdict=verdict,
         degraded=degraded,
         evidence="every phase passed" if failed is None else f"the phase {failed.name} failed",
+    )
+
+
+def not_judged(submission: Submission) -> Decision:
+    """Return what is said of a patch that does not fit its release: neither valid nor invalid."""
+    return Decision(
+        Outcome.INCONCLUSIVE,
+        Source.WARGAME,
+        0.0,
+        reason=Reason.DOES_NOT_APPLY,
+        detail=submission.misfit,
+        evidence="the patch does not fit the release",
     )
 
 

@@ -2,21 +2,28 @@
 
 ::
 
-    found = await validator.decide(Submission(parse(text), text, "CVE-2020-1747"))
+    submission = await validator.fitted(Submission(parse(text), text, "CVE-2020-1747"))
+    found = await validator.decide(submission)
     found.decision.outcome, found.decision.source, found.cached
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from crisol.errors import IndexUnavailable, Overloaded, UnavailableError, UnknownVulnerability
+from crisol.errors import (
+    IndexUnavailable,
+    Overloaded,
+    PatchDoesNotApply,
+    UnavailableError,
+    UnknownVulnerability,
+)
 from crisol.records import Decision, Reason, Verdict
 from crisol.resilience.kinds import LIFETIMES, Kind
 from crisol.resilience.policy import BreakerPolicy
-from crisol.validation.ladder import OURS, Case, fall_back, from_verdict
+from crisol.validation.ladder import OURS, Case, fall_back, from_verdict, not_judged
 from crisol.wargame.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
@@ -107,10 +114,26 @@ class Validator:
             return None
         return Found(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
+    async def fitted(self, submission: Submission) -> Submission:
+        """Return a submission whose patch is cut to the release of its vulnerability, where that is registered.
+
+        Features, keys and the wargame then see the same patch. One that does not fit says so in ``misfit``.
+        """
+        pattern = await self._find(submission)
+        if pattern is None:
+            return submission
+        try:
+            fit = await self._referees.fit(pattern, submission.text)
+        except PatchDoesNotApply as error:
+            return replace(submission, misfit=str(error))
+        return replace(submission, patch=fit.patch, text=str(fit.patch), cut=fit.detail, misfit="")
+
     async def decide(self, submission: Submission) -> Found:
         """Answer ML-first."""
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
+        if submission.misfit:
+            return self._not_judged(submission, pattern, start)
         key, tag = self.key(question, pattern), self.model.served.tag
 
         def keeps(decision: Decision) -> bool:
@@ -139,10 +162,18 @@ class Validator:
             raise UnknownVulnerability(
                 f"no vulnerability {submission.vulnerability!r} is registered; ask ml-first for a prediction alone"
             )
+        if submission.misfit:
+            return self._not_judged(submission, pattern, start)
         key = _verdict_key(submission.question, pattern)
         with self._referees.attended(key):
             verdict, cached = await self._verdict(submission, pattern)
         return Found(from_verdict(verdict, None), cached, pattern, key, perf_counter() - start)
+
+    def _not_judged(self, submission: Submission, pattern: Pattern | None, start: float) -> Found:
+        key = self.key(submission.question, pattern)
+        return Found(
+            not_judged(submission), cached=False, pattern=pattern, key=key, seconds=perf_counter() - start
+        )
 
     async def wargame(self, submission: Submission, pattern: Pattern) -> Verdict:
         """Run the wargame behind the sandbox's breaker, or return what it said before."""

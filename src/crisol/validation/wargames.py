@@ -13,10 +13,11 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from crisol.errors import Overloaded, SettingsError, UnknownVulnerability
+from crisol.errors import IndexUnavailable, Overloaded, SettingsError, UnknownVulnerability
 from crisol.records import Phase, PhaseName, Reason, Verdict
 from crisol.sandbox import choose
 from crisol.validation.line import Line
+from crisol.wargame.fitting import fitted
 from crisol.wargame.referee import Match, open_match
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from crisol.diff import Fitted
     from crisol.validation.catalogue import Catalogue, Pattern
 
 __all__ = ["RefereeStats", "Referees"]
 
 _FIRST_GUESS = 0.5
+_TREES = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -89,6 +92,7 @@ class Referees:
         self._idle: OrderedDict[tuple[str, str], list[_Table]] = OrderedDict()
         self._open = self._running = self._done = self._rejected = 0
         self._mean = _FIRST_GUESS
+        self._trees: dict[tuple[str, str], Path] = {}
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -110,6 +114,27 @@ class Referees:
     def attended(self, key: bytes) -> AbstractContextManager[None]:
         """Be a caller who waits for the verdict under that key, see :meth:`~crisol.validation.line.Line.attended`."""
         return self._line.attended(key)
+
+    async def fit(self, pattern: Pattern, text: str) -> Fitted:
+        """Cut an untrusted diff to the release of a vulnerability, as its wargame will.
+
+        Raises what :func:`crisol.wargame.fitting.fitted` does. A release that cannot be had leaves the names of the
+        files to decide.
+        """
+        return await asyncio.to_thread(self._fit, pattern, text)
+
+    def _fit(self, pattern: Pattern, text: str) -> Fitted:
+        key = (pattern.id, pattern.content_hash)
+        tree = self._trees.get(key)
+        if tree is None and (vulnerability := self._catalogue.open(pattern.id)) is not None:
+            try:
+                tree = vulnerability.vulnerable(self._cache)
+            except IndexUnavailable:
+                return fitted(text, None)
+            if len(self._trees) >= _TREES:
+                self._trees.clear()
+            self._trees[key] = tree
+        return fitted(text, tree)
 
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
         """Wargame one untrusted diff against the vulnerability that ``pattern`` describes.
