@@ -3,7 +3,8 @@
     python experiments/bench/bench_intake.py PATCHES.jsonl.gz
 
 Every line has ``vulnerability``, ``name`` and ``diff``. A patch that fits its release as it was cut must fit it in
-every form, and make the same files of it. Nothing is executed; releases that are not cached are left out.
+every form, and make the same files of it. Nothing is executed; releases that are not cached are left out. With
+``--judge distro,upstream-cve`` those whose names begin so are wargamed in the form of their repository.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from pathlib import Path
 from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import CrisolError
+from crisol.sandbox import choose
 from crisol.wargame.candidates import read_source
 from crisol.wargame.fitting import fitted
+from crisol.wargame.referee import open_match
 from crisol.wargame.vulnerability import find
 
 TESTS = """diff --git a/tests/test_fix.py b/tests/test_fix.py
@@ -119,11 +122,31 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
+def judge(cut: list[tuple[str, str, str]], starts: tuple[str, ...]) -> None:
+    """Wargame the patches whose names begin with one of ``starts``, as ``git format-patch`` gives them."""
+    settings = load_settings()
+    put = FORMS["format-patch, src/, tests, changelog"]
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for start in starts:
+        for vulnerability in sorted({of for of, name, _ in cut if name.startswith(start)}):
+            (subject,) = find(settings.vulnerabilities, only=[vulnerability])
+            with open_match(subject, choose(settings.sandbox), settings.cache) as match:
+                for of, name, text in cut:
+                    if of == vulnerability and name.startswith(start):
+                        verdict = match.judge(put(text))
+                        outcomes[start, str(verdict.reason or verdict.outcome)] += 1
+    for (start, outcome), count in sorted(outcomes.items()):
+        print(f"{start}: {count} {outcome}")
+
+
 def main() -> None:
     """Print for every form how many patches are taken, and each that is not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("patches", type=Path)
     parser.add_argument("--show", type=int, default=5, help="so many refusals of each form")
+    parser.add_argument(
+        "--judge", default="", help="wargame the patches whose names begin so, comma-separated"
+    )
     options = parser.parse_args()
     settings = load_settings()
     rows = [json.loads(line) for line in gzip.decompress(options.patches.read_bytes()).splitlines()]
@@ -151,6 +174,9 @@ def main() -> None:
             if problem and outcome["refused"] + outcome["other"] <= options.show:
                 print(f"    {name}: {problem}")
         print(f"{form}: {dict(outcome)}")
+    if options.judge:
+        rows_cut = [(row["vulnerability"], row["name"], row["diff"]) for row in rows]
+        judge(rows_cut, tuple(options.judge.split(",")))
 
 
 if __name__ == "__main__":

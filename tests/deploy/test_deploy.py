@@ -20,7 +20,7 @@ from crisol.config import Settings
 from crisol.metrics import FAMILIES
 from crisol.service.embedded import serve
 from support.http import ask
-from support.served import FLAW, ROOT, foreign, model_folder, right, wrong
+from support.served import FLAW, ROOT, model_folder, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

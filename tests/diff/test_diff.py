@@ -139,10 +139,17 @@ def test_rename_create_delete() -> None:
         diff.apply(delete, {"n.py": "a\nb\n"}.get)
 
 
-def test_apply_finds_the_nearest_place_and_takes_no_fuzz() -> None:
-    """Shifted hunks fit, altered context does not."""
+def test_apply_finds_the_one_place_and_takes_no_fuzz() -> None:
+    """Shifted hunks fit where their lines stand once, altered context does not."""
     patch = diff.parse(PLAIN)
     assert diff.apply(patch, {"x.py": "0\n0\na\nb\nz\n"}.get) == {"x.py": "0\n0\na\nc\nz\n"}
+    twice = "0\na\nb\n0\na\nb\n"
+    with pytest.raises(
+        PatchDoesNotApply, match=r"at line 1 are not there, but at the lines 2, 5: give the line numbers"
+    ):
+        diff.apply(patch, {"x.py": twice}.get)
+    there = diff.parse(PLAIN.replace("-1,2 +1,2", "-5,2 +5,2"))
+    assert diff.apply(there, {"x.py": twice}.get) == {"x.py": "0\na\nb\n0\na\nc\n"}
     with pytest.raises(PatchDoesNotApply, match="line 1"):
         diff.apply(patch, {"x.py": "A\nb\n"}.get)
     with pytest.raises(PatchDoesNotApply, match="no such file"):

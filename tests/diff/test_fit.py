@@ -103,6 +103,27 @@ def test_what_no_wargame_runs_is_left_out_by_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('__version__ = "1.2.3"', '__version__ = "1.2.4"'),
+        ("VERSION = (1, 2, 3, 'final', 0)", "VERSION = (1, 2, 4, 'final', 0)"),
+        ("version_info = [1, 2]", "version_info = [1, 3]  # released"),
+    ],
+)
+def test_a_version_string_moves_nothing(old: str, new: str) -> None:
+    """A release's commit raises it, from another value than the vulnerable release has."""
+    version = change("src/pkg/__init__.py", f"a = 1\n{old}\n", f"a = 1\n{new}\n")
+    for fitted in (
+        fit(change("src/pkg/app.py") + version),
+        diff.cut(diff.read(change("src/pkg/app.py") + version)),
+    ):
+        assert [str(left) for left in fitted.left_out] == ["src/pkg/__init__.py (its version string)"]
+        assert len(fitted.patch.files) == 1
+    with pytest.raises(PatchDoesNotApply, match="does not fit"):
+        fit(version.replace(new, f"{old[:-1]}, f()){old[-1]}"))
+
+
+@pytest.mark.parametrize(
     ("path", "kind"),
     [
         ("pkg/tests/test_x.py", "a test"),
@@ -173,6 +194,8 @@ def test_a_binary_change_of_a_file_of_the_release_is_refused() -> None:
     text = "diff --git a/pkg/util.py b/pkg/util.py\nindex 1..2\nGIT binary patch\nliteral 1\n"
     with pytest.raises(UnsupportedDiff, match="binary"):
         fit(change("pkg/app.py") + text)
+    with pytest.raises(UnsupportedDiff, match="binary"):
+        fit(change("src/pkg/app.py") + text.replace("pkg/", "src/pkg/"))
 
 
 def test_renames_copies_and_files_made_on_the_way() -> None:

@@ -74,6 +74,8 @@ MULTIPART = (
         MAIL.format(headers=header("base64"), body="").replace("- a list", coded(DIFF)).split("+ of")[0],
         MULTIPART,
         MULTIPART.replace("\n", "\r\n"),
+        f'From: Ann\nContent-Type: multipart/mixed;\n boundary="----x1"\n\n------x1\nContent-Type: text/plain\n\nSee\n------x1\n\n{DIFF}\n------x1--\n',
+        f"From: Ann\nContent-Type: multipart/mixed; boundary=--x1\n\n----x1\nContent-Type: text/plain\n\n{DIFF}----x1--\n",
         f"commit 123\nAuthor: Ann\n\n    Mend it\n    -x\n\n{DIFF}",
         f"Sure:\n\n```diff\n{DIFF}```\n\n- it is right\n+ and short\n\n-rw is no line of it after the fence\n",
         f"1. So:\n\n{textwrap.indent(f'```diff{chr(10)}{DIFF}```', '   ', lambda _: True)}\n",

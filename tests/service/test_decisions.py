@@ -142,9 +142,11 @@ def test_clients_that_left_take_no_place_from_those_who_wait(started: Callable[.
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
             connection.sendall(short(content.encode()).replace(b"ml-first", b"validate"))
     deadline = time.monotonic() + 20
-    while server.service.referees.stats.waiting:
+    stats = server.service.referees.stats
+    while stats.waiting or stats.running or not stats.done:
         assert time.monotonic() < deadline, "places are still taken"
         time.sleep(0.02)
+        stats = server.service.referees.stats
     assert decide(server, wrong())["source"] == "wargame"
     # Some had begun, and run to their end; of those that waited none did.
     assert server.service.referees.stats.done < 7

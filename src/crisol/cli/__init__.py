@@ -112,7 +112,7 @@ def wargame(
                 mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
                 out.print(f"  {phase.name:<14} {mark:<28} {phase.seconds * 1000:8.1f} ms")
                 if phase.detail:
-                    out.print(f"                 {phase.detail}", markup=False)
+                    out.print(f"                 {phase.detail}", markup=False, soft_wrap=True)
     assert verdict is not None
     if as_json:
         print(json.dumps(_verdict(subject.id, verdict)))  # noqa: T201 - machines read this

@@ -32,8 +32,8 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
     """Return the new text of every file that the patch touches, None for one that it deletes.
 
     ``read`` gives the text of a path, or None where there is no such file; ``dict.get`` will do. Every context
-    and removed line must match exactly; a hunk may sit at another line than its header says, the nearest match
-    wins, as with ``git apply``. Raises :class:`~crisol.errors.PatchDoesNotApply`; sources are never modified.
+    and removed line must match exactly; a hunk may stand at another line than its header says, if its lines stand
+    there alone. Raises :class:`~crisol.errors.PatchDoesNotApply`; sources are never modified.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -90,7 +90,14 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
     for hunk in change.hunks:
         sides = _sides(hunk, crlf=crlf, plain=plain)
         expected = (hunk.old_start - 1 if hunk.old else hunk.old_start) + shift
-        start = search.nearest(sides.old, expected, done)
+        places = search.places(sides.old, expected, done)
+        if len(places) > 1:
+            shown = ", ".join(str(at + 1) for at in places[:4])
+            raise PatchDoesNotApply(
+                f"{change.path}: the lines of the hunk at line {hunk.old_start} are not there, but at the lines {shown}: "
+                "give the line numbers of this release"
+            )
+        start = places[0] if places else None
         if start is None:
             raise PatchDoesNotApply(f"{change.path}: {misfit(lines, sides.old, sides.new, hunk, expected)}")
         shift += start - expected
@@ -200,27 +207,30 @@ class _Search:
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
-        self.places: dict[str, list[int]] = {}
+        self.rows: dict[str, list[int]] = {}
         self.left = _EFFORT * (len(lines) + 1_000)
 
-    def nearest(self, old: list[str], expected: int, done: int) -> int | None:
-        """Return where the old lines stand, nearest to where they are expected, not before ``done``."""
+    def places(self, old: list[str], expected: int, done: int) -> list[int]:
+        """Return where the old lines stand, not before ``done``: where they are expected, else everywhere."""
         lines, last = self.lines, len(self.lines) - len(old)
         if not old:
-            return expected if done <= expected <= len(lines) else None
+            return [expected] if done <= expected <= len(lines) else []
         if done <= expected <= last and lines[expected : expected + len(old)] == old:
-            return expected
-        if not self.places:
+            return [expected]
+        if not self.rows:
             for at, line in enumerate(lines):
-                self.places.setdefault(line, []).append(at)
-        rarest = min(range(len(old)), key=lambda row: len(self.places.get(old[row], ())))
-        starts = [at - rarest for at in self.places.get(old[rarest], ()) if done <= at - rarest <= last]
-        for start in sorted(starts, key=lambda start: (abs(start - expected), -start)):
+                self.rows.setdefault(line, []).append(at)
+        rarest = min(range(len(old)), key=lambda row: len(self.rows.get(old[row], ())))
+        out: list[int] = []
+        for at in self.rows.get(old[rarest], ()):
+            start = at - rarest
+            if not done <= start <= last:
+                continue
             self.left -= len(old)
             if self.left < 0:
                 raise PatchDoesNotApply(
                     "its lines are too much alike to find their place; give exact line numbers"
                 )
             if lines[start : start + len(old)] == old:
-                return start
-        return None
+                out.append(start)
+        return out

@@ -14,6 +14,7 @@ __all__ = ["Limits", "unwrapped"]
 _ENCODED = re.compile(
     r"^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
 )
+_MULTIPART = re.compile(r"^content-type:[ \t]*multipart/", re.IGNORECASE | re.MULTILINE)
 _CHARSET = re.compile(r"charset=\"?([\w-]{1,40})", re.IGNORECASE)
 _BOUNDARY = re.compile(r"boundary=(?:\"([^\"]{1,100})\"|([^\s;]{1,100}))", re.IGNORECASE)
 _HEADER = re.compile(r"[!-9;-~]{1,60}:|[ \t]")
@@ -54,7 +55,7 @@ def unwrapped(text: str | bytes, limits: Limits) -> list[str]:
         lines.pop()
     if len(lines) > limits.lines:
         raise DiffTooLarge(f"the diff has more than {limits.lines} lines")
-    if _ENCODED.search(text):
+    if _ENCODED.search(text) or _MULTIPART.search(text):
         lines = _mail(lines)
         if any("\0" in line for line in lines):
             raise UnsupportedDiff("a NUL character in the mail: binary content cannot be wargamed")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from crisol.diff.apply import Edit, edited, edits, hunks, split
-from crisol.diff.kinds import outside
+from crisol.diff.kinds import outside, says_version
 from crisol.diff.patch import FileChange, Patch
 from crisol.diff.places import Places, Tree, place
 from crisol.errors import PatchDoesNotApply
@@ -57,9 +57,10 @@ def fit(series: Series, tree: Tree) -> Fitted:
     changelogs); of any other :class:`~crisol.errors.PatchDoesNotApply` is raised, as for a hunk that does not fit, a
     path that could mean several files, and a patch of which nothing is left.
     """
+    series, versions = _without_versions(series)
     places = place(series, tree)
-    left = [LeftOut(path, why) for path, why in places.left_out.items()]
-    left += _strays(series, tree)
+    left = [LeftOut(path, why) for path, why in places.left_out.items()] + versions
+    left += _strays(series, tree, places)
     work = _Work(tree, places)
     for step in series.steps:
         if step.change.path in places.left_out or (step.change.old or "") in places.left_out:
@@ -80,7 +81,8 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
 def cut(series: Series) -> Fitted:
     """Cut a series by the names of its files alone, where no tree is known; its text is not checked."""
-    left = [LeftOut(stray.path, stray.why) for stray in series.strays]
+    series, versions = _without_versions(series)
+    left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions
     kept: dict[tuple[str | None, str | None], FileChange] = {}
     for step in series.steps:
         change = step.change
@@ -97,14 +99,28 @@ def cut(series: Series) -> Fitted:
     return Fitted(Patch(tuple(changes)), {}, tuple(dict.fromkeys(left)), series.notes)
 
 
-def _strays(series: Series, tree: Tree) -> list[LeftOut]:
+def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
+    """Leave out the hunks that exchange version strings: they seldom fit a release, and mend nothing."""
+    steps: list[Step] = []
+    left: list[LeftOut] = []
+    for step in series.steps:
+        change = step.change
+        kept = tuple([hunk for hunk in change.hunks if not says_version(hunk)])
+        if len(kept) == len(change.hunks):
+            steps.append(step)
+            continue
+        left.append(LeftOut(change.path, "its version string"))
+        if kept or change.old != change.new:
+            steps.append(replace(step, change=replace(change, hunks=kept)))
+    return replace(series, steps=tuple(steps)), left
+
+
+def _strays(series: Series, tree: Tree, places: Places) -> list[LeftOut]:
     """Leave out what is no text, unless the release holds the file: a change of it cannot be judged."""
     for stray in series.strays:
-        if (
-            stray.why == "binary"
-            and tree.read(stray.path) is not None
-            and not outside(stray.path, present=True)
-        ):
+        path = places.path(stray.path) or stray.path
+        there = stray.why == "binary" and tree.read(path) is not None
+        if there and not outside(path, present=True):
             raise stray.error
     return [LeftOut(stray.path, stray.why) for stray in series.strays]
 

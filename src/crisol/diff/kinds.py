@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["outside"]
+from crisol.diff.patch import Hunk
+
+__all__ = ["outside", "says_version"]
 
 _TEST_FOLDERS = {"tests", "testsuite", "unittests", "test-data", "testdata"}
 _TEST = re.compile(r"test_.+\.py|.+_tests?\.py|conftest\.py")
@@ -75,6 +77,20 @@ _CODE = re.compile(
     r".+\.(py|pyx|pxd|pxi|c|h|cc|cpp|rs|js|html?|jinja2?|tmpl|tpl|json|xml|sql)", re.IGNORECASE
 )
 _VERSIONED = re.compile(r"[ab]|.+-\d[\w.+~-]*")
+
+
+_VERSION = re.compile(
+    r"(?:__)?(?:version|release)(?:_info|_tuple)?(?:__)?(?:\s*:\s*\w+)?\s*=\s*"
+    r"(?:(?P<quote>['\"])[\w.+!-]*(?P=quote)|[(\[][\d\s,.'\"abcdefinlpr]*[)\]])\s*(?:#.*)?",
+    re.IGNORECASE,
+)
+
+
+def says_version(hunk: Hunk) -> bool:
+    """Return whether a hunk exchanges version strings alone, which releases do between any two commits."""
+    changed = [line for line in hunk.lines if line[0] != " "]
+    removed = sum(line[0] == "-" for line in changed)
+    return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
 
 
 def outside(path: str, *, present: bool) -> str:

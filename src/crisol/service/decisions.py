@@ -42,11 +42,12 @@ def add_decisions(app: Routes, service: Service) -> None:
         question = questions.get(digest)
         found = None if question is None else validator.recall(question)
         if question is None or found is None:
-            submission = await validator.fitted(read_submission(exchange.body, exchange.client))
-            question = questions[digest] = submission.question
-            if len(questions) > _REMEMBERED:
-                del questions[next(iter(questions))]
+            submission = read_submission(exchange.body, exchange.client)
             async with Present(receive):
+                submission = await validator.fitted(submission)
+                question = questions[digest] = submission.question
+                if len(questions) > _REMEMBERED:
+                    del questions[next(iter(questions))]
                 found = await validator.decide(submission)
                 found = await trials.consider(submission, found)
         exchange.found = found
@@ -62,8 +63,9 @@ def add_decisions(app: Routes, service: Service) -> None:
     async def validate(exchange: Exchange, receive: Receive) -> Answer:
         """Decide by wargame alone."""
         start = perf_counter()
-        submission = await validator.fitted(read_submission(exchange.body, exchange.client))
+        submission = read_submission(exchange.body, exchange.client)
         async with Present(receive):
+            submission = await validator.fitted(submission)
             found = exchange.found = await validator.validate(submission)
         question = submission.question
         return answer_of(found, question, exchange.request_id, perf_counter() - start, service.missing())
