@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crisol.cli import app
-from crisol.errors import DatasetError, SandboxUnavailable
+from crisol.errors import DatasetError, ModelError, SandboxUnavailable
 from crisol.lab.triage import Bench, Triage
 from crisol.records import Candidate, Origin, Outcome, Source
 from crisol.sandbox import choose
@@ -154,6 +154,17 @@ def test_standard_input_that_is_no_candidate_is_named(
         assert "line 1" in str(ran.exception)
     else:
         assert ran.exit_code == 1
+
+
+def test_a_model_that_is_named_and_missing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody who names a model gets an order without it."""
+    monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
+    file = tmp_path / "right.diff"
+    file.write_text(_DIFFS["right"])
+    arguments = ["triage", str(notes(tmp_path).folder), str(file), "--model", str(tmp_path / "no.skops")]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, ModelError)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
