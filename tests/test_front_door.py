@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import crisol
-from crisol import records
+from crisol import records, workbench
 
 
 def test_every_public_name_leads_home() -> None:
@@ -40,6 +40,19 @@ def test_the_import_costs_nothing() -> None:
     code = "import sys, crisol; print(len([m for m in sys.modules if m.partition('.')[0] in {'sklearn', 'mlflow', 'pandas'}]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"
+
+
+@pytest.mark.integration
+def test_every_verb_shows_an_example_that_holds() -> None:
+    """They are read from the top, as one session at the prompt."""
+    space: dict[str, object] = {"crisol": crisol}
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    verbs = ("find_vulnerability", "read_patches", "features", "evaluate", "train", "predict")
+    for name in (*verbs, "load_model", "serve"):
+        (example,) = finder.find(getattr(workbench, name), name, globs=space)
+        assert example.examples, name
+        example.globs = space
+        assert runner.run(example, clear_globs=False).failed == 0, name
 
 
 def test_the_example_holds() -> None:

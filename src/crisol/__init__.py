@@ -19,10 +19,35 @@ if TYPE_CHECKING:
     from crisol.abtest import Experiment, HashSampler, RandomSampler, TrialFilter, TrialStore
     from crisol.config import Settings, load_settings
     from crisol.diff import Patch, parse
-    from crisol.errors import CrisolError
-    from crisol.model.evaluation import Evaluation, evaluate
+    from crisol.errors import (
+        CircuitOpenError,
+        CrisolError,
+        DatasetError,
+        DiffError,
+        DiffTooLarge,
+        ExperimentError,
+        IndexUnavailable,
+        InputError,
+        IntegrityError,
+        MalformedDiff,
+        ModelError,
+        Overloaded,
+        PatchDoesNotApply,
+        RateLimited,
+        SandboxError,
+        SandboxUnavailable,
+        SettingsError,
+        StoreError,
+        UnavailableError,
+        UnknownVulnerability,
+        UnsafeDiff,
+        UnsupportedDiff,
+        VulnerabilityError,
+    )
+    from crisol.model.evaluation import Evaluation
+    from crisol.model.policy import Policy
     from crisol.model.predictor import Predictor
-    from crisol.model.training import FittedModel, train
+    from crisol.model.training import FittedModel
     from crisol.model.variants import Variant, load_variants
     from crisol.records import (
         Candidate,
@@ -44,53 +69,90 @@ if TYPE_CHECKING:
     from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
     from crisol.resilience.kinds import Kind
     from crisol.wargame.referee import Match, open_match
-    from crisol.wargame.vulnerability import Vulnerability, find, load
+    from crisol.wargame.vulnerability import Vulnerability
     from crisol.wiring import open_trials
-    from crisol.workbench import find_vulnerability, serve, wargame
+    from crisol.workbench import (
+        Dataset,
+        evaluate,
+        features,
+        find_vulnerability,
+        load_model,
+        predict,
+        read_patches,
+        serve,
+        train,
+        wargame,
+    )
 
 __all__ = [
     "BreakerRegistry",
     "Cache",
     "Candidate",
     "CircuitBreaker",
+    "CircuitOpenError",
     "CrisolError",
+    "Dataset",
+    "DatasetError",
     "Decision",
+    "DiffError",
+    "DiffTooLarge",
     "Evaluation",
     "Experiment",
+    "ExperimentError",
     "FittedModel",
     "HashSampler",
+    "IndexUnavailable",
+    "InputError",
+    "IntegrityError",
     "Kind",
     "LabelledPatch",
+    "MalformedDiff",
     "Match",
+    "ModelError",
     "Origin",
     "Outcome",
+    "Overloaded",
     "Patch",
+    "PatchDoesNotApply",
     "Phase",
     "PhaseName",
+    "Policy",
     "Prediction",
     "Predictor",
     "RandomSampler",
     "Rate",
+    "RateLimited",
     "Reason",
+    "SandboxError",
+    "SandboxUnavailable",
     "Settings",
+    "SettingsError",
     "Source",
+    "StoreError",
     "Strength",
     "TokenBucket",
     "Trial",
     "TrialFilter",
     "TrialStore",
+    "UnavailableError",
+    "UnknownVulnerability",
+    "UnsafeDiff",
+    "UnsupportedDiff",
     "Variant",
     "Verdict",
     "Vulnerability",
+    "VulnerabilityError",
     "evaluate",
-    "find",
+    "features",
     "find_vulnerability",
-    "load",
+    "load_model",
     "load_settings",
     "load_variants",
     "open_match",
     "open_trials",
     "parse",
+    "predict",
+    "read_patches",
     "serve",
     "train",
     "wargame",
@@ -100,10 +162,13 @@ _HOMES = {
     "abtest": ("Experiment", "HashSampler", "RandomSampler", "TrialFilter", "TrialStore"),
     "config": ("Settings", "load_settings"),
     "diff": ("Patch", "parse"),
-    "errors": ("CrisolError",),
-    "model.evaluation": ("Evaluation", "evaluate"),
+    "errors": (
+        "CircuitOpenError", "CrisolError", "DatasetError", "DiffError", "DiffTooLarge", "ExperimentError", "IndexUnavailable", "InputError", "IntegrityError", "MalformedDiff", "ModelError", "Overloaded", "PatchDoesNotApply", "RateLimited", "SandboxError", "SandboxUnavailable", "SettingsError", "StoreError", "UnavailableError", "UnknownVulnerability", "UnsafeDiff", "UnsupportedDiff", "VulnerabilityError",
+    ),
+    "model.evaluation": ("Evaluation",),
+    "model.policy": ("Policy",),
     "model.predictor": ("Predictor",),
-    "model.training": ("FittedModel", "train"),
+    "model.training": ("FittedModel",),
     "model.variants": ("Variant", "load_variants"),
     "records": (
         "Candidate", "Decision", "LabelledPatch", "Origin", "Outcome", "Phase", "PhaseName", "Prediction", "Reason",
@@ -114,9 +179,12 @@ _HOMES = {
     "resilience.guard": ("BreakerRegistry", "CircuitBreaker"),
     "resilience.kinds": ("Kind",),
     "wargame.referee": ("Match", "open_match"),
-    "wargame.vulnerability": ("Vulnerability", "find", "load"),
+    "wargame.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
-    "workbench": ("find_vulnerability", "serve", "wargame"),
+    "workbench": (
+        "Dataset", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
+        "wargame",
+    ),
 }  # fmt: skip
 _HOME = {name: f"crisol.{module}" for module, names in _HOMES.items() for name in names}
 

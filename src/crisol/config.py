@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
     each core), ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the
     most. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
-    champion's folder. ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
+    champion's folder, ``CRISOL_TRUSTED_CLASSES`` further types that a model may hold, with commas. ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
     ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
     traces that begin here.
     """
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
     reject_at: float | None = Field(default=None, ge=0.0, le=1.0)
     model: Path | None = None
+    trusted_classes: str = ""
     metrics: Path | None = None
     otel_exporter_otlp_endpoint: str | None = Field(
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", default=None, pattern=r"^https?://\S+$"
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
             return type(self).model_validate({**dict(self), **changes})
         except ValidationError as error:
             raise _refused(error) from None
+
+    @property
+    def trust(self) -> tuple[str, ...]:
+        """The types beyond Crisol's own that a model may hold."""
+        return tuple(name.strip() for name in self.trusted_classes.split(",") if name.strip())
 
     @property
     def vulnerabilities(self) -> Path:

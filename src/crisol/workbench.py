@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,41 @@ from crisol.config import Settings, load_settings
 from crisol.errors import InputError, UnknownVulnerability
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
     from crisol.diff import Reading
-    from crisol.records import Phase, Verdict
+    from crisol.model.evaluation import Evaluation
+    from crisol.model.predictor import Predictor
+    from crisol.model.training import FittedModel
+    from crisol.model.variants import Recipe
+    from crisol.records import LabelledPatch, Phase, Prediction, Verdict
     from crisol.service.embedded import Server
     from crisol.wargame.vulnerability import Vulnerability
 
-__all__ = ["find_vulnerability", "serve", "wargame"]
+__all__ = [
+    "Dataset",
+    "evaluate",
+    "features",
+    "find_vulnerability",
+    "load_model",
+    "predict",
+    "read_patches",
+    "serve",
+    "train",
+    "wargame",
+]
+
+Model = Any
+"""The name of a variant, a variant, or an estimator of scikit-learn's kind."""
 
 
 def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vulnerability:
     """Return a vulnerability by the path of its folder, or by its id.
+
+    >>> crisol.find_vulnerability("arena-zip-slip").cwe
+    'CWE-22'
 
     Raises :class:`~crisol.errors.UnknownVulnerability` where there is none, and
     :class:`~crisol.errors.VulnerabilityError` for a folder that is not complete.
@@ -79,13 +105,135 @@ def wargame(
                 watch(phase)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Patches as scikit-learn reads them: ``X, y, groups = dataset``."""
+
+    X: pd.DataFrame
+    """One row a patch, one named column a feature, shape (n, features)."""
+    y: NDArray[np.int_]
+    """1 for a right patch, 0 for a wrong one, shape (n,)."""
+    groups: NDArray[np.str_]
+    """The vulnerability of each patch, which no split may cut in two, shape (n,)."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from (self.X, self.y, self.groups)
+
+
+def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[LabelledPatch]:
+    """Read labelled patches from JSONL or from a corpus table (``.parquet``).
+
+    >>> import crisol
+    >>> patches = crisol.read_patches(crisol.load_settings().root / "data" / "examples" / "patches.jsonl")
+    >>> patches[0].group
+    'arena-admin-route'
+
+    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a right patch) and the key that ``group`` names,
+    which is what no split cuts in two; ``project``, ``tool``, ``language`` and ``cwe`` may be there. Raises
+    :class:`~crisol.errors.DatasetError` that names the line.
+    """
+    from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
+
+    return open_set(path, group)
+
+
+def features(patches: Iterable[LabelledPatch]) -> Dataset:
+    """Return the features of labelled patches, their labels and their vulnerabilities.
+
+    >>> X, y, groups = crisol.features(patches)
+    >>> X.shape == (len(patches), len(X.columns))
+    True
+    """
+    import numpy as np  # noqa: PLC0415 - importing crisol must stay cheap
+
+    from crisol.model.matrix import PatchMatrix  # noqa: PLC0415 - likewise
+
+    patches = list(patches)
+    return Dataset(
+        PatchMatrix(frame=True).transform(patches),
+        np.array([patch.label for patch in patches]),
+        np.array([patch.group for patch in patches]),
+    )
+
+
+def evaluate(
+    patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0, folds: int = 10
+) -> Evaluation:
+    """Measure a model on vulnerabilities that it was not trained on.
+
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> own = crisol.evaluate(patches, GaussianNB(), folds=3)
+    >>> own.name, own.n == len(patches)
+    ('gaussiannb', True)
+
+    ``model`` is the name of a variant in ``experiments/variants.yaml``, a :class:`~crisol.model.variants.Variant`, or any
+    estimator or pipeline of scikit-learn's kind with ``predict_proba``, which reads the columns of :func:`features`.
+    ``folds`` split no vulnerability. Raises :class:`~crisol.errors.ExperimentError` for a model that is none of these and
+    :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both labels.
+    """
+    from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
+
+    return evaluation.evaluate(_recipe(model), list(patches), seed=seed, folds=folds)
+
+
+def train(patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0) -> FittedModel:
+    """Train and calibrate a model on all patches; :meth:`FittedModel.save` keeps it.
+
+    >>> fitted = crisol.train(patches, GaussianNB())
+    >>> 0.0 <= crisol.predict(fitted, patches[0].diff, cwe="CWE-22").probability <= 1.0
+    True
+
+    ``model`` is as in :func:`evaluate`, and so is what is raised.
+    """
+    from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
+
+    return training.train(_recipe(model), list(patches), seed=seed)
+
+
+def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -> Predictor:
+    """Open a saved model, the folder of a promoted one, or without a path the champion.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fitted.save(f"{folder}/model.skops")
+    ...     crisol.load_model(f"{folder}/model.skops").form
+    'scikit-learn'
+
+    No code of the file is run. ``trust`` names types of one's own that the model holds, as ``package.module.Class``: to
+    read them imports that module. Raises :class:`~crisol.errors.ModelError` for a file that is no model, and
+    :class:`~crisol.errors.StoreError` where there is no champion yet.
+    """
+    from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise
+
+    settings = load_settings()
+    return Predictor.load(path or champion_folder(settings), (*settings.trust, *trust))
+
+
+def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: str = "") -> Prediction:
+    """Return the probability that a wargame would call a patch valid.
+
+    >>> patch = crisol.load_settings().root / "data" / "examples" / "right.diff"
+    >>> crisol.predict(fitted, patch, cwe="CWE-22").model_version == fitted.model_version
+    True
+
+    The patch is read as :func:`wargame` reads it and cut by the names of its files. Raises
+    :class:`~crisol.errors.DiffError` for a text that is no diff.
+    """
+    from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.wargame.fitting import fitted  # noqa: PLC0415 - likewise
+
+    predictor = model if isinstance(model, Predictor) else Predictor(model)
+    return predictor.predict(fitted(_content(patch), None).patch, cwe)
+
+
 @contextmanager
 def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
     """Serve validation over HTTP in a thread of this process while the block runs, on a free port.
 
-    >>> with crisol.serve() as server:  # doctest: +SKIP
-    ...     print(server.url)
-    http://127.0.0.1:40123
+    >>> with crisol.serve(ab_test_rate=0.0) as server:
+    ...     print(server.url[:16])
+    http://127.0.0.1
 
     ``changes`` are fields of :class:`~crisol.config.Settings`, such as ``ab_test_rate=0.5``. Raises
     :class:`~crisol.errors.SettingsError` for wrong settings and :class:`~crisol.errors.UnavailableError` where the
@@ -95,6 +243,20 @@ def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
 
     with embedded((settings or load_settings()).changed(**{"port": 0, **changes})) as server:
         yield server
+
+
+def _recipe(model: Model) -> Recipe:
+    from crisol.errors import ExperimentError  # noqa: PLC0415 - for one message
+    from crisol.model.variants import Given, Variant, load_variants  # noqa: PLC0415 - importing crisol must stay cheap
+
+    if isinstance(model, Variant | Given):
+        return model
+    if not isinstance(model, str):
+        return Given(model)
+    variants = load_variants(load_settings().root / "experiments" / "variants.yaml")
+    if model not in variants:
+        raise ExperimentError(f"no variant is called {model!r}; there are {', '.join(variants)}")
+    return variants[model]
 
 
 def _content(patch: str | bytes | Path) -> str | bytes:

@@ -108,7 +108,7 @@ def predict(
         from crisol.tracking.registry import champion_folder
 
         model = champion_folder(settings)
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, settings.trust)
     subject = find_vulnerability(vulnerability, settings) if vulnerability else None
     cut = fitted(text, subject.vulnerable(settings.cache) if subject else None)
     cwe = cwe or (subject.cwe if subject else "")

@@ -20,7 +20,7 @@ __all__ = ["digest", "from_table", "open_set", "read_jsonl", "regrouped", "witho
 
 _MAX_LINE = 8 << 20
 _MAX_ROWS = 1_000_000
-_TEXTS = ("id", "project", "language", "tool", "diff")
+_OPTIONAL = {"project": "", "language": "python", "tool": "", "cwe": ""}
 _COLUMNS = ("id", "vulnerability", "project", "cwe", "language", "origin", "diff", "outcome", "basic_outcome")
 
 
@@ -63,10 +63,11 @@ def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read one patch a line: ``id, project, bug_id, language, tool, label, diff``, and ``cwe`` where it is known.
+    """Read one patch a line: ``id``, ``diff``, ``label`` and ``group``; ``project``, ``language``, ``tool``, ``cwe`` if known.
 
-    ``group`` is the key of what must not be split between training and test. ``label`` is 1 for a correct patch, else 0; other keys are passed over, blank lines too. A name that ends in
-    ``.gz`` is decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
+    ``group`` is the key of what must not be split between training and test; ``project`` is the group unless it is given.
+    ``label`` is 1 for a correct patch, else 0. Other keys are passed over, blank lines too. A name that ends in ``.gz``
+    is decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []
@@ -105,9 +106,13 @@ def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
         raise DatasetError(f"{where}: not JSON: {error}") from None
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: an object is expected, not {type(row).__name__}")
-    for key in (*_TEXTS, group, "cwe"):
-        if not isinstance(row.get(key, "" if key == "cwe" else None), str):
+    for key in ("id", "diff", group):
+        if not isinstance(row.get(key), str):
             raise DatasetError(f"{where}: {key!r} must be there and be text")
+    row = _OPTIONAL | row
+    for key in _OPTIONAL:
+        if not isinstance(row[key], str):
+            raise DatasetError(f"{where}: {key!r} must be text")
     label = row.get("label")
     if label not in (0, 1):
         raise DatasetError(f"{where}: 'label' must be 1 for a correct patch or 0, not {label!r:.40}")
@@ -117,10 +122,10 @@ def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
     return LabelledPatch(
         id=row["id"],
         group=row[group],
-        project=row["project"],
+        project=row["project"] or row[group],
         label=int(label),
         diff=row["diff"],
-        cwe=row.get("cwe", ""),
+        cwe=row["cwe"],
         language=row["language"],
         tool=row["tool"],
     )

@@ -16,7 +16,7 @@ from crisol.model.calibration import Sigmoid, cross_fitted
 from crisol.model.folds import across, grouped_folds, labels, out_of_fold, random_folds
 from crisol.model.scores import Confusion
 from crisol.model.search import Choice, Memo, Taught, tuned
-from crisol.model.variants import Variant
+from crisol.model.variants import Recipe
 from crisol.records import LabelledPatch
 
 __all__ = ["Evaluation", "Outer", "evaluate", "report", "transfer"]
@@ -87,7 +87,7 @@ class Evaluation:
 
 
 def evaluate(
-    variant: Variant,
+    variant: Recipe,
     patches: Sequence[LabelledPatch],
     *,
     seed: int,
@@ -129,7 +129,7 @@ def evaluate(
 
 
 def transfer(
-    variant: Variant,
+    variant: Recipe,
     train: Sequence[LabelledPatch],
     test: Sequence[LabelledPatch],
     *,

@@ -28,13 +28,17 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     """Labelled patches to rows of numbers: features first, then ``words`` hashed columns that count pieces of text.
 
     Rows with words are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source``
-    puts those of the source behind those of the diff. Learns nothing, so that a row does not depend on the patches beside it.
+    puts those of the source behind those of the diff; ``frame`` makes rows a DataFrame whose columns are named by the features.
+    Learns nothing, so that a row does not depend on the patches beside it.
     """
 
-    def __init__(self, *, classic: bool = False, words: int = 0, source: bool = False) -> None:
+    def __init__(
+        self, *, classic: bool = False, words: int = 0, source: bool = False, frame: bool = False
+    ) -> None:
         self.classic = classic
         self.words = words
         self.source = source
+        self.frame = frame
 
     @property
     def columns(self) -> int:
@@ -82,6 +86,10 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         features = numbers(readings, columns(classic=self.classic))
         if around is not None:
             features = np.hstack([features, around])
+        if self.frame:
+            import pandas as pd  # noqa: PLC0415 - a service whose model reads no names does without
+
+            return pd.DataFrame(features, columns=[feature.name for feature in self.features])
         if not self.words:
             return features
         hasher = FeatureHasher(self.words, input_type="string", alternate_sign=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -54,18 +54,20 @@ class Predictor:
         self._calibrate = self.serving.calibration.one
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, trust: Collection[str] = ()) -> Self:
         """Open the folder of a promoted model, or a ``.skops`` file; nothing that the files hold is executed.
+
+        ``trust`` names further types that a model may hold, see :func:`crisol.model.training.load`.
 
         Raises :class:`~crisol.errors.ModelError`.
         """
         path = Path(path)
         if not path.is_dir():
-            return cls(_fitted(path))
+            return cls(_fitted(path, trust))
         serving = open_serving(path)
         if serving.sha256:
             return cls(Served(serving, "onnx", _single(serving.rows, onnx_scorer(path, serving))))
-        fitted = _fitted(path / "model.skops")
+        fitted = _fitted(path / "model.skops", trust)
         if fitted.model_version != serving.model_version:
             raise ModelError(f"{path}: model.skops is not the model that serving.json describes")
         return cls(replace(_plain(fitted), serving=serving))
@@ -107,10 +109,10 @@ def _single(matrix: _RowMaker, score: Callable[[NDArray[np.float64]], NDArray[np
     return lambda patch, cwe: float(score(matrix.row(patch, cwe))[0])
 
 
-def _fitted(path: Path) -> FittedModel:
+def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
     from crisol.model.training import load  # noqa: PLC0415 - whoever has the compiled form needs no scikit-learn
 
-    return load(path)
+    return load(path, trust)
 
 
 def _plain(model: FittedModel) -> Served:

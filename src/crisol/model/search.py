@@ -13,7 +13,7 @@ from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.folds import grouped_folds
 from crisol.model.matrix import PatchMatrix
-from crisol.model.variants import Variant
+from crisol.model.variants import Given, Recipe, Variant
 
 __all__ = ["Choice", "Memo", "Taught", "tuned"]
 
@@ -47,20 +47,22 @@ class Taught:
 
 
 def tuned(
-    variant: Variant,
+    variant: Recipe,
     taught: Taught,
     matrix: PatchMatrix,
     *,
     seed: int,
     fold: int = -1,
     memo: Memo | None = None,
-) -> tuple[Variant, tuple[Choice, ...]]:
+) -> tuple[Recipe, tuple[Choice, ...]]:
     """Return the variant with the best of its parameters and its grid's points on the training set, and what was chosen.
 
     Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds, the half of
     larger mean AUC on the next, until one is left, the earlier one on a tie. Members of a mean are searched one
-    by one. A training set that cannot be split in two keeps the parameters of the entry.
+    by one. An estimator that was handed in is not searched. A training set that cannot be split in two keeps the parameters of the entry.
     """
+    if isinstance(variant, Given):
+        return variant, ()
     try:
         inner = grouped_folds(taught.label, taught.unit, _INNER, seed)
     except DatasetError:

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.matrix import Leading, PatchMatrix, Squash
 from crisol.model.search import Taught, tuned
 from crisol.model.soundness import sound, trees
-from crisol.model.variants import Variant
+from crisol.model.variants import Recipe
 from crisol.records import LabelledPatch
 
 __all__ = ["TRUSTED", "FittedModel", "load", "train"]
@@ -100,7 +100,7 @@ class FittedModel:
 
 
 def train(
-    variant: Variant, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
+    variant: Recipe, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
 ) -> FittedModel:
     """Fit a variant on all patches; the calibration is learned from scores across folds by vulnerability.
 
@@ -119,7 +119,7 @@ def train(
         calibration = Sigmoid.fit(score, label)
         pipeline[1].fit(rows, label)
     data = digest(patches)
-    recipe = json.dumps([data, variant.model_dump(mode="json"), seed, FEATURE_VERSION], sort_keys=True)
+    recipe = json.dumps([data, variant.fingerprint, seed, FEATURE_VERSION], sort_keys=True)
     return FittedModel(
         name=variant.name,
         pipeline=pipeline,
@@ -134,14 +134,16 @@ def train(
     )
 
 
-def load(path: Path | str) -> FittedModel:
+def load(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote; no code of the file is run.
+
+    ``trust`` names further types that it may hold, as ``package.module.Class``: reading one imports its module.
 
     Raises :class:`~crisol.errors.ModelError` where the file is missing, corrupt, foreign, too large, or made for
     another version of the features.
     """
     path = Path(path)
-    content = _content(path)
+    content = _content(path, trust)
     about = content.get("about") if isinstance(content, dict) else None
     if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise ModelError(f"{path}: not a model of this version of Crisol; train one anew")
@@ -163,7 +165,7 @@ def load(path: Path | str) -> FittedModel:
     return model
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path, trust: Collection[str]) -> Any:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; this is no model of ours")
@@ -176,10 +178,13 @@ def _content(path: Path) -> Any:
         raise ModelError(f"{path}: cannot be read as a model: {type(error).__name__}: {error}") from None
     if size > 2 * _MAX_BYTES:
         raise ModelError(f"{path}: a model that unpacks to more than {2 * _MAX_BYTES} bytes")
-    if foreign := sorted(kinds - set(TRUSTED)):
-        raise ModelError(f"{path}: holds types that no model of ours has: {', '.join(foreign)[:500]}")
+    if foreign := sorted(kinds - set(TRUSTED) - set(trust)):
+        raise ModelError(
+            f"{path}: holds types that Crisol does not know: {', '.join(foreign)[:500]}; reading them runs their code. "
+            "Name them in `trust`, or in CRISOL_TRUSTED_CLASSES, if you know where the file comes from"
+        )
     try:
-        return skops.io.loads(raw, trusted=list(TRUSTED))
+        return skops.io.loads(raw, trusted=[*TRUSTED, *trust])
     except Exception as error:  # noqa: BLE001 - as above
         raise ModelError(f"{path}: cannot be read as a model: {type(error).__name__}: {error}") from None
 

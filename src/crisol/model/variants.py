@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from lightgbm import LGBMClassifier
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -23,9 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from crisol.errors import ExperimentError
 from crisol.model.matrix import Leading, PatchMatrix, Squash
 
-__all__ = ["Variant", "load_variants"]
+__all__ = ["Given", "Recipe", "Variant", "load_variants", "seeded"]
 
-_Kind = Literal["forest", "extra", "boosting", "lightgbm", "linear", "mean"]
+_KIND = r"^(?:forest|extra|boosting|lightgbm|linear|mean|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
 _Value = bool | int | float | str | None
 
 _CLASSES: dict[str, tuple[Any, dict[str, object]]] = {
@@ -41,16 +44,23 @@ _CLASSES: dict[str, tuple[Any, dict[str, object]]] = {
 _RESERVED = frozenset({"random_state", "n_jobs", "verbose", "verbosity", "warm_start", "objective", "device"})
 _MAX_BYTES = 1 << 20
 _MAX_POINTS = 16
+_TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
+"""Packages whose classes a variant may name without a word of trust: they are installed with Crisol."""
 
 
 class Variant(BaseModel):
     """One way to predict: which columns it reads, which estimator, which hyper-parameters.
 
+    >>> variant = Variant(name="near", description="Nearest neighbours.", model="sklearn.neighbors:KNeighborsClassifier")
+    >>> variant.estimator(0)[-1]
+    KNeighborsClassifier()
+
     ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (those of the source, too).
 
     ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient boosting),
     ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or ``mean`` (the mean
-    probability of ``members``). ``words`` is the number of hashed columns for pieces of text, 0 for none;
+    probability of ``members``), or ``module:Class``, any class with scikit-learn's contract and ``predict_proba``. A class of
+    another package than scikit-learn and LightGBM needs ``trust``, as importing it runs its code. ``words`` is the number of hashed columns for pieces of text, 0 for none;
     ``feature_weight`` is what the scaled features count beside the words of a linear model, whose rows have length 1.
     Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see :mod:`crisol.model.search`.
     """
@@ -59,7 +69,8 @@ class Variant(BaseModel):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9_]*$")
     description: str = Field(min_length=1)
-    model: _Kind
+    model: str = Field(pattern=_KIND)
+    trust: bool = False
     features: Literal["classic", "rich", "source"] = "rich"
     words: int = Field(default=0, ge=0, le=1 << 16)
     feature_weight: float = Field(default=1.0, ge=0.0, le=100.0)
@@ -71,25 +82,22 @@ class Variant(BaseModel):
     def _check(self) -> Variant:
         if (self.model == "mean") != bool(self.members):
             raise ValueError("a mean names its members, and nothing else does")
-        if any(one.members or one.features != self.features for one in self.members):
+        if any(member.members or member.features != self.features for member in self.members):
             raise ValueError("members of a mean read the same features and are no means themselves")
-        if len({one.words for one in self.members if one.words}) > 1:
+        if ":" in self.model and self.words:
+            raise ValueError("a class of one's own reads the features by their names, and no words")
+        if len({member.words for member in self.members if member.words}) > 1:
             raise ValueError("members of a mean that read words read equally many columns of them")
         if self.model == "mean":
             known: set[str] = set()
         else:
-            kind, _ = _CLASSES[self.model]
+            kind, _ = self._class()
             known = set(kind().get_params()) - _RESERVED
         if unknown := sorted(set().union(self.parameters, *self.grid) - known):
             raise ValueError(
                 f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             )
         return self
-
-    @property
-    def compiles(self) -> bool:
-        """Whether the fitted model has a compiled form: trees over features alone, served in a fraction of a millisecond."""
-        return not self.words and self.model not in {"linear", "mean"} and not self.reads_source
 
     @property
     def reads_source(self) -> bool:
@@ -104,19 +112,26 @@ class Variant(BaseModel):
             for point in self.grid
         )
 
+    @property
+    def fingerprint(self) -> str:
+        """What a trained model depends on, as JSON."""
+        return self.model_dump_json()
+
     def estimator(self, random_state: int) -> Pipeline:
         """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
-        width = max([self.words, *(one.words for one in self.members)])
-        matrix = PatchMatrix(classic=self.features == "classic", words=width, source=self.reads_source)
+        width = max([self.words, *(member.words for member in self.members)])
+        matrix = PatchMatrix(
+            classic=self.features == "classic", words=width, source=self.reads_source, frame=":" in self.model
+        )
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
         """Return the unfitted estimator over the rows that ``matrix`` makes."""
         if self.members:
-            members = [(one.name, one.classifier(matrix, random_state)) for one in self.members]
+            members = [(member.name, member.classifier(matrix, random_state)) for member in self.members]
             return VotingClassifier(members, voting="soft")
-        kind, fixed = _CLASSES[self.model]
-        model = kind(**fixed, **self.parameters, random_state=random_state)
+        kind, fixed = self._class()
+        model = seeded(kind(**fixed, **self.parameters), random_state)
         steps: list[tuple[str, Any]] = []
         if self.words != matrix.words:
             steps.append(("features", Leading(matrix.columns)))
@@ -132,12 +147,95 @@ class Variant(BaseModel):
             )
         return Pipeline([*steps, ("classifier", model)]) if steps else model
 
+    def _class(self) -> tuple[Any, dict[str, object]]:
+        """Return the class and the parameters that are always the same. Raises ValueError."""
+        if ":" not in self.model:
+            return _CLASSES[self.model]
+        module, _, name = self.model.partition(":")
+        if module.partition(".")[0] not in _TRUSTED_PACKAGES and not self.trust:
+            raise ValueError(
+                f"{self.model} is no class of {' or '.join(sorted(_TRUSTED_PACKAGES))}: importing it runs its code, and so does "
+                "reading a model that holds it; write `trust: true` if you know where it comes from"
+            )
+        try:
+            kind = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"{self.model} cannot be imported: {error}") from None
+        if not (hasattr(kind, "get_params") and hasattr(kind, "fit") and hasattr(kind, "predict_proba")):
+            raise ValueError(
+                f"{self.model} has not get_params, fit and predict_proba, as scikit-learn's classifiers do"
+            )
+        return kind, {}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An estimator that somebody hands in, in the place of a variant; it reads the features as a DataFrame.
+
+    A pipeline that begins with a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches, as a variant's does.
+    Raises :class:`~crisol.errors.ExperimentError` for what has not scikit-learn's contract, or no ``predict_proba``.
+    """
+
+    model: Any
+    name: str = ""
+    description: str = "An estimator that was handed in."
+    members: tuple[Variant, ...] = ()
+    grid: tuple[dict[str, _Value], ...] = ()
+    reads_source: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, type) or not all(
+            hasattr(self.model, name) for name in ("get_params", "fit")
+        ):
+            raise ExperimentError(
+                f"{self.model!r:.200} is no scikit-learn estimator; hand in an object with fit and get_params"
+            )
+        if not hasattr(self.model, "predict_proba"):
+            raise ExperimentError(
+                f"{type(self.model).__name__} has no predict_proba; wrap it in sklearn.calibration.CalibratedClassifierCV"
+            )
+        if not self.name:
+            object.__setattr__(self, "name", type(self._last()).__name__.lower())
+
+    @property
+    def fingerprint(self) -> str:
+        """What a trained model depends on."""
+        return f"{type(self.model).__module__}:{self.model!r}"
+
+    def estimator(self, random_state: int) -> Pipeline:
+        """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
+        matrix = PatchMatrix(frame=True)
+        if isinstance(self.model, Pipeline) and isinstance(self.model[0], PatchMatrix):
+            matrix = clone(self.model[0])
+        return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
+
+    def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:  # noqa: ARG002 - as of a variant
+        """Return the unfitted estimator over the rows that ``matrix`` makes."""
+        model = clone(self.model)
+        if isinstance(model, Pipeline) and isinstance(model[0], PatchMatrix):
+            model = model[1:]
+        return seeded(model, random_state)
+
+    def _last(self) -> Any:
+        return self.model[-1] if isinstance(self.model, Pipeline) else self.model
+
+
+Recipe = Variant | Given
+"""What can be evaluated, trained and served."""
+
+
+def seeded(model: Any, random_state: int) -> Any:
+    """Return the estimator with every ``random_state`` that it or a step of it has set."""
+    names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
+    return model.set_params(**dict.fromkeys(names, random_state)) if names else model
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     description: str
-    model: _Kind
+    model: str
+    trust: bool = False
     features: Literal["classic", "rich", "source"] = "rich"
     words: int = 0
     feature_weight: float = 1.0

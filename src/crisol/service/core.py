@@ -126,7 +126,7 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
 
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, settings.trust)
     # Whether it answers at all is for its breaker to see.
     with contextlib.suppress(ModelError):
         predictor.check()
