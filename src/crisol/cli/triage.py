@@ -137,7 +137,7 @@ def _predict(settings: Settings, model: Path | None) -> Callable[[Patch, str], f
     from crisol.tracking.registry import champion_folder
 
     try:
-        predictor = Predictor.load(model or champion_folder(settings))
+        predictor = Predictor.load(model or champion_folder(settings), settings.trust)
     except (ModelError, StoreError):
         if model is not None:
             raise
