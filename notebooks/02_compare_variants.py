@@ -25,6 +25,7 @@ beta: float = 0.1  # and of right ones among those refused alone
 delta: float = 0.1  # and the chance, over vulnerabilities, that either is exceeded
 outer: str = "group"  # by what folds are made: group (the vulnerability), project (the package) or cwe
 search: bool = True  # whether each training set chooses its hyper-parameters
+promote: bool = False  # whether a challenger that passes the gate becomes champion
 accept_hours: float = 1.0  # what a false accept costs, in hours of computing
 
 # %%
@@ -184,12 +185,16 @@ for row in mistakes.itertuples():
     print(f"{row.kind}, {row.probability:.2f}: {row.vulnerability}, {row.origin}, {row.reason}\n{row.diff}\n")
 
 # %% [markdown]
-# ## The best that has a compiled form becomes the champion, unless the one that holds the title does better
+# ## Who should be champion
 #
-# Text takes a scikit-learn model several milliseconds; a service wants its answer in a fraction of one.
+# The variant that saves most wargames at the risk that is set; where all save alike, the one with the largest AUC. It
+# takes the title with `promote`, unless the champion does better or stands on more vulnerabilities.
 
 # %%
-print(promotion.promote(settings, run, comparison, comparison.champion, seed).reason)
+if promote:
+    print(promotion.promote(settings, run, comparison, comparison.champion, seed).reason)
+else:
+    print(f"{comparison.champion} would be proposed; set promote to hold it against the champion")
 
 # %%
 run.finish()

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from crisol.lab.promotion import costs, not_worse
+from crisol.lab.promotion import _gate, costs, not_worse
 
 RNG = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(60), 10).astype(str)
@@ -44,3 +45,34 @@ def test_a_cost_is_a_wargame_or_a_wrong_accept() -> None:
     probability = np.where(TRUTH == 1, 0.95, 0.05)
     assert costs(TRUTH, probability, GROUPS).max() == 0.0
     assert set(np.unique(costs(TRUTH, RNG.random(600), GROUPS))) <= {0.0, 1.0, 20.0}
+
+
+class Compared:
+    """What the gate reads of a comparison on 60 vulnerabilities."""
+
+    truth = TRUTH
+    groups = GROUPS
+    scores = {"good": np.clip(0.5 + 0.3 * (2 * TRUTH - 1), 0, 1), "poor": np.full(600, 0.5)}  # noqa: RUF012 - never changed
+
+
+@pytest.mark.parametrize(
+    ("held", "vulnerabilities", "name", "force", "promoted", "why"),
+    [
+        (None, 0, "poor", False, True, "there was none"),
+        ("good", 60, "good", False, True, "stays champion, trained on these"),
+        ("good", 61, "good", False, False, "stands on 61 vulnerabilities and good on 60"),
+        ("poor", 61, "good", False, False, "stands on 61 vulnerabilities"),
+        ("poor", 60, "good", False, True, "good replaces poor"),
+        ("good", 60, "poor", False, False, "good stays champion"),
+        ("other", 60, "good", False, False, "which was not compared"),
+        ("good", 99, "poor", True, True, "because it was forced"),
+    ],
+)
+def test_the_title_goes_to_the_better_on_at_least_as_many_vulnerabilities(
+    held: str | None, vulnerabilities: int, name: str, *, force: bool, promoted: bool, why: str
+) -> None:
+    """The same variant trained on fewer does not replace itself either, unless somebody says so."""
+    tags = None if held is None else {"variant": held, "vulnerabilities": str(vulnerabilities)}
+    result, reason = _gate(tags, Compared(), name, 0, force=force)  # type: ignore[arg-type]  # all that it reads
+    assert result is promoted, reason
+    assert why in reason

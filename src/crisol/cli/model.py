@@ -137,6 +137,9 @@ def promote(
         Path | None, typer.Option(help="A corpus table; default data/cache/corpus.parquet.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let it take the title whatever the comparison says.")
+    ] = False,
 ) -> None:
     """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
     from crisol.lab import compare, promotion
@@ -149,7 +152,7 @@ def promote(
     with runs.start(settings, "promote") as run:
         comparison = compare.compare(frame, seed, names=names)
         run.metrics(comparison.metrics)
-        result = promotion.promote(settings, run, comparison, variant, seed)
+        result = promotion.promote(settings, run, comparison, variant, seed, force=force)
     out.print(result.reason, markup=False, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
 

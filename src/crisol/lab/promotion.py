@@ -63,45 +63,58 @@ def contenders(settings: Settings, challenger: str) -> list[str]:
 
 
 def promote(
-    settings: Settings, tracked: TrackedRun, comparison: Comparison, name: str, seed: int
+    settings: Settings,
+    tracked: TrackedRun,
+    comparison: Comparison,
+    name: str,
+    seed: int,
+    *,
+    force: bool = False,
 ) -> Promotion:
     """Train a variant on every patch of a comparison, register it as challenger, and hold it against the champion.
 
     Both are judged by their predictions across folds, so on vulnerabilities that they have not seen. The champion's
-    variant must be part of the comparison, else there is nothing to compare and the challenger waits. Raises
+    variant must be part of the comparison, else there is nothing to compare and the challenger waits. A champion never
+    yields to a model that stands on fewer vulnerabilities, whatever its variant, unless that is forced. Raises
     :class:`~crisol.errors.ModelError` where the compiled form does not agree with the one that it was made from.
     """
     tags = holder_tags(settings)
-    evaluation = next(one for one in comparison.evaluations if one.name == name)
+    evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
     version = register(settings, tracked, comparison.patches, (evaluation, comparison.certified[name]), seed)
+    promoted, reason = _gate(tags, comparison, name, seed, force=force)
+    if promoted:
+        move_alias(settings, version)
+    return Promotion(promoted, f"version {version}: {reason}")
+
+
+def _gate(
+    tags: dict[str, str] | None, comparison: Comparison, name: str, seed: int, *, force: bool
+) -> tuple[bool, str]:
+    """Return whether the challenger takes the title, and why."""
     if tags is None:
-        move_alias(settings, version)
-        return Promotion(promoted=True, reason=f"{name} is champion, as version {version}: there was none")
-    held = tags.get("variant", "")
+        return True, f"{name} is champion: there was none"
+    held, few = tags.get("variant", ""), len(np.unique(comparison.groups))
+    if force:
+        return True, f"{name} replaces {held} as champion, because it was forced"
+    if few < (many := int(tags.get("vulnerabilities", "0"))):
+        return False, (
+            f"{held} stays champion: it stands on {many} vulnerabilities and {name} on {few}; "
+            "compare on as many, or force it"
+        )
     if held == name:
-        move_alias(settings, version)
-        return Promotion(
-            promoted=True, reason=f"{name} stays champion, now as version {version}, trained on these patches"
-        )
+        return True, f"{name} stays champion, trained on these patches of {few} vulnerabilities"
     if held not in comparison.scores:
-        return Promotion(
-            promoted=False,
-            reason=f"the champion is {held or 'unknown'}, which was not compared; compare it, too",
-        )
+        return False, f"the champion is {held or 'unknown'}, which was not compared; compare it, too"
     sides = [
         (
-            (comparison.scores[one] - comparison.truth) ** 2,
-            costs(comparison.truth, comparison.scores[one], comparison.groups),
+            (comparison.scores[side] - comparison.truth) ** 2,
+            costs(comparison.truth, comparison.scores[side], comparison.groups),
         )
-        for one in (name, held)
+        for side in (name, held)
     ]
     better, reason = not_worse(sides[0], sides[1], comparison.groups, seed=seed)
-    if better:
-        move_alias(settings, version)
-        return Promotion(
-            promoted=True, reason=f"{name} replaces {held} as champion, as version {version}: {reason}"
-        )
-    return Promotion(promoted=False, reason=f"{held} stays champion, {name} waits as challenger: {reason}")
+    said = f"{name} replaces {held} as champion" if better else f"{held} stays champion, {name} waits as challenger"
+    return better, f"{said}: {reason}"
 
 
 def costs(
@@ -180,5 +193,6 @@ def register(
             "model_version": model.model_version,
             "feature_version": model.feature_version,
             "seed": str(seed),
+            "vulnerabilities": str(model.groups),
         }
         return tracked.register(folder, tags, CHALLENGER)
