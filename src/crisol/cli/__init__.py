@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from crisol.cli import ab, corpus, db, model, proving, serve, triage
+from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
 from crisol.cli.console import Recount, Strip, err, out
 from crisol.config import load_settings
 from crisol.errors import CrisolError, SettingsError, UnknownVulnerability
@@ -22,6 +21,7 @@ __all__ = ["main"]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 app.add_typer(corpus.app, name="corpus")
+app.command()(demo.demo)
 app.command()(model.evaluate)
 app.command()(model.predict)
 app.command()(model.promote)
@@ -139,46 +139,6 @@ def run(
     overrides = experiments.overrides(parameter or [])
     result = papermill.run(experiments.load(experiment), overrides, load_settings())
     out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}", markup=False)
-
-
-@app.command()
-def demo(
-    jobs: corpus.Jobs = 0,
-    seed: Annotated[int, typer.Option(help="Chooses mutants, folds and samples.")] = 0,
-    vulnerabilities: Annotated[
-        int, typer.Option(help="A slice of so many, all corpora alike; 0 takes every one.", min=0)
-    ] = 32,
-    mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 12,
-) -> None:
-    """Do the main job: a slice of ground truth, the model variants, the A/B experiment, the report."""
-    from crisol.lab import demo as lab_demo
-    from crisol.wargame.vulnerability import find, portion
-
-    settings = load_settings()
-    chosen = portion(find(settings.vulnerabilities), vulnerabilities)
-    frame = corpus.build(chosen, corpus.plan(settings, mutants, seed), jobs)
-    corpus.composition(frame)
-    result = lab_demo.run(settings, frame, seed)
-    shown = Table("variant", "AUC by vulnerability", box=None)
-    for name in ("false accepts", "saved", "wargames/s"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    for row in result.table.to_dict("records"):
-        # The wargame itself, the last row, has no AUC.
-        auc = (
-            "-"
-            if math.isnan(row["auc"])
-            else f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
-        )
-        shares = (f"{row['false_accept_rate']:.1%}", f"{row['saved']:.1%}")
-        shown.add_row(str(row["variant"]), auc, *shares, f"{row['wargames_per_second']:.1f}")
-    out.print(shown)
-    out.print(
-        "AUC with a 95 % interval over vulnerabilities; saved: wargames that the model made unnecessary;\n"
-        "wargames/s: patches that one process decides in a second, the model first.\n"
-        f"{result.risk}\nreport: {result.report}\nMLflow: make ui",
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 @app.command()

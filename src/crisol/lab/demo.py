@@ -15,6 +15,7 @@ from crisol.lab.experiment import load
 from crisol.lab.ground_truth import facts
 from crisol.tracking.picture import Picture
 from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
+from crisol.tracking.runs import holder_tags
 from crisol.wargame.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]
@@ -32,6 +33,8 @@ class Demo:
     report: Path
     risk: str
     """What risk control says of the best variant: where it may decide alone, or why it may not."""
+    champion: str
+    """Which model is champion."""
 
 
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
@@ -53,7 +56,8 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     table = _table(kept["compare_variants"], "variants")
-    return Demo(table, path, _risk(_table(kept["compare_variants"], "risk"), str(table["variant"].iloc[0])))
+    risk = _risk(_table(kept["compare_variants"], "risk"), str(table["variant"].iloc[0]))
+    return Demo(table, path, risk, _champion(settings))
 
 
 def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermill.Finished]) -> Report:
@@ -117,6 +121,14 @@ def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermi
         sections=sections,
         disagreements=_disagreements(_table(trials, "disagreements")),
         provenance=provenance(given, [f"crisol demo --seed {seed}", *commands]),
+    )
+
+
+def _champion(settings: Settings) -> str:
+    tags = holder_tags(settings) or {}
+    return (
+        f"champion: {tags.get('model_version', 'none')}, the variant that saves most wargames at the risk that is set, "
+        f"or ranks best where none saves any; trained on {tags.get('vulnerabilities', 0)} vulnerabilities"
     )
 
 

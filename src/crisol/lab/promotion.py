@@ -113,7 +113,11 @@ def _gate(
         for side in (name, held)
     ]
     better, reason = not_worse(sides[0], sides[1], comparison.groups, seed=seed)
-    said = f"{name} replaces {held} as champion" if better else f"{held} stays champion, {name} waits as challenger"
+    said = (
+        f"{name} replaces {held} as champion"
+        if better
+        else f"{held} stays champion, {name} waits as challenger"
+    )
     return better, f"{said}: {reason}"
 
 
