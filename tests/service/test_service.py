@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from crisol.abtest.patches import PatchStore
+from crisol.chaos import faults
 from crisol.config import Settings
 from crisol.diff import between, parse
 from crisol.errors import SettingsError, UnavailableError
@@ -416,6 +418,27 @@ def test_a_model_that_stops_answering_as_it_did_makes_the_service_unhealthy(
     )
     assert all(part["ms"] >= 0.0 for part in report["components"].values())
     assert ask(server, "GET", "/health")[0] == 200
+
+
+def test_a_damaged_file_is_refused_by_name_and_the_model_in_use_stays(
+    started: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Whichever file the model is read from; a whole one is taken again."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder(), folder)
+    whole = (folder / "model.onnx").read_bytes()
+    server = started(model=folder)
+    faults.FAULTS["model_corrupt"].start(faults.Stage(None, folder, None, None, None, None))  # type: ignore[arg-type]  # the folder is all that it touches
+    assert len((folder / "model.onnx").read_bytes()) == len(whole) // 2
+    server.service.reload()
+    _, report, _ = ask(server, "GET", "/health/detailed")
+    assert report["components"]["model"]["status"] == "degraded"
+    assert "the newest model is refused" in report["components"]["model"]["detail"]
+    assert decide(server, wrong())["outcome"] in {"valid", "invalid"}
+    (folder / "model.onnx").write_bytes(whole)
+    os.utime(folder / "serving.json", (1, 1))
+    server.service.reload()
+    assert server.service.refused == ""
 
 
 def test_metrics_count_what_happened_and_name_no_client(started: Callable[..., Server]) -> None:

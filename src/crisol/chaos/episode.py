@@ -23,7 +23,8 @@ class Episode:
     """What was seen: the load's result, when the fault began and ended, and the breakers that were not closed.
 
     ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
-    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what the limits allow.
+    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what the limits allow;
+    ``refused`` says whether the service was seen to refuse a model.
     """
 
     fault: Fault
@@ -35,6 +36,7 @@ class Episode:
     lost: int
     skewed: int = 0
     admitted: float = float("nan")
+    refused: bool = False
 
     @property
     def timeline(self) -> pd.DataFrame:
@@ -94,6 +96,7 @@ class Episode:
             "wrong_answers": self.load.metrics["wrong_answers"],
             "hits_kept": _hits(during) / beside if beside else float("nan"),
             "admitted": self.admitted,
+            "model_refused": float(self.refused),
             "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),
         }
 

@@ -161,15 +161,16 @@ def _loris(stage: Stage) -> None:
 
 
 def _cut(folder: Path) -> None:
-    """Cut a model's file in half."""
-    kept = (folder / "model.onnx").read_bytes()
-    (folder / "model.onnx").write_bytes(kept[: len(kept) // 2])
+    """Cut the file in half that the model is read from."""
+    path = next(folder / name for name in ("model.onnx", "model.skops") if (folder / name).is_file())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
     (folder / "serving.json").touch()
 
 
 def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
     """Replace the model by one that goes wrong, and put the right one back in the end."""
-    kept = {name: (stage.model / name).read_bytes() for name in ("model.onnx", "serving.json")}
+    kept = {path.name: path.read_bytes() for path in stage.model.iterdir() if path.is_file()}
     how(stage.model)
 
     def mend() -> None:

@@ -39,6 +39,7 @@ from crisol.wiring import open_journaled_trials
 
 __all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
 
+_HEALTH_EVERY = 4
 _LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"  # asked in Redis
 _WIDTH = 0.25
 _PATCHES = 30
@@ -135,6 +136,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             begin=begin,
             end=ended,
             breakers=observer.table(),
+            refused=observer.refused,
             due=len(due),
             lost=len(due - kept),
             skewed=sum(not early < trial.created_at < late for trial in trials),
@@ -254,9 +256,13 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 
 
 class _Observer:
-    """Asks the breakers four times a second, and drops what is cached with a tag at every so many of those times."""
+    """Asks the breakers four times a second, and drops what is cached with a tag at every so many of those times.
+
+    ``refused`` says whether the service was ever seen to refuse a model.
+    """
 
     def __init__(self, url: str, dropped: Mapping[str, int]) -> None:
+        self.refused = False
         self._url = url
         self._dropped = dropped
         self._rows: list[tuple[float, str]] = []
@@ -276,10 +282,13 @@ class _Observer:
 
     def _run(self) -> None:
         for number in _ticks(self._ended):
-            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
                 status, found = ask(self._url, "/wargaming/breakers", seconds=1.0)
                 if status == 200:
                     self._rows.append((time.monotonic(), ",".join(breakers_open(found))))
+                if number % _HEALTH_EVERY == 0:
+                    _, health = ask(self._url, "/health/detailed", seconds=1.0)
+                    self.refused |= "is refused" in health["components"]["model"]["detail"]
                 for tag, every in self._dropped.items():
                     if number % every == 0:
                         ask(self._url, "/wargaming/cache/invalidate", {"tag": tag}, seconds=1.0)

@@ -55,6 +55,8 @@ class Service:
     started: float = field(default_factory=time.monotonic)
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """Called every ten seconds, and once at the start."""
+    refused: str = ""
+    """Why the newest model is not in use; empty where it is."""
     _model: tuple[Path, float] | None = None
     _watched: tuple[CircuitBreaker, CircuitBreaker] = field(init=False)
 
@@ -103,8 +105,10 @@ class Service:
         try:
             self.validator.model.served = load_model(folder, self.settings)
         except CrisolError as error:
+            self.refused = str(error)
             _log.error("the model in %s is not used: %s", folder, error)
             return
+        self.refused = ""
         _log.info("model %s is in use", self.validator.model.served.version[0])
 
     async def run(self) -> None:

@@ -94,13 +94,15 @@ class Health:
 
     async def _model(self) -> tuple[str, str]:
         served = self._service.validator.model.served
+        refused = f"the newest model is refused: {self._service.refused}; " if self._service.refused else ""
         if served.predictor is None:
-            return "degraded", "no model is loaded; every patch is wargamed"
+            return "degraded", f"{refused}no model is loaded; every patch is wargamed"
         try:
             served.predictor.check()
         except CrisolError as error:
             return "unhealthy", str(error)
-        return "healthy", f"{served.version[0]} ({served.predictor.form}); {served.policy.reason}"
+        use = f"{served.version[0]} ({served.predictor.form}); {served.policy.reason}"
+        return "degraded" if refused else "healthy", f"{refused}in use is {use}" if refused else use
 
     async def _walls(self) -> tuple[str, str]:
         now = time.monotonic()
