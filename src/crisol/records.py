@@ -155,7 +155,8 @@ class Origin(StrEnum):
 class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.
 
-    ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made it.
+    ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made it, an agent's
+    patch has the order that the agent had in the place of the operator.
     ``licence`` is what a patch of others is under, where they said so.
     """
 

@@ -31,15 +31,20 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 
 
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix (where a fixed release exists) and every patch of the folder by name."""
+    """Yield the upstream fix (where a fixed release exists) and every patch of the folder by name.
+
+    Those below ``patches/agent`` were written blind by agents; the file is named by the order that the agent had.
+    """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
         yield Candidate(vulnerability.id, "upstream", Origin.UPSTREAM, _upstream(vulnerability, cache))
-    for path in sorted((vulnerability.folder / "patches").glob("*.*")):
-        if path.suffix == ".diff":
-            yield Candidate(vulnerability.id, path.stem, Origin.HAND, path.read_text())
-        elif path.suffix == ".toml":
-            yield Candidate(vulnerability.id, path.stem, Origin.HAND, _edited(path, tree))
+    folder = vulnerability.folder / "patches"
+    for path in sorted(folder.glob("*.*")):
+        if (text := _diff(path, tree)) is not None:
+            yield Candidate(vulnerability.id, path.stem, Origin.HAND, text)
+    for path in sorted((folder / "agent").glob("*.*")):
+        if (text := _diff(path, tree)) is not None:
+            yield Candidate(vulnerability.id, f"agent-{path.stem}", Origin.AGENT, text, operator=path.stem)
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
@@ -132,28 +137,42 @@ def _file(name: str, text: str | None) -> dict[str, str]:
     return {} if text is None else {name: text}
 
 
+def _diff(path: Path, tree: Path) -> str | None:
+    """Return the diff that a file holds or stands for; None for a file of another kind."""
+    if path.suffix == ".diff":
+        return path.read_text(encoding="utf-8")
+    return _edited(path, tree) if path.suffix == ".toml" else None
+
+
 def _edited(path: Path, tree: Path) -> str:
     """Turn a file of edits by line range into a unified diff."""
     try:
-        edits = tomllib.loads(path.read_text())["edit"]
+        edits = tomllib.loads(path.read_text(encoding="utf-8"))["edit"]
         return _apply_edits(edits, tree)
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, DiffError) as error:
         raise VulnerabilityError(f"{path}: {error}; see docs/vulnerability-format.md") from None
 
 
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
-    """Replace the lines of every edit; in a file whose lines all end in CRLF the new ones do so, too."""
+    """Replace the lines of every edit; in a file whose lines all end in CRLF the new ones do so, too.
+
+    An edit of the lines 1 to 0 of a file that is not there makes it.
+    """
     before: dict[str, str] = {}
+    made: dict[str, str] = {}
     lines: dict[str, list[str]] = {}
     # From the last line upwards, so that earlier numbers stay true.
     for edit in sorted(edits, key=lambda edit: edit["lines"], reverse=True):
         name, (first, last) = edit["file"], edit["lines"]
         if name not in before:
             source = read_source(tree, name)
-            before[name] = source or ""
-            lines[name] = before[name].split("\n")
+            if source is None and (first, last) == (1, 0) and name not in made:
+                made[name] = edit["text"]
+                continue
             if source is None:
                 raise ValueError(f"no file {name}")
+            before[name] = source
+            lines[name] = before[name].split("\n")
         if not 1 <= first <= last + 1 <= len(lines[name]) + 1:
             raise ValueError(f"lines {first} to {last} are not in {name}")
         text = edit["text"].removesuffix("\n")
@@ -163,4 +182,4 @@ def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
             ended = max(0, len(new) - (last == len(lines[name])))
             new[:ended] = [line.removesuffix("\r") + "\r" for line in new[:ended]]
         lines[name][first - 1 : last] = new
-    return diff.between(before, {name: "\n".join(parts) for name, parts in lines.items()})
+    return diff.between(before, {name: "\n".join(parts) for name, parts in lines.items()} | made)

@@ -239,7 +239,7 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
     digest.update(vulnerability.content_hash.encode())
     taken = plan.inbox / f"{vulnerability.id}.jsonl"
     for path in [
-        *sorted((vulnerability.folder / "patches").glob("*.*")),
+        *sorted((vulnerability.folder / "patches").rglob("*.*")),
         *([taken] if taken.is_file() else []),
     ]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
