@@ -501,7 +501,7 @@ def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Serv
     shutil.copytree(model_folder(), plain)
     description = json.loads((plain / "serving.json").read_text())
     # As a variant is exported that no compiled form exists of.
-    (plain / "serving.json").write_text(json.dumps(description | {"sha256": "", "trees_sha256": ""}))
+    (plain / "serving.json").write_text(json.dumps(description | {"sha256": ""}))
     fastest = predictor().form
     for changes, form in (
         ({}, fastest),
