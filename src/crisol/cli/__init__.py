@@ -75,6 +75,10 @@ def wargame(
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as one JSON document.")] = False,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="Repeat a wargame by the seed that its verdict tells."),
+    ] = None,
     strip: Strip = None,
     recount: Recount = False,
     fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
@@ -99,7 +103,7 @@ def wargame(
             "apply the patch with patch(1), look at it, and send git diff"
         )
     text = _read(patch)
-    with open_match(subject, choose(sandbox or settings.sandbox), settings.cache) as match:
+    with open_match(subject, choose(sandbox or settings.sandbox), settings.cache, seed=seed) as match:
         steps = match.phases(text, Reading(strip, recount))
         verdict = None
         while verdict is None:
@@ -170,5 +174,6 @@ def _verdict(vulnerability: str, verdict: Any) -> dict[str, Any]:
         "basic_outcome": verdict.outcome_at(Strength.BASIC),
         "seconds": verdict.seconds,
         "sandbox": verdict.sandbox,
+        "seed": verdict.seed,
         "phases": [asdict(phase) for phase in verdict.phases],
     }
