@@ -98,7 +98,9 @@ def test_a_repositorys_patch_is_answered_as_its_cut(started: Callable[..., Serve
     _, before, _ = ask(server, "GET", "/wargaming/ab-testing/status")
     for text in (tests, right().replace("reports.py", "other.py"), right().replace("@@\n ", "@@\n  ", 1)):
         for route in ("ml-first", "validate"):
-            status, answer, _ = ask(server, "POST", f"/wargaming/{route}", {"diff": text, "vulnerability": FLAW})
+            status, answer, _ = ask(
+                server, "POST", f"/wargaming/{route}", {"diff": text, "vulnerability": FLAW}
+            )
             assert (status, answer["outcome"], answer["reason"]) == (200, "inconclusive", "does_not_apply")
             assert answer["detail"]
     _, after, _ = ask(server, "GET", "/wargaming/ab-testing/status")
