@@ -156,7 +156,7 @@ def _measure(
             )
 
         cold = opened(choose())
-        preload = learn(cold, scripts, [path.name for path in tree.iterdir()], tops).modules
+        preload = learn(cold.run, scripts, [path.name for path in tree.iterdir()], tops).modules
         ways: dict[str, Way] = {
             "plain interpreter": lambda step: _plain(step, copied, vulnerability.prelude),
             "bare fork": stack.enter_context(_bare_fork(copied, vulnerability.prelude, preload)),

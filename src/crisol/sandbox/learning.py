@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from crisol.sandbox.records import Ending, Role, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
-    from crisol.sandbox.target import Target
+    from crisol.sandbox.records import Run
 
 __all__ = ["Learned", "learn"]
 
@@ -62,9 +62,9 @@ class Learned:
 
 
 def learn(
-    target: Target, scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
+    run: Callable[[Script], Run], scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
 ) -> Learned:
-    """Return what the scripts load, of the files of ``tree`` and of the dependencies' top-level names ``available``.
+    """Return what the scripts load when ``run`` runs them, of the files of ``tree`` and of the dependencies' top-level names ``available``.
 
     A script that breaks teaches nothing, and a name that is not a module's is left out; the code must be the
     vulnerable release's own, not a candidate's.
@@ -72,12 +72,12 @@ def learn(
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     found: dict[str, None] = {}
     for script in scripts:
-        report = _report(target, Script(script.name, _SCRIPT, Role.PROBE, script.source.encode()))
+        report = _report(run, Script(script.name, _SCRIPT, Role.PROBE, script.source.encode()))
         found |= dict.fromkeys(report.decode(errors="replace").split("\n"))
     tops = (available | sys.stdlib_module_names) - own
     modules = tuple(name for name in found if name.partition(".")[0] in tops)
     names = [name for name in found if name.partition(".")[0] in own]
-    told = _report(target, Script("modules.py", _MODULES, Role.PROBE, "\n".join(names).encode()))
+    told = _report(run, Script("modules.py", _MODULES, Role.PROBE, "\n".join(names).encode()))
     try:
         files, patterns = json.loads(told)
         return Learned(
@@ -97,6 +97,6 @@ def _module(file: str) -> str:
     return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _report(target: Target, script: Script) -> bytes:
-    run = target.run(script)
-    return run.report if run.ending is Ending.EXITED else b""
+def _report(run: Callable[[Script], Run], script: Script) -> bytes:
+    ended = run(script)
+    return ended.report if ended.ending is Ending.EXITED else b""

@@ -228,7 +228,7 @@ class Target:
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
         )
-        learned = learn(self, scripts, self._source.tree, tops)
+        learned = learn(self.run, scripts, self._source.tree, tops)
         self.close()
         self._source = replace(self._source, learned=learned)
 
