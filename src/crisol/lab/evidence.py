@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.config import Settings
+from crisol.evidence.guarantee import Guarantee, certify
 from crisol.evidence.memory import COLUMNS, Judged
 from crisol.evidence.second_stage import SecondStage, across_groups
 from crisol.evidence.similarity import sketch
@@ -27,7 +28,7 @@ from crisol.model.policy import NEVER, Policy
 from crisol.model.reading import open_diff
 from crisol.tracking.runs import TrackedRun
 
-__all__ = ["Measured", "Prepared", "StreamQuestion", "log", "measure", "prepare"]
+__all__ = ["Measured", "Prepared", "StreamQuestion", "certified", "log", "measure", "prepare"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -160,6 +161,20 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
         "content_hash": prepared.digest,
     }
     return Measured(facts, _by_known(prepared, full_by), policies, near, plays["facts, memory"])
+
+
+def certified(prepared: Prepared, *, delta: float = 0.10) -> Guarantee:
+    """Return the policy of facts and memory that is shown to hold over streams, see :mod:`crisol.evidence.guarantee`."""
+    learnt = _learnt(prepared)
+    return certify(
+        lambda policy: _play(prepared, learnt, policy, facts=True),
+        prepared.label,
+        prepared.group,
+        alpha=prepared.question.alpha,
+        beta=prepared.question.beta,
+        delta=delta,
+        seed=prepared.question.seed,
+    )
 
 
 def log(run: TrackedRun, prepared: Prepared, measured: Measured) -> None:

@@ -1,0 +1,99 @@
+"""Thresholds with a guarantee over whole streams: draw a vulnerability, let its candidates arrive.
+
+Learn-then-Test (Angelopoulos et al., 2021) along one fixed sequence of policies, with the betting test of
+:func:`crisol.model.risk.p_value` on one loss a vulnerability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.evidence.stream import Played
+from crisol.model.policy import NEVER, Policy
+from crisol.model.risk import least, p_value
+
+__all__ = ["ACCEPT", "REFUSE", "Guarantee", "certify", "losses"]
+
+REFUSE = (0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3)
+"""Thresholds below which a patch is refused, strictest first; they are tested before any acceptance."""
+
+ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
+"""Thresholds above which a patch is accepted, strictest first, tested beside the refusals that were shown to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """The loosest policy that was shown to hold, :data:`~crisol.model.policy.NEVER` where none was.
+
+    Draw a vulnerability and an order of its candidates: of those accepted without a full wargame a share of at most
+    alpha is wrong, of those refused at most beta is right, with confidence 1 - delta over vulnerabilities of which
+    something is decided. ``skipped`` is the share of arrivals decided so on the streams at hand.
+    """
+
+    policy: Policy
+    skipped: float
+
+
+def certify(
+    walk: Callable[[Policy], Played],
+    label: NDArray[np.int_],
+    group: NDArray[np.int_],
+    *,
+    alpha: float = 0.02,
+    beta: float = 0.10,
+    delta: float = 0.10,
+    seed: int,
+) -> Guarantee:
+    """Test ever looser policies on streams until one fails; return the last that held, and in its reason what is missing.
+
+    ``walk`` plays the streams by a policy, with beliefs from models that never saw the stream's group; ``label`` and
+    ``group`` have shape (arrivals,). A side on which too few vulnerabilities decide anything is passed over, labels having
+    no say in that. Raises ValueError for a level outside (0, 1).
+    """
+    if not all(0 < level < 1 for level in (alpha, beta, delta)):
+        raise ValueError("alpha, beta and delta lie between 0 and 1")
+    order = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+    best, skipped, told = NEVER, 0.0, []
+    for side, thresholds, level in ((-1, REFUSE, beta), (1, ACCEPT, alpha)):
+        held: float | None = None
+        why = f"fewer than {least(level, delta)} vulnerabilities are decided at any threshold"
+        for threshold in thresholds:
+            policy = Policy(best.accept, threshold) if side < 0 else Policy(threshold, best.reject)
+            played = walk(policy)
+            loss = losses(played, label, group, side, order)
+            if len(loss) < least(level, delta):
+                continue
+            # What is accepted changes which verdicts are known, so the refusals are tested again beside it.
+            other = losses(played, label, group, -1, order) if side > 0 and best.reject is not None else None
+            if not (_holds(loss, level, delta) and (other is None or _holds(other, beta, delta))):
+                why = f"at {threshold:g} {loss.mean():.1%} errors over {len(loss)} vulnerabilities do not show {level:.0%}"
+                break
+            best, held, skipped = policy, threshold, float((played.decision != 0).mean())
+        name = "refuse" if side < 0 else "accept"
+        told.append(f"{name}: {why}" if held is None else f"{name} at {held:g} holds {level:.0%}")
+    return Guarantee(Policy(best.accept, best.reject, "; ".join(told)), skipped)
+
+
+def losses(
+    played: Played, label: NDArray[np.int_], group: NDArray[np.int_], side: int, order: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Return for each group, in the given order, the share of errors among what it accepted (1) or refused (-1).
+
+    Groups of which nothing is decided so are left out; the orders of arrival of one group make one loss.
+    """
+    truth = label[played.arrival]
+    decided = played.decision == side
+    wrong = decided & (truth == (0 if side > 0 else 1))
+    of = group[played.arrival]
+    count = np.bincount(of, weights=decided, minlength=len(order))[order]
+    errors = np.bincount(of, weights=wrong, minlength=len(order))[order]
+    return np.asarray(errors[count > 0] / count[count > 0], dtype=np.float64)
+
+
+def _holds(loss: NDArray[np.float64], level: float, delta: float) -> bool:
+    # The bet may have been won early: nobody would believe a bound that the streams at hand exceed.
+    return bool(loss.mean() <= level and p_value(loss, level, delta) <= delta)

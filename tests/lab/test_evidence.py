@@ -1,0 +1,37 @@
+"""Streams over a labelled set, from the file to the tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from crisol.config import load_settings
+from crisol.lab.evidence import StreamQuestion, certified, measure, prepare
+
+
+def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_accept(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    rows = []
+    for bug in range(24):
+        for number in range(8):
+            call = "safe" if number % 2 else "risky"
+            diff = f"--- a/app.py\n+++ b/app.py\n@@ -{bug} +{bug},2 @@\n read(name)\n+{call}(name)\n+# {number}\n"
+            rows.append(
+                {
+                    "id": f"{bug}-{number}",
+                    "project": "p",
+                    "bug_id": f"bug-{bug}",
+                    "language": "python",
+                    "tool": "t",
+                }
+                | {"label": number % 2, "diff": diff}
+            )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepared = prepare(load_settings(), StreamQuestion(path, repeats=1, folds=3))
+    assert all(prepared.fold[stream.group] in prepared.stages for stream in prepared.streams)
+    measured = measure(prepared)
+    policies = measured.policies.set_index("policy")
+    assert policies.loc["always wargame", "skipped"] == 0
+    assert policies.loc["facts", "skipped"] == 0.75
+    assert policies.loc["facts", "false_accepts"] == 0
+    assert "fewer than" in certified(prepared).policy.reason
