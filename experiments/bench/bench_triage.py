@@ -1,16 +1,17 @@
-"""Wargames and seconds until the first valid patch: at random, in the cold model's order, and in triage's.
+"""Wargames and seconds until the first valid patch: at random, in the cold model's order, and by likeness.
 
 Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there at once:
 ``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. The cold probabilities are those of models that
-have not seen the vulnerability. The reference fix is no candidate, and with it goes what repeats it. Half of the
-vulnerabilities (``tuning``) chose the weights of :mod:`crisol.evidence.order`; read the other half.
+have not seen the vulnerability. The reference fix is no candidate, and with it goes what repeats it. By likeness: the cold log-odds, more for
+what is like the known fix or a valid patch, less for what is like an invalid one.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,7 @@ import pandas as pd
 from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import CrisolError
-from crisol.evidence.fix import Profile, profile
-from crisol.evidence.order import Order
+from crisol.evidence.fix import Part, Profile, profile
 from crisol.evidence.program import VULNERABLE, open_tree
 from crisol.model.dataset import from_table
 from crisol.model.evaluation import evaluate
@@ -31,6 +31,7 @@ from crisol.wargame.corpus import load_table
 from crisol.wargame.vulnerability import find
 
 _REPEATS = 20
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def main(table: Path) -> None:
     frame = load_table(table)
     frame = frame[frame["outcome"] != "inconclusive"].reset_index(drop=True)
     frame["cold"] = _cold(frame, settings.root / "experiments" / "variants.yaml")
-    sums: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
+    sums: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     vulnerabilities = {one.id: one for one in find(settings.vulnerabilities)}
     for number, (name, rows) in enumerate(frame.groupby("vulnerability")):
         try:
@@ -57,16 +58,15 @@ def main(table: Path) -> None:
         fix, candidates = _pool(rows, folder)
         if not any(one.valid for one in candidates) or len(candidates) < 5:
             continue
-        half = "tuning" if number % 2 else "held out"
         for order, paths in _orders(candidates, fix, int(number)):
             counted = [_until_valid(path) for path in paths]
             mean = np.mean(counted, axis=0)
-            sums[half, order].append((mean[0], mean[1], float(len(candidates))))
-    for (half, order), values in sorted(sums.items()):
+            sums[order].append((mean[0], mean[1], float(len(candidates))))
+    for order, values in sorted(sums.items()):
         wargames, seconds, size = np.mean(values, axis=0)
-        base = np.mean(sums[half, "random"], axis=0)
+        base = np.mean(sums["random"], axis=0)
         print(
-            f"{half:8} {order:22} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), "
+            f"{order:10} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), "
             f"{seconds:6.2f} s ({seconds / base[1]:4.0%}), {len(values)} vulnerabilities of {size:.0f} candidates"
         )
 
@@ -111,20 +111,33 @@ def _orders(
     rng = random.Random(seed)
     yield "random", [rng.sample(candidates, len(candidates)) for _ in range(_REPEATS)]
     yield "cold", [sorted(candidates, key=lambda one: -one.cold)]
-    yield "triage, no fix known", [_best_first(candidates, Order())]
-    yield "triage", [_best_first(candidates, Order(fix))]
+    yield "likeness", [_by_likeness(candidates, fix)]
 
 
-def _best_first(candidates: list[_Judged], order: Order) -> list[_Judged]:
+def _by_likeness(candidates: list[_Judged], fix: Profile | None) -> list[_Judged]:
+    right, wrong = [] if fix is None else [fix.parts], []
     left, done = list(candidates), []
+
+    def score(one: _Judged) -> float:
+        cold = min(max(one.cold, _LEAST), 1 - _LEAST)
+        near = [
+            max((_likeness(one.profile.parts, it) for it in side), default=0.0) for side in (right, wrong)
+        ]
+        return math.log(cold / (1 - cold)) + near[0] - near[1]
+
     while left:
-        best = max(left, key=lambda one: order.score(one.profile, one.cold))
+        best = max(left, key=score)
         left.remove(best)
         done.append(best)
-        order.learn(best.profile, valid=best.valid)
+        (right if best.valid else wrong).append(best.profile.parts)
         if best.valid:
             break
     return done
+
+
+def _likeness(one: Counter[Part], other: Counter[Part]) -> float:
+    whole = (one | other).total()
+    return (one & other).total() / whole if whole else 1.0
 
 
 def _until_valid(path: list[_Judged]) -> tuple[int, float]:

@@ -8,7 +8,7 @@
     triage.ranked()[0]
 
 Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in the order of
-:mod:`crisol.evidence.order`, which every verdict changes. What is recommended was always wargamed, with the strict phases.
+the cold model, likeliest first. What is recommended was always wargamed, with the strict phases.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from crisol.diff import Patch
 from crisol.errors import DiffError, PatchDoesNotApply
 from crisol.evidence.facts import Facts, gather
 from crisol.evidence.fix import Profile, distance, profile
-from crisol.evidence.order import Order
 from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
 from crisol.wargame.candidates import reference
@@ -90,15 +89,6 @@ class Entry:
 
 
 @dataclass(slots=True)
-class _Open:
-    """What an entry that is not settled is judged by."""
-
-    identity: str
-    patch: Patch
-    profile: Profile
-
-
-@dataclass(slots=True)
 class Triage:
     """Settles, orders and wargames candidates; ``entries`` always holds what is known, whenever it is stopped.
 
@@ -116,8 +106,7 @@ class Triage:
     entries: dict[str, Entry] = field(default_factory=dict)
     wargames: int = 0
     seconds: float = 0.0
-    _open: dict[str, _Open] = field(default_factory=dict)
-    _order: Order = field(default_factory=Order)
+    _open: dict[str, str] = field(default_factory=dict)
     _facts: Facts | None = None
 
     def run(self) -> Iterator[Entry]:
@@ -178,11 +167,8 @@ class Triage:
         return max(left, key=self._promise, default=None)
 
     def _promise(self, name: str) -> float:
-        return (
-            self._order.score(self._open[name].profile, self.entries[name].probability)
-            if name in self._open
-            else 0.0
-        )
+        probability = self.entries[name].probability
+        return 0.5 if probability is None else probability
 
     def _prepare(self, sandbox: Sandbox) -> None:
         """Read every candidate, join those that are the same program, and settle what is certain."""
@@ -193,7 +179,6 @@ class Triage:
         if (known := reference(vulnerability, cache)) is not None:
             files = fitted(known.diff, tree).files
             fix = profile(files, self._sources(files))
-        self._order = Order(fix)
         earlier = self._earlier()
         first: dict[str, str] = {}
         for candidate in self.candidates:
@@ -220,7 +205,7 @@ class Triage:
             first[identity] = candidate.name
             parts = profile(fit.files, self._sources(fit.files))
             entry = self._described(entry, fit.patch, parts, fix)
-            self._open[candidate.name] = _Open(identity, fit.patch, parts)
+            self._open[candidate.name] = identity
             fact = facts.settled(fit.files)
             if fact is not None:
                 entry = replace(
@@ -233,7 +218,6 @@ class Triage:
                     entry, outcome=told.outcome, source=Source.WARGAME, reason=told.reason, detail=told.detail,
                     evidence=("an earlier run",), seconds=told.seconds,
                 )  # fmt: skip
-                self._order.learn(parts, valid=entry.outcome is Outcome.VALID)
             self._settle(entry)
 
     def _described(self, entry: Entry, patch: Patch, parts: Profile, fix: Profile | None) -> Entry:
@@ -256,7 +240,7 @@ class Triage:
         self.entries[entry.name] = entry
 
     def _told(self, name: str, verdict: Verdict) -> Entry:
-        """Take a verdict in: the order learns from it, and it is kept for the next run."""
+        """Take a verdict in, and keep it for the next run."""
         self.wargames += 1
         failed = next((phase for phase in verdict.phases if phase.reason is verdict.reason), None)
         detail = failed.detail if failed is not None and verdict.reason is not None else ""
@@ -267,9 +251,7 @@ class Triage:
         )  # fmt: skip
         self._settle(entry)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
-            judged = self._open[name]
-            self._order.learn(judged.profile, valid=verdict.outcome is Outcome.VALID)
-            self._keep(judged.identity, entry)
+            self._keep(self._open[name], entry)
         return entry
 
     @property
