@@ -237,10 +237,20 @@ def _stream(
     )
     for name, table in tables.items():
         out.print(f"\n{_STREAM_TABLES[name]}", markup=False, soft_wrap=True)
-        shown = Table(*table.columns, box=None, padding=(0, 1, 0, 0))
-        for row in table.itertuples(index=False):
-            shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+        plain = [column for column in table.columns if not column.endswith(("_low", "_high"))]
+        shown = Table(*(column.replace("_", " ") for column in plain), box=None, padding=(0, 1, 0, 0))
+        for row in table.to_dict("records"):
+            shown.add_row(*(_with_bounds(row, column) for column in plain))
         out.print(shown)
+
+
+def _with_bounds(row: dict[str, Any], column: str) -> str:
+    """Return a cell with its interval, where it has one."""
+    value = row[column]
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    if f"{column}_low" not in row:
+        return text
+    return f"{text}\n{row[f'{column}_low']:.2f}-{row[f'{column}_high']:.2f}"
 
 
 def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
