@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -75,6 +76,19 @@ class Settings(BaseSettings):
     otel_traces_sampler_arg: float = Field(
         validation_alias="OTEL_TRACES_SAMPLER_ARG", default=1.0, ge=0.0, le=1.0
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str | None) -> str | None:
+        return None if url is None else _of_scheme(url, "Redis", "redis", "rediss", "unix")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, url: SecretStr | None) -> SecretStr | None:
+        # libpq takes name=value pairs, too, which have no scheme.
+        if url is not None and not re.match(r"\s*\w+\s*=", url.get_secret_value()):
+            _of_scheme(url.get_secret_value(), "PostgreSQL", "postgresql", "postgres")
+        return url
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -159,7 +173,24 @@ def load_settings() -> Settings:
 
 
 def _refused(error: ValidationError) -> SettingsError:
-    return SettingsError("; ".join(f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()))
+    return SettingsError(
+        "; ".join(
+            f"{variable(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
+    )
+
+
+def _of_scheme(url: str, server: str, *schemes: str) -> str:
+    """Return the URL of a server; the message of the error never repeats it, for it may hold a password."""
+    scheme, sign, _ = url.partition("://")
+    if not sign or scheme not in schemes:
+        given = (
+            f"its scheme is {scheme!r}"
+            if sign and re.fullmatch(r"[\w+.-]{1,40}", scheme)
+            else "it has no scheme"
+        )
+        raise ValueError(f"this is no {server} URL: {given}; write {schemes[0]}://...")
+    return url
 
 
 def variable(field: str) -> str:

@@ -12,6 +12,7 @@ not an error at all but a verdict.
     │   │   ├── UnsafeDiff          it names a path outside the tree, a link, or a mode that no patch needs
     │   │   ├── UnsupportedDiff     it is a diff, of a kind that cannot be wargamed (binary)
     │   │   └── DiffTooLarge        it exceeds a size limit
+    │   ├── NoInput                 there is nothing to read (CLI exit 66)
     │   ├── PatchDoesNotApply       a hunk does not fit the source
     │   ├── VulnerabilityError      a vulnerability folder is incomplete or contradicts itself
     │   ├── UnknownVulnerability    no folder has that id
@@ -32,6 +33,7 @@ not an error at all but a verdict.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "IntegrityError",
     "MalformedDiff",
     "ModelError",
+    "NoInput",
     "Overloaded",
     "PatchDoesNotApply",
     "RateLimited",
@@ -58,7 +61,21 @@ __all__ = [
     "UnsafeDiff",
     "UnsupportedDiff",
     "VulnerabilityError",
+    "redacted",
 ]
+
+_CREDENTIALS = re.compile(
+    r"(?i)([a-z][a-z0-9+.-]*://)[^\s/?#]*@|((?:password|passwd|pwd)\s*[=:]\s*)('[^']*'|[^\s&;,]+)"
+)
+
+
+def redacted(text: str) -> str:
+    """Return text without the user and password of any URL or connection string in it.
+
+    >>> redacted("no answer from redis://me:s3cret@127.0.0.1/0, password=s3cret")
+    'no answer from redis://***@127.0.0.1/0, password=***'
+    """
+    return _CREDENTIALS.sub(lambda match: f"{match[1]}***@" if match[1] else f"{match[2]}***", text)
 
 
 class CrisolError(Exception):
@@ -107,6 +124,12 @@ class UnsupportedDiff(DiffError):
 
 class DiffTooLarge(DiffError):
     """The diff exceeds a size limit."""
+
+
+class NoInput(InputError):
+    """There is nothing to read: no such file, or standard input is closed."""
+
+    exit_code = 66
 
 
 class PatchDoesNotApply(InputError):

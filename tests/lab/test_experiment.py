@@ -6,6 +6,7 @@ import pytest
 
 from crisol.errors import ExperimentError
 from crisol.lab.experiment import dump, load, resolve
+from crisol.lab.parameters import Parameter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,3 +174,12 @@ def test_a_parameters_cell_holds_literals_only(path: Path, old: str, new: str, m
     notebook.write_text(NOTEBOOK.replace(old, new))
     with pytest.raises(ExperimentError, match=message):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["[2026-01-02]", "[2026-01-02T03:04:05]", "!!set {a}", "&a [*a]", "[.nan]", "[!!binary aGk=]"]
+)
+def test_a_list_parameter_holds_what_json_can_hold(text: str) -> None:
+    """Anything else would fail in papermill, after a run was opened."""
+    with pytest.raises(ExperimentError, match="cannot hold"):
+        Parameter("variants", [], list).parse(text)

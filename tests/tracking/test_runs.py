@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -159,3 +160,25 @@ def _killed_run(root: str) -> None:
 
     with runs.start(Settings(root=Path(root)), "toy"):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_store_whose_maker_was_killed_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+    """MLflow can neither go on with a schema that was made half-way nor make it anew."""
+    settings = Settings().changed(root=tmp_path)
+    settings.runs.mkdir()
+    database = settings.runs / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(database)) as half:
+        half.execute("CREATE TABLE experiments (nothing TEXT)")
+        half.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        half.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
+        half.commit()
+    with runs.start(settings, "after") as run:
+        run.tags({"a": "b"})
+    assert [path.name for path in settings.runs.glob("unusable-store-*/mlflow.db")] == ["mlflow.db"]
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%41b"])
+def test_a_folder_that_the_store_cannot_lie_in_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="rename"):
+        runs.open_store(Settings().changed(root=tmp_path / name))
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +13,26 @@ import typer
 from rich.table import Table
 
 from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
-from crisol.cli.console import Recount, Strip, err, out
+from crisol.cli.console import Exit, Recount, Strip, out, printable
+from crisol.cli.console import run as run_command
 from crisol.config import load_settings
-from crisol.errors import CrisolError, SettingsError, UnknownVulnerability
+from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability
 from crisol.records import Outcome, Strength
 
 __all__ = ["main"]
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+_HELP = """Wargame security patches, and predict how the wargame would end.
+
+Exit codes: 0 valid or done, 1 invalid (or the answer is no), 2 not judged, 64 wrong use, 65 damaged content, 66 no
+input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not written, 130 interrupted.
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(corpus.app, name="corpus")
 app.command()(demo.demo)
 app.command()(model.evaluate)
@@ -33,27 +46,32 @@ app.command()(triage.triage)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 
-_EXIT = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INCONCLUSIVE: 2}
+_EXIT = {
+    Outcome.VALID: Exit.VALID,
+    Outcome.INVALID: Exit.INVALID,
+    Outcome.INCONCLUSIVE: Exit.NOT_JUDGED,
+}
 _COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE: "yellow"}
 
 
 def main() -> None:
-    """Run the command line; errors of Crisol's own print one line and set the exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except CrisolError as error:
-        err.print(f"[bold red]crisol:[/] {type(error).__name__}: ", end="")
-        err.print(str(error), markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except typer.Abort:
-        sys.exit(130)
-    except Exception as error:  # click's usage errors know how to show themselves
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        sys.exit(64)
-    sys.exit(code if isinstance(code, int) else 0)
+    """Run the command line; whatever goes wrong prints one line and sets the exit code."""
+    sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"crisol {version('crisol')}")  # noqa: T201 - machines read this
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -116,7 +134,7 @@ def wargame(
                 mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
                 out.print(f"  {phase.name:<14} {mark:<28} {phase.seconds * 1000:8.1f} ms")
                 if phase.detail:
-                    out.print(f"                 {phase.detail}", markup=False, soft_wrap=True)
+                    out.print(f"                 {printable(phase.detail)}", markup=False, soft_wrap=True)
     assert verdict is not None
     if as_json:
         print(json.dumps(_verdict(subject.id, verdict)))  # noqa: T201 - machines read this
@@ -146,24 +164,47 @@ def run(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
-    """Open the MLflow UI on the runs."""
-    from crisol.tracking.runs import ui_command
-
-    command, environment = ui_command(load_settings(), port)
-    out.print(f"http://127.0.0.1:{port}/?workflowType=machine_learning", markup=False)
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
+) -> None:
+    """Open the MLflow UI on the runs, until interrupted."""
+    import socket
     import subprocess
+    from tempfile import mkdtemp
 
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+    from crisol.servers.reaper import Reaper
+    from crisol.tracking.runs import ui_command, ui_page
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UnavailableError(f"port {port}: {error.strerror}; --port takes another one") from None
+    settings = load_settings()
+    command, environment = ui_command(settings, port)
+    out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", markup=False, soft_wrap=True)
+    # MLflow starts processes of its own, which nobody else would end if this one is killed.
+    reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
+    with subprocess.Popen(command, env=environment) as server:
+        reaper.hold(server.pid)
+        code = server.wait()
+    if code:
+        raise UnavailableError(f"MLflow's UI ended with {code}; its own messages stand above")
 
 
 def _read(path: Path) -> bytes:
-    if str(path) == "-":
-        return sys.stdin.buffer.read(1 << 21)
+    if str(path) != "-":
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise NoInput(f"{path}: {error.strerror}") from None
+    if sys.stdin is None:
+        raise NoInput("standard input is closed; name the file of the patch")
     try:
-        return path.read_bytes()
+        return sys.stdin.buffer.read(1 << 21)
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error.strerror}") from None
+        raise NoInput(f"standard input: {error.strerror}") from None
 
 
 def _verdict(vulnerability: str, verdict: Any) -> dict[str, Any]:

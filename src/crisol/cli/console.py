@@ -1,8 +1,32 @@
-"""What commands share: the two consoles, the progress bar, and the options that say how to read a patch."""
+"""What commands share: consoles, options that say how to read a patch, exit codes, and how a command ends: one line, never a traceback.
+
+======  ==============================================================================
+code    meaning
+======  ==============================================================================
+0       valid, or done
+1       invalid: the patch was refuted, or the check that was asked for says no
+2       not judged: the wargame could not decide, which is never counted against a patch
+64      wrong use: an option, a setting, a patch or a file that cannot be used
+65      content that does not match its hash, checksum or schema
+66      no input: a file that is not there, or closed standard input
+69      something that Crisol needs is not available: sandbox, store, index, port
+70      a fault of Crisol's own
+73      an output file that cannot be created
+74      output that could not be written: full disk, closed pipe
+130     interrupted
+======  ==============================================================================
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+import errno
+import os
+import re
+import sys
+import traceback
+from enum import IntEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,10 +39,70 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Recount", "Strip", "err", "out", "progress"]
+from crisol.errors import CrisolError, redacted
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Exit", "Recount", "Strip", "err", "out", "printable", "progress", "run"]
+
+
+class Exit(IntEnum):
+    """The codes with which ``crisol`` ends; the table at the top of this module says what they mean."""
+
+    VALID = 0
+    INVALID = 1
+    NOT_JUDGED = 2
+    USAGE = 64
+    DATA = 65
+    NO_INPUT = 66
+    UNAVAILABLE = 69
+    INTERNAL = 70
+    CANNOT_CREATE = 73
+    OUTPUT = 74
+    INTERRUPTED = 130
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller see it; rich would end the process with 1, which means invalid here."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
+
+# C0 without tab and line feed, DEL and C1, and what reorders or hides text (bidirectional controls, zero width).
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def printable(text: object) -> str:
+    r"""Return text that moves no cursor: every control character of a stranger's text is shown by its number.
+
+    >>> printable("a\x1b[31mb\u202ec")
+    'a\\x1b[31mb\\u202ec'
+    """
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
+
+
+def run(command: Callable[[], Any]) -> int:
+    """Run a command and return the exit code; whatever it raises becomes one line on standard error."""
+    if not _open_streams():
+        return _say(Exit.OUTPUT, "standard output is closed")
+    try:
+        code = command()
+        sys.stdout.flush()
+    except SystemExit as stop:
+        # The option parser ends with 1 where the reader of a pipe has gone.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return _end(stop.__context__)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it ends in one line
+        return _end(error)
+    return code if isinstance(code, int) else Exit.VALID
+
 
 Strip = Annotated[
     int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
@@ -39,3 +123,73 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=err,
     )
+
+
+def _open_streams() -> bool:
+    """Make every stream usable, whatever the locale; say whether standard output is open."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Else the next file that is opened takes its place, and is read or written by mistake.
+            os.open(os.devnull, os.O_RDWR)
+    closed = sys.stdout is None
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - to the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    return not closed
+
+
+def _end(error: BaseException) -> int:
+    """Say in one line what a command raised, and return the exit code."""
+    show = getattr(error, "show", None)
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        code = Exit.INTERRUPTED
+    elif isinstance(error, CrisolError):
+        return _say(error.exit_code, f"{type(error).__name__}: {error}")
+    elif isinstance(error, OSError):
+        return _say(_system_code(error), _system_words(error))
+    elif show is not None:  # the option parser's own errors know how to show themselves
+        code = Exit.USAGE
+        with contextlib.suppress(OSError):
+            show()
+    else:
+        if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
+            traceback.print_exception(error)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        return _say(
+            Exit.INTERNAL, f"{text}; a fault of Crisol's own: LOG_LEVEL=DEBUG shows where, please report it"
+        )
+    return code
+
+
+def _system_code(error: OSError) -> Exit:
+    if isinstance(error, FileNotFoundError):
+        return Exit.NO_INPUT
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return Exit.CANNOT_CREATE
+    if isinstance(error, ConnectionError) and not isinstance(error, BrokenPipeError):
+        return Exit.UNAVAILABLE
+    return Exit.OUTPUT
+
+
+def _system_words(error: OSError) -> str:
+    words = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {words}" if error.filename else f"output could not be written: {words}"
+
+
+def _say(code: int, text: str) -> int:
+    with contextlib.suppress(OSError):
+        err.print("[bold red]crisol:[/] ", end="")
+        err.print(printable(redacted(text)), markup=False, soft_wrap=True)
+    # What is still buffered cannot be written either, and Python would say so once more when it ends.
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    if code == Exit.OUTPUT:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+    return code

@@ -72,11 +72,11 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
     Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
     :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
-    tracer = _TRACER.read_text() + "\n\nreport(main(ARGUMENTS))\n"
+    tracer = _TRACER.read_text(encoding="utf-8") + "\n\nreport(main(ARGUMENTS))\n"
     key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{tracer}\0{sys.version}".encode()).hexdigest()
     path = cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
     if path.is_file():
-        return tuple(_way(way) for way in json.loads(path.read_text()))
+        return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
     limits = vulnerability.limits
     limits = replace(
         limits,

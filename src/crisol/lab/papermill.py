@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import jupytext
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 from crisol.config import Settings
@@ -40,15 +42,20 @@ logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 class _PrivateKernel(AsyncKernelManager):
-    """A kernel that is reached by sockets in the user's own folder: no port that others could connect to."""
+    """A kernel that is reached by sockets in a private folder: no port that others could connect to."""
 
     transport = "ipc"
+
+    def __init__(self, **options: Any) -> None:
+        # An address is the prefix of five sockets' paths, and such a path has at most 107 bytes.
+        self._folder = TemporaryDirectory(prefix="crisol-")
+        super().__init__(**options, ip=f"{self._folder.name}/kernel")
 
 
 class CellFailed(ExperimentError):
     """A cell of the notebook raised; the message is that cell's own error."""
 
-    exit_code = 1
+    exit_code = 70
 
     def __init__(self, message: str, run_id: str) -> None:
         super().__init__(message)
@@ -115,6 +122,11 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 progress_bar={"desc": experiment.name, "leave": False, "ncols": 79} if progress else False,
                 cwd=settings.root.resolve(),
             )
+        except DeadKernelError as error:
+            message = (
+                f"{experiment.notebook.name}: the kernel died ({error}); was it killed, or out of memory?"
+            )
+            raise CellFailed(message, run.id) from None
         except PapermillExecutionError as error:
             text = "\n".join(error.traceback)[-_LONGEST_ERROR:] or f"{error.ename}: {error.evalue}"
             message = f"{experiment.notebook.name}, cell [{error.exec_count}] failed:\n{text}"

@@ -7,6 +7,7 @@ as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held to l
 from __future__ import annotations
 
 import ast
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from crisol.errors import ExperimentError
 __all__ = ["Parameter", "read_parameters"]
 
 _SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool, "list": list}
+_PLAIN = (str, int, float, bool, type(None))
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -47,6 +49,8 @@ class Parameter:
             raise ExperimentError(f"must be {self.described}, not {type(value).__name__} ({value!r})")
         if isinstance(value, float) and not math.isfinite(value):
             raise ExperimentError(f"must be a finite number, not {value!r}")
+        if isinstance(value, list):
+            _check_members(value)
         return value
 
     def parse(self, text: str) -> Any:
@@ -63,6 +67,19 @@ class Parameter:
             return self.accept(self.kind(text))
         except (KeyError, ValueError, yaml.YAMLError):
             raise ExperimentError(f"must be {self.described}, not {text!r}") from None
+
+
+def _check_members(value: list[Any]) -> None:
+    """Refuse what papermill could not write into a notebook: it takes JSON alone."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise ExperimentError("holds itself, or is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        odd = next((part for part in value if not isinstance(part, _PLAIN)), value)
+        raise ExperimentError(
+            f"cannot hold {odd!r}, a {type(odd).__name__}: {error}; quote it as text"
+        ) from None
 
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:

@@ -126,7 +126,9 @@ class PostgresServer:
         deadline = time.monotonic() + START_SECONDS
         while True:
             if self.process.poll() is not None:
-                raise ChildProcessError(f"postgres exited: {(self.folder / 'log').read_text()[-2000:]}")
+                raise ChildProcessError(
+                    f"postgres exited: {(self.folder / 'log').read_text(encoding='utf-8')[-2000:]}"
+                )
             with contextlib.suppress(psycopg.OperationalError):
                 self._create_database()
                 return
@@ -146,7 +148,7 @@ class PostgresServer:
             return []
         postmaster = self.process.pid
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children")
-        listed = children.read_text().split() if children.exists() else []
+        listed = children.read_text(encoding="utf-8").split() if children.exists() else []
         return [postmaster, *map(int, listed)]
 
     def _signal(self, number: signal.Signals) -> None:

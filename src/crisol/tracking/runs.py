@@ -24,6 +24,7 @@ from urllib.request import url2pathname
 
 import pandas as pd
 from filelock import BaseFileLock, FileLock, Timeout
+from sqlalchemy.exc import SQLAlchemyError
 
 from crisol.config import Settings
 from crisol.errors import StoreError
@@ -53,12 +54,15 @@ __all__ = [
     "open_store",
     "start",
     "ui_command",
+    "ui_page",
 ]
 
 
 _OURS = "crisol"
 _LONGEST_VALUE = 6000
 _LONGEST_DIGEST = 36
+
+_log = logging.getLogger(__name__)
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -71,18 +75,40 @@ def open_store(settings: Settings) -> str:
     write-ahead logging is switched on, so that readers do not block the writer.
     """
     runs = settings.runs.resolve()
+    if any(character in str(runs) for character in "?%"):
+        raise StoreError(
+            f"{runs}: MLflow's store cannot lie below a folder with ? or % in its name; rename it"
+        )
     uri = f"sqlite:///{runs / 'mlflow.db'}"
     ready = runs / ".mlflow-ready"
     try:
         (runs / "artifacts").mkdir(parents=True, exist_ok=True)
         with FileLock(runs / ".mlflow.lock", timeout=120):
             if not (ready.exists() and (runs / "mlflow.db").exists()):
-                MlflowClient(uri).search_experiments(max_results=1)
+                _make_schema(uri, runs)
                 _use_write_ahead_log(runs / "mlflow.db")
                 ready.touch()
-    except (OSError, MlflowException) as error:
-        raise StoreError(f"the tracking store at {runs} cannot be opened: {error}") from error
+    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        # The rest of SQLAlchemy's message is the statement and its parameters.
+        text = str(error).splitlines()[0]
+        raise StoreError(f"the tracking store at {runs} cannot be opened: {text}") from error
     return uri
+
+
+def _make_schema(uri: str, runs: Path) -> None:
+    existed = (runs / "mlflow.db").exists()
+    try:
+        MlflowClient(uri).search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, sqlite3.Error):
+        if not existed:
+            raise
+        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set aside
+        # rather than removed: a store that was copied without its mark may hold runs.
+        aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
+        for part in runs.glob("mlflow.db*"):
+            part.replace(aside / part.name)
+        _log.warning("%s could not be used and lies in %s now; a new store is made", uri, aside)
+        MlflowClient(uri).search_experiments(max_results=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +269,15 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
-    return [*command, "--host", "127.0.0.1", "--port", str(port)], dict(os.environ)
+    return [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], dict(os.environ)
+
+
+def ui_page(settings: Settings) -> str:
+    """Return the address, within MLflow's UI, of the runs of the experiment that changed last."""
+    client = MlflowClient(open_store(settings))
+    latest = client.search_experiments(max_results=1, order_by=["last_update_time DESC"])
+    place = f"/{latest[0].experiment_id}/runs" if latest else ""
+    return f"#/experiments{place}?workflowType=machine_learning"
 
 
 def _local(address: str) -> Path:

@@ -6,9 +6,11 @@ shard appears whole or not at all, so a build that was killed goes on where it s
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -48,6 +50,8 @@ __all__ = [
 
 _BUDGET = 600.0
 """Seconds for the runs of one candidate: other load must not make a label."""
+_PR_SET_PDEATHSIG = 1
+
 COLUMNS = (
     "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
     "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",
@@ -135,7 +139,17 @@ def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     """Start processes of their own: a forked child would inherit the caller's threads and locks half-way."""
-    return ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    count = jobs or os.cpu_count() or 1
+    context = get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this worker when its parent ends, by SIGKILL too: nobody else would."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: Plan) -> Iterator[Shard]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -14,6 +14,12 @@ from crisol.errors import SettingsError
 __all__ = ["connect"]
 
 
+_OPTIONS = frozenset(
+    {"client_name", "db", "health_check_interval", "password", "protocol", "ssl_ca_certs", "ssl_ca_path"}
+    | {"ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile", "username"}
+)
+
+
 def connect(
     url: str, *, connections: int = 32, socket_seconds: float = 0.05, pool_seconds: float = 0.5
 ) -> Redis:
@@ -23,6 +29,11 @@ def connect(
     connection is replaced once, without a pause; a time-out is never repeated. Connects on first use. Raises
     :class:`~crisol.errors.SettingsError` for a URL that is none.
     """
+    if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
+        raise SettingsError(
+            f"REDIS_URL: the option {', '.join(strange)} is not taken, as it would change how answers are read or "
+            f"waited for; taken are {', '.join(sorted(_OPTIONS))}"
+        )
     try:
         pool = BlockingConnectionPool.from_url(
             url,
@@ -36,6 +47,13 @@ def connect(
         # The URL itself may carry a password and is not repeated.
         raise SettingsError(f"REDIS_URL: {_scheme(url)} is not a Redis URL: {error}") from None
     return Redis.from_pool(pool)
+
+
+def _query(url: str) -> str:
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return ""
 
 
 def _scheme(url: str) -> str:

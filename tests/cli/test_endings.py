@@ -1,0 +1,123 @@
+"""How commands end: exit 1 means invalid and nothing else, and what goes wrong takes one line."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crisol.cli.console import Exit, printable, run
+from crisol.errors import StoreError, redacted
+from support.served import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A verdict that needs no release and no sandbox: text that is no diff.
+NO_DIFF = "no diff at all\n"
+
+
+def crisol(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which $CRISOL is the command line."""
+    (folder / "p.diff").write_text(NO_DIFF, encoding="utf-8")
+    values = os.environ | {"CRISOL": f"{sys.executable} -m crisol", "CRISOL_ROOT": str(ROOT)} | environment
+    line = ["bash", "-o", "pipefail", "-c", command]
+    return subprocess.run(
+        line, cwd=folder, env=values, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("$CRISOL wargame arena-zip-slip - <&-", Exit.NO_INPUT, "standard input is closed"),
+        ("$CRISOL wargame arena-zip-slip gone.diff", Exit.NO_INPUT, "gone.diff: No such file"),
+        ("$CRISOL wargame arena-zip-slip p.diff --json | true", Exit.OUTPUT, "Broken pipe"),
+        ("$CRISOL wargame arena-zip-slip p.diff --json > /dev/full", Exit.OUTPUT, "No space left"),
+        ("$CRISOL ab plan --margin 0.1 > /dev/full", Exit.OUTPUT, "No space left"),
+        ("$CRISOL ab plan --margin 0.1 >&-", Exit.OUTPUT, "standard output is closed"),
+        ("REDIS_URL=localhost:6379 $CRISOL doctor", Exit.USAGE, "REDIS_URL: this is no Redis URL"),
+        ("DATABASE_URL=sqlite:///x.db $CRISOL ab status", Exit.USAGE, "its scheme is 'sqlite'"),
+        ("$CRISOL ui --port 999999", Exit.USAGE, ""),
+    ],
+)
+def test_what_is_no_verdict_never_ends_with_1(command: str, code: int, words: str, tmp_path: Path) -> None:
+    done = crisol(command, tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not words or len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgresql+asyncpg://u:s3cret@127.0.0.1:9/db"),
+        ("DATABASE_URL", "u:s3cret@127.0.0.1:9/db"),
+        ("REDIS_URL", "http://u:s3cret@127.0.0.1:9"),
+    ],
+)
+def test_a_wrong_url_is_refused_without_its_password(variable: str, url: str, tmp_path: Path) -> None:
+    done = crisol("$CRISOL ab status", tmp_path, **{variable: url})
+    assert done.returncode == Exit.USAGE
+    assert variable in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_passwords_are_cut_out_of_every_message() -> None:
+    text = "postgresql://me:s3cret@h/db redis://:s3cret@h host=h password='s3cret' user=u"
+    assert "s3cret" not in redacted(text)
+    assert redacted("see https://example.org/a@b") == "see https://example.org/a@b"
+
+
+def test_text_of_a_stranger_moves_no_cursor() -> None:
+    """Escape sequences, C1 controls and bidirectional marks are shown by number; lines and words stay."""
+    assert printable("é\tb\n\x1b]0;x\x07\x9b31m\u202e\ud800") == "é\tb\n\\x1b]0;x\\x07\\x9b31m\\u202e\\ud800"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreError("gone"), Exit.UNAVAILABLE),
+        (FileNotFoundError(2, "No such file", "x"), Exit.NO_INPUT),
+        (PermissionError(13, "Permission denied", "x"), Exit.CANNOT_CREATE),
+        (OSError(28, "No space left on device"), Exit.OUTPUT),
+        (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (ZeroDivisionError("division by zero"), Exit.INTERNAL),
+    ],
+)
+def test_every_failure_has_its_code(error: BaseException, code: int) -> None:
+    def command() -> None:
+        raise error
+
+    descriptor = os.dup(1)
+    try:
+        assert run(command) == code
+    finally:
+        os.dup2(descriptor, 1)
+        os.close(descriptor)
+
+
+def test_an_ascii_locale_changes_nothing(tmp_path: Path) -> None:
+    """Files of the project are UTF-8 whatever the locale is."""
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = crisol("$CRISOL wargame arena-zip-slip p.diff", tmp_path, **locale)
+    assert done.returncode == Exit.INVALID, done.stderr
+    assert "malformed" in done.stdout
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale() -> None:
+    missing = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            needed = {"read_text": 1, "write_text": 2}.get(node.func.attr)
+            named = any(keyword.arg == "encoding" for keyword in node.keywords)
+            if needed is not None and not named and len(node.args) < needed:
+                missing.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not missing
