@@ -168,7 +168,7 @@ def test_a_store_whose_maker_was_killed_is_set_aside_and_made_anew(tmp_path: Pat
     settings.runs.mkdir()
     database = settings.runs / "mlflow.db"
     with contextlib.closing(sqlite3.connect(database)) as half:
-        half.execute("CREATE TABLE experiments (nothing TEXT)")
+        half.execute("CREATE TABLE experiments (something TEXT)")
         half.execute("CREATE TABLE alembic_version (version_num TEXT)")
         half.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
         half.commit()

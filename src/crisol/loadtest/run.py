@@ -149,7 +149,7 @@ class Load:
                     said = json.loads(line)
                     yield Progress(said["sent"], said["done"], said["failed"], self._count)
             if process.wait():
-                said = (folder / "errors").read_text(errors="replace").strip()
+                said = (folder / "errors").read_text(encoding="utf-8", errors="replace").strip()
                 raise UnavailableError(f"the load client failed: {said[-2000:]}")
         finally:
             process.kill()

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -96,19 +97,18 @@ def open_store(settings: Settings) -> str:
 
 
 def _make_schema(uri: str, runs: Path) -> None:
-    existed = (runs / "mlflow.db").exists()
-    try:
-        MlflowClient(uri).search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, sqlite3.Error):
-        if not existed:
-            raise
+    # Another process looks at it, since MLflow keeps connections to a file that it has opened once.
+    look = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
+    if (runs / "mlflow.db").exists() and subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", look, uri], capture_output=True, check=False
+    ).returncode:
         # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set aside
         # rather than removed: a store that was copied without its mark may hold runs.
         aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
         for part in runs.glob("mlflow.db*"):
             part.replace(aside / part.name)
         _log.warning("%s could not be used and lies in %s now; a new store is made", uri, aside)
-        MlflowClient(uri).search_experiments(max_results=1)
+    MlflowClient(uri).search_experiments(max_results=1)
 
 
 @dataclass(frozen=True, slots=True)
