@@ -262,7 +262,7 @@ class Triage:
     def _earlier(self) -> dict[str, Entry]:
         """Return the verdicts of earlier runs; a line that was cut off when a run was killed counts for nothing."""
         verdicts: dict[str, Entry] = {}
-        for line in self._path.read_text().splitlines() if self._path.is_file() else ():
+        for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():
             try:
                 row = json.loads(line)
                 verdicts[row["program"]] = Entry(
