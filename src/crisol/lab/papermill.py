@@ -7,11 +7,13 @@ resolved parameters are stored as that run's artifacts; a failing cell leaves al
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import jupytext
@@ -48,8 +50,10 @@ class _PrivateKernel(AsyncKernelManager):
 
     def __init__(self, **options: Any) -> None:
         # An address is the prefix of five sockets' paths, and such a path has at most 107 bytes.
-        self._folder = TemporaryDirectory(prefix="crisol-")
-        super().__init__(**options, ip=f"{self._folder.name}/kernel")
+        folder = mkdtemp(prefix="crisol-")
+        # When the manager goes, or at the end of the process: nobody closes a manager.
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        super().__init__(**options, ip=f"{folder}/kernel")
 
 
 class CellFailed(ExperimentError):
