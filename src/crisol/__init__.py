@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
     from crisol.resilience.kinds import Kind
-    from crisol.wargame.referee import Match, open_match
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.referee import Match, open_match
+    from crisol.wargaming.vulnerability import Vulnerability
     from crisol.wiring import open_trials
     from crisol.workbench import (
         Dataset,
