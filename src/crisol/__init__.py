@@ -178,8 +178,8 @@ _HOMES = {
     "resilience.cache": ("Cache",),
     "resilience.guard": ("BreakerRegistry", "CircuitBreaker"),
     "resilience.kinds": ("Kind",),
-    "wargame.referee": ("Match", "open_match"),
-    "wargame.vulnerability": ("Vulnerability",),
+    "wargaming.referee": ("Match", "open_match"),
+    "wargaming.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
     "workbench": (
         "Dataset", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
