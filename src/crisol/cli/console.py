@@ -171,16 +171,20 @@ def _end(error: BaseException) -> int:
 
 
 def _extra_of(module: str) -> str:
-    """Return the extra that brings a module, as the installed package says; empty where none does."""
+    """Return the smallest extra that brings a module, as the installed package says; empty where none does."""
     from packaging.requirements import Requirement
 
     name = module.partition(".")[0].replace("_", "-")
-    for extra in metadata("crisol").get_all("Provides-Extra") or ():
-        for requirement in map(Requirement, requires("crisol") or ()):
-            marker = requirement.marker
-            if requirement.name == name and marker is not None and marker.evaluate({"extra": extra}):
-                return str(extra)
-    return ""
+    wanted = list(map(Requirement, requires("crisol") or ()))
+    brought = {
+        extra: {
+            need.name for need in wanted if need.marker is not None and need.marker.evaluate({"extra": extra})
+        }
+        for extra in metadata("crisol").get_all("Provides-Extra") or ()
+    }
+    # Extras contain one another; the smallest is what is missing.
+    fitting = [extra for extra, names in brought.items() if name in names]
+    return min(fitting, key=lambda extra: len(brought[extra]), default="")
 
 
 def _system_code(error: OSError) -> Exit:
