@@ -53,7 +53,16 @@ def test_every_verb_shows_an_example_that_holds() -> None:
     """They are read from the top, as one session at the prompt."""
     space: dict[str, object] = {"crisol": crisol}
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
-    verbs = ("find_vulnerability", "wargame", "read_patches", "features", "evaluate", "train", "predict")
+    verbs = (
+        "find_vulnerability",
+        "wargame",
+        "read_patches",
+        "features",
+        "evaluate",
+        "train",
+        "predict",
+        "decide",
+    )
     for name in (*verbs, "load_model", "serve"):
         (example,) = finder.find(getattr(workbench, name), name, globs=space)
         assert example.examples, name

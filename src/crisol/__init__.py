@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from crisol.wiring import open_trials
     from crisol.workbench import (
         Dataset,
+        decide,
         evaluate,
         features,
         find_vulnerability,
@@ -142,6 +143,7 @@ __all__ = [
     "Verdict",
     "Vulnerability",
     "VulnerabilityError",
+    "decide",
     "evaluate",
     "features",
     "find_vulnerability",
@@ -182,7 +184,7 @@ _HOMES = {
     "wargaming.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
     "workbench": (
-        "Dataset", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
+        "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
         "wargame",
     ),
 }  # fmt: skip

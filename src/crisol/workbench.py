@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset",
+    "decide",
     "evaluate",
     "features",
     "find_vulnerability",
@@ -225,6 +226,22 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     return predictor.predict(fitted(_content(patch), None).patch, cwe)
+
+
+def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
+    """Decide about a patch as the service does, and return its answer: by what is known, by the model, else by wargame.
+
+    >>> answer = crisol.decide("arena-zip-slip", patch)
+    >>> answer["outcome"], answer["source"]
+    ('valid', 'wargame')
+
+    A server is started for the question; whoever has many asks one: ``with crisol.serve() as server: server.decide(...)``.
+    ``changes`` are those of :func:`serve`, and so is what is raised.
+    """
+    content = _content(patch)
+    text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
+    with serve(**{"ab_test_rate": 0.0, **changes}) as server:
+        return server.decide(vulnerability, text, cwe=cwe)
 
 
 @contextmanager
