@@ -68,12 +68,11 @@ if TYPE_CHECKING:
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
     from crisol.resilience.kinds import Kind
-    from crisol.wargaming.referee import Match, open_match
-    from crisol.wargaming.vulnerability import Vulnerability
+    from crisol.wargame.referee import Match, open_match
+    from crisol.wargame.vulnerability import Vulnerability
     from crisol.wiring import open_trials
     from crisol.workbench import (
         Dataset,
-        decide,
         evaluate,
         features,
         find_vulnerability,
@@ -143,7 +142,6 @@ __all__ = [
     "Verdict",
     "Vulnerability",
     "VulnerabilityError",
-    "decide",
     "evaluate",
     "features",
     "find_vulnerability",
@@ -180,11 +178,11 @@ _HOMES = {
     "resilience.cache": ("Cache",),
     "resilience.guard": ("BreakerRegistry", "CircuitBreaker"),
     "resilience.kinds": ("Kind",),
-    "wargaming.referee": ("Match", "open_match"),
-    "wargaming.vulnerability": ("Vulnerability",),
+    "wargame.referee": ("Match", "open_match"),
+    "wargame.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
     "workbench": (
-        "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
+        "Dataset", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
         "wargame",
     ),
 }  # fmt: skip

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         env_prefix="CRISOL_", frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True
     )
 
-    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
+    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL", repr=False)
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     postgres_host: str | None = Field(default=None, validation_alias="POSTGRES_HOST")
     postgres_port: int = Field(validation_alias="POSTGRES_PORT", default=5432, ge=1, le=65535)

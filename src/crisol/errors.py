@@ -33,6 +33,7 @@ not an error at all but a verdict.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -62,6 +63,7 @@ __all__ = [
     "UnsupportedDiff",
     "VulnerabilityError",
     "redacted",
+    "unwritable",
 ]
 
 _CREDENTIALS = re.compile(
@@ -219,3 +221,9 @@ class IntegrityError(CrisolError):
     """Content does not match its hash, checksum or schema."""
 
     exit_code = 65
+
+
+def unwritable(place: object, error: OSError) -> StoreError:
+    """Return the error for a folder that is full or cannot be written: it names the folder and the reason."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return StoreError(f"{place} cannot be written: {reason}")

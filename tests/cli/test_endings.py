@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
-from crisol.cli.console import Exit, printable, run
+from crisol.cli.console import Exit, _Console, printable, run
 from crisol.errors import StoreError, redacted
 from support.served import ROOT
 
@@ -79,6 +82,34 @@ def test_text_of_a_stranger_moves_no_cursor() -> None:
     assert printable("é\tb\n\x1b]0;x\x07\x9b31m\u202e\ud800") == "é\tb\n\\x1b]0;x\\x07\\x9b31m\\u202e\\ud800"
 
 
+def test_nothing_that_is_printed_is_markup_or_moves_the_cursor() -> None:
+    """Not in a line, nor in the cell of a table, nor in a text with a style."""
+    console = _Console()
+    console.file = io.StringIO()
+    table = Table("[/red]", box=None)
+    table.add_row("a\x1b[31m[/nope]\x9bb")
+    table.add_row(Text("c\u202e", "red"))
+    console.print(table)
+    console.print("d\x1b]0;x\x07 [bold]:smile:")
+    shown = console.file.getvalue()
+    assert printable(shown) == shown
+    for words in ("[/red]", "a\\x1b[31m[/nope]\\x9bb", "c\\u202e", "d\\x1b]0;x", "[bold]:smile:"):
+        assert words in shown
+
+
+def test_a_full_disk_is_named_with_its_folder(tmp_path: Path) -> None:
+    """No file may grow here, as on a full disk."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "vulnerabilities").symlink_to(ROOT / "data" / "vulnerabilities")
+    patch = ROOT / "data" / "examples" / "right.diff"
+    wish = f"ulimit -f 0; $CRISOL corpus import {patch} --vulnerability arena-zip-slip"
+    done = crisol(wish, tmp_path, CRISOL_ROOT=str(tmp_path))
+    assert done.returncode == Exit.UNAVAILABLE, done.stderr
+    assert f"{tmp_path / 'data' / 'candidates'} cannot be written: File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list((tmp_path / "data" / "candidates").glob("*.part"))
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -121,24 +152,3 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_locale() -> None:
             if needed is not None and not named and len(node.args) < needed:
                 missing.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not missing
-
-
-@pytest.mark.parametrize(
-    ("module", "extra"),
-    [
-        ("mlflow.store", "lab"),
-        ("fastapi", "service"),
-        ("prometheus_client", "service"),
-        ("distributed", "scale"),
-    ],
-)
-def test_a_module_of_an_extra_is_named_with_what_brings_it(
-    module: str, extra: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Pip install crisol alone wargames and predicts; other commands say what they lack."""
-
-    def command() -> None:
-        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
-
-    assert run(command) == 69
-    assert f"pip install 'crisol[{extra}]'" in capsys.readouterr().err

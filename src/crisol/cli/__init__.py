@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from importlib.metadata import version
@@ -11,9 +12,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
-from crisol.cli.console import Exit, Recount, Strip, out, printable
+from crisol.cli.console import Exit, Recount, Strip, out
 from crisol.cli.console import run as run_command
 from crisol.config import load_settings
 from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability
@@ -24,7 +26,7 @@ __all__ = ["main"]
 _HELP = """Wargame security patches, and predict how the wargame would end.
 
 Exit codes: 0 valid or done, 1 invalid (or the answer is no), 2 not judged, 64 wrong use, 65 damaged content, 66 no
-input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not written, 130 interrupted.
+input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not written, 130 interrupted, 143 ended.
 """
 
 app = typer.Typer(
@@ -56,6 +58,8 @@ _COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE:
 
 def main() -> None:
     """Run the command line; whatever goes wrong prints one line and sets the exit code."""
+    # As on Ctrl-C: whatever a command has started or made for a while is cleared away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
 
 
@@ -81,9 +85,7 @@ def doctor() -> None:
 
     table = Table("what", "found", "without it", box=None)
     for item in examine(load_settings()):
-        table.add_row(
-            item.name, f"[green]{item.found}[/]" if item.ok else f"[yellow]{item.found}[/]", item.cost
-        )
+        table.add_row(item.name, Text(item.found, "green" if item.ok else "yellow"), item.cost)
     out.print(table)
 
 
@@ -104,8 +106,8 @@ def wargame(
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use."""
     from crisol.diff import Reading
     from crisol.sandbox import choose
-    from crisol.wargaming.referee import open_match
-    from crisol.wargaming.vulnerability import find, load
+    from crisol.wargame.referee import open_match
+    from crisol.wargame.vulnerability import find, load
 
     settings = load_settings()
     folder = Path(vulnerability)
@@ -131,10 +133,13 @@ def wargame(
                 verdict = stop.value
                 break
             if not as_json:
-                mark = "[green]pass[/]" if phase.reason is None else f"[red]{phase.reason}[/]"
-                out.print(f"  {phase.name:<14} {mark:<28} {phase.seconds * 1000:8.1f} ms")
+                mark, colour = ("pass", "green") if phase.reason is None else (str(phase.reason), "red")
+                words = Text.assemble(
+                    f"  {phase.name:<14} ", (f"{mark:<20}", colour), f" {phase.seconds * 1000:8.1f} ms"
+                )
+                out.print(words)
                 if phase.detail:
-                    out.print(f"                 {printable(phase.detail)}", markup=False, soft_wrap=True)
+                    out.print(f"                 {phase.detail}", soft_wrap=True)
     assert verdict is not None
     if as_json:
         print(json.dumps(_verdict(subject.id, verdict)))  # noqa: T201 - machines read this
@@ -142,10 +147,8 @@ def wargame(
         reason = f" ({verdict.reason})" if verdict.reason else ""
         basic = verdict.outcome_at(Strength.BASIC)
         note = f", {basic} by PoV and checks alone" if basic is not verdict.outcome else ""
-        colour = _COLOUR[verdict.outcome]
-        out.print(
-            f"[bold {colour}]{verdict.outcome}[/]{reason}{note}  {verdict.seconds:.3f} s in {verdict.sandbox}"
-        )
+        outcome = (str(verdict.outcome), f"bold {_COLOUR[verdict.outcome]}")
+        out.print(Text.assemble(outcome, f"{reason}{note}  {verdict.seconds:.3f} s in {verdict.sandbox}"))
     raise typer.Exit(_EXIT[verdict.outcome])
 
 
@@ -160,7 +163,7 @@ def run(
 
     overrides = experiments.overrides(parameter or [])
     result = papermill.run(experiments.load(experiment), overrides, load_settings())
-    out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}", markup=False)
+    out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}")
 
 
 @app.command()
@@ -183,7 +186,7 @@ def ui(
             raise UnavailableError(f"port {port}: {error.strerror}; --port takes another one") from None
     settings = load_settings()
     command, environment = ui_command(settings, port)
-    out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", markup=False, soft_wrap=True)
+    out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", soft_wrap=True)
     # MLflow starts processes of its own, which nobody else would end if this one is killed.
     reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
     with subprocess.Popen(command, env=environment) as server:

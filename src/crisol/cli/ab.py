@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from crisol.cli.console import out
 from crisol.config import load_settings
@@ -40,8 +41,9 @@ def status() -> None:
     with closing(open_trials(load_settings())) as store:
         found = status_of(store, dt.datetime.now(dt.UTC))
         groups = store.tallies(by=(Slice.EXPERIMENT, Slice.ARM, Slice.MODEL))
-    state = "[green]enabled[/]" if found.switch.enabled else "[yellow]disabled[/]"
-    out.print(f"A/B testing {state}, rate {found.switch.rate:g}, salt {found.switch.salt!r}")
+    state = ("enabled", "green") if found.switch.enabled else ("disabled", "yellow")
+    rest = f", rate {found.switch.rate:g}, salt {found.switch.salt!r}"
+    out.print(Text.assemble("A/B testing ", state, rest))
     out.print(f"{found.trials} trials, {found.last_day} in the last 24 h, {found.inconclusive} inconclusive")
     if groups:
         shown = Table("experiment", "arm", "model", "conclusive", "inconclusive", box=None)
@@ -160,26 +162,30 @@ def watch_command(
         for each in watch(arm, trials, reference=reference):
             alarm |= each.raised_at is not None
             found = (
-                "nothing"
+                Text("nothing")
                 if each.raised_at is None
-                else f"[red]alarm[/] at trial {each.raised_at}, since about {each.began_at}"
+                else Text.assemble(
+                    ("alarm", "red"), f" at trial {each.raised_at}, since about {each.began_at}"
+                )
             )
             shown.add_row(
                 arm, each.name, f"{each.known + 1} to {each.known + len(each.alarm.evidence)}", found
             )
         for row in predicted_drift(trials, reference).to_dict("records"):
             alarm |= row["drifted"]
-            found = f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
+            found = Text("drift, " if row["drifted"] else "", "red")
+            found = Text.assemble(found, f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}")
             shown.add_row(
                 arm,
                 f"predicted {row['feature']}",
                 str(len(trials)),
-                f"{'[red]drift[/], ' * row['drifted']}{found}",
+                found,
             )
     out.print(shown)
     counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
-    verdict = "[red]mismatch[/]" if ratio.mismatch else "as due"
-    out.print(f"arms: {counted}: {verdict}, p = {ratio.always_p_value:.3g} at any number of looks")
+    verdict = Text("mismatch", "red") if ratio.mismatch else Text("as due")
+    rest = f", p = {ratio.always_p_value:.3g} at any number of looks"
+    out.print(Text.assemble(f"arms: {counted}: ", verdict, rest))
     raise typer.Exit(1 if alarm else 0)
 
 
@@ -208,7 +214,7 @@ def plan(
     found = plan_of(
         design, difference=difference, discordance=discordance, margin=margin, expected=expected, power=power
     )
-    out.print(f"To {found.question}, at rate {chosen:g} with {unsure:.0%} unsure:", markup=False)
+    out.print(f"To {found.question}, at rate {chosen:g} with {unsure:.0%} unsure:")
     out.print(
         f"{found.effective_trials} trials' worth of knowledge, so {found.patches} patches must arrive "
         f"({found.days:.1f} days), of which {found.wargames} are wargamed ({found.wargame_hours:.1f} h of wargames)"

@@ -14,6 +14,7 @@ code    meaning
 73      an output file that cannot be created
 74      output that could not be written: full disk, closed pipe
 130     interrupted
+143     ended by SIGTERM
 ======  ==============================================================================
 """
 
@@ -26,7 +27,6 @@ import re
 import sys
 import traceback
 from enum import IntEnum
-from importlib.metadata import metadata, requires
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,7 +43,11 @@ from rich.progress import (
 from crisol.errors import CrisolError, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Text
 
 __all__ = ["Exit", "Recount", "Strip", "err", "out", "printable", "progress", "run"]
 
@@ -62,16 +66,32 @@ class Exit(IntEnum):
     CANNOT_CREATE = 73
     OUTPUT = 74
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class _Console(Console):
+    """A console that shows text as it is: no markup, and nothing that a stranger wrote moves the cursor."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        # A name such as "[/red]" would be markup otherwise; what is to be coloured is a Text with a style.
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make text printable before its width is measured."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render for the terminal; everything that is printed, cells of tables and live displays too, comes through here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
     def on_broken_pipe(self) -> None:
         """Let the caller see it; rich would end the process with 1, which means invalid here."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
-out = _Console(highlight=False)
-err = _Console(stderr=True, highlight=False)
+out = _Console()
+err = _Console(stderr=True)
 
 # C0 without tab and line feed, DEL and C1, and what reorders or hides text (bidirectional controls, zero width).
 _CONTROLS = re.compile(
@@ -153,8 +173,6 @@ def _end(error: BaseException) -> int:
         return _say(error.exit_code, f"{type(error).__name__}: {error}")
     elif isinstance(error, OSError):
         return _say(_system_code(error), _system_words(error))
-    elif isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
-        return _say(Exit.UNAVAILABLE, f"this needs {error.name}: pip install 'crisol[{extra}]'")
     elif show is not None:  # the option parser's own errors know how to show themselves
         code = Exit.USAGE
         with contextlib.suppress(OSError):
@@ -168,23 +186,6 @@ def _end(error: BaseException) -> int:
             Exit.INTERNAL, f"{text}; a fault of Crisol's own: LOG_LEVEL=DEBUG shows where, please report it"
         )
     return code
-
-
-def _extra_of(module: str) -> str:
-    """Return the smallest extra that brings a module, as the installed package says; empty where none does."""
-    from packaging.requirements import Requirement
-
-    name = module.partition(".")[0].replace("_", "-")
-    wanted = list(map(Requirement, requires("crisol") or ()))
-    brought = {
-        extra: {
-            need.name for need in wanted if need.marker is not None and need.marker.evaluate({"extra": extra})
-        }
-        for extra in metadata("crisol").get_all("Provides-Extra") or ()
-    }
-    # Extras contain one another; the smallest is what is missing.
-    fitting = [extra for extra, names in brought.items() if name in names]
-    return min(fitting, key=lambda extra: len(brought[extra]), default="")
 
 
 def _system_code(error: OSError) -> Exit:
@@ -204,8 +205,8 @@ def _system_words(error: OSError) -> str:
 
 def _say(code: int, text: str) -> int:
     with contextlib.suppress(OSError):
-        err.print("[bold red]crisol:[/] ", end="")
-        err.print(printable(redacted(text)), markup=False, soft_wrap=True)
+        err.print("crisol: ", style="bold red", end="")
+        err.print(redacted(text), soft_wrap=True)
     # What is still buffered cannot be written either, and Python would say so once more when it ends.
     with contextlib.suppress(OSError):
         sys.stdout.flush()

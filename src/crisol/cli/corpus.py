@@ -16,8 +16,8 @@ from crisol.errors import UnknownVulnerability
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crisol.wargaming.corpus import Plan
-    from crisol.wargaming.vulnerability import Vulnerability
+    from crisol.wargame.corpus import Plan
+    from crisol.wargame.vulnerability import Vulnerability
 
 __all__ = ["Jobs", "app", "build", "composition", "plan"]
 
@@ -40,8 +40,8 @@ def build_command(
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
     """Judge every candidate of every vulnerability, or go on where a build stopped."""
-    from crisol.wargaming.corpus import save_table
-    from crisol.wargaming.vulnerability import find
+    from crisol.wargame.corpus import save_table
+    from crisol.wargame.vulnerability import find
 
     settings = load_settings()
     frame = build(
@@ -55,9 +55,9 @@ def build_command(
 def list_command(table: TablePath = None) -> None:
     """Print the vulnerabilities, what is known of their candidates, and what there is in all."""
     from crisol.lab.ground_truth import leaks
-    from crisol.wargaming.census import basic_only, census
-    from crisol.wargaming.corpus import load_table
-    from crisol.wargaming.vulnerability import find
+    from crisol.wargame.census import basic_only, census
+    from crisol.wargame.corpus import load_table
+    from crisol.wargame.vulnerability import find
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
@@ -68,9 +68,9 @@ def list_command(table: TablePath = None) -> None:
         shown.add_row(str(name), group["cwe"].iloc[0], group["project"].iloc[0], *map(str, row))
     out.print(shown)
     for what, count in census(frame, find(settings.vulnerabilities)):
-        out.print(f"{what}: {count}", markup=False, soft_wrap=True)
+        out.print(f"{what}: {count}", soft_wrap=True)
     for seen, auc, low, high in leaks(frame).itertuples(index=False, name=None):
-        out.print(f"AUC of a guess by {seen} alone: {auc:.3f} ({low:.3f} to {high:.3f})", markup=False)
+        out.print(f"AUC of a guess by {seen} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
 
 
 @app.command("show")
@@ -78,7 +78,7 @@ def show_command(
     vulnerability: Annotated[str, typer.Argument(help="An id.")], table: TablePath = None
 ) -> None:
     """Print every candidate of one vulnerability with its verdict."""
-    from crisol.wargaming.corpus import load_table
+    from crisol.wargame.corpus import load_table
 
     frame = load_table(table or _default(load_settings()))
     rows = frame[frame["vulnerability"] == vulnerability]
@@ -94,8 +94,8 @@ def show_command(
 @app.command("verify")
 def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -> None:
     """Execute every candidate again and report each label that changed; exit 1 if one did."""
-    from crisol.wargaming.corpus import load_table, reexecute
-    from crisol.wargaming.vulnerability import find
+    from crisol.wargame.corpus import load_table, reexecute
+    from crisol.wargame.vulnerability import find
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
@@ -109,7 +109,7 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
             bar.update(task, advance=1)
             if row.before != row.after:
                 changed += 1
-                out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}", markup=False)
+                out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}")
     out.print(f"{total} candidates executed again, {changed} labels changed")
     raise typer.Exit(1 if changed else 0)
 
@@ -134,9 +134,9 @@ def import_command(
     """Take your own candidate patches in, cut to their release; the next build judges them beside all the others."""
     from crisol.diff import Reading
     from crisol.records import Origin
-    from crisol.wargaming.fitting import ground
-    from crisol.wargaming.intake import Manner, take
-    from crisol.wargaming.vulnerability import find
+    from crisol.wargame.fitting import ground
+    from crisol.wargame.intake import Manner, take
+    from crisol.wargame.vulnerability import find
 
     settings = load_settings()
     intake = take(
@@ -151,7 +151,7 @@ def import_command(
     lines += [f"{name}: {count} new" for name, count in sorted(intake.added.items())]
     lines.append("nothing was written" if dry_run else "judge them with: crisol corpus build")
     for line in lines:
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
 
 
 @app.command("remove")
@@ -160,10 +160,10 @@ def remove_command(
     names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
 ) -> None:
     """Take candidates out again that were taken in; the next build is without them."""
-    from crisol.wargaming.intake import remove
+    from crisol.wargame.intake import remove
 
     left = remove(load_settings().inbox, vulnerability, names)
-    out.print(f"{vulnerability}: {len(set(names))} removed, {left} left of those taken in", markup=False)
+    out.print(f"{vulnerability}: {len(set(names))} removed, {left} left of those taken in")
 
 
 @app.command("export")
@@ -172,19 +172,19 @@ def export_command(
     table: TablePath = None,
 ) -> None:
     """Write a corpus table as parquet and JSONL, with a data sheet that says what is in it."""
-    from crisol.wargaming.corpus import load_table
-    from crisol.wargaming.datasheet import export
-    from crisol.wargaming.vulnerability import find
+    from crisol.wargame.corpus import load_table
+    from crisol.wargame.datasheet import export
+    from crisol.wargame.vulnerability import find
 
     settings = load_settings()
     written = export(load_table(table or _default(settings)), find(settings.vulnerabilities), folder)
     for file in written:
-        out.print(str(file), markup=False)
+        out.print(str(file))
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
     """Return the plan that the settings stand for."""
-    from crisol.wargaming.corpus import Plan
+    from crisol.wargame.corpus import Plan
 
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
 
@@ -199,7 +199,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     import pandas as pd
 
     from crisol.sandbox import choose
-    from crisol.wargaming import corpus
+    from crisol.wargame import corpus
     from crisol.wiring import open_workers
 
     choose(plan.sandbox)
@@ -218,7 +218,6 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     if missing:
         err.print(
             f"{len(missing)} vulnerabilities left out ({missing[0].missing}); going on with {len(frames)}",
-            markup=False,
             soft_wrap=True,
         )
     frame = pd.concat(frames, ignore_index=True)
@@ -227,7 +226,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 def composition(frame: pd.DataFrame) -> None:
     """Print in a few lines what a corpus table holds."""
-    from crisol.wargaming.census import basic_only
+    from crisol.wargame.census import basic_only
 
     counts = frame["outcome"].value_counts()
     origins = ", ".join(f"{count} {origin}" for origin, count in frame["origin"].value_counts().items())
@@ -237,7 +236,6 @@ def composition(frame: pd.DataFrame) -> None:
         f"{len(frame)} candidates of {corpora} vulnerabilities, {frame['cwe'].nunique()} CWEs: "
         f"{counts.get('valid', 0)} valid, {counts.get('invalid', 0)} invalid, "
         f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {len(basic_only(frame))} pass PoVs and checks but fail the strict label",
-        markup=False,
         soft_wrap=True,
     )
 

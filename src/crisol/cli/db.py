@@ -6,6 +6,7 @@ from contextlib import closing
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from crisol.cli.console import out
 from crisol.config import load_settings
@@ -26,7 +27,9 @@ def status() -> None:
     shown = Table("migration", "name", "applied", box=None)
     for step in steps:
         applied = (
-            "[yellow]missing[/]" if step.applied_at is None else f"{step.applied_at:%Y-%m-%d %H:%M:%S} UTC"
+            Text("missing", "yellow")
+            if step.applied_at is None
+            else Text(f"{step.applied_at:%Y-%m-%d %H:%M:%S} UTC")
         )
         shown.add_row(f"{step.number:04d}", step.name, applied)
     out.print(shown)
@@ -42,6 +45,6 @@ def upgrade() -> None:
     with closing(open_database(load_settings())) as database:
         done = migrate.upgrade(database)
     for migration in done:
-        out.print(f"applied {migration.number:04d} {migration.name}", markup=False)
+        out.print(f"applied {migration.number:04d} {migration.name}")
     if not done:
         out.print("nothing to apply")

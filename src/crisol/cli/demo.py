@@ -34,7 +34,7 @@ def demo(
 ) -> None:
     """Do the main job: a slice of ground truth, the model variants, the A/B experiment, the report."""
     from crisol.lab import demo as lab_demo
-    from crisol.wargaming.vulnerability import find, portion
+    from crisol.wargame.vulnerability import find, portion
 
     settings = load_settings()
     _first_verdicts(settings)
@@ -47,7 +47,6 @@ def demo(
         "AUC with a 95 % interval over vulnerabilities; saved: wargames that the model made unnecessary;\n"
         "wargames/s: patches that one process decides in a second, the model first.\n"
         f"{result.risk}\n{result.champion}\nreport: {result.report}\n\nTry next:\n{_next()}",
-        markup=False,
         soft_wrap=True,
     )
 
@@ -62,7 +61,6 @@ def _first_verdicts(settings: Settings) -> None:
         why = f" ({verdict.reason})" if verdict.reason else ""
         out.print(
             f"{_SHOWN}, {name}.diff: {verdict.outcome}{why} after {verdict.seconds:.1f} s of runs",
-            markup=False,
         )
 
 

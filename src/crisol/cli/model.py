@@ -96,7 +96,7 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
     from crisol.model.predictor import Predictor
-    from crisol.wargaming.fitting import fitted
+    from crisol.wargame.fitting import fitted
     from crisol.workbench import find_vulnerability
 
     try:
@@ -125,7 +125,6 @@ def predict(
             f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version} "
             f"({predictor.form})\n"
             f"{advice} ({serving.reason})" + (f"\n{cut.detail}" if cut.detail else ""),
-            markup=False,
             soft_wrap=True,
         )
     raise typer.Exit({"accept": 0, "reject": 1, "wargame it": 2}[advice])
@@ -144,7 +143,7 @@ def promote(
     """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
     from crisol.lab import compare, promotion
     from crisol.tracking import runs
-    from crisol.wargaming.corpus import load_table
+    from crisol.wargame.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
@@ -153,7 +152,7 @@ def promote(
         comparison = compare.compare(frame, seed, names=names)
         run.metrics(comparison.metrics)
         result = promotion.promote(settings, run, comparison, variant, seed, force=force)
-    out.print(result.reason, markup=False, soft_wrap=True)
+    out.print(result.reason, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
 
 
@@ -174,7 +173,7 @@ def retrain(
     """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
     from crisol.lab import retraining
     from crisol.tracking import runs
-    from crisol.wargaming.corpus import load_table
+    from crisol.wargame.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
@@ -194,7 +193,6 @@ def retrain(
         f"challenger against champion: {result.reason}\n"
         f"version {result.version} is {'champion now' if result.promoted else 'challenger, the champion stays'}; "
         f"{result.policy}",
-        markup=False,
         soft_wrap=True,
     )
     raise typer.Exit(0 if result.not_worse else 1)
@@ -232,11 +230,10 @@ def _stream(
     out.print(
         f"{measured.facts['patches']:g} patches, {measured.facts['correct']:g} correct, of "
         f"{measured.facts['groups']:g} groups; {repeats if shuffled else 1} orders of arrival each; cold model {cold}",
-        markup=False,
         soft_wrap=True,
     )
     for name, table in tables.items():
-        out.print(f"\n{_STREAM_TABLES[name]}", markup=False, soft_wrap=True)
+        out.print(f"\n{_STREAM_TABLES[name]}", soft_wrap=True)
         plain = [column for column in table.columns if not column.endswith(("_low", "_high"))]
         shown = Table(*(column.replace("_", " ") for column in plain), box=None, padding=(0, 1, 0, 0))
         for row in table.to_dict("records"):
@@ -257,7 +254,6 @@ def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
     out.print(
         f"{known['patches']} patches, {known['correct']} correct, of {known['groups']} groups in "
         f"{known['projects']} projects ({known['languages']}); {how}",
-        markup=False,
         soft_wrap=True,
     )
     shown = Table("variant", "AUC", "95 %", box=None, padding=(0, 1, 0, 0))
@@ -275,7 +271,7 @@ def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
             f"{_with_interval(known, 'style')}, same-group mean (leaky) {_digits(known, 'same_group_mean_auc')}"
         )
     lines.append("inside: AUC over pairs of one group; leaky: AUC of a random split, shown as a warning")
-    out.print("\n".join(lines), markup=False, soft_wrap=True)
+    out.print("\n".join(lines), soft_wrap=True)
 
 
 def _show_choices(choices: list[Choice]) -> None:
@@ -283,7 +279,7 @@ def _show_choices(choices: list[Choice]) -> None:
     for name in dict.fromkeys(choice.variant for choice in choices):
         counted = Counter(choice.parameters or "as given" for choice in choices if choice.variant == name)
         shown = "; ".join(f"{count} times {what}" for what, count in counted.most_common())
-        out.print(f"hyper-parameters of {name}: {shown}", markup=False, soft_wrap=True)
+        out.print(f"hyper-parameters of {name}: {shown}", soft_wrap=True)
 
 
 def _show_guarantees(found: pd.DataFrame) -> None:
@@ -292,7 +288,6 @@ def _show_guarantees(found: pd.DataFrame) -> None:
     out.print(
         f"wargames that {found['variant'].iloc[0]} may skip, where of what is accepted, and of what is refused, at most a "
         "level is wrong:",
-        markup=False,
         soft_wrap=True,
     )
     shown = Table(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from crisol.cli.console import err, out, progress
 from crisol.config import load_settings
@@ -48,7 +47,6 @@ def loadtest(
     from crisol.loadtest.run import Load
     from crisol.loadtest.service import serving
 
-    _unwind_at_sigterm()
     wanted = lab.plan(
         profile, requests=requests, rate=rate, seconds=seconds, connections=connections, sources=sources,
         zipf=zipf, seed=seed, mix=plan.mix(mix or ["ml-first"]),
@@ -74,26 +72,24 @@ def loadtest(
     targets.require(checked)
 
 
-def _unwind_at_sigterm() -> None:
-    """End as on Ctrl-C when asked to: servers are stopped and folders removed."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-
-
 def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Checked]) -> None:
     figures = Table("measure", box=None)
     figures.add_column("value", justify="right")
     for name in _SHOWN:
         figures.add_row(name, f"{metrics.get(name, float('nan')):,.4g}")
     for kind, count in errors.items():
-        figures.add_row(f"[red]failed: {kind}[/]", str(count))
+        figures.add_row(Text(f"failed: {kind}", "red"), str(count))
     out.print(figures)
     aims = Table("target", box=None)
     aims.add_column("measured", justify="right")
     aims.add_column("")
     for one in checked:
-        mark = "[green]pass[/]" if one.passed else "[bold red]FAIL[/]"
-        aims.add_row(str(one.target), f"{one.value:,.4g}", mark)
+        aims.add_row(str(one.target), f"{one.value:,.4g}", _mark(one))
     out.print(aims)
+
+
+def _mark(target: Checked) -> Text:
+    return Text("pass", "green") if target.passed else Text("FAIL", "bold red")
 
 
 def chaos(
@@ -112,19 +108,18 @@ def chaos(
     from crisol.lab import ground_truth
     from crisol.loadtest import targets
 
-    _unwind_at_sigterm()
     settings = load_settings()
     frame = ground_truth.open_corpus(settings, corpus, seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
     checked: list[Checked] = []
     for one in study.each(settings, frame, fault or [], expect or [], schedule):
         figures = "  ".join(f"{name} {value:.3g}" for name, value in one.episode.metrics.items())
-        out.print(f"[bold]{one.episode.fault.name}[/]  {one.episode.fault.story}\n  {figures}")
+        name = (one.episode.fault.name, "bold")
+        out.print(Text.assemble(name, f"  {one.episode.fault.story}\n  {figures}"))
         for each in one.checked:
-            mark = "[green]pass[/]" if each.passed else "[bold red]FAIL[/]"
-            out.print(f"  {mark} {each.target}")
+            out.print(Text.assemble("  ", _mark(each), f" {each.target}"))
         checked += one.checked
     if not fault:
         for row in study.not_run().to_dict("records"):
-            out.print(f"[yellow]not run[/] {row['fault']}: {row['reason']}")
+            out.print(Text.assemble(("not run", "yellow"), f" {row['fault']}: {row['reason']}"))
     targets.require(checked)

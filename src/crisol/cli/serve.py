@@ -48,7 +48,7 @@ def serve(
         signal.signal(number, lambda *_: sys.exit(0))
     with listen(settings.host, settings.port) as listener:
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
-        err.print(f"http://{name}:{listener.getsockname()[1]}", markup=False)
+        err.print(f"http://{name}:{listener.getsockname()[1]}")
         if workers == 1:
             _serve_here(settings, listener)
         else:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import err, out
+from crisol.cli.console import err, out, printable
 from crisol.config import Settings, load_settings
 from crisol.errors import DatasetError, ModelError, StoreError
 from crisol.records import Candidate, Origin, Outcome, Source
@@ -43,7 +43,7 @@ def triage(
 ) -> None:  # fmt: skip
     """Find the candidate to merge: exit 0 when a wargame found a valid one, 1 when none is, 2 while undecided."""
     from crisol.lab.triage import Bench, Triage
-    from crisol.wargaming.vulnerability import find, load
+    from crisol.wargame.vulnerability import find, load
 
     if until not in {"decided", "first-valid"}:
         raise typer.BadParameter(f"--until is decided or first-valid, not {until!r}")
@@ -62,7 +62,7 @@ def triage(
         print(json.dumps(document))  # noqa: T201 - machines read this
     else:
         out.print(_table(work, len(work.entries)))
-        out.print(_said(work), markup=False, soft_wrap=True)
+        out.print(_said(work), soft_wrap=True)
     if report is not None:
         report.write_text(_html(document), encoding="utf-8")
     raise typer.Exit(_EXIT[work.outcome])
@@ -83,7 +83,7 @@ def _run(work: Triage, *, quiet: bool) -> None:
 
 
 def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
-    from crisol.wargaming.intake import Manner, imported
+    from crisol.wargame.intake import Manner, imported
 
     manner = Manner(vulnerability)
     for path in paths:
@@ -198,9 +198,13 @@ def _document(work: Triage) -> dict[str, Any]:
     }
 
 
-def _html(document: dict[str, Any]) -> str:
+def _escaped(text: str) -> str:
     from html import escape
 
+    return escape(printable(text))
+
+
+def _html(document: dict[str, Any]) -> str:
     rows = []
     for place, entry in enumerate(document["candidates"], 1):
         probability = "" if entry["probability"] is None else f"{entry['probability']:.2f}"
@@ -210,9 +214,9 @@ def _html(document: dict[str, Any]) -> str:
             str(entry["source"] or ""), probability, str(entry["reason"] or ""), entry["detail"],
             "; ".join(entry["evidence"]), "; ".join(words),
         ]  # fmt: skip
-        body = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        rows.append(f"<tr class='{escape(cells[2])}'>{body}</tr><tr><td></td><td colspan='8'><details>"
-                    f"<summary>diff</summary><pre>{escape(entry['diff'])}</pre></details></td></tr>")  # fmt: skip
+        body = "".join(f"<td>{_escaped(cell)}</td>" for cell in cells)
+        rows.append(f"<tr class='{_escaped(cells[2])}'>{body}</tr><tr><td></td><td colspan='8'><details>"
+                    f"<summary>diff</summary><pre>{_escaped(entry['diff'])}</pre></details></td></tr>")  # fmt: skip
     titles = "".join(
         f"<th>{name}</th>"
         for name in (
@@ -227,7 +231,7 @@ def _html(document: dict[str, Any]) -> str:
             "beside the known fix",
         )
     )
-    name, winner = escape(document["vulnerability"]), escape(str(document["winner"] or "none"))
+    name, winner = _escaped(document["vulnerability"]), _escaped(str(document["winner"] or "none"))
     return (
         f"<!doctype html><meta charset='utf-8'><title>Triage of {name}</title><style>body{{font:14px sans-serif}}"
         "td,th{padding:.3em .6em;text-align:left;vertical-align:top;border-top:1px solid #ddd}"

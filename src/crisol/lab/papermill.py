@@ -7,13 +7,11 @@ resolved parameters are stored as that run's artifacts; a failing cell leaves al
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -43,17 +41,17 @@ _LONGEST_ERROR = 20_000
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
-class _PrivateKernel(AsyncKernelManager):
-    """A kernel that is reached by sockets in a private folder: no port that others could connect to."""
+def _private_kernel(folder: str) -> type[AsyncKernelManager]:
+    """Return a manager of kernels that are reached by sockets in a private folder: no port that others could connect to."""
 
-    transport = "ipc"
+    class PrivateKernel(AsyncKernelManager):
+        transport = "ipc"
 
-    def __init__(self, **options: Any) -> None:
-        # An address is the prefix of five sockets' paths, and such a path has at most 107 bytes.
-        folder = mkdtemp(prefix="crisol-")
-        # When the manager goes, or at the end of the process: nobody closes a manager.
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        super().__init__(**options, ip=f"{folder}/kernel")
+        def __init__(self, **options: Any) -> None:
+            # An address is the prefix of five sockets' paths, and such a path has at most 107 bytes.
+            super().__init__(**options, ip=f"{folder}/kernel")
+
+    return PrivateKernel
 
 
 class CellFailed(ExperimentError):
@@ -112,7 +110,7 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, progress: bool) -> None:
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix="crisol-") as folder:
         source = Path(folder) / "source.ipynb"
         result = Path(folder) / f"{experiment.notebook.stem}.ipynb"
         source.write_text(paired(experiment.notebook), encoding="utf-8")
@@ -122,7 +120,7 @@ def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, pro
                 result,
                 parameters={**experiment.parameters, "seed": experiment.seed, "run_id": run.id},
                 kernel_name="python3",
-                kernel_manager_class=_PrivateKernel,
+                kernel_manager_class=_private_kernel(folder),
                 progress_bar={"desc": experiment.name, "leave": False, "ncols": 79} if progress else False,
                 cwd=settings.root.resolve(),
             )

@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import Literal, Self
 
 from crisol.diff import Patch
-from crisol.errors import DiffError, PatchDoesNotApply
+from crisol.errors import DiffError, PatchDoesNotApply, unwritable
 from crisol.evidence.facts import Facts, gather
 from crisol.evidence.fix import Profile, distance, profile
 from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
-from crisol.wargaming.candidates import reference
-from crisol.wargaming.fitting import fitted
-from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
-from crisol.wargaming.vulnerability import Vulnerability
+from crisol.wargame.candidates import reference
+from crisol.wargame.fitting import fitted
+from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
+from crisol.wargame.vulnerability import Vulnerability
 
 __all__ = ["Bench", "Entry", "Triage", "Until"]
 
@@ -274,13 +274,16 @@ class Triage:
         return verdicts
 
     def _keep(self, identity: str, entry: Entry) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         row = {
             "program": identity, "name": entry.name, "outcome": entry.outcome, "reason": entry.reason,
             "detail": entry.detail, "seconds": entry.seconds,
         }  # fmt: skip
-        with self._path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from None
 
 
 class _Tables:

@@ -219,7 +219,7 @@ def _described(path: Path, sha256: str) -> bytes:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _bytes(path: Path) -> bytes:

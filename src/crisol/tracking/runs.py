@@ -28,7 +28,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 from crisol.config import Settings
-from crisol.errors import StoreError
+from crisol.errors import StoreError, unwritable
 from crisol.tracking.picture import Picture
 from crisol.tracking.registry import CHAMPION, MODEL, point_to
 
@@ -90,6 +90,8 @@ def open_store(settings: Settings) -> str:
                 _use_write_ahead_log(runs / "mlflow.db")
                 ready.touch()
     except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        if isinstance(error, OSError):
+            raise unwritable(runs, error) from None
         # The rest of SQLAlchemy's message is the statement and its parameters.
         text = str(error).splitlines()[0]
         raise StoreError(f"the tracking store at {runs} cannot be opened: {text}") from error

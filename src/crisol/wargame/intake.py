@@ -7,13 +7,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from crisol import diff
-from crisol.errors import DatasetError, DiffError, PatchDoesNotApply
+from crisol.errors import DatasetError, DiffError, PatchDoesNotApply, unwritable
 from crisol.records import Candidate, Origin
 
 __all__ = ["Ground", "Intake", "Manner", "Same", "identity", "imported", "kept", "remove", "take"]
@@ -104,8 +105,7 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Mann
         raise DatasetError(
             f"{path}: no patch in it; expected .diff or .patch files, or lines of JSON with a diff"
         )
-    inbox.mkdir(parents=True, exist_ok=True)
-    with FileLock(inbox / ".lock"):
+    with _locked(inbox):
         merged = {
             name: _merged(path, list(kept(inbox, name)), known[name].own, new) for name, new in fresh.items()
         }
@@ -123,7 +123,7 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
     Raises :class:`~crisol.errors.DatasetError` for a name that is not in it, and takes nothing out then.
     """
     gone = set(names)
-    with FileLock(inbox / ".lock") if inbox.is_dir() else FileLock(inbox.with_suffix(".lock")):
+    with _locked(inbox):
         there = list(kept(inbox, vulnerability))
         if missing := sorted(gone - {candidate.name for candidate in there}):
             has = ", ".join(candidate.name for candidate in there[:8]) or "none"
@@ -136,6 +136,17 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
         else:
             (inbox / f"{vulnerability}.jsonl").unlink()
     return len(rest)
+
+
+@contextmanager
+def _locked(inbox: Path) -> Iterator[None]:
+    """Hold the inbox; raises :class:`~crisol.errors.StoreError` where it is full or cannot be written."""
+    try:
+        inbox.mkdir(parents=True, exist_ok=True)
+        with FileLock(inbox / ".lock"):
+            yield
+    except OSError as error:
+        raise unwritable(inbox, error) from None
 
 
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
@@ -260,5 +271,8 @@ def _write(path: Path, candidates: Iterable[Candidate]) -> None:
         }
         for one in candidates
     )
-    part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import stat
@@ -14,25 +18,32 @@ import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from crisol.errors import IndexUnavailable, IntegrityError
+from crisol.errors import IndexUnavailable, IntegrityError, unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Archive", "fits", "unpacked"]
 
 _MAX_FILES = 20_000
 _MAX_BYTES = 256 << 20
+_MAX_HEADER = 1 << 20
+# A full or locked disk is no fault of an archive.
+_OURS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE)
+)
+_OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 # pip's own finder and session know every index, certificate and proxy that the user configured; running them
 # apart keeps pip's logging and internals out of our process. `pip download` would execute an sdist's setup.py.
 _DOWNLOAD = """
+import os
 import shutil
 import sys
 from pip._internal.commands import create_command
@@ -46,13 +57,20 @@ with command.main_context():
     if not links:
         sys.exit(f"the index offers no {archive}")
     if links[0].is_file:
-        shutil.copyfile(links[0].file_path, target)
+        try:
+            shutil.copyfile(links[0].file_path, target)
+        except OSError as error:
+            os._exit(error.errno)
         sys.exit()
     response = session.get(links[0].url_without_fragment, stream=True)
     response.raise_for_status()
     with open(target, "wb") as out:
         for chunk in response.iter_content(1 << 16):
-            out.write(chunk)
+            try:
+                out.write(chunk)
+                out.flush()
+            except OSError as error:
+                os._exit(error.errno)
 """
 
 
@@ -81,16 +99,20 @@ def fits(archive: str) -> bool:
 def unpacked(archive: Archive, cache: Path) -> Path:
     """Return the importable folder of an archive, downloaded and unpacked under ``cache`` at most once.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` when the index does not give it and
-    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack.
+    Raises :class:`~crisol.errors.IndexUnavailable` when the index does not give it,
+    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack, and
+    :class:`~crisol.errors.StoreError` when ``cache`` is full or cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():
-                _fill(archive, folder)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_suffix(".lock")):
+                if not folder.is_dir():
+                    _fill(archive, folder)
+        except OSError as error:
+            raise unwritable(folder.parent, error) from None
     if not root.is_dir() or not root.resolve().is_relative_to(folder.resolve()):
         raise IntegrityError(
             f"{archive.name} holds no folder {archive.root!r}; correct root in vulnerability.toml"
@@ -116,6 +138,8 @@ def _download(archive: Archive, path: Path) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=180)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        if (code := getattr(error, "returncode", 0)) in _OURS:
+            raise OSError(code, os.strerror(code)) from None
         output = error.stderr or ""
         last = (output if isinstance(output, str) else output.decode()).strip().rpartition("\n")[2]
         raise IndexUnavailable(
@@ -124,7 +148,24 @@ def _download(archive: Archive, path: Path) -> None:
 
 
 def _unpack(path: Path, tree: Path) -> None:
-    """Write the regular files of an archive below ``tree``; links are left out, odd names and sizes refused."""
+    """Write the regular files of an archive below ``tree``; links are left out, odd names and sizes refused.
+
+    Raises :class:`~crisol.errors.IntegrityError` for whatever is wrong with it, and OSError for a full disk alone.
+    """
+    try:
+        _write(path, tree)
+    except IntegrityError:
+        raise
+    except Exception as error:
+        # The readers of tar, zip, gzip and their like have a dozen errors between them.
+        if isinstance(error, OSError) and error.errno in _OURS:
+            raise
+        raise IntegrityError(
+            f"{path.name} cannot be unpacked: {type(error).__name__}: {error}"[:300]
+        ) from None
+
+
+def _write(path: Path, tree: Path) -> None:
     opened: IO[bytes]
     total = 0
     sdist = not path.name.endswith(".whl")
@@ -146,10 +187,40 @@ def _unpack(path: Path, tree: Path) -> None:
         os.utime(target, (0, 0))
 
 
+class _Bounded:
+    """A tar file that no header makes too long: tarfile reads a header whole, however long it says that it is."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content = content
+
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        self._check(position)
+        return self._content.seek(position, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MAX_HEADER:
+            raise IntegrityError(f"a header of the archive is longer than {_MAX_HEADER >> 20} MiB")
+        self._check(self._content.tell() + size)
+        return self._content.read(size)
+
+    def _check(self, position: int) -> None:
+        if position > _MAX_BYTES + _MAX_FILES * tarfile.BLOCKSIZE * 4:
+            raise IntegrityError(f"the archive unpacks to more than {_MAX_BYTES >> 20} MiB")
+
+
 def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Yield name, size and content of every regular file."""
-    if tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
+    if not path.name.endswith((".whl", ".zip")):
+        with path.open("rb") as file:
+            start = file.read(5)
+        opener = next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), open)
+        with (
+            opener(path, "rb") as raw,
+            tarfile.open(fileobj=cast("IO[bytes]", _Bounded(raw)), mode="r:") as tar,
+        ):
             for member in tar:
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from crisol.errors import IndexUnavailable, IntegrityError
-from crisol.wargaming import release
-from crisol.wargaming.release import Archive, fits, unpacked
+from crisol.errors import IndexUnavailable, IntegrityError, StoreError
+from crisol.wargame import release
+from crisol.wargame.release import Archive, fits, unpacked
 
 
 def sdist(path: Path, members: dict[str, bytes], link: str = "") -> Path:
@@ -106,3 +107,55 @@ def test_a_wrong_root_says_so(index: Path, tmp_path: Path) -> None:
 def test_a_wheel_fits_the_interpreter_of_its_tags(archive: str, expected: bool) -> None:
     """Sources fit everywhere; a wheel of another interpreter, and what is none, do not."""
     assert fits(archive) is expected
+
+
+def header(size: int) -> bytes:
+    """Return a gzipped tar file that says that its first header is so long."""
+    info = tarfile.TarInfo("pkg-1.0/a.py")
+    info.type, info.size = tarfile.XHDTYPE, size
+    return gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
+
+
+def lying() -> bytes:
+    """Return a wheel that holds more than it says."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("a.py", bytes(70_000))
+    return content.getvalue().replace((70_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pkg-1.0.tar.gz", b""),
+        ("pkg-1.0.tar.gz", b"no archive"),
+        ("pkg-1.0.tar.gz", gzip.compress(bytes(range(256)) * 64)[:300]),
+        ("pkg-1.0.tar.gz", header(4 << 30)),
+        ("pkg-1.0-py3-none-any.whl", b"no archive"),
+        ("pkg-1.0-py3-none-any.whl", lying()),
+    ],
+)
+def test_a_damaged_archive_is_refused_by_one_error(
+    index: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = index / name
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"archive|unpacked"):
+        unpacked(Archive("pkg", name, digest(path)), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("second", ["pkg-1.0/a/b", "pkg-1.0/" + "a" * 300])
+def test_members_that_no_disk_can_hold_are_the_fault_of_the_archive(
+    index: Path, tmp_path: Path, second: str
+) -> None:
+    path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/a": b"", second: b""})
+    with pytest.raises(IntegrityError, match="unpacked"):
+        unpacked(Archive("pkg", path.name, digest(path)), tmp_path / "cache")
+
+
+def test_a_cache_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -> None:
+    """It is neither the index's fault nor the archive's."""
+    path = sdist(index / "pkg-1.0.tar.gz", {"pkg-1.0/a.py": b""})
+    (tmp_path / "cache").write_bytes(b"")
+    with pytest.raises(StoreError, match="cache/releases cannot be written: Not a directory"):
+        unpacked(Archive("pkg", path.name, digest(path)), tmp_path / "cache")

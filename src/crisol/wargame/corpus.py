@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crisol import diff
-from crisol.errors import DatasetError, IndexUnavailable, InputError
+from crisol.errors import DatasetError, IndexUnavailable, InputError, unwritable
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.sandbox import choose
-from crisol.wargaming.candidates import candidates, read_source
-from crisol.wargaming.intake import identity
-from crisol.wargaming.mutants import mutants, program
-from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
-from crisol.wargaming.vulnerability import Vulnerability, load
+from crisol.wargame.candidates import candidates, read_source
+from crisol.wargame.intake import identity
+from crisol.wargame.mutants import mutants, program
+from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
+from crisol.wargame.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ COLUMNS = (
 class Plan:
     """What a build makes of each vulnerability: ``mutants`` is the most of them, and never more than a third of all rows.
 
-    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargaming.intake`.
+    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargame.intake`.
     """
 
     cache: Path
@@ -261,12 +261,18 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def save_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    rows.to_parquet(name, index=False)
-    Path(name).replace(path)
+    """Write a table whole or not at all; raises :class:`~crisol.errors.StoreError` for a folder that is full."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        try:
+            rows.to_parquet(name, index=False)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path.parent, error) from None
 
 
 def load_table(path: Path) -> pd.DataFrame:
