@@ -23,7 +23,7 @@ corpus: str = ""  # path of a corpus table; empty: execute three of our own vuln
 from crisol.config import load_settings
 from crisol.lab import ground_truth
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ground_truth")

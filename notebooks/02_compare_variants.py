@@ -34,7 +34,7 @@ from crisol.lab import compare, frontier, ground_truth, promotion
 from crisol.lab.attribution import attribution
 from crisol.model.leakage import leakage
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "compare_variants")

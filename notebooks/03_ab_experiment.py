@@ -30,7 +30,7 @@ spoiled_after: float = 1.0  # share of the arrivals after which the champion sil
 from crisol.config import load_settings
 from crisol.lab import ab_experiment, ground_truth
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ab_test")

@@ -39,7 +39,7 @@ from crisol.lab import ground_truth
 from crisol.loadtest import plan, result, study
 from crisol.loadtest import targets as judged
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "load_test")

@@ -29,7 +29,7 @@ promote: bool = False  # whether a challenger that passes the gate becomes champ
 from crisol.config import load_settings
 from crisol.lab import ab_experiment, disagreements, ground_truth, retraining
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "retrain")

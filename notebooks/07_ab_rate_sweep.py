@@ -27,7 +27,7 @@ held_out: float = 0.5  # share of the vulnerabilities that the model does not se
 from crisol.config import load_settings
 from crisol.lab import ab_experiment, ground_truth
 from crisol.tracking import plots, runs
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ab_rate_sweep")

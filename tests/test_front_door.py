@@ -29,6 +29,12 @@ def test_every_record_is_public() -> None:
     assert set(records.__all__) <= set(crisol.__all__)
 
 
+def test_no_room_hides_a_verb() -> None:
+    """Importing a submodule sets a name in the package: no room may have the name of a verb."""
+    rooms = {path.stem for path in Path(crisol.__file__).parent.iterdir()}
+    assert not rooms & set(crisol.__all__)
+
+
 def test_a_wrong_name_is_an_attribute_error() -> None:
     """As of any other module."""
     with pytest.raises(AttributeError, match="nonsense"):
@@ -47,7 +53,16 @@ def test_every_verb_shows_an_example_that_holds() -> None:
     """They are read from the top, as one session at the prompt."""
     space: dict[str, object] = {"crisol": crisol}
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
-    verbs = ("find_vulnerability", "read_patches", "features", "evaluate", "train", "predict")
+    verbs = (
+        "find_vulnerability",
+        "wargame",
+        "read_patches",
+        "features",
+        "evaluate",
+        "train",
+        "predict",
+        "decide",
+    )
     for name in (*verbs, "load_model", "serve"):
         (example,) = finder.find(getattr(workbench, name), name, globs=space)
         assert example.examples, name

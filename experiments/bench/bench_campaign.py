@@ -16,8 +16,8 @@ from pathlib import Path
 from distributed import LocalCluster
 
 from crisol.config import load_settings
-from crisol.wargame.corpus import Plan, build, content_hash
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.corpus import Plan, build, content_hash
+from crisol.wargaming.vulnerability import find
 from crisol.wiring import open_workers
 
 ONLY = [

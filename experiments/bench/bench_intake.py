@@ -22,10 +22,10 @@ from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import CrisolError
 from crisol.sandbox import choose
-from crisol.wargame.candidates import read_source
-from crisol.wargame.fitting import fitted
-from crisol.wargame.referee import open_match
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.candidates import read_source
+from crisol.wargaming.fitting import fitted
+from crisol.wargaming.referee import open_match
+from crisol.wargaming.vulnerability import find
 
 TESTS = """diff --git a/tests/test_fix.py b/tests/test_fix.py
 index 1111111..2222222 100644

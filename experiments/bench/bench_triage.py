@@ -27,8 +27,8 @@ from crisol.evidence.program import VULNERABLE, open_tree
 from crisol.model.dataset import from_table
 from crisol.model.evaluation import evaluate
 from crisol.model.variants import load_variants
-from crisol.wargame.corpus import load_table
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.corpus import load_table
+from crisol.wargaming.vulnerability import find
 
 _REPEATS = 20
 _LEAST = 1e-4

@@ -31,8 +31,8 @@ from crisol.errors import CrisolError, SandboxUnavailable
 from crisol.sandbox import Ending, Sandbox, Script, Target, bubblewrap, choose, seccomp
 from crisol.sandbox.layout import interpreter, layout
 from crisol.sandbox.learning import learn
-from crisol.wargame.candidates import candidates, read_source
-from crisol.wargame.vulnerability import Vulnerability, find
+from crisol.wargaming.candidates import candidates, read_source
+from crisol.wargaming.vulnerability import Vulnerability, find
 
 BOOT = """
 import os, sys

@@ -19,9 +19,9 @@ from crisol.config import load_settings
 from crisol.errors import CrisolError
 from crisol.records import Outcome
 from crisol.sandbox import choose
-from crisol.wargame.candidates import read_source, reference
-from crisol.wargame.referee import open_match
-from crisol.wargame.vulnerability import Vulnerability, find
+from crisol.wargaming.candidates import read_source, reference
+from crisol.wargaming.referee import open_match
+from crisol.wargaming.vulnerability import Vulnerability, find
 
 SHORTEST, LONGEST = 4, 120
 HELPER = """

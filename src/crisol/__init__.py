@@ -68,11 +68,12 @@ if TYPE_CHECKING:
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
     from crisol.resilience.kinds import Kind
-    from crisol.wargame.referee import Match, open_match
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.referee import Match, open_match
+    from crisol.wargaming.vulnerability import Vulnerability
     from crisol.wiring import open_trials
     from crisol.workbench import (
         Dataset,
+        decide,
         evaluate,
         features,
         find_vulnerability,
@@ -142,6 +143,7 @@ __all__ = [
     "Verdict",
     "Vulnerability",
     "VulnerabilityError",
+    "decide",
     "evaluate",
     "features",
     "find_vulnerability",
@@ -178,11 +180,11 @@ _HOMES = {
     "resilience.cache": ("Cache",),
     "resilience.guard": ("BreakerRegistry", "CircuitBreaker"),
     "resilience.kinds": ("Kind",),
-    "wargame.referee": ("Match", "open_match"),
-    "wargame.vulnerability": ("Vulnerability",),
+    "wargaming.referee": ("Match", "open_match"),
+    "wargaming.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
     "workbench": (
-        "Dataset", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
+        "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
         "wargame",
     ),
 }  # fmt: skip

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from crisol.model.variants import Recipe
     from crisol.records import LabelledPatch, Phase, Prediction, Verdict
     from crisol.service.embedded import Server
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = [
     "Dataset",
+    "decide",
     "evaluate",
     "features",
     "find_vulnerability",
@@ -51,7 +52,7 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     Raises :class:`~crisol.errors.UnknownVulnerability` where there is none, and
     :class:`~crisol.errors.VulnerabilityError` for a folder that is not complete.
     """
-    from crisol.wargame.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
 
     folder = Path(name)
     if (folder / "vulnerability.toml").is_file():
@@ -88,7 +89,7 @@ def wargame(
     """
     from crisol.diff import Reading  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.sandbox import choose  # noqa: PLC0415 - likewise
-    from crisol.wargame.referee import open_match  # noqa: PLC0415 - likewise
+    from crisol.wargaming.referee import open_match  # noqa: PLC0415 - likewise
 
     settings = settings or load_settings()
     subject = find_vulnerability(vulnerability, settings)
@@ -221,10 +222,26 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
     :class:`~crisol.errors.DiffError` for a text that is no diff.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
-    from crisol.wargame.fitting import fitted  # noqa: PLC0415 - likewise
+    from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise
 
     predictor = model if isinstance(model, Predictor) else Predictor(model)
     return predictor.predict(fitted(_content(patch), None).patch, cwe)
+
+
+def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
+    """Decide about a patch as the service does, and return its answer: by what is known, by the model, else by wargame.
+
+    >>> answer = crisol.decide("arena-zip-slip", patch)
+    >>> answer["outcome"], answer["source"]
+    ('valid', 'wargame')
+
+    A server is started for the question; whoever has many asks one: ``with crisol.serve() as server: server.decide(...)``.
+    ``changes`` are those of :func:`serve`, and so is what is raised.
+    """
+    content = _content(patch)
+    text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
+    with serve(**{"ab_test_rate": 0.0, **changes}) as server:
+        return server.decide(vulnerability, text, cwe=cwe)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from crisol.errors import UnavailableError
-from crisol.wargame.corpus import Plan, build, content_hash
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.corpus import Plan, build, content_hash
+from crisol.wargaming.vulnerability import find
 from crisol.wiring import open_workers
 
 distributed = pytest.importorskip("distributed")
@@ -57,8 +57,8 @@ def test_a_dead_scheduler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 BUILD = """
 import sys
 from pathlib import Path
-from crisol.wargame.corpus import Plan, build
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.corpus import Plan, build
+from crisol.wargaming.vulnerability import find
 if __name__ == "__main__":
     plan = Plan(Path(sys.argv[2]), Path(sys.argv[2]) / "inbox", mutants=0)
     list(build(find(Path(sys.argv[1]), only=sys.argv[3:]), plan, jobs=1))

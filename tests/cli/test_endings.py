@@ -152,3 +152,24 @@ def test_no_text_is_read_or_written_in_the_encoding_of_the_locale() -> None:
             if needed is not None and not named and len(node.args) < needed:
                 missing.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("mlflow.store", "lab"),
+        ("fastapi", "service"),
+        ("prometheus_client", "service"),
+        ("distributed", "scale"),
+    ],
+)
+def test_a_module_of_an_extra_is_named_with_what_brings_it(
+    module: str, extra: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pip install crisol alone wargames and predicts; other commands say what they lack."""
+
+    def command() -> None:
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    assert run(command) == 69
+    assert f"pip install 'crisol[{extra}]'" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 
 from crisol import cli
 from crisol.model.risk import least
-from crisol.wargame.corpus import COLUMNS, save_table
+from crisol.wargaming.corpus import COLUMNS, save_table
 from support.model_data import patches
 
 ROOT = Path(__file__).parents[2]

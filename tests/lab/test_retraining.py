@@ -22,7 +22,7 @@ from crisol.model.risk import least
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.tracking import runs
 from crisol.tracking.registry import CHALLENGER
-from crisol.wargame.corpus import COLUMNS, save_table
+from crisol.wargaming.corpus import COLUMNS, save_table
 from crisol.wiring import open_trials
 from support.model_data import patches
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crisol import diff
-from crisol.wargame.vulnerability import Vulnerability, load
+from crisol.wargaming.vulnerability import Vulnerability, load
 
 __all__ = ["APP", "POV", "RIGHT", "notes", "patch"]
 

@@ -28,7 +28,7 @@ from crisol.validation.ladder import Case, Submission
 from crisol.validation.model_rung import ModelRung, ServedModel
 from crisol.validation.validator import SANDBOX, Validator
 from crisol.validation.wargames import Referees
-from crisol.wargame.referee import Match
+from crisol.wargaming.referee import Match
 from support.served import FLAW, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:

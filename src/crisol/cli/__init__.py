@@ -106,8 +106,8 @@ def wargame(
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use."""
     from crisol.diff import Reading
     from crisol.sandbox import choose
-    from crisol.wargame.referee import open_match
-    from crisol.wargame.vulnerability import find, load
+    from crisol.wargaming.referee import open_match
+    from crisol.wargaming.vulnerability import find, load
 
     settings = load_settings()
     folder = Path(vulnerability)

@@ -27,6 +27,7 @@ import re
 import sys
 import traceback
 from enum import IntEnum
+from importlib.metadata import metadata, requires
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -173,6 +174,8 @@ def _end(error: BaseException) -> int:
         return _say(error.exit_code, f"{type(error).__name__}: {error}")
     elif isinstance(error, OSError):
         return _say(_system_code(error), _system_words(error))
+    elif isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
+        return _say(Exit.UNAVAILABLE, f"this needs {error.name}: pip install 'crisol[{extra}]'")
     elif show is not None:  # the option parser's own errors know how to show themselves
         code = Exit.USAGE
         with contextlib.suppress(OSError):
@@ -186,6 +189,23 @@ def _end(error: BaseException) -> int:
             Exit.INTERNAL, f"{text}; a fault of Crisol's own: LOG_LEVEL=DEBUG shows where, please report it"
         )
     return code
+
+
+def _extra_of(module: str) -> str:
+    """Return the smallest extra that brings a module, as the installed package says; empty where none does."""
+    from packaging.requirements import Requirement
+
+    name = module.partition(".")[0].replace("_", "-")
+    wanted = list(map(Requirement, requires("crisol") or ()))
+    brought = {
+        extra: {
+            need.name for need in wanted if need.marker is not None and need.marker.evaluate({"extra": extra})
+        }
+        for extra in metadata("crisol").get_all("Provides-Extra") or ()
+    }
+    # Extras contain one another; the smallest is what is missing.
+    fitting = [extra for extra, names in brought.items() if name in names]
+    return min(fitting, key=lambda extra: len(brought[extra]), default="")
 
 
 def _system_code(error: OSError) -> Exit:

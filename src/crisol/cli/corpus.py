@@ -16,8 +16,8 @@ from crisol.errors import UnknownVulnerability
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crisol.wargame.corpus import Plan
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.corpus import Plan
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Jobs", "app", "build", "composition", "plan"]
 
@@ -40,8 +40,8 @@ def build_command(
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
     """Judge every candidate of every vulnerability, or go on where a build stopped."""
-    from crisol.wargame.corpus import save_table
-    from crisol.wargame.vulnerability import find
+    from crisol.wargaming.corpus import save_table
+    from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     frame = build(
@@ -55,9 +55,9 @@ def build_command(
 def list_command(table: TablePath = None) -> None:
     """Print the vulnerabilities, what is known of their candidates, and what there is in all."""
     from crisol.lab.ground_truth import leaks
-    from crisol.wargame.census import basic_only, census
-    from crisol.wargame.corpus import load_table
-    from crisol.wargame.vulnerability import find
+    from crisol.wargaming.census import basic_only, census
+    from crisol.wargaming.corpus import load_table
+    from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
@@ -78,7 +78,7 @@ def show_command(
     vulnerability: Annotated[str, typer.Argument(help="An id.")], table: TablePath = None
 ) -> None:
     """Print every candidate of one vulnerability with its verdict."""
-    from crisol.wargame.corpus import load_table
+    from crisol.wargaming.corpus import load_table
 
     frame = load_table(table or _default(load_settings()))
     rows = frame[frame["vulnerability"] == vulnerability]
@@ -94,8 +94,8 @@ def show_command(
 @app.command("verify")
 def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -> None:
     """Execute every candidate again and report each label that changed; exit 1 if one did."""
-    from crisol.wargame.corpus import load_table, reexecute
-    from crisol.wargame.vulnerability import find
+    from crisol.wargaming.corpus import load_table, reexecute
+    from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
@@ -134,9 +134,9 @@ def import_command(
     """Take your own candidate patches in, cut to their release; the next build judges them beside all the others."""
     from crisol.diff import Reading
     from crisol.records import Origin
-    from crisol.wargame.fitting import ground
-    from crisol.wargame.intake import Manner, take
-    from crisol.wargame.vulnerability import find
+    from crisol.wargaming.fitting import ground
+    from crisol.wargaming.intake import Manner, take
+    from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     intake = take(
@@ -160,7 +160,7 @@ def remove_command(
     names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
 ) -> None:
     """Take candidates out again that were taken in; the next build is without them."""
-    from crisol.wargame.intake import remove
+    from crisol.wargaming.intake import remove
 
     left = remove(load_settings().inbox, vulnerability, names)
     out.print(f"{vulnerability}: {len(set(names))} removed, {left} left of those taken in")
@@ -172,9 +172,9 @@ def export_command(
     table: TablePath = None,
 ) -> None:
     """Write a corpus table as parquet and JSONL, with a data sheet that says what is in it."""
-    from crisol.wargame.corpus import load_table
-    from crisol.wargame.datasheet import export
-    from crisol.wargame.vulnerability import find
+    from crisol.wargaming.corpus import load_table
+    from crisol.wargaming.datasheet import export
+    from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     written = export(load_table(table or _default(settings)), find(settings.vulnerabilities), folder)
@@ -184,7 +184,7 @@ def export_command(
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
     """Return the plan that the settings stand for."""
-    from crisol.wargame.corpus import Plan
+    from crisol.wargaming.corpus import Plan
 
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
 
@@ -199,7 +199,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     import pandas as pd
 
     from crisol.sandbox import choose
-    from crisol.wargame import corpus
+    from crisol.wargaming import corpus
     from crisol.wiring import open_workers
 
     choose(plan.sandbox)
@@ -226,7 +226,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 def composition(frame: pd.DataFrame) -> None:
     """Print in a few lines what a corpus table holds."""
-    from crisol.wargame.census import basic_only
+    from crisol.wargaming.census import basic_only
 
     counts = frame["outcome"].value_counts()
     origins = ", ".join(f"{count} {origin}" for origin, count in frame["origin"].value_counts().items())

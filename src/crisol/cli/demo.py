@@ -34,7 +34,7 @@ def demo(
 ) -> None:
     """Do the main job: a slice of ground truth, the model variants, the A/B experiment, the report."""
     from crisol.lab import demo as lab_demo
-    from crisol.wargame.vulnerability import find, portion
+    from crisol.wargaming.vulnerability import find, portion
 
     settings = load_settings()
     _first_verdicts(settings)

@@ -96,7 +96,7 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
     from crisol.model.predictor import Predictor
-    from crisol.wargame.fitting import fitted
+    from crisol.wargaming.fitting import fitted
     from crisol.workbench import find_vulnerability
 
     try:
@@ -143,7 +143,7 @@ def promote(
     """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
     from crisol.lab import compare, promotion
     from crisol.tracking import runs
-    from crisol.wargame.corpus import load_table
+    from crisol.wargaming.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
@@ -173,7 +173,7 @@ def retrain(
     """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
     from crisol.lab import retraining
     from crisol.tracking import runs
-    from crisol.wargame.corpus import load_table
+    from crisol.wargaming.corpus import load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")

@@ -43,7 +43,7 @@ def triage(
 ) -> None:  # fmt: skip
     """Find the candidate to merge: exit 0 when a wargame found a valid one, 1 when none is, 2 while undecided."""
     from crisol.lab.triage import Bench, Triage
-    from crisol.wargame.vulnerability import find, load
+    from crisol.wargaming.vulnerability import find, load
 
     if until not in {"decided", "first-valid"}:
         raise typer.BadParameter(f"--until is decided or first-valid, not {until!r}")
@@ -83,7 +83,7 @@ def _run(work: Triage, *, quiet: bool) -> None:
 
 
 def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
-    from crisol.wargame.intake import Manner, imported
+    from crisol.wargaming.intake import Manner, imported
 
     manner = Manner(vulnerability)
     for path in paths:

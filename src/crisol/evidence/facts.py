@@ -23,7 +23,7 @@ from crisol.records import Outcome, Reason, Source
 if TYPE_CHECKING:
     from crisol.diff import Patch
     from crisol.sandbox import Sandbox
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Fact", "Facts", "gather"]
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from crisol.model.source.syntax import parsed
-from crisol.wargame.candidates import read_source
+from crisol.wargaming.candidates import read_source
 
 __all__ = ["VULNERABLE", "Habits", "Module", "Tree", "habits", "is_documentation", "open_tree", "same"]
 

@@ -23,7 +23,7 @@ from crisol.sandbox import Ending, Role, Script
 
 if TYPE_CHECKING:
     from crisol.sandbox import Sandbox, Target
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Code", "Way", "trace"]
 

@@ -29,7 +29,7 @@ from crisol.model import dataset, training
 from crisol.model.policy import Policy
 from crisol.model.risk import at_hand
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 from crisol.wiring import open_trials
 
 __all__ = ["Result", "experiment", "sweep"]

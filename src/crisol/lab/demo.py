@@ -16,7 +16,7 @@ from crisol.lab.ground_truth import facts
 from crisol.tracking.picture import Picture
 from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
 from crisol.tracking.runs import holder_tags
-from crisol.wargame.corpus import content_hash, save_table
+from crisol.wargaming.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]
 

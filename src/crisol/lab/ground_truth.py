@@ -12,8 +12,8 @@ from crisol.errors import DatasetError
 from crisol.model.dataset import from_table
 from crisol.model.leakage import leakage
 from crisol.records import Outcome
-from crisol.wargame.corpus import Plan, build, load_table
-from crisol.wargame.vulnerability import find
+from crisol.wargaming.corpus import Plan, build, load_table
+from crisol.wargaming.vulnerability import find
 
 __all__ = [
     "SMOKE",

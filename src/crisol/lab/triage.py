@@ -31,10 +31,10 @@ from crisol.evidence.facts import Facts, gather
 from crisol.evidence.fix import Profile, distance, profile
 from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
-from crisol.wargame.candidates import reference
-from crisol.wargame.fitting import fitted
-from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
-from crisol.wargame.vulnerability import Vulnerability
+from crisol.wargaming.candidates import reference
+from crisol.wargaming.fitting import fitted
+from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
+from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Bench", "Entry", "Triage", "Until"]
 

@@ -21,7 +21,7 @@ from crisol.model.policy import Policy
 from crisol.model.predictor import Predictor
 from crisol.model.variants import load_variants
 from crisol.records import Outcome
-from crisol.wargame.corpus import content_hash
+from crisol.wargaming.corpus import content_hash
 
 __all__ = ["Item", "Material", "prepare"]
 

@@ -8,11 +8,15 @@ http://127.0.0.1:40123
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import uvicorn
 import uvloop
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Server", "configure", "listen", "serve"]
 
 _START_SECONDS = 60.0
+_ANSWER_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,30 @@ class Server:
     port: int
     service: Service
     loop: asyncio.AbstractEventLoop
+
+    def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
+        """Ask for a decision over HTTP, ML-first, and return the answer as any client gets it.
+
+        >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
+        'invalid'
+
+        Raises :class:`~crisol.errors.UnavailableError` with the problem that the server names where it does not decide.
+        """
+        token = self.service.settings.api_token
+        headers = {"content-type": "application/json"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token.get_secret_value()}"
+        body = json.dumps({"vulnerability": vulnerability or None, "diff": diff, "cwe": cwe or None})
+        connection = HTTPConnection(urlsplit(self.url).hostname or "", self.port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request("POST", "/wargaming/ml-first", body, headers)
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != HTTPStatus.OK:
+            raise UnavailableError(f"{response.status}: {answer.get('detail') or answer.get('title')}")
+        return answer
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from crisol.diff import Patch
 from crisol.errors import PatchDoesNotApply
 from crisol.service.problems import Problem
 from crisol.validation.ladder import Submission
-from crisol.wargame.fitting import fitted
+from crisol.wargaming.fitting import fitted
 
 if TYPE_CHECKING:
     from crisol.validation.ladder import Question

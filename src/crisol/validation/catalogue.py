@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from crisol.errors import VulnerabilityError
 from crisol.resilience.keys import digest
 from crisol.resilience.kinds import Kind
-from crisol.wargame.vulnerability import Vulnerability, load
+from crisol.wargaming.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:
     from pathlib import Path

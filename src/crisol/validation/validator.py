@@ -24,7 +24,7 @@ from crisol.records import Decision, Reason, Verdict
 from crisol.resilience.kinds import LIFETIMES, Kind
 from crisol.resilience.policy import BreakerPolicy
 from crisol.validation.ladder import OURS, Case, fall_back, from_verdict, not_judged
-from crisol.wargame.referee import REFEREE_VERSION
+from crisol.wargaming.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -17,8 +17,8 @@ from crisol.errors import IndexUnavailable, Overloaded, SettingsError, UnknownVu
 from crisol.records import Phase, PhaseName, Reason, Verdict
 from crisol.sandbox import choose
 from crisol.validation.line import Line
-from crisol.wargame.fitting import fitted
-from crisol.wargame.referee import Match, open_match
+from crisol.wargaming.fitting import fitted
+from crisol.wargaming.referee import Match, open_match
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -118,7 +118,7 @@ class Referees:
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
         """Cut an untrusted diff to the release of a vulnerability, as its wargame will.
 
-        Raises what :func:`crisol.wargame.fitting.fitted` does. A release that cannot be had leaves the names of the
+        Raises what :func:`crisol.wargaming.fitting.fitted` does. A release that cannot be had leaves the names of the
         files to decide.
         """
         return await asyncio.to_thread(self._fit, pattern, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from crisol.errors import CrisolError
 from crisol.model.reading import open_diff
 from crisol.records import LabelledPatch
-from crisol.wargame.vulnerability import Vulnerability, find
+from crisol.wargaming.vulnerability import Vulnerability, find
 
 __all__ = ["with_sources"]
 

@@ -24,7 +24,7 @@ def stop(signum, frame):
 signal.signal(signal.SIGVTALRM, stop)
 signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
 try:
-    check_slug(rng.choice(string.ascii_lowercase) * rng.randint(36, 100) + rng.choice("!?.:;"))
+    check_slug(rng.choice(string.ascii_lowercase) * rng.randint(40, 100) + rng.choice("!?.:;"))
 except PageError:
     pass
 except BudgetSpent:

@@ -26,11 +26,11 @@ from crisol import diff
 from crisol.errors import DatasetError, IndexUnavailable, InputError, unwritable
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.sandbox import choose
-from crisol.wargame.candidates import candidates, read_source
-from crisol.wargame.intake import identity
-from crisol.wargame.mutants import mutants, program
-from crisol.wargame.referee import REFEREE_VERSION, Match, open_match
-from crisol.wargame.vulnerability import Vulnerability, load
+from crisol.wargaming.candidates import candidates, read_source
+from crisol.wargaming.intake import identity
+from crisol.wargaming.mutants import mutants, program
+from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
+from crisol.wargaming.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ COLUMNS = (
 class Plan:
     """What a build makes of each vulnerability: ``mutants`` is the most of them, and never more than a third of all rows.
 
-    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargame.intake`.
+    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargaming.intake`.
     """
 
     cache: Path

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from crisol.records import Outcome
-from crisol.wargame.census import basic_only, census
-from crisol.wargame.corpus import content_hash, save_table
-from crisol.wargame.vulnerability import Vulnerability
+from crisol.wargaming.census import basic_only, census
+from crisol.wargaming.corpus import content_hash, save_table
+from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["export", "sheet"]
 

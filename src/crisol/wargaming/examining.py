@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crisol.sandbox.bounded import bounded, deep
-from crisol.wargame.inputs import vocabulary
-from crisol.wargame.tampering import findings, parsed
+from crisol.wargaming.inputs import vocabulary
+from crisol.wargaming.tampering import findings, parsed
 
 __all__ = ["Facts", "examine", "examined", "speak", "spoken"]
 
@@ -35,14 +35,14 @@ def examined(before: str, after: str, own: frozenset[str]) -> Facts:
     ``own`` holds the top-level names of the tree.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
-    told, _ = bounded("crisol.wargame.examining:examine", {"own": sorted(own)}, texts)
+    told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
     lists = (tuple(told[name]) for name in ("refused", "noted", "undefined"))
     return Facts(told["error"], told["error_before"], *lists)
 
 
 def spoken(text: bytes) -> frozenset[str]:
     """Return the text constants of a program, casefolded; raises OutOfBounds as :func:`examined` does."""
-    told, _ = bounded("crisol.wargame.examining:speak", {}, [text])
+    told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])
 
 

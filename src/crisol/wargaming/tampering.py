@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from crisol.wargame.flow import Flow, Value
+from crisol.wargaming.flow import Flow, Value
 
 __all__ = ["Findings", "findings", "parsed"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from crisol.model.dataset import read_jsonl
-from crisol.wargame.census import census
-from crisol.wargame.corpus import COLUMNS, content_hash, load_table
-from crisol.wargame.datasheet import export
+from crisol.wargaming.census import census
+from crisol.wargaming.corpus import COLUMNS, content_hash, load_table
+from crisol.wargaming.datasheet import export
 
 A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
 

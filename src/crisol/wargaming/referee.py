@@ -15,17 +15,17 @@ from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
-from crisol.wargame.again import again
-from crisol.wargame.candidates import read_source
-from crisol.wargame.examining import Facts, examined
-from crisol.wargame.fitting import fitted
-from crisol.wargame.reference import Yardstick, measure
+from crisol.wargaming.again import again
+from crisol.wargaming.candidates import read_source
+from crisol.wargaming.examining import Facts, examined
+from crisol.wargaming.fitting import fitted
+from crisol.wargaming.reference import Yardstick, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping
     from pathlib import Path
 
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 

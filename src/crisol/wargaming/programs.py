@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from crisol.sandbox import Ending, Role, Script
 from crisol.sandbox.script import published
-from crisol.wargame.inputs import changes, unsteady
+from crisol.wargaming.inputs import changes, unsteady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

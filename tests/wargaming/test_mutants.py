@@ -9,10 +9,10 @@ import pytest
 
 from crisol import diff
 from crisol.records import Candidate, Origin
-from crisol.wargame.disguises import DISGUISES, REWRITES
-from crisol.wargame.edits import OPERATORS
-from crisol.wargame.mutants import mutants, program
-from crisol.wargame.spans import Text, parses
+from crisol.wargaming.disguises import DISGUISES, REWRITES
+from crisol.wargaming.edits import OPERATORS
+from crisol.wargaming.mutants import mutants, program
+from crisol.wargaming.spans import Text, parses
 
 BEFORE = 'import os\n\n\ndef load(name, root="/srv"):\n    return open(os.path.join(root, name)).read()\n\n\ndef other(a):\n    if a > 1 and a < 5:\n        return a\n'
 AFTER = """import os

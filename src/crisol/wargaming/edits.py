@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from crisol.wargame.spans import Text
+from crisol.wargaming.spans import Text
 
 __all__ = ["OPERATORS", "Operator"]
 

@@ -13,7 +13,7 @@ import pytest
 # Two workers that say who they are and then wait for ever.
 BUILD = """
 import os, time
-from crisol.wargame.corpus import _pool
+from crisol.wargaming.corpus import _pool
 if __name__ == "__main__":
     with _pool(2) as pool:
         print(*pool.map(pid, range(2)), flush=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from crisol.errors import IndexUnavailable, IntegrityError, StoreError
-from crisol.wargame import release
-from crisol.wargame.release import Archive, fits, unpacked
+from crisol.wargaming import release
+from crisol.wargaming.release import Archive, fits, unpacked
 
 
 def sdist(path: Path, members: dict[str, bytes], link: str = "") -> Path:

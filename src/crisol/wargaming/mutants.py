@@ -17,9 +17,9 @@ from functools import lru_cache, partial
 from crisol import diff
 from crisol.errors import DiffError, InputError
 from crisol.records import Candidate, Origin
-from crisol.wargame.disguises import DISGUISES, REWRITES
-from crisol.wargame.edits import OPERATORS
-from crisol.wargame.spans import Text, parses
+from crisol.wargaming.disguises import DISGUISES, REWRITES
+from crisol.wargaming.edits import OPERATORS
+from crisol.wargaming.spans import Text, parses
 
 __all__ = ["mutants", "program"]
 

@@ -9,7 +9,7 @@ import ast
 import random
 from collections.abc import Callable, Iterator
 
-from crisol.wargame.spans import Text
+from crisol.wargaming.spans import Text
 
 __all__ = ["DISGUISES", "REWRITES", "Disguise"]
 

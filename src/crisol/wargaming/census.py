@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["basic_only", "census"]
 

@@ -18,17 +18,17 @@ from crisol import diff
 from crisol.errors import CrisolError
 from crisol.sandbox import Ending
 from crisol.sandbox.bounded import OutOfBounds
-from crisol.wargame.candidates import read_source, reference
-from crisol.wargame.examining import spoken
-from crisol.wargame.inputs import touches
-from crisol.wargame.programs import Answer, Program, answers, programs
+from crisol.wargaming.candidates import read_source, reference
+from crisol.wargaming.examining import spoken
+from crisol.wargaming.inputs import touches
+from crisol.wargaming.programs import Answer, Program, answers, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from crisol.sandbox import Target
-    from crisol.wargame.vulnerability import Vulnerability
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Yardstick", "measure"]
 

@@ -14,8 +14,8 @@ from crisol.cli import app
 from crisol.config import load_settings
 from crisol.errors import DatasetError, UnknownVulnerability
 from crisol.records import Candidate, Origin
-from crisol.wargame.fitting import fitted, source_tree
-from crisol.wargame.intake import Ground, Manner, imported, kept, remove, take
+from crisol.wargaming.fitting import fitted, source_tree
+from crisol.wargaming.intake import Ground, Manner, imported, kept, remove, take
 
 Grounds = Callable[[str], Ground]
 A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"

@@ -11,11 +11,11 @@ import pytest
 from crisol import diff
 from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import Ending, Role, Script, choose
-from crisol.wargame.inputs import changes, literals, touches, unsteady, vocabulary
-from crisol.wargame.programs import Answer, answers, programs
-from crisol.wargame.referee import Match, open_match
-from crisol.wargame.reference import Yardstick, measure
-from crisol.wargame.vulnerability import load
+from crisol.wargaming.inputs import changes, literals, touches, unsteady, vocabulary
+from crisol.wargaming.programs import Answer, answers, programs
+from crisol.wargaming.referee import Match, open_match
+from crisol.wargaming.reference import Yardstick, measure
+from crisol.wargaming.vulnerability import load
 
 APP = 'def link(address):\n    return "<a href=" + address + ">"\n\n\ndef label(text):\n    return text.title()\n'
 REFERENCE = APP.replace(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from crisol import diff
 from crisol.errors import IndexUnavailable
-from crisol.wargame.candidates import own_candidates, read_source
-from crisol.wargame.intake import Ground
-from crisol.wargame.vulnerability import Vulnerability
+from crisol.wargaming.candidates import own_candidates, read_source
+from crisol.wargaming.intake import Ground
+from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["fitted", "ground", "source_tree"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from crisol import diff
 from crisol.errors import DiffError, VulnerabilityError
 from crisol.records import Candidate, Origin
-from crisol.wargame.intake import kept
+from crisol.wargaming.intake import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from crisol.wargame.vulnerability import Hunk, Vulnerability
+    from crisol.wargaming.vulnerability import Hunk, Vulnerability
 
 __all__ = ["candidates", "own_candidates", "read_source", "reference"]
 

@@ -15,9 +15,9 @@ from crisol import diff
 from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import choose
-from crisol.wargame.corpus import Plan, build, content_hash, load_table, reexecute
-from crisol.wargame.referee import Match, open_match
-from crisol.wargame.vulnerability import Vulnerability, load
+from crisol.wargaming.corpus import Plan, build, content_hash, load_table, reexecute
+from crisol.wargaming.referee import Match, open_match
+from crisol.wargaming.vulnerability import Vulnerability, load
 from support.notes import APP, RIGHT, make, patch
 
 

@@ -14,8 +14,8 @@ from crisol import diff
 from crisol.errors import SandboxUnavailable
 from crisol.records import Outcome, Reason, Verdict
 from crisol.sandbox import choose
-from crisol.wargame.referee import Match, open_match
-from crisol.wargame.vulnerability import load
+from crisol.wargaming.referee import Match, open_match
+from crisol.wargaming.vulnerability import load
 from support.notes import APP, RIGHT, make, patch
 
 EXIT_CLASS = {
