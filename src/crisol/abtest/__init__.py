@@ -1,7 +1,8 @@
 """A/B testing: keep asking whether the model still deserves its trust.
 
-``Sampler`` picks patches, ``run`` (or, live, the shadow queue) makes :class:`~crisol.records.Trial` records, a
-``TrialStore`` keeps them, and pure functions turn what the store sums up into estimates that may be believed.
+``Sampler`` picks patches, ``run`` (or, live, the shadow queue) makes :class:`~crisol.records.Trial` records,
+a ``TrialStore`` keeps them, and pure functions turn what the store sums up into estimates that may be
+believed.
 """
 
 from crisol.abtest.runner import Arm, Experiment, Truth, label_of, run

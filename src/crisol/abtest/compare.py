@@ -46,8 +46,8 @@ class Comparison:
     """What two arms differ by, in accuracy over the patches that arrived (first minus second).
 
     ``p_value`` is McNemar's, over the wargamed patches as they are; ``weighted_p_value`` is of the same
-    question about all that arrived. ``low..high`` comes from resampling vulnerabilities and holds for one look,
-    ``always_low..always_high`` for looks at any time (assuming independent patches).
+    question about all that arrived. ``low..high`` comes from resampling vulnerabilities and holds for one
+    look, ``always_low..always_high`` for looks at any time (assuming independent patches).
     """
 
     first: str
@@ -72,33 +72,33 @@ def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
     Raises :class:`~crisol.errors.InputError` when an arm holds a patch twice (two model versions) or the two
     disagree about the wargame's verdict.
     """
-    one, other = _by_patch(first), _by_patch(second)
-    matched = sorted(one.keys() & other.keys(), key=lambda key: (one[key].created_at, one[key].id))
+    firsts, seconds = _by_patch(first), _by_patch(second)
+    matched = sorted(firsts.keys() & seconds.keys(), key=lambda key: (firsts[key].created_at, firsts[key].id))
     for key in matched:
-        if one[key].outcome is not other[key].outcome:
+        if firsts[key].outcome is not seconds[key].outcome:
             raise InputError(
-                f"patch {key[1]!r}: one arm's trial says {one[key].outcome}, {other[key].outcome} the other's"
+                f"patch {key[1]!r}: one arm's trial says {firsts[key].outcome}, {seconds[key].outcome} the other's"
             )
     groups = {name: i for i, name in enumerate(dict.fromkeys(key[2] for key in matched))}
-    difference = [float(bool(one[key].correct)) - float(bool(other[key].correct)) for key in matched]
+    difference = [float(bool(firsts[key].correct)) - float(bool(seconds[key].correct)) for key in matched]
     return Pairs(
         np.array(difference, dtype=np.float64),
         # The arms' shares are constant, so they cancel in the ratio.
-        np.array([1.0 / one[key].sampling_probability for key in matched], dtype=np.float64),
+        np.array([1.0 / firsts[key].sampling_probability for key in matched], dtype=np.float64),
         np.array([groups[key[2]] for key in matched], dtype=np.intp),
     )
 
 
 def _by_patch(trials: Iterable[Trial]) -> dict[tuple[str, str, str], Trial]:
-    known: dict[tuple[str, str, str], Trial] = {}
+    trials_by_patch: dict[tuple[str, str, str], Trial] = {}
     for trial in trials:
         if trial.correct is None:
             continue
         key = (trial.experiment, trial.patch, trial.vulnerability)
-        if key in known:
+        if key in trials_by_patch:
             raise InputError(f"arm {trial.arm!r} holds patch {trial.patch!r} twice: choose one model version")
-        known[key] = trial
-    return known
+        trials_by_patch[key] = trial
+    return trials_by_patch
 
 
 def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:

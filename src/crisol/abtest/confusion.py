@@ -1,8 +1,8 @@
 """Precision, recall and their kin from a weighted confusion matrix, each with an interval.
 
-Patches that the model was sure of are wargamed with a small probability p, unsure ones always. Counting them alike
-would describe the patches that were wargamed; weighting each by 1/p describes the patches that arrived (Hájek
-1971). Positive means valid, so a false positive is a false accept.
+Patches that the model was sure of are wargamed with a small probability p, unsure ones always. Counting them
+alike would describe the patches that were wargamed; weighting each by 1/p describes the patches that arrived
+(Hájek 1971). Positive means valid, so a false positive is a false accept.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     """Return the weighted share of the hits among hits and misses.
 
     The interval is Wilson's at the effective number of trials: share * (1 - share) / variance, where the
-    variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is taken
-    with z² pseudo-trials of mean weight, half of them hits (Agresti & Coull 1998), which are then subtracted
-    again: with equal weights this is Wilson's interval itself.
+    variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is
+    taken with z² pseudo-trials of mean weight, half of them hits (Agresti & Coull 1998), which are then
+    subtracted again: with equal weights this is Wilson's interval itself.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

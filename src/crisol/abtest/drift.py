@@ -43,9 +43,10 @@ def worsening(
 ) -> Alarm:
     """Watch for an error rate above ``baseline``; ``errors`` are 1 for a wrong prediction, else 0.
 
-    While the rate is at most the baseline, a false alarm comes no more often than once in ``run_length`` trials
-    on average, whatever the distribution (a CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Take as baseline
-    the upper bound of the validated rate. Raises :class:`~crisol.errors.InputError` for values out of range.
+    While the rate is at most the baseline, a false alarm comes no more often than once in ``run_length``
+    trials on average, whatever the distribution (a CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Take as
+    baseline the upper bound of the validated rate. Raises :class:`~crisol.errors.InputError` for values out
+    of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -61,10 +62,11 @@ def calibration_drift(
 ) -> Alarm:
     """Watch for predicted probabilities that the outcomes (1 valid, 0 invalid) no longer follow.
 
-    Two things are bet on: that patches are valid more or less often than predicted, and that the model is right
-    less often than it is confident, by more than ``tolerated``. The first alone is blind to confused classes, whose
-    errors on either side cancel out; the second is blind to errors that confidence does not show. Sampling depends
-    on the probability alone, so weights are not needed. False alarms as in :func:`worsening`.
+    Two things are bet on: that patches are valid more or less often than predicted, and that the model is
+    right less often than it is confident, by more than ``tolerated``. The first alone is blind to confused
+    classes, whose errors on either side cancel out; the second is blind to errors that confidence does not
+    show. Sampling depends on the probability alone, so weights are not needed. False alarms as in
+    :func:`worsening`.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
@@ -97,7 +99,10 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 
 
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
-    """Return the population stability index over the reference's quantiles: 0.1 is a change, 0.25 a large one."""
+    """Return the population stability index over the reference's quantiles.
+
+    An index of 0.1 is a change, 0.25 a large change.
+    """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:
         raise InputError("the population stability index needs values on both sides")
@@ -113,9 +118,10 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 
 
 def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
-    """Compare the numeric columns that both tables have: PSI, Kolmogorov-Smirnov and its Holm-adjusted p-value.
+    """Compare the numeric columns that both tables have.
 
-    One row a column, the most changed first. Raises :class:`~crisol.errors.InputError` without a common column.
+    Columns: PSI, the Kolmogorov-Smirnov statistic and its Holm-adjusted p-value. One row a column, the most
+    changed first. Raises :class:`~crisol.errors.InputError` without a common column.
     """
     names = [name for name in reference.select_dtypes("number").columns if name in current.columns]
     if not names:

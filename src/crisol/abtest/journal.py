@@ -8,8 +8,8 @@
     store.journal.write(trials)   # or first to the disk, which takes milliseconds whatever the store does,
     store.replay()                # and from there to the store, before or after a crash
 
-Whatever is killed, and when: a trial whose ``append`` or ``write`` returned reaches the store exactly once, because
-the journal is cut only after the store has the trials, and the store ignores those that it has.
+Whatever is killed, and when: a trial whose ``append`` or ``write`` returned reaches the store exactly once,
+because the journal is cut only after the store has the trials, and the store ignores those that it has.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ class Journal:
         return Replay(replayed, len(rejected))
 
     def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
-        """Return the lines from ``offset`` on; if there are none, all before it has been seen to: empty the file."""
+        """Return the lines from ``offset`` on.
+
+        If there are none, every earlier line reached the store: empty the file.
+        """
         with self._held(self.path) as file:
             end = _whole(file)
             file.seek(offset)
@@ -107,7 +110,8 @@ class Journal:
                     rejects.seek(0, os.SEEK_END)
                     rejects.write(b"".join(rejected))
                     _sync(rejects)
-            # Should the power fail before this is on the disk, the trials are replayed again, which changes nothing.
+            # Should the power fail before this is on the disk, the trials are replayed again, which changes
+            # nothing.
             file.truncate(0)
             return []
 
@@ -146,9 +150,10 @@ class Journal:
 class JournaledStore:
     """A store that does not lose trials while the one it wraps is away.
 
-    ``append`` returns once every trial is durable; it counts those that reached the store at once. While trials
-    wait, later ones queue behind them. Reading and the switch go to the wrapped store and raise what it raises:
-    waiting trials are not seen by them. Safe across threads and processes as far as the wrapped store is.
+    ``append`` returns once every trial is durable; it counts those that reached the store at once. While
+    trials wait, later ones queue behind them. Reading and the switch go to the wrapped store and raise what
+    it raises: waiting trials are not seen by them. Safe across threads and processes as far as the wrapped
+    store is.
     """
 
     def __init__(
@@ -159,7 +164,10 @@ class JournaledStore:
         self._clock = clock
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """See :meth:`~crisol.abtest.store.TrialStore.append`; raises StoreError only if the disk refuses too."""
+        """See :meth:`~crisol.abtest.store.TrialStore.append`.
+
+        Raises StoreError only if the disk refuses too.
+        """
         now = self._clock()
         for trial in trials:
             check(trial, now)
@@ -177,9 +185,10 @@ class JournaledStore:
         return Replay() if self.journal.empty else self.journal.replay(self._append_late)
 
     def _append_late(self, trials: Sequence[Trial]) -> int:
-        # Written while the clock was ahead: no store takes trials of the future, and those behind them would wait for it.
+        # Written while the clock was ahead: no store takes trials of the future, and those behind them would
+        # wait for it.
         now = max(self._clock(), EARLIEST)
-        return self.store.append([replace(one, created_at=min(one.created_at, now)) for one in trials])
+        return self.store.append([replace(trial, created_at=min(trial.created_at, now)) for trial in trials])
 
     def missing(self, ids: Collection[str]) -> set[str]:
         """See :meth:`~crisol.abtest.store.TrialStore.missing`."""

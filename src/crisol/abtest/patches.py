@@ -15,15 +15,18 @@ __all__ = ["PatchStore"]
 class PatchStore:
     """A folder of diffs named by identity, shared by any number of threads and processes.
 
-    Adding is atomic and happens once for each identity. What is read is checked against its name, so that a file that
-    was damaged or exchanged never becomes training data.
+    Adding is atomic and happens once for each identity. What is read is checked against its name, so that a
+    file that was damaged or exchanged never becomes training data.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, text: str) -> str:
-        """Keep a diff and return its identity. Raises DiffError for none, StoreError where the disk refuses."""
+        """Keep a diff and return its identity.
+
+        Raises DiffError for a text without a diff, StoreError where the disk refuses.
+        """
         identity = parse(text).identity
         path = self._path(identity)
         if path.is_file():

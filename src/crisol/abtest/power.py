@@ -18,8 +18,8 @@ class Design:
     """How patches are sampled, and how many come.
 
     ``unsure`` is the share of patches that are always wargamed, ``per_day`` the patches that arrive,
-    ``wargame_seconds`` what one wargame takes. Raises :class:`~crisol.errors.ExperimentError` for shares outside
-    0..1, a design that never samples, or no arrivals.
+    ``wargame_seconds`` what one wargame takes. Raises :class:`~crisol.errors.ExperimentError` for shares
+    outside 0..1, a design that never samples, or no arrivals.
     """
 
     rate: float
@@ -44,13 +44,19 @@ class Design:
 
     @property
     def patches_per_trial(self) -> float:
-        """How many patches must arrive for the knowledge of one unweighted trial: the mean weight (Kish 1965)."""
+        """The patches that must arrive for the information of one unweighted trial.
+
+        This is the mean weight (Kish 1965).
+        """
         return self.unsure + (1.0 - self.unsure) / self.rate if self.rate else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What answering takes: unweighted trials' worth of knowledge, arriving patches, wargames, days, hours of wargames."""
+    """The cost of an answer.
+
+    Effective trials, arriving patches, wargames, days, and hours of wargames.
+    """
 
     question: str
     effective_trials: int
@@ -70,8 +76,9 @@ def plan(
     level: float = 0.95,
     power: float = 0.80,
 ) -> Plan:
-    """Plan for one question: to detect a ``difference`` between two arms, or to know a share to within ``margin``.
+    """Plan the trials for one question.
 
+    Either detect a ``difference`` between two arms, or estimate a share to within ``margin``.
     ``discordance`` is the share of patches on which exactly one arm is right; ``expected`` the share itself.
     Raises :class:`~crisol.errors.ExperimentError` unless exactly one question is asked.
     """

@@ -39,7 +39,7 @@ __all__ = [
 
 WINDOWS = {"1h": dt.timedelta(hours=1), "24h": dt.timedelta(days=1), "7d": dt.timedelta(days=7)}
 WINDOWS |= {"30d": dt.timedelta(days=30)}
-"""The time windows that are shown unless others are asked for."""
+"""The time windows that are shown by default."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -72,7 +72,10 @@ def window(text: str) -> dt.timedelta:
 def results(
     store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """Return one row a group: its keys, the counts, and each metric with ``_low`` and ``_high``; nan if unknown."""
+    """Return one row a group: its keys, the counts, and each metric with ``_low`` and ``_high``.
+
+    Unknown values are nan.
+    """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
         for key, tally in store.tallies(where, by).items()
@@ -126,7 +129,7 @@ def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare two arms of the trials that ``where`` admits; also return how the difference came to be known.
+    """Compare two arms of the trials that ``where`` admits; also return the difference after each patch.
 
     Raises :class:`~crisol.errors.ExperimentError` that lists the arms when one is unknown.
     """
@@ -147,17 +150,17 @@ def trajectory(
 
     Columns ``created_at``, ``n``, ``accuracy``, ``low``, ``high``; the trials are of one arm, in order.
     """
-    known = [trial for trial in trials if trial.correct is not None]
+    conclusive = [trial for trial in trials if trial.correct is not None]
     bounds = betting_sequence(
-        [float(bool(trial.correct)) for trial in known],
-        [1.0 / trial.sampling_probability for trial in known],
+        [float(bool(trial.correct)) for trial in conclusive],
+        [1.0 / trial.sampling_probability for trial in conclusive],
         max_weight=max_weight,
         level=level,
     )
     return pd.DataFrame(
         {
-            "created_at": [trial.created_at for trial in known],
-            "n": range(1, len(known) + 1),
+            "created_at": [trial.created_at for trial in conclusive],
+            "n": range(1, len(conclusive) + 1),
             "accuracy": bounds.estimate,
             "low": bounds.low,
             "high": bounds.high,
@@ -185,9 +188,9 @@ def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
 _COLUMNS = ["n", "inconclusive", *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high"))]
 
 
-def _row(found: Metrics) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": found.n, "inconclusive": found.inconclusive}
+def _row(metrics: Metrics) -> dict[str, Any]:
+    row: dict[str, Any] = {"n": metrics.n, "inconclusive": metrics.inconclusive}
     for name in METRICS:
-        estimate = getattr(found, name)
+        estimate = getattr(metrics, name)
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return row

@@ -1,8 +1,8 @@
 """Run an experiment over labelled patches: predict, sample, judge, keep.
 
-:func:`run` is an iterator of new trials; what it yields is already in the store. Kill it at any moment and start
-it again: trials that are kept are neither judged nor written twice, and the store ends up the same as after one
-run.
+:func:`run` is an iterator of new trials; what it yields is already in the store. Kill it at any moment and
+start it again: trials that are kept are neither judged nor written twice, and the store ends up the same as
+after one run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Predict = Callable[[LabelledPatch], Prediction]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a wargame said of a patch, and the seconds it took."""
+    """The outcome of a wargame, and its seconds."""
 
     outcome: Outcome
     reason: Reason | None = None
@@ -56,9 +56,10 @@ class Arm:
 class Experiment:
     """A question put to one or more arms over the same sampled patches.
 
-    The first arm is the champion: a patch that it may not decide alone under the ``policy`` is always sampled, as a
-    service wargames it, the others by the sampler. Raises :class:`~crisol.errors.ExperimentError` for arms without a
-    name, twice the same name, or a share outside (0, 1].
+    The first arm is the champion: a patch that it may not decide alone under the ``policy`` is always
+    sampled, as a service wargames it, the others by the sampler. Raises
+    :class:`~crisol.errors.ExperimentError` for arms without a name, twice the same name, or a share outside
+    (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -94,8 +95,8 @@ class Experiment:
                     f"trial {trial.id}: experiment {trial.experiment!r} is not {self.name!r}"
                 )
             if trial.arm not in versions:
-                known = ", ".join(versions)
-                raise ExperimentError(f"trial {trial.id}: unknown arm {trial.arm!r}; there are: {known}")
+                arms = ", ".join(versions)
+                raise ExperimentError(f"trial {trial.id}: unknown arm {trial.arm!r}; there are: {arms}")
             if trial.model_version != versions[trial.arm]:
                 raise ExperimentError(
                     f"trial {trial.id}, patch {trial.patch}: predicted by model {trial.model_version!r}, "
@@ -134,17 +135,17 @@ def run(
     """Yield the new trials of the experiment, kept in the store ``chunk`` patches at a time.
 
     The i-th patch arrives at ``start + i * step``, sampled or not, so that the times of an experiment do not
-    depend on when it ran. ``judge`` is asked once for a patch, and only if an arm's trial is missing.
-    Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that
+    depend on when it ran. ``judge`` is called once for a patch, and only if an arm's trial is missing. Raises
+    what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that
     comes twice.
     """
     arrivals = enumerate(patches)
-    seen: set[tuple[str, str]] = set()
+    patch_keys: set[tuple[str, str]] = set()
     while arrived := list(islice(arrivals, chunk)):
         for _, patch in arrived:
-            if (patch.group, patch.id) in seen:
+            if (patch.group, patch.id) in patch_keys:
                 raise DatasetError(f"patch {patch.id!r} of {patch.group!r} comes twice")
-            seen.add((patch.group, patch.id))
+            patch_keys.add((patch.group, patch.id))
         trials = _chunk(experiment, [(start + i * step, patch) for i, patch in arrived], store, judge)
         store.append(trials)
         yield from trials

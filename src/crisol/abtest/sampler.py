@@ -1,7 +1,7 @@
 """Which patches are wargamed although the model was sure of them.
 
-A sampler decides from the patch alone, and says with which probability it would have decided so: every estimate
-is later weighted by the inverse of that probability.
+A sampler decides from the patch alone, and says with which probability it would have decided so: every
+estimate is later weighted by the inverse of that probability.
 
 >>> sampler = HashSampler(rate=0.10, salt="2026")
 >>> sampler.draw("3f9a") == sampler.draw("3f9a")

@@ -1,7 +1,7 @@
 """Intervals that may be looked at after every trial.
 
-A 95 % interval holds at one moment chosen beforehand. Whoever looks every hour and stops when it pleases them is
-wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
+A 95 % interval holds at one moment chosen beforehand. A reader who looks every hour and stops at a good
+moment is wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
 """
 
 from __future__ import annotations
@@ -95,8 +95,9 @@ def asymptotic_sequence(
 ) -> ConfidenceSequence:
     """Return the sequence for the running weighted mean, which may change over time; for large samples.
 
-    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), with the linearised variance of
-    the weighted mean; narrowest after about ``tuned_for`` trials. Bounds are nan before the second trial.
+    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), with the linearised
+    variance of the weighted mean; narrowest after about ``tuned_for`` trials. Bounds are nan before the
+    second trial.
     """
     x, w = _checked(values, weights, -np.inf, np.inf)
     n = np.arange(1, x.size + 1)

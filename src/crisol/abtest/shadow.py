@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """Jobs waiting and running now; and since the start those done, failed, and dropped because of a full queue."""
+    """Counts of jobs: waiting and running now, and finished since the start.
+
+    A finished job is done, failed, or dropped because the queue was full.
+    """
 
     queued: int
     running: int
@@ -41,9 +44,10 @@ class ShadowStats:
 class ShadowQueue(Generic[J, R]):
     """A bounded queue of jobs: at most ``concurrency`` wargames run, at most ``limit`` wait.
 
-    ``wargame`` judges a job; ``record`` keeps what came of it (make the trial and append it, in a thread if that
-    blocks). A failure of either is logged and counted, and never stops the queue. A dropped job yields no trial:
-    drops depend on load, not on the patch, so estimates stay unbiased. Use it within one event loop.
+    ``wargame`` judges a job; ``record`` keeps what came of it (make the trial and append it, in a thread if
+    that blocks). A failure of either is logged and counted, and never stops the queue. A dropped job yields
+    no trial: drops depend on load, not on the patch, so estimates stay unbiased. Use it within one event
+    loop.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class ShadowQueue(Generic[J, R]):
         return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
 
     def offer(self, job: J) -> bool:
-        """Queue the job and return True at once, or drop it and return False when the queue is full or closed."""
+        """Queue the job and return True; drop it and return False when the queue is full or closed."""
         if self._workers and not self._jobs.full():
             self._jobs.put_nowait((job, None))
             return True

@@ -28,8 +28,9 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether A/B testing runs, at which rate and with which salt; kept in the store, so all workers share it.
+    """The switch of A/B testing: on or off, the rate and the salt.
 
+    The store keeps it, so all workers share it.
     Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a salt that does not print.
     """
 
@@ -71,8 +72,8 @@ class TrialFilter:
     def admits(self, trial: Trial) -> bool:
         """Return whether the question is about this trial."""
         for name in ("experiment", "arm", "model_version", "cwe"):
-            wanted = getattr(self, name)
-            if wanted is not None and wanted != getattr(trial, name):
+            value = getattr(self, name)
+            if value is not None and value != getattr(trial, name):
                 return False
         if self.since is not None and trial.created_at < self.since:
             return False
@@ -125,7 +126,7 @@ class TrialStore(Protocol):
     def switch(self) -> Switch:
         """Return the switch as it stands for all who share the store.
 
-        Until somebody flips it, that is the ``initial`` one that the store was made with.
+        Until it is set, that is the ``initial`` switch of the store.
         """
         ...
 

@@ -1,8 +1,8 @@
 """What a store sums up, so that no estimate needs the trials themselves.
 
-The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared weights.
-Every ratio of cells and its linearised variance follow from those twelve numbers, so a million trials cross the
-wire as one row a group.
+The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared
+weights. Every ratio of cells and its linearised variance follow from those twelve numbers, so a million
+trials cross the wire as one row a group.
 """
 
 from __future__ import annotations

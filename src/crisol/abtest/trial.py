@@ -1,7 +1,7 @@
 """Trials as they are made, checked, written and read back.
 
-:func:`observe` makes one; :func:`check` refuses one that no store may hold; :func:`to_row` and :func:`from_row`
-are the only two places where a trial meets a table or a journal.
+:func:`observe` makes one; :func:`check` refuses one that no store may hold; :func:`to_row` and
+:func:`from_row` are the only two places where a trial meets a table or a journal.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def observe(
 ) -> Trial:
     """Put a prediction and the verdict on the same patch together into a checked trial.
 
-    What a machine observes whose clock was never set is dated 2000-01-01, which says so, rather than lost. Raises :class:`~crisol.errors.InputError` like :func:`check`.
+    What a machine observes whose clock was never set is dated 2000-01-01, which says so, rather than lost.
+    Raises :class:`~crisol.errors.InputError` like :func:`check`.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -200,7 +201,8 @@ def to_row(trial: Trial) -> dict[str, Any]:
 def from_row(row: Mapping[str, Any], where: str) -> Trial:
     """Return the trial that a row holds; rows are not trusted.
 
-    Raises :class:`~crisol.errors.IntegrityError` that names ``where`` the row stands, its id and what is wrong.
+    Raises :class:`~crisol.errors.IntegrityError` that names ``where`` the row stands, its id and what is
+    wrong.
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:

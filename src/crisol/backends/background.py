@@ -60,7 +60,10 @@ class Background(Generic[R]):
                 self._idle.notify_all()
 
     def close(self) -> None:
-        """Wait for the calls that run, close what was opened, and end the thread; closing twice is harmless."""
+        """Wait for the calls that run, close what was opened, and end the thread.
+
+        Closing twice is harmless.
+        """
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._running)

@@ -54,11 +54,14 @@ def _parameter(name: str) -> str:
 
 
 class DuckDBStore:
-    """Trials in the file ``path`` (``:memory:`` for none), migrated when it is opened unless ``upgrade`` is False.
+    """Trials in the file ``path``, or in memory for ``:memory:``.
 
-    Safe across threads. A second process cannot open the file while this one has it: it waits for ``patience``
-    seconds, then gets a :class:`~crisol.errors.StoreError` that says so. Appending many trials at once is far cheaper than one by one.
-    Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
+    Opening the file migrates it unless ``upgrade`` is False.
+
+    Safe across threads. A second process cannot open the file while this one has it: it waits for
+    ``patience`` seconds, then gets a :class:`~crisol.errors.StoreError` that says so. Appending many trials
+    at once is far cheaper than one by one. Raises :class:`~crisol.errors.IntegrityError` for a file that is
+    no DuckDB database.
     """
 
     engine = "duckdb"
@@ -115,8 +118,8 @@ class DuckDBStore:
 
     def missing(self, ids: Collection[str]) -> set[str]:
         """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
-        kept = self._query("SELECT id FROM trials WHERE id IN (SELECT unnest($ids))", {"ids": list(ids)})
-        return set(ids) - {id_ for (id_,) in kept}
+        rows = self._query("SELECT id FROM trials WHERE id IN (SELECT unnest($ids))", {"ids": list(ids)})
+        return set(ids) - {id_ for (id_,) in rows}
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
         """See :meth:`~crisol.abtest.store.TrialStore.read`."""

@@ -1,8 +1,8 @@
 """Bring a database to the schema that this version of Crisol expects.
 
-Migrations are the numbered files in ``migrations/``: ``NNNN_name.sql`` for every engine, ``NNNN_name.ENGINE.sql``
-for one. Each is applied in a transaction of its own, under a lock, so any number of processes may start at once
-and a killed one leaves the database at a whole version.
+Migrations are the numbered files in ``migrations/``: ``NNNN_name.sql`` for every engine,
+``NNNN_name.ENGINE.sql`` for one. Each is applied in a transaction of its own, under a lock, so any number of
+processes may start at once and a killed one leaves the database at a whole version.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class Step:
 @cache
 def migrations(engine: str) -> tuple[Migration, ...]:
     """Return the migrations of an engine, in order."""
-    found = []
+    numbered = []
     for file in files("crisol.backends").joinpath("migrations").iterdir():
         stem, *only = file.name.removesuffix(".sql").split(".")
         if file.name.endswith(".sql") and only in ([], [engine]):
             number, _, name = stem.partition("_")
-            found.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
-    return tuple(sorted(found, key=lambda migration: migration.number))
+            numbered.append(Migration(int(number), name, file.read_text(encoding="utf-8")))
+    return tuple(sorted(numbered, key=lambda migration: migration.number))
 
 
 def status(database: Database) -> list[Step]:
@@ -97,7 +97,7 @@ def upgrade(database: Database, to: int | None = None) -> list[Migration]:
 
     Raises like :func:`status`.
     """
-    done = []
+    applied = []
     for migration in migrations(database.engine):
         if to is not None and migration.number > to:
             break
@@ -110,19 +110,19 @@ def upgrade(database: Database, to: int | None = None) -> list[Migration]:
                 "INSERT INTO schema_migrations VALUES "  # noqa: S608 - every value is our own file's
                 f"({migration.number}, '{migration.name}', '{migration.sha256}', '{now}')"
             )
-            done.append(migration)
-    return done
+            applied.append(migration)
+    return applied
 
 
 def _applied(engine: str, execute: Callable[[str], list[tuple[Any, ...]]]) -> dict[int, dt.datetime]:
     execute(_LEDGER)
     rows = execute("SELECT number, name, sha256, applied_at FROM schema_migrations ORDER BY number")
-    known = {migration.number: migration for migration in migrations(engine)}
+    shipped = {migration.number: migration for migration in migrations(engine)}
     for number, name, sha256, _ in rows:
-        if number not in known:
+        if number not in shipped:
             raise StoreError(
                 f"the database has migration {number} ({name}), which this Crisol lacks: upgrade it"
             )
-        if known[number].sha256 != sha256:
+        if shipped[number].sha256 != sha256:
             raise IntegrityError(f"migration {number} ({name}) was applied with another text than it has now")
     return {number: dt.datetime.fromisoformat(applied_at) for number, _, _, applied_at in rows}

@@ -65,10 +65,10 @@ def _parameter(name: str) -> str:
 class PostgresStore:
     """Trials in the database that ``dsn`` (a libpq string or URL) names, migrated before the first use.
 
-    Safe across threads, forks, processes and machines. Making the object connects to nothing, so a service can start
-    while its database is away. Every call ends within ``seconds``, whatever the server does: one that is gone or
-    hangs is a :class:`~crisol.errors.StoreError`; only migrating may take its time. Connections that died since their
-    last use are replaced once, silently: every call may be repeated.
+    Safe across threads, forks, processes and machines. Making the object connects to nothing, so a service
+    can start while its database is away. Every call ends within ``seconds``, whatever the server does: one
+    that is gone or hangs is a :class:`~crisol.errors.StoreError`; only migrating may take its time.
+    Connections that died since their last use are replaced once, silently: every call may be repeated.
     """
 
     engine = "postgres"
@@ -121,8 +121,8 @@ class PostgresStore:
 
     def missing(self, ids: Collection[str]) -> set[str]:
         """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
-        kept = self._query("SELECT id FROM trials WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
-        return set(ids) - {id_ for (id_,) in kept}
+        rows = self._query("SELECT id FROM trials WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
+        return set(ids) - {id_ for (id_,) in rows}
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
         """See :meth:`~crisol.abtest.store.TrialStore.read`; page by page, so that no connection is held."""
@@ -152,7 +152,10 @@ class PostgresStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`~crisol.abtest.store.TrialStore.tallies`; by CWE and band at once it takes longer than else."""
+        """See :meth:`~crisol.abtest.store.TrialStore.tallies`.
+
+        Grouping by CWE and band at once takes longest.
+        """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}
         if len(parts) > 1:
@@ -182,19 +185,22 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-        """See :meth:`~crisol.backends.migrate.Database.exclusive`; an advisory lock keeps other processes out."""
-        held = AsyncExitStack()
+        """See :meth:`~crisol.backends.migrate.Database.exclusive`.
+
+        An advisory lock keeps other processes out.
+        """
+        stack = AsyncExitStack()
 
         async def hold(pool: Pool) -> Connection:
-            connection = await held.enter_async_context(pool.connection(timeout=self._seconds))
-            held.enter_context(_deadline(connection, asyncio.get_running_loop().time() + _MIGRATION_SECONDS))
-            await held.enter_async_context(connection.transaction())
+            connection = await stack.enter_async_context(pool.connection(timeout=self._seconds))
+            stack.enter_context(_deadline(connection, asyncio.get_running_loop().time() + _MIGRATION_SECONDS))
+            await stack.enter_async_context(connection.transaction())
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
             return connection
 
         def let_go() -> None:
             error = sys.exc_info()
-            self._pool.call(lambda _: held.__aexit__(*error))
+            self._pool.call(lambda _: stack.__aexit__(*error))
 
         with _translated():
             try:
@@ -246,7 +252,10 @@ async def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> in
 
 
 async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Copy the rows into a table of our own and from there: COPY cannot skip ids that are there, an INSERT can."""
+    """Copy the rows into a temporary table and insert them from there.
+
+    COPY cannot skip ids that the table already has; an INSERT can.
+    """
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
         async with cursor.copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
@@ -264,8 +273,8 @@ async def _fetch(
 
 
 async def _prepare(connection: Connection) -> None:
-    # "already exists, skipping" is what the IF NOT EXISTS is there for. A plan for windows of any length, which a
-    # question that was asked often would get, reads all the trials.
+    # "already exists, skipping" is what the IF NOT EXISTS is there for. A plan for windows of any length,
+    # which a prepared statement would get, reads all the trials.
     await connection.execute("SET client_min_messages = warning; SET plan_cache_mode = force_custom_plan")
 
 
@@ -273,8 +282,8 @@ async def _prepare(connection: Connection) -> None:
 def _deadline(connection: Connection, end: float) -> Iterator[None]:
     """Cut the connection off when the loop's clock says ``end``.
 
-    Cancelling the task is not enough: psycopg then asks the server to cancel the query and waits for it to say that
-    it has, which one that hangs never does.
+    Cancelling the task is not enough: psycopg then asks the server to cancel the query and waits for it to
+    say that it has, which one that hangs never does.
     """
 
     def cut() -> None:

@@ -1,4 +1,4 @@
-"""The questions that DuckDB and PostgreSQL are asked, in the SQL that both understand.
+"""The queries for DuckDB and PostgreSQL, in the SQL that both understand.
 
 Names and expressions are constants of this package; values only ever travel as parameters.
 """

@@ -122,7 +122,7 @@ def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
         {
             "arm": each.arm,
             "watch": each.name,
-            "from_trial": each.known + 1,
+            "from_trial": each.baseline + 1,
             "raised_at": each.raised_at,
             "began_at": each.began_at,
             "raised_on": each.raised_on,
@@ -134,7 +134,7 @@ def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
 
 def _evidence(each: Watched) -> pd.DataFrame:
     share = np.minimum(each.alarm.evidence / each.alarm.threshold, 1.0)
-    trials = np.arange(each.known + 1, each.known + 1 + share.size)
+    trials = np.arange(each.baseline + 1, each.known + 1 + share.size)
     return pd.DataFrame(
         {"arm": f"{each.arm}: {each.name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
     )

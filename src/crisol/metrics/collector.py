@@ -60,7 +60,10 @@ class Metrics:
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
 
     def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
-        """Name the trace of an observed value: the latest of each bucket is shown to scrapers of OpenMetrics."""
+        """Attach a trace id to an observed value as an exemplar.
+
+        Scrapers of OpenMetrics see the latest exemplar of each bucket.
+        """
         bucket = bisect_left(family.bounds, value)
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
@@ -71,7 +74,7 @@ class Metrics:
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Read what is watched."""
+        """Call the read functions and store their values."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 
@@ -86,18 +89,19 @@ class Metrics:
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
-        """Return what all workers hold, by family and labels: counters summed, gauges with the worker as last label.
+        """Return what all workers hold, by family and labels.
 
+        Counters are summed; gauges carry the worker as their last label.
         A histogram's values are the sum of what was observed and the counts of its buckets.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]
         if self._folder is not None:
             snapshots += others(self._folder, self._slots.name)
-        found: defaultdict[str, _Values] = defaultdict(dict)
+        totals: defaultdict[str, _Values] = defaultdict(dict)
         for snapshot in snapshots:
-            _merge(found, snapshot)
-        return found
+            _merge(totals, snapshot)
+        return totals
 
     def _place(self, family: Family, labels: tuple[str, ...], kind: MetricKind) -> int:
         if family.kind is not kind or len(labels) != len(family.labels):
@@ -106,7 +110,7 @@ class Metrics:
         return self._slots.place(family.name, labels, width)
 
 
-def _merge(found: defaultdict[str, _Values], snapshot: Snapshot) -> None:
+def _merge(totals: defaultdict[str, _Values], snapshot: Snapshot) -> None:
     for (name, labels), values in snapshot.values.items():
         family = FAMILIES.get(name)
         if family is None:
@@ -114,9 +118,9 @@ def _merge(found: defaultdict[str, _Values], snapshot: Snapshot) -> None:
         if family.kind is MetricKind.GAUGE:
             # What a dead worker held, it holds no more.
             if snapshot.alive:
-                found[name][*labels, snapshot.worker] = list(values)
+                totals[name][*labels, snapshot.worker] = list(values)
             continue
-        sums = found[name].setdefault(labels, [0.0] * len(values))
+        sums = totals[name].setdefault(labels, [0.0] * len(values))
         if len(sums) == len(values):
             for index, value in enumerate(values):
                 sums[index] += value

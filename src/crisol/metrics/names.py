@@ -1,4 +1,7 @@
-"""Every metric family, once: its name, what it means, and its labels. No label ever holds what a client chose."""
+"""Every metric family: its name, its meaning and its labels.
+
+No label holds a value that a client chose.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ class MetricKind(StrEnum):
 
     COUNTER = "counter"
     GAUGE = "gauge"
-    """Of one worker: it carries the label ``worker`` beside its own."""
+    """The family is of one worker and also carries the label ``worker``."""
     HISTOGRAM = "histogram"
 
 
@@ -79,7 +82,7 @@ _ANSWER = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.
 
 RATE_LIMITS = _family("rate_limit_requests_total", _C, "Decisions of the limiter.", "endpoint", "result")
 BUCKET_TOKENS = _family(
-    "rate_limit_bucket_tokens", _G, "Tokens left to the last client that asked.", "endpoint"
+    "rate_limit_bucket_tokens", _G, "Tokens left to the client of the last request.", "endpoint"
 )
 BUCKET_FILL = _family("rate_limit_bucket_fill_percentage", _G, "The same, of a full bucket.", "endpoint")
 LIMIT_SHARE = _family(

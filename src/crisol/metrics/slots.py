@@ -1,4 +1,4 @@
-"""Numbers in memory, or in a file that other processes read: what a counter costs is one addition."""
+"""Numbers in memory, or in a file that other processes read; a counter costs one addition."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one worker's slots hold: values by (family, labels). ``alive`` says whether its process still runs."""
+    """The values in one worker's slots.
+
+    ``values`` maps (family, labels) to numbers. ``alive`` says whether its process still runs.
+    """
 
     worker: str
     alive: bool
@@ -65,8 +68,8 @@ class Snapshot:
 class Slots:
     """A worker's numbers: in this process, or in ``folder``, where every worker's scrape finds all of them.
 
-    ``<name>.values`` is an array of doubles that is mapped into memory; ``<name>.names`` says line by line what
-    they are. A worker that dies leaves both behind, so what it counted stays counted.
+    ``<name>.values`` is an array of doubles that is mapped into memory; ``<name>.names`` says line by line
+    what they are. A worker that dies leaves both behind, so what it counted stays counted.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -88,11 +91,12 @@ class Slots:
     def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
         """Return the first of ``width`` slots that belong to these labels, the same at every call.
 
-        Raises ``RuntimeError`` when there are none left: labels are ours, never a client's, so they cannot run out.
+        Raises ``RuntimeError`` when there are none left: labels are ours, never a client's, so they cannot
+        run out.
         """
-        known = self._names.get((family, labels))
-        if known is not None:
-            return known[0]
+        entry = self._names.get((family, labels))
+        if entry is not None:
+            return entry[0]
         slot = self._next
         if slot + width > CAPACITY:
             raise RuntimeError(f"{family}{labels}: no slots left for another set of labels")
@@ -103,8 +107,8 @@ class Slots:
 
     def snapshot(self) -> Snapshot:
         """Return this worker's own numbers."""
-        found = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
-        return Snapshot(self.worker, alive=True, values=found)
+        values = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
+        return Snapshot(self.worker, alive=True, values=values)
 
     def _write(self, entry: dict[str, object]) -> None:
         if self._file is not None:
@@ -113,7 +117,10 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield what the other workers' files hold; a file that is torn or foreign yields what of it makes sense."""
+    """Yield what the other workers' files hold.
+
+    A torn or foreign file yields its readable entries.
+    """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:
             continue
@@ -127,7 +134,7 @@ def _read(names: Path) -> Snapshot:
     head, *lines = names.read_text(encoding="utf-8", errors="replace").splitlines() or ["{}"]
     about = json.loads(head)
     pid, worker = int(about.get("pid", 0)), str(about.get("worker", "?"))
-    found: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {}
+    slots: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {}
     for line in lines:
         # A line that was being written when its process died has no end.
         with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -135,8 +142,8 @@ def _read(names: Path) -> Snapshot:
             slot, width = int(entry["slot"]), int(entry["width"])
             labels = tuple(str(label) for label in entry["labels"])
             if slot >= 0 and width > 0 and slot + width <= CAPACITY:
-                found[str(entry["family"]), labels] = tuple(values[slot : slot + width])
-    return Snapshot(worker, _runs(pid), found)
+                slots[str(entry["family"]), labels] = tuple(values[slot : slot + width])
+    return Snapshot(worker, _runs(pid), slots)
 
 
 def _runs(pid: int) -> bool:

@@ -1,7 +1,8 @@
 """A share of a rate that follows how the service is doing: additive increase, multiplicative decrease.
 
-After Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989): what grows by
-steps and shrinks by factors ends at the load that the service bears, from either side, and shares it fairly.
+After Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989): what
+grows by steps and shrinks by factors ends at the load that the service bears, from either side, and shares it
+fairly.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 class AdaptivePolicy:
     """When a share shrinks, when it grows, and between which bounds. Times are in seconds.
 
-    An interval is bad when more than ``tolerated`` of its calls took longer than ``target_seconds`` or failed, or
-    when a breaker is not closed. After a bad one the share is multiplied by ``decrease``, after any other
-    ``increase`` is added. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    An interval is bad when more than ``tolerated`` of its calls took longer than ``target_seconds`` or
+    failed, or when a breaker is not closed. After a bad one the share is multiplied by ``decrease``, after
+    any other ``increase`` is added. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     target_seconds: float
@@ -55,9 +56,9 @@ class AdaptivePolicy:
 class AdaptiveShare:
     """The share of a rate that is granted at the moment, between the policy's bounds.
 
-    A share of a half charges every request twice: so it works on buckets of any kind, shared ones too, and a share
-    that changes forgets nothing that a client has spent. ``strained`` says whether a breaker is not closed; it is
-    asked once an interval. Intervals without a call are good ones: what stands still recovers.
+    A share of a half charges every request twice: so it works on buckets of any kind, shared ones too, and a
+    share that changes forgets nothing that a client has spent. ``strained`` says whether a breaker is not
+    closed; it is asked once an interval. Intervals without a call are good ones: what stands still recovers.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock

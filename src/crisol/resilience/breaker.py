@@ -152,11 +152,11 @@ class BreakerCore:
         """
         if self.state is OPEN:
             # The common rejection, with the clock read once: it is there to cost nothing.
-            left = self._until - self.clock()
-            if left > 0.0:
+            remaining = self._until - self.clock()
+            if remaining > 0.0:
                 self.rejections += 1
                 longest = self.policy.longest_wait
-                raise CircuitOpenError(self.name, left if left < longest else longest)  # noqa: FURB136 - min() is a call
+                raise CircuitOpenError(self.name, remaining if remaining < longest else longest)  # noqa: FURB136 - min() is a call
         permit = self.try_acquire()
         if permit:
             return permit
@@ -165,7 +165,8 @@ class BreakerCore:
     def retry_after(self) -> float:
         """Return the seconds after which asking again makes sense; 0 when calls pass."""
         state = self.state
-        # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a rejection.
+        # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a
+        # rejection.
         if state is OPEN or state is HALF_OPEN:
             return min(max(self._until - self.clock(), 0.0), self.policy.longest_wait)
         return self.policy.recovery_seconds if state is State.FORCED_OPEN else 0.0
@@ -203,7 +204,10 @@ class BreakerCore:
         self._settle(permit, seconds, bad=True, timeout=timeout)
 
     def release(self, permit: int) -> None:
-        """Give a permit back: the call says nothing about the dependency (cancelled, or its error ignored)."""
+        """Give a permit back.
+
+        The call says nothing about the dependency (cancelled, or its error ignored).
+        """
         with _lock:
             if permit == self.generation and self.state is HALF_OPEN and self._admitted:
                 self._admitted -= 1
@@ -274,8 +278,8 @@ class BreakerCore:
     def _sums(self) -> tuple[int, int, int]:
         if self._window is not None:
             return self._window.sums(self.clock())
-        seen = self.successes + self.failures - self._mark
-        calls = min(seen, self.policy.window_calls) if self.state in {CLOSED, METRICS_ONLY} else 0
+        recorded = self.successes + self.failures - self._mark
+        calls = min(recorded, self.policy.window_calls) if self.state in {CLOSED, METRICS_ONLY} else 0
         return calls, self._bad.bit_count(), self._slow.bit_count()
 
     def reset(self) -> None:
@@ -302,14 +306,14 @@ class BreakerCore:
         """Return the breaker as it is now."""
         with _lock:
             calls, bad, slow = self._sums()
-            known = self.policy.rated and calls >= self.policy.minimum_calls
+            enough = self.policy.rated and calls >= self.policy.minimum_calls
             return BreakerSnapshot(
                 name=self.name,
                 state=self.state,
                 generation=self.generation,
                 calls=calls,
-                failure_rate=bad / calls if known else None,
-                slow_rate=slow / calls if known and self.policy.slow_rate is not None else None,
+                failure_rate=bad / calls if enough else None,
+                slow_rate=slow / calls if enough and self.policy.slow_rate is not None else None,
                 retry_after=self.retry_after(),
                 successes=self.successes,
                 failures=self.failures,

@@ -1,7 +1,7 @@
 """The token bucket in this process: exact, bounded in memory, synchronous.
 
-A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371).
-A decision is one number too: the *room*, see :class:`Decision`.
+A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T
+I.371). A decision is one number too: the *room*, see :class:`Decision`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one request was told, every header and body of it included.
+    """The answer to one request; every header and body of the limiter is computed from it.
 
     ``room`` is how many seconds' worth of tokens stayed in the bucket, or, negative, how many seconds were
     missing: then nothing was taken.
@@ -179,8 +179,8 @@ class TokenBucket:
     def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none.
 
-        Returns the room in seconds (see :class:`Decision`). Raises :class:`~crisol.errors.InputError` for a cost
-        that no full bucket could pay.
+        Returns the room in seconds (see :class:`Decision`). Raises :class:`~crisol.errors.InputError` for a
+        cost that no full bucket could pay.
         """
         now = self._clock()
         if self._now <= now < self._rotate_at:
@@ -231,15 +231,15 @@ class TokenBucket:
         moment = max(self._find(key), now)
         return Decision(self.rate, now + self._full - moment, 0.0)
 
-    def follow(self, key: str, left: float) -> None:
-        """Lower the bucket of ``key`` to ``left`` seconds' worth of tokens, where another store of this rate has no more.
+    def follow(self, key: str, seconds: float) -> None:
+        """Lower the bucket of ``key`` to the tokens of ``seconds``, as another store of this rate reports them.
 
-        A bucket that has less here keeps that; a key that is new to a full table is not taken in.
+        A bucket that holds less here keeps it; a full table takes in no new key.
         """
         now = self._turn(self._clock())
-        moment = now + self._full - left
-        known = self._current.get(key, self._previous.get(key))
-        lower = len(self) < self._capacity if known is None else moment > known
+        moment = now + self._full - seconds
+        current = self._current.get(key, self._previous.get(key))
+        lower = len(self) < self._capacity if current is None else moment > current
         if lower:
             self._previous.pop(key, None)
             self._current[key] = moment
@@ -297,8 +297,8 @@ def limited(
 
         @functools.wraps(fn)
         async def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            taken = bucket.take(key(*args, **kwargs), cost)
-            decision = Decision(bucket.rate, await taken if isinstance(taken, Awaitable) else taken, cost)
+            room = bucket.take(key(*args, **kwargs), cost)
+            decision = Decision(bucket.rate, await room if isinstance(room, Awaitable) else room, cost)
             if not decision.allowed:
                 raise RateLimited(fn.__qualname__, decision.retry_after)
             return await fn(*args, **kwargs)

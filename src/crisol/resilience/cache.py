@@ -73,9 +73,9 @@ class _Flight:
         if not self.future.done():
             self.future.set_result(stored)
 
-    def needs(self, other: _Flight) -> bool:
-        """Say whether this one ends only after ``other``, directly or through those that it waits for."""
-        return self is other or any(flight.needs(other) for flight in self.awaits)
+    def needs(self, waiter: _Flight) -> bool:
+        """Say whether this one ends only after ``waiter``, directly or through those that it waits for."""
+        return self is waiter or any(flight.needs(waiter) for flight in self.awaits)
 
     def crash(self, error: BaseException) -> None:
         if not self.future.done():
@@ -92,11 +92,11 @@ _computing: ContextVar[_Flight | None] = ContextVar("computing", default=None)
 class Cache:
     """Typed entries by key, at most ``budget`` bytes of them in this process, for one event loop.
 
-    A life is cut short by up to ``jitter`` (a fraction), so that what was filled together does not end together.
-    An entry used when only ``1 - early`` of its life is left is computed anew in the background. Over a shared
-    ``tier`` a local copy lives for at most ``local_seconds``: so long may a process serve what another one has
-    invalidated. The tier's failures are counted and are misses; a computation's failure reaches all who wait
-    for it and is not kept.
+    A life is cut short by up to ``jitter`` (a fraction), so that what was filled together does not end
+    together. An entry used when only ``1 - early`` of its life is left is computed anew in the background.
+    Over a shared ``tier`` a local copy lives for at most ``local_seconds``: so long may a process serve what
+    another one has invalidated. The tier's failures are counted and are misses; a computation's failure
+    reaches all who wait for it and is not kept.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class Cache:
     ) -> T | None:
         """Return what is cached under ``key`` (see :meth:`Kind.key`), else what ``fn`` gives, and keep that.
 
-        ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn`` runs
-        once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
-        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit, and where ``fn`` waits
-        for its own result.
+        ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn``
+        runs once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
+        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit, and where
+        ``fn`` waits for its own result.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -191,7 +191,8 @@ class Cache:
             stored: T | None = await asyncio.shield(flight.future)
         except BaseException as error:
             if flight.future.done() and not flight.future.cancelled() and flight.future.exception() is error:
-                # All who wait are handed the same object: without this its traceback would grow with each.
+                # Every waiter gets the same exception object: without this its traceback would grow with
+                # each.
                 raise error.with_traceback(flight.trace)  # noqa: B904 - it is the same error, and its own cause
             raise
         finally:
@@ -216,10 +217,11 @@ class Cache:
     def memoize(
         self, *, ttl: float, tags: tuple[str, ...] = ()
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that keeps what an ``async`` function returns for ``ttl`` seconds, by its arguments.
+        """Return a decorator that caches the results of an ``async`` function by its arguments.
 
-        The function says what it returns, and its arguments have a canonical form (text, numbers, lists, mappings; see
-        :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError` where it does not.
+        The function says what it returns, and its arguments have a canonical form (text, numbers, lists,
+        mappings; see :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError`
+        where it does not.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)
@@ -240,9 +242,10 @@ class Cache:
         return self._tier is not None
 
     async def invalidate(self, tag: str) -> int:
-        """Forget all entries that carry ``tag``, and what is being computed for them; returns how many were here.
+        """Forget all entries that carry ``tag`` and the computations that run for them.
 
-        Raises :class:`~crisol.errors.UnavailableError` when the shared tier could not be told; this process has
+        Returns the number of entries forgotten in this process. Raises
+        :class:`~crisol.errors.UnavailableError` when the shared tier does not answer; this process has
         forgotten them all the same.
         """
         self._ground(flight for flight in self._flights.values() if tag in flight.tags)
@@ -254,10 +257,10 @@ class Cache:
     async def delete(self, key: bytes) -> bool:
         """Forget one entry; says whether it was here. Raises as :meth:`invalidate` does."""
         self._ground(flight for flight in self._flights.values() if flight.key == key)
-        found = self._lru.drop(key)
+        deleted = self._lru.drop(key)
         if self._tier is not None:
             await self._tier.delete(key)
-        return found
+        return deleted
 
     async def clear(self) -> int:
         """Forget everything; returns how many entries were here. Raises as :meth:`invalidate` does."""
@@ -341,27 +344,30 @@ class Cache:
             await self._tell(stats, self._tier.put(flight.key, flight.tags, entry, life, ticket))
 
     async def _look_up(self, flight: _Flight, stats: KindStats) -> bytes | None:
-        """Land the flight with what the shared tier has; else return the ticket for putting something there."""
+        """Serve the computation from the shared tier if the entry is there.
+
+        Otherwise return the ticket with which the entry is put.
+        """
         if self._tier is None:
             return b""
         try:
-            found = await self._tier.get(flight.key, flight.tags)
+            answer = await self._tier.get(flight.key, flight.tags)
         except UnavailableError:
             stats.errors += 1
             return b""
-        late = found.remaining < flight.ttl * (1.0 - self._early)
-        if found.entry is None or (flight.refresh and late):
-            return found.ticket
+        late = answer.remaining < flight.ttl * (1.0 - self._early)
+        if answer.entry is None or (flight.refresh and late):
+            return answer.ticket
         try:
-            value = flight.kind.codec.decode(flight.key, found.entry)
+            value = flight.kind.codec.decode(flight.key, answer.entry)
         except IntegrityError:
             stats.corrupt += 1
             await self._tell(stats, self._tier.delete(flight.key))
-            return found.ticket
+            return answer.ticket
         stats.shared_hits += 1
-        stored = value if flight.kind.shared else found.entry
-        life = max(found.remaining, 1.0)
-        self._keep(flight, stats, stored, len(found.entry), life, renew=late)
+        stored = value if flight.kind.shared else answer.entry
+        life = max(answer.remaining, 1.0)
+        self._keep(flight, stats, stored, len(answer.entry), life, renew=late)
         flight.land(stored)
         return None
 
@@ -371,15 +377,16 @@ class Cache:
         kind = flight.kind
         try:
             entry = kind.codec.encode(flight.key, value)
-            # What is kept is what the encoding says: no caller can change it, and every process sees the same.
-            kept = kind.codec.decode(flight.key, entry)
+            # What is kept is what the encoding says: no caller can change it, and every process sees the
+            # same.
+            copy = kind.codec.decode(flight.key, entry)
         except (InputError, IntegrityError) as error:
             raise InputError(
                 f"kind {kind.name!r}: a {type(value).__name__} does not fit its type: {error}"
             ) from error
         life = flight.ttl if value is not None else min(flight.ttl, kind.negative_ttl)
         life *= 1.0 - self._jitter * self._rng()
-        stored = kept if kind.shared else entry
+        stored = copy if kind.shared else entry
         self._keep(flight, stats, stored, len(entry), life, renew=False)
         flight.land(stored)
         return entry, life

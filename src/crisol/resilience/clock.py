@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class FakeClock:
-    """A clock that moves only when told to, in either direction."""
+    """A clock that only the test moves, in either direction."""
 
     __slots__ = ("now",)
 

@@ -1,8 +1,8 @@
 """Records as bytes and back: msgpack with a schema stamp and a checksum, never pickle.
 
-An entry is ``version(1) schema(4) checksum(8) payload``. The schema stamp is derived from the record's type, so
-a field added or retyped makes old entries unreadable instead of half right; the checksum covers the key too, so an
-entry that sits under another key than its own is not believed.
+An entry is ``version(1) schema(4) checksum(8) payload``. The schema stamp is derived from the record's type,
+so a field added or retyped makes old entries unreadable instead of half right; the checksum covers the key
+too, so an entry that sits under another key than its own is not believed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ HEADER = 13
 
 
 class Codec(Generic[T]):
-    """Encode records of ``type_`` (or None, for "there is none"); ``version`` is yours to raise when meanings change.
+    """Encode records of ``type_`` (or None, for "there is none").
 
+    Raise ``version`` when the meaning of a field changes.
     Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot describe.
     """
 
@@ -57,7 +58,8 @@ class Codec(Generic[T]):
     def decode(self, key: bytes, entry: bytes) -> T | None:
         """Return the value of ``entry``.
 
-        Raises :class:`~crisol.errors.IntegrityError` unless it was written whole, for this key, by this schema.
+        Raises :class:`~crisol.errors.IntegrityError` unless it was written whole, for this key, by this
+        schema.
         """
         payload = entry[HEADER:]
         if entry[:5] != self._stamp or entry[5:HEADER] != _checksum(key, payload):
@@ -72,17 +74,20 @@ def _checksum(key: bytes, payload: bytes) -> bytes:
     return hashlib.blake2b(payload, digest_size=8, key=key).digest()
 
 
-def _keyed_by_others(info: object, seen: list[object]) -> bool:
-    """Say whether a mapping anywhere in the type has keys that are no text: entries are written in order of keys."""
+def _keyed_by_others(info: object, visited: list[object]) -> bool:
+    """Say whether a mapping anywhere in the type has keys that are no text.
+
+    Entries are written in order of keys.
+    """
     kinds = msgspec.inspect
-    if info in seen or not isinstance(info, kinds.Type | kinds.Field | tuple):
+    if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):
         return False
-    seen.append(info)
+    visited.append(info)
     if isinstance(info, tuple):
-        return any(_keyed_by_others(part, seen) for part in info)
+        return any(_keyed_by_others(part, visited) for part in info)
     if isinstance(info, kinds.DictType) and not _may_be_text(info.key_type):
         return True
-    return any(_keyed_by_others(getattr(info, name), seen) for name in info.__struct_fields__)
+    return any(_keyed_by_others(getattr(info, name), visited) for name in info.__struct_fields__)
 
 
 def _may_be_text(key: msgspec.inspect.Type) -> bool:

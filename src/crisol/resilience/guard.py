@@ -1,4 +1,6 @@
-"""A circuit breaker as callers use it: decorator, ``call``, ``guard``, for ``async`` and plain functions alike.
+"""The circuit breaker's interface for callers.
+
+It offers a decorator, ``call`` and ``guard``, for ``async`` and plain functions.
 
 >>> breaker = CircuitBreaker("model", BreakerPolicy(consecutive_failures=1))
 >>> @breaker
@@ -176,7 +178,10 @@ def _is_async(fn: Callable[..., Any]) -> bool:
 
 
 def _members(error: BaseException) -> list[BaseException]:
-    """Return the errors of an exception group, however deep they stand; any other error is its own only member."""
+    """Return the errors of an exception group, nested ones included.
+
+    Any other error is its own only member.
+    """
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     members: list[BaseException] = []
@@ -257,13 +262,13 @@ class BreakerRegistry:
 
         Raises :class:`~crisol.errors.SettingsError` where it exists with another policy.
         """
-        wanted = policy if policy is not None else BreakerPolicy()
+        expected = policy if policy is not None else BreakerPolicy()
         breaker = self._breakers.get(name)
         if breaker is None:
-            breaker = self._breakers.setdefault(name, CircuitBreaker(name, wanted, clock=self._clock))
+            breaker = self._breakers.setdefault(name, CircuitBreaker(name, expected, clock=self._clock))
             for listener in self._listeners:
                 breaker.add_listener(listener)
-        elif breaker.policy != wanted:
+        elif breaker.policy != expected:
             raise SettingsError(
                 f"breaker {name!r} exists with another policy; ask for it by registry[{name!r}]"
             )

@@ -20,8 +20,8 @@ LIFETIMES = {"prediction": 86_400.0, "confusion_matrix": 300.0, "vulnerability_p
 class Kind(Generic[T]):
     """Entries of one record type. ``ttl`` and ``negative_ttl`` (for None, "there is none") are in seconds.
 
-    ``Kind("confusion_matrix", Confusion)`` takes its lifetime from :data:`LIFETIMES`; other names need a ``ttl``.
-    Raise ``version`` when the meaning of a field changes; a changed field is noticed by itself.
+    ``Kind("confusion_matrix", Confusion)`` takes its lifetime from :data:`LIFETIMES`; other names need a
+    ``ttl``. Raise ``version`` when the meaning of a field changes; a changed field is noticed by itself.
     """
 
     __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")
@@ -53,8 +53,8 @@ class Kind(Generic[T]):
     def key(self, *parts: object) -> bytes:
         """Return the key of an entry of this kind: 32 bytes, see :func:`~crisol.resilience.keys.digest`.
 
-        What the answer depends on belongs into ``parts``, the model version first of all: then a new model can
-        never be answered by an old entry.
+        What the answer depends on belongs into ``parts``, the model version first of all: then a new model
+        can never be answered by an old entry.
         """
         return digest(self.name, self.version, *parts)
 

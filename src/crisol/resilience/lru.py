@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "KindStats", "Lru"]
 
-# What the process spends on an entry beside its encoded value: the record of it, its key, its place in the order.
+# What the process spends on an entry beside its encoded value: the record of it, its key, its place in the
+# order.
 OVERHEAD = 450
 
 
@@ -34,7 +35,10 @@ class KindStats:
 
 
 class Entry:
-    """One value: the record itself where its kind is shared, its encoding otherwise. Times are the clock's."""
+    """One value: the record itself where its kind is shared, its encoding otherwise.
+
+    Times are readings of the cache's clock.
+    """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
 

@@ -1,4 +1,7 @@
-"""What makes a breaker open and what lets it close: one frozen record, shared by as many breakers as you like."""
+"""The policy of a breaker: when it opens and when it closes.
+
+Several breakers may share one frozen record.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ class BreakerPolicy:
     None switches a criterion off.
 
     After ``recovery_seconds`` (times ``backoff`` for every failed recovery in a row, at most
-    ``max_recovery_seconds``, then varied by ± ``jitter``) at most ``probes`` calls are let through. The circuit
-    closes when ``probe_successes`` of them succeed and opens again as soon as that many no longer can. After
-    ``half_open_seconds`` probes that have not reported count as failed.
+    ``max_recovery_seconds``, then varied by ± ``jitter``) at most ``probes`` calls are let through. The
+    circuit closes when ``probe_successes`` of them succeed and opens again as soon as that many no longer
+    can. After ``half_open_seconds`` probes that have not reported count as failed.
 
     An exception is a failure if it is one of ``record`` and none of ``ignore``; everything else, cancellation
     first of all, gives the permit back and counts as nothing. ``is_failure`` judges results.

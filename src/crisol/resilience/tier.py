@@ -23,9 +23,9 @@ class Found:
 class SharedTier(Protocol):
     """Entries by key, shared between processes, invalidated by tag.
 
-    Every method raises :class:`~crisol.errors.UnavailableError` when the store is away, soon rather than late, and
-    is safe across tasks and processes. An entry put with a ticket from before an invalidation of one of its tags
-    is never found.
+    Every method raises :class:`~crisol.errors.UnavailableError` when the store is away, soon rather than
+    late, and is safe across tasks and processes. An entry put with a ticket from before an invalidation of
+    one of its tags is never found.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> Found:

@@ -35,9 +35,10 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 class RedisBucket:
     """Buckets of one rate that all processes on one Redis share.
 
-    The key names algorithm and policy, so a changed policy starts afresh and never misreads an old number. When
-    Redis is away, or the breaker holds calls to it back, ``fallback`` decides: ``local`` by buckets of the same
-    rate in this process, which go on from what Redis said last, ``open`` lets all pass, ``closed`` refuses all.
+    The key names algorithm and policy, so a changed policy starts afresh and never misreads an old number.
+    When Redis is away, or the breaker holds calls to it back, ``fallback`` decides: ``local`` by buckets of
+    the same rate in this process, which go on from what Redis said last, ``open`` lets all pass, ``closed``
+    refuses all.
     """
 
     def __init__(
@@ -63,8 +64,8 @@ class RedisBucket:
     async def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none; returns the room in seconds.
 
-        Raises :class:`~crisol.errors.InputError` for a cost that no full bucket could pay, and never because of
-        Redis.
+        Raises :class:`~crisol.errors.InputError` for a cost that no full bucket could pay, and never because
+        of Redis.
         """
         self.rate.check_cost(cost)
         if not self._interval:

@@ -1,9 +1,9 @@
 """The cache tier in Redis: one round trip a lookup, invalidation by tag in one command.
 
 Every tag has a stamp in Redis, eight random bytes that change when it is invalidated, none at first. An entry
-carries the stamps that were seen *before* its value was computed; a lookup fetches entry and stamps together and
-believes the entry only where they agree. So an entry computed across an invalidation is dead on arrival, and
-invalidating a million entries costs one ``SET``.
+carries the stamps that were seen *before* its value was computed; a lookup fetches entry and stamps together
+and believes the entry only where they agree. So an entry computed across an invalidation is dead on arrival,
+and invalidating a million entries costs one ``SET``.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ def connect(
 ) -> Redis:
     """Return a client for ``url`` that answers or fails within ``socket_seconds`` a command.
 
-    At most ``connections`` are open; a task waits ``pool_seconds`` for one instead of failing at once. A broken
-    connection is replaced once, without a pause; a time-out is never repeated. Connects on first use. Raises
-    :class:`~crisol.errors.SettingsError` for a URL that is none.
+    At most ``connections`` are open; a task waits ``pool_seconds`` for one instead of failing at once. A
+    broken connection is replaced once, without a pause; a time-out is never repeated. Connects on first use.
+    Raises :class:`~crisol.errors.SettingsError` for a URL that is none.
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
         raise SettingsError(
