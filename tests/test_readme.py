@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import typer.main
 
 from crisol.cli import app
 from crisol.config import Settings, variable
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def test_every_command_stands_in_the_readme() -> None:
@@ -28,6 +33,35 @@ def test_every_environment_variable_stands_in_the_readme() -> None:
     """Each field of the settings is one variable."""
     missing = [name for name in Settings.model_fields if f"`{variable(name)}`" not in README]
     assert missing == []
+
+
+SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("script", SCRIPTS, ids=["wargame", "train", "evaluate", "serve", "protect"])
+def test_every_script_of_the_readme_runs(script: str, tmp_path: Path) -> None:
+    """In a workbench of its own, in at most ten lines, and it says something."""
+    for name in ("data", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    assert sum(bool(line.strip()) for line in script.splitlines()) <= 10
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=os.environ | {"CRISOL_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_page_that_a_page_links_exists() -> None:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_test_that_the_documents_name_exists() -> None:
