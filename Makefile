@@ -2,10 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-UV_VERSION := 0.13.9
+# uv and the build back end, by hash: what runs before any other hash is checked.
+BUILD := deploy/build.lock
 # One index for pip and uv: the one that pip is configured for, if any.
 INDEX = $(shell $(BIN)/pip config get global.index-url 2>/dev/null)
-UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python
+UV = $(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --build-constraint $(BUILD) --python $(BIN)/python
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -20,7 +21,7 @@ $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crisol needs Python 3.11 or newer; set PYTHON=")'
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(BUILD)
 
 $(VENV)/.installed: pyproject.toml requirements.lock | $(BIN)/uv
 	@$(UV) --reinstall-package crisol --constraint requirements.lock --editable '.[all]'
@@ -46,7 +47,7 @@ LOWEST := .venv-lowest
 $(LOWEST)/.installed: pyproject.toml | $(BIN)/uv
 	@$(PYTHON) -m venv --without-pip $(LOWEST)
 	@$(if $(INDEX),UV_DEFAULT_INDEX=$(INDEX) )$(BIN)/uv pip install --quiet --system-certs --compile-bytecode \
-	    --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[test]'
+	    --build-constraint $(BUILD) --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[test]'
 	@touch $@
 
 .PHONY: test-lowest
@@ -91,6 +92,8 @@ lab: setup ## start JupyterLab
 lock: $(BIN)/uv ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --system-certs --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
 	    --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+	@sed -n 's/^\(editables\|hatchling\|uv\)==.*/\1/p' $(BUILD) | $(BIN)/uv pip compile --quiet --system-certs --universal \
+	    --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate --upgrade - -o $(BUILD)
 
 .PHONY: clean
 clean: ## remove what can be made again, but neither runs nor downloads

@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 compose="${COMPOSE:-docker compose} --project-name crisol-rehearsal --file compose.yaml"
-export DOCKER_BUILDKIT=0 COMPOSE_BAKE=false CRISOL_API_TOKEN=rehearsal POSTGRES_PASSWORD=rehearsal GRAFANA_PASSWORD=rehearsal
+export DOCKER_BUILDKIT=0 COMPOSE_BAKE=false CRISOL_API_TOKEN=rehearsal POSTGRES_PASSWORD=rehearsal GRAFANA_PASSWORD=rehearsal REDIS_PASSWORD=rehearsal
+export MLFLOW_PASSWORD=rehearsal-rehearsal MLFLOW_SECRET_KEY=rehearsal
 work=$(mktemp -d)
 trap '$compose down --volumes >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 

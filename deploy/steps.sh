@@ -49,7 +49,7 @@ while IFS= read -r step; do
             # Nobody is called crisol here, and python and pip belong to the image.
             command=${command//python -m venv/${PYTHON:-python3.11} -m venv}
             command=${command// && chown crisol*/}
-            command=${command//pip install --no-cache-dir uv/$root/opt/crisol/bin/pip install --no-cache-dir uv}
+            command=${command//pip install --no-cache-dir/$root/opt/crisol/bin/pip install --no-cache-dir}
             command=${command//uv pip install/$root/opt/crisol/bin/uv pip install}
             (cd "$root/build" && bash -euo pipefail -c "$command")
             ;;

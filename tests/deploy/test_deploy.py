@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,6 +85,33 @@ def test_no_expression_names_a_metric_that_is_none() -> None:
     names = set(re.findall(r"wargaming_\w+", " ".join(expressions().values())))
     bare = {re.sub(r"_(bucket|count|sum)$", "", name) if name not in FAMILIES else name for name in names}
     assert bare <= set(FAMILIES)
+
+
+def test_every_service_of_the_composition_is_limited_and_asks_for_its_secrets() -> None:
+    """Memory, processes and processor have a limit; no secret has a default; every image can be given by digest."""
+    text = (DEPLOY / "compose.yaml").read_text()
+    services = yaml.safe_load(text)["services"]
+    for name, service in services.items():
+        assert {"mem_limit", "pids_limit", "cpus"} <= service.keys(), name
+        image = service.get("image") or service["build"]["args"]["BASE"]
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:[\w.-]+\}", image), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+    secrets = set(re.findall(r"\$\{(\w*(?:PASSWORD|TOKEN|KEY))[^}]*\}", text))
+    assert secrets == set(re.findall(r"\$\{(\w+):\?", text))
+    assert {"REDIS_PASSWORD", "MLFLOW_PASSWORD", "MLFLOW_SECRET_KEY"} <= secrets
+    assert "--requirepass" in services["redis"]["command"]
+    assert services["mlflow"]["entrypoint"][:4] == ["mlflow", "server", "--app-name", "basic-auth"]
+
+
+def test_the_build_back_end_is_pinned_by_hash_wherever_crisol_is_built() -> None:
+    lines = (DEPLOY / "build.lock").read_text().splitlines()
+    pinned = {line.partition("==")[0] for line in lines if "==" in line}
+    assert {"hatchling", "editables", "uv"} <= pinned
+    assert all(follower.strip().startswith("--hash=") for line, follower in pairwise(lines) if "==" in line)
+    for name in ("Makefile", "deploy/Dockerfile"):
+        text = (ROOT / name).read_text()
+        assert "--require-hashes" in text, name
+        assert "--build-constraint" in text, name
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
