@@ -19,7 +19,7 @@ import uvloop
 
 from crisol.loadtest.crosscheck import cross_check
 from crisol.loadtest.material import Item, Material
-from crisol.loadtest.plan import Plan
+from crisol.loadtest.plan import LoadPlan
 from crisol.loadtest.run import Load
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def main() -> None:
     items = tuple(
         Item("flaw", "CWE-22", text, "invalid", "exploit_survives", 0.1, 0.4871394038200378) for text in diffs
     )
-    material, plan = Material(items, Path(), 0.8, 0.2), Plan(connections=50)
+    material, plan = Material(items, Path(), 0.8, 0.2), LoadPlan(connections=50)
     with echo() as url:
         one = (
-            Load(url, material, Plan(requests=1_000_000, seconds=SECONDS, connections=50, warm_up=0.0))
+            Load(url, material, LoadPlan(requests=1_000_000, seconds=SECONDS, connections=50, warm_up=0.0))
             .finish()
             .metrics
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from crisol.config import load_settings
 from crisol.lab import ground_truth
 from crisol.loadtest.material import prepare
-from crisol.loadtest.plan import Plan
+from crisol.loadtest.plan import LoadPlan
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import ask, serving
 from crisol.servers import PostgresServer, RedisServer
@@ -84,7 +84,7 @@ def measure(settings: Settings, material: Material, setting: Setting, seconds: f
             )
         )  # fmt: skip
         for limit in (WARM_UP, seconds):
-            plan = Plan(requests=200_000, connections=16, seconds=limit, warm_up=0.0, timeout=30.0)
+            plan = LoadPlan(requests=200_000, connections=16, seconds=limit, warm_up=0.0, timeout=30.0)
             found = Load(service.url, material, plan, pid=service.pid).finish().metrics
         status = ask(service.url, "/wargaming/ab-testing/status")[1]
     return found | {"trials": status["stored"]}

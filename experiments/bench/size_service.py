@@ -27,7 +27,7 @@ from crisol.backends.postgres import PostgresStore
 from crisol.config import load_settings
 from crisol.lab import ground_truth
 from crisol.loadtest.material import prepare
-from crisol.loadtest.plan import Plan
+from crisol.loadtest.plan import LoadPlan
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import ask, serving
 from crisol.loadtest.sizing import Costs, Demand, size
@@ -58,11 +58,13 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
         settings, model=material.model, policy=material.policy, changes={"AB_TEST_RATE": "0"}
     ) as service:  # fmt: skip
 
-        def run(plan: Plan) -> dict[str, float]:
+        def run(plan: LoadPlan) -> dict[str, float]:
             return Load(service.url, material, plan, pid=service.pid).finish().metrics
 
-        run(Plan(requests=3_000, connections=8))
-        loops = {count: run(Plan(requests=200_000, connections=count, seconds=8.0)) for count in (*FEW, MANY)}
+        run(LoadPlan(requests=3_000, connections=8))
+        loops = {
+            count: run(LoadPlan(requests=200_000, connections=count, seconds=8.0)) for count in (*FEW, MANY)
+        }
     cost = {count: found["server_cores"] / found["throughput"] for count, found in loops.items()}
     for count, found in loops.items():
         print(

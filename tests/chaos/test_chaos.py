@@ -21,7 +21,7 @@ from crisol.chaos.expectations import expected, hold
 from crisol.chaos.faults import FAULTS, allowance, chosen
 from crisol.chaos.run import breakers_open
 from crisol.errors import ExperimentError
-from crisol.loadtest.result import Result
+from crisol.loadtest.result import LoadResult
 from crisol.loadtest.targets import TargetMissed, require
 from crisol.servers.enclosure import EnclosureRefused
 from support.processes import are_gone, descendants
@@ -40,7 +40,7 @@ def episode(failed_at: list[float], open_at: list[float], lost: int = 0) -> Epis
     )
     samples["source"] = ["model" if at in {4.0, 6.0, 7.0} else "cache" for at in times]
     breakers = pd.DataFrame({"time": times, "open": ["cache" if at in open_at else "" for at in times]})
-    result = Result(samples, {"wrong_answers": 0.0}, {}, pd.DataFrame())
+    result = LoadResult(samples, {"wrong_answers": 0.0}, {}, pd.DataFrame())
     return Episode(FAULTS["redis_killed"], result, 3.0, 5.0, breakers, 4, lost)
 
 
@@ -129,7 +129,7 @@ def test_a_killed_service_fails_its_expectation_and_the_command() -> None:
 @pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_nothing_outlives_a_run_that_is_ended_from_outside(number: signal.Signals, tmp_path: Path) -> None:
-    """Service, Redis, client and their folders go with the run, whether it may unwind or not."""
+    """ServiceProcess, Redis, client and their folders go with the run, whether it may unwind or not."""
     command = [sys.executable, "-m", "crisol", "chaos", "redis_hung", "--lasting", "60", "--after", "60"]
     with subprocess.Popen(
         command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL

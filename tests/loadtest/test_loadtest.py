@@ -25,7 +25,7 @@ from crisol.loadtest import samples, study
 from crisol.loadtest.crosscheck import cross_check, read_wrk
 from crisol.loadtest.material import Item, Material, policy_leaving
 from crisol.loadtest.pacer import Pacer
-from crisol.loadtest.plan import Loop, Plan, Shape, arrivals, mix, popularity
+from crisol.loadtest.plan import LoadPlan, Loop, Shape, arrivals, mix, popularity
 from crisol.loadtest.result import distribution, percentiles, timeline
 from crisol.loadtest.run import Load
 from crisol.loadtest.samples import Recorder
@@ -84,7 +84,7 @@ def test_popularity_follows_zipf_and_is_seeded() -> None:
 )  # fmt: skip
 def test_a_load_without_bounds_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
-        Plan(**change)  # type: ignore[arg-type]  # wrong on purpose
+        LoadPlan(**change)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_wrong_profile_or_mix_is_named() -> None:
@@ -100,7 +100,7 @@ def test_load_goes_to_this_machine_alone() -> None:
     material = Material((ITEM,), Path(), Policy(0.8, 0.2))
     for url in ("http://10.0.0.1:80", "http://example.org", "http://192.168.1.1", "http://0.0.0.0:1"):
         with pytest.raises(SettingsError, match="loopback"):
-            Load(url, material, Plan())
+            Load(url, material, LoadPlan())
 
 
 def test_percentiles_are_latencies_that_were_measured() -> None:
@@ -215,7 +215,7 @@ def http(content: bytes, status: int = 200) -> bytes:
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(content), content)
 
 
-def put_load(url: str, plan: Plan) -> Load:
+def put_load(url: str, plan: LoadPlan) -> Load:
     load = Load(url, Material((ITEM,), Path(), Policy(0.8, 0.2)), plan)
     load.finish()
     return load
@@ -224,7 +224,9 @@ def put_load(url: str, plan: Plan) -> Load:
 def test_a_stall_is_charged_from_the_intended_start() -> None:
     """A closed loop sees one slow answer; the open loop all that should have been asked meanwhile."""
     with answering(lambda *_: http(json.dumps(ANSWER).encode()), stall_at=0.5) as url:
-        plan = Plan(loop=Loop.OPEN, shape=Shape.CONSTANT, rate=100, seconds=1.5, connections=4, warm_up=0.0)
+        plan = LoadPlan(
+            loop=Loop.OPEN, shape=Shape.CONSTANT, rate=100, seconds=1.5, connections=4, warm_up=0.0
+        )
         found = put_load(url, plan).result.metrics
     assert found["errors"] == 0
     assert found["requests"] == 150
@@ -238,7 +240,9 @@ def test_a_closed_loop_asks_no_more_after_its_time_and_waits_for_what_it_asked()
         return http(json.dumps(ANSWER).encode())
 
     with answering(late) as url:
-        found = put_load(url, Plan(requests=10_000, seconds=0.5, connections=4, warm_up=0.0)).result.metrics
+        found = put_load(
+            url, LoadPlan(requests=10_000, seconds=0.5, connections=4, warm_up=0.0)
+        ).result.metrics
     assert 4 <= found["requests"] <= 40
     assert found["errors"] == 0
 
@@ -254,13 +258,13 @@ def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
         5: b"HTTP/1.1 200 X\r\n",
     }
     with answering(lambda number, _: replies.get(number % 6, ok)) as url:
-        plan = Plan(requests=60, connections=3, warm_up=0.0, timeout=0.3)
+        plan = LoadPlan(requests=60, connections=3, warm_up=0.0, timeout=0.3)
         load = put_load(url, plan)
     assert set(load.result.errors) == {"HTTP 503", "reset", "bad_answer", "timeout"}
     assert load.result.metrics["requests"] == 60
     assert load.result.metrics["wrong_answers"] > 0
     assert {"throughput", "errors"} <= set(timeline(load.result.samples).columns)
-    refused = put_load(url, Plan(requests=5, warm_up=0.0)).result
+    refused = put_load(url, LoadPlan(requests=5, warm_up=0.0)).result
     assert refused.errors == {"refused": 5}
 
 
@@ -367,7 +371,7 @@ def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path
     taken.intended[4] = 1.0
     taken.failed(4, "timeout")
     taken.save(tmp_path / "samples.npz", cpu=0.5, wall=1.0)
-    frame, cpu = samples.load(tmp_path / "samples.npz")
+    frame, cpu = samples.load_samples(tmp_path / "samples.npz")
     assert (cpu, taken.done, taken.failures) == (0.5, 4, 1)
     assert frame["which"].tolist() == [3, 4, 5, 6, 7]
     assert frame["status"].tolist() == [200, 200, 200, 200, 0]
@@ -410,7 +414,7 @@ def test_wrk_and_our_client_ask_for_the_same() -> None:
         return http(json.dumps(ANSWER).encode())
 
     with answering(reply) as url:
-        found = cross_check(url, Material((item,), Path(), Policy(0.8, 0.2)), Plan(connections=2), 1.0)
+        found = cross_check(url, Material((item,), Path(), Policy(0.8, 0.2)), LoadPlan(connections=2), 1.0)
     assert found["client"].tolist() == ["crisol", "wrk", "ratio"]
     assert (found["throughput"] > 0).all()
     assert found["errors"].iloc[:2].tolist() == [0.0, 0.0]

@@ -7,8 +7,8 @@
     clock.jump()  # it is 1970 there, and for whatever it starts
     clock.mend()  # and now it is not
 
-A small library, compiled on the spot and preloaded, adds an offset that stands in a file to every time of day that is
-asked for. Monotonic clocks go on as they are.
+A small library, compiled on the spot and preloaded, adds an offset that stands in a file to every time of day
+that is asked for. Monotonic clocks go on as they are.
 """
 
 from __future__ import annotations
@@ -60,12 +60,15 @@ class WallClock:
 
     @classmethod
     def made(cls, folder: Path) -> Self:
-        """Build one in that folder and try it. Raises :class:`ClockRefused` where there is no compiler or it does not take."""
+        """Build a clock in that folder and try it.
+
+        Raises :class:`ClockRefused` without a compiler, or where preloading has no effect.
+        """
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
         _compile(clock.library, clock.offset)
         clock._set(_DAY)
-        asked = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _ASK],
             env=clock.environment,
             capture_output=True,
@@ -73,21 +76,25 @@ class WallClock:
             check=False,
         )
         clock.mend()
-        wall, monotonic = map(float, asked.stdout.split() or ("nan", "nan"))
+        wall, monotonic = map(float, process.stdout.split() or ("nan", "nan"))
         if not (abs(wall - time.time() - _DAY) < _NEAR and abs(monotonic - time.monotonic()) < _NEAR):
             raise ClockRefused(
-                f"no clock of its own: a preloaded one is not asked {asked.stderr.strip()[-500:]}"
+                f"no clock of its own: a preloaded one is not asked {process.stderr.strip()[-500:]}"
             )
         return clock
 
     @property
     def environment(self) -> dict[str, str]:
         """What a process must be started with."""
-        others = os.environ.get("LD_PRELOAD", "")
-        return {"LD_PRELOAD": f"{self.library} {others}".strip()}
+        preloaded = os.environ.get("LD_PRELOAD", "")
+        return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
 
     def jump(self) -> None:
-        """Go to the next time: 1970, an hour ahead, an hour back, two days ahead, two days back, ten years ahead, and again."""
+        """Set the clock to the next time of the list.
+
+        The times are 1970, an hour ahead, an hour back, two days ahead, two days back, ten years ahead; then
+        again.
+        """
         self._set(next(self._jumps))
 
     def mend(self) -> None:
@@ -118,7 +125,7 @@ def _compile(library: Path, offset: Path) -> None:
         str(_SOURCE),
         "-ldl",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
         raise ClockRefused(f"no clock of its own: {compiler[0]} failed: {reason}")

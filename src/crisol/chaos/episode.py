@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.chaos.faults import Fault
-from crisol.loadtest.result import Result, timeline
+from crisol.loadtest.result import LoadResult, timeline
 
 __all__ = ["Episode"]
 
@@ -20,15 +20,16 @@ _ASKED = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episode:
-    """What was seen: the load's result, when the fault began and ended, and the breakers that were not closed.
+    """The observations of one fault.
 
-    ``breakers`` has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
-    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what the limits allow;
-    ``refused`` says whether the service was seen to refuse a model.
+    They are the load's result, the fault's start and end, and the breakers that were not closed. ``breakers``
+    has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
+    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what
+    the limits allow; ``refused`` says whether the service was seen to refuse a model.
     """
 
     fault: Fault
-    load: Result
+    load: LoadResult
     begin: float
     end: float
     breakers: pd.DataFrame
@@ -51,26 +52,33 @@ class Episode:
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """When which breakers were not closed, in seconds of the timeline; one that closed in between comes twice."""
+        """The spans in which breakers were not closed, in seconds of the timeline.
+
+        A breaker that closed in between has two spans.
+        """
         start = float(self.load.samples["intended"].min())
-        seen = self.breakers[self.breakers["open"] != ""]
-        names = sorted({name for text in seen["open"] for name in text.split(",")})
-        found = []
+        rows = self.breakers[self.breakers["open"] != ""]
+        names = sorted({name for text in rows["open"] for name in text.split(",")})
+        spans = []
         for name in names:
             times = self.breakers["time"][[name in text.split(",") for text in self.breakers["open"]]]
             for _, run in times.groupby((times.diff() > _ASKED).cumsum()):
-                found.append((float(run.min()) - start, float(run.max()) - start, name))
-        return found
+                spans.append((float(run.min()) - start, float(run.max()) - start, name))
+        return spans
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return detect_s and recover_s, failed, trials_due, _lost and _skewed, wrong_answers, hits_kept and latency during the fault.
+        """Return the figures of the episode, by name.
 
-        A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected is the first
-        one after the beginning; NaN where there was none. Recovered is the end of the signs, counted from the fault's
-        end: the moment before five seconds without any; infinite where the load ended before. ``strays`` are signs
-        among the answers before the fault and after the recovery: what the machine does without any fault. Skewed are
-        trials dated outside of the run. ``hits_kept`` is the hit ratio during the fault, in terms of that beside it.
+        They are detect_s, recover_s, failed, trials_due, trials_lost, trials_skewed, wrong_answers, hits_kept
+        and the latency during the fault.
+
+            A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected is
+            the first one after the beginning; NaN where there was none. Recovered is the end of the signs,
+            counted from the fault's end: the moment before five seconds without any; infinite where the load
+            ended before. ``strays`` are signs among the answers before the fault and after the recovery: what the
+            machine does without any fault. Skewed are trials dated outside of the run. ``hits_kept`` is the hit
+            ratio during the fault, in terms of that beside it.
         """
         signs = self._signs()
         during = self.load.samples[
@@ -103,8 +111,8 @@ class Episode:
     def _signs(self) -> pd.Series[float]:
         samples = self.load.samples
         bad = samples.loc[samples["failed"] | (samples["degraded"] != ""), "intended"]
-        held = self.breakers.loc[self.breakers["open"] != "", "time"]
-        signs: pd.Series[float] = pd.concat([bad, held]).astype(float).sort_values()
+        times = self.breakers.loc[self.breakers["open"] != "", "time"]
+        signs: pd.Series[float] = pd.concat([bad, times]).astype(float).sort_values()
         return signs
 
 
@@ -114,7 +122,10 @@ def _hits(samples: pd.DataFrame) -> float:
 
 
 def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
-    """Return the moment from ``end`` on that is followed by a while without a sign; infinite where there is none."""
+    """Return the moment from ``end`` on that is followed by a while without a sign.
+
+    It is infinite where there is no such moment.
+    """
     quiet = min(_QUIET, (last - end) / 2)
     well = end
     for sign in signs[signs > end]:

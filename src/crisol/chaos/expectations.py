@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from crisol.chaos.faults import FAULTS
 from crisol.errors import ExperimentError
-from crisol.loadtest.targets import Checked, Target, check, parse
+from crisol.loadtest.targets import Checked, LoadTarget, check, parse
 
 __all__ = ["ALWAYS", "expected", "hold"]
 
@@ -15,18 +15,21 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 """Whatever breaks, no trial is lost and no answer is wrong."""
 
 
-def expected(texts: Sequence[str], fault: str) -> list[Target]:
-    """Return what is expected of one fault. Raises :class:`~crisol.errors.ExperimentError` for a fault that there is none of."""
-    found = []
+def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
+    """Return the targets for one fault.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown fault.
+    """
+    targets = []
     for text in texts:
         name, colon, target = text.partition(":")
         if not colon or name.strip() not in {*FAULTS, "*"}:
             raise ExperimentError(f"expectation {text!r}: write it as 'fault: measure < number', or '*: …'")
         if name.strip() in {fault, "*"}:
-            found.append(parse(target))
-    return found
+            targets.append(parse(target))
+    return targets
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
     """Hold what a fault did against what is expected of it, and against :data:`ALWAYS`."""
-    return [replace(one, of=fault) for one in check(expected([*ALWAYS, *texts], fault), metrics)]
+    return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

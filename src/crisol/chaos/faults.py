@@ -18,7 +18,7 @@ import redis
 from crisol.chaos import models
 from crisol.chaos.clock import WallClock
 from crisol.errors import ExperimentError
-from crisol.loadtest.service import Service
+from crisol.loadtest.service import ServiceProcess
 from crisol.servers import PostgresServer, RedisServer, SlowProxy
 from crisol.servers.reaper import family
 
@@ -33,7 +33,7 @@ _MANY = 10_000
 class Stage:
     """What a fault may lay its hands on; ``held`` is closed when the fault ends."""
 
-    service: Service
+    service: ServiceProcess
     model: Path
     """The folder of the model that it serves, a copy."""
     redis: RedisServer | None = None
@@ -49,12 +49,14 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: ``start`` and ``stop`` act on a :class:`Stage`, ``during`` every ``every`` seconds in between.
+    """One fault.
 
-    ``flood`` makes a second client ask without pause, or ``pace`` times a second, as one client (1) or under so many false
-    names. It lasts at least ``seconds``; afterwards the service may take ``waits`` seconds, which a breaker waits or a refresh is apart, before it tries again.
-    With ``fresh``, verdicts are not kept in the cache either, so that wargames are really run. PostgreSQL has a ``disk`` of its own,
-    the service namespaces (``enclosed``) or a wall clock (``clocked``) of its own.
+    ``start`` and ``stop`` act on a :class:`Stage`, ``during`` every ``every`` seconds in between. ``flood``
+    makes a second client ask without pause, or ``pace`` times a second, as one client (1) or under so many
+    false names. It lasts at least ``seconds``; afterwards the service may take ``waits`` seconds, which a
+    breaker waits or a refresh is apart, before it tries again. With ``fresh``, verdicts are not kept in the
+    cache either, so that wargames are really run. PostgreSQL has a ``disk`` of its own, the service
+    namespaces (``enclosed``) or a wall clock (``clocked``) of its own.
     """
 
     name: str
@@ -135,7 +137,10 @@ def _refuse(stage: Stage) -> None:
 
 
 def _kill_worker(stage: Stage) -> None:
-    """Kill a worker: the largest child, as the others only keep books for multiprocessing or are sandboxes."""
+    """Kill a worker process.
+
+    It is the largest child: the others are resource trackers or sandboxes.
+    """
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
 
 
@@ -170,11 +175,11 @@ def _cut(folder: Path) -> None:
 
 def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
     """Replace the model by one that goes wrong, and put the right one back in the end."""
-    kept = {path.name: path.read_bytes() for path in stage.model.iterdir() if path.is_file()}
+    contents = {path.name: path.read_bytes() for path in stage.model.iterdir() if path.is_file()}
     how(stage.model)
 
     def mend() -> None:
-        for name, content in kept.items():
+        for name, content in contents.items():
             (stage.model / name).write_bytes(content)
 
     stage.held.callback(mend)
@@ -186,7 +191,9 @@ _LIMITED = {
 }
 _HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
 _DATABASE_SECONDS = 18.0
-"""Three calls in a row that take five seconds each until they are given up: sooner its breaker does not open."""
+"""Three calls in a row that time out after five seconds each.
+Its breaker does not open sooner.
+"""
 
 _PACE, _EVERY_JUMP, _JUMPS_SECONDS = 60.0, 1.25, 7.5
 _REFRESH, _CACHE_WAITS, _DATABASE_WAITS, _MODEL_WAITS, _SANDBOX_WAITS = 10.0, 10.0, 15.0, 30.0, 30.0
@@ -245,7 +252,10 @@ def allowance(seconds: float) -> float:
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return the faults of those names. Raises :class:`~crisol.errors.ExperimentError` that lists those there are."""
+    """Return the faults of those names.
+
+    Raises :class:`~crisol.errors.ExperimentError` that lists those there are.
+    """
     for name in names:
         if name not in FAULTS:
             raise ExperimentError(f"no fault {name!r}; there are {', '.join(FAULTS)}")

@@ -1,7 +1,7 @@
 """Models that are whole, loaded without complaint, and go wrong when they are asked.
 
-Both are the served model's own graph with a few nodes more, whose work depends on the features of the patch: for a row
-of zeros they do nothing, so that no trial at loading finds them out.
+Both are the served model's own graph with a few nodes more, whose work depends on the features of the patch:
+for a row of zeros they do nothing, so that no trial at loading finds them out.
 """
 
 from __future__ import annotations
@@ -23,28 +23,34 @@ _ROUNDS = 12
 
 
 def raising(folder: Path) -> None:
-    """Let the model look a number up in a table that has no place for any real patch: it raises when it is asked."""
+    """Let the model look a number up in a table that has no place for any real patch.
+
+    Every prediction raises.
+    """
     _change(folder, _look_up)
 
 
 def slow(folder: Path) -> None:
-    """Let the model multiply large matrices first: the same answers, after about half a second of one core."""
+    """Let the model multiply large matrices first.
+
+    The answers stay the same and take about half a second of one core.
+    """
     _change(folder, _multiply)
 
 
 def _change(folder: Path, extend: Callable[[str, str], list[NodeProto]]) -> None:
     path = folder / "model.onnx"
     model = onnx.load(path)
-    graph, (given,), (wanted,) = model.graph, model.graph.input, model.graph.output
+    graph, (source,), (sink,) = model.graph, model.graph.input, model.graph.output
     # What the graph gave so far becomes a name inside; the new nodes give zero, which is added to it.
     for node in graph.node:
-        node.output[:] = ["bare" if name == wanted.name else name for name in node.output]
+        node.output[:] = ["bare" if name == sink.name else name for name in node.output]
     graph.node.extend(
         [
-            helper.make_node("ReduceMax", [given.name], ["largest"], axes=[0, 1], keepdims=0),
+            helper.make_node("ReduceMax", [source.name], ["largest"], axes=[0, 1], keepdims=0),
             helper.make_node("Cast", ["largest"], ["number"], to=TensorProto.INT64),
             *extend("number", "nothing"),
-            helper.make_node("Add", ["bare", "nothing"], [wanted.name]),
+            helper.make_node("Add", ["bare", "nothing"], [sink.name]),
         ]
     )
     onnx.checker.check_model(model)

@@ -28,7 +28,7 @@ from crisol.chaos.faults import Fault, Stage, allowance
 from crisol.config import Settings
 from crisol.errors import UnavailableError
 from crisol.loadtest.material import Item, Material, policy_leaving, prepare
-from crisol.loadtest.plan import Loop, Plan, Shape
+from crisol.loadtest.plan import LoadPlan, Loop, Shape
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import ask, serving
 from crisol.model.serving import open_serving
@@ -53,7 +53,8 @@ _DISK_MB = 128
 class Schedule:
     """Seconds of calm, of the fault, and of what comes after; and the requests a second all along.
 
-    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides (:meth:`of`).
+    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides
+    (:meth:`of`).
     """
 
     calm: float = 3.0
@@ -75,10 +76,11 @@ class Schedule:
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start what the fault needs, put steady load on a service, inject the fault, end it, and sum up.
 
-    Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second the
-    decisions in the cache are dropped, so that model and stores are really asked all along; verdicts stay, or the load
-    would be one of wargames alone, but for faults that are ``fresh``: there they are dropped every four seconds. Raises
-    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
+    Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second
+    the decisions in the cache are dropped, so that model and stores are really asked all along; verdicts
+    stay, or the load would be one of wargames alone, but for faults that are ``fresh``: there they are
+    dropped every four seconds. Raises :class:`~crisol.errors.UnavailableError` where a server or the service
+    does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:
@@ -128,7 +130,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
         # The samples of the calm count, too: nothing may fail there either.
         due = _due(load)
         trials = _kept(settings, service.root, postgres)
-        kept = {(trial.patch, trial.vulnerability) for trial in trials}
+        stored = {(trial.patch, trial.vulnerability) for trial in trials}
         early, late = started - CLOCK_SKEW, utc_now() + CLOCK_SKEW
         return Episode(
             fault=fault,
@@ -138,15 +140,16 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
             breakers=observer.table(),
             refused=observer.refused,
             due=len(due),
-            lost=len(due - kept),
+            lost=len(due - stored),
             skewed=sum(not early < trial.created_at < late for trial in trials),
             admitted=_admitted(attack) if fault.flood and attack is not None else float("nan"),
         )
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Return the patches that are wargamed quickest; of many the model is unsure: each is a trial that could be lost.
+    """Return the patches that are wargamed quickest.
 
+    The model is unsure of many of them: each is a trial that could be lost.
     Few and quick ones, because the fault is to be seen and not how many wargames the machine can bear.
     """
     whole = prepare(settings, frame, seed)
@@ -156,7 +159,7 @@ def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
 
 def _warm_up(url: str, material: Material) -> None:
     """Have every patch wargamed before the load asks for it; that makes no trial of any."""
-    wishes = [{"diff": one.diff, "vulnerability": one.vulnerability} for one in material.items]
+    wishes = [{"diff": item.diff, "vulnerability": item.vulnerability} for item in material.items]
     with ThreadPoolExecutor(2) as pool:
         for status, answer in pool.map(
             lambda wish: ask(url, "/wargaming/validate", wish, seconds=_WARM_SECONDS), wishes
@@ -165,8 +168,8 @@ def _warm_up(url: str, material: Material) -> None:
                 raise UnavailableError(f"a wargame failed before there was a fault: {status} {answer}")
 
 
-def _steady(schedule: Schedule) -> Plan:
-    return Plan(
+def _steady(schedule: Schedule) -> LoadPlan:
+    return LoadPlan(
         loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=schedule.seconds, connections=64, sources=16,
         zipf=0.5, warm_up=0.0, timeout=8.0, seed=schedule.seed,
     )  # fmt: skip
@@ -193,9 +196,9 @@ def _inject(
             steady.result()
         except BaseException:
             # Else the pool would wait for loads that nobody wants any more.
-            for one in (load, attack):
-                if one is not None:
-                    one.cancel()
+            for client in (load, attack):
+                if client is not None:
+                    client.cancel()
             raise
     return ended
 
@@ -208,7 +211,7 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
     elif fault.pace:
         # One patch, so that there are some left of which trials are made while the fault lasts.
         material = replace(material, items=material.items[:1])
-    plan = Plan(
+    plan = LoadPlan(
         loop=Loop.OPEN if fault.pace else Loop.CLOSED, shape=Shape.CONSTANT, rate=fault.pace or 1.0,
         requests=200 if fault.hostile else 20_000, connections=16, seconds=schedule.fault, warm_up=0.0, timeout=2.0, zipf=0.0,
         spoofed=fault.flood if fault.flood > 1 else 0,
@@ -219,12 +222,15 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
 def _admitted(attack: Load) -> float:
     """Return how much the attacker got of what the limits let one client have."""
     samples = attack.result.samples
-    got = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
-    return len(got) / allowance(float(samples["received"].max() - samples["sent"].min()))
+    granted = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
+    return len(granted) / allowance(float(samples["received"].max() - samples["sent"].min()))
 
 
 def _hostile(item: Item) -> tuple[Item, ...]:
-    """Return patches that attack: paths outside, endless hunks, no diff at all, counts that lie, a planted start-up file."""
+    """Return hostile requests.
+
+    They hold paths outside, endless hunks, no diff at all, false counts, a planted start-up file.
+    """
     head = "--- a/app.py\n+++ b/app.py\n"
     texts = (
         "--- a/../../etc/passwd\n+++ b/../../etc/passwd\n@@ -1 +1 @@\n-a\n+b\n",
@@ -239,8 +245,8 @@ def _hostile(item: Item) -> tuple[Item, ...]:
 def _due(load: Load) -> set[tuple[str, str]]:
     """Return patch and vulnerability of all answers by wargame: each is to be a trial."""
     samples = load.result.samples
-    seen = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
-    answered = [load.asked(which)[1] for which in set(seen["which"])]
+    rows = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
+    answered = [load.asked(which)[1] for which in set(rows["which"])]
     return {(diff.parse(item.diff).identity, item.vulnerability) for item in answered}
 
 
@@ -256,7 +262,7 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 
 
 class _Observer:
-    """Asks the breakers four times a second, and drops what is cached with a tag at every so many of those times.
+    """Polls the breakers four times a second and drops cached entries of a tag at a multiple of that interval.
 
     ``refused`` says whether the service was ever seen to refuse a model.
     """
@@ -283,9 +289,9 @@ class _Observer:
     def _run(self) -> None:
         for number in _ticks(self._ended):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-                status, found = ask(self._url, "/wargaming/breakers", seconds=1.0)
+                status, breakers = ask(self._url, "/wargaming/breakers", seconds=1.0)
                 if status == 200:
-                    self._rows.append((time.monotonic(), ",".join(breakers_open(found))))
+                    self._rows.append((time.monotonic(), ",".join(breakers_open(breakers))))
                 if number % _HEALTH_EVERY == 0:
                     _, health = ask(self._url, "/health/detailed", seconds=1.0)
                     self.refused |= "is refused" in health["components"]["model"]["detail"]
@@ -294,9 +300,9 @@ class _Observer:
                         ask(self._url, "/wargaming/cache/invalidate", {"tag": tag}, seconds=1.0)
 
 
-def breakers_open(found: Sequence[dict[str, object]]) -> list[str]:
+def breakers_open(breakers: Sequence[dict[str, object]]) -> list[str]:
     """Return the names of the breakers that are not closed."""
-    return sorted(str(one["name"]) for one in found if one["state"] != "closed")
+    return sorted(str(breaker["name"]) for breaker in breakers if breaker["state"] != "closed")
 
 
 def _ticks(ended: threading.Event) -> Iterator[int]:

@@ -39,10 +39,11 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject the faults of those names one after the other, yielding each when it is over; no name means all that can be.
+    """Inject the faults of those names one after the other, yielding each when it is over.
 
-    Raises :class:`~crisol.errors.ExperimentError`, before anything is started, for an unknown fault or an expectation that does not
-    read, and :class:`~crisol.errors.UnavailableError` where a server cannot be had.
+    No name means all faults that this machine can inject. Raises :class:`~crisol.errors.ExperimentError`,
+    before anything is started, for an unknown fault or an unreadable expectation, and
+    :class:`~crisol.errors.UnavailableError` where a server cannot be had.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -56,16 +57,18 @@ def each(
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
     """Return a row for each fault, with all its figures."""
-    return pd.DataFrame([{"fault": one.episode.fault.name, **one.episode.metrics} for one in suffered])
+    return pd.DataFrame(
+        [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
+    )
 
 
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
     """Columns: fault, target, measured, result."""
     parts = [
-        targets.table(one.checked).assign(fault=one.episode.fault.name)[
+        targets.table(result.checked).assign(fault=result.episode.fault.name)[
             ["fault", "target", "measured", "result"]
         ]
-        for one in suffered
+        for result in suffered
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -73,9 +76,9 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
     """Return all figures as ``fault.measure``."""
     return {
-        f"{one.episode.fault.name}.{name}": value
-        for one in suffered
-        for name, value in one.episode.metrics.items()
+        f"{result.episode.fault.name}.{name}": value
+        for result in suffered
+        for name, value in result.episode.metrics.items()
         if value != float("inf")
     }
 
@@ -87,22 +90,28 @@ def not_run() -> pd.DataFrame:
 
 
 def _refused() -> dict[str, str]:
-    """Return the faults that take namespaces or a clock of our own where this machine does not let us have any, with its reason."""
-    found: dict[str, str] = {}
+    """Return the faults that this machine cannot inject, with the reason.
+
+    Such faults need namespaces or a preloaded clock.
+    """
+    reasons: dict[str, str] = {}
     try:
         with Enclosure(Path()):
             pass
     except EnclosureRefused as refused:
-        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
+        reasons |= {fault.name: str(refused) for fault in FAULTS.values() if fault.disk or fault.enclosed}
     try:
         with tempfile.TemporaryDirectory(prefix="crisol-clock-") as folder:
             WallClock.made(Path(folder))
     except ClockRefused as refused:
-        found |= {fault.name: str(refused) for fault in FAULTS.values() if fault.clocked}
-    return found
+        reasons |= {fault.name: str(refused) for fault in FAULTS.values() if fault.clocked}
+    return reasons
 
 
-def drawn(one: Suffered) -> Figure:
+def drawn(result: Suffered) -> Figure:
     """Draw the load around the fault, with the fault and the open breakers shaded."""
-    spans = [one.episode.span, *((start, end, f"{name} open") for start, end, name in one.episode.open_spans)]
-    return plots.load(one.episode.timeline, spans)
+    spans = [
+        result.episode.span,
+        *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),
+    ]
+    return plots.load(result.episode.timeline, spans)

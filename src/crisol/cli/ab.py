@@ -169,7 +169,7 @@ def watch_command(
                 )
             )
             shown.add_row(
-                arm, each.name, f"{each.baseline + 1} to {each.known + len(each.alarm.evidence)}", found
+                arm, each.name, f"{each.baseline + 1} to {each.baseline + len(each.alarm.evidence)}", found
             )
         for row in predicted_drift(trials, reference).to_dict("records"):
             alarm |= row["drifted"]

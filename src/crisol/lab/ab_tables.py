@@ -134,7 +134,7 @@ def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
 
 def _evidence(each: Watched) -> pd.DataFrame:
     share = np.minimum(each.alarm.evidence / each.alarm.threshold, 1.0)
-    trials = np.arange(each.baseline + 1, each.known + 1 + share.size)
+    trials = np.arange(each.baseline + 1, each.baseline + 1 + share.size)
     return pd.DataFrame(
         {"arm": f"{each.arm}: {each.name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
     )

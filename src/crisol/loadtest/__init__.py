@@ -1,1 +1,4 @@
-"""Load on a service, from a process of its own: planned, bounded, measured from the intended start, and judged."""
+"""Put load on a service from a separate process.
+
+The load is planned and bounded; latency counts from the intended start; targets judge the figures.
+"""

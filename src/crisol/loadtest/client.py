@@ -1,8 +1,8 @@
-"""The client: a process of its own that sends what it is told to this machine, and writes down when.
+"""The client: a separate process that sends the job's requests to this machine and records their times.
 
-``python -m crisol.loadtest.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for each
-half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request at a time on
-a connection, answers with a length, no redirects.
+``python -m crisol.loadtest.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for
+each half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request
+at a time on a connection, answers with a length, no redirects.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ _GRACE_SECONDS = 1.0
 class Job(msgspec.Struct, frozen=True):
     """Everything that the client needs: whom, what, when.
 
-    ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at which place, and
-    ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or ``seconds``. ``begin`` is the
-    moment of the first one on the system's monotonic clock; in the past means now.
+    ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at
+    which place, and ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or
+    ``seconds``. ``begin`` is the moment of the first one on the system's monotonic clock; in the past means
+    now.
     """
 
     host: str
@@ -56,7 +57,10 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def check_loopback(host: str) -> None:
-    """Raise :class:`~crisol.errors.SettingsError` unless that address is on this machine: no load goes elsewhere."""
+    """Raise :class:`~crisol.errors.SettingsError` unless that address is on this machine.
+
+    The client sends load nowhere else.
+    """
     try:
         ours = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -73,7 +77,7 @@ class _Client:
         self.loop = loop
         self.samples = Recorder(job.order)
         self.ended = asyncio.Event()
-        self._contents = [b"%b\r\n%b" % one for one in zip(job.heads, job.bodies, strict=True)]
+        self._contents = [b"%b\r\n%b" % content for content in zip(job.heads, job.bodies, strict=True)]
         self._idle: deque[Connection] = deque()
         self._waiting: deque[int] = deque()
         self._open: set[Connection] = set()
@@ -157,7 +161,7 @@ class _Client:
         if len(self._open) + self._opening < self.job.connections:
             self._opening += 1
             task = self.loop.create_task(self._connect())
-            task.add_done_callback(lambda done: done.exception())
+            task.add_done_callback(lambda connecting: connecting.exception())
 
     async def _connect(self) -> None:
         self._source += 1
@@ -217,7 +221,7 @@ class _Client:
 
     async def _sweep(self) -> None:
         """Give up on what takes too long, and say how far we are."""
-        said = 0.0
+        reported = 0.0
         while True:
             now = time.monotonic()
             for connection in list(self._open):
@@ -225,8 +229,8 @@ class _Client:
                     connection.abort("timeout")
             while self._waiting and now - self.samples.intended[self._waiting[0]] > self.job.timeout:
                 self.failed(self._waiting.popleft(), "timeout")
-            if now - said >= _PROGRESS_SECONDS:
-                said = now
+            if now - reported >= _PROGRESS_SECONDS:
+                reported = now
                 self._say()
             await asyncio.sleep(0.05)
 

@@ -1,6 +1,7 @@
 """The same closed loop by another client: wrk, which is written in C and knows nothing of ours.
 
-wrk counts latency from the sending, as a closed loop of ours does, so both describe the same thing and must agree.
+wrk counts latency from the sending, as a closed loop of ours does, so both describe the same thing and must
+agree.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 
 from crisol.errors import UnavailableError
 from crisol.loadtest.material import Material
-from crisol.loadtest.plan import ROUTES, Loop, Plan, popularity
+from crisol.loadtest.plan import ROUTES, LoadPlan, Loop, popularity
 from crisol.loadtest.run import Load
 
 __all__ = ["cross_check", "read_wrk"]
@@ -28,11 +29,11 @@ _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 _SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
 
 
-def cross_check(url: str, material: Material, plan: Plan, seconds: float) -> pd.DataFrame:
+def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) -> pd.DataFrame:
     """Ask a service for the patches of a material as fast as it answers, first by our client, then by wrk.
 
-    Connections, popularity and seed are the plan's. Columns: client (crisol, wrk, ratio), throughput, p50_ms, p90_ms,
-    p99_ms, errors; empty where wrk is not installed.
+    Connections, popularity and seed are the plan's. Columns: client (crisol, wrk, ratio), throughput, p50_ms,
+    p90_ms, p99_ms, errors; empty where wrk is not installed.
     """
     program = shutil.which("wrk")
     if program is None:
@@ -54,37 +55,38 @@ def read_wrk(text: str) -> dict[str, float]:
     """
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     count = re.search(r"(\d+) requests in ", text)
-    found = {
+    latencies = {
         percent: (value, unit) for percent, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)", text)
     }
-    if rate is None or count is None or not {"50", "90", "99"} <= set(found):
+    if rate is None or count is None or not {"50", "90", "99"} <= set(latencies):
         raise UnavailableError(f"wrk did not report: {text.strip()[-500:]}")
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     failed = (int(wrong[1]) if wrong else 0) + (sum(map(int, broken.groups())) if broken else 0)
     latency = {
-        f"p{percent}_ms": float(found[percent][0]) * _MS[found[percent][1]] for percent in ("50", "90", "99")
+        f"p{percent}_ms": float(latencies[percent][0]) * _MS[latencies[percent][1]]
+        for percent in ("50", "90", "99")
     }
     return {"throughput": float(rate[1]), **latency, "errors": failed / max(int(count[1]), 1)}
 
 
-def _wrk(program: str, url: str, material: Material, plan: Plan) -> dict[str, float]:
+def _wrk(program: str, url: str, material: Material, plan: LoadPlan) -> dict[str, float]:
     where = urlsplit(url)
     with tempfile.TemporaryDirectory(prefix="crisol-wrk-") as folder:
         script = Path(folder) / "requests.lua"
         script.write_bytes(_script(material, plan))
         command = [program, "--threads", "1", "--connections", str(plan.connections), "--latency"]
         command += ["--duration", f"{max(1, round(plan.seconds))}s", "--script", str(script)]
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, f"http://{where.netloc}{ROUTES['ml-first']}"],
             capture_output=True,
             text=True,
             check=False,
         )
-    return read_wrk(done.stdout + done.stderr)
+    return read_wrk(process.stdout + process.stderr)
 
 
-def _script(material: Material, plan: Plan) -> bytes:
+def _script(material: Material, plan: LoadPlan) -> bytes:
     """Return a script that sends the patches in the order in which our client does, over and over."""
     order = popularity(len(material.items), plan.zipf, _ORDER, plan.seed) + 1
     bodies = b",\n".join(_quoted(item.body) for item in material.items)

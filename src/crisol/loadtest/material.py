@@ -72,9 +72,10 @@ class Material:
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
     """Train a compiled model on a corpus table, and take the table's patches as material.
 
-    The model is kept below ``data/cache/models`` and made once for a table and seed. It has seen these patches: how
-    right it is says nothing, only how fast it is. Thresholds are set around 0.5 such that the share ``unsure`` of
-    the patches is wargamed. Raises :class:`~crisol.errors.DatasetError` where nothing is left to send.
+    The model is kept below ``data/cache/models`` and made once for a table and seed. It has seen these
+    patches: how right it is says nothing, only how fast it is. Thresholds are set around 0.5 such that the
+    share ``unsure`` of the patches is wargamed. Raises :class:`~crisol.errors.DatasetError` where nothing is
+    left to send.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:

@@ -1,4 +1,7 @@
-"""Wakes an event loop when requests are due, to a tenth of a millisecond; the loop's own timers have one whole."""
+"""Wake an event loop when requests are due, to a tenth of a millisecond.
+
+The loop's own timers have a resolution of one millisecond.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,9 @@ class _Setting(ctypes.Structure):
 class Pacer:
     """Makes ``fd`` readable at each of ``moments`` (of the monotonic clock, in order). Use it as ``with``.
 
-    A timer of the kernel's does so, and no thread: one would take the interpreter's lock from the loop at every moment. It
-    rests for at least 0.2 ms, so close moments share a wake-up. Raises :class:`OSError` where there is none to be had.
+    A timer of the kernel's does so, and no thread: one would take the interpreter's lock from the loop at
+    every moment. It rests for at least 0.2 ms, so close moments share a wake-up. Raises :class:`OSError`
+    where there is none to be had.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:
@@ -52,7 +56,10 @@ class Pacer:
         return self._at == len(self._moments)
 
     def due(self, now: float) -> Iterator[float]:
-        """Yield the moments that have come and were not yet handed out; then ``fd`` waits for the next one."""
+        """Yield the moments that have come and were not yet handed out.
+
+        Then ``fd`` waits for the next one.
+        """
         os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:
             self._at += 1

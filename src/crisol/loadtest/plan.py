@@ -1,6 +1,6 @@
-"""What is asked for: how many requests, when, for what, from where. Pure and seeded.
+"""The plan of a load: number of requests, times, patches and sources. Pure and seeded.
 
->>> Plan(Loop.CLOSED, requests=1000, connections=50).problem() is None
+>>> LoadPlan(Loop.CLOSED, requests=1000, connections=50).problem() is None
 True
 >>> arrivals(Shape.CONSTANT, rate=2.0, seconds=2.0, seed=0).tolist()
 [0.0, 0.5, 1.0, 1.5]
@@ -21,8 +21,8 @@ __all__ = [
     "MOST_REQUESTS",
     "MOST_SECONDS",
     "ROUTES",
+    "LoadPlan",
     "Loop",
-    "Plan",
     "Shape",
     "arrivals",
     "mix",
@@ -33,7 +33,7 @@ __all__ = [
 MOST_REQUESTS = 2_000_000
 MOST_SECONDS = 3_600.0
 ROUTES = {"ml-first": "/wargaming/ml-first", "validate": "/wargaming/validate"}
-"""What can be asked for, by its short name."""
+"""The routes under load, by short name."""
 
 _RAMP, _SPIKE = 0.1, 5.0
 
@@ -42,9 +42,12 @@ class Loop(StrEnum):
     """Who decides when the next request starts."""
 
     OPEN = "open"
-    """The clock: what is slow is asked all the same, and its latency counts from the intended start."""
+    """The clock starts requests; a slow server gets them all the same.
+
+    Latency counts from the intended start.
+    """
     CLOSED = "closed"
-    """The answer before it, on each connection: a server that stalls is spared while it does."""
+    """The previous answer on a connection starts the next request; a stalled server gets no more load."""
 
 
 class Shape(StrEnum):
@@ -61,13 +64,14 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One load. ``requests`` bounds a closed loop, ``seconds`` an open one and the closed one, too: then it asks no more.
+class LoadPlan:
+    """One load. ``requests`` bounds a closed loop; ``seconds`` bounds both kinds of loop.
 
-    ``warm_up`` is a share of the requests (closed) or of the time (open) that is sent and not counted. At most
-    ``connections`` are open, from ``sources`` addresses of the loopback network. ``zipf`` is the exponent of the
-    patches' popularity, 0 for all alike. ``spoofed`` makes every request name a client of its own, one of so many,
-    in ``X-Forwarded-For``. ``timeout`` is what the client waits for one answer.
+    ``warm_up`` is a share of the requests (closed) or of the time (open) that is sent
+    and not counted. At most ``connections`` are open, from ``sources`` addresses of the loopback network.
+    ``zipf`` is the exponent of the patches' popularity, 0 for all alike. ``spoofed`` makes every request name
+    a client of its own, one of so many, in ``X-Forwarded-For``. ``timeout`` is the client's wait for an
+    answer, in seconds.
     """
 
     loop: Loop = Loop.CLOSED
@@ -132,8 +136,8 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
     """Return when requests are to start, in seconds from the beginning, in order.
 
-    Constant arrivals are evenly spaced; all others are a Poisson process of the shape's rate, by inversion of its
-    integral, so the same seed gives the same schedule.
+    Constant arrivals are evenly spaced; all others are a Poisson process of the shape's rate, by inversion of
+    its integral, so the same seed gives the same schedule.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate
@@ -142,13 +146,14 @@ def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray
     area = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2 * seconds / 1000)])
     rng = np.random.default_rng(seed)
     count = int(rng.poisson(area[-1]))
-    found = np.interp(np.sort(rng.uniform(0.0, area[-1], count)), area, grid * seconds)
-    return found if count else np.zeros(1)
+    moments = np.interp(np.sort(rng.uniform(0.0, area[-1], count)), area, grid * seconds)
+    return moments if count else np.zeros(1)
 
 
 def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np.int64]:
-    """Return ``count`` choices among ``items``: the one of rank k comes up in proportion to ``k ** -exponent``.
+    """Return ``count`` choices among ``items``.
 
+    The item of rank k is drawn in proportion to ``k ** -exponent``.
     Which item has which rank is drawn, too: the order in which they are handed in says nothing.
     """
     rng = np.random.default_rng(seed)
@@ -159,11 +164,11 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """Read shares such as ``ml-first=0.9``. Raises :class:`~crisol.errors.SettingsError`."""
-    found = []
+    parts = []
     for text in texts:
         name, _, share = text.partition("=")
         try:
-            found.append((name.strip(), float(share or 1)))
+            parts.append((name.strip(), float(share or 1)))
         except ValueError:
             raise SettingsError(f"mix {text!r}: write it as name=share, such as validate=0.1") from None
-    return tuple(found)
+    return tuple(parts)

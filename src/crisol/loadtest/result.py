@@ -1,4 +1,7 @@
-"""From samples to figures: percentiles, shares, what happened over time, and whether the client can be believed."""
+"""Compute figures from samples.
+
+The figures are percentiles, shares, a timeline, and whether the client itself was the bottleneck.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from crisol.loadtest.material import Item
 from crisol.loadtest.truth import wrong
 from crisol.model.policy import Policy
 
-__all__ = ["PERCENTILES", "Result", "distribution", "percentiles", "summarise", "timeline"]
+__all__ = ["PERCENTILES", "LoadResult", "distribution", "percentiles", "summarise", "timeline"]
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 _BUSY = 0.85
@@ -21,11 +24,14 @@ _LATE_MS = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """``samples`` has a row for each request that counts, with ``latency_ms`` (from the intended start),
-    ``service_ms`` (from the moment it was sent), ``route`` and ``failed``; ``metrics`` the figures; ``errors`` how
-    many failed in which way; ``costs`` CPU and memory of the service over time, empty where nobody watched.
-    """  # noqa: D205 - the columns are the summary
+class LoadResult:
+    """The result of one load.
+
+    ``samples`` has a row for each counted request, with ``latency_ms`` (from the intended start),
+    ``service_ms`` (from the moment of sending), ``route`` and ``failed``. ``metrics`` maps names to figures,
+    ``errors`` the kinds of failure to counts. ``costs`` holds CPU and memory of the service over time; it is
+    empty where no watch ran.
+    """
 
     samples: pd.DataFrame
     metrics: dict[str, float]
@@ -52,8 +58,8 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
     if not len(latency):
         return {f"p{p:g}_ms": float("nan") for p in PERCENTILES} | {"max_ms": float("nan")}
     ordered = np.sort(latency)
-    found = {f"p{p:g}_ms": float(ordered[max(0, _rank(p, len(ordered)))]) for p in PERCENTILES}
-    return found | {"max_ms": float(ordered[-1])}
+    metrics = {f"p{p:g}_ms": float(ordered[max(0, _rank(p, len(ordered)))]) for p in PERCENTILES}
+    return metrics | {"max_ms": float(ordered[-1])}
 
 
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
@@ -79,11 +85,12 @@ def summarise(
     client_cpu: float,
     middleware_ms: float,
     costs: pd.DataFrame | None,
-) -> Result:
-    """Sum up a client's samples; the share ``warm_up`` of the time (of the requests in a closed loop) is left out.
+) -> LoadResult:
+    """Sum up a client's samples.
 
-    Figures that nobody measured are NaN. ``saturated`` is 1 where the client used most of a core, or sent one in
-    a hundred more than 10 ms late although a connection was free: then the figures are partly the client's own.
+    The share ``warm_up`` of the time (of the requests in a closed loop) is left out. Figures without a
+    measurement are NaN. ``saturated`` is 1 where the client used most of a core, or sent one in a hundred
+    more than 10 ms late although a connection was free: then the figures are partly the client's own.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
@@ -126,35 +133,36 @@ def summarise(
         metrics["server_cores"] = _mean(window["cores"])
         metrics["server_memory_mb"] = float(costs["memory_mb"].max())
         metrics["memory_growth_mb"] = _growth(window["memory_mb"].to_numpy(float))
-    return Result(counted, metrics, _errors(counted), costs)
+    return LoadResult(counted, metrics, _errors(counted), costs)
 
 
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
-    """Return what happened in each window of seconds; 0 chooses eighty windows. A last one of less than half of that belongs to the one before.
+    """Return a row for each window of seconds; 0 chooses eighty windows.
 
-    Columns: time (seconds since the first request), throughput, p50_ms, p99_ms, errors (a second), and the answers
-    a second of each source: cache, model, wargame, fallback. Requests count when they were meant to start.
+    A last window of less than half that length joins the window before it. Columns: time (seconds since the
+    first request), throughput, p50_ms, p99_ms, errors (a second), and the answers a second of each source:
+    cache, model, wargame, fallback. Requests count when they were meant to start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start
-    each = window or max(0.1, span / 80)
-    count = max(1, round(span / each)) if len(samples) else 0
-    bucket = ((samples["intended"] - start) // each).clip(upper=count - 1)
+    width = window or max(0.1, span / 80)
+    count = max(1, round(span / width)) if len(samples) else 0
+    bucket = ((samples["intended"] - start) // width).clip(upper=count - 1)
     rows = []
     for number in range(count):
         part = samples[bucket == number]
-        width = each if number < count - 1 or not span else span - number * each
+        seconds = width if number < count - 1 or not span else span - number * width
         good = part[part["status"] == 200]
-        found = percentiles(good["latency_ms"].to_numpy())
+        latencies = percentiles(good["latency_ms"].to_numpy())
         row = {
-            "time": number * each + width / 2,
-            "throughput": len(good) / width,
-            "p50_ms": found["p50_ms"],
-            "p99_ms": found["p99_ms"],
-            "errors": (len(part) - len(good)) / width,
+            "time": number * width + seconds / 2,
+            "throughput": len(good) / seconds,
+            "p50_ms": latencies["p50_ms"],
+            "p99_ms": latencies["p99_ms"],
+            "errors": (len(part) - len(good)) / seconds,
         }
         shares = {
-            name: float((good["source"] == name).sum()) / width
+            name: float((good["source"] == name).sum()) / seconds
             for name in ("cache", "model", "wargame", "fallback")
         }
         rows.append(row | shares)
@@ -167,8 +175,12 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether requests that found a connection at rest were sent late: then the client could not keep up."""
-    # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were slow.
+    """Return whether requests that found a connection at rest were sent late.
+
+    Such requests show that the client could not keep up.
+    """
+    # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were
+    # slow.
     quick = samples[samples["service_ms"] < _LATE_MS]
     return len(quick) > 0 and percentiles(quick["lag_ms"].to_numpy())["p99_ms"] > _LATE_MS
 

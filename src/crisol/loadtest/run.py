@@ -3,7 +3,7 @@
 ::
 
     with serving(settings, model=material.model, policy=material.policy) as service:
-        load = Load(service.url, material, Plan(), pid=service.pid)
+        load = Load(service.url, material, LoadPlan(), pid=service.pid)
         for progress in load.run():
             print(progress.done, "of", progress.planned)
         load.result.metrics["p99_ms"]
@@ -31,10 +31,10 @@ from crisol.errors import UnavailableError
 from crisol.loadtest import samples
 from crisol.loadtest.client import Job, check_loopback
 from crisol.loadtest.material import Item, Material
-from crisol.loadtest.plan import MOST_REQUESTS, ROUTES, Loop, Plan, popularity
-from crisol.loadtest.result import Result, summarise
+from crisol.loadtest.plan import MOST_REQUESTS, ROUTES, LoadPlan, Loop, popularity
+from crisol.loadtest.result import LoadResult, summarise
 from crisol.loadtest.service import ask
-from crisol.loadtest.watch import Watch
+from crisol.loadtest.watch import ProcessWatch
 
 __all__ = ["Load", "Progress"]
 
@@ -60,7 +60,7 @@ class Load:
         self,
         url: str,
         material: Material,
-        plan: Plan,
+        plan: LoadPlan,
         *,
         pid: int | None = None,
         token: str = "",
@@ -78,7 +78,7 @@ class Load:
         self._count = min(count, MOST_REQUESTS)
         self._kinds = [(route, item) for route, _ in plan.mix for item in material.items]
         self._job = self._described(where.hostname or "", where.port or 80, len(material.items), begin)
-        self._result: Result | None = None
+        self._result: LoadResult | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,7 +87,7 @@ class Load:
         return self._count
 
     @property
-    def result(self) -> Result:
+    def result(self) -> LoadResult:
         """What came of it, once :meth:`run` has ended."""
         assert self._result is not None, "the load has not run"
         return self._result
@@ -104,9 +104,9 @@ class Load:
         before = _middleware(self._url)
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-client-")))
-            watch = stack.enter_context(Watch(self._pid)) if self._pid is not None else None
+            watch = stack.enter_context(ProcessWatch(self._pid)) if self._pid is not None else None
             yield from self._send(folder)
-            frame, cpu = samples.load(folder / "samples.npz")
+            frame, cpu = samples.load_samples(folder / "samples.npz")
         costs = None if watch is None else watch.table()
         after = _middleware(self._url)
         spent, count = after[0] - before[0], after[1] - before[1]
@@ -122,7 +122,7 @@ class Load:
             costs=costs,
         )
 
-    def finish(self) -> Result:
+    def finish(self) -> LoadResult:
         """Run it without looking at its progress."""
         for _ in self.run():
             pass
@@ -146,11 +146,11 @@ class Load:
         try:
             with process.stdout as lines:
                 for line in lines:
-                    said = json.loads(line)
-                    yield Progress(said["sent"], said["done"], said["failed"], self._count)
+                    progress = json.loads(line)
+                    yield Progress(progress["sent"], progress["done"], progress["failed"], self._count)
             if process.wait():
-                said = (folder / "errors").read_text(encoding="utf-8", errors="replace").strip()
-                raise UnavailableError(f"the load client failed: {said[-2000:]}")
+                messages = (folder / "errors").read_text(encoding="utf-8", errors="replace").strip()
+                raise UnavailableError(f"the load client failed: {messages[-2000:]}")
         finally:
             process.kill()
             process.wait()
@@ -187,7 +187,10 @@ class Load:
 
 
 def _middleware(url: str) -> tuple[float, float]:
-    """Return the seconds that the walls have spent, and on how many requests; nothing known counts as nothing."""
+    """Return the seconds that the walls have spent, and on how many requests.
+
+    Without figures both are 0.
+    """
     total = count = 0.0
     # Whatever answers there may be no Crisol, or not speak Prometheus's language.
     with contextlib.suppress(OSError, ValueError, http.client.HTTPException):

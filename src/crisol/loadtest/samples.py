@@ -1,4 +1,4 @@
-"""What the client writes down of each request: numbers in arrays, so that a million of them weigh little."""
+"""The client's record of each request: numbers in arrays, so that a million requests need little memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["ERRORS", "Recorder", "load"]
+__all__ = ["ERRORS", "Recorder", "load_samples"]
 
 ERRORS = ("", "refused", "connect_timeout", "reset", "timeout", "bad_answer", "unfinished")
 """How a request can end without an answer; the first means that it has one."""
@@ -70,7 +70,7 @@ class Recorder:
         self._order = order
         self._received, self._probability, self._server_ms = nothing[:], nothing[:], nothing
         self._status, self._error, self._said = (array("H", bytes(2 * len(order))) for _ in range(3))
-        # What answers say beside numbers repeats itself: each combination is kept once, and the requests its number.
+        # The texts of answers repeat: each combination is stored once, and a request stores its number.
         self._sayings: dict[tuple[object, ...], int] = {(): 0}
         self._codes = [[0] * len(_BYTES)]
 
@@ -90,11 +90,11 @@ class Recorder:
         if answer.probability is not None:
             self._probability[at] = answer.probability
         self._server_ms[at] = answer.timings.total_ms
-        said = (
+        combination = (
             answer.outcome, answer.source, answer.decided_by, answer.reason, answer.advisory, answer.degraded,
         )  # fmt: skip
-        known = self._sayings.get(said)
-        self._said[at] = self._saying(said, _codes(answer)) if known is None else known
+        code = self._sayings.get(combination)
+        self._said[at] = self._saying(combination, _codes(answer)) if code is None else code
 
     def failed(self, at: int, error: str) -> None:
         """Take down that there was no answer."""
@@ -119,11 +119,14 @@ class Recorder:
             **{name: codes[:, column] for column, name in enumerate(_BYTES)},
         )
 
-    def _saying(self, said: tuple[object, ...], codes: tuple[int, ...]) -> int:
-        """Return the number of a combination; a server that ever says something new is one that talks nonsense."""
-        if said not in self._sayings and len(self._codes) > _MOST_SAYINGS:
-            said, codes = _GARBLED, _GARBLED
-        number = self._sayings.setdefault(said, len(self._codes))
+    def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
+        """Return the number of a combination.
+
+        Beyond a limit of combinations, a new one counts as a garbled answer.
+        """
+        if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
+            combination, codes = _GARBLED, _GARBLED
+        number = self._sayings.setdefault(combination, len(self._codes))
         if number == len(self._codes):
             self._codes.append(list(codes))
         return number
@@ -139,12 +142,13 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
     return (*(code or 0 for code in words), missing, int(answer.advisory), int(None in words))
 
 
-def load(path: Path) -> tuple[pd.DataFrame, float]:
-    """Read what a client wrote: a row for each request that began, and the share of a core that the client used.
+def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
+    """Read a client's file of samples.
 
-    Columns: intended, sent, received (seconds of the monotonic clock), which (the request), status (0 without an
-    answer), error, source, decided_by, outcome, reason (texts, empty where there is none), probability, server_ms,
-    degraded (a set of names with commas), advisory, garbled.
+    Return a row for each request that began, and the share of a core that the client used. Columns: intended,
+    sent, received (seconds of the monotonic clock), which (the request), status (0 without an answer), error,
+    source, decided_by, outcome, reason (texts, empty where there is none), probability, server_ms, degraded
+    (a set of names with commas), advisory, garbled.
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 
@@ -152,14 +156,14 @@ def load(path: Path) -> tuple[pd.DataFrame, float]:
         arrays = {name: data[name] for name in data.files}
     cpu, wall = arrays.pop("client")
     frame = pd.DataFrame(arrays)
-    for name, known in (
+    for name, labels in (
         ("error", ERRORS),
         ("source", _SOURCES),
         ("decided_by", _SOURCES),
         ("outcome", _OUTCOMES),
         ("reason", _REASONS),
     ):
-        frame[name] = np.array([str(one) for one in known], dtype=object)[frame[name].to_numpy()]
+        frame[name] = np.array([str(label) for label in labels], dtype=object)[frame[name].to_numpy()]
     missing = [
         ",".join(name for bit, name in enumerate(_DEPENDENCIES) if code >> bit & 1)
         for code in range(1 << len(_DEPENDENCIES))

@@ -25,7 +25,7 @@ from crisol.model.policy import Policy
 from crisol.servers.enclosure import Enclosure
 from crisol.servers.reaper import Reaper
 
-__all__ = ["UNLIMITED", "Service", "ask", "serving"]
+__all__ = ["UNLIMITED", "ServiceProcess", "ask", "serving"]
 
 UNLIMITED = ",".join(
     f"{name}=off" for name in ("ml-first", "validate", "ml-accuracy", "ab-testing", "cache", "breakers")
@@ -37,8 +37,11 @@ _STOP_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class Service:
-    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own; ``reaper`` ends it with us."""
+class ServiceProcess:
+    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own.
+
+    ``reaper`` ends it with this process.
+    """
 
     root: Path
     environment: dict[str, str]
@@ -60,7 +63,10 @@ class Service:
         return self.root / "service.log"
 
     def start(self) -> None:
-        """Start it and return when it answers. Raises :class:`~crisol.errors.UnavailableError` with its own words."""
+        """Start it and return when it answers.
+
+        Raises :class:`~crisol.errors.UnavailableError` with the service's messages.
+        """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
         if self.enclosure is not None:
@@ -80,9 +86,9 @@ class Service:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             text = self.log.read_bytes()[offset:].decode(errors="replace")
-            said = re.search(r"^http://\S+$", text, re.MULTILINE)
-            if said is not None:
-                self.url = said[0]
+            match = re.search(r"^http://\S+$", text, re.MULTILINE)
+            if match is not None:
+                self.url = match[0]
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     if ask(self.url, "/health")[0] == 200:
                         return
@@ -119,9 +125,10 @@ def serving(
     workers: int = 1,
     enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
-) -> Iterator[Service]:
-    """Serve the workbench's vulnerabilities with a model, without limits; ``changes`` are environment variables.
+) -> Iterator[ServiceProcess]:
+    """Serve the workbench's vulnerabilities with a model, without limits.
 
+    ``changes`` are environment variables.
     In an ``enclosure`` where one is given.
 
     Runs and trials go to a temporary folder, so a load test leaves no trace in those of the user. Raises
@@ -133,8 +140,8 @@ def serving(
         (root / "mlruns").mkdir()
         # Nothing of the caller's Redis, PostgreSQL, token or policy leaks into what is measured.
         ours = {variable(name) for name in Settings.model_fields}
-        kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
-        environment = kept | {
+        inherited = {name: value for name, value in os.environ.items() if name.upper() not in ours}
+        environment = inherited | {
             "CRISOL_ROOT": folder,
             "CRISOL_MODEL": str(model),
             **{
@@ -151,7 +158,7 @@ def serving(
             "OMP_NUM_THREADS": "1",
             **(changes or {}),
         }
-        service = Service(root, environment, Reaper(root), workers, enclosure)
+        service = ServiceProcess(root, environment, Reaper(root), workers, enclosure)
         try:
             service.start()
             yield service

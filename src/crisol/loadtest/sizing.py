@@ -1,7 +1,7 @@
 """How much it takes to serve a rate: queues with several servers, from service times that were measured.
 
-Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen and Cunneen's
-approximation for M/G/c).
+Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen and
+Cunneen's approximation for M/G/c).
 
 >>> round(erlang_c(2.0, 3), 4)
 0.4444
@@ -25,9 +25,11 @@ _DAY, _MIB = 86_400, 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """Patches a second; the share that the cache answers; of the others the share that the model decides alone
-    (``skipped``), and of those the share that is wargamed all the same (``ab_rate``).
-    """  # noqa: D205 - one sentence about one thing
+    """The demand on the service.
+
+    ``rate`` is in patches a second. ``hits`` is the share that the cache answers, ``skipped`` the share of
+    the rest that the model decides alone, ``ab_rate`` the share of those that is wargamed for the A/B test.
+    """
 
     rate: float
     hits: float = 0.0
@@ -47,9 +49,10 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds of CPU that a worker spends on a request, and a wargame takes; ``variation`` is the squared coefficient of variation of the wargame's time.
+    """Seconds of CPU that a worker spends on a request, and a wargame takes.
 
-    ``entries`` are the bytes of memory that a miss leaves in Redis, ``row`` those of disk that a trial takes in PostgreSQL.
+    ``variation`` is the squared coefficient of variation of the wargame's time. ``entries`` are the bytes of
+    memory that a miss leaves in Redis, ``row`` those of disk that a trial takes in PostgreSQL.
     """
 
     request: float
@@ -61,7 +64,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Worker processes, wargames at a time, trials a second for PostgreSQL and its disk in MiB a day, and commands a second for Redis and its memory in MiB."""
+    """The size of an installation: processes, and the load on PostgreSQL and Redis.
+
+    ``disk`` is in MiB a day, ``memory`` in MiB; trials and commands are per second.
+    """
 
     workers: int
     wargames: int
@@ -72,7 +78,12 @@ class Size:
 
 
 def erlang_c(load: float, servers: int) -> float:
-    """Return the probability that somebody who arrives has to wait, for ``load`` busy servers on average; 1 from saturation on."""
+    """Return the probability that an arriving request waits, by Erlang's C formula.
+
+    ``load`` is the mean number of busy servers.
+
+    The probability is 1 from saturation on.
+    """
     if load >= servers:
         return 1.0
     blocked = 1.0
@@ -105,7 +116,8 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return what a demand takes, with a mean of at most ``wait`` seconds in each line.
 
-    Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides, which stay for a day.
+    Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides,
+    which stay for a day.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(

@@ -12,13 +12,13 @@ from crisol.config import Settings
 from crisol.errors import ExperimentError
 from crisol.loadtest.crosscheck import cross_check
 from crisol.loadtest.material import Material, prepare
-from crisol.loadtest.plan import MOST_SECONDS, Loop, Plan, Shape
-from crisol.loadtest.result import Result
+from crisol.loadtest.plan import MOST_SECONDS, LoadPlan, Loop, Shape
+from crisol.loadtest.result import LoadResult
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import serving
 from crisol.loadtest.targets import parse_all
 
-__all__ = ["FLOOR", "Measured", "marks", "measure", "plan"]
+__all__ = ["FLOOR", "LoadMeasurement", "marks", "measure", "plan"]
 
 FLOOR = (
     "p50_ms < 200",
@@ -38,14 +38,14 @@ _SATURATED = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """The load itself, the throughput at each rate of the search for saturation (empty without rates), and what wrk says.
+class LoadMeasurement:
+    """The results of a load test: the load, the search for saturation, and the cross-check by wrk.
 
-    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the rate); of
-    ``other`` see :func:`~crisol.loadtest.crosscheck.cross_check`.
+    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the
+    rate); of ``other`` see :func:`~crisol.loadtest.crosscheck.cross_check`.
     """
 
-    result: Result
+    result: LoadResult
     saturation: pd.DataFrame
     other: pd.DataFrame
 
@@ -62,16 +62,16 @@ def plan(
     seed: int,
     mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),),
     warm_up: float = 0.1,
-) -> Plan:
+) -> LoadPlan:
     """Return the plan of a profile: ``closed``, or the shape of an open loop.
 
     Raises :class:`~crisol.errors.ExperimentError` for a profile that there is none of.
     """
-    known = (Loop.CLOSED.value, *Shape)
-    if profile not in known:
-        raise ExperimentError(f"no profile {profile!r}; there are {', '.join(known)}")
+    profiles = (Loop.CLOSED.value, *Shape)
+    if profile not in profiles:
+        raise ExperimentError(f"no profile {profile!r}; there are {', '.join(profiles)}")
     closed = profile == Loop.CLOSED
-    return Plan(
+    return LoadPlan(
         loop=Loop.CLOSED if closed else Loop.OPEN,
         shape=Shape.POISSON if closed else Shape(profile),
         requests=requests,
@@ -91,33 +91,33 @@ def plan(
 def measure(
     settings: Settings,
     frame: pd.DataFrame,
-    wanted: Plan,
+    load: LoadPlan,
     *,
     rates: Sequence[float] = (),
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
-) -> Measured:
+) -> LoadMeasurement:
     """Serve the patches of a corpus table, put the load on, then look for saturation at each of ``rates``.
 
     In the end wrk, where it is installed, asks for ``rate_seconds`` what our client asked before it.
     ``targets`` are read first, so that a wrong one costs no load. The caches are filled by the warm-up alone.
     """
     parse_all(targets)
-    material = prepare(settings, frame, wanted.seed)
+    material = prepare(settings, frame, load.seed)
     with serving(settings, model=material.model, policy=material.policy) as service:
-        result = Load(service.url, material, wanted, pid=service.pid).finish()
+        result = Load(service.url, material, load, pid=service.pid).finish()
         rows = [
             _step(
                 service.url,
                 service.pid,
                 material,
-                replace(wanted, loop=Loop.OPEN, rate=rate, seconds=rate_seconds),
+                replace(load, loop=Loop.OPEN, rate=rate, seconds=rate_seconds),
             )
             for rate in rates
         ]
-        other = cross_check(service.url, material, wanted, rate_seconds)
+        wrk = cross_check(service.url, material, load, rate_seconds)
     columns = ["rate", "throughput", "p50_ms", "p99_ms", "errors", "saturated"]
-    return Measured(result, pd.DataFrame(rows, columns=columns), other)
+    return LoadMeasurement(result, pd.DataFrame(rows, columns=columns), wrk)
 
 
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -126,16 +126,20 @@ def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}
     """
-    found = {}
+    bounds = {}
     for target in parse_all(targets):
         percentile = re.fullmatch(r"p([\d.]+)_ms", target.measure)
         if percentile is not None and target.operator in {"<", "<="}:
-            found[str(target)] = (float(percentile[1]), target.bound)
-    return found
+            bounds[str(target)] = (float(percentile[1]), target.bound)
+    return bounds
 
 
-def _step(url: str, pid: int, material: Material, step: Plan) -> dict[str, object]:
-    found = Load(url, material, replace(step, shape=Shape.POISSON), pid=pid).finish().metrics
-    row: dict[str, object] = {name: found[name] for name in ("throughput", "p50_ms", "p99_ms", "errors")}
+def _step(url: str, pid: int, material: Material, step: LoadPlan) -> dict[str, object]:
+    metrics = Load(url, material, replace(step, shape=Shape.POISSON), pid=pid).finish().metrics
+    row: dict[str, object] = {name: metrics[name] for name in ("throughput", "p50_ms", "p99_ms", "errors")}
     # What was really offered: a Poisson process of a few seconds strays from its rate.
-    return {"rate": found["offered"], **row, "saturated": found["throughput"] < _SATURATED * found["offered"]}
+    return {
+        "rate": metrics["offered"],
+        **row,
+        "saturated": metrics["throughput"] < _SATURATED * metrics["offered"],
+    }

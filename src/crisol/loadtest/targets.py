@@ -1,6 +1,6 @@
 """Targets: what a figure must be, written as ``p95_ms < 100``, and whether it is.
 
->>> [one.passed for one in check(parse_all(["p95_ms < 100", "errors <= 0"]), {"p95_ms": 7.0, "errors": 0.1})]
+>>> [figure.passed for figure in check(parse_all(["p95_ms < 100", "errors <= 0"]), {"p95_ms": 7.0, "errors": 0.1})]
 [True, False]
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from crisol.errors import ExperimentError
 
-__all__ = ["Checked", "Target", "TargetMissed", "check", "parse", "parse_all", "require", "table"]
+__all__ = ["Checked", "LoadTarget", "TargetMissed", "check", "parse", "parse_all", "require", "table"]
 
 _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 _FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)\s*", re.ASCII)
@@ -29,7 +29,7 @@ class TargetMissed(ExperimentError):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LoadTarget:
     """A measure, how it is compared, and with what."""
 
     measure: str
@@ -42,9 +42,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A target and what was measured, ``of`` what where there are several: NaN where nothing was, which never passes."""
+    """A target and its measured value; ``of`` names the subject where there are several.
 
-    target: Target
+    The value is NaN without a measurement; NaN never passes.
+    """
+
+    target: LoadTarget
     value: float
     of: str = ""
 
@@ -59,23 +62,26 @@ class Checked:
         return bool(_OPERATORS[self.target.operator](self.value, self.target.bound))
 
 
-def parse(text: str) -> Target:
+def parse(text: str) -> LoadTarget:
     """Read ``measure < number``. Raises :class:`~crisol.errors.ExperimentError`."""
     match = _FORM.fullmatch(text)
     if match is None:
         raise ExperimentError(
             f"target {text!r}: write a measure, one of {' '.join(_OPERATORS)}, and a number, such as p95_ms < 100"
         )
-    return Target(match[1], match[2], float(match[3]))
+    return LoadTarget(match[1], match[2], float(match[3]))
 
 
-def parse_all(texts: Iterable[str]) -> list[Target]:
+def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
     """Read several."""
     return [parse(text) for text in texts]
 
 
-def check(targets: Sequence[Target], metrics: Mapping[str, float]) -> list[Checked]:
-    """Hold figures against targets. Raises :class:`~crisol.errors.ExperimentError` for a measure that nobody has."""
+def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
+    """Hold figures against targets.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown measure.
+    """
     unknown = [target.measure for target in targets if target.measure not in metrics]
     if unknown:
         raise ExperimentError(f"no measure {', '.join(unknown)}; there are {', '.join(sorted(metrics))}")
@@ -87,11 +93,11 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "target": str(one.target),
-                "measured": one.value,
-                "result": "pass" if one.passed else "FAIL",
+                "target": str(figure.target),
+                "measured": figure.value,
+                "result": "pass" if figure.passed else "FAIL",
             }
-            for one in checked
+            for figure in checked
         ],
         columns=["target", "measured", "result"],
     )
@@ -99,6 +105,6 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 def require(checked: Sequence[Checked]) -> None:
     """Raise :class:`TargetMissed` unless every target is met."""
-    missed = [f"{one} (measured {one.value:.4g})" for one in checked if not one.passed]
+    missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

@@ -1,4 +1,7 @@
-"""Whether an answer is what its declared source says: the wargame's verdict, or the served model's probability."""
+"""Check answers against their declared source.
+
+The source is the wargame's verdict or the served model's probability.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,22 @@ _NEAR = 1e-4
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
     """Return which answers differ from the truth of the source that they declare; failures to answer do not.
 
-    Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the model's and the outcome
-    follows from the policy. A fallback names what was missing, and its outcome is unknown. An answer that does not read
-    is wrong. The cache answers for whoever decided.
+    Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the
+    model's and the outcome follows from the policy. A fallback names what was missing, and its outcome is
+    unknown. An unreadable answer is wrong. A cached answer is checked against its original source.
     """
     rows = samples.to_dict("records")
-    found = [
+    lies = [
         row["status"] == 200 and (row["garbled"] or not _holds(row, kinds[row["which"]][1], policy))
         for row in rows
     ]
-    return np.array(found, dtype=np.bool_)
+    return np.array(lies, dtype=np.bool_)
 
 
 def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
     probability = float(row["probability"])
-    known = not np.isnan(probability)
-    if known and abs(probability - item.probability) > _NEAR:
+    predicted = not np.isnan(probability)
+    if predicted and abs(probability - item.probability) > _NEAR:
         return False
     match row["decided_by"]:
         case "wargame":
@@ -43,7 +46,7 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
         case "model":
             # Near a threshold either side of it may have been served.
             decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}
-            return bool(known and row["outcome"] in decided and not row["advisory"])
+            return bool(predicted and row["outcome"] in decided and not row["advisory"])
         case "fallback":
             return bool(row["outcome"] == "unknown" and row["advisory"] and row["degraded"])
     return False

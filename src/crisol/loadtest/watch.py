@@ -12,14 +12,17 @@ import pandas as pd
 
 from crisol.servers.reaper import family
 
-__all__ = ["Watch", "busy_seconds"]
+__all__ = ["ProcessWatch", "busy_seconds"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Watch:
-    """Samples the processes below ``pid`` in a thread, every ``seconds``. Use it as ``with``; then take the table."""
+class ProcessWatch:
+    """Samples the processes below ``pid`` in a thread, every ``seconds``.
+
+    Use it as a context manager, then take the table.
+    """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:
         self._pid = pid
@@ -41,9 +44,11 @@ class Watch:
         self._sample()
 
     def table(self) -> pd.DataFrame:
-        """Columns: time (monotonic, the end of an interval), cores (busy in it), memory_mb (resident), other_cores.
+        """Return the table of measurements.
 
-        ``other_cores`` are those that everybody else on the machine kept busy, the load's client among them.
+        Columns: time (monotonic, the end of an interval), cores (busy in it), memory_mb (resident),
+        other_cores. ``other_cores`` are those that everybody else on the machine kept busy, the load's client
+        among them.
         """
         frame = pd.DataFrame(self._rows, columns=["time", "cpu", "memory_mb", "machine"])
         frame["cores"] = frame["cpu"].diff() / frame["time"].diff()

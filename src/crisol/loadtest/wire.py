@@ -106,7 +106,10 @@ class Connection(asyncio.Protocol):
 
 
 def _length(data: bytes, end: int) -> int:
-    """Return the length that the head, which ends there, announces; -1 where it is none of HTTP/1.1 or announces none."""
+    """Return the body length that a complete head announces.
+
+    The length is -1 where the head is not HTTP/1.1 or announces no length.
+    """
     if not (data.startswith(b"HTTP/1.1 ") and data[9:12].isdigit()):
         return -1
     at = data.find(b"\r\ncontent-length:", 0, end)

@@ -1,14 +1,14 @@
-"""Namespaces of their own for a server: a small disk that nobody else fills, and a say in whether it may make more.
+"""Private namespaces for a server.
 
-::
+They give it a small disk and control over the creation of further namespaces::
 
     with Enclosure(folder, megabytes=64) as enclosure:
         subprocess.Popen(enclosure.command(["server"]))  # finds an empty disk of 64 MiB at ``folder``
         enclosure.path(folder / "filler")  # the same file, seen from outside
         enclosure.allow(0)  # from now on the kernel refuses namespaces to whatever runs inside
 
-A holder process keeps the namespaces open until the block is left. As root, users have the numbers that they have outside;
-everybody else has but his own.
+A holder process keeps the namespaces open until the block is left. As root, users have the numbers that they
+have outside; another user has only its own.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ class Enclosure:
     def _answer(self) -> None:
         holder = self._held()
         assert holder.stdout is not None
-        said = holder.stdout.readline().strip()
-        if said != "done":
+        answer = holder.stdout.readline().strip()
+        if answer != "done":
             self.__exit__()
-            raise EnclosureRefused(f"no namespaces for a server of its own: {said or 'the holder died'}")
+            raise EnclosureRefused(f"no namespaces for a server of its own: {answer or 'the holder died'}")
 
 
 def _hold(folder: str, megabytes: int) -> None:

@@ -100,7 +100,7 @@ class PostgresServer:
     def _initdb(self) -> None:
         command = self._command(str(self.binaries / "initdb"), "-D", str(self._data), "-U", "crisol")
         command += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=self.folder,
             env=self._environment(),
@@ -110,8 +110,8 @@ class PostgresServer:
             timeout=START_SECONDS,
             check=False,
         )
-        if done.returncode:
-            raise UnavailableError(f"initdb failed: {done.stderr}")
+        if process.returncode:
+            raise UnavailableError(f"initdb failed: {process.stderr}")
 
     def _launch(self) -> None:
         command = self._command(str(self.binaries / "postgres"), "-D", str(self._data))

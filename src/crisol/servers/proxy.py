@@ -15,9 +15,9 @@ __all__ = ["SlowProxy"]
 class SlowProxy:
     """Stands before the TCP server of a URL and holds every answer back for ``delay`` seconds, 0 at first.
 
-    While ``cut`` is set, a connection ends in the middle of its next answer. Both may be changed at any time, from any
-    thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url``
-    is the same URL by way of the proxy.
+    While ``cut`` is set, a connection ends in the middle of its next answer. Both may be changed at any time,
+    from any thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url`` is the same URL by way of the
+    proxy.
     """
 
     def __init__(self, url: str) -> None:

@@ -6,8 +6,8 @@
     reaper.hold(process.pid)  # from now on it does not outlive us, nor do its descendants, nor the folder
     reaper.dismiss()  # it was ended, and the folder removed
 
-The reaper is a process in a session of its own that reads from a pipe: however we end, the kernel closes our end of it.
-It is run as a script, without the package, so that it starts in milliseconds.
+The reaper is a process in its own session that reads from a pipe: the kernel closes the other end when the
+parent ends. It is run as a script, without the package, so that it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -50,23 +50,24 @@ class Reaper:
 
 def family(pid: int) -> list[int]:
     """Return that process and all its descendants that are alive."""
-    found, at = [pid], 0
-    while at < len(found):
+    pids, at = [pid], 0
+    while at < len(pids):
         with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{found[at]}/task").iterdir():
-                found += map(int, (task / "children").read_text(encoding="ascii").split())
+            for task in Path(f"/proc/{pids[at]}/task").iterdir():
+                pids += map(int, (task / "children").read_text(encoding="ascii").split())
         at += 1
-    return found
+    return pids
 
 
 def _main(folder: Path) -> None:
-    held: dict[int, int] = {}
+    descriptors: dict[int, int] = {}
     for line in sys.stdin:
         with contextlib.suppress(ProcessLookupError):
-            held[int(line)] = os.pidfd_open(int(line))
-    # A descriptor that is readable belongs to a process that has ended, whose number may be somebody else's now.
-    alive = [pid for pid, fd in held.items() if not _ended([fd], 0)]
-    doomed = [one for pid in alive for one in family(pid)]
+            descriptors[int(line)] = os.pidfd_open(int(line))
+    # A descriptor that is readable belongs to a process that has ended, whose number may be somebody else's
+    # now.
+    alive = [pid for pid, fd in descriptors.items() if not _ended([fd], 0)]
+    doomed = [member for pid in alive for member in family(pid)]
     fds = []
     for pid in doomed:
         with contextlib.suppress(ProcessLookupError):

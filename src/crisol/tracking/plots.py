@@ -1,8 +1,8 @@
 """Figures: one function for one figure, each returning a matplotlib ``Figure`` that owns itself.
 
-The only module that knows matplotlib. Nothing goes through pyplot or its global state, so figures can be drawn in
-any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color
-Universal Design*, 2008), and no meaning rests on colour alone.
+The only module that knows matplotlib. Nothing goes through pyplot or its global state, so figures can be
+drawn in any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell
+apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
     """Draw confusion matrices side by side, each given as (true +, false +, false -, true -), valid being +."""
     figure, axes = _axes(
-        max(len(matrices), 1), width=3.1, height=3.2, title="What each model said, and what the wargame said"
+        max(len(matrices), 1),
+        width=3.1,
+        height=3.2,
+        title="Predictions of each model against verdicts of the wargame",
     )
     for axis, (name, (tp, fp, fn, tn)) in zip(axes, matrices.items(), strict=False):
         cells = np.array([[tp, fn], [fp, tn]], dtype=float)
@@ -96,7 +99,10 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
 
 
 def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
-    """Draw predicted probability against the share that was valid; on the diagonal a model means what it says."""
+    """Draw predicted probability against the share that was valid.
+
+    A model on the diagonal is calibrated.
+    """
     figure, (axis,) = _axes(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
     for index, (name, score) in enumerate(scores.items()):
@@ -118,7 +124,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
     counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
     order = sorted(counts.columns, key=lambda name: (name != "valid", -counts[name].to_numpy().sum()))
     figure, (axis,) = _axes(
-        1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"What the wargame said, by {by}"
+        1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"Verdicts of the wargame, by {by}"
     )
     left = np.zeros(len(counts))
     for index, name in enumerate(order):
@@ -201,7 +207,10 @@ def tradeoff(
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw latency, refusals and the granted share by second under each ``limit``; slow from ``begins`` to ``ends``."""
+    """Draw latency, refusals and the granted share by second under each ``limit``.
+
+    The server is slow from ``begins`` to ``ends``.
+    """
     figure, axes = _axes(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
         ("p95", "95th percentile of latency (s)"),
@@ -227,7 +236,10 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 
 
 def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
-    """Draw latency by percentile, ever denser towards the slowest; ``bounds`` has (percentile, ms) of targets by name."""
+    """Draw latency by percentile, denser towards the slowest.
+
+    ``bounds`` has (percentile, ms) of targets by name.
+    """
     figure, (axis,) = _axes(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=_COLOURS[0])
     for name, (percentile, value) in bounds.items():
@@ -247,8 +259,8 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
     """Draw a load over time: latency above, answers a second by source and failures below.
 
-    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) that are drawn as bars on top,
-    a line for each name; the first of them shades everything.
+    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) that are
+    drawn as bars on top, a line for each name; the first of them shades everything.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -296,7 +308,7 @@ def _plain(value: float, _: int) -> str:
 
 
 def saturation(frame: pd.DataFrame) -> Figure:
-    """Draw what was answered against what was asked (left), and its latency (right), rate by rate."""
+    """Draw throughput against the offered rate (left), and latency (right)."""
     figure, (left, right) = _axes(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
     left.plot(frame["rate"], frame["throughput"], color=_COLOURS[0], marker="o", markersize=4)

@@ -1,7 +1,8 @@
 """Who is champion, in a file beside MLflow's store: predicting and serving need no MLflow.
 
-MLflow's registry holds every version and says which of them has an alias; the file says where the champion's folder
-is, relative to ``mlruns``, so that the whole store can be moved. :func:`crisol.tracking.runs.move_alias` writes both.
+MLflow's registry holds every version and says which of them has an alias; the file says where the champion's
+folder is, relative to ``mlruns``, so that the whole store can be moved.
+:func:`crisol.tracking.runs.move_alias` writes both.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _FILE = "champion.json"
 def champion_folder(settings: Settings) -> Path:
     """Return the folder of the champion.
 
-    Raises :class:`~crisol.errors.StoreError` where there is none yet, or the file that names it cannot be read.
+    Raises :class:`~crisol.errors.StoreError` where there is none yet, or the file that names it cannot be
+    read.
     """
     path = settings.runs / _FILE
     try:

@@ -1,6 +1,7 @@
 """The report: one HTML file that holds everything it shows and loads nothing.
 
-Diffs are hostile text: the template escapes whatever it prints, and the page's own content policy forbids scripts.
+Diffs are hostile text: the template escapes whatever it prints, and the page's own content policy forbids
+scripts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text, ready to print; ``numeric`` holds the positions of the columns aligned to the right."""
+    """A table of text, ready to print.
+
+    ``numeric`` holds the positions of the columns aligned to the right.
+    """
 
     caption: str
     columns: tuple[str, ...]
@@ -92,7 +96,10 @@ def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
 
 
 def provenance(facts: Mapping[str, str], commands: Iterable[str]) -> Sheet:
-    """Return what a run rests on: the given facts, the versions of what computed it, and how to run it again."""
+    """Return the facts that a run depends on.
+
+    They are the given facts, the versions of the packages, and the command that repeats the run.
+    """
     rows = [(name, value) for name, value in facts.items()]
     rows += [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]
     rows += [(name, version(name)) for name in _PACKAGES]

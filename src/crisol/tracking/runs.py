@@ -1,7 +1,7 @@
 """Tracking: runs, metrics, figures, data sets and registered models, kept by MLflow on this machine.
 
-The only module that knows MLflow. Everything goes through a client with an explicit address, so that two stores
-can be open in one process and nothing here depends on the current folder.
+The only module that knows MLflow. Everything goes through a client with an explicit address, so that two
+stores can be open in one process and nothing here depends on the current folder.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _make_schema(uri: str, runs: Path) -> None:
     if (runs / "mlflow.db").exists() and subprocess.run(
         [sys.executable, "-W", "ignore", "-c", look, uri], capture_output=True, check=False
     ).returncode:
-        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set aside
-        # rather than removed: a store that was copied without its mark may hold runs.
+        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set
+        # aside rather than removed: a store that was copied without its mark may hold runs.
         aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
         for part in runs.glob("mlflow.db*"):
             part.replace(aside / part.name)
@@ -130,7 +130,7 @@ class TrackedRun:
         return _local(self.artifacts)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log many numbers in one transaction; what is None or not a number is left out."""
+        """Log many numbers in one transaction; None and NaN are left out."""
         now = int(time.time() * 1000)
         rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
         for start_at in range(0, len(rows), 1000):
@@ -155,7 +155,10 @@ class TrackedRun:
             self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
 
     def picture(self, name: str, picture: Picture) -> Picture:
-        """Store a picture and its caption under ``figures/``; returned, so that a notebook's cell can end in it."""
+        """Store a picture and its caption under ``figures/``.
+
+        The picture is returned, so that a notebook's cell can end with it.
+        """
         self.content(f"figures/{name}.png", picture.png)
         self.content(f"figures/{name}.txt", picture.caption)
         return picture
@@ -186,8 +189,8 @@ class TrackedRun:
     def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
         """Store a model's folder and register it under an alias of ``patch-validity``; return its version.
 
-        A holder of the alias that already carries all of ``tags`` stays: training the same model twice makes one
-        version.
+        A holder of the alias that already carries all of ``tags`` stays: training the same model twice makes
+        one version.
         """
         self.client.log_artifacts(self.id, str(folder), "model")
         try:
@@ -195,9 +198,9 @@ class TrackedRun:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
-        known = _holder(self.client, alias)
-        if known is not None and tags.items() <= known.tags.items():
-            return str(known.version)
+        holder = _holder(self.client, alias)
+        if holder is not None and tags.items() <= holder.tags.items():
+            return str(holder.version)
         source = f"{self.artifacts}/model"
         version = str(
             self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags)).version
@@ -231,7 +234,10 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 
 @contextmanager
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
-    """Open a new run in the MLflow experiment ``name``; it ends finished, or failed where the block raises."""
+    """Open a new run in the MLflow experiment ``name``.
+
+    The run ends as finished, or as failed where the block raises.
+    """
     run = join(settings, "", name)
     try:
         yield run
@@ -292,9 +298,9 @@ def _to_json(frame: pd.DataFrame) -> str:
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     location = (settings.runs.resolve() / "artifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
 
