@@ -14,7 +14,7 @@ from crisol.evidence.memory import COLUMNS, Judged
 from crisol.evidence.second_stage import SecondStage, across_groups, train
 from crisol.evidence.similarity import sketch
 from crisol.evidence.stream import Arrival, play, recalled, same_code, streams
-from crisol.model.policy import NEVER, Policy
+from crisol.model.policy import LadderPolicy, Policy
 
 
 def arrivals(groups: int, each: int = 6) -> tuple[list[Arrival], NDArray[np.int_]]:
@@ -50,8 +50,20 @@ def test_a_patch_meets_the_verdicts_before_it_and_no_other() -> None:
 def test_a_skipped_patch_leaves_no_verdict() -> None:
     made, group = arrivals(2)
     chosen = streams(made, group, repeats=1, seed=0)
-    assert play(made, chosen, half, Policy(accept=0.4, reject=None)).known.max() == 0
-    assert play(made, chosen, half, NEVER).known.max() == 5
+    everything = Policy(accept=0.4)
+    assert play(made, chosen, half, LadderPolicy(model=everything)).known.max() == 0
+    assert play(made, chosen, half, LadderPolicy()).known.max() == 5
+
+
+def test_a_patch_of_which_no_verdict_is_known_goes_on_to_the_cold_model() -> None:
+    made, group = arrivals(2)
+    chosen = streams(made, group, repeats=1, seed=0)
+    everything = Policy(accept=0.4)
+    played = play(made, chosen, half, LadderPolicy(memory=everything))
+    assert (played.rung == "wargame").tolist() == (played.known == 0).tolist()
+    assert played.known.max() == 1
+    both = play(made, chosen, half, LadderPolicy(memory=Policy(accept=0.9), model=everything))
+    assert set(both.rung) == {"model"}
 
 
 def test_the_reference_is_known_from_the_start_and_is_no_candidate() -> None:
@@ -77,9 +89,9 @@ def test_a_repeat_of_a_judged_program_has_its_verdict() -> None:
     made, group = arrivals(1)
     made.append(Arrival(Judged("again", made[1].patch.sketch, valid=False, probability=0.5), made[1].code))
     chosen = streams(made, np.append(group, 0), repeats=1, seed=0, shuffled=False)
-    played = play(made, chosen, half, NEVER)
+    played = play(made, chosen, half, LadderPolicy())
     assert (played.rung[-1], played.decision[-1]) == ("equivalent", -1)
-    assert play(made, chosen, half, NEVER, facts=False).rung[-1] == "wargame"
+    assert play(made, chosen, half, LadderPolicy(), facts=False).rung[-1] == "wargame"
 
 
 def test_comments_do_not_make_another_code_and_indentation_does() -> None:

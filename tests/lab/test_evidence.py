@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from crisol.config import load_settings
 from crisol.lab.evidence import StreamQuestion, certified, measure, prepare
 
@@ -34,4 +36,7 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
     assert policies.loc["always wargame", "skipped"] == 0
     assert policies.loc["facts", "skipped"] == 0.75
     assert policies.loc["facts", "false_accepts"] == 0
+    whole = policies.loc["facts, memory, cold"]
+    assert whole["accepted"] + whole["refused"] == pytest.approx(whole["skipped"])
+    assert whole["false_of_accepted"] <= 0.02
     assert "fewer than" in certified(prepared).policy.reason

@@ -8,6 +8,7 @@ patches that were decided without a wargame.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 
 from crisol.diff import Patch
 from crisol.evidence.memory import COLUMNS, Judged, Memory
-from crisol.model.policy import Policy
+from crisol.model.policy import LadderPolicy
 
 __all__ = ["Arrival", "Believe", "Played", "Recalled", "Stream", "play", "recalled", "same_code", "streams"]
 
 _Floats = NDArray[np.float64]
 
-_NEAR = COLUMNS.index("valid_similarity")
+_NEAR, _COLD, _KNOWN = (COLUMNS.index(name) for name in ("valid_similarity", "cold", "known"))
 
 Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 """From rows, shape (n, columns), and the group of each, to probabilities of valid."""
@@ -55,8 +56,8 @@ class Stream:
 class Played:
     """What was done with each arrival of some streams; all arrays have shape (n,).
 
-    ``decision`` is 1 accepted, -1 refused, 0 wargamed; ``rung`` is ``equivalent``, ``memory`` or ``wargame``;
-    ``known`` counts the verdicts that the stream had brought before.
+    ``decision`` is 1 accepted, -1 refused, 0 wargamed; ``rung`` is ``equivalent``, ``memory``, ``model`` or
+    ``wargame``; ``known`` counts the verdicts that the stream had brought before.
     """
 
     arrival: NDArray[np.int_]
@@ -143,13 +144,13 @@ def play(
     arrivals: Sequence[Arrival],
     chosen: Sequence[Stream],
     believe: Believe,
-    policy: Policy,
+    policy: LadderPolicy,
     *,
     facts: bool = True,
 ) -> Played:
     """Let candidates arrive and decide each by what is known then; with ``facts``, a repeat has the verdict of the first.
 
-    Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
+    What the memory hands on, every patch of which no verdict is known among it, the cold model may decide. Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
     """
     tables = [
         _Table(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)
@@ -163,7 +164,7 @@ def play(
             rows[at] = table.memory.recall(patch.sketch, patch.probability).row
         probability = believe(rows, np.array([table.stream.group for table in asked]))
         for table, row, belief in zip(asked, rows, probability, strict=True):
-            done.append(table.decide(step, float(belief), float(row[_NEAR]), policy, facts=facts))
+            done.append(table.decide(step, float(belief), row, policy, facts=facts))
     arrival, stream, known, belief, decision, rung, near = zip(*done, strict=True) if done else [()] * 7
     return Played(
         np.array(arrival, dtype=np.int_), np.array(stream, dtype=np.int_), np.array(known, dtype=np.int_),
@@ -190,16 +191,19 @@ class _Table:
         }
 
     def decide(
-        self, step: int, belief: float, near: float, policy: Policy, *, facts: bool
+        self, step: int, belief: float, row: _Floats, policy: LadderPolicy, *, facts: bool
     ) -> tuple[int, int, int, float, int, str, float]:
+        near, rung = float(row[_NEAR]), "memory"
         at = self.stream.order[step]
         arrival, known = self.arrivals[at], self.known
         settled = self.verdicts.get(arrival.code) if facts and arrival.code else None
         if settled is not None:
             return at, self.number, known, float(settled), 1 if settled else -1, "equivalent", near
-        outcome = policy.decide(belief)
+        outcome = policy.remembered(belief, int(row[_KNOWN]))
+        if outcome is None:
+            outcome, rung = policy.model.decide(1 / (1 + math.exp(-row[_COLD]))), "model"
         if outcome is not None:
-            return at, self.number, known, belief, 1 if outcome == "valid" else -1, "memory", near
+            return at, self.number, known, belief, 1 if outcome == "valid" else -1, rung, near
         self.memory.add(arrival.patch)
         self.known += 1
         if arrival.code:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from crisol.lab.compare import chosen_variants
 from crisol.model import dataset, scores
 from crisol.model.evaluation import evaluate
 from crisol.model.folds import grouped_folds, labels
-from crisol.model.policy import NEVER, Policy
+from crisol.model.policy import NEVER, LadderPolicy, Policy
 from crisol.model.reading import open_diff
 from crisol.tracking.runs import TrackedRun
 
@@ -35,16 +36,49 @@ _Ints = NDArray[np.int_]
 
 KNOWN = (0, 1, 2, 4, 8, 16)
 NEAR_MISS = 0.8
+LADDER = "facts, memory, cold"
+"""The row of the whole ladder."""
 _STEPS = 8
 _TIGHTER = 0.8
 _BOOTSTRAP = 500
 
 
 @dataclass(frozen=True, slots=True)
+class _Rungs:
+    """Which rungs a row of the table has; ``memory`` names the belief that stands in the memory's place."""
+
+    memory: str = ""
+    model: bool = False
+    facts: bool = False
+
+
+_RUNGS = {
+    "cold": _Rungs(model=True),
+    "mean label": _Rungs("mean label"),
+    "nearest neighbour": _Rungs("nearest neighbour"),
+    "memory": _Rungs("memory"),
+    "memory, cold": _Rungs("memory", model=True),
+    "facts, cold": _Rungs(model=True, facts=True),
+    "facts, memory": _Rungs("memory", facts=True),
+    LADDER: _Rungs("memory", model=True, facts=True),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What the cold model and the memory say where every verdict is known; ``some``: where a verdict is known."""
+
+    cold: Played
+    memory: Played
+    some: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class StreamQuestion:
     """Which labelled set, which cold model, how many streams a group, and which errors are allowed.
 
-    ``alpha`` is the share of false accepts among everything skipped, ``beta`` that of right patches among the refused.
+    ``alpha`` is the share of wrong patches among the accepted, and among the accepted that are alike to a valid one;
+    ``beta`` is the share of right patches among the refused.
     """
 
     data: Path
@@ -86,6 +120,8 @@ class Measured:
     near_misses: pd.DataFrame
     played: Played
     """What the whole ladder did."""
+    full: dict[str, Played]
+    """What each belief says where every patch is wargamed."""
 
 
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
@@ -132,6 +168,7 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
     learnt = _learnt(prepared)
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)
+    some = whole.rows[:, COLUMNS.index("known")] > 0
     beliefs: dict[str, Believe] = {
         "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour, "memory": learnt,
     }  # fmt: skip
@@ -140,13 +177,12 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
     full = full_by["memory"]
     plays: dict[str, Played] = {"always wargame": full}
     tell("facts")
-    plays["facts"] = _play(prepared, learnt, NEVER, facts=True)
-    for name, believe in beliefs.items():
+    plays["facts"] = _play(prepared, learnt, LadderPolicy(), facts=True)
+    for name, rungs in _RUNGS.items():
         tell(name)
-        plays[name] = _by_halves(prepared, believe, full_by[name], facts=False)
-    tell("facts and memory")
-    plays["facts, memory"] = _by_halves(prepared, learnt, full, facts=True)
-    plays["facts, cold"] = _by_halves(prepared, _cold, full_by["cold"], facts=True)
+        belief = rungs.memory or "cold"
+        seen = _Seen(full_by["cold"], full_by[belief], some)
+        plays[name] = _by_halves(prepared, beliefs[belief], seen, rungs)
     policies = pd.DataFrame(
         [{"policy": name, **_outcome(prepared, played)} for name, played in plays.items()]
     )
@@ -160,14 +196,17 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
         "repeats": float(prepared.question.repeats),
         "content_hash": prepared.digest,
     }
-    return Measured(facts, _by_known(prepared, full_by), policies, near, plays["facts, memory"])
+    return Measured(facts, _by_known(prepared, full_by), policies, near, plays[LADDER], full_by)
 
 
-def certified(prepared: Prepared, *, delta: float = 0.10) -> Guarantee:
-    """Return the policy of facts and memory that is shown to hold over streams, see :mod:`crisol.evidence.guarantee`."""
+def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
+    """Return the policy of the memory that is shown to hold over streams, see :mod:`crisol.evidence.guarantee`.
+
+    Facts are applied before it, and ``model`` is the policy of the cold model behind it.
+    """
     learnt = _learnt(prepared)
     return certify(
-        lambda policy: _play(prepared, learnt, policy, facts=True),
+        lambda policy: _play(prepared, learnt, LadderPolicy(policy, model), facts=True),
         prepared.label,
         prepared.group,
         alpha=prepared.question.alpha,
@@ -220,47 +259,70 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 
 
 def _play(
-    prepared: Prepared, believe: Believe, policy: Policy, *, facts: bool, half: int | None = None
+    prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
 
 
-def _by_halves(prepared: Prepared, believe: Believe, full: Played, *, facts: bool) -> Played:
-    """Play each half of the groups by the thresholds that the other half chose."""
+def _by_halves(prepared: Prepared, believe: Believe, seen: _Seen, rungs: _Rungs) -> Played:
+    """Play each half of the groups by the thresholds that the other half chose, those of the model first."""
     parts = []
     for half in (0, 1):
-        policy = _chosen(prepared, believe, full, 1 - half, facts=facts)
-        parts.append(_play(prepared, believe, policy, facts=facts, half=half))
+        policy = LadderPolicy()
+        inside = prepared.half[prepared.group[seen.cold.arrival]] == 1 - half
+        walk = partial(_play, prepared, believe, facts=rungs.facts, half=1 - half)
+        if rungs.model:
+            chosen = _loosest(prepared, seen.cold, inside)
+            policy = _tightened(prepared, walk, lambda model: LadderPolicy(model=model), chosen)
+        if rungs.memory:
+            chosen, cold = _loosest(prepared, seen.memory, inside & seen.some), policy.model
+            policy = _tightened(prepared, walk, partial(LadderPolicy, model=cold), chosen)
+        parts.append(_play(prepared, believe, policy, facts=rungs.facts, half=half))
     return Played(*(np.concatenate([getattr(part, name) for part in parts]) for name in Played.__slots__))
 
 
-def _chosen(prepared: Prepared, believe: Believe, full: Played, half: int, *, facts: bool) -> Policy:
-    """Return the loosest thresholds whose errors on one half are allowed, as it is played by them."""
-    inside = prepared.half[prepared.group[full.arrival]] == half
-    policy = _loosest(full.probability[inside], prepared.label[full.arrival[inside]], prepared.question)
-    for _ in range(_STEPS):
-        outcome = _outcome(prepared, _play(prepared, believe, policy, facts=facts, half=half))
-        accepts = outcome["false_accepts"] <= prepared.question.alpha
-        refuses = outcome["false_refusals"] <= prepared.question.beta
-        if accepts and refuses:
-            return policy
-        policy = Policy(
-            policy.accept if accepts or policy.accept is None else 1 - (1 - policy.accept) * _TIGHTER,
-            policy.reject if refuses or policy.reject is None else policy.reject * _TIGHTER,
-            policy.reason,
+def _tightened(
+    prepared: Prepared,
+    walk: Callable[[LadderPolicy], Played],
+    ladder: Callable[[Policy], LadderPolicy],
+    policy: Policy,
+) -> LadderPolicy:
+    """Tighten the thresholds of one rung until the errors of what is played by them are allowed.
+
+    Acceptance is given up where fewer are accepted than would show its level: one error in 1 / alpha.
+    """
+    question = prepared.question
+    for step in range(2 * _STEPS):
+        played = walk(ladder(policy))
+        outcome, near = _outcome(prepared, played), _near_misses(prepared, played)
+        accepts = policy.accept is None or (
+            max(outcome["false_of_accepted"], near["false_of_accepted"]) <= question.alpha
+            and (played.decision == 1).sum() * question.alpha >= 1
         )
-    return NEVER
+        refuses = policy.reject is None or outcome["false_refusals"] <= question.beta
+        if accepts and refuses:
+            return ladder(policy)
+        accept, reject = policy.accept, policy.reject
+        if not accepts and accept is not None:
+            accept = None if step >= _STEPS else 1 - (1 - accept) * _TIGHTER
+        if not refuses and reject is not None:
+            reject *= _TIGHTER
+        policy = Policy(accept, reject, policy.reason)
+    return ladder(NEVER)
 
 
-def _loosest(probability: _Floats, label: _Ints, question: StreamQuestion) -> Policy:
+def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
+    """Return the loosest thresholds whose errors are allowed on these arrivals, every verdict being known."""
+    question, probability = prepared.question, full.probability[inside]
+    label = prepared.label[full.arrival[inside]]
     order = np.argsort(probability, kind="stable")
     belief, right = probability[order], label[order]
     count = np.arange(1, len(right) + 1)
     fitting = np.flatnonzero(np.cumsum(right) <= question.beta * count)
     refused = int(fitting.max()) + 1 if len(fitting) else 0
     wrong = np.cumsum(1 - right[refused:][::-1])
-    fitting = np.flatnonzero(wrong <= question.alpha * (count[: len(wrong)] + refused))
+    fitting = np.flatnonzero(wrong <= question.alpha * count[: len(wrong)])
     accepted = int(fitting.max()) + 1 if len(fitting) else 0
     reject = float(belief[refused - 1]) if refused else None
     accept = float(belief[len(belief) - accepted]) if accepted else None
@@ -295,12 +357,15 @@ def _outcome(prepared: Prepared, played: Played) -> dict[str, float]:
 
 def _near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
     wrong = prepared.label[played.arrival] == 0
-    near = wrong & (np.nan_to_num(played.near_valid) > NEAR_MISS)
+    alike = np.nan_to_num(played.near_valid) > NEAR_MISS
+    near = wrong & alike
     return {
         "near_misses": float(near.sum()),
         "false_accepts": float((near & (played.decision == 1)).sum()),
         "share": _ratio(near & (played.decision == 1), near),
         "refused": _ratio(near & (played.decision == -1), near),
+        "accepted": float((alike & (played.decision == 1)).sum()),
+        "false_of_accepted": _ratio(near & (played.decision == 1), alike & (played.decision == 1)),
     }
 
 

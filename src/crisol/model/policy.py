@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crisol.errors import SettingsError
 from crisol.records import Outcome
 
-__all__ = ["NEVER", "Policy"]
+__all__ = ["NEVER", "LadderPolicy", "Policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,20 @@ class Policy:
 
 NEVER = Policy()
 """Wargame every patch."""
+
+
+@dataclass(frozen=True, slots=True)
+class LadderPolicy:
+    """The thresholds of the rungs that guess: the memory decides first, and the cold model whatever it hands on.
+
+    >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
+    >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)
+    (<Outcome.INVALID: 'invalid'>, None)
+    """
+
+    memory: Policy = NEVER
+    model: Policy = NEVER
+
+    def remembered(self, probability: float, known: int) -> Outcome | None:
+        """Return what the memory decides with so many known verdicts; None hands the patch on, as no verdict does."""
+        return self.memory.decide(probability) if known else None
