@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,8 @@ class Settings(BaseSettings):
 
     ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to 1.
     Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST``
-    trials live in a DuckDB file. Nothing else changes when they are set.
+    trials live in a DuckDB file. Nothing else changes when they are set. ``MLFLOW_TRACKING_URI`` is where MLflow keeps
+    its runs, ``CRISOL_VULNERABILITIES`` adds folders where vulnerabilities are looked for, separated as in ``PATH``.
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
     with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and
@@ -45,6 +47,8 @@ class Settings(BaseSettings):
     postgres_user: str = Field(default="crisol", validation_alias="POSTGRES_USER")
     postgres_password: SecretStr = Field(default=SecretStr(""), validation_alias="POSTGRES_PASSWORD")
     ab_test_rate: float = Field(validation_alias="AB_TEST_RATE", default=0.10, ge=0.0, le=1.0)
+    mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI", repr=False)
+    more_vulnerabilities: str = Field(default="", validation_alias="CRISOL_VULNERABILITIES")
     root: Path = Field(default_factory=lambda: _find_root(Path.cwd()))
     sandbox: Literal["auto", "bubblewrap", "namespaces", "weak"] = "auto"
 
@@ -117,6 +121,18 @@ class Settings(BaseSettings):
     def vulnerabilities(self) -> Path:
         """The folder that holds ``<corpus>/<id>/``."""
         return self.root / "data" / "vulnerabilities"
+
+    @property
+    def search_path(self) -> tuple[Path, ...]:
+        """The folders where vulnerabilities are looked for: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
+
+        Raises :class:`~crisol.errors.SettingsError` for one that is no folder.
+        """
+        more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
+        for folder in more:
+            if not folder.is_dir():
+                raise SettingsError(f"CRISOL_VULNERABILITIES: {folder} is no folder")
+        return (self.vulnerabilities, *more)
 
     @property
     def cache(self) -> Path:

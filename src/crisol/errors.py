@@ -13,6 +13,7 @@ not an error at all but a verdict.
     │   │   ├── UnsupportedDiff     it is a diff, of a kind that cannot be wargamed (binary)
     │   │   └── DiffTooLarge        it exceeds a size limit
     │   ├── NoInput                 there is nothing to read (CLI exit 66)
+    │   ├── CannotCreate            an output cannot be created where it should be (CLI exit 73)
     │   ├── PatchDoesNotApply       a hunk does not fit the source
     │   ├── VulnerabilityError      a vulnerability folder is incomplete or contradicts itself
     │   ├── UnknownVulnerability    no folder has that id
@@ -38,6 +39,7 @@ import re
 from typing import Any
 
 __all__ = [
+    "CannotCreate",
     "CircuitOpenError",
     "CrisolError",
     "DatasetError",
@@ -132,6 +134,12 @@ class NoInput(InputError):
     """There is nothing to read: no such file, or standard input is closed."""
 
     exit_code = 66
+
+
+class CannotCreate(InputError):
+    """An output cannot be created where it should be."""
+
+    exit_code = 73
 
 
 class PatchDoesNotApply(InputError):

@@ -60,7 +60,7 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     if folder.is_dir():
         raise UnknownVulnerability(f"{folder} holds no vulnerability.toml; see docs/vulnerability-format.md")
     settings = settings or load_settings()
-    (vulnerability,) = find(settings.vulnerabilities, only=[str(name)])
+    (vulnerability,) = find(settings.search_path, only=[str(name)])
     return vulnerability
 
 

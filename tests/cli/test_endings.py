@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from crisol.cli.console import Exit, _Console, printable, run
+from crisol.config import Settings
 from crisol.errors import StoreError, redacted
-from support.served import ROOT
+from crisol.tracking.registry import point_to
+from support.served import ROOT, model_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +50,22 @@ def crisol(command: str, folder: Path, **environment: str) -> subprocess.Complet
         ("REDIS_URL=localhost:6379 $CRISOL doctor", Exit.USAGE, "REDIS_URL: this is no Redis URL"),
         ("DATABASE_URL=sqlite:///x.db $CRISOL ab status", Exit.USAGE, "its scheme is 'sqlite'"),
         ("$CRISOL ui --port 999999", Exit.USAGE, ""),
+        ("$CRISOL serve --port 999999", Exit.USAGE, ""),
+        ("$CRISOL predict p.diff --cwe seventy --model x", Exit.USAGE, "write CWE-79"),
+        (
+            "$CRISOL triage arena-zip-slip p.diff --report gone/x.html",
+            Exit.CANNOT_CREATE,
+            "gone/x.html: No such",
+        ),
+        ("$CRISOL corpus export p.diff", Exit.CANNOT_CREATE, "p.diff: File exists"),
+        ("$CRISOL corpus build --output .", Exit.CANNOT_CREATE, "Is a directory"),
+        (
+            "$CRISOL corpus build --only arena-zip-slip --scheduler nowhere",
+            Exit.UNAVAILABLE,
+            "no Dask scheduler",
+        ),
+        ("CRISOL_ROOT=. $CRISOL wargame arena-zip-slip p.diff", Exit.USAGE, "there is none at all"),
+        ("CRISOL_ROOT=. $CRISOL corpus build", Exit.USAGE, "there is no vulnerability here"),
     ],
 )
 def test_what_is_no_verdict_never_ends_with_1(command: str, code: int, words: str, tmp_path: Path) -> None:
@@ -95,6 +115,21 @@ def test_nothing_that_is_printed_is_markup_or_moves_the_cursor() -> None:
     assert printable(shown) == shown
     for words in ("[/red]", "a\\x1b[31m[/nope]\\x9bb", "c\\u202e", "d\\x1b]0;x", "[bold]:smile:"):
         assert words in shown
+
+
+def test_predicting_writes_nothing(tmp_path: Path) -> None:
+    """In a checkout, and on a machine, that can be read alone."""
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    settings = Settings(root=tmp_path)
+    settings.runs.mkdir()
+    point_to(settings, model_folder(), "1")
+    wish = "bwrap --ro-bind / / --dev /dev $CRISOL predict $EXAMPLE --cwe 22 --json"
+    example = str(ROOT / "data" / "examples" / "right.diff")
+    done = crisol(wish, tmp_path, CRISOL_ROOT=str(tmp_path), EXAMPLE=example)
+    if "Creating new namespace failed" in done.stderr:
+        pytest.skip(done.stderr)
+    assert 0.0 <= json.loads(done.stdout)["probability"] <= 1.0, done.stderr
 
 
 def test_a_full_disk_is_named_with_its_folder(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import os
 import signal
 import sqlite3
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pandas as pd
+import psycopg
 import pytest
 from mlflow import MlflowClient
 
@@ -39,6 +41,29 @@ def test_a_run_is_read_back_as_it_was_logged(settings: Settings) -> None:
     assert seen.inputs.dataset_inputs[0].dataset.digest == "f" * 36
     assert (run.folder / "figures" / "a.png").read_bytes() == b"\x89PNG"
     assert pd.read_csv(run.folder / "tables" / "scores.csv").equals(frame)
+
+
+@pytest.mark.integration
+def test_a_store_on_postgresql_is_used_where_it_is_named(postgres_dsn: str, tmp_path: Path) -> None:
+    """The runs are there, their artifacts below mlruns; no file of a store is made."""
+    name = f"mlflow_{os.getpid()}"
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    uri = urlsplit(postgres_dsn)._replace(scheme="postgresql+psycopg", path=f"/{name}").geturl()
+    settings = Settings(root=tmp_path, mlflow_tracking_uri=uri)
+    with runs.start(settings, "toy") as run:
+        run.metrics({"m": 1.0})
+        run.content("a.txt", "a")
+    assert MlflowClient(uri).get_run(run.id).data.metrics == {"m": 1.0}
+    assert (run.folder / "a.txt").is_relative_to(settings.runs)
+    assert not (settings.runs / "mlflow.db").exists()
+
+
+def test_a_store_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    settings = Settings(root=tmp_path, mlflow_tracking_uri="postgresql+psycopg://me:s3cret@127.0.0.1:9/db")
+    with pytest.raises(StoreError, match="MLFLOW_TRACKING_URI") as caught:
+        runs.open_store(settings)
+    assert "s3cret" not in str(caught.value) + repr(settings)
 
 
 def test_a_run_whose_block_raises_is_marked_failed(settings: Settings) -> None:

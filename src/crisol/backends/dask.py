@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from socket import create_connection
 from typing import TYPE_CHECKING
 
 from crisol.errors import UnavailableError
@@ -25,11 +26,15 @@ def open_executor(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client  # noqa: PLC0415 - an optional dependency
+        from distributed.comm.addressing import get_address_host_port  # noqa: PLC0415 - as above
     except ImportError:
         raise UnavailableError(
             "Dask is not installed; install crisol[scale], or leave --scheduler out"
         ) from None
     try:
+        # A client that cannot connect prints a traceback when the process ends.
+        with create_connection(get_address_host_port(address), _CONNECT_SECONDS):
+            pass
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]  # it has no annotations
     except (OSError, ValueError) as error:
         raise UnavailableError(f"no Dask scheduler answers at {address}: {error}") from None

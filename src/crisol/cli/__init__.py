@@ -18,7 +18,7 @@ from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
 from crisol.cli.console import Exit, Recount, Strip, out
 from crisol.cli.console import run as run_command
 from crisol.config import load_settings
-from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability
+from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability, redacted
 from crisol.records import Outcome, Strength
 
 __all__ = ["main"]
@@ -116,7 +116,7 @@ def wargame(
     elif folder.is_dir():
         raise UnknownVulnerability(f"{folder} holds no vulnerability.toml; see docs/vulnerability-format.md")
     else:
-        (subject,) = find(settings.vulnerabilities, only=[vulnerability])
+        (subject,) = find(settings.search_path, only=[vulnerability])
     if fuzz:
         raise SettingsError(
             "--fuzz: no fuzz is taken, since a hunk laid where its context differs may mend another place; "
@@ -185,6 +185,9 @@ def ui(
         except OSError as error:
             raise UnavailableError(f"port {port}: {error.strerror}; --port takes another one") from None
     settings = load_settings()
+    if (settings.mlflow_tracking_uri or "").startswith(("http://", "https://")):
+        out.print(f"MLflow's own server shows the runs: {redacted(str(settings.mlflow_tracking_uri))}")
+        return
     command, environment = ui_command(settings, port)
     out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", soft_wrap=True)
     # MLflow starts processes of its own, which nobody else would end if this one is killed.

@@ -28,6 +28,8 @@ import sys
 import traceback
 from enum import IntEnum
 from importlib.metadata import metadata, requires
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,7 +43,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from crisol.errors import CrisolError, redacted
+from crisol.errors import CannotCreate, CrisolError, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +52,18 @@ if TYPE_CHECKING:
     from rich.segment import Segment
     from rich.text import Text
 
-__all__ = ["Exit", "Recount", "Strip", "err", "out", "printable", "progress", "run"]
+__all__ = [
+    "Exit",
+    "Recount",
+    "Strip",
+    "creatable",
+    "creatable_folder",
+    "err",
+    "out",
+    "printable",
+    "progress",
+    "run",
+]
 
 
 class Exit(IntEnum):
@@ -132,6 +145,32 @@ Strip = Annotated[
 Recount = Annotated[
     bool, typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says.")
 ]
+
+
+def creatable(path: Path | None) -> Path | None:
+    """Refuse, before the work, an output file that could not be written after it."""
+    if path is None:
+        return None
+    new = not path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise CannotCreate(f"{path}: {error.strerror}") from None
+    return path
+
+
+def creatable_folder(path: Path) -> Path:
+    """Refuse, before the work, an output folder that could not be written after it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise CannotCreate(f"{path}: {error.strerror}") from None
+    return path
 
 
 def progress() -> Progress:

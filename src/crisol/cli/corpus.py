@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import Recount, Strip, err, out, progress
+from crisol.cli.console import Recount, Strip, creatable, creatable_folder, err, out, progress
 from crisol.config import Settings, load_settings
-from crisol.errors import UnknownVulnerability
+from crisol.errors import UnavailableError, UnknownVulnerability, VulnerabilityError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,8 @@ def build_command(
     mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 40,
     seed: Annotated[int, typer.Option(help="Chooses the mutants.")] = 0,
     output: Annotated[
-        Path | None, typer.Option(help="Where the table goes; default data/cache/corpus.parquet.")
+        Path | None,
+        typer.Option(help="Where the table goes; default data/cache/corpus.parquet.", callback=creatable),
     ] = None,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
@@ -44,9 +45,8 @@ def build_command(
     from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
-    frame = build(
-        find(settings.vulnerabilities, only=only or []), plan(settings, mutants, seed), jobs, scheduler
-    )
+    chosen = find(settings.search_path, only=only or [], skip=None if only else left_out)
+    frame = build(chosen, plan(settings, mutants, seed), jobs, scheduler)
     save_table(frame, output or _default(settings))
     composition(frame)
 
@@ -67,7 +67,7 @@ def list_command(table: TablePath = None) -> None:
         row = [len(group), int(counts.get("valid", 0)), int(counts.get("invalid", 0)), len(basic_only(group))]
         shown.add_row(str(name), group["cwe"].iloc[0], group["project"].iloc[0], *map(str, row))
     out.print(shown)
-    for what, count in census(frame, find(settings.vulnerabilities)):
+    for what, count in census(frame, find(settings.search_path)):
         out.print(f"{what}: {count}", soft_wrap=True)
     for seen, auc, low, high in leaks(frame).itertuples(index=False, name=None):
         out.print(f"AUC of a guess by {seen} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
@@ -99,7 +99,7 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
-    chosen = find(settings.vulnerabilities, only=only or sorted(frame["vulnerability"].unique()))
+    chosen = find(settings.search_path, only=only or sorted(frame["vulnerability"].unique()))
     expected = int(frame["vulnerability"].isin([one.id for one in chosen]).sum())
     changed = total = 0
     with progress() as bar:
@@ -142,7 +142,7 @@ def import_command(
     intake = take(
         path,
         settings.inbox,
-        lambda name: ground(find(settings.vulnerabilities, only=[name])[0], settings.cache),
+        lambda name: ground(find(settings.search_path, only=[name])[0], settings.cache),
         Manner(vulnerability, Origin(origin), licence, Reading(strip, recount), skip, dry_run),
     )
     lines = [f"cut: {line}" for line in intake.cut]
@@ -168,7 +168,9 @@ def remove_command(
 
 @app.command("export")
 def export_command(
-    folder: Annotated[Path, typer.Argument(help="A folder, made where there is none.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder, made where there is none.", callback=creatable_folder)
+    ],
     table: TablePath = None,
 ) -> None:
     """Write a corpus table as parquet and JSONL, with a data sheet that says what is in it."""
@@ -177,7 +179,7 @@ def export_command(
     from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
-    written = export(load_table(table or _default(settings)), find(settings.vulnerabilities), folder)
+    written = export(load_table(table or _default(settings)), find(settings.search_path), folder)
     for file in written:
         out.print(str(file))
 
@@ -202,6 +204,10 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     from crisol.wargaming import corpus
     from crisol.wiring import open_workers
 
+    if not chosen:
+        raise UnknownVulnerability(
+            "there is no vulnerability here; set CRISOL_ROOT to a checkout, or CRISOL_VULNERABILITIES"
+        )
     choose(plan.sandbox)
     frames, missing, count = [], [], 0
     workers = open_workers(scheduler) if scheduler else nullcontext()
@@ -220,8 +226,15 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
             f"{len(missing)} vulnerabilities left out ({missing[0].missing}); going on with {len(frames)}",
             soft_wrap=True,
         )
+    if not frames:
+        raise UnavailableError(f"no vulnerability could be judged: {missing[0].missing}")
     frame = pd.concat(frames, ignore_index=True)
     return frame.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
+
+
+def left_out(error: VulnerabilityError) -> None:
+    """Say which vulnerability a build goes on without."""
+    err.print(f"left out: {error}", soft_wrap=True)
 
 
 def composition(frame: pd.DataFrame) -> None:

@@ -38,7 +38,7 @@ def demo(
 
     settings = load_settings()
     _first_verdicts(settings)
-    chosen = portion(find(settings.vulnerabilities), vulnerabilities)
+    chosen = portion(find(settings.search_path, skip=corpus.left_out), vulnerabilities)
     frame = corpus.build(chosen, corpus.plan(settings, mutants, seed), jobs)
     corpus.composition(frame)
     result = lab_demo.run(settings, frame, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -103,6 +104,7 @@ def predict(
         text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{patch}: {error.strerror}") from None
+    cwe = _weakness(cwe) if cwe else ""
     settings = load_settings()
     if model is None:
         from crisol.tracking.registry import champion_folder
@@ -128,6 +130,14 @@ def predict(
             soft_wrap=True,
         )
     raise typer.Exit({"accept": 0, "reject": 1, "wargame it": 2}[advice])
+
+
+def _weakness(text: str) -> str:
+    """Return the identifier of a CWE that is given as CWE-79, cwe-79 or 79."""
+    number = re.fullmatch(r"(?i)(?:cwe-?)?0*(\d{1,6})", text.strip())
+    if number is None:
+        raise SettingsError(f"--cwe {text!r} is no weakness; write CWE-79")
+    return f"CWE-{number[1]}"
 
 
 def promote(

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import err, out, printable
+from crisol.cli.console import creatable, err, out, printable
 from crisol.config import Settings, load_settings
 from crisol.errors import DatasetError, ModelError, StoreError
 from crisol.records import Candidate, Origin, Outcome, Source
@@ -39,7 +39,7 @@ def triage(
     model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion, if any.")] = None,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the ranking as one HTML file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
 ) -> None:  # fmt: skip
     """Find the candidate to merge: exit 0 when a wargame found a valid one, 1 when none is, 2 while undecided."""
     from crisol.lab.triage import Bench, Triage
@@ -50,7 +50,7 @@ def triage(
     settings = load_settings()
     folder = Path(vulnerability)
     is_folder = (folder / "vulnerability.toml").is_file()
-    subject = load(folder) if is_folder else find(settings.vulnerabilities, only=[vulnerability])[0]
+    subject = load(folder) if is_folder else find(settings.search_path, only=[vulnerability])[0]
     found = _named(_read(candidates, subject.id))
     bench = Bench(settings.cache, sandbox or settings.sandbox, jobs, _predict(settings, model))
     work = Triage(

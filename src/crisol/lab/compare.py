@@ -169,7 +169,7 @@ def with_source(
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
         return chosen, list(patches)
-    found = with_sources(patches, settings.vulnerabilities, settings.cache)
+    found = with_sources(patches, settings.search_path, settings.cache)
     if any(patch.source for patch in found):
         return chosen, found
     if named:

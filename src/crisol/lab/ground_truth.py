@@ -54,7 +54,7 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
     else:
         mutants = _SMOKE_MUTANTS // len(smoke)
         plan = Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
-        chosen = find(settings.vulnerabilities, only=list(smoke))
+        chosen = find(settings.search_path, only=list(smoke))
         frame = pd.concat([shard.rows for shard in build(chosen, plan)], ignore_index=True)
     frame = frame.sort_values(["vulnerability", "id"], ignore_index=True)
     if not (frame["outcome"] != Outcome.INCONCLUSIVE).any():

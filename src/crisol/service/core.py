@@ -159,7 +159,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         shared = await stack.enter_async_context(open_shared(settings, rates(settings.rate_limits), breakers))
         store = await asyncio.to_thread(open_journaled_trials, settings)
         stack.callback(store.close)
-        catalogue = Catalogue(settings.vulnerabilities, shared.cache)
+        catalogue = Catalogue(settings.search_path, shared.cache)
         referees = await stack.enter_async_context(
             Referees(
                 catalogue,

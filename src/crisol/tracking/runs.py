@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,10 +26,12 @@ from urllib.request import url2pathname
 
 import pandas as pd
 from filelock import BaseFileLock, FileLock, Timeout
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from crisol.config import Settings
-from crisol.errors import StoreError, unwritable
+from crisol.errors import StoreError, redacted, unwritable
 from crisol.tracking.picture import Picture
 from crisol.tracking.registry import CHAMPION, MODEL, point_to
 
@@ -62,6 +65,9 @@ __all__ = [
 _OURS = "crisol"
 _LONGEST_VALUE = 6000
 _LONGEST_DIGEST = 36
+_CONNECT_SECONDS = 10.0
+_answered: set[str] = set()
+"""The stores elsewhere that have answered this process once."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +78,14 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 def open_store(settings: Settings) -> str:
     """Return the address of the tracking store, creating ``mlruns/mlflow.db`` on first use.
 
+    With ``MLFLOW_TRACKING_URI`` it is that server or database, which has to answer; artifacts stay below ``mlruns``.
+
     The schema is created under a file lock, because MLflow corrupts it when two processes are first at once;
     write-ahead logging is switched on, so that readers do not block the writer.
     """
     runs = settings.runs.resolve()
+    if settings.mlflow_tracking_uri is not None:
+        return _other_store(settings.mlflow_tracking_uri, runs)
     if any(character in str(runs) for character in "?%"):
         raise StoreError(
             f"{runs}: MLflow's store cannot lie below a folder with ? or % in its name; rename it"
@@ -96,6 +106,35 @@ def open_store(settings: Settings) -> str:
         text = str(error).splitlines()[0]
         raise StoreError(f"the tracking store at {runs} cannot be opened: {text}") from error
     return uri
+
+
+def _other_store(uri: str, runs: Path) -> str:
+    """Return the address of a store elsewhere once it has answered; whoever asks first makes its schema."""
+    if uri in _answered:
+        return uri
+    try:
+        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(runs, error) from None
+    try:
+        _reach(uri)
+        with FileLock(runs / ".mlflow.lock", timeout=120):
+            MlflowClient(uri).search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
+        text = redacted(str(error)).splitlines()[0]
+        raise StoreError(f"MLFLOW_TRACKING_URI: the store does not answer: {text}") from None
+    _answered.add(uri)
+    return uri
+
+
+def _reach(uri: str) -> None:
+    """Raise what keeps a server from being reached; MLflow would try again for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"}:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS).close()
+    else:
+        create_engine(uri, poolclass=NullPool).connect().close()
 
 
 def _make_schema(uri: str, runs: Path) -> None:

@@ -6,15 +6,16 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crisol.errors import VulnerabilityError
 from crisol.resilience.keys import digest
 from crisol.resilience.kinds import Kind
-from crisol.wargaming.vulnerability import Vulnerability, load
+from crisol.wargaming.vulnerability import Vulnerability, descriptions, load
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from crisol.resilience.cache import Cache
     from crisol.resilience.clock import Clock
@@ -41,14 +42,14 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """The folders below ``root/<corpus>/<id>``, read when they are asked for and remembered in ``cache``.
+    """The folders of vulnerabilities below ``roots``, as :func:`crisol.wargaming.vulnerability.descriptions` finds them; read when they are asked for and remembered in ``cache``.
 
     What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is picked up
     by the next question, and by :meth:`known` within a second.
     """
 
-    def __init__(self, root: Path, cache: Cache, *, clock: Clock = time.monotonic) -> None:
-        self._root = root
+    def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
+        self._roots = (roots,) if isinstance(roots, Path) else tuple(roots)
         self._cache = cache
         self._clock = clock
         self._current: dict[str, tuple[Pattern, float]] = {}
@@ -68,7 +69,7 @@ class Catalogue:
         stamp = await asyncio.to_thread(self._stamp, name)
         pattern = None
         if stamp is not None:
-            key = PATTERN.key(str(self._root), name, stamp)
+            key = PATTERN.key(str(self._roots), name, stamp)
             pattern = await self._cache.get_or_compute(
                 PATTERN, key, lambda: asyncio.to_thread(self._read, name), tags=(f"vulnerability:{name}",)
             )
@@ -84,10 +85,7 @@ class Catalogue:
         return None if folder is None else load(folder)
 
     def _folder(self, name: str) -> Path | None:
-        for folder in sorted(self._root.glob(f"*/{name}")):
-            if (folder / "vulnerability.toml").is_file():
-                return folder
-        return None
+        return next((path.parent for path in descriptions(self._roots, name)), None)
 
     def _stamp(self, name: str) -> bytes | None:
         """Return what changes with every edit below the folder: names, sizes, inodes and times of change."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crisol import diff
-from crisol.errors import DatasetError, IndexUnavailable, InputError, unwritable
+from crisol.errors import DatasetError, IndexUnavailable, InputError, VulnerabilityError, unwritable
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.sandbox import choose
 from crisol.wargaming.candidates import candidates, read_source
@@ -170,15 +170,15 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 
 def judge(folder: Path, plan: Plan) -> Shard:
     """Judge the candidates of one vulnerability, or read its shard where that was done before."""
-    vulnerability = load(folder)
-    path = plan.cache / "judged" / f"{vulnerability.id}-{_key(vulnerability, plan)}.parquet"
-    if path.is_file():
-        return Shard(vulnerability.id, pd.read_parquet(path))
     try:
+        vulnerability = load(folder)
+        path = plan.cache / "judged" / f"{vulnerability.id}-{_key(vulnerability, plan)}.parquet"
+        if path.is_file():
+            return Shard(vulnerability.id, pd.read_parquet(path))
         with _opened(vulnerability, plan) as match:
             rows = pd.DataFrame(_rows(match, plan), columns=list(COLUMNS))
-    except IndexUnavailable as error:
-        return Shard(vulnerability.id, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))
+    except (IndexUnavailable, VulnerabilityError) as error:
+        return Shard(folder.name, pd.DataFrame(columns=list(COLUMNS)), missing=str(error))
     save_table(rows, path)
     return Shard(vulnerability.id, rows, seconds=float(rows["seconds"].sum()))
 

@@ -16,13 +16,15 @@ __all__ = ["with_sources"]
 _MAX_BYTES = 1 << 20
 
 
-def with_sources(patches: Sequence[LabelledPatch], vulnerabilities: Path, cache: Path) -> list[LabelledPatch]:
+def with_sources(
+    patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
+) -> list[LabelledPatch]:
     """Return the patches with the touched texts of their vulnerable source, where their group is a registered vulnerability.
 
     Beside them go title, description and the text of the first PoV, which are public before a patch is tried; neither verdict
     nor origin is read. Nothing is executed. A release that cannot be had leaves its patches as they are, and their features 0.
     """
-    known = {one.id: one for one in find(vulnerabilities)} if vulnerabilities.is_dir() else {}
+    known = {one.id: one for one in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}
     found = []
     for patch in patches:
