@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crisol.diff import parse
 from crisol.model.classic import CLASSIC
-from crisol.model.features import FEATURES, index, vector
+from crisol.model.features import FEATURES, index, measure, vector
 from crisol.model.matrix import PatchMatrix
 from crisol.model.reading import lenient, number, open_diff, read
 from crisol.model.text import ngrams
@@ -46,7 +46,7 @@ def test_the_classic_nine_come_first() -> None:
         ("if a:\n", "if a and b:\n", "ands_net", 1),
         ("x = y\n", "x = y\n", "tokens_kept", 1),
         ("raise A\n", "pass\n", "raises_net", -1),
-        ("", "# why\n", "comments_added", 1),
+        ("", "# why\na = 1\n", "lines_added", 1),
         ("f(1)\n", "f(1, 2)\n", "arguments_net", 1),
         ("", "isSafePath(a)\n", "validation_added", 1),
         ("a = context\n", "a = other\n", "names_fresh", 1),
@@ -148,3 +148,47 @@ def test_what_an_edit_does_to_its_tokens_is_counted() -> None:
         found = {name: row[index(name)] for name in ("guards_added", "constant_tests", "operators_swapped")}
         assert found == {"guards_added": 1.0, "constant_tests": 1.0, "operators_swapped": 1.0}
         assert (row[index("numbers_swapped")], row[index("only_adds")]) == (1.0, 0.0)
+
+
+_BASE = "@@ -1,7 +1,8 @@\n import os\n \n def f(a):\n-    return open(a)\n+    if '..' in a:\n+        raise ValueError('# no')\n     return a\n \n \n"
+_TALK = {
+    "a comment before": _BASE.replace("+    if", "+    # Refuse what climbs out.\n+\n+    if"),
+    "a comment behind": _BASE.replace("in a:\n", "in a:  # it's a climb\n"),
+    "a comment changed": _BASE.replace("     return a\n", "-    # old\n+    # new\n     return a\n"),
+    "a docstring": _BASE.replace(
+        "def f(a):\n", 'def f(a):\n+    """Open a file.\n+\n+    if not a: raise\n+    """\n'
+    ),
+    "a docstring in one line": _BASE.replace("def f(a):\n", 'def f(a):\n+    """Open if True."""\n'),
+    "a version": _BASE + "-__version__ = '1.2'\n+__version__ = '1.3'\n",
+    "a comment far below": _BASE + " \n \n \n \n \n \n x = 1\n+# far\n y = 2\n",
+    "a comment behind a line that stays": _BASE + " \n \n \n \n-x = 1\n+x = 1  # why\n",
+}
+
+
+@pytest.mark.parametrize("talk", _TALK.values(), ids=_TALK)
+def test_what_no_program_runs_moves_no_feature(talk: str) -> None:
+    """Comments, docstrings, blank lines and version strings leave every number and every word as it is."""
+    plain, told = (read(lenient(f"--- a/x.py\n+++ b/x.py\n{text}"), "CWE-22") for text in (_BASE, talk))
+    named = [feature.name for feature in FEATURES]
+    assert dict(zip(named, measure(told), strict=True)) == dict(zip(named, measure(plain), strict=True))
+    assert ngrams(told) == ngrams(plain)
+
+
+def test_strings_that_only_look_like_talk_are_code() -> None:
+    for line in (
+        'sql = """',
+        "x = '# no comment'",
+        "*args, last = a",
+        "#include <stdio.h>",
+        "version = read()",
+    ):
+        assert _of("", f"{line}\n")["lines_added"] == 1, line
+
+
+def test_a_file_of_comments_alone_is_no_file_of_the_patch() -> None:
+    extra = "--- a/y.py\n+++ b/y.py\n@@ -1 +1,2 @@\n a\n+# note\n"
+    plain, told = (
+        vector(lenient(text), "")
+        for text in ("--- a/x.py\n+++ b/x.py\n" + _BASE, "--- a/x.py\n+++ b/x.py\n" + _BASE + extra)
+    )
+    assert told == plain

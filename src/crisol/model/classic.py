@@ -14,8 +14,8 @@ from crisol.model.vocabulary import CATCHES, CLASSIC_VALIDATION, SINKS
 __all__ = ["CLASSIC"]
 
 CLASSIC: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
-    ("lines_added", "lines", "Lines that the patch adds.", lambda r: r.added.lines),
-    ("lines_removed", "lines", "Lines that the patch removes.", lambda r: r.removed.lines),
+    ("lines_added", "lines", "Lines of code that the patch adds.", lambda r: r.added.lines),
+    ("lines_removed", "lines", "Lines of code that the patch removes.", lambda r: r.removed.lines),
     ("files", "files", "Files that the patch touches.", lambda r: r.files),
     ("hunks", "hunks", "Hunks of the diff.", lambda r: r.hunks),
     ("net_change", "lines", "Lines added less lines removed.", lambda r: r.added.lines - r.removed.lines),

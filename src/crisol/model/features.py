@@ -21,7 +21,7 @@ from crisol.model.reading import Reading, Side, read
 
 __all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
-FEATURE_VERSION = "3"
+FEATURE_VERSION = "4"
 """Changes whenever the same diff would get other numbers; a model refuses to work with another version."""
 
 
@@ -128,15 +128,6 @@ _SHAPE: tuple[_Row, ...] = (
         "Deepest added less removed indentation.",
         lambda r: r.added.indent - r.removed.indent,
     ),
-    ("comments_added", "lines", "Comment lines added.", lambda r: r.added.comments),
-    (
-        "comments_net",
-        "lines",
-        "Comment lines added less removed.",
-        lambda r: r.added.comments - r.removed.comments,
-    ),
-    ("blank_added", "lines", "Blank lines added.", lambda r: r.added.blank),
-    ("test_files", "files", "Touched files whose path speaks of tests.", lambda r: r.tests),
     ("created_files", "files", "Files that the patch creates.", lambda r: r.created),
 )
 

@@ -24,12 +24,8 @@ __all__ = ["STYLE", "Leakage", "leakage"]
 STYLE = (
     "line_length",
     "indent_added",
-    "comments_added",
-    "comments_net",
-    "blank_added",
     "context_lines",
     "quotes_net",
-    "test_files",
     "tokens_added",
 )
 """Features that say how a patch is written rather than what it does."""
@@ -47,7 +43,7 @@ class Leakage:
     origin_high: float
     """Its 95 % interval, from resampling whole groups."""
     style_auc: float
-    """Of a linear model over :data:`STYLE` and :data:`crisol.model.naming.NAMING`."""
+    """Of a linear model over :data:`STYLE`, comments, blank lines and :data:`crisol.model.naming.NAMING`."""
     style_low: float
     style_high: float
     """Its interval."""
@@ -75,9 +71,12 @@ def leakage(
 
 
 def _style(patch: LabelledPatch) -> list[float]:
-    reading = read(open_diff(patch.diff), patch.cwe)
+    opened = open_diff(patch.diff)
+    reading = read(opened, patch.cwe)
     values = measure(reading)
-    return [*(values[index(name)] for name in STYLE), *naming(reading)]
+    # Features leave out what no program runs; an author shows in it all the same.
+    idle = (len(opened.added) - reading.added.lines, len(opened.removed) - reading.removed.lines)
+    return [*(values[index(name)] for name in STYLE), *idle, *naming(reading)]
 
 
 def _mean_elsewhere(

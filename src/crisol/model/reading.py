@@ -13,19 +13,21 @@ from functools import cached_property, lru_cache
 from crisol.diff import FileChange, Hunk, Patch, parse
 from crisol.errors import DiffError
 from crisol.model import vocabulary as words
+from crisol.model.code import code_lines
 
 __all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[(),.\"'\[\]{}]|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
-_COMMENT_STARTS = frozenset(one[0] for one in words.COMMENTS)
 _IMPORT_STARTS = frozenset(one[0] for one in words.IMPORTS)
 
 _MAX_TEXT = 1 << 20
 _MAX_LINES = 50_000
 _MAX_LINE = 4_096
 _MAX_NAME = 80
+_CONTEXT = 3
+"""Lines of context around a change that are read, as most tools write them."""
 
 
 def open_diff(text: str) -> Patch:
@@ -78,11 +80,9 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 @dataclass(frozen=True)
 class Side:
-    """The added or the removed lines, as tokens of their code; comments and blank lines are only counted."""
+    """The added or the removed lines of code, and their tokens."""
 
     lines: int
-    blank: int
-    comments: int
     imports: int
     characters: int
     indent: int
@@ -161,8 +161,6 @@ class Reading:
     """Hunks that only remove."""
     spots: int
     """Runs of changed lines without a context line between them."""
-    tests: int
-    """Files whose path speaks of tests."""
     created: int
     cwe: int
     """The CWE's number, 0 where it is not known."""
@@ -215,39 +213,58 @@ def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 
 
 def read(patch: Patch, cwe: str) -> Reading:
-    """Read a patch; ``cwe`` is ``CWE-79`` or ``79``, or anything else where it is not known."""
+    """Read a patch; ``cwe`` is ``CWE-79`` or ``79``, or anything else where it is not known.
+
+    Comments, docstrings, blank lines and version strings are read as if the patch left them alone, and context as if
+    every hunk had three lines of it, so that neither moves what is counted.
+    """
     added: list[str] = []
     removed: list[str] = []
     context: list[str] = []
-    hunks = insertions = deletions = spots = tests = created = 0
+    files = hunks = insertions = deletions = spots = created = 0
     for change in patch.files:
-        tests += "test" in change.path.lower()
-        created += change.old is None
+        before = hunks
         for hunk in change.hunks:
-            plus, minus, inside = len(added), len(removed), False
-            for line in hunk.lines:
+            plus, minus, inside, opened = len(added), len(removed), False, False
+            waiting: list[str] = []
+            for line in code_lines(hunk.lines, change.path):
                 tag = line[0]
                 if tag == " ":
-                    context.append(line)
+                    waiting.append(line)
                     inside = False
                     continue
+                if not inside:
+                    spots += 1
+                    inside = True
+                    if opened and len(waiting) > 2 * _CONTEXT:
+                        # Two hunks that only a comment between them had joined.
+                        context += waiting[:_CONTEXT]
+                        hunks += 1
+                        insertions += len(removed) == minus
+                        deletions += len(added) == plus
+                        plus, minus, opened = len(added), len(removed), False
+                    context += waiting if opened else waiting[-_CONTEXT:]
+                    opened = True
+                    waiting = []
                 (added if tag == "+" else removed).append(line[1:])
-                spots += not inside
-                inside = True
-            hunks += 1
-            insertions += len(removed) == minus
-            deletions += len(added) == plus
+            if opened:
+                context += waiting[:_CONTEXT]
+                hunks += 1
+                insertions += len(removed) == minus
+                deletions += len(added) == plus
+        if hunks > before or not change.hunks:
+            files += 1
+            created += change.old is None
     return Reading(
         _side(added),
         _side(removed),
         frozenset(_WORD.findall("\n".join(context))),
         len(context),
-        len(patch.files),
+        files,
         hunks,
         insertions,
         deletions,
         spots,
-        tests,
         created,
         number(cwe),
     )
@@ -255,25 +272,20 @@ def read(patch: Patch, cwe: str) -> Reading:
 
 def _side(lines: list[str]) -> Side:
     code: list[str] = []
-    blank = comments = imports = characters = indent = 0
+    imports = indent = 0
     for line in lines:
         bare = line.strip()
-        if not bare:
-            blank += 1
-            continue
-        # Looking at the first character spares most lines the search for prefixes.
-        first = bare[0]
-        if first in _COMMENT_STARTS and bare.startswith(words.COMMENTS):
-            comments += 1
-            continue
-        if first in _IMPORT_STARTS and bare.startswith(words.IMPORTS):
-            imports += 1
-        characters += len(bare)
-        depth = line.index(first)
-        if depth > indent:  # noqa: PLR1730 - max() takes longer
-            indent = depth
+        if bare:
+            # Looking at the first character spares most lines the search for prefixes.
+            first = bare[0]
+            if first in _IMPORT_STARTS and bare.startswith(words.IMPORTS):
+                imports += 1
+            depth = line.index(first)
+            if depth > indent:  # noqa: PLR1730 - max() takes longer
+                indent = depth
         code.append(bare)
-    return Side(len(lines), blank, comments, imports, characters, indent, _TOKEN.findall("\n".join(code)))
+    text = "\n".join(code)
+    return Side(len(code), imports, len(text) - max(len(code) - 1, 0), indent, _TOKEN.findall(text))
 
 
 def number(cwe: str) -> int:

@@ -18,7 +18,6 @@ __all__ = [
     "CASES",
     "CATCHES",
     "CLASSIC_VALIDATION",
-    "COMMENTS",
     "COMPARISONS",
     "CONSTANTS",
     "EMPTY",
@@ -46,8 +45,6 @@ __all__ = [
     "family",
 ]
 
-COMMENTS = ("#", "//", "/*", "*", "--", '"""', "'''")
-"""How a line of comment begins."""
 IMPORTS = ("import ", "from ", "#include", "using ", "require(", "use ")
 """How a line begins that takes in another file."""
 
