@@ -49,7 +49,7 @@ def test_gzip_is_read_by_its_name(tmp_path: Path) -> None:
         (json.dumps(_ROW | {"label": 2}), "'label' must be 1"),
         (json.dumps(_ROW | {"label": "1"}), "'label' must be 1"),
         (json.dumps(_ROW | {"label": None}), "'label' must be 1"),
-        (json.dumps(_ROW | {"cwe": 79}), "'cwe' must be there"),
+        (json.dumps(_ROW | {"cwe": 79}), "'cwe' must be text"),
         (json.dumps(_ROW | {"id": "2", "bug_id": ""}), "'bug_id' is empty"),
         (json.dumps(_ROW), "occurs twice"),
     ],

@@ -122,7 +122,7 @@ def test_a_file_of_variants_names_a_class_and_its_parameters(tmp_path: Path) -> 
         ("sklearn.svm:LinearSVC", "has not get_params, fit and predict_proba"),
         ("sklearn.naive_bayes:GaussianNB\n    parameters: {wings: 2}", "has no parameter wings"),
         ("sklearn.naive_bayes:GaussianNB\n    words: 64", "and no words"),
-        ("os.system", "model"),
+        ("os.system", "no model is called"),
     ],
 )
 def test_a_class_that_cannot_be_used_is_named(tmp_path: Path, model: str, message: str) -> None:

@@ -15,8 +15,8 @@ from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 from support.model_data import patches
 
-WEAK = {"n_estimators": 1, "max_depth": 1}
-STRONG = {"n_estimators": 30, "max_depth": 6}
+WEAK = {"n_estimators": 1, "max_depth": 1, "min_samples_leaf": 1000}
+STRONG = {"n_estimators": 30, "max_depth": 6, "min_samples_leaf": 1}
 SEARCHED = Variant(
     name="searched", description="A forest.", model="forest", parameters=WEAK, grid=({"max_depth": 2}, STRONG)
 )
@@ -81,7 +81,7 @@ def test_the_point_that_learns_is_chosen_and_lifts_the_figure() -> None:
     made = patches(30, 8)
     plain, searched = (evaluate(SEARCHED, made, seed=0, folds=4, search=on) for on in (False, True))
     assert plain.choices == ()
-    assert {choice.parameters for choice in searched.choices} == {"n_estimators=30, max_depth=6"}
+    assert {choice.parameters for choice in searched.choices} == {"n_estimators=30, max_depth=6, min_samples_leaf=1"}
     assert [choice.fold for choice in searched.choices] == [0, 1, 2, 3]
     assert searched.brier < plain.brier
 
@@ -111,7 +111,7 @@ def test_the_same_seed_searches_the_same() -> None:
 def test_training_and_transfer_search_in_what_they_learn_from() -> None:
     learn, meet = patches(20, 8, seed=1), patches(8, 6, seed=2)
     (choice,) = transfer(SEARCHED, learn, meet, seed=0).choices
-    assert (choice.fold, choice.parameters) == (-1, "n_estimators=30, max_depth=6")
+    assert (choice.fold, choice.parameters) == (-1, "n_estimators=30, max_depth=6, min_samples_leaf=1")
     versions = {train(SEARCHED, learn, 0, search=on).model_version for on in (True, False)}
     assert len(versions) == 2
 

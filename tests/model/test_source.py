@@ -155,7 +155,6 @@ def test_neither_verdict_nor_origin_reaches_a_feature() -> None:
 
 def test_a_variant_that_reads_the_source_is_measured_and_never_served() -> None:
     variant = VARIANTS["source_lightgbm"]
-    assert not variant.compiles
     with pytest.raises(ModelError, match="cannot be served"):
         check_served(variant)
     with pytest.raises(ModelError, match="cannot be served"):

@@ -43,7 +43,10 @@ def test_every_variant_keeps_the_estimator_contract(variant: Variant) -> None:
     [
         ("version: 2\nvariants: {a: {description: d, model: forest}}", "version"),
         ("version: 1\nvariants: {}", "variants"),
-        ("version: 1\nvariants: {a: {description: d, model: prophet}}", "variants.a.model"),
+        (
+            "version: 1\nvariants: {a: {description: d, model: prophet}}",
+            "a: entry: .*no model is called 'prophet'",
+        ),
         ("version: 1\nvariants: {a: {description: d, model: forest, colour: red}}", "variants.a.colour"),
         (
             "version: 1\nvariants: {a: {description: d, model: forest, parameters: {trees: 3}}}",

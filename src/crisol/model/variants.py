@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,7 @@ from crisol.model.matrix import Leading, PatchMatrix, Squash
 
 __all__ = ["Given", "Recipe", "Variant", "load_variants", "seeded"]
 
-_KIND = r"^(?:forest|extra|boosting|lightgbm|linear|mean|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
+_KIND = r"forest|extra|boosting|lightgbm|linear|mean|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 _Value = bool | int | float | str | None
 
 _CLASSES: dict[str, tuple[Any, dict[str, object]]] = {
@@ -69,7 +70,7 @@ class Variant(BaseModel):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9_]*$")
     description: str = Field(min_length=1)
-    model: str = Field(pattern=_KIND)
+    model: str
     trust: bool = False
     features: Literal["classic", "rich", "source"] = "rich"
     words: int = Field(default=0, ge=0, le=1 << 16)
@@ -80,6 +81,10 @@ class Variant(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Variant:
+        if not re.fullmatch(_KIND, self.model):
+            raise ValueError(
+                f"no model is called {self.model!r}; known are {', '.join(_CLASSES)}, mean, and module:Class"
+            )
         if (self.model == "mean") != bool(self.members):
             raise ValueError("a mean names its members, and nothing else does")
         if any(member.members or member.features != self.features for member in self.members):
