@@ -118,6 +118,9 @@ class Memory:
     def __len__(self) -> int:
         return len(self._judged)
 
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._at
+
     @property
     def judged(self) -> Sequence[Judged]:
         """The judged patches, the one that came first before the others."""

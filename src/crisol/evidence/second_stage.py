@@ -15,17 +15,18 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.errors import ModelError
+from crisol.errors import ModelError, SettingsError
 from crisol.evidence.memory import COLUMNS
 from crisol.model.calibration import Sigmoid
 from crisol.model.folds import grouped_folds
+from crisol.model.policy import NEVER, Policy
 
 __all__ = ["SecondStage", "across_groups", "train"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
 
-_FORMAT = "crisol-second-stage-1"
+_FORMAT = "crisol-second-stage-2"
 _MOST_BYTES = 64 << 20
 _ROUNDS = 200
 _PARAMETERS = {
@@ -46,11 +47,15 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """Fitted trees and their calibration; ``version`` changes with whatever it was learnt from."""
+    """Fitted trees and their calibration; ``version`` changes with whatever it was learnt from.
+
+    ``policy`` says when it may decide without a wargame.
+    """
 
     trees: lightgbm.Booster
     calibration: Sigmoid
     version: str
+    policy: Policy = NEVER
 
     def probabilities(self, rows: _Floats) -> _Floats:
         """Return the probability of valid of each row, shape (n, len(COLUMNS))."""
@@ -68,6 +73,9 @@ class SecondStage:
             "slope": self.calibration.slope,
             "intercept": self.calibration.intercept,
             "version": self.version,
+            "accept": self.policy.accept,
+            "reject": self.policy.reject,
+            "reason": self.policy.reason,
             "trees": self.trees.model_to_string(),
         }
         path.write_text(json.dumps(content), encoding="utf-8")
@@ -85,8 +93,17 @@ class SecondStage:
             calibration = Sigmoid(float(content["slope"]), float(content["intercept"]))
             if trees.num_feature() != len(COLUMNS):
                 raise ModelError(f"{path}: its trees read {trees.num_feature()} columns; train it anew")
-            return cls(trees, calibration, str(content["version"]))
-        except (OSError, ValueError, KeyError, TypeError, lightgbm.basic.LightGBMError) as error:
+            accept, reject = (_threshold(content[side]) for side in ("accept", "reject"))
+            policy = Policy(accept, reject, str(content["reason"]))
+            return cls(trees, calibration, str(content["version"]), policy)
+        except (
+            SettingsError,
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            lightgbm.basic.LightGBMError,
+        ) as error:
             raise ModelError(f"{path}: cannot be read as a second stage: {error}") from None
 
 
@@ -117,6 +134,14 @@ def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dic
         )
         for number, booster in trees.items()
     }
+
+
+def _threshold(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, float) and 0.0 < value < 1.0:
+        return value
+    raise ValueError(f"a threshold is a probability within (0, 1), and not {value!r}")
 
 
 def _fit(rows: _Floats, label: _Ints, seed: int) -> lightgbm.Booster:

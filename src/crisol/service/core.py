@@ -22,6 +22,7 @@ from crisol.service.limits import rates
 from crisol.service.sampling import LiveTrials
 from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
+from crisol.validation.memory_rung import MemoryRung
 from crisol.validation.model_rung import ModelRung, ServedModel
 from crisol.validation.validator import SANDBOX, Validator
 from crisol.validation.wargames import Referees
@@ -51,6 +52,7 @@ class Service:
     catalogue: Catalogue
     referees: Referees
     validator: Validator
+    memory: MemoryRung
     trials: LiveTrials
     started: float = field(default_factory=time.monotonic)
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -83,6 +85,8 @@ class Service:
         """Look for a new champion, for a flipped switch and for journaled trials, and bring the gauges up to date."""
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
+        if self.validator.model.served.second is not None:
+            await self.trials.recollect(self.memory)
         for call in self.on_refresh:
             await call()
 
@@ -134,7 +138,12 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
     # Whether it answers at all is for its breaker to see.
     with contextlib.suppress(ModelError):
         predictor.check()
-    return ServedModel(predictor, _policy(predictor, settings))
+    second = None
+    if (folder / "memory.json").is_file():
+        from crisol.evidence.second_stage import SecondStage  # noqa: PLC0415 - most models need no lightgbm
+
+        second = SecondStage.load(folder / "memory.json")
+    return ServedModel(predictor, _policy(predictor, settings), second)
 
 
 def _policy(predictor: Predictor, settings: Settings) -> Policy:
@@ -171,7 +180,11 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             )
         )
         served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))
-        validator = Validator(ModelRung(served, model), shared.cache, catalogue, referees, sandbox=sandbox)
+        asked = ModelRung(served, model)
+        memory = MemoryRung(asked)
+        validator = Validator(
+            asked, shared.cache, catalogue, referees, sandbox=sandbox, rungs=(memory,), learn=memory.learn
+        )
         switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
         trials = await stack.enter_async_context(
             LiveTrials(
@@ -184,7 +197,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 concurrency=concurrency,
             )
         )
-        service = Service(settings, breakers, shared, catalogue, referees, validator, trials)
+        service = Service(settings, breakers, shared, catalogue, referees, validator, memory, trials)
         await service.refresh()
         refreshing = asyncio.create_task(service.run(), name="refresh")
         try:

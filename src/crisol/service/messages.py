@@ -58,9 +58,17 @@ class Answer(Struct, frozen=True):
             description="valid, invalid, inconclusive (the wargame does not say) or unknown (nobody could decide)"
         ),
     ]
-    source: Annotated[str, Meta(description="cache, model, wargame or fallback: who answered now")]
+    source: Annotated[
+        str,
+        Meta(
+            description="cache, equivalent, untouched, memory, model, wargame or fallback: who answered now"
+        ),
+    ]
     decided_by: Annotated[
-        str, Meta(description="model, wargame or fallback: who decided, also when the cache answers")
+        str,
+        Meta(
+            description="equivalent, untouched, memory, model, wargame or fallback: who decided, also when the cache answers"
+        ),
     ]
     confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
     advisory: Annotated[bool, Meta(description="nobody decided: what is here of the model is a mere guess")]

@@ -15,9 +15,11 @@ from crisol.abtest.store import Switch, utc_now
 from crisol.abtest.trial import observe
 from crisol.errors import CrisolError, StoreError, UnavailableError
 from crisol.records import Source, Trial, Verdict
+from crisol.service import recollection
 from crisol.validation.ladder import OURS, from_verdict
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
     from types import TracebackType
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from crisol.abtest.patches import PatchStore
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.ladder import Submission
+    from crisol.validation.memory_rung import MemoryRung
     from crisol.validation.validator import Found, Validator
 
 __all__ = ["EXPERIMENT", "LiveTrials", "TrialStats"]
@@ -84,6 +87,7 @@ class LiveTrials:
         self.blocking = blocking
         self._patches = patches
         self._noted = 0
+        self._remembered: dt.datetime | None = None
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
         self._ready = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
@@ -155,7 +159,7 @@ class LiveTrials:
         if decision.source is Source.WARGAME:
             return _Job(submission, found, 1.0)
         draw = self.switch.sampler.draw(submission.patch.identity)
-        wanted = decision.source is Source.MODEL and draw.sampled
+        wanted = decision.source in {Source.MODEL, Source.MEMORY} and draw.sampled
         return _Job(submission, found, draw.probability) if wanted else None
 
     async def flip(self, switch: Switch) -> None:
@@ -171,6 +175,25 @@ class LiveTrials:
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
             await self._hand_over()
+
+    async def recollect(self, memory: MemoryRung) -> None:
+        """Tell the memory the verdicts that the store has got since the last call, other workers' among them.
+
+        A store that is away leaves a shorter memory; the next call reads what this one missed.
+        """
+        begun = utc_now()
+        try:
+            verdicts = await self.ask(
+                recollection.read, self.store.store, self._patches, EXPERIMENT, self._remembered
+            )
+        except (CrisolError, TimeoutError) as error:
+            _log.warning("earlier verdicts were not read: %s", error or type(error).__name__)
+            return
+        for verdict in verdicts:
+            memory.memories.add(verdict.vulnerability, verdict.content_hash, verdict.judged)
+        # Clocks of workers differ, and a trial reaches the store after its time.
+        self._remembered = begun - recollection.OVERLAP
+        memory.filled = True
 
     async def _wargame(self, job: _Job) -> Verdict:
         assert job.found.pattern is not None
@@ -198,6 +221,7 @@ class LiveTrials:
                 arm=ARM,
                 cwe=job.submission.cwe or pattern.cwe,
                 wargame_seconds=verdict.seconds,
+                attributions=recollection.noted(pattern, job.found.decision.source),
             )
         except CrisolError as error:
             _log.warning("a wargame left no trial: %s", error)

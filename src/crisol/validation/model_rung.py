@@ -12,6 +12,7 @@ from crisol.resilience.keys import digest
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
+    from crisol.evidence.second_stage import SecondStage
     from crisol.model.policy import Policy
     from crisol.model.predictor import Predictor
     from crisol.records import Prediction
@@ -34,13 +35,15 @@ class ServedModel:
 
     predictor: Predictor | None
     policy: Policy
+    second: SecondStage | None = None
+    """What reads the verdicts known of a vulnerability, None where the model's folder has no ``memory.json``."""
     stamp: str = field(init=False, repr=False)
-    """Stands for :attr:`version` in keys, which are made for every request."""
+    """Stands for :attr:`version` and the second stage in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)
     """By which what this model decided is found in the cache."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stamp", digest(self.version).hex())
+        object.__setattr__(self, "stamp", digest((*self.version, *self._second_version)).hex())
         object.__setattr__(self, "tag", f"model:{self.version[0]}")
 
     @property
@@ -51,6 +54,12 @@ class ServedModel:
             return "", "", accept, reject
         serving = self.predictor.serving
         return serving.model_version, serving.feature_version, accept, reject
+
+    @property
+    def _second_version(self) -> tuple[str, float | None, float | None]:
+        if self.second is None:
+            return "", None, None
+        return self.second.version, self.second.policy.accept, self.second.policy.reject
 
 
 class ModelRung:
@@ -73,14 +82,18 @@ class ModelRung:
 
     async def __call__(self, case: Case) -> Decision | None:
         """Decide where the policy lets the model do so alone."""
-        served = self.served
-        prediction = None if served.predictor is None else await self._predict(served.predictor, case)
+        served, prediction = self.served, await self.predict(case)
         if prediction is None:
             case.missing.append("ml_model")
             return None
-        case.prediction = prediction
         outcome = None if case.pattern is None else served.policy.decide(prediction.probability)
         return None if outcome is None else _decision(outcome, prediction, served.policy)
+
+    async def predict(self, case: Case) -> Prediction | None:
+        """Return the prediction of a case, made once; None where the model does not answer."""
+        if case.prediction is None and self.served.predictor is not None:
+            case.prediction = await self._predict(self.served.predictor, case)
+        return case.prediction
 
     async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
         """Ask the model; None where it does not answer."""

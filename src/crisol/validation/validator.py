@@ -80,7 +80,7 @@ class _NotKept(Exception):
 class Validator:
     """Decides about patches, for one event loop: the cache, then ``rungs``, ``model``, the wargame, the fallback.
 
-    ``sandbox`` is the breaker before the wargames. A vulnerability that is not registered is never wargamed; a
+    ``sandbox`` is the breaker before the wargames; ``learn`` is told every verdict that one of them brings. A vulnerability that is not registered is never wargamed; a
     dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never none. Only a full line
     of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
     """
@@ -94,8 +94,10 @@ class Validator:
         *,
         sandbox: CircuitBreaker,
         rungs: Sequence[Rung] = (),
+        learn: Callable[[Submission, Pattern, Verdict], Awaitable[None]] | None = None,
     ) -> None:
         self.model = model
+        self._learn = learn
         self._rungs: tuple[Rung, ...] = (*rungs, model)
         self._cache = cache
         self._catalogue = catalogue
@@ -228,13 +230,20 @@ class Validator:
 
     async def _verdict(self, submission: Submission, pattern: Pattern) -> tuple[Verdict, bool]:
         key = _verdict_key(submission.question, pattern)
+
+        async def judged() -> Verdict:
+            verdict = await self._sandbox.call(
+                self._referees.judge, pattern, submission.text, key=key, client=submission.client
+            )
+            if self._learn is not None:
+                await self._learn(submission, pattern, verdict)
+            return verdict
+
         return await self._once(
             VERDICT,
             key,
             (f"vulnerability:{pattern.id}",),
-            lambda: self._sandbox.call(
-                self._referees.judge, pattern, submission.text, key=key, client=submission.client
-            ),
+            judged,
             lambda verdict: verdict.reason not in OURS,
         )
 

@@ -1,0 +1,139 @@
+"""The rung of the memory: it decides by the verdicts known of a vulnerability, where its policy lets it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from crisol.errors import ModelError
+from crisol.evidence.memory import Judged, Memory
+from crisol.evidence.similarity import sketch
+from crisol.model.policy import LadderPolicy
+from crisol.records import Decision, Outcome, Source
+
+if TYPE_CHECKING:
+    from crisol.diff import Patch
+    from crisol.evidence.memory import Near, Recall
+    from crisol.evidence.second_stage import SecondStage
+    from crisol.evidence.similarity import Sketch
+    from crisol.records import Prediction, Verdict
+    from crisol.validation.catalogue import Pattern
+    from crisol.validation.ladder import Case, Submission
+    from crisol.validation.model_rung import ModelRung
+
+__all__ = ["Memories", "MemoryRung"]
+
+_VULNERABILITIES = 256
+_INLINE_CHARACTERS = 32_768
+
+
+class Memories:
+    """The memories of up to 256 vulnerabilities as they are now; the one used least recently goes first.
+
+    A vulnerability whose content changes starts anew, see :class:`~crisol.evidence.memory.Memory` for the rest.
+    """
+
+    def __init__(self, most: int = _VULNERABILITIES) -> None:
+        self._most = most
+        self._of: OrderedDict[str, tuple[str, Memory]] = OrderedDict()
+
+    def get(self, vulnerability: str, content_hash: str) -> Memory | None:
+        """Return what is known of a vulnerability with this content, None where nothing is."""
+        content, memory = self._of.get(vulnerability, ("", None))
+        if memory is None or content != content_hash:
+            return None
+        self._of.move_to_end(vulnerability)
+        return memory
+
+    def add(self, vulnerability: str, content_hash: str, judged: Judged) -> None:
+        """Learn a verdict; the first one about a patch counts."""
+        memory = self.get(vulnerability, content_hash)
+        if memory is None:
+            memory = Memory()
+            self._of[vulnerability] = content_hash, memory
+            self._of.move_to_end(vulnerability)
+            if len(self._of) > self._most:
+                self._of.popitem(last=False)
+        if judged.identity not in memory:
+            memory.add(judged)
+
+
+class MemoryRung:
+    """Asks the second stage of the model that is served, if it has one; for one event loop.
+
+    Without a known verdict, or a second stage, it hands on. ``filled`` says whether the verdicts of earlier runs were
+    read; until then an answer names ``memory`` among what was missing.
+    """
+
+    stamp = "memory-1"
+    """The second stage itself is a part of the model's stamp."""
+
+    def __init__(self, model: ModelRung) -> None:
+        self.memories = Memories()
+        self.filled = False
+        self._model = model
+
+    async def __call__(self, case: Case) -> Decision | None:
+        """Decide where the policy of the second stage lets it do so."""
+        second, pattern = self._model.served.second, case.pattern
+        if second is None or pattern is None:
+            return None
+        if not self.filled:
+            case.missing.append("memory")
+        memory = self.memories.get(pattern.id, pattern.content_hash)
+        prediction = None if memory is None else await self._model.predict(case)
+        if memory is None or prediction is None:
+            return None
+        patch, text = case.submission.patch, case.submission.text
+        recall = memory.recall(await _sketched(patch, text), prediction.probability)
+        return _decision(second, recall, prediction, tuple(case.missing))
+
+    async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
+        """Remember the verdict of a wargame; one that is inconclusive says nothing."""
+        predictor = self._model.served.predictor
+        if self._model.served.second is None or predictor is None:
+            return
+        if verdict.outcome is Outcome.INCONCLUSIVE:
+            return
+        patch = submission.patch
+        seen = await _sketched(patch, submission.text)
+        try:
+            cold = await asyncio.to_thread(predictor.predict, patch, submission.cwe or pattern.cwe)
+        except ModelError:
+            return
+        reason = "" if verdict.reason is None else verdict.reason.value
+        valid = verdict.outcome is Outcome.VALID
+        judged = Judged(patch.identity, seen, valid=valid, probability=cold.probability, reason=reason)
+        self.memories.add(pattern.id, pattern.content_hash, judged)
+
+
+async def _sketched(patch: Patch, text: str) -> Sketch:
+    return sketch(patch) if len(text) <= _INLINE_CHARACTERS else await asyncio.to_thread(sketch, patch)
+
+
+def _decision(
+    second: SecondStage, recall: Recall, prediction: Prediction, missing: tuple[str, ...]
+) -> Decision | None:
+    probability = second.probability(recall.row)
+    outcome = LadderPolicy(memory=second.policy).remembered(probability, recall.known)
+    if outcome is None:
+        return None
+    near = ", ".join(_shown(near) for near in (recall.valid, recall.invalid) if near is not None)
+    bound = (
+        f"accepted from {second.policy.accept:g} on"
+        if outcome is Outcome.VALID
+        else f"refused up to {second.policy.reject:g}"
+    )
+    return Decision(
+        outcome,
+        Source.MEMORY,
+        probability if outcome is Outcome.VALID else 1.0 - probability,
+        prediction=prediction,
+        degraded=missing,
+        evidence=f"{recall.known} verdicts known; nearest {near}; probability {probability:.4f}, {bound}",
+    )
+
+
+def _shown(near: Near) -> str:
+    return f"{'valid' if near.valid else 'invalid'} {near.identity} (similarity {near.similarity:.2f})"
