@@ -81,7 +81,9 @@ def test_the_point_that_learns_is_chosen_and_lifts_the_figure() -> None:
     made = patches(30, 8)
     plain, searched = (evaluate(SEARCHED, made, seed=0, folds=4, search=on) for on in (False, True))
     assert plain.choices == ()
-    assert {choice.parameters for choice in searched.choices} == {"n_estimators=30, max_depth=6, min_samples_leaf=1"}
+    assert {choice.parameters for choice in searched.choices} == {
+        "n_estimators=30, max_depth=6, min_samples_leaf=1"
+    }
     assert [choice.fold for choice in searched.choices] == [0, 1, 2, 3]
     assert searched.brier < plain.brier
 

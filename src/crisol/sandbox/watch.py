@@ -55,7 +55,7 @@ def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) 
         other = now.get(key, _MISSING)
         if other is not value:
             same = False
-            if _is_code(value) or _is_code(other):
+            if (_is_code(value) or _is_code(other)) and not (other is _MISSING and _is_lazy(value)):
                 yield key
     for key in now.keys() - before.keys():
         same = False
@@ -72,6 +72,11 @@ _MISSING = object()
 def _is_code(value: object) -> bool:
     kind = type(value)
     return callable(value) or kind is types.ModuleType or hasattr(kind, "__get__")
+
+
+def _is_lazy(value: object) -> bool:
+    """Whether a value is a dependency's own kind of attribute, which may remove itself when it is first read (six)."""
+    return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 
 
 def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
