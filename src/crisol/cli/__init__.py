@@ -63,8 +63,8 @@ def main() -> None:
     sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"crisol {version('crisol')}")  # noqa: T201 - machines read this
         raise typer.Exit
 

@@ -39,12 +39,14 @@ def status() -> None:
     from crisol.wiring import open_trials
 
     with closing(open_trials(load_settings())) as store:
-        found = status_of(store, dt.datetime.now(dt.UTC))
+        report = status_of(store, dt.datetime.now(dt.UTC))
         groups = store.tallies(by=(Slice.EXPERIMENT, Slice.ARM, Slice.MODEL))
-    state = ("enabled", "green") if found.switch.enabled else ("disabled", "yellow")
-    rest = f", rate {found.switch.rate:g}, salt {found.switch.salt!r}"
+    state = ("enabled", "green") if report.switch.enabled else ("disabled", "yellow")
+    rest = f", rate {report.switch.rate:g}, salt {report.switch.salt!r}"
     out.print(Text.assemble("A/B testing ", state, rest))
-    out.print(f"{found.trials} trials, {found.last_day} in the last 24 h, {found.inconclusive} inconclusive")
+    out.print(
+        f"{report.trials} trials, {report.last_day} in the last 24 h, {report.inconclusive} inconclusive"
+    )
     if groups:
         shown = Table("experiment", "arm", "model", "conclusive", "inconclusive", box=None)
         for keys, tally in groups.items():
@@ -113,21 +115,22 @@ def compare(
     from crisol.wiring import open_trials
 
     with closing(open_trials(load_settings())) as store:
-        found, _ = compare_arms(store, first, second, TrialFilter(experiment=experiment), seed=seed)
+        comparison, _ = compare_arms(store, first, second, TrialFilter(experiment=experiment), seed=seed)
     if as_json:
-        print(json.dumps(asdict(found)))  # noqa: T201 - machines read this
+        print(json.dumps(asdict(comparison)))  # noqa: T201 - machines read this
         return
     shown = Table("what", "value", box=None, show_header=False)
-    shown.add_row("patches, of vulnerabilities", f"{found.n}, {found.vulnerabilities}")
+    shown.add_row("patches, of vulnerabilities", f"{comparison.n}, {comparison.vulnerabilities}")
     shown.add_row(
-        f"only {first} right, only {second}", f"{found.only_first_right}, {found.only_second_right}"
+        f"only {first} right, only {second}", f"{comparison.only_first_right}, {comparison.only_second_right}"
     )
     shown.add_row(
-        f"McNemar ({found.method}), weighted", f"p = {found.p_value:.3g}, {found.weighted_p_value:.3g}"
+        f"McNemar ({comparison.method}), weighted",
+        f"p = {comparison.p_value:.3g}, {comparison.weighted_p_value:.3g}",
     )
-    shown.add_row("difference in accuracy", f"{found.difference:+.3f}")
-    shown.add_row("95 %, by vulnerability, one look", f"{found.low:+.3f} to {found.high:+.3f}")
-    shown.add_row("95 %, at every look", f"{found.always_low:+.3f} to {found.always_high:+.3f}")
+    shown.add_row("difference in accuracy", f"{comparison.difference:+.3f}")
+    shown.add_row("95 %, by vulnerability, one look", f"{comparison.low:+.3f} to {comparison.high:+.3f}")
+    shown.add_row("95 %, at every look", f"{comparison.always_low:+.3f} to {comparison.always_high:+.3f}")
     out.print(shown)
 
 
@@ -159,27 +162,32 @@ def watch_command(
     alarm = ratio.mismatch
     shown = Table("arm", "watch", "trials", "found", box=None)
     for arm, trials in arms.items():
-        for each in watch(arm, trials, reference=reference):
-            alarm |= each.raised_at is not None
-            found = (
+        for watched in watch(arm, trials, reference=reference):
+            alarm |= watched.raised_at is not None
+            finding = (
                 Text("nothing")
-                if each.raised_at is None
+                if watched.raised_at is None
                 else Text.assemble(
-                    ("alarm", "red"), f" at trial {each.raised_at}, since about {each.began_at}"
+                    ("alarm", "red"), f" at trial {watched.raised_at}, since about {watched.began_at}"
                 )
             )
             shown.add_row(
-                arm, each.name, f"{each.baseline + 1} to {each.baseline + len(each.alarm.evidence)}", found
+                arm,
+                watched.name,
+                f"{watched.baseline + 1} to {watched.baseline + len(watched.alarm.evidence)}",
+                finding,
             )
         for row in predicted_drift(trials, reference).to_dict("records"):
             alarm |= row["drifted"]
-            found = Text("drift, " if row["drifted"] else "", "red")
-            found = Text.assemble(found, f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}")
+            finding = Text("drift, " if row["drifted"] else "", "red")
+            finding = Text.assemble(
+                finding, f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
+            )
             shown.add_row(
                 arm,
                 f"predicted {row['feature']}",
                 str(len(trials)),
-                found,
+                finding,
             )
     out.print(shown)
     counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
@@ -211,13 +219,13 @@ def plan(
 
     chosen = load_settings().ab_test_rate if rate is None else rate
     design = Design(chosen, unsure, per_day, wargame_seconds)
-    found = plan_of(
+    trial_plan = plan_of(
         design, difference=difference, discordance=discordance, margin=margin, expected=expected, power=power
     )
-    out.print(f"To {found.question}, at rate {chosen:g} with {unsure:.0%} unsure:")
+    out.print(f"To {trial_plan.question}, at rate {chosen:g} with {unsure:.0%} unsure:")
     out.print(
-        f"{found.effective_trials} trials' worth of knowledge, so {found.patches} patches must arrive "
-        f"({found.days:.1f} days), of which {found.wargames} are wargamed ({found.wargame_hours:.1f} h of wargames)"
+        f"{trial_plan.effective_trials} trials' worth of knowledge, so {trial_plan.patches} patches must arrive "
+        f"({trial_plan.days:.1f} days), of which {trial_plan.wargames} are wargamed ({trial_plan.wargame_hours:.1f} h of wargames)"
     )
 
 
@@ -250,16 +258,16 @@ def disable() -> None:
 
 
 def _shares(entries: list[str]) -> dict[str, float]:
-    found = {}
+    shares = {}
     for entry in entries:
         arm, _, value = entry.rpartition("=")
         try:
-            found[arm] = float(value)
+            shares[arm] = float(value)
         except ValueError:
             raise typer.BadParameter(f"--share {entry}: write arm=number, such as challenger=0.5") from None
         if not arm:
             raise typer.BadParameter(f"--share {entry}: write arm=number, such as challenger=0.5")
-    return found
+    return shares
 
 
 def _slice(name: str) -> Slice:
@@ -282,12 +290,12 @@ def _estimates(table: pd.DataFrame, level: float) -> Table:
     for row in table.to_dict("records"):
         group = [*(str(row[key]) for key in keys), str(row["n"])]
         for name in _SHOWN:
-            known = row[name] == row[name]
-            interval = f"{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}" if known else ""
+            defined = row[name] == row[name]
+            interval = f"{row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f}" if defined else ""
             shown.add_row(
                 *group,
                 name.removesuffix("_rate").replace("_", " "),
-                f"{row[name]:.3f}" if known else "-",
+                f"{row[name]:.3f}" if defined else "-",
                 interval,
             )
             group = [""] * len(group)

@@ -1,5 +1,6 @@
-"""What commands share: consoles, options that say how to read a patch, exit codes, and how a command ends: one line, never a traceback.
+"""Shared parts of the commands: consoles, options for reading a patch, exit codes, and error endings.
 
+A command that fails prints one line, never a traceback.
 ======  ==============================================================================
 code    meaning
 ======  ==============================================================================
@@ -95,7 +96,10 @@ class _Console(Console):
         return super().render_str(printable(text), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render for the terminal; everything that is printed, cells of tables and live displays too, comes through here."""
+        """Render text for the terminal.
+
+        All output passes through here, cells of tables and live displays included.
+        """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
@@ -107,7 +111,8 @@ class _Console(Console):
 out = _Console()
 err = _Console(stderr=True)
 
-# C0 without tab and line feed, DEL and C1, and what reorders or hides text (bidirectional controls, zero width).
+# C0 without tab and line feed, DEL and C1, and what reorders or hides text (bidirectional controls, zero
+# width).
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
@@ -231,14 +236,19 @@ def _end(error: BaseException) -> int:
 
 
 def _extra_of(module: str) -> str:
-    """Return the smallest extra that brings a module, as the installed package says; empty where none does."""
+    """Return the smallest extra that brings a module, as the installed package says.
+
+    The result is empty where no extra brings it.
+    """
     from packaging.requirements import Requirement
 
     name = module.partition(".")[0].replace("_", "-")
-    wanted = list(map(Requirement, requires("crisol") or ()))
+    requirements = list(map(Requirement, requires("crisol") or ()))
     brought = {
         extra: {
-            need.name for need in wanted if need.marker is not None and need.marker.evaluate({"extra": extra})
+            need.name
+            for need in requirements
+            if need.marker is not None and need.marker.evaluate({"extra": extra})
         }
         for extra in metadata("crisol").get_all("Provides-Extra") or ()
     }

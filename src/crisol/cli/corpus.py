@@ -69,8 +69,8 @@ def list_command(table: TablePath = None) -> None:
     out.print(shown)
     for what, count in census(frame, find(settings.search_path)):
         out.print(f"{what}: {count}", soft_wrap=True)
-    for seen, auc, low, high in leaks(frame).itertuples(index=False, name=None):
-        out.print(f"AUC of a guess by {seen} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
+    for leak, auc, low, high in leaks(frame).itertuples(index=False, name=None):
+        out.print(f"AUC of a guess by {leak} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
 
 
 @app.command("show")
@@ -100,7 +100,7 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
     settings = load_settings()
     frame = load_table(table or _default(settings))
     chosen = find(settings.search_path, only=only or sorted(frame["vulnerability"].unique()))
-    expected = int(frame["vulnerability"].isin([one.id for one in chosen]).sum())
+    expected = int(frame["vulnerability"].isin([vulnerability.id for vulnerability in chosen]).sum())
     changed = total = 0
     with progress() as bar:
         task = bar.add_task("wargames", total=expected, note="")
@@ -131,7 +131,10 @@ def import_command(
         bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
     ] = False,
 ) -> None:
-    """Take your own candidate patches in, cut to their release; the next build judges them beside all the others."""
+    """Import candidate patches of your own, cut to their release.
+
+    The next build judges them with all the others.
+    """
     from crisol.diff import Reading
     from crisol.records import Origin
     from crisol.wargaming.fitting import ground
@@ -147,7 +150,7 @@ def import_command(
     )
     lines = [f"cut: {line}" for line in intake.cut]
     lines += [f"skipped: {line}" for line in intake.skipped]
-    lines += [f"{one.vulnerability}: {one.name} is the same change as {one.other}" for one in intake.same]
+    lines += [f"{pair.vulnerability}: {pair.name} is the same change as {pair.other}" for pair in intake.same]
     lines += [f"{name}: {count} new" for name, count in sorted(intake.added.items())]
     lines.append("nothing was written" if dry_run else "judge them with: crisol corpus build")
     for line in lines:
@@ -162,8 +165,8 @@ def remove_command(
     """Take candidates out again that were taken in; the next build is without them."""
     from crisol.wargaming.intake import remove
 
-    left = remove(load_settings().inbox, vulnerability, names)
-    out.print(f"{vulnerability}: {len(set(names))} removed, {left} left of those taken in")
+    remaining = remove(load_settings().inbox, vulnerability, names)
+    out.print(f"{vulnerability}: {len(set(names))} removed, {remaining} left of those taken in")
 
 
 @app.command("export")

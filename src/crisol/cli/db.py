@@ -43,8 +43,8 @@ def upgrade() -> None:
     from crisol.wiring import open_database
 
     with closing(open_database(load_settings())) as database:
-        done = migrate.upgrade(database)
-    for migration in done:
+        applied = migrate.upgrade(database)
+    for migration in applied:
         out.print(f"applied {migration.number:04d} {migration.name}")
-    if not done:
+    if not applied:
         out.print("nothing to apply")

@@ -58,7 +58,10 @@ def evaluate(
     in_order: Annotated[bool, typer.Option("--in-order", help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Measure the model variants on labelled patches, across folds that split no group, or from one set to another."""
+    """Measure the model variants on labelled patches.
+
+    Folds split no group; with --train and --test, the variants transfer from one set to the other.
+    """
     if (train is None) != (test is None) or (data is None) == (test is None):
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
     if stream:
@@ -71,21 +74,21 @@ def evaluate(
     question = lab.Question(
         data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed, search
     )
-    known = lab.facts(question)
+    facts = lab.facts(question)
     rows: list[dict[str, Any]] = []
-    done: list[Evaluation] = []
+    evaluations: list[Evaluation] = []
     with err.status("evaluating") as status:
-        for one in lab.evaluate(load_settings(), question, known):
-            rows.append({"variant": one.name, **one.summary()})
-            done.append(one)
-            status.update(f"evaluated {one.name}")
+        for evaluated in lab.evaluate(load_settings(), question, facts):
+            rows.append({"variant": evaluated.name, **evaluated.summary()})
+            evaluations.append(evaluated)
+            status.update(f"evaluated {evaluated.name}")
     if as_json:
-        searched = [asdict(choice) for one in done for choice in one.choices]
-        print(json.dumps({"data": known, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
+        searched = [asdict(choice) for evaluated in evaluations for choice in evaluated.choices]
+        print(json.dumps({"data": facts, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
         return
-    _show(known, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
-    _show_choices([choice for one in done for choice in one.choices])
-    _show_guarantees(lab.guaranteed(done, seed))
+    _show(facts, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
+    _show_choices([choice for evaluated in evaluations for choice in evaluated.choices])
+    _show_guarantees(lab.guaranteed(evaluations, seed))
 
 
 def predict(
@@ -95,7 +98,10 @@ def predict(
     vulnerability: Annotated[str, typer.Option(help="An id: the patch is cut to its release, else by file names alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Predict what a wargame would say of a patch: exit 0 accept, 1 reject, 2 not sure enough to go without one."""
+    """Predict the verdict of a wargame on a patch.
+
+    Exit 0 means accept, 1 reject, 2 too unsure to skip the wargame.
+    """
     from crisol.model.predictor import Predictor
     from crisol.wargaming.fitting import fitted
     from crisol.workbench import find_vulnerability
@@ -114,17 +120,25 @@ def predict(
     subject = find_vulnerability(vulnerability, settings) if vulnerability else None
     cut = fitted(text, subject.vulnerable(settings.cache) if subject else None)
     cwe = cwe or (subject.cwe if subject else "")
-    found, serving = predictor.predict(cut.patch, cwe), predictor.serving
-    outcome = serving.policy.decide(found.probability)
+    prediction, serving = predictor.predict(cut.patch, cwe), predictor.serving
+    outcome = serving.policy.decide(prediction.probability)
     advice = {None: "wargame it", Outcome.VALID: "accept"}.get(outcome, "reject")
     if as_json:
-        known = {"probability": found.probability, "advice": advice, "model": found.model_version}
-        known |= {"features": found.feature_version, "seconds": found.seconds, "thresholds": serving.reason}
-        known |= {"form": predictor.form, "left_out": [str(left) for left in cut.left_out]}
-        print(json.dumps(known))  # noqa: T201 - machines read this
+        document = {
+            "probability": prediction.probability,
+            "advice": advice,
+            "model": prediction.model_version,
+        }
+        document |= {
+            "features": prediction.feature_version,
+            "seconds": prediction.seconds,
+            "thresholds": serving.reason,
+        }
+        document |= {"form": predictor.form, "left_out": [str(path) for path in cut.left_out]}
+        print(json.dumps(document))  # noqa: T201 - machines read this
     else:
         out.print(
-            f"{found.probability:.3f} probability of valid, in {found.seconds * 1000:.2f} ms by {found.model_version} "
+            f"{prediction.probability:.3f} probability of valid, in {prediction.seconds * 1000:.2f} ms by {prediction.model_version} "
             f"({predictor.form})\n"
             f"{advice} ({serving.reason})" + (f"\n{cut.detail}" if cut.detail else ""),
             soft_wrap=True,
@@ -180,7 +194,10 @@ def retrain(
         bool, typer.Option("--promote", help="Make it champion where it is shown to do no worse.")
     ] = False,
 ) -> None:
-    """Train a challenger on the corpus and the A/B trials; exit 1 where it was not shown to do no worse for them."""
+    """Train a challenger on the corpus and the A/B trials.
+
+    Exit 1 unless the challenger is shown to do no worse with them.
+    """
     from crisol.lab import retraining
     from crisol.tracking import runs
     from crisol.wargaming.corpus import load_table
@@ -195,7 +212,7 @@ def retrain(
         run.table("retraining", result.table)
     shown = Table(*result.table.columns, box=None, padding=(0, 1, 0, 0))
     for row in result.table.itertuples(index=False):
-        shown.add_row(*(f"{one:.3f}" if isinstance(one, float) else str(one) for one in row))
+        shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     out.print(shown)
     out.print(
         f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without a verdict, "
@@ -260,10 +277,10 @@ def _with_bounds(row: dict[str, Any], column: str) -> str:
     return f"{text}\n{row[f'{column}_low']:.2f}-{row[f'{column}_high']:.2f}"
 
 
-def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
+def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
     out.print(
-        f"{known['patches']} patches, {known['correct']} correct, of {known['groups']} groups in "
-        f"{known['projects']} projects ({known['languages']}); {how}",
+        f"{facts['patches']} patches, {facts['correct']} correct, of {facts['groups']} groups in "
+        f"{facts['projects']} projects ({facts['languages']}); {how}",
         soft_wrap=True,
     )
     shown = Table("variant", "AUC", "95 %", box=None, padding=(0, 1, 0, 0))
@@ -275,10 +292,10 @@ def _show(known: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
         shown.add_row(row["variant"], _digits(row, "auc"), interval, *measures)
     out.print(shown)
     lines = [f"accuracy of always saying the majority: {_digits(rows[0], 'majority_accuracy')}"]
-    if "origin_auc" in known:
+    if "origin_auc" in facts:
         lines.append(
-            f"AUC without looking at the fix: origin {_with_interval(known, 'origin')}, style "
-            f"{_with_interval(known, 'style')}, same-group mean (leaky) {_digits(known, 'same_group_mean_auc')}"
+            f"AUC without looking at the fix: origin {_with_interval(facts, 'origin')}, style "
+            f"{_with_interval(facts, 'style')}, same-group mean (leaky) {_digits(facts, 'same_group_mean_auc')}"
         )
     lines.append("inside: AUC over pairs of one group; leaky: AUC of a random split, shown as a warning")
     out.print("\n".join(lines), soft_wrap=True)
@@ -292,25 +309,25 @@ def _show_choices(choices: list[Choice]) -> None:
         out.print(f"hyper-parameters of {name}: {shown}", soft_wrap=True)
 
 
-def _show_guarantees(found: pd.DataFrame) -> None:
+def _show_guarantees(table: pd.DataFrame) -> None:
     """Say which share of the wargames may be skipped at each level of errors."""
     percent = "{:.1%}".format
     out.print(
-        f"wargames that {found['variant'].iloc[0]} may skip, where of what is accepted, and of what is refused, at most a "
+        f"wargames that {table['variant'].iloc[0]} may skip, where of what is accepted, and of what is refused, at most a "
         "level is wrong:",
         soft_wrap=True,
     )
     shown = Table(
         "level", "accepted", "refused", "without a guarantee", "groups needed", box=None, padding=(0, 2, 0, 0)
     )
-    for row in found.to_dict("records"):
+    for row in table.to_dict("records"):
         shares = (percent(row[name]) for name in ("level", "accepted", "rejected", "skipped_without"))
         shown.add_row(*shares, str(row["needed"]))
     out.print(shown)
 
 
-def _with_interval(known: dict[str, Any], guess: str) -> str:
-    auc, low, high = (_digits(known, f"{guess}_{part}") for part in ("auc", "low", "high"))
+def _with_interval(facts: dict[str, Any], guess: str) -> str:
+    auc, low, high = (_digits(facts, f"{guess}_{part}") for part in ("auc", "low", "high"))
     return f"{auc} ({low}-{high})"
 
 

@@ -47,7 +47,7 @@ def loadtest(
     from crisol.loadtest.run import Load
     from crisol.loadtest.service import serving
 
-    wanted = lab.plan(
+    load_plan = lab.plan(
         profile, requests=requests, rate=rate, seconds=seconds, connections=connections, sources=sources,
         zipf=zipf, seed=seed, mix=plan.mix(mix or ["ml-first"]),
     )  # fmt: skip
@@ -57,14 +57,14 @@ def loadtest(
         material = prepare(settings, ground_truth.open_corpus(settings, corpus, seed), seed)
     with ExitStack() as stack:
         service = stack.enter_context(serving(settings, model=material.model, policy=material.policy))
-        load = Load(service.url, material, wanted, pid=service.pid)
+        load = Load(service.url, material, load_plan, pid=service.pid)
         bar = stack.enter_context(progress())
         task = bar.add_task("requests", total=load.planned, note="")
         for now in load.run():
             bar.update(task, completed=now.done, note=f"{now.failed} failed")
     checked = targets.check(aims, load.result.metrics)
     if as_json:
-        missed = [str(one.target) for one in checked if not one.passed]
+        missed = [str(figure.target) for figure in checked if not figure.passed]
         document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
         print(json.dumps(document))  # noqa: T201 - machines read this
     else:
@@ -83,8 +83,8 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
     aims = Table("target", box=None)
     aims.add_column("measured", justify="right")
     aims.add_column("")
-    for one in checked:
-        aims.add_row(str(one.target), f"{one.value:,.4g}", _mark(one))
+    for figure in checked:
+        aims.add_row(str(figure.target), f"{figure.value:,.4g}", _mark(figure))
     out.print(aims)
 
 
@@ -112,13 +112,13 @@ def chaos(
     frame = ground_truth.open_corpus(settings, corpus, seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
     checked: list[Checked] = []
-    for one in study.each(settings, frame, fault or [], expect or [], schedule):
-        figures = "  ".join(f"{name} {value:.3g}" for name, value in one.episode.metrics.items())
-        name = (one.episode.fault.name, "bold")
-        out.print(Text.assemble(name, f"  {one.episode.fault.story}\n  {figures}"))
-        for each in one.checked:
-            out.print(Text.assemble("  ", _mark(each), f" {each.target}"))
-        checked += one.checked
+    for result in study.each(settings, frame, fault or [], expect or [], schedule):
+        figures = "  ".join(f"{name} {value:.3g}" for name, value in result.episode.metrics.items())
+        name = (result.episode.fault.name, "bold")
+        out.print(Text.assemble(name, f"  {result.episode.fault.story}\n  {figures}"))
+        for figure in result.checked:
+            out.print(Text.assemble("  ", _mark(figure), f" {figure.target}"))
+        checked += result.checked
     if not fault:
         for row in study.not_run().to_dict("records"):
             out.print(Text.assemble(("not run", "yellow"), f" {row['fault']}: {row['reason']}"))

@@ -41,7 +41,10 @@ def triage(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
 ) -> None:  # fmt: skip
-    """Find the candidate to merge: exit 0 when a wargame found a valid one, 1 when none is, 2 while undecided."""
+    """Find the candidate to merge.
+
+    Exit 0 when a wargame found a valid candidate, 1 when no candidate is valid, 2 while undecided.
+    """
     from crisol.lab.triage import Bench, Triage
     from crisol.wargaming.vulnerability import find, load
 
@@ -51,10 +54,10 @@ def triage(
     folder = Path(vulnerability)
     is_folder = (folder / "vulnerability.toml").is_file()
     subject = load(folder) if is_folder else find(settings.search_path, only=[vulnerability])[0]
-    found = _named(_read(candidates, subject.id))
+    named = _named(_read(candidates, subject.id))
     bench = Bench(settings.cache, sandbox or settings.sandbox, jobs, _predict(settings, model))
     work = Triage(
-        subject, found, bench, "first-valid" if until == "first-valid" else "decided", budget or None
+        subject, named, bench, "first-valid" if until == "first-valid" else "decided", budget or None
     )
     _run(work, quiet=as_json)
     document = _document(work)
@@ -114,21 +117,24 @@ def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
 
 
 def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
-    """Give every candidate a name of its own; raise :class:`~crisol.errors.DatasetError` where there is none at all."""
+    """Give every candidate a unique name.
+
+    Raise :class:`~crisol.errors.DatasetError` without a candidate.
+    """
     from dataclasses import replace
 
-    taken: dict[str, Candidate] = {}
+    by_name: dict[str, Candidate] = {}
     for candidate in candidates:
         name, number = candidate.name, 1
-        while name in taken:
+        while name in by_name:
             number += 1
             name = f"{candidate.name}-{number}"
-        taken[name] = replace(candidate, name=name)
-    if not taken:
+        by_name[name] = replace(candidate, name=name)
+    if not by_name:
         raise DatasetError(
             "no candidate to judge; give .diff files, a folder of them, or JSONL with a diff in each line"
         )
-    return list(taken.values())
+    return list(by_name.values())
 
 
 def _predict(settings: Settings, model: Path | None) -> Callable[[Patch, str], float] | None:
@@ -174,9 +180,9 @@ def _why(entry: Entry) -> str:
 
 
 def _said(work: Triage) -> str:
-    programs, given = len(work.entries), len(work.candidates)
+    programs, count = len(work.entries), len(work.candidates)
     facts = sum(entry.source in {Source.EQUIVALENT, Source.UNTOUCHED} for entry in work.entries.values())
-    head = f"{given} candidates make {programs} programs; facts settled {facts}, {work.wargames} wargames in {work.seconds:.1f} s"
+    head = f"{count} candidates make {programs} programs; facts settled {facts}, {work.wargames} wargames in {work.seconds:.1f} s"
     best = next((entry for entry in work.ranked() if entry.recommended), None)
     if best is not None:
         return f"{head}\nmerge {best.name}: every phase of its wargame passed"

@@ -1,7 +1,8 @@
-"""The A/B experiment for notebooks: train on some vulnerabilities, meet the patches of the others, keep every trial.
+"""The A/B experiment for notebooks.
 
-The corpus holds the verdict on every patch, so beside what sampling estimates stands what wargaming all of them
-would have said, and what one would believe who counted trials without weighting them.
+It trains on some vulnerabilities, predicts the patches of the others, and keeps every trial. The corpus holds
+the verdict on every patch, so beside what sampling estimates stands what wargaming all of them would have
+said, and what one would believe who counted trials without weighting them.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ def experiment(
 ) -> Result:
     """Run the experiment, or finish one that was interrupted, and sum it up.
 
-    ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first variant there
-    is. The others predict the
-    patches that were sampled for the champion: with probability ``rate`` (``AB_TEST_RATE`` unless it is given),
-    and always where the champion may not decide alone. Its policy is chosen on the vulnerabilities that taught it,
-    such that at most the share ``errors`` of what it decides there is wrong, without a guarantee. After the share ``spoiled_after`` of
-    the arrivals the champion silently takes valid for invalid, as after an update that changed the order of its
-    classes; 1 means never. The experiment is known by its corpus, models and parameters: to run it again adds no
-    trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
+    ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first
+    variant there is. The others predict the patches that were sampled for the champion: with probability
+    ``rate`` (``AB_TEST_RATE`` unless it is given), and always where the champion may not decide alone. Its
+    policy is chosen on the vulnerabilities that taught it, such that at most the share ``errors`` of what it
+    decides there is wrong, without a guarantee. After the share ``spoiled_after`` of the arrivals the
+    champion silently takes valid for invalid, as after an update that changed the order of its classes; 1
+    means never. The experiment is known by its corpus, models and parameters: to run it again adds no trial.
+    Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
     """
     chosen = settings.ab_test_rate if rate is None else rate
-    met = _meet(
+    meeting = _meet(
         settings,
         frame,
         seed,
@@ -70,7 +71,7 @@ def experiment(
         spoiled_after=spoiled_after,
         errors=errors,
     )
-    return met.conduct(chosen)
+    return meeting.conduct(chosen)
 
 
 def sweep(
@@ -85,18 +86,18 @@ def sweep(
 ) -> pd.DataFrame:
     """Run the experiment at several rates; return the accuracy and the share of patches wargamed at each.
 
-    Columns: rate, trials, wargamed, estimate, low, high, naive, whole. The models are trained once. Raises like
-    :func:`experiment`, and :class:`~crisol.errors.ExperimentError` without a rate.
+    Columns: rate, trials, wargamed, estimate, low, high, naive, whole. The models are trained once. Raises
+    like :func:`experiment`, and :class:`~crisol.errors.ExperimentError` without a rate.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")
-    met = _meet(settings, frame, seed, variants=variants, held_out=held_out, errors=errors)
+    meeting = _meet(settings, frame, seed, variants=variants, held_out=held_out, errors=errors)
     rows = []
     for rate in rates:
-        table = met.conduct(rate).table
+        table = meeting.conduct(rate).table
         row = table[table["measure"] == "accuracy"].iloc[0]
         shown = {name: float(row[name]) for name in ("estimate", "low", "high", "naive", "whole")}
-        share = int(row["trials"]) / len(met.patches)
+        share = int(row["trials"]) / len(meeting.patches)
         rows.append({"rate": float(rate), "trials": int(row["trials"]), "wargamed": share, **shown})
     return pd.DataFrame(rows)
 
@@ -123,13 +124,13 @@ class _Meeting:
         with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
             for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
                 pass
-            seen = list(store.read(TrialFilter(experiment=name)))
-        if not seen:
+            recorded = list(store.read(TrialFilter(experiment=name)))
+        if not recorded:
             raise DatasetError(
                 f"no patch was sampled at rate {rate}; raise the rate or bring a larger corpus"
             )
         names = [arm.name for arm in self.arms]
-        result = summed(names, seen, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+        result = summed(names, recorded, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
         return replace(result, experiment=name)
 
     def _every(self, design: Experiment) -> list[Trial]:
@@ -181,21 +182,21 @@ def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch
     begun = perf_counter()
     probabilities = model.probabilities(patches)
     seconds = (perf_counter() - begun) / max(1, len(patches))
-    said = {
+    predictions = {
         (patch.group, patch.id): Prediction(
             float(probability), model.model_version, model.feature_version, seconds
         )
         for patch, probability in zip(patches, probabilities, strict=True)
     }
-    return Arm(name, lambda patch: said[patch.group, patch.id], model.model_version)
+    return Arm(name, lambda patch: predictions[patch.group, patch.id], model.model_version)
 
 
 def _spoiled(arm: Arm, late: set[tuple[str, str]]) -> Arm:
     def predict(patch: LabelledPatch) -> Prediction:
-        said = arm.predict(patch)
+        prediction = arm.predict(patch)
         if (patch.group, patch.id) not in late:
-            return said
-        return replace(said, probability=1.0 - said.probability)
+            return prediction
+        return replace(prediction, probability=1.0 - prediction.probability)
 
     return replace(arm, predict=predict)
 

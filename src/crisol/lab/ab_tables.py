@@ -25,11 +25,11 @@ _STEPS = 50
 class Result:
     """What the trials amount to; every estimate is weighted and has a 95 % interval.
 
-    ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on, the
-    ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says. ``trajectory`` has the
-    accuracy after each trial with bounds that hold at every look. ``comparison`` sets the first arm against each
-    other one, ``alarms`` says which watch raised one and when, ``evidence`` how near each came. ``confusions`` are
-    counts of trials.
+    ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on,
+    the ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says.
+    ``trajectory`` has the accuracy after each trial with bounds that hold at every look. ``comparison`` sets
+    the first arm against each other one, ``alarms`` says which watch raised one and when, ``evidence`` how
+    near each came. ``confusions`` are counts of trials.
     """
 
     table: pd.DataFrame
@@ -52,7 +52,10 @@ class Result:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All numbers of the table, as ``arm.measure`` and ``arm.measure_low``, ``_high``, ``_naive``, ``_whole``."""
+        """All numbers of the table, by name.
+
+        Names are ``arm.measure`` and ``arm.measure_low``, ``_high``, ``_naive``, ``_whole``.
+        """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {
             f"{row['arm']}.{row['measure']}{end}": float(row[column])
@@ -61,7 +64,10 @@ class Result:
         }
 
     def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of the trajectory: the number of trials, and an arm's accuracy with its bounds."""
+        """Yield about fifty points of the trajectory.
+
+        A point is a number of trials and an arm's accuracy with its bounds.
+        """
         shown = self.trajectory[self.trajectory["trials"] % max(1, len(self.trajectory) // _STEPS) == 0]
         for row in shown.to_dict("records"):
             ends = ("estimate", "low", "high")
@@ -69,15 +75,15 @@ class Result:
 
 
 def summed(
-    names: Sequence[str], seen: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
+    names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
 ) -> Result:
-    """Sum up the trials that were ``seen`` of the arms ``names``, the champion first; ``every`` are those that wargaming all patches would have given.
+    """Sum up the ``sampled`` trials of the arms ``names``, the champion first.
 
-    Both are in the order of arrival; ``frame`` is the corpus table; ``max_weight`` the largest weight that the
-    design can give.
+    ``every`` holds the trials of a run that wargames all patches. Both are in the order of arrival;
+    ``frame`` is the corpus table; ``max_weight`` the largest weight that the design can give.
     """
-    whole, found = arms_of(every), arms_of(seen)
-    arms = {name: found[name] for name in names}
+    whole, sampled_arms = arms_of(every), arms_of(sampled)
+    arms = {name: sampled_arms[name] for name in names}
     rows = [row for arm, trials in arms.items() for row in _rows(arm, trials, whole[arm])]
     paths = [
         trajectory(trials, max_weight=max_weight)
@@ -85,7 +91,11 @@ def summed(
         .assign(arm=arm)
         for arm, trials in arms.items()
     ]
-    watched = [each for arm, trials in arms.items() for each in watch(arm, trials, max_weight=max_weight)]
+    watched = [
+        watched_arm
+        for arm, trials in arms.items()
+        for watched_arm in watch(arm, trials, max_weight=max_weight)
+    ]
     first, *others = names
     return Result(
         table=pd.DataFrame(rows).dropna(subset="estimate", ignore_index=True),
@@ -94,8 +104,8 @@ def summed(
             [asdict(compare(first, other, pair(arms[first], arms[other]))) for other in others]
         ),
         alarms=_alarms(watched),
-        evidence=pd.concat([_evidence(each) for each in watched], ignore_index=True),
-        disagreements=disagreements(seen, frame),
+        evidence=pd.concat([_evidence(watched_arm) for watched_arm in watched], ignore_index=True),
+        disagreements=disagreements(sampled, frame),
         confusions={arm: _counts(_tally(trials)) for arm, trials in arms.items()},
     )
 
@@ -120,23 +130,29 @@ def _rows(arm: str, trials: Sequence[Trial], every: Sequence[Trial]) -> Iterator
 def _alarms(watched: Sequence[Watched]) -> pd.DataFrame:
     rows = [
         {
-            "arm": each.arm,
-            "watch": each.name,
-            "from_trial": each.baseline + 1,
-            "raised_at": each.raised_at,
-            "began_at": each.began_at,
-            "raised_on": each.raised_on,
+            "arm": watched_arm.arm,
+            "watch": watched_arm.name,
+            "from_trial": watched_arm.baseline + 1,
+            "raised_at": watched_arm.raised_at,
+            "began_at": watched_arm.began_at,
+            "raised_on": watched_arm.raised_on,
         }
-        for each in watched
+        for watched_arm in watched
     ]
     return pd.DataFrame(rows).astype({"raised_at": "Int64", "began_at": "Int64"})
 
 
-def _evidence(each: Watched) -> pd.DataFrame:
-    share = np.minimum(each.alarm.evidence / each.alarm.threshold, 1.0)
-    trials = np.arange(each.baseline + 1, each.baseline + 1 + share.size)
+def _evidence(watched: Watched) -> pd.DataFrame:
+    share = np.minimum(watched.alarm.evidence / watched.alarm.threshold, 1.0)
+    trials = np.arange(watched.baseline + 1, watched.baseline + 1 + share.size)
     return pd.DataFrame(
-        {"arm": f"{each.arm}: {each.name}", "trials": trials, "estimate": share, "low": 0.0, "high": share}
+        {
+            "arm": f"{watched.arm}: {watched.name}",
+            "trials": trials,
+            "estimate": share,
+            "low": 0.0,
+            "high": share,
+        }
     )
 
 

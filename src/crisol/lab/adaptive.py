@@ -1,8 +1,8 @@
 """What an adaptive limit brings: one server that becomes slow for a while, with and without it.
 
-A simulation in virtual time, because the question is what the rule does and not how fast this machine is: requests
-arrive at random (Poisson), one server answers them in turn (exponential times), the real token bucket and the real
-:class:`~crisol.resilience.adaptive.AdaptiveShare` stand in front.
+A simulation in virtual time, because the question is what the rule does and not how fast this machine is:
+requests arrive at random (Poisson), one server answers them in turn (exponential times), the real token
+bucket and the real :class:`~crisol.resilience.adaptive.AdaptiveShare` stand in front.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["Slowdown", "compare", "metrics", "summary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """A client that asks ``offered`` times a second, and a server that is ``factor`` times slower for a while.
+    """A client with ``offered`` requests a second, and a server that is ``factor`` times slower for a while.
 
-    The server answers ``capacity`` requests a second when it is well, and becomes slow from second ``begins`` to
-    second ``ends`` of ``seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of order.
+    The server answers ``capacity`` requests a second when it is well, and becomes slow from second ``begins``
+    to second ``ends`` of ``seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of order.
     """
 
     offered: float = 80.0
@@ -57,17 +57,17 @@ class Slowdown:
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
     """Return what happened in each second under a fixed and under an adaptive limit of the same rate.
 
-    The limit grants what the client offers, so a fixed one never refuses. Columns: limit, second, admitted, refused,
-    p95 (of the requests that arrived in that second, in seconds), share.
+    The limit grants what the client offers, so a fixed one never refuses. Columns: limit, second, admitted,
+    refused, p95 (of the requests that arrived in that second, in seconds), share.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return, for each limit, the worst and the median p95 while the server was slow, refusals, and the recovery.
+    """Return for each limit the worst and median p95 of the slow time, the refusals, and the recovery.
 
-    ``recovered_after`` is how many seconds after the end of the slowdown the p95 was last above the median of the time
-    before it, times four.
+    ``recovered_after`` is how many seconds after the end of the slowdown the p95 was last above the median of
+    the time before it, times four.
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):
@@ -106,7 +106,7 @@ def _run(slowdown: Slowdown, policy: AdaptivePolicy | None, seed: int) -> pd.Dat
     free_at = now = 0.0
     seconds = int(slowdown.seconds)
     admitted, refused = np.zeros(seconds, dtype=int), np.zeros(seconds, dtype=int)
-    taken: list[list[float]] = [[] for _ in range(seconds)]
+    latencies_by_second: list[list[float]] = [[] for _ in range(seconds)]
     shares = np.ones(seconds)
     while (now := now + rng.expovariate(slowdown.offered)) < seconds:
         # Each arrival draws both times, so that the two limits meet the same requests.
@@ -126,7 +126,7 @@ def _run(slowdown: Slowdown, policy: AdaptivePolicy | None, seed: int) -> pd.Dat
             free_at = begun + work * slowdown.service_seconds(begun)
             waiting.append((free_at, free_at - now))
             admitted[second] += 1
-            taken[second].append(free_at - now)
+            latencies_by_second[second].append(free_at - now)
         shares[second] = 1.0 if share is None else share.share
     return pd.DataFrame(
         {
@@ -134,7 +134,10 @@ def _run(slowdown: Slowdown, policy: AdaptivePolicy | None, seed: int) -> pd.Dat
             "second": np.arange(seconds),
             "admitted": admitted,
             "refused": refused,
-            "p95": [float(np.percentile(each, 95)) if each else np.nan for each in taken],
+            "p95": [
+                float(np.percentile(latencies, 95)) if latencies else np.nan
+                for latencies in latencies_by_second
+            ],
             "share": shares,
         }
     )

@@ -21,8 +21,8 @@ def attribution(
 ) -> pd.DataFrame:
     """Return the features with the largest mean absolute SHAP value over the patches, the largest first.
 
-    Columns: feature, group, unit, attribution (in log-odds, for forests in probability), direction (the correlation
-    of value and attribution). A variant that is no tree model gives an empty table.
+    Columns: feature, group, unit, attribution (in log-odds, for forests in probability), direction (the
+    correlation of value and attribution). A variant that is no tree model gives an empty table.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)
@@ -37,10 +37,10 @@ def attribution(
         values = np.asarray(shap.TreeExplainer(model.pipeline[1]).shap_values(rows))
     values = values[..., 1] if values.ndim == 3 else values
     size = np.abs(values).mean(axis=0)
-    found = []
+    attributions = []
     for at in np.argsort(-size, kind="stable")[:most]:
         feature, value, effect = model.pipeline[0].features[at], rows[:, at], values[:, at]
         constant = value.std() == 0 or effect.std() == 0
         direction = 0.0 if constant else float(np.corrcoef(value, effect)[0, 1])
-        found.append((feature.name, feature.group, feature.unit, float(size[at]), direction))
-    return pd.DataFrame(found, columns=columns)
+        attributions.append((feature.name, feature.group, feature.unit, float(size[at]), direction))
+    return pd.DataFrame(attributions, columns=columns)

@@ -44,10 +44,10 @@ __all__ = [
 class Comparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
-    The columns of ``table``: variant, auc, auc_low, auc_high (95 %, by vulnerability), false_accept_rate (share of
-    wrong patches that the model would accept alone), saved (share of patches that need no wargame) and
-    wargames_per_second (patches decided in a second by one process, model first). Its last row is the wargame
-    alone.
+    The columns of ``table``: variant, auc, auc_low, auc_high (95 %, by vulnerability), false_accept_rate
+    (share of wrong patches that the model would accept alone), saved (share of patches that need no wargame)
+    and wargames_per_second (patches decided in a second by one process, model first). Its last row is the
+    wargame alone.
     """
 
     table: pd.DataFrame
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def champion(self) -> str:
-        """The name of the variant that saves most wargames at the risk that is set, the largest AUC where all save alike.
+        """The variant that saves most wargames at the set risk; the largest AUC breaks ties.
 
         Only variants that can be served are looked at; without one the best of all.
         """
@@ -102,7 +102,7 @@ class Comparison:
     @property
     def choices(self) -> pd.DataFrame:
         """One row a search: variant, fold, what its training set changed, and the AUC on its inner folds."""
-        return as_table(choice for one in self.evaluations for choice in one.choices)
+        return as_table(choice for evaluated in self.evaluations for choice in evaluated.choices)
 
     @property
     def best_scores(self) -> NDArray[np.float64]:
@@ -129,33 +129,35 @@ class Comparison:
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
         """The out-of-fold probability of valid for each patch, by variant."""
-        return {one.name: one.probability for one in self.evaluations}
+        return {evaluated.name: evaluated.probability for evaluated in self.evaluations}
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
         """AUC with its interval, by variant."""
-        return [(one.name, one.auc, *one.auc_interval) for one in self.evaluations]
+        return [(evaluated.name, evaluated.auc, *evaluated.auc_interval) for evaluated in self.evaluations]
 
     @property
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
         """True +, false +, false -, true -, by variant."""
-        return {one.name: one.confusion for one in self.evaluations}
+        return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 
     @property
     def metrics(self) -> dict[str, float]:
         """Everything that is worth comparing between runs, as ``variant.measure``."""
         return {
-            f"{one.name}.{name}": value for one in self.evaluations for name, value in one.summary().items()
+            f"{evaluated.name}.{name}": value
+            for evaluated in self.evaluations
+            for name, value in evaluated.summary().items()
         }
 
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
     """Return the variants of ``experiments/variants.yaml`` by name, all of them where ``names`` is empty."""
-    known = variants.load_variants(settings.root / "experiments" / "variants.yaml")
+    declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
-        if name not in known:
-            raise ExperimentError(f"unknown variant {name!r}; known are {', '.join(known)}")
-    return {name: known[name] for name in names or known}
+        if name not in declared:
+            raise ExperimentError(f"unknown variant {name!r}; known are {', '.join(declared)}")
+    return {name: declared[name] for name in names or declared}
 
 
 def with_source(
@@ -163,20 +165,20 @@ def with_source(
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
     """Return the variants that can be measured, and the patches with their source where a variant reads it.
 
-    Without a single registered vulnerability there is nothing to read: variants that were not ``named`` are then left
-    out, and named ones raise :class:`~crisol.errors.DatasetError`.
+    Without a single registered vulnerability there is nothing to read: variants that were not ``named`` are
+    then left out, and named ones raise :class:`~crisol.errors.DatasetError`.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
         return chosen, list(patches)
-    found = with_sources(patches, settings.search_path, settings.cache)
-    if any(patch.source for patch in found):
-        return chosen, found
+    enriched = with_sources(patches, settings.search_path, settings.cache)
+    if any(patch.source for patch in enriched):
+        return chosen, enriched
     if named:
         raise DatasetError(
             f"{', '.join(readers)}: reads the vulnerable source, and none of these patches is of a registered vulnerability"
         )
-    return {name: variant for name, variant in chosen.items() if not variant.reads_source}, found
+    return {name: variant for name, variant in chosen.items() if not variant.reads_source}, enriched
 
 
 def evaluate_each(
@@ -209,9 +211,10 @@ def compare(
 ) -> Comparison:
     """Evaluate variants on a corpus table; patches without a verdict are left out.
 
-    ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that keep the
-    bound are chosen for each vulnerability on all the others, so that no patch has a say in its own. ``alpha``, ``beta`` and ``delta`` are those of
-    :func:`crisol.model.risk.certify`; ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
+    ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that
+    keep the bound are chosen for each vulnerability on all the others, so that no patch has a say in its own.
+    ``alpha``, ``beta`` and ``delta`` are those of :func:`crisol.model.risk.certify`; ``search`` and ``outer``
+    are those of :func:`crisol.model.evaluation.evaluate`.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -255,7 +258,8 @@ def compare(
 def ablations(settings: Settings, comparison: Comparison, seed: int) -> pd.DataFrame:
     """Return what each group of features brings to the best variant that has a compiled form.
 
-    Where a variant read the source, too, what each group of the source's features brings to the best of those.
+    Where a variant read the source, too, what each group of the source's features brings to the best of
+    those.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion

@@ -1,4 +1,7 @@
-"""What predictions amount to when somebody acts on them: what is accepted, and what is decided, without a wargame."""
+"""The effect of acting on predictions.
+
+It counts the patches accepted, and decided, without a wargame.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ def act(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which patches a model alone would accept, and which it would decide at all.
 
-    ``choose`` maps truth and probability to a policy. For each group (a vulnerability) it sees the other groups
-    only, so that no patch has a say in its own policy.
+    ``choose`` maps truth and probability to a policy. For each group (a vulnerability) it sees the other
+    groups only, so that no patch has a say in its own policy.
     """
     accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):

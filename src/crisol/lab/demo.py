@@ -22,7 +22,7 @@ __all__ = ["Demo", "run"]
 
 _EXPERIMENTS = ("ground_truth", "compare_variants", "ab_test")
 _PARAMETERS = {"compare_variants": {"search": "false", "promote": "true"}}
-"""The search for hyper-parameters takes longer than everything else together and changes no conclusion here."""
+"""The search for hyper-parameters takes longer than the rest together and changes no conclusion here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,23 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"
     save_table(frame, corpus)
     changes = {"corpus": str(corpus), "seed": str(seed)}
-    kept = {}
+    runs_by_name = {}
     for name in _EXPERIMENTS:
         experiment = load(settings.root / "experiments" / f"{name}.yaml")
-        kept[name] = papermill.run(experiment, changes | _PARAMETERS.get(name, {}), settings)
-    page = render(_report(frame, digest, seed, kept))
+        runs_by_name[name] = papermill.run(experiment, changes | _PARAMETERS.get(name, {}), settings)
+    page = render(_report(frame, digest, seed, runs_by_name))
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
-    table = _table(kept["compare_variants"], "variants")
-    risk = _risk(_table(kept["compare_variants"], "risk"), str(table["variant"].iloc[0]))
+    table = _table(runs_by_name["compare_variants"], "variants")
+    risk = _risk(_table(runs_by_name["compare_variants"], "risk"), str(table["variant"].iloc[0]))
     return Demo(table, path, risk, _champion(settings))
 
 
-def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermill.Finished]) -> Report:
-    truth, variants, trials = (kept[name] for name in _EXPERIMENTS)
+def _report(
+    frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, papermill.Finished]
+) -> Report:
+    truth, variants, trials = (runs_by_name[name] for name in _EXPERIMENTS)
     numbers = facts(frame)
     sections = [
         Section(
@@ -113,7 +115,7 @@ def _report(frame: pd.DataFrame, digest: str, seed: int, kept: dict[str, papermi
         "seed": str(seed),
         "sandbox": ", ".join(sorted(set(frame["sandbox"]))),
     }
-    given |= {f"MLflow run of {name}": finished.run_id for name, finished in kept.items()}
+    given |= {f"MLflow run of {name}": finished.run_id for name, finished in runs_by_name.items()}
     commands = [f"crisol run experiments/{name}.yaml -P corpus=TABLE -P seed={seed}" for name in _EXPERIMENTS]
     return Report(
         title="How far can a model stand in for running the exploit?",

@@ -43,14 +43,14 @@ def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
 
     Columns: kind, vulnerability, name, probability (of valid, the model's), outcome, reason, diff.
     """
-    known = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
+    labels = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
         ["name", "diff"]
     ]
     rows = []
     for trial in trials:
         if trial.correct is not False:
             continue
-        name, text = known.loc[[(trial.vulnerability, trial.patch)]].to_numpy()[0]
+        name, text = labels.loc[[(trial.vulnerability, trial.patch)]].to_numpy()[0]
         rows.append(
             {
                 "kind": "false accept" if trial.predicted_valid else "false reject",

@@ -1,7 +1,8 @@
 """Experiments: one YAML file for one question, and the parameters that its notebook accepts.
 
-An experiment names a notebook and sets some of the notebook's parameters; the notebook's own ``parameters`` cell
-says which there are, their types and their smoke-size defaults. Anything else is an error, at once and by name.
+An experiment names a notebook and sets some of the notebook's parameters; the notebook's own ``parameters``
+cell says which there are, their types and their smoke-size defaults. Anything else is an error, at once and
+by name.
 """
 
 from __future__ import annotations
@@ -84,13 +85,13 @@ def load(path: Path) -> Experiment:
 
 def overrides(options: Iterable[str]) -> dict[str, str]:
     """Read ``name=value`` options; of a name that is given twice, the last one counts."""
-    read = {}
+    values = {}
     for option in options:
         name, sign, value = option.partition("=")
         if not sign:
             raise ExperimentError(f"-P {option}: write it as name=value")
-        read[name.strip()] = value
-    return read
+        values[name.strip()] = value
+    return values
 
 
 def resolve(experiment: Experiment, changes: Mapping[str, str]) -> Experiment:
@@ -100,18 +101,18 @@ def resolve(experiment: Experiment, changes: Mapping[str, str]) -> Experiment:
     ``seed`` is an override like any other. Raises :class:`~crisol.errors.ExperimentError` on a name that the
     notebook does not have, listing those it has, and on a value of the wrong type.
     """
-    known = _check(experiment)
-    values = {name: parameter.default for name, parameter in known.items()}
-    values |= {name: known[name].accept(value) for name, value in experiment.parameters.items()}
+    declared = _check(experiment)
+    values = {name: parameter.default for name, parameter in declared.items()}
+    values |= {name: declared[name].accept(value) for name, value in experiment.parameters.items()}
     seed = experiment.seed
     for name, text in changes.items():
-        if name not in known and name != "seed":
-            raise _unknown(name, known, f"-P {name}={text}")
+        if name not in declared and name != "seed":
+            raise _unknown(name, declared, f"-P {name}={text}")
         if name == "seed":
             seed = _seed(text)
             continue
         try:
-            values[name] = known[name].parse(text)
+            values[name] = declared[name].parse(text)
         except ExperimentError as error:
             raise ExperimentError(f"-P {name}={text}: {error}") from None
     return replace(experiment, parameters=values, seed=seed)
@@ -135,7 +136,7 @@ def dump(experiment: Experiment) -> str:
 
 def _check(experiment: Experiment) -> dict[str, Parameter]:
     """Return the parameters that a user may set, having checked those that the file sets."""
-    known = {
+    declared = {
         name: parameter
         for name, parameter in read_parameters(experiment.notebook).items()
         if name not in RESERVED and name != "seed"
@@ -144,18 +145,18 @@ def _check(experiment: Experiment) -> dict[str, Parameter]:
         where = f"{experiment.path}: parameters.{name}"
         if name == "seed":
             raise ExperimentError(f"{where}: the seed is a key of its own, beside 'parameters'")
-        if name not in known:
-            raise _unknown(name, known, where)
+        if name not in declared:
+            raise _unknown(name, declared, where)
         try:
-            known[name].accept(value)
+            declared[name].accept(value)
         except ExperimentError as error:
             raise ExperimentError(f"{where}: {error}") from None
-    return known
+    return declared
 
 
-def _unknown(name: str, known: Mapping[str, Parameter], where: str) -> ExperimentError:
+def _unknown(name: str, declared: Mapping[str, Parameter], where: str) -> ExperimentError:
     return ExperimentError(
-        f"{where}: unknown parameter {name!r}; known are {', '.join(sorted({*known, 'seed'}))}"
+        f"{where}: unknown parameter {name!r}; known are {', '.join(sorted({*declared, 'seed'}))}"
     )
 
 
@@ -195,12 +196,12 @@ class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, where YAML's own rule of the last one wins hides a slip."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
+            if key.value in keys:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key {key.value!r} twice", key.start_mark
                 )
             if isinstance(key.value, str):
-                seen.add(key.value)
+                keys.add(key.value)
         return super().construct_mapping(node, deep)

@@ -1,4 +1,7 @@
-"""What skipping wargames would have saved and cost, at every threshold: the frontier and its operating points."""
+"""The savings and costs of skipping wargames, at every threshold.
+
+They form the frontier with its operating points.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,10 @@ def frontier(
 ) -> pd.DataFrame:
     """Return one row a threshold from 0.5 to 1 on the probability of the class that is believed.
 
-    Columns: threshold, skipped (share of all patches), false_accepts (share of wrong patches among those accepted
-    alone, nan where there is none), false_accepts_of_skipped, false_rejects, and seconds: what a patch costs at
-    ``wargame_seconds`` a wargame and ``accept_seconds`` a false accept. These are the patches at hand, no guarantee.
+    Columns: threshold, skipped (share of all patches), false_accepts (share of wrong patches among those
+    accepted alone, nan where there is none), false_accepts_of_skipped, false_rejects, and seconds: what a
+    patch costs at ``wargame_seconds`` a wargame and ``accept_seconds`` a false accept. These are the patches
+    at hand, no guarantee.
     """
     rows = []
     for bound in _STEPS:
@@ -55,12 +59,13 @@ def guarantees(
     delta: float = 0.1,
     seed: int,
 ) -> pd.DataFrame:
-    """Return one row a level of errors, for either class: what may be skipped with a guarantee, and what without.
+    """Return one row a level of errors, for either class.
 
-    Columns: level, needed (vulnerabilities without an error that could show it), accept_at, accepted, reject_at,
-    rejected, skipped (shares of all patches; nan where no threshold is supported), and skipped_without,
-    false_accepts_without: the loosest thresholds that look good enough on these patches, and their mean share
-    of wrong patches among the accepted ones of a vulnerability.
+    It holds the share of wargames to skip with a guarantee, and without one. Columns: level, needed
+    (vulnerabilities without an error that could show it), accept_at, accepted, reject_at, rejected, skipped
+    (shares of all patches; nan where no threshold is supported), and skipped_without, false_accepts_without:
+    the loosest thresholds that look good enough on these patches, and their mean share of wrong patches among
+    the accepted ones of a vulnerability.
     """
     rows = []
     for level in _LEVELS:
@@ -97,19 +102,19 @@ def risk_coverage(
 def mistakes(
     patches: tuple[LabelledPatch, ...], probability: NDArray[np.float64], most: int = 10
 ) -> pd.DataFrame:
-    """Return the patches about which the model was surest and wrong, with the wargame's reason and the diff."""
+    """Return the surest wrong predictions, with the wargame's reason and the diff."""
     rows = [
         {
             "kind": "false reject" if patch.label else "false accept",
             "vulnerability": patch.group,
             "patch": patch.id,
             "origin": patch.tool,
-            "probability": float(said),
+            "probability": float(predicted),
             "reason": patch.reason or "valid",
             "diff": patch.diff,
         }
-        for patch, said in zip(patches, probability, strict=True)
-        if (said >= 0.5) != bool(patch.label)
+        for patch, predicted in zip(patches, probability, strict=True)
+        if (predicted >= 0.5) != bool(patch.label)
     ]
     rows.sort(key=lambda row: (-abs(float(str(row["probability"])) - 0.5), str(row["patch"])))
     columns = ["kind", "vulnerability", "patch", "origin", "probability", "reason", "diff"]

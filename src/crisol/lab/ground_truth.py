@@ -27,7 +27,10 @@ __all__ = [
 ]
 
 SMOKE = ("arena-login-redirect", "arena-order-sql", "arena-search-xss")
-"""What an empty ``corpus`` parameter means: three of our own programs, executed within seconds and offline."""
+"""The programs of an empty ``corpus`` parameter.
+
+They are three arena programs that run offline within seconds.
+"""
 
 WIDE = (
     *SMOKE,
@@ -38,15 +41,16 @@ WIDE = (
     "arena-mail-template",
     "arena-sort-arguments",
 )
-"""Nine of our own programs, for questions that need vulnerabilities to learn from, to meet and to set aside."""
+"""Nine arena programs, for questions that need a training, a test and a calibration set."""
 
 _SMOKE_MUTANTS = 36
 
 
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``, or the table of the programs ``smoke`` where that is empty.
+    """Return the corpus table at the path ``corpus``; an empty path means the table of ``smoke``.
 
-    Each program has at most 36 mutants over their number, so that any smoke table is executed in seconds. A relative path starts at the workbench's root. The smoke table is executed once and then read from its
+    Each program has at most 36 mutants over their number, so that any smoke table is executed in seconds. A
+    relative path starts at the workbench's root. The smoke table is executed once and then read from its
     shards. Raises :class:`~crisol.errors.DatasetError` on a table without a single verdict.
     """
     if corpus:
@@ -97,7 +101,7 @@ def composition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the AUC on unseen vulnerabilities of guesses that see only the origin, or only the style, of a patch.
+    """Return the AUC, on unseen vulnerabilities, of guesses from a patch's origin or style alone.
 
     One row each, with a 95 % interval; far from 0.5, the corpus can be gamed. No rows where fewer than three
     vulnerabilities have patches of both classes, from which nothing can be told.
@@ -106,10 +110,10 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
     if (classes == 2).sum() < 3:
         return pd.DataFrame(columns=columns)
-    found = leakage(from_table(frame), seed=seed)
+    leak = leakage(from_table(frame), seed=seed)
     rows = [
-        ("origin", found.origin_auc, found.origin_low, found.origin_high),
-        ("style", found.style_auc, found.style_low, found.style_high),
+        ("origin", leak.origin_auc, leak.origin_low, leak.origin_high),
+        ("style", leak.style_auc, leak.style_low, leak.style_high),
     ]
     return pd.DataFrame(rows, columns=columns)
 
@@ -119,5 +123,5 @@ def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
     names = {"origin": frame["origin"].astype(str)}
     strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()
     basic = pd.DataFrame(names | {"reason": frame["basic_reason"].replace("", "valid")}).value_counts()
-    both = pd.DataFrame({"basic": basic, "strict": strict}).fillna(0).astype(int)
-    return both.sort_index().reset_index()
+    counts = pd.DataFrame({"basic": basic, "strict": strict}).fillna(0).astype(int)
+    return counts.sort_index().reset_index()

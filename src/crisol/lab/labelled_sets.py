@@ -40,7 +40,7 @@ class Question:
 def facts(question: Question) -> dict[str, Any]:
     """Return what the data are and give away: counts, hash, and the AUC of guesses that ignore the fix."""
     patches = dataset.open_set(question.data, question.group)
-    known: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "patches": len(patches),
         "correct": sum(patch.label for patch in patches),
         "groups": len({patch.group for patch in patches}),
@@ -49,23 +49,24 @@ def facts(question: Question) -> dict[str, Any]:
         "content_hash": dataset.digest(patches),
     }
     if question.train is None:
-        found: Leakage = leakage(patches, seed=question.seed, folds=question.folds, outer=question.outer)
-        known |= asdict(found)
-    return known
+        leak: Leakage = leakage(patches, seed=question.seed, folds=question.folds, outer=question.outer)
+        counts |= asdict(leak)
+    return counts
 
 
-def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> Iterator[Evaluation]:
-    """Yield one evaluation a variant, in the order of the variants file; ``known`` comes from :func:`facts`.
+def evaluate(settings: Settings, question: Question, description: dict[str, Any]) -> Iterator[Evaluation]:
+    """Yield one evaluation a variant, in the order of the variants file.
 
+    ``description`` comes from :func:`facts`.
     Everything is logged to MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError`.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
     if question.train is None and question.data.suffix == ".parquet":
-        chosen, found = with_source(
+        chosen, enriched = with_source(
             settings, chosen, dataset.open_set(question.data, "vulnerability"), named=bool(question.variants)
         )
-        patches = dataset.regrouped(found, question.group)
+        patches = dataset.regrouped(enriched, question.group)
     else:
         chosen, _ = with_source(settings, chosen, (), named=bool(question.variants))
     teachers = None
@@ -75,15 +76,19 @@ def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> I
             raise DatasetError(f"{question.train}: nothing is left that {question.data} does not hold, too")
     with runs.start(settings, "evaluate") as run:
         run.params({name: value for name, value in asdict(question).items() if value is not None})
-        run.tags({"data.content_hash": known["content_hash"]})
+        run.tags({"data.content_hash": description["content_hash"]})
         run.metrics(
-            {f"data.{name}": float(value) for name, value in known.items() if not isinstance(value, str)}
+            {
+                f"data.{name}": float(value)
+                for name, value in description.items()
+                if not isinstance(value, str)
+            }
         )
-        done: list[Evaluation] = []
+        evaluations: list[Evaluation] = []
         memo: Memo = {}
         for variant in chosen.values():
             if teachers is None:
-                one = evaluation.evaluate(
+                evaluated = evaluation.evaluate(
                     variant,
                     patches,
                     seed=question.seed,
@@ -93,24 +98,26 @@ def evaluate(settings: Settings, question: Question, known: dict[str, Any]) -> I
                     memo=memo,
                 )
             else:
-                one = evaluation.transfer(
+                evaluated = evaluation.transfer(
                     variant, teachers, patches, seed=question.seed, search=question.search
                 )
-            run.metrics({f"{one.name}.{name}": value for name, value in one.summary().items()})
-            done.append(one)
-            yield one
-        run.table("evaluation", _table(done))
-        run.table("hyperparameters", as_table(choice for one in done for choice in one.choices))
-        run.table("guarantees", guaranteed(done, question.seed))
+            run.metrics({f"{evaluated.name}.{name}": value for name, value in evaluated.summary().items()})
+            evaluations.append(evaluated)
+            yield evaluated
+        run.table("evaluation", _table(evaluations))
+        run.table(
+            "hyperparameters", as_table(choice for evaluated in evaluations for choice in evaluated.choices)
+        )
+        run.table("guarantees", guaranteed(evaluations, question.seed))
 
 
-def guaranteed(done: Sequence[Evaluation], seed: int) -> pd.DataFrame:
+def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
     """Return what the variant of largest AUC may skip, see :func:`crisol.lab.frontier.guarantees`."""
-    best = max(done, key=lambda one: one.auc)
-    found = guarantees(best.label, best.probability, best.group, seed=seed)
-    found.insert(0, "variant", best.name)
-    return found
+    best = max(evaluations, key=lambda evaluated: evaluated.auc)
+    table = guarantees(best.label, best.probability, best.group, seed=seed)
+    table.insert(0, "variant", best.name)
+    return table
 
 
-def _table(done: Sequence[Evaluation]) -> pd.DataFrame:
-    return pd.DataFrame([{"variant": one.name, **one.summary()} for one in done])
+def _table(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+    return pd.DataFrame([{"variant": evaluated.name, **evaluated.summary()} for evaluated in evaluations])

@@ -15,7 +15,10 @@ __all__ = ["pair", "paired"]
 
 
 def paired(source: Path) -> str:
-    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook: no outputs, the same at every call."""
+    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook.
+
+    It has no outputs and is the same at every call.
+    """
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = {
         "jupytext": {"formats": "ipynb,py:percent"},

@@ -1,7 +1,8 @@
 """Run an experiment's notebook, and keep what it showed.
 
-The notebook is executed by papermill in a fresh kernel, inside one MLflow run. Executed notebook, its HTML and the
-resolved parameters are stored as that run's artifacts; a failing cell leaves all three, and a run marked failed.
+The notebook is executed by papermill in a fresh kernel, inside one MLflow run. Executed notebook, its HTML
+and the resolved parameters are stored as that run's artifacts; a failing cell leaves all three, and a run
+marked failed.
 """
 
 from __future__ import annotations
@@ -37,12 +38,16 @@ __all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
 
-# Parameters are checked by crisol.lab.parameters; papermill's own inspector does not know ``float | None`` and warns.
+# Parameters are checked by crisol.lab.parameters; papermill's own inspector does not know ``float | None``
+# and warns.
 logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 def _private_kernel(folder: str) -> type[AsyncKernelManager]:
-    """Return a manager of kernels that are reached by sockets in a private folder: no port that others could connect to."""
+    """Return a manager of kernels whose sockets lie in a private folder.
+
+    They listen on no port.
+    """
 
     class PrivateKernel(AsyncKernelManager):
         transport = "ipc"
@@ -66,7 +71,10 @@ class CellFailed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A notebook that ran to its end: the run that holds it, the folder of its artifacts, and the executed notebook."""
+    """A notebook that ran to its end.
+
+    The record names its MLflow run, the folder of its artifacts, and the executed notebook.
+    """
 
     run_id: str
     artifacts: Path
@@ -78,7 +86,8 @@ def run(
 ) -> Finished:
     """Run an experiment with some parameters changed and return where its results are.
 
-    Raises :class:`CellFailed` with the cell's traceback when the notebook fails; the partial notebook is kept.
+    Raises :class:`CellFailed` with the cell's traceback when the notebook fails; the partial notebook is
+    kept.
     """
     experiment = resolve(experiment, overrides)
     reserved = read_parameters(experiment.notebook)

@@ -1,7 +1,7 @@
 """A notebook's parameters, read from the cell tagged ``parameters`` without running it.
 
-papermill only warns about a name that the notebook does not have, and its own inspector drops annotations such
-as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held to literals.
+papermill only warns about a name that the notebook does not have, and its own inspector drops annotations
+such as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held to literals.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def _check_members(value: list[Any]) -> None:
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
     """Return the parameters of a jupytext ``.py`` notebook, in the order in which they stand.
 
-    Raises :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters`` and each of
-    its statements assigns a literal to a name.
+    Raises :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters`` and each
+    of its statements assigns a literal to a name.
     """
     try:
         cells = jupytext.read(notebook, fmt="py:percent").cells

@@ -58,8 +58,8 @@ def contenders(settings: Settings, challenger: str) -> list[str]:
     """
     check_served(chosen_variants(settings, [challenger])[challenger])
     tags = holder_tags(settings) or {}
-    held = tags.get("variant", challenger)
-    return sorted({challenger, held} & {challenger, *chosen_variants(settings, ())})
+    holder = tags.get("variant", challenger)
+    return sorted({challenger, holder} & {challenger, *chosen_variants(settings, ())})
 
 
 def promote(
@@ -71,12 +71,13 @@ def promote(
     *,
     force: bool = False,
 ) -> Promotion:
-    """Train a variant on every patch of a comparison, register it as challenger, and hold it against the champion.
+    """Train a variant on every patch of a comparison, and compare it as challenger with the champion.
 
-    Both are judged by their predictions across folds, so on vulnerabilities that they have not seen. The champion's
-    variant must be part of the comparison, else there is nothing to compare and the challenger waits. A champion never
-    yields to a model that stands on fewer vulnerabilities, whatever its variant, unless that is forced. Raises
-    :class:`~crisol.errors.ModelError` where the compiled form does not agree with the one that it was made from.
+    Both are judged by their predictions across folds, so on vulnerabilities that they have not seen. The
+    champion's variant must be part of the comparison, else there is nothing to compare and the challenger
+    waits. A champion never yields to a model that stands on fewer vulnerabilities, whatever its variant,
+    unless that is forced. Raises :class:`~crisol.errors.ModelError` where the compiled form does not agree
+    with the one that it was made from.
     """
     tags = holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -93,40 +94,41 @@ def _gate(
     """Return whether the challenger takes the title, and why."""
     if tags is None:
         return True, f"{name} is champion: there was none"
-    held, few = tags.get("variant", ""), len(np.unique(comparison.groups))
+    holder, few = tags.get("variant", ""), len(np.unique(comparison.groups))
     if force:
-        return True, f"{name} replaces {held} as champion, because it was forced"
+        return True, f"{name} replaces {holder} as champion, because it was forced"
     if few < (many := int(tags.get("vulnerabilities", "0"))):
         return False, (
-            f"{held} stays champion: it stands on {many} vulnerabilities and {name} on {few}; "
+            f"{holder} stays champion: it stands on {many} vulnerabilities and {name} on {few}; "
             "compare on as many, or force it"
         )
-    if held == name:
+    if holder == name:
         return True, f"{name} stays champion, trained on these patches of {few} vulnerabilities"
-    if held not in comparison.scores:
-        return False, f"the champion is {held or 'unknown'}, which was not compared; compare it, too"
+    if holder not in comparison.scores:
+        return False, f"the champion is {holder or 'unknown'}, which was not compared; compare it, too"
     sides = [
         (
             (comparison.scores[side] - comparison.truth) ** 2,
             costs(comparison.truth, comparison.scores[side], comparison.groups),
         )
-        for side in (name, held)
+        for side in (name, holder)
     ]
     better, reason = not_worse(sides[0], sides[1], comparison.groups, seed=seed)
-    said = (
-        f"{name} replaces {held} as champion"
+    decision = (
+        f"{name} replaces {holder} as champion"
         if better
-        else f"{held} stays champion, {name} waits as challenger"
+        else f"{holder} stays champion, {name} waits as challenger"
     )
-    return better, f"{said}: {reason}"
+    return better, f"{decision}: {reason}"
 
 
 def costs(
     truth: NDArray[np.int_], probability: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Return what each patch costs, in wargames: 1 where one is run, 20 where a wrong patch is accepted without.
+    """Return the cost of each patch, in wargames; shape (patches,).
 
-    The model decides alone where, on all other vulnerabilities, at most 2 % of either class are decided wrongly.
+    A cost of 1 is a run wargame; 20 is a wrong patch accepted without one. The model decides alone where, on
+    all other vulnerabilities, at most 2 % of either class are decided wrongly.
     """
     accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)
@@ -142,20 +144,20 @@ def not_worse(
 ) -> tuple[bool, str]:
     """Return whether a challenger may take the title, and the figures; each side is (squared errors, costs).
 
-    Its Brier score must be shown, with confidence 95 %, to be at most 0.005 above the champion's; its cost at the
-    chosen risk, which a few rare accepts decide, must not be shown to be higher. A paired bootstrap in which whole
-    vulnerabilities are drawn; a patch counts ``weight`` times, or once.
+    Its Brier score must be shown, with confidence 95 %, to be at most 0.005 above the champion's; its cost at
+    the chosen risk, which a few rare accepts decide, must not be shown to be higher. A paired bootstrap in
+    which whole vulnerabilities are drawn; a patch counts ``weight`` times, or once.
     """
     _, group = np.unique(groups, return_inverse=True)
     weight = np.ones(len(group)) if weight is None else weight
     size = np.bincount(group, weights=weight)
     drawn = np.random.default_rng(seed).integers(len(size), size=(_REPEATS, len(size)))
     brier, cost = (
-        np.bincount(group, weights=weight * (one - other))[drawn].sum(axis=1) / size[drawn].sum(axis=1)
-        for one, other in zip(challenger, champion, strict=True)
+        np.bincount(group, weights=weight * (ours - theirs))[drawn].sum(axis=1) / size[drawn].sum(axis=1)
+        for ours, theirs in zip(challenger, champion, strict=True)
     )
     middle = [
-        np.average(one - other, weights=weight) for one, other in zip(challenger, champion, strict=True)
+        np.average(ours - theirs, weights=weight) for ours, theirs in zip(challenger, champion, strict=True)
     ]
     worst, least = float(np.quantile(brier, 0.95)), float(np.quantile(cost, 0.05))
     reason = (
@@ -173,10 +175,10 @@ def register(
     judged: tuple[Evaluation, Guarantee],
     seed: int,
 ) -> str:
-    """Train the variant that was evaluated on all of the patches, register it as challenger, return its version.
+    """Train the evaluated variant on all patches, register it as challenger, and return its version.
 
-    It carries its policy, which says why it decides no more alone. Raises :class:`~crisol.errors.ModelError` where the compiled form
-    does not agree with the one that it was made from.
+    It carries its policy, which says why it decides no more alone. Raises :class:`~crisol.errors.ModelError`
+    where the compiled form does not agree with the one that it was made from.
     """
     evaluation, guarantee = judged
     name = evaluation.name

@@ -1,4 +1,7 @@
-"""Retraining: what the trials teach, learnt by a challenger and held against the champion's variant without them."""
+"""Retrain on trials.
+
+A challenger learns from the trials and is compared with the champion's variant without them.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +42,18 @@ class Gathered:
     without_text: int
     """Patches of which only the identity is known."""
     weights: tuple[float, ...] = ()
-    """What each patch counts: one over the probability with which its trial was sampled; empty where each counts once."""
+    """The weight of each patch: one over the sampling probability of its trial.
+
+    It is empty where each patch has weight 1.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Which variant learns, and which share of the trials' vulnerabilities it is tested on; ``seed`` draws them."""
+    """The variant to train, and the share of the trials' vulnerabilities that test it.
+
+    ``seed`` draws the vulnerabilities.
+    """
 
     variant: str
     seed: int
@@ -75,7 +84,7 @@ class Retraining:
     def intervals(self) -> list[tuple[str, float, float, float]]:
         """AUC with its interval, by model."""
         rows = self.table.to_dict("records")
-        return [(str(one["model"]), one["auc"], one["auc_low"], one["auc_high"]) for one in rows]
+        return [(str(row["model"]), row["auc"], row["auc_low"], row["auc_high"]) for row in rows]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -99,9 +108,9 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 
     The last conclusive verdict counts where a patch was wargamed more than once.
     """
-    known = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
-    projects = {name: str(row["project"]) for (name, _), row in known.items()}
-    found: dict[tuple[str, str], LabelledPatch] = {}
+    rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
+    projects = {name: str(row["project"]) for (name, _), row in rows_by_patch.items()}
+    labelled_patches: dict[tuple[str, str], LabelledPatch] = {}
     weights: dict[tuple[str, str], float] = {}
     missing: set[tuple[str, str]] = set()
     inconclusive = 0
@@ -110,12 +119,12 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
             inconclusive += 1
             continue
         key = (trial.vulnerability, trial.patch)
-        text = str(known[key]["diff"]) if key in known else store.get(trial.patch)
+        text = str(rows_by_patch[key]["diff"]) if key in rows_by_patch else store.get(trial.patch)
         if text is None:
             missing.add(key)
             continue
         weights[key] = 1 / trial.sampling_probability
-        found[key] = LabelledPatch(
+        labelled_patches[key] = LabelledPatch(
             id=trial.patch,
             group=trial.vulnerability,
             project=projects.get(trial.vulnerability, trial.vulnerability),
@@ -125,48 +134,54 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
             tool="trial",
             reason=str(trial.reason or ""),
         )
-    order = sorted(found)
+    order = sorted(labelled_patches)
     return Gathered(
-        tuple(found[key] for key in order), inconclusive, len(missing), tuple(weights[key] for key in order)
+        tuple(labelled_patches[key] for key in order),
+        inconclusive,
+        len(missing),
+        tuple(weights[key] for key in order),
     )
 
 
 def retrain(
     settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: Design
 ) -> Retraining:
-    """Train a variant on the corpus and the trials, register it as challenger, and hold it against the champion.
+    """Train a variant on the corpus and the trials, and compare it as challenger with the champion.
 
-    A share of the vulnerabilities that have trials is set aside, from both sources. What remains teaches the variant
-    from corpus and trials, and the champion's variant (the same where there is none) from the corpus alone; both
-    predict the trials that were set aside. Those count by the inverse of the probability with which they were sampled, so
-    that the figures are of the patches that arrive and not of those of which the champion was unsure. What is
-    registered has learnt everything and carries the policy that was chosen across folds. The champion stays, unless the
-    design asks for a promotion and the challenger is shown to do no worse. Raises :class:`~crisol.errors.DatasetError`
-    where the trials are of too few vulnerabilities.
+    A share of the vulnerabilities that have trials is set aside, from both sources. What remains teaches the
+    variant from corpus and trials, and the champion's variant (the same where there is none) from the corpus
+    alone; both predict the trials that were set aside. Those count by the inverse of the probability with
+    which they were sampled, so that the figures are of the patches that arrive and not of those of which the
+    champion was unsure. What is registered has learnt everything and carries the policy that was chosen
+    across folds. The champion stays, unless the design asks for a promotion and the challenger is shown to do
+    no worse. Raises :class:`~crisol.errors.DatasetError` where the trials are of too few vulnerabilities.
     """
     aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]
     check_served(chosen)
-    known = dataset.from_table(frame)
+    corpus = dataset.from_table(frame)
     taught = {(patch.group, patch.id) for patch in gathered.patches}
-    everything = [*(one for one in known if (one.group, one.id) not in taught), *gathered.patches]
+    everything = [
+        *(known_patch for known_patch in corpus if (known_patch.group, known_patch.id) not in taught),
+        *gathered.patches,
+    ]
     inside = np.array([patch.group in aside for patch in gathered.patches])
     test = [patch for patch in gathered.patches if patch.group in aside]
     weight = np.array(gathered.weights or [1.0] * len(inside))[inside]
     variants = chosen_variants(settings, ())
-    held = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
+    holder = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
     truth = np.array([patch.label for patch in test])
     groups = np.array([patch.group for patch in test])
     rows, sides = [], []
-    for side, variant, patches in (("challenger", chosen, everything), ("champion", held, known)):
+    for side, variant, patches in (("challenger", chosen, everything), ("champion", holder, corpus)):
         learnt = dataset.without_overlap(patches, test)
-        said = training.train(variant, learnt, design.seed).probabilities(test)
-        error, cost = (said - truth) ** 2, costs(truth, said, groups)
+        probabilities = training.train(variant, learnt, design.seed).probabilities(test)
+        error, cost = (probabilities - truth) ** 2, costs(truth, probabilities, groups)
         sides.append((error, cost))
         low, high = scores.auc_interval(
-            truth, said, groups, repeats=_REPEATS, seed=design.seed, weight=weight
+            truth, probabilities, groups, repeats=_REPEATS, seed=design.seed, weight=weight
         )
-        figures = {"auc": scores.auc(truth, said, weight), "auc_low": low, "auc_high": high}
+        figures = {"auc": scores.auc(truth, probabilities, weight), "auc_low": low, "auc_high": high}
         figures |= {
             "brier": float(np.average(error, weights=weight)),
             "cost": float(np.average(cost, weights=weight)),

@@ -7,8 +7,8 @@
         print(entry.name, entry.outcome, entry.source)
     triage.ranked()[0]
 
-Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in the order of
-the cold model, likeliest first. What is recommended was always wargamed, with the strict phases.
+Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in
+the order of the cold model, likeliest first. What is recommended was always wargamed, with the strict phases.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ _SAID = 4
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a triage works with: ``predict`` gives the cold probability of a patch, or is None without a model.
+    """The tools of a triage.
 
-    ``jobs`` wargames run at a time (0: one for each core). ``kept`` is the folder of the verdicts of earlier runs.
+    ``predict`` gives the cold probability of a patch, or is None without a model. ``jobs`` wargames run at a
+    time (0: one for each core). ``kept`` is the folder of the verdicts of earlier runs.
     """
 
     cache: Path
@@ -64,8 +65,8 @@ class Bench:
 class Entry:
     """One program and what is known of it; ``repeats`` names the other candidates that make the same.
 
-    ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many lines the
-    patch adds and removes; ``lacks`` and ``adds`` are in words, against the known fix.
+    ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many
+    lines the patch adds and removes; ``lacks`` and ``adds`` are in words, against the known fix.
     """
 
     name: str
@@ -90,11 +91,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Triage:
-    """Settles, orders and wargames candidates; ``entries`` always holds what is known, whenever it is stopped.
+    """Settles, orders and wargames candidates.
 
-    ``budget`` is in seconds of wall time, None for no end; wargames that run when it is spent are waited for. The
-    verdicts are kept by the content of the vulnerability and the referee's version, so a run that was stopped goes on
-    where it was.
+    ``entries`` holds every result so far, also after a stop. ``budget`` is in seconds of wall time,
+    None for no end; wargames that run when it is spent are waited for. The verdicts are kept by the content
+    of the vulnerability and the referee's version, so a run that was stopped goes on where it was.
     """
 
     vulnerability: Vulnerability
@@ -110,8 +111,9 @@ class Triage:
     _facts: Facts | None = None
 
     def run(self) -> Iterator[Entry]:
-        """Yield every entry as it is settled or judged, and those that stay open with their probability, once.
+        """Yield every entry once.
 
+        Settled or judged ones at once, open ones at the end with their probability.
         Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
         :class:`~crisol.errors.SandboxUnavailable` without a sandbox.
         """
@@ -128,14 +130,18 @@ class Triage:
                         running[tables.judge(self.entries[name].diff)] = name
                     if not running:
                         break
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
                         yield self._told(running.pop(future), future.result())
             finally:
                 self.seconds = self.clock() - start
 
     def ranked(self) -> list[Entry]:
-        """Return the entries best first: valid by wargame, the smallest change first; then open ones by promise."""
+        """Return the entries, best first.
+
+        Valid entries by wargame come first, the smallest change before others; then open entries by
+        probability.
+        """
 
         def key(entry: Entry) -> tuple[int, float]:
             if entry.outcome is Outcome.VALID:
@@ -161,10 +167,10 @@ class Triage:
         return self.until == "decided" or not any(entry.recommended for entry in self.entries.values())
 
     def _next(self, running: dict[Future[Verdict], str]) -> str | None:
-        left = [
+        waiting = [
             name for name in self._open if self.entries[name].outcome is None and name not in running.values()
         ]
-        return max(left, key=self._promise, default=None)
+        return max(waiting, key=self._promise, default=None)
 
     def _promise(self, name: str) -> float:
         probability = self.entries[name].probability
@@ -176,8 +182,8 @@ class Triage:
         facts = self._facts = gather(vulnerability, sandbox, cache)
         tree = vulnerability.vulnerable(cache)
         fix = None
-        if (known := reference(vulnerability, cache)) is not None:
-            files = fitted(known.diff, tree).files
+        if (known_fix := reference(vulnerability, cache)) is not None:
+            files = fitted(known_fix.diff, tree).files
             fix = profile(files, self._sources(files))
         earlier = self._earlier()
         first: dict[str, str] = {}
@@ -213,10 +219,10 @@ class Triage:
                     evidence=fact.evidence,
                 )  # fmt: skip
             elif identity in earlier:
-                told = earlier[identity]
+                verdict = earlier[identity]
                 entry = replace(
-                    entry, outcome=told.outcome, source=Source.WARGAME, reason=told.reason, detail=told.detail,
-                    evidence=("an earlier run",), seconds=told.seconds,
+                    entry, outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason, detail=verdict.detail,
+                    evidence=("an earlier run",), seconds=verdict.seconds,
                 )  # fmt: skip
             self._settle(entry)
 
@@ -233,8 +239,8 @@ class Triage:
 
     def _sources(self, files: dict[str, str | None]) -> dict[str, str]:
         assert self._facts is not None
-        read = self._facts.tree.read
-        return {path: text for path in files if (text := read(path)) is not None}
+        tree = self._facts.tree
+        return {path: text for path in files if (text := tree.read(path)) is not None}
 
     def _settle(self, entry: Entry) -> None:
         self.entries[entry.name] = entry
@@ -260,7 +266,10 @@ class Triage:
         return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
 
     def _earlier(self) -> dict[str, Entry]:
-        """Return the verdicts of earlier runs; a line that was cut off when a run was killed counts for nothing."""
+        """Return the verdicts of earlier runs.
+
+        A torn last line of a killed run is ignored.
+        """
         verdicts: dict[str, Entry] = {}
         for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():
             try:
@@ -287,7 +296,7 @@ class Triage:
 
 
 class _Tables:
-    """Matches over one vulnerability, as many as wargames run at a time, each opened when it is first needed."""
+    """Matches over one vulnerability, one per concurrent wargame, each opened on first use."""
 
     def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, cache: Path, jobs: int) -> None:
         self._arguments = vulnerability, sandbox, cache
