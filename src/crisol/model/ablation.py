@@ -19,7 +19,10 @@ __all__ = ["Ablation", "ablate"]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """AUC on unseen groups without one group of features, and with nothing but it; "none" is the whole model."""
+    """AUC on unseen groups without a group of features, and with that group alone.
+
+    "none" is the whole model.
+    """
 
     without: str
     features: int
@@ -35,8 +38,9 @@ def ablate(
     folds: int = 5,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the whole model, then one row a feature group, or one of ``only``; the folds never split a group of patches.
+    """Yield the whole model, then one row a feature group, or one of ``only``.
 
+    The folds never split a group of patches.
     The columns that are left out are held at zero, so that every model has the same shape. Hashed words stay.
     """
     label = labels(patches)
@@ -48,8 +52,8 @@ def ablate(
 
         def auc(keep: np.ndarray) -> float:
             wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
-            kept = rows @ diags_array(wide.astype(np.float64), format="csr")
-            return scores.auc(label, out_of_fold(pipeline[1], kept, label, fold))
+            selected = rows @ diags_array(wide.astype(np.float64), format="csr")
+            return scores.auc(label, out_of_fold(pipeline[1], selected, label, fold))
 
         whole = auc(np.ones(len(names), dtype=bool))
         yield Ablation("none", 0, whole, whole)

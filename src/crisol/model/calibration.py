@@ -43,7 +43,8 @@ class Sigmoid:
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:
         """Fit by Newton's method on out-of-fold scores, with Platt's smoothed targets.
 
-        Half an observation's weight pulls the slope towards 1, which settles the case of separable or empty data.
+        Half an observation's weight pulls the slope towards 1, which settles the case of separable or empty
+        data.
         """
         if not len(score):
             return cls()

@@ -1,7 +1,7 @@
 """The nine features of the original random forest: the baseline that everything else has to beat.
 
-They stand for the original's nine: what it counted is counted here in the same units, with the keywords that its
-description names.
+They stand for the original's nine: what it counted is counted here in the same units, with the keywords that
+its description names.
 """
 
 from __future__ import annotations

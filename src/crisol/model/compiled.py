@@ -1,8 +1,8 @@
 """Fitted trees as ONNX: one writer for forests, histogram boosting and LightGBM.
 
-Rows are rounded to 32 bits before anything is fitted (see :class:`crisol.model.matrix.PatchMatrix`), and thresholds are
-rounded down here, so that every comparison falls as it does in the library that grew the tree. Calibration is no part
-of the graph: converters get a calibrated pipeline silently wrong.
+Rows are rounded to 32 bits before anything is fitted (see :class:`crisol.model.matrix.PatchMatrix`), and
+thresholds are rounded down here, so that every comparison falls as it does in the library that grew the tree.
+Calibration is no part of the graph: converters get a calibrated pipeline silently wrong.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def to_onnx(model: Any) -> bytes:
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [None, 1])],
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS]
-    made = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
-    onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    exported = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
+    onnx.checker.check_model(exported)
+    return bytes(exported.SerializeToString())
 
 
 def _flatten(model: Any) -> tuple[_Nodes, float, bool]:
@@ -150,15 +150,15 @@ def _forest_tree(nodes: _Nodes, number: int, tree: Any, trees: int) -> None:
 
 def _preorder(root: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any], tuple[int, int] | None]]:
     """Yield number, node and children's numbers; a parent's number is less than its children's."""
-    waiting, given = [(0, root)], 1
+    waiting, count = [(0, root)], 1
     while waiting:
         at, node = waiting.pop()
         if "leaf_value" in node:
             yield at, node, None
             continue
-        yield at, node, (given, given + 1)
-        waiting += [(given, node["left_child"]), (given + 1, node["right_child"])]
-        given += 2
+        yield at, node, (count, count + 1)
+        waiting += [(count, node["left_child"]), (count + 1, node["right_child"])]
+        count += 2
 
 
 def _down(threshold: float) -> float:

@@ -36,8 +36,8 @@ _ALIASES = {
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file or, where the name ends in ``.parquet``, from a corpus table.
 
-    ``group`` names what must never be split: a key of every line, or ``vulnerability``, ``package`` or ``cwe`` of a
-    table. Raises :class:`~crisol.errors.DatasetError`.
+    ``group`` names what must never be split: a key of every line, or ``vulnerability``, ``package`` or
+    ``cwe`` of a table. Raises :class:`~crisol.errors.DatasetError`.
     """
     path = Path(path)
     if path.suffix != ".parquet":
@@ -63,24 +63,25 @@ def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read one patch a line: ``id``, ``diff``, ``label`` and ``group``; ``project``, ``language``, ``tool``, ``cwe`` if known.
+    """Read one patch a line: ``id``, ``diff``, ``label`` and ``group``.
 
-    ``group`` is the key of what must not be split between training and test; ``project`` is the group unless it is given.
-    ``label`` is 1 for a correct patch, else 0. Other keys are passed over, blank lines too. A name that ends in ``.gz``
-    is decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
+    The fields ``project``, ``language``, ``tool`` and ``cwe`` are optional. ``group`` is the key of what must
+    not be split between training and test; ``project`` is the group unless it is given. ``label`` is 1 for a
+    correct patch, else 0. Other keys are passed over, blank lines too. A name that ends in ``.gz`` is
+    decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []
-    seen: set[str] = set()
+    ids: set[str] = set()
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             for number, line in _lines(stream, path):
                 patch = _patch(line, group, f"{path}:{number}")
-                if patch.id in seen:
+                if patch.id in ids:
                     raise DatasetError(f"{path}:{number}: the id {patch.id!r} occurs twice")
-                if len(seen) == _MAX_ROWS:
+                if len(ids) == _MAX_ROWS:
                     raise DatasetError(f"{path}:{number}: more than {_MAX_ROWS} patches; split the file")
-                seen.add(patch.id)
+                ids.add(patch.id)
                 patches.append(patch)
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None

@@ -45,7 +45,7 @@ def _constant(side: Side) -> int:
     for at in side.marks:
         if tokens[at] in words.TESTS:
             start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
-            following = [one.lower() for one in tokens[start : start + 2]]
+            following = [word.lower() for word in tokens[start : start + 2]]
             constant += (
                 len(following) == 2
                 and following[0] in words.CONSTANTS

@@ -31,10 +31,11 @@ Outer = Literal["group", "project", "cwe"]
 class Evaluation:
     """What a variant says of patches it was not trained on, and how good that is.
 
-    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label`` and ``group`` of each patch. All measures are
-    of it, except ``random_split_auc``: there, patches of one vulnerability stand in training and test, as
-    published figures often have it, so it leaks and is shown to be compared with ``same_group_mean_auc``, the AUC
-    of merely knowing the mean label of the group's other patches. A measure that the data cannot give is nan.
+    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label`` and ``group`` of each
+    patch. All measures are of it, except ``random_split_auc``: there, patches of one vulnerability stand in
+    training and test, as published figures often have it, so it leaks and is shown to be compared with
+    ``same_group_mean_auc``, the AUC of merely knowing the mean label of the group's other patches. A measure
+    that the data cannot give is nan.
     """
 
     name: str
@@ -97,13 +98,13 @@ def evaluate(
     search: bool = True,
     memo: Memo | None = None,
 ) -> Evaluation:
-    """Evaluate a variant in folds that never split a vulnerability, or a project or CWE where ``outer`` says so.
+    """Evaluate a variant in folds that never split a vulnerability (with ``outer``, a project or CWE).
 
-    Each fold's model has the hyper-parameters that its training set chose (:mod:`crisol.model.search`), those of the
-    variant's entry without ``search`` and in the random split. The scores of a fold are calibrated by the scores of
-    the other folds. The same seed gives the same digits. A ``memo`` that is handed to every variant of the same
-    patches, folds and seed spares a mean the searches of its members.
-    Raises :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
+    Each fold's model has the hyper-parameters that its training set chose (:mod:`crisol.model.search`), those
+    of the variant's entry without ``search`` and in the random split. The scores of a fold are calibrated by
+    the scores of the other folds. The same seed gives the same digits. A ``memo`` that is handed to every
+    variant of the same patches, folds and seed spares a mean the searches of its members. Raises
+    :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
@@ -118,8 +119,8 @@ def evaluate(
             if not search:
                 return pipeline[1]
             taught = Taught(rows[train], label[train], unit[train])
-            best, found = tuned(variant, taught, pipeline[0], seed=seed, fold=number, memo=memo)
-            choices.extend(found)
+            best, points = tuned(variant, taught, pipeline[0], seed=seed, fold=number, memo=memo)
+            choices.extend(points)
             return best.classifier(pipeline[0], seed)
 
         probability = cross_fitted(across(choose, rows, label, fold), label, fold)
@@ -137,9 +138,10 @@ def transfer(
     bootstrap: int = 500,
     search: bool = True,
 ) -> Evaluation:
-    """Fit and calibrate a variant on one set and measure it on another; see :func:`evaluate` for the measures.
+    """Fit and calibrate a variant on one set and measure it on another.
 
-    The hyper-parameters are chosen on ``train`` alone. The caller leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
+    See :func:`evaluate` for the measures. The hyper-parameters are chosen on ``train`` alone. The caller
+    leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
     """
     label, truth = labels(train), labels(test)
     matrix = variant.estimator(seed)[0]

@@ -26,7 +26,10 @@ def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
 
 
 def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold of each patch; no unit is split, and the classes are spread as evenly as that allows."""
+    """Return the fold of each patch.
+
+    No unit is split; the classes are spread as evenly as that allows.
+    """
     units = len(np.unique(unit))
     if units < 2:
         raise DatasetError("all patches belong to one group: nothing would be left to test on")
@@ -38,7 +41,10 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
 
 
 def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return folds that split groups, as published figures often have them: for a warning, never for a result."""
+    """Return folds that split groups, as in many published figures.
+
+    Use them to show the leak, never for a result.
+    """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
 
@@ -63,7 +69,7 @@ def across(
     label: NDArray[np.int_],
     fold: NDArray[np.int_],
 ) -> NDArray[np.float64]:
-    """Return what :func:`out_of_fold` does, of a model that ``choose`` names for each fold and its training rows."""
+    """Return :func:`out_of_fold`'s result for a model that ``choose`` names for each fold's training rows."""
     score = np.empty(len(label))
     for number in np.unique(fold):
         inside = fold == number

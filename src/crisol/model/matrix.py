@@ -25,11 +25,12 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 
 
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Labelled patches to rows of numbers: features first, then ``words`` hashed columns that count pieces of text.
+    """Labelled patches to rows of numbers.
 
-    Rows with words are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source``
-    puts those of the source behind those of the diff; ``frame`` makes rows a DataFrame whose columns are named by the features.
-    Learns nothing, so that a row does not depend on the patches beside it.
+    Output: shape (patches, features + words); the last ``words`` columns count hashed tokens. Rows with words
+    are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source`` puts
+    those of the source behind those of the diff; ``frame`` makes rows a DataFrame whose columns are named by
+    the features. Learns nothing, so that a row does not depend on the patches beside it.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def row(self, patch: Patch, cwe: str) -> Any:
         """Return the matrix of a single patch, shape (1, columns + words).
 
-        Raises :class:`~crisol.errors.ModelError` where the columns need the source, which a single diff has not.
+        Raises :class:`~crisol.errors.ModelError` where the columns need the source, which a single diff has
+        not.
         """
         if self.source:
             raise ModelError(
@@ -108,7 +110,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 @lru_cache(maxsize=16_384)
 def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, pov: str) -> tuple[float, ...]:
-    """Return the features of the source, which take some ten milliseconds, once for each patch of a process."""
+    """Return the features of the source; each process computes them once per patch (about 10 ms)."""
     return tuple(vector(open_diff(diff), dict(source), Facts(description, pov)))
 
 

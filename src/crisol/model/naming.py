@@ -1,4 +1,7 @@
-"""How the author of a patch names things: style, from the names that the patch brings, whatever they stand for."""
+"""The naming style of a patch's author.
+
+It is measured on the names that the patch adds, whatever their meaning.
+"""
 
 from __future__ import annotations
 

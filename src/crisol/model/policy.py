@@ -1,4 +1,7 @@
-"""When a model may decide without a wargame: one rule for service, command line, risk control and experiments."""
+"""When a model may decide without a wargame.
+
+Service, command line, risk control and experiments share this rule.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ __all__ = ["NEVER", "LadderPolicy", "Policy"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accept alone at ``accept`` or above, refuse alone at ``reject`` or below, wargame between; None means never.
+    """Accept alone at ``accept`` or above, refuse alone at ``reject`` or below, wargame between.
+
+    A threshold of None is never reached.
 
     >>> policy = Policy(accept=0.9, reject=0.1)
     >>> policy.decide(0.95), policy.decide(0.5)
@@ -24,7 +29,8 @@ class Policy:
     >>> policy.accepts(np.array([0.95, 0.5]))
     array([ True, False])
 
-    ``reason`` says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError` where they overlap.
+    ``reason`` says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError` where they
+    overlap.
     """
 
     accept: float | None = None
@@ -36,7 +42,7 @@ class Policy:
             raise SettingsError(f"refusing at {self.reject} and accepting at {self.accept} overlap")
 
     def decide(self, probability: float) -> Outcome | None:
-        """Return what the model decides alone at this probability of valid, or None where the patch is wargamed."""
+        """Return the model's own decision at this probability of valid, or None: wargame the patch."""
         if probability >= self._accept:
             return Outcome.VALID
         return Outcome.INVALID if probability <= self._reject else None

@@ -43,9 +43,9 @@ class Served:
 class Predictor:
     """Predicts single patches; safe to share between threads, as nothing in it changes.
 
-    ``serving`` names the model's versions and the thresholds at which it may decide alone, ``form`` what computes:
-    ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only
-    make a single row slower.
+    ``serving`` names the model's versions and the thresholds at which it may decide alone, ``form`` what
+    computes: ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads
+    only make a single row slower.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
@@ -89,18 +89,19 @@ class Predictor:
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
 
     def check(self) -> None:
-        """Raise :class:`~crisol.errors.IntegrityError` unless the probe's probability is what it was at the export.
+        """Raise IntegrityError unless the probe's probability equals that of the export.
 
         So a model whose description or features are no longer those that were measured is found out; one that
-        was exported without that probability passes. Raises :class:`~crisol.errors.ModelError` as predicting does.
+        was exported without that probability passes. Raises :class:`~crisol.errors.ModelError` as predicting
+        does.
         """
         golden = self.serving.golden
         if golden is None:
             return
-        found = self.predict(parse(PROBE.diff), PROBE.cwe).probability
-        if abs(found - golden) > PARITY:
+        probability = self.predict(parse(PROBE.diff), PROBE.cwe).probability
+        if abs(probability - golden) > PARITY:
             raise IntegrityError(
-                f"the model {self.serving.model_version} gives the probe {found:.6f} as {self.form}, and gave it "
+                f"the model {self.serving.model_version} gives the probe {probability:.6f} as {self.form}, and gave it "
                 f"{golden:.6f} when it was exported; promote it anew"
             )
 

@@ -33,8 +33,8 @@ _CONTEXT = 3
 def open_diff(text: str) -> Patch:
     """Parse a diff strictly, or leniently where the strict parser refuses it.
 
-    For labelled sets of other people, whose diffs may show a method without its file. What is to be executed must
-    go through :func:`crisol.diff.parse` alone.
+    For labelled sets of other people, whose diffs may show a method without its file. What is to be executed
+    must go through :func:`crisol.diff.parse` alone.
     """
     try:
         return parse(text)
@@ -132,8 +132,8 @@ class Side:
         """How often each word that means something occurs, in names taken whole and by their parts."""
         parts: dict[str, int] = {}
         for token, count in self.counts.items():
-            if found := _parts(token[:_MAX_NAME]):
-                for name in found:
+            if pieces := _parts(token[:_MAX_NAME]):
+                for name in pieces:
                     parts[name] = parts.get(name, 0) + count
         return parts
 
@@ -182,7 +182,10 @@ class Reading:
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """How many names, numbers and operators were exchanged: the lesser of those only added and only removed."""
+        """Return the number of exchanged names, numbers and operators.
+
+        It is the smaller of the counts added only and removed only.
+        """
         if not self.gained or not self.lost:
             return 0, 0, 0
         gained, lost = _kinds(self.gained), _kinds(self.lost)

@@ -1,7 +1,7 @@
 """When a model may be trusted without a wargame: thresholds with a guarantee over vulnerabilities.
 
-Learn-then-Test (Angelopoulos et al., 2021) with a betting test of the mean (Waudby-Smith and Ramdas, 2023) on one
-loss a vulnerability, since patches of one vulnerability are not independent.
+Learn-then-Test (Angelopoulos et al., 2021) with a betting test of the mean (Waudby-Smith and Ramdas, 2023) on
+one loss a vulnerability, since patches of one vulnerability are not independent.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ class Rate:
 class Guarantee:
     """A policy and what is guaranteed of it.
 
-    Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a chance of
-    at most ``alpha``; one that is refused is right with a chance of at most ``beta``. Each holds with confidence
-    1 - ``delta`` over the vulnerabilities that chose. As what is accepted is part of what is skipped, false accepts are
-    then at most ``alpha`` of what is skipped, too. A threshold that the data do not support is None, and the policy's
-    ``reason`` says what is missing. The rates are of the patches at hand.
+    Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a
+    chance of at most ``alpha``; one that is refused is right with a chance of at most ``beta``. Each holds
+    with confidence 1 - ``delta`` over the vulnerabilities that chose. As what is accepted is part of what is
+    skipped, false accepts are then at most ``alpha`` of what is skipped, too. A threshold that the data do
+    not support is None, and the policy's ``reason`` says what is missing. The rates are of the patches at
+    hand.
     """
 
     policy: Policy
@@ -73,10 +74,11 @@ def certify(
     """Choose a policy on cross-fitted probabilities, or abstain where the data are too few or too hard.
 
     ``probability``, ``label`` (1 for a right patch) and ``groups`` (vulnerabilities) have shape (n,). Every
-    vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the procedure,
-    training on all vulnerabilities but those that are predicted. From the strictest threshold of :data:`GRID` that
-    trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones are tested until the first
-    that fails. ``seed`` draws the order in which vulnerabilities are met. Raises ValueError for a level outside (0, 1).
+    vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the
+    procedure, training on all vulnerabilities but those that are predicted. From the strictest threshold of
+    :data:`GRID` that trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones
+    are tested until the first that fails. ``seed`` draws the order in which vulnerabilities are met. Raises
+    ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -89,7 +91,10 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the loosest policy under which the patches at hand show at most ``level`` of errors; no guarantee at all."""
+    """Return the loosest policy whose error share on these patches is at most ``level``.
+
+    This is no guarantee for other patches.
+    """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
     for belief, wrong in ((probability, 1 - label), (1 - probability, label)):
@@ -125,11 +130,12 @@ def least(level: float, delta: float) -> int:
 
 
 def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
-    """Return a p-value for "the mean loss exceeds ``level``", for independent losses in [0, 1] in any given order.
+    """Return a p-value for "the mean loss exceeds ``level``"; losses are independent and in [0, 1].
 
-    One over the largest capital of a gambler who stakes against every loss; by Ville's inequality that is valid at any
-    time. The stake is the one that would have done best so far, had just enough vulnerabilities without an error come before,
-    and a tenth of one that is all errors: few and small losses are met with nearly all of the capital.
+    One over the largest capital of a gambler who stakes against every loss; by Ville's inequality that is
+    valid at any time. The stake is the one that would have done best so far, had just enough vulnerabilities
+    without an error come before, and a tenth of one that is all errors: few and small losses are met with
+    nearly all of the capital.
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])
@@ -140,10 +146,10 @@ def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
 
 
 def _certify(
-    belief: _Floats, wrong: _Ints, met: tuple[_Ints, _Ints], level: tuple[float, float]
+    belief: _Floats, wrong: _Ints, candidates: tuple[_Ints, _Ints], level: tuple[float, float]
 ) -> tuple[float | None, str]:
     bound, delta = level
-    group, order = met
+    group, order = candidates
     needed = least(bound, delta)
     chosen: float | None = None
     most = 0
@@ -170,13 +176,13 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return the share of errors among the trusted patches of each vulnerability that has such, in the given order."""
+    """Return the share of errors among the trusted patches, per vulnerability with any, in the given order."""
     size = np.bincount(group)
-    asked = np.bincount(group, weights=trusted)
+    trusted_per_group = np.bincount(group, weights=trusted)
     errors = np.bincount(group, weights=trusted * wrong)
     order = np.arange(len(size)) if order is None else order
-    order = order[asked[order] > 0]
-    return np.asarray(errors[order] / asked[order], dtype=np.float64)
+    order = order[trusted_per_group[order] > 0]
+    return np.asarray(errors[order] / trusted_per_group[order], dtype=np.float64)
 
 
 def _rate(share: float, n: int) -> Rate:

@@ -1,4 +1,7 @@
-"""From one patch to the row of numbers that a served model reads; a service needs nothing heavier than NumPy."""
+"""Compute the row of features that a served model reads from a patch.
+
+This needs NumPy and nothing heavier.
+"""
 
 from __future__ import annotations
 

@@ -40,14 +40,17 @@ class Confusion(NamedTuple):
 
 def confusion(label: _Ints, probability: _Floats) -> Confusion:
     """Count the four cells."""
-    said = probability >= 0.5
+    predicted = probability >= 0.5
     right = label == 1
-    cells = (right & said, ~right & said, right & ~said, ~right & ~said)
+    cells = (right & predicted, ~right & predicted, right & ~predicted, ~right & ~predicted)
     return Confusion(*(int(cell.sum()) for cell in cells))
 
 
 def auc(label: _Ints, score: _Floats, weight: _Floats | None = None) -> float:
-    """Return the chance that a correct patch scores above a wrong one, ties by half; nan without both classes."""
+    """Return the chance that a correct patch scores above a wrong one; ties count half.
+
+    It is nan without both classes; 1 means perfect order.
+    """
     _, rank = np.unique(score, return_inverse=True)
     ones = np.ones(len(label)) if weight is None else weight
     return _auc(label, rank, ones, int(rank.max(initial=0)) + 1)
@@ -71,7 +74,10 @@ def auc_interval(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap of the AUC, in which whole groups are drawn; nan where none is to be had."""
+    """Return the 95 % percentile interval of the AUC over resampled groups.
+
+    Both ends are nan where no resample has both classes.
+    """
     ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
     _, rank = np.unique(score, return_inverse=True)
@@ -123,9 +129,12 @@ def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> flo
 def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
     """Return for each patch the mean label of its group's other patches, and of all where it is alone.
 
-    What a model that merely recognised the vulnerability would say: its AUC shows what a random split gives away.
+    What a model that merely recognised the vulnerability would say: its AUC shows what a random split gives
+    away.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label
-    others = np.bincount(group)[group] - 1
-    return np.asarray(np.where(others > 0, total / np.maximum(others, 1), label.mean()), dtype=np.float64)
+    neighbours = np.bincount(group)[group] - 1
+    return np.asarray(
+        np.where(neighbours > 0, total / np.maximum(neighbours, 1), label.mean()), dtype=np.float64
+    )

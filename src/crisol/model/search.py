@@ -1,4 +1,7 @@
-"""Hyper-parameters by a search inside a training set: its inner folds split no group, and no test patch has a say."""
+"""Search hyper-parameters inside a training set.
+
+Inner folds split no group; test patches are not used.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,19 @@ class Choice:
     """The test fold whose training set searched; -1 for a search over a whole set."""
     variant: str
     parameters: str
-    """What was changed, such as ``num_leaves=16``; empty where the parameters of the variant's entry were best."""
+    """The changed parameters, such as ``num_leaves=16``.
+
+    It is empty where the entry's own parameters were best.
+    """
     auc: float
     """Mean AUC over the inner folds on which it was tried, on groups that the model had not seen."""
 
 
 Memo = dict[tuple[int, str], tuple[Variant, tuple[Choice, ...]]]
-"""Searches by fold and variant, for one set, seed and kind of folds: a mean need not search what its members did."""
+"""Searches by fold and variant, for one set, seed and kind of folds.
+
+A mean of variants reuses the searches of its members.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +64,12 @@ def tuned(
     fold: int = -1,
     memo: Memo | None = None,
 ) -> tuple[Recipe, tuple[Choice, ...]]:
-    """Return the variant with the best of its parameters and its grid's points on the training set, and what was chosen.
+    """Return the variant with the best point of its grid on the training set, and the choices made.
 
-    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds, the half of
-    larger mean AUC on the next, until one is left, the earlier one on a tie. Members of a mean are searched one
-    by one. An estimator that was handed in is not searched. A training set that cannot be split in two keeps the parameters of the entry.
+    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds,
+    the half of larger mean AUC on the next, until one is left, the earlier one on a tie. Members of a mean
+    are searched one by one. An estimator that was handed in is not searched. A training set that cannot be
+    split in two keeps the parameters of the entry.
     """
     if isinstance(variant, Given):
         return variant, ()
@@ -67,17 +77,17 @@ def tuned(
         inner = grouped_folds(taught.label, taught.unit, _INNER, seed)
     except DatasetError:
         return variant, ()
-    known: Memo = {} if memo is None else memo
+    memory: Memo = {} if memo is None else memo
     members, choices = [], []
     for member in variant.members or (variant,):
         key = (fold, member.model_dump_json())
-        if key not in known:
-            known[key] = _search(member, taught, inner, (matrix, seed, fold))
-        best, choice = known[key]
+        if key not in memory:
+            memory[key] = _search(member, taught, inner, (matrix, seed, fold))
+        best, choice = memory[key]
         if not variant.members:
             return best, choice
         members.append(best)
-        choices += [replace(one, variant=f"{variant.name}/{one.variant}") for one in choice]
+        choices += [replace(picked, variant=f"{variant.name}/{picked.variant}") for picked in choice]
     return variant.model_copy(update={"members": tuple(members)}), tuple(choices)
 
 
@@ -89,18 +99,18 @@ def _search(
     matrix, seed, fold = how
     points = (variant, *variant.points)
     models = [point.classifier(matrix, seed) for point in points]
-    found: list[list[float]] = [[] for _ in points]
-    left = list(range(len(points)))
+    aucs: list[list[float]] = [[] for _ in points]
+    remaining = list(range(len(points)))
     for number in np.unique(inner):
-        for at in left:
-            found[at].append(_auc(models[at], taught, inner == number))
+        for at in remaining:
+            aucs[at].append(_auc(models[at], taught, inner == number))
         # The sort is stable: on a tie the earlier point is ahead.
-        left = sorted(left, key=lambda at: -float(np.mean(found[at])))[: len(left) // 2 or 1]
-        if len(left) == 1:
+        remaining = sorted(remaining, key=lambda at: -float(np.mean(aucs[at])))[: len(remaining) // 2 or 1]
+        if len(remaining) == 1:
             break
-    best = left[0]
+    best = remaining[0]
     changed = ", ".join(f"{name}={value}" for name, value in ({}, *variant.grid)[best].items())
-    return points[best], (Choice(fold, variant.name, changed, float(np.mean(found[best]))),)
+    return points[best], (Choice(fold, variant.name, changed, float(np.mean(aucs[best]))),)
 
 
 def _auc(model: Any, taught: Taught, inside: NDArray[np.bool_]) -> float:
@@ -108,5 +118,5 @@ def _auc(model: Any, taught: Taught, inside: NDArray[np.bool_]) -> float:
     if label.min() == label.max():
         return 0.5
     fitted = clone(model).fit(taught.rows[~inside], label)
-    found = scores.auc(taught.label[inside], fitted.predict_proba(taught.rows[inside])[:, 1])
-    return found if np.isfinite(found) else 0.5
+    value = scores.auc(taught.label[inside], fitted.predict_proba(taught.rows[inside])[:, 1])
+    return value if np.isfinite(value) else 0.5

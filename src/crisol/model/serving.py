@@ -1,7 +1,9 @@
-"""The folder that a service loads: the compiled model, what is needed beside it, and nothing that is executed.
+"""The model folder that a service loads.
 
-``model.onnx`` is the bare model where it is made of trees, ``serving.json`` its calibration, versions and policy, ``model.skops`` the scikit-learn form that it was made from, and ``model_card.md`` what people should know
-of it. A model without ``model.onnx`` is served from ``model.skops``.
+It holds the compiled model and its description; loading executes none of its content. ``model.onnx`` is the
+bare model where it is made of trees, ``serving.json`` its calibration, versions and policy, ``model.skops``
+the scikit-learn form that it was made from, and ``model_card.md`` what people should know of it. A model
+without ``model.onnx`` is served from ``model.skops``.
 """
 
 from __future__ import annotations
@@ -56,7 +58,10 @@ PROBE = LabelledPatch(
     " \n def names(root):\n-    return eval(open(root).read())\n+    return sorted(os.listdir(root))\n",
     cwe="CWE-22",
 )
-"""A patch whose probability goes along with every model: whoever loads one can tell whether it still answers the same."""
+"""A patch whose probability is stored with every model.
+
+A loader checks that the model still gives that probability.
+"""
 
 _FORMAT = "crisol-serving-2"
 _MAX_BYTES = 64 << 20
@@ -183,26 +188,26 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
     options.log_severity_level = 4
     try:
         session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        (given,) = session.get_inputs()
+        (model_input,) = session.get_inputs()
     except Exception as error:  # noqa: BLE001 - the runtime raises what it likes
         raise ModelError(f"{path}: cannot be read as a model: {error}") from None
-    if given.shape[-1] != columns:
-        raise ModelError(f"{path}: reads {given.shape[-1]} columns, the features have {columns}")
-    run, name = session.run, given.name
+    if model_input.shape[-1] != columns:
+        raise ModelError(f"{path}: reads {model_input.shape[-1]} columns, the features have {columns}")
+    run, name = session.run, model_input.name
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         try:
-            found: NDArray[np.float32] = run(None, {name: rows.astype(np.float32)})[0]
+            output: NDArray[np.float32] = run(None, {name: rows.astype(np.float32)})[0]
         except Exception as error:
             # The runtime raises what it likes.
             raise ModelError(f"the model {serving.model_version} does not answer: {error}") from error
-        return found[:, 0].astype(np.float64)
+        return output[:, 0].astype(np.float64)
 
     return score
 
 
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest difference of a probability between the model and its compiled form, 0 where it has none."""
+    """Return the largest difference in probability between the model and its compiled form; 0 without one."""
     serving = open_serving(folder)
     if not serving.sha256 or not patches:
         return 0.0

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 __all__ = ["Walk", "sound", "trees"]
 
 Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.int_], int]
-"""Left and right child of each node, whether it is a leaf, the column it asks for, and the number of columns."""
+"""For each node: left child, right child, leaf flag (1 means leaf), column; then the number of columns."""
 
 
 def trees(model: Any) -> Iterator[Walk]:

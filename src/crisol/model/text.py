@@ -15,8 +15,8 @@ _RUN = 4
 def ngrams(reading: Reading) -> list[str]:
     """Return every piece of both sides, as often as it occurs: ``+if``, ``-eval (``, ``+~f (x``.
 
-    Numbers are one word, since their digits say nothing of another program. Comments are no part of it, and at most
-    20,000 tokens of a side count.
+    Numbers are one word, since their digits say nothing of another program. Comments are no part of it, and
+    at most 20,000 tokens of a side count.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 
@@ -27,6 +27,6 @@ def _pieces(side: Side, sign: str) -> list[str]:
     runs = [f"{sign}~{text[at : at + _RUN]}" for at in range(len(text) - _RUN + 1)]
     return [
         *(sign + token for token in tokens),
-        *(f"{sign}{one} {two}" for one, two in pairwise(tokens)),
+        *(f"{sign}{first} {second}" for first, second in pairwise(tokens)),
         *runs,
     ]

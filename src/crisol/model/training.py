@@ -49,7 +49,10 @@ TRUSTED = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-"""What a model file may hold beyond the types that skops trusts by itself; anything else is refused unread."""
+"""The types that a model file may hold in addition to the types that skops trusts.
+
+A file with other types is refused before it is read.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +70,10 @@ class FittedModel:
     groups: int
     seed: int
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
-    """The calibrated probability of each training patch by a model that has not seen its vulnerability; not saved."""
+    """The calibrated probability of each training patch by a model that has not seen its vulnerability.
+
+    It is not saved.
+    """
 
     def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
         """Return the calibrated probability of valid for each patch."""
@@ -104,7 +110,8 @@ def train(
 ) -> FittedModel:
     """Fit a variant on all patches; the calibration is learned from scores across folds by vulnerability.
 
-    The patches choose among the points of the variant's grid, unless ``search`` is off. Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
+    The patches choose among the points of the variant's grid, unless ``search`` is off. Raises
+    :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
@@ -137,10 +144,11 @@ def train(
 def load(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote; no code of the file is run.
 
-    ``trust`` names further types that it may hold, as ``package.module.Class``: reading one imports its module.
+    ``trust`` names further types that it may hold, as ``package.module.Class``: reading one imports its
+    module.
 
-    Raises :class:`~crisol.errors.ModelError` where the file is missing, corrupt, foreign, too large, or made for
-    another version of the features.
+    Raises :class:`~crisol.errors.ModelError` where the file is missing, corrupt, foreign, too large, or made
+    for another version of the features.
     """
     path = Path(path)
     content = _content(path, trust)

@@ -56,14 +56,17 @@ class Variant(BaseModel):
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (those of the source, too).
+    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (those of the
+    source, too).
 
-    ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient boosting),
-    ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or ``mean`` (the mean
-    probability of ``members``), or ``module:Class``, any class with scikit-learn's contract and ``predict_proba``. A class of
-    another package than scikit-learn and LightGBM needs ``trust``, as importing it runs its code. ``words`` is the number of hashed columns for pieces of text, 0 for none;
-    ``feature_weight`` is what the scaled features count beside the words of a linear model, whose rows have length 1.
-    Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see :mod:`crisol.model.search`.
+    ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
+    boosting), ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or
+    ``mean`` (the mean probability of ``members``), or ``module:Class``, any class with scikit-learn's
+    contract and ``predict_proba``. A class of another package than scikit-learn and LightGBM needs ``trust``,
+    as importing it runs its code. ``words`` is the number of hashed columns for pieces of text, 0 for none;
+    ``feature_weight`` is what the scaled features count beside the words of a linear model, whose rows have
+    length 1. Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see
+    :mod:`crisol.model.search`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,13 +97,13 @@ class Variant(BaseModel):
         if len({member.words for member in self.members if member.words}) > 1:
             raise ValueError("members of a mean that read words read equally many columns of them")
         if self.model == "mean":
-            known: set[str] = set()
+            allowed: set[str] = set()
         else:
             kind, _ = self._class()
-            known = set(kind().get_params()) - _RESERVED
-        if unknown := sorted(set().union(self.parameters, *self.grid) - known):
+            allowed = set(kind().get_params()) - _RESERVED
+        if unknown := sorted(set().union(self.parameters, *self.grid) - allowed):
             raise ValueError(
-                f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+                f"{self.model} has no parameter {', '.join(unknown)}; known are {', '.join(sorted(allowed))}"
             )
         return self
 
@@ -177,8 +180,9 @@ class Variant(BaseModel):
 class Given:
     """An estimator that somebody hands in, in the place of a variant; it reads the features as a DataFrame.
 
-    A pipeline that begins with a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches, as a variant's does.
-    Raises :class:`~crisol.errors.ExperimentError` for what has not scikit-learn's contract, or no ``predict_proba``.
+    A pipeline that begins with a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches, as a
+    variant's does. Raises :class:`~crisol.errors.ExperimentError` for what has not scikit-learn's contract,
+    or no ``predict_proba``.
     """
 
     model: Any
@@ -287,4 +291,6 @@ def load_variants(path: Path | str) -> dict[str, Variant]:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'entry'}: {one['msg']}" for one in error.errors())
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'entry'}: {problem['msg']}" for problem in error.errors()
+    )

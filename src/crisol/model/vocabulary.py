@@ -1,6 +1,7 @@
 """Words that mean something in a security patch, in whatever language it is written.
 
-Every word is lower case; a name such as ``isSafePath`` or ``is_safe_path`` is looked up whole and by its parts.
+Every word is lower case; a name such as ``isSafePath`` or ``is_safe_path`` is looked up whole and by its
+parts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How good the model is in production, as far as the trials tell: asked rarely, remembered for five minutes."""
+"""The model's accuracy in production, estimated from the trials.
+
+Results are cached for five minutes.
+"""
 
 from __future__ import annotations
 
@@ -37,21 +40,24 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 
 
 class Accuracy:
-    """Answers about the trials of one service; raises what the store raises, behind the ``database`` breaker."""
+    """Answers about the trials of one service.
+
+    Raises what the store raises, behind the ``database`` breaker.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
         """Return the estimates of a time range such as ``90m``, ``24h`` or ``7d``, or ``all``."""
-        found = await self._tallies(time_range, model_version, None)
-        return _report(dict(found.groups).get("", Tally()), time_range, model_version, found.seconds)
+        tallies = await self._tallies(time_range, model_version, None)
+        return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
         """Return the same for each group."""
-        found = await self._tallies(time_range, model_version, by)
+        tallies = await self._tallies(time_range, model_version, by)
         return {
-            name: _report(tally, time_range, model_version, found.seconds) for name, tally in found.groups
+            name: _report(tally, time_range, model_version, tallies.seconds) for name, tally in tallies.groups
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
@@ -91,9 +97,9 @@ class Accuracy:
             return _Grouped(groups, now.timestamp())
 
         key = CONFUSION.key(time_range, model_version, by)
-        found = await self._service.shared.cache.get_or_compute(CONFUSION, key, compute, tags=("trials",))
-        assert found is not None
-        return found
+        cached = await self._service.shared.cache.get_or_compute(CONFUSION, key, compute, tags=("trials",))
+        assert cached is not None
+        return cached
 
 
 def _span(text: str) -> dt.timedelta | None:
@@ -106,8 +112,8 @@ def _span(text: str) -> dt.timedelta | None:
     return dt.timedelta(minutes=minutes)
 
 
-def _report(tally: Tally, time_range: str, model_version: str | None, asked: float) -> AccuracyReport:
-    found = metrics(tally)
+def _report(tally: Tally, time_range: str, model_version: str | None, started: float) -> AccuracyReport:
+    figures = metrics(tally)
     return AccuracyReport(
         time_range=time_range,
         model_version=model_version,
@@ -123,9 +129,9 @@ def _report(tally: Tally, time_range: str, model_version: str | None, asked: flo
                 n=estimate.n,
                 effective_n=estimate.effective_n,
             )
-            for name, estimate in ((name, getattr(found, name)) for name in METRICS)
+            for name, estimate in ((name, getattr(figures, name)) for name in METRICS)
         },
-        as_of=dt.datetime.fromtimestamp(asked, dt.UTC),
+        as_of=dt.datetime.fromtimestamp(started, dt.UTC),
     )
 
 

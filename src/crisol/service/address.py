@@ -26,7 +26,10 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Read addresses and networks with commas. Raises :class:`~crisol.errors.SettingsError` that names the wrong one."""
+        """Read addresses and networks with commas.
+
+        Raises :class:`~crisol.errors.SettingsError` that names the wrong one.
+        """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):
             try:
@@ -45,8 +48,9 @@ class TrustedProxies:
 def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
     """Return the client as a bucket knows it: an IPv4 address, an IPv6 network of /64, or ``unknown``.
 
-    ``X-Forwarded-For`` is read from right to left, as long as the speaker is a trusted proxy. The first address
-    that is not one is the client; an entry that is no address ends the walk at the proxy that sent it.
+    ``X-Forwarded-For`` is read from right to left, as long as the speaker is a trusted proxy. The first
+    address that is not one is the client; an entry that is no address ends the walk at the proxy that sent
+    it.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])
@@ -62,10 +66,10 @@ def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = Tr
         # The first entry may have been cut in half.
         del hops[0]
     for hop in list(reversed(hops))[:_HOPS]:
-        found = _address(hop.strip())
-        if found is None:
+        parsed = _address(hop.strip())
+        if parsed is None:
             break
-        address = found
+        address = parsed
         if not trusted.trusts(address):
             break
     return _bucket_of(str(address))

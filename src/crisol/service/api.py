@@ -167,7 +167,7 @@ def _switch(app: Routes, service: Service) -> None:
 
 
 def _ab_status(service: Service) -> AbStatus:
-    switch, shadow, kept = service.trials.switch, service.trials.shadow, service.trials.stats
+    switch, shadow, stats = service.trials.switch, service.trials.shadow, service.trials.stats
     return AbStatus(
         enabled=switch.enabled,
         rate=switch.rate,
@@ -175,9 +175,9 @@ def _ab_status(service: Service) -> AbStatus:
         queued=shadow.queued,
         running=shadow.running,
         dropped=shadow.dropped,
-        stored=kept.stored,
-        journaled=kept.journaled,
-        lost=kept.lost,
+        stored=stats.stored,
+        journaled=stats.journaled,
+        lost=stats.lost,
     )
 
 
@@ -188,19 +188,22 @@ def _cache(app: Routes, service: Service) -> None:
     async def stats() -> CacheReport:
         """Return hits, misses and sizes by kind."""
         kinds = cache.stats()
-        hits = sum(one.hits + one.shared_hits for one in kinds)
-        asked = hits + sum(one.misses for one in kinds)
+        hits = sum(kind.hits + kind.shared_hits for kind in kinds)
+        lookups = hits + sum(kind.misses for kind in kinds)
         return CacheReport(
             shared_tier=service.shared.ping is not None,
             entries=len(cache),
             bytes=cache.weight,
-            hit_ratio=hits / asked if asked else None,
-            kinds=[_kind(one) for one in kinds],
+            hit_ratio=hits / lookups if lookups else None,
+            kinds=[_kind(kind) for kind in kinds],
         )
 
     @app.post("/wargaming/cache/invalidate", tags=["cache"])
     async def invalidate(wish: Invalidate) -> Invalidated:
-        """Forget a key, a tag or everything; other workers follow within a minute, at once where Redis is shared."""
+        """Forget a key, a tag or everything.
+
+        Other workers follow within a minute, or at once with a shared Redis.
+        """
         if wish.tag is not None:
             return Invalidated(entries=await cache.invalidate(wish.tag))
         if wish.key is not None:

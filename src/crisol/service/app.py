@@ -1,7 +1,7 @@
 """One worker's application: the walls, one inside the other, around the routes.
 
-``uvicorn crisol.service.app:from_environment --factory`` serves it; :func:`crisol.service.embedded.serve` does so in
-a thread.
+``uvicorn crisol.service.app:from_environment --factory`` serves it; :func:`crisol.service.embedded.serve`
+does so in a thread.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ _log = logging.getLogger(__name__)
 class Application:
     """An ASGI application that opens its service when the server starts and closes it when the server stops.
 
-    ``freeze`` keeps the garbage collector away from everything that was loaded: for a process that does nothing else.
-    Raises :class:`~crisol.errors.SettingsError`, before anything is opened, for settings that contradict each other.
+    ``freeze`` keeps the garbage collector away from everything that was loaded: for a process that does
+    nothing else. Raises :class:`~crisol.errors.SettingsError`, before anything is opened, for settings that
+    contradict each other.
     """
 
     def __init__(self, settings: Settings, *, freeze: bool = False) -> None:
@@ -85,8 +86,8 @@ class Application:
                 if self._freeze:
                     gc.collect()
                     gc.freeze()
-                    # Reading a diff makes thousands of small objects, none of them in a circle: at the default of 700
-                    # a quarter of a fresh answer's time went into looking for circles.
+                    # Reading a diff makes thousands of small objects, none of them in a circle: at the
+                    # default of 700 a quarter of a fresh answer's time went into looking for circles.
                     gc.set_threshold(50_000, 20, 100)
             except CrisolError as error:
                 self.failure = error
@@ -137,7 +138,7 @@ def from_environment() -> Application:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel tell this worker to end when its supervisor dies, however that happens (Linux alone can)."""
+    """Let the kernel end this worker when its supervisor dies, for any cause (Linux only)."""
     supervisor = multiprocessing.parent_process()
     if supervisor is None or sys.platform != "linux":
         return

@@ -26,8 +26,8 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 class BreakerView:
     """Reports breakers and resets them, for the workers that share the folder of ``metrics``.
 
-    A worker tells the others at every change of a state, and of its counters every ten seconds; it follows another
-    one's reset within ten seconds.
+    A worker tells the others at every change of a state, and of its counters every ten seconds; it follows
+    another one's reset within ten seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
@@ -40,8 +40,8 @@ class BreakerView:
 
     def report(self) -> list[BreakerReport]:
         """Return every breaker: the worst of its states, and the sums of what the workers counted."""
-        found = self._metrics.gather()
-        return [_report(breaker, found) for breaker in self._service.breakers]
+        values = self._metrics.gather()
+        return [_report(breaker, values) for breaker in self._service.breakers]
 
     def reset(self, name: str) -> BreakerReport:
         """Close a breaker, here at once, and forget what it has seen.
@@ -51,8 +51,8 @@ class BreakerView:
         try:
             breaker = self._service.breakers[name]
         except KeyError:
-            known = ", ".join(one.name for one in self._service.breakers)
-            raise Problem(404, f"no breaker {name!r}; there are {known}") from None
+            names = ", ".join(candidate.name for candidate in self._service.breakers)
+            raise Problem(404, f"no breaker {name!r}; there are {names}") from None
         breaker.reset()
         if self._folder is not None:
             (self._folder / f"{name}.reset").touch()
@@ -61,28 +61,28 @@ class BreakerView:
 
     async def follow(self) -> None:
         """Do what other workers were asked to."""
-        asked = self._asked()
-        for name, time in asked.items():
+        requests = self._asked()
+        for name, time in requests.items():
             if time != self._seen[name]:
                 self._service.breakers[name].reset()
-        self._seen = asked
+        self._seen = requests
 
     def _asked(self) -> dict[str, int]:
-        return {one.name: _touched(self._folder, one.name) for one in self._service.breakers}
+        return {breaker.name: _touched(self._folder, breaker.name) for breaker in self._service.breakers}
 
 
 def _report(
-    breaker: CircuitBreaker, found: Mapping[str, Mapping[tuple[str, ...], list[float]]]
+    breaker: CircuitBreaker, values: Mapping[str, Mapping[tuple[str, ...], list[float]]]
 ) -> BreakerReport:
     name = breaker.name
     states = {
         worker: state
-        for (of, state, worker), (value,) in found[names.BREAKER_STATE.name].items()
+        for (of, state, worker), (value,) in values[names.BREAKER_STATE.name].items()
         if of == name and value
     }
 
     def count(family: Family, *labels: str) -> int:
-        return int(found[family.name][name, *labels][0])
+        return int(values[family.name][name, *labels][0])
 
     timeouts = count(names.BREAKER_FAILURES, "timeout")
     return BreakerReport(

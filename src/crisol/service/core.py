@@ -82,7 +82,7 @@ class Service:
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:
-        """Look for a new champion, for a flipped switch and for journaled trials, and bring the gauges up to date."""
+        """Load a new champion, read the switch, replay journaled trials, and refresh the gauges."""
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
         if self.validator.model.served.second is not None:
@@ -91,21 +91,21 @@ class Service:
             await call()
 
     def reload(self) -> None:
-        """Take the champion of the registry, if it is another one than before; a worse file than nothing is refused.
+        """Load the registry's champion if it changed.
 
-        A model that cannot be loaded leaves the one that is in use where it is, and is logged.
+                A model that cannot be loaded is logged; the model in use stays.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
-            seen = (folder, (folder / "serving.json").stat().st_mtime)
+            stamp = (folder, (folder / "serving.json").stat().st_mtime)
         except (UnavailableError, OSError) as error:
             if self.validator.model.served.predictor is None and self._model is None:
                 _log.warning("no model: every patch is wargamed: %s", error)
                 self._model = (self.settings.runs, 0.0)
             return
-        if seen == self._model:
+        if stamp == self._model:
             return
-        self._model = seen
+        self._model = stamp
         try:
             self.validator.model.served = load_model(folder, self.settings)
         except CrisolError as error:
@@ -128,8 +128,9 @@ class Service:
 def load_model(folder: Path, settings: Settings) -> ServedModel:
     """Load a model and the thresholds at which it may decide alone.
 
-    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` for one that no longer answers as
-    it did when it was exported, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` for one that no longer
+    answers as it did when it was exported, and :class:`~crisol.errors.SettingsError` for thresholds that
+    overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above

@@ -1,6 +1,7 @@
 """The endpoints that carry the load: decide about a patch ML-first, or by wargame alone.
 
-A body that was read before, byte for byte, is recognised by its SHA-256, so that a hit of the cache parses no diff.
+A body that was read before, byte for byte, is recognised by its SHA-256, so that a hit of the cache parses no
+diff.
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ def add_decisions(app: Routes, service: Service) -> None:
         start = perf_counter()
         digest = hashlib.sha256(exchange.body).digest()
         question = questions.get(digest)
-        found = None if question is None else validator.recall(question)
-        if question is None or found is None:
+        validated = None if question is None else validator.recall(question)
+        if question is None or validated is None:
             submission = read_submission(exchange.body, exchange.client)
             async with Present(receive):
                 submission = await validator.fitted(submission)
                 question = questions[digest] = submission.question
                 if len(questions) > _REMEMBERED:
                     del questions[next(iter(questions))]
-                found = await validator.decide(submission)
-                found = await trials.consider(submission, found)
-        exchange.found = found
-        return answer_of(found, question, exchange.request_id, perf_counter() - start, service.missing())
+                validated = await validator.decide(submission)
+                validated = await trials.consider(submission, validated)
+        exchange.found = validated
+        return answer_of(validated, question, exchange.request_id, perf_counter() - start, service.missing())
 
     @app.fast(
         "/wargaming/validate",
@@ -66,6 +67,6 @@ def add_decisions(app: Routes, service: Service) -> None:
         submission = read_submission(exchange.body, exchange.client)
         async with Present(receive):
             submission = await validator.fitted(submission)
-            found = exchange.found = await validator.validate(submission)
+            validated = exchange.found = await validator.validate(submission)
         question = submission.question
-        return answer_of(found, question, exchange.request_id, perf_counter() - start, service.missing())
+        return answer_of(validated, question, exchange.request_id, perf_counter() - start, service.missing())

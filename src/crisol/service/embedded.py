@@ -52,7 +52,8 @@ class Server:
         >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
         'invalid'
 
-        Raises :class:`~crisol.errors.UnavailableError` with the problem that the server names where it does not decide.
+        Raises :class:`~crisol.errors.UnavailableError` with the problem that the server names where it does
+        not decide.
         """
         token = self.service.settings.api_token
         headers = {"content-type": "application/json"}
@@ -75,9 +76,9 @@ class Server:
 def serve(settings: Settings) -> Iterator[Server]:
     """Serve in a thread, on a free port unless the settings name one; ready when the block is entered.
 
-    The port is a free one when ``settings.port`` is 0. Leaving the block ends open requests and gives everything
-    back. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
-    :class:`~crisol.errors.UnavailableError` where the server does not start.
+    The port is a free one when ``settings.port`` is 0. Leaving the block ends open requests and gives
+    everything back. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings
+    and :class:`~crisol.errors.UnavailableError` where the server does not start.
     """
     application = Application(settings)
     listener = listen(settings.host, settings.port)
@@ -114,7 +115,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure(application: Any, **options: Any) -> uvicorn.Config:
-    """Return how every server of ours runs: httptools with patience that ends, uvloop, no access log, no banner."""
+    """Return the server settings of every Crisol server.
+
+    They are httptools with time-outs, uvloop, no access log, no banner.
+    """
     return uvicorn.Config(
         application,
         http=PatientProtocol,

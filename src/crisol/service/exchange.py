@@ -1,4 +1,4 @@
-"""One request and its answer as one record, which travels through walls and endpoints in ``scope["crisol"]``."""
+"""A request and its answer in one record; middleware and endpoints pass it in ``scope["crisol"]``."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _LOOK_SECONDS = 0.05
 class Exchange:
     """What is known of a request: each wall fills in its own part, and reads those of the walls outside.
 
-    ``headers`` are those of the request by name, the last of each; ``client`` is its address as limits know it, ``quota``
-    what the limiter decided under the name ``limit``, ``body`` the whole body behind the gate, ``found`` the decision
-    that is the answer. Seconds are those that were spent in a wall itself, and inside all of them.
+    ``headers`` are those of the request by name, the last of each; ``client`` is its address as limits know
+    it, ``quota`` what the limiter decided under the name ``limit``, ``body`` the whole body behind the gate,
+    ``found`` the decision that is the answer. Seconds are those that were spent in a wall itself, and inside
+    all of them.
     """
 
     headers: dict[bytes, bytes]
@@ -55,17 +56,17 @@ def exchange_of(scope: Scope, traced: float = 0.0) -> Exchange:
     if exchange is None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         begun = trace.begin(headers.get(b"traceparent"), traced)
-        given = headers.get(b"x-request-id")
-        taken = given is not None and _REQUEST_ID.fullmatch(given)
-        exchange = scope["crisol"] = Exchange(headers, taken[0].decode() if taken else begun.id, begun)
+        header = headers.get(b"x-request-id")
+        accepted = header is not None and _REQUEST_ID.fullmatch(header)
+        exchange = scope["crisol"] = Exchange(headers, accepted[0].decode() if accepted else begun.id, begun)
     return exchange
 
 
 class Present:
     """Gives work up when its caller has left: ``async with Present(receive): ...``.
 
-    Only work that takes longer than a moment is watched. Raises :class:`~crisol.service.problems.Problem`, which nobody
-    reads any more, in place of what was being waited for.
+    Only work that takes longer than a moment is watched. Raises :class:`~crisol.service.problems.Problem`,
+    which nobody reads any more, in place of what was being waited for.
     """
 
     __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")

@@ -23,9 +23,10 @@ _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
 class Gate:
     """Asks for the token, for JSON, and for a body of at most ``limit`` bytes, counted while it comes.
 
-    A client without tokens of its bucket is turned away before anybody reads its body, so this wall stands behind the
-    limiter. The body is read here, and handed on in the :class:`~crisol.service.exchange.Exchange` and as the usual
-    message. For how long to wait for it is the protocol's business, see :mod:`crisol.service.protocol`.
+    A client without tokens of its bucket is turned away before anybody reads its body, so this wall stands
+    behind the limiter. The body is read here, and handed on in the :class:`~crisol.service.exchange.Exchange`
+    and as the usual message. For how long to wait for it is the protocol's business, see
+    :mod:`crisol.service.protocol`.
     """
 
     def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:
@@ -66,11 +67,11 @@ class Gate:
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse, as :class:`Problem`, who lacks the token, comes from another site or announces too much."""
-        read = scope["method"] in _READS
-        if self._token is not None and not (read and (self._reads_open or scope["path"] in _OPEN)):
+        reading = scope["method"] in _READS
+        if self._token is not None and not (reading and (self._reads_open or scope["path"] in _OPEN)):
             self._authorise(headers.get(b"authorization", b""))
         origin = headers.get(b"origin")
-        if not read and origin is not None:
+        if not reading and origin is not None:
             site = origin.partition(b"://")[2]
             if site.lower() != headers.get(b"host", b"").lower():
                 raise Problem(403, "a page of another site may not ask in a user's name")
@@ -79,14 +80,14 @@ class Gate:
             raise Problem(413, f"the body has {int(length)} bytes, {self._limit} are allowed")
 
     def _check_kind(self, kind: bytes, content: bytes) -> None:
-        """Refuse what a form of another site can post in a user's name, which JSON is not, and a token not known there."""
+        """Refuse cross-site form posts (only JSON is accepted) and wrong tokens."""
         if not content and self._token is not None:
             return
         if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
             raise Problem(415, "send the body, also an empty one, as application/json")
 
-    def _authorise(self, given: bytes) -> None:
-        scheme, _, token = given.partition(b" ")
+    def _authorise(self, presented: bytes) -> None:
+        scheme, _, token = presented.partition(b" ")
         # compare_digest takes as long for a wrong token as for the right one.
         if scheme.lower() != b"bearer" or not hmac.compare_digest(token.strip(), self._token or b""):
             raise Problem(401, "send the token of CRISOL_API_TOKEN as Authorization: Bearer …")

@@ -25,7 +25,10 @@ _SECONDS = 1.0
 
 
 class Component(Struct, frozen=True):
-    """One part: ``healthy``, ``degraded`` (answers go on without it) or ``unhealthy``, why, and the check's cost."""
+    """The health of a component.
+
+    Its status is ``healthy``, ``degraded`` (answers go on without it) or ``unhealthy``.
+    """
 
     status: str
     detail: str
@@ -64,9 +67,9 @@ class Health:
                 "queue": self._queue,
                 "journal": self._journal,
             }
-            found = dict(zip(checks, await asyncio.gather(*map(_timed, checks.values())), strict=True))
-            worst = max((one.status for one in found.values()), key=_ORDER.index)
-            report = Report(worst, now - self._service.started, found)
+            results = dict(zip(checks, await asyncio.gather(*map(_timed, checks.values())), strict=True))
+            worst = max((result.status for result in results.values()), key=_ORDER.index)
+            report = Report(worst, now - self._service.started, results)
             self._last = (now, report)
             return report
 
@@ -121,7 +124,7 @@ class Health:
         return "healthy", f"{kind}, every escape refused"
 
     async def _breakers(self) -> tuple[str, str]:
-        states = {one.name: one.state for one in self._service.breakers.snapshot()}
+        states = {breaker.name: breaker.state for breaker in self._service.breakers.snapshot()}
         away = [f"{name} is {state.value}" for name, state in states.items() if state is not State.CLOSED]
         return ("degraded", ", ".join(away)) if away else ("healthy", f"{len(states)} closed")
 

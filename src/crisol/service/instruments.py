@@ -1,4 +1,7 @@
-"""What is measured of a service: what every request adds is counted here, all else is read where it is kept."""
+"""The measurements of a service.
+
+Requests are counted here; other values are read from their owners.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +48,8 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The metrics of one service.
 
-    A wall notes what it did in the request's :class:`~crisol.service.exchange.Exchange`, which is read when the answer
-    is out. ``shares`` are the limits that adapt, ``spans`` what sends traces.
+    A wall notes what it did in the request's :class:`~crisol.service.exchange.Exchange`, which is read when
+    the answer is out. ``shares`` are the limits that adapt, ``spans`` what sends traces.
     """
 
     def __init__(
@@ -111,9 +114,9 @@ class Instruments:
             # Only what we took: a client that sends slowly must not shrink everybody's share.
             share.observe(inside, failed=status >= 500)
 
-    def _record_found(self, exchange: Exchange, endpoint: str, found: Found) -> None:
-        decision = found.decision
-        source = "cache" if found.cached else decision.source.value
+    def _record_found(self, exchange: Exchange, endpoint: str, validated: Found) -> None:
+        decision = validated.decision
+        source = "cache" if validated.cached else decision.source.value
         histogram = self._answers.get((endpoint, source))
         if histogram is None:
             histogram = self.metrics.histogram(names.LATENCY, endpoint, source)
@@ -123,7 +126,7 @@ class Instruments:
             self.metrics.exemplify(
                 names.LATENCY, (endpoint, source), exchange.inside_seconds, exchange.trace.id
             )
-        if found.cached:
+        if validated.cached:
             return
         if decision.prediction is not None:
             self._predicted[decision.prediction.valid].add()
@@ -136,16 +139,19 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Bring what is watched up to date: new kinds of entries, the model, and how right it has been for a day."""
+        """Refresh the watched values.
+
+        They are new kinds of entries, the model, and its accuracy over the last day.
+        """
         self._watch_kinds()
         self._watch_model()
         where = TrialFilter(experiment=EXPERIMENT, since=utc_now() - dt.timedelta(days=1))
         with contextlib.suppress(CrisolError, TimeoutError):
             trials = self._service.trials
             tallies = await trials.ask(trials.store.tallies, where)
-            found = estimates(tallies.get((), Tally()))
+            figures = estimates(tallies.get((), Tally()))
             for name in ("accuracy", "false_accept_rate"):
-                estimate: Estimate = getattr(found, name)
+                estimate: Estimate = getattr(figures, name)
                 self._estimates[name, "low"] = estimate.low
                 self._estimates[name, "estimate"] = estimate.value
                 self._estimates[name, "high"] = estimate.high

@@ -41,31 +41,32 @@ def rates(text: str) -> dict[str, Rate]:
     Each entry is ``name=tokens/seconds``, optionally ``:burst``, or ``name=off``. Raises
     :class:`~crisol.errors.SettingsError` that names the entry.
     """
-    found = dict(RATES)
+    chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = entry.partition("=")
         if name not in RATES:
             raise SettingsError(f"CRISOL_RATE_LIMITS: {name!r} limits nothing; there are {', '.join(RATES)}")
         if value == "off":
-            found[name] = Rate.unlimited()
+            chosen[name] = Rate.unlimited()
             continue
         tokens, _, rest = value.partition("/")
         seconds, _, burst = rest.partition(":")
         try:
-            found[name] = Rate(float(tokens), float(seconds), float(burst or 0))
+            chosen[name] = Rate(float(tokens), float(seconds), float(burst or 0))
         except (ValueError, SettingsError) as error:
             raise SettingsError(
                 f"CRISOL_RATE_LIMITS: {entry!r}: write name=tokens/seconds:burst or name=off ({error})"
             ) from None
-    return found
+    return chosen
 
 
 def targets(text: str) -> dict[str, AdaptivePolicy]:
-    """Return the limits that adapt, from a list such as ``ml-first=0.05,validate=5``: name and target in seconds.
+    """Return the limits that adapt, from a list such as ``ml-first=0.05,validate=5``.
 
+    Each item is a name and a target in seconds.
     Raises :class:`~crisol.errors.SettingsError` that names the entry.
     """
-    found = {}
+    chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = entry.partition("=")
         if name not in RATES:
@@ -73,16 +74,19 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
                 f"CRISOL_ADAPTIVE_LIMITS: {name!r} limits nothing; there are {', '.join(RATES)}"
             )
         try:
-            found[name] = AdaptivePolicy(target_seconds=float(value))
+            chosen[name] = AdaptivePolicy(target_seconds=float(value))
         except (ValueError, SettingsError) as error:
             raise SettingsError(
                 f"CRISOL_ADAPTIVE_LIMITS: {entry!r}: write name=seconds, such as ml-first=0.05 ({error})"
             ) from None
-    return found
+    return chosen
 
 
 def route(scope: MutableMapping[str, Any]) -> str | None:
-    """Return the name of the limit that a request falls under, or None; never the raw path, which is the client's."""
+    """Return the name of the limit that a request falls under, or None.
+
+    A label never holds the raw path, which the client chooses.
+    """
     path: str = scope["path"]
     name = _ROUTES.get(path)
     if name is None and path.startswith("/wargaming/"):

@@ -1,4 +1,7 @@
-"""Logs as one JSON document a line, on standard error; what a client sent can neither forge nor break a line."""
+"""Logs as one JSON document a line, on standard error.
+
+No client input can forge or break a line.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from contextvars import ContextVar
 __all__ = ["REQUEST", "JsonLines", "configure_logging"]
 
 REQUEST: ContextVar[tuple[str, str]] = ContextVar("request")
-"""Request id and trace id of what is being answered; tasks and threads that are started for it have them, too."""
+"""Request id and trace id of the current request.
+
+Tasks and threads that are started for the request inherit them.
+"""
 
 
 class JsonLines(logging.Formatter):
-    """Writes time (UTC), level, logger, process, message and, where there are such, request id, trace id and traceback."""
+    """Writes time (UTC), level, logger, process, message; if present, request id, trace id and traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""

@@ -89,7 +89,10 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Decode a body and read its diff, not yet fitted to a release. Raises :class:`Problem` and :class:`~crisol.errors.DiffError`."""
+    """Decode a body and read its diff, not yet fitted to a release.
+
+    Raises :class:`Problem` and :class:`~crisol.errors.DiffError`.
+    """
     try:
         ask = _decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
@@ -106,17 +109,17 @@ def read_submission(body: bytes, client: str) -> Submission:
 
 
 def answer_of(
-    found: Found, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
+    validated: Found, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
     """Return the answer; ``missing`` names what is away at this moment beside what the decision lacked."""
-    decision = found.decision
+    decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded
     if missing:
         degraded = (*degraded, *(name for name in missing if name not in degraded))
     phases = () if verdict is None else verdict.phases
     return Answer(
         outcome="unknown" if decision.outcome is None else decision.outcome,
-        source="cache" if found.cached else decision.source,
+        source="cache" if validated.cached else decision.source,
         decided_by=decision.source,
         confidence=decision.confidence,
         advisory=decision.advisory,
@@ -126,7 +129,7 @@ def answer_of(
         probability=None if prediction is None else prediction.probability,
         model_version=None if prediction is None else prediction.model_version,
         feature_version=None if prediction is None else prediction.feature_version,
-        vulnerability=None if found.pattern is None else found.pattern.id,
+        vulnerability=None if validated.pattern is None else validated.pattern.id,
         patch=question.patch,
         cut=question.cut,
         sandbox=None if verdict is None else verdict.sandbox,

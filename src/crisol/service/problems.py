@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem documents: what was wrong, where, and what to do; never a trace or a path of the host."""
+"""Errors as RFC 9457 problem documents: what was wrong, where, and what to do.
+
+They never hold a traceback or a path of the host.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by uvicorn's httptools protocol, with patience that ends, and without what walls could be gone round by."""
+"""HTTP/1.1 by uvicorn's httptools protocol, with time-outs, and without upgrades that bypass middleware."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 class PatientProtocol(HttpToolsProtocol):
     """Waits ten seconds for a request's head, of at most 32 KiB, ten more for its body, and no longer.
 
-    uvicorn's own would wait for ever and keep whatever is sent. A request that arrives whole, as nearly all do, never
-    starts the timer. A client that does not take its answer is cut off after the same time. An upgrade, whose body
-    would be read as another request, and trailers, which would count as headers, are refused with 400.
+    uvicorn's own would wait for ever and keep whatever is sent. A request that arrives whole, as nearly all
+    do, never starts the timer. A client that does not take its answer is cut off after the same time. An
+    upgrade, whose body would be read as another request, and trailers, which would count as headers, are
+    refused with 400.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:

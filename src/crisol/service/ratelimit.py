@@ -1,7 +1,8 @@
 """Rate limits as pure ASGI middleware: one decision a request, and every header from that decision.
 
-The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured fields,
-RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document (RFC 9457).
+The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
+fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
+(RFC 9457).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """A bucket, what never changes about its headers, and the share of its rate that is granted now, if that adapts."""
+    """A bucket, its constant headers, and for an adaptive limit the share of its rate granted now."""
 
     __slots__ = ("adaptive", "bucket", "name", "policy", "rate")
 
@@ -59,10 +60,10 @@ class RateLimitMiddleware:
     """Lets each client ask each route at the route's rate.
 
     ``limits`` has a bucket for every name that ``route`` returns; None, and a name without a bucket, are not
-    limited. A client is its address, see :func:`~crisol.service.address.client_address`. A name in ``adaptive`` is
-    granted that share of its rate; who measures the answers tells the share how they went. The decision stands in the
-    request's :class:`~crisol.service.exchange.Exchange`. Only ``http`` scopes are looked at; what the application sends
-    passes through as it comes, with headers added to its start.
+    limited. A client is its address, see :func:`~crisol.service.address.client_address`. A name in
+    ``adaptive`` is granted that share of its rate; who measures the answers tells the share how they went.
+    The decision stands in the request's :class:`~crisol.service.exchange.Exchange`. Only ``http`` scopes are
+    looked at; what the application sends passes through as it comes, with headers added to its start.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class RateLimitMiddleware:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A copy, since the application may send its message again; ASGI lets it leave the headers out.
+                # A copy, since the application may send its message again; ASGI lets it leave the headers
+                # out.
                 message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 

@@ -157,7 +157,10 @@ def _operation(fast: _Fast) -> dict[str, Any]:
 
 def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
-        where = (f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()[:8])
+        where = (
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()[:8]
+        )
         return _respond(request, Problem(422, "; ".join(where)))
     if isinstance(error, HTTPException):
         allow = (error.headers or {}).get("Allow")

@@ -43,7 +43,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """Plain counters since the start: trials that reached the store, had to wait for it, and were refused by it and the disk."""
+    """Plain counters since the start.
+
+    They count trials that reached the store, waited for it, or were refused by store and disk.
+    """
 
     stored: int = 0
     journaled: int = 0
@@ -60,10 +63,10 @@ class _Job:
 class LiveTrials:
     """Makes trials of answers, in the background unless ``blocking``; one event loop's, as ``async with``.
 
-    A patch that the model was unsure of was wargamed anyway and is a trial with probability 1; one that it decided
-    alone is wargamed with the switch's rate. A trial is in the journal on disk before its wargame answers anybody, and
-    from there it goes to the store, at once or when that is back: killing this process loses none. A sampled patch
-    whose wargame had not ended then is no trial, as if the queue had been full.
+    A patch that the model was unsure of was wargamed anyway and is a trial with probability 1; one that it
+    decided alone is wargamed with the switch's rate. A trial is in the journal on disk before its wargame
+    answers anybody, and from there it goes to the store, at once or when that is back: killing this process
+    loses none. A sampled patch whose wargame had not ended then is no trial, as if the queue had been full.
     """
 
     def __init__(
@@ -131,36 +134,44 @@ class LiveTrials:
         """The counters of the wargames in the background."""
         return self._shadow.stats
 
-    async def consider(self, submission: Submission, found: Found) -> Found:
-        """Sample a decision that was just made; returns it, or in blocking mode what the wargame says instead."""
-        job = self._job(submission, found)
+    async def consider(self, submission: Submission, validated: Found) -> Found:
+        """Sample a decision that was just made.
+
+        Return the decision, or in blocking mode the wargame's decision.
+        """
+        job = self._job(submission, validated)
         if job is None:
-            return found
-        if found.decision.verdict is not None:
-            await self._keep(job, found.decision.verdict)
-            return found
+            return validated
+        if validated.decision.verdict is not None:
+            await self._keep(job, validated.decision.verdict)
+            return validated
         if not self.blocking:
             self._shadow.offer(job)
-            return found
+            return validated
         try:
             verdict = await self._shadow.verdict(job)
         except UnavailableError as error:
             _log.warning("a sampled patch is answered by the model alone: %s", error)
-            return found
+            return validated
         if verdict.reason in OURS:
-            return found
-        return replace(found, decision=from_verdict(verdict, found.decision.prediction))
+            return validated
+        return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
-    def _job(self, submission: Submission, found: Found) -> _Job | None:
+    def _job(self, submission: Submission, validated: Found) -> _Job | None:
         """Return the trial that is to be made of a decision, if any."""
-        decision = found.decision
-        if found.cached or found.pattern is None or decision.prediction is None or not self.switch.enabled:
+        decision = validated.decision
+        if (
+            validated.cached
+            or validated.pattern is None
+            or decision.prediction is None
+            or not self.switch.enabled
+        ):
             return None
         if decision.source is Source.WARGAME:
-            return _Job(submission, found, 1.0)
+            return _Job(submission, validated, 1.0)
         draw = self.switch.sampler.draw(submission.patch.identity)
-        wanted = decision.source in {Source.MODEL, Source.MEMORY} and draw.sampled
-        return _Job(submission, found, draw.probability) if wanted else None
+        sampled = decision.source in {Source.MODEL, Source.MEMORY} and draw.sampled
+        return _Job(submission, validated, draw.probability) if sampled else None
 
     async def flip(self, switch: Switch) -> None:
         """Set the switch for all who share the store.
@@ -171,7 +182,10 @@ class LiveTrials:
         self.switch = switch
 
     async def refresh(self) -> None:
-        """See what others set the switch to, and hand the store what the journal has; quiet while it is away."""
+        """Read the switch from the store, and write the journaled trials to the store.
+
+        A store that is down raises nothing here.
+        """
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
             await self._hand_over()
@@ -235,7 +249,10 @@ class LiveTrials:
             self._ready.set()
 
     def _note(self, trial: Trial, text: str) -> None:
-        """Write to the disk: the diff, from which a model may be retrained, and the trial, with or without it."""
+        """Write a patch and its trial to the disk.
+
+        The diff serves retraining; the trial is written even if the diff cannot be.
+        """
         try:
             self._patches.add(text)
         except CrisolError as error:
@@ -259,10 +276,14 @@ class LiveTrials:
             await asyncio.shield(self._hand_over())
 
     async def _hand_over(self) -> None:
-        """Hand the journal to the store, unless that is away: then it is tried again at every trial and refresh."""
+        """Write the journaled trials to the store if it is up.
+
+        Otherwise every trial and refresh tries again.
+        """
         noted, self._noted = self._noted, 0
         if self.store.journal.empty:
-            # Somebody else has handed it over, or there was nothing: no news of the store, so the breaker hears none.
+            # Somebody else has handed it over, or there was nothing: no news of the store, so the breaker
+            # hears none.
             self.behind = False
             return
         try:

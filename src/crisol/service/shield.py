@@ -36,8 +36,8 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
     """Return the host names by which a service that listens on ``host`` may be asked for, lower case.
 
-    ``text`` adds names with commas. Raises :class:`~crisol.errors.SettingsError` for ``*``, which would let any
-    web page that a user visits ask in the user's name.
+    ``text`` adds names with commas. Raises :class:`~crisol.errors.SettingsError` for ``*``, which would let
+    any web page that a user visits ask in the user's name.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
     if "*" in names:
@@ -60,7 +60,10 @@ class Shield:
         self._seen_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; what is not HTTP passes through, but for websockets, of which there are none."""
+        """Serve one connection.
+
+        Other ASGI scopes pass through, except websockets, which are refused.
+        """
         if scope["type"] != "http":
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})

@@ -1,8 +1,8 @@
 """Spans for OpenTelemetry, sent by OTLP over HTTP; loaded only where an endpoint is set.
 
-A span is made of what was measured anyway, once its request has been answered, so nothing is added to the way that a
-request takes. Durations are exact; where a child began follows from the order of the path: cache or model first,
-and a wargame, with its phases end to end, last.
+A span is made of what was measured anyway, once its request has been answered, so nothing is added to the way
+that a request takes. Durations are exact; where a child began follows from the order of the path: cache or
+model first, and a wargame, with its phases end to end, last.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ _bits = random.Random().getrandbits
 def open_spans(endpoint: str) -> Iterator[Spans]:
     """Give what sends spans to a collector, in batches from a thread; what still waits is sent at the end.
 
-    A collector that does not answer costs spans and nothing else. The exporter reads its other settings, headers among
-    them, from the variables of the standard. Raises :class:`~crisol.errors.SettingsError` where it is not installed.
+    A collector that does not answer costs spans and nothing else. The exporter reads its other settings,
+    headers among them, from the variables of the standard. Raises :class:`~crisol.errors.SettingsError` where
+    it is not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
@@ -53,7 +54,8 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
     try:
         yield Spans(processor.on_end)
     finally:
-        # It would try a collector that is away for ten seconds more; nobody who stops a service waits for that.
+        # It would try a collector that is away for ten seconds more; nobody who stops a service waits for
+        # that.
         impatience = threading.Timer(_STOP_SECONDS, exporter.shutdown)
         impatience.start()
         processor.shutdown()  # type: ignore[no-untyped-call]  # theirs
@@ -69,7 +71,7 @@ class Spans:
 
     def record(self, method: str, exchange: Exchange, endpoint: str, status: int, seconds: float) -> None:
         """Make the span of a request, and those of what it caused."""
-        trace, found = exchange.trace, exchange.found
+        trace, validated = exchange.trace, exchange.found
         end = time.time_ns()
         start = end - _ns(seconds)
         about: dict[str, Any] = {
@@ -78,17 +80,17 @@ class Spans:
             "crisol.request_id": exchange.request_id,
         }
         own = int(trace.span, 16)
-        if found is not None:
-            about["crisol.source"] = "cache" if found.cached else found.decision.source.value
-            about["crisol.outcome"] = found.decision.outcome or "unknown"
-            about["crisol.vulnerability.known"] = found.pattern is not None
-            about["crisol.degraded"] = found.decision.degraded
-            self._inside(trace, found, max(end - _ns(exchange.inside_seconds), start), end, own)
+        if validated is not None:
+            about["crisol.source"] = "cache" if validated.cached else validated.decision.source.value
+            about["crisol.outcome"] = validated.decision.outcome or "unknown"
+            about["crisol.vulnerability.known"] = validated.pattern is not None
+            about["crisol.degraded"] = validated.decision.degraded
+            self._inside(trace, validated, max(end - _ns(exchange.inside_seconds), start), end, own)
         self._make(trace, endpoint, (start, end), about, parent=int(trace.parent, 16), own=own)
 
-    def _inside(self, trace: Trace, found: Found, start: int, end: int, parent: int) -> None:
-        prediction, verdict = found.decision.prediction, found.decision.verdict
-        if found.cached:
+    def _inside(self, trace: Trace, validated: Found, start: int, end: int, parent: int) -> None:
+        prediction, verdict = validated.decision.prediction, validated.decision.verdict
+        if validated.cached:
             self._make(trace, "cache", (start, end), {}, parent=parent)
             return
         if prediction is not None:
@@ -122,7 +124,10 @@ class Spans:
         parent: int,
         own: int = 0,
     ) -> int:
-        """Hand on a span and return its id; with an id of its ``own`` it is the request's, whose parent is elsewhere."""
+        """Export a span and return its id.
+
+        A span with an id of its ``own`` is the request's span, whose parent is in the caller.
+        """
         id_, trace_id = own or _bits(64), int(trace.id, 16)
         span = ReadableSpan(
             name,

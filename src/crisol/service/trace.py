@@ -1,4 +1,7 @@
-"""Trace ids after W3C Trace Context: taken over from whoever asks, else made up, and told in answers and logs."""
+"""Trace ids after W3C Trace Context.
+
+The id comes from the client's header or is generated; answers and logs show it.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +48,8 @@ def begin(parent: bytes | None, share: float = 0.0) -> Trace:
     """
     digits = "%048x" % _bits(192)  # noqa: UP031 - on every request, and twice as fast
     if parent is not None:
-        found = _PARENT.fullmatch(parent)
+        match = _PARENT.fullmatch(parent)
         # Version 00 has nothing behind its flags.
-        if found is not None and not (found[4] and parent.startswith(b"00")):
-            return Trace(found[1].decode(), digits[:16], bool(int(found[3], 16) & 1), found[2].decode())
+        if match is not None and not (match[4] and parent.startswith(b"00")):
+            return Trace(match[1].decode(), digits[:16], bool(int(match[3], 16) & 1), match[2].decode())
     return Trace(digits[16:], digits[:16], share > 0.0 and _random.random() < share)

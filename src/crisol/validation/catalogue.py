@@ -44,8 +44,8 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 class Catalogue:
     """The folders of vulnerabilities below ``roots``, as :func:`crisol.wargaming.vulnerability.descriptions` finds them; read when they are asked for and remembered in ``cache``.
 
-    What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is picked up
-    by the next question, and by :meth:`known` within a second.
+    What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is
+    picked up by the next question, and by :meth:`known` within a second.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
@@ -55,14 +55,20 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the pattern of that id if this process saw its folder within the last second; reads nothing."""
+        """Return the pattern of that id if this process saw its folder within the last second.
+
+        It reads no file.
+        """
         current = self._current.get(name)
         if current is None or self._clock() - current[1] > _CURRENT_SECONDS:
             return None
         return current[0]
 
     async def find(self, name: str) -> Pattern | None:
-        """Return the pattern of that id, or None where no vulnerability has it; any text is a safe question."""
+        """Return the pattern of that id, or None where no vulnerability has it.
+
+        Any text is safe as an id.
+        """
         if not _ID.fullmatch(name):
             return None
         now = self._clock()

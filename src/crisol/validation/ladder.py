@@ -35,8 +35,8 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 class Question:
     """What is asked, without the text of the patch: small enough to be remembered by the thousand.
 
-    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty. ``cut`` says what was left out of
-    the text that came.
+    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty. ``cut`` says what was
+    left out of the text that came.
     """
 
     patch: str
@@ -47,10 +47,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A parsed patch, its text, and the vulnerability and weakness that it is said to mend; both may be empty.
+    """A parsed patch, its text, and the ids of the vulnerability and weakness.
 
-    ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says what was left out of the text
-    that came, and ``misfit`` why the patch cannot be laid over the release; then it is not judged.
+    Both ids may be empty. ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says
+    what was left out of the text that came, and ``misfit`` why the patch cannot be laid over the release;
+    then it is not judged.
     """
 
     patch: Patch
@@ -71,8 +72,8 @@ class Submission:
 class Case:
     """A submission on its way up the ladder, and what the rungs found out that did not decide.
 
-    ``pattern`` is None where the vulnerability is not registered. ``missing`` names the dependencies that a rung
-    needed and did not get; ``verdict`` is that of a wargame that could not be run to its end here.
+    ``pattern`` is None where the vulnerability is not registered. ``missing`` names the dependencies that a
+    rung needed and did not get; ``verdict`` is that of a wargame that could not be run to its end here.
     """
 
     submission: Submission
@@ -90,8 +91,8 @@ class Case:
 class Rung(Protocol):
     """Decides a case, or hands it on by returning None.
 
-    A decision names its ``evidence``. A dependency that is away is added to ``case.missing`` and no error; whatever is
-    raised reaches the caller.
+    A decision names its ``evidence``. A dependency that is away is added to ``case.missing`` and no error;
+    whatever is raised reaches the caller.
     """
 
     @property
@@ -134,7 +135,10 @@ def not_judged(submission: Submission) -> Decision:
 
 
 def fall_back(case: Case) -> Decision:
-    """Return what is said when nobody could decide: that it is unknown, and the model's guess for what it is worth."""
+    """Return the decision when no rung could decide.
+
+    Its outcome is unknown; it carries the model's prediction.
+    """
     reason = None if case.verdict is None else case.verdict.reason
     return Decision(
         None,

@@ -28,9 +28,10 @@ class _Place:
 class Line:
     """Gives ``seats`` to those who wait for them, at most ``length`` of them; for one event loop.
 
-    A client may take a place while it holds fewer places than are free: alone it gets half of the line, and whoever
-    comes next still finds room. A free seat goes to the client that has the fewest, among equals to the first in line.
-    Several callers may wait for one key; when the last of them has left, the key's place is given back.
+    A client may take a place while it holds fewer places than are free: alone it gets half of the line, and
+    whoever comes next still finds room. A free seat goes to the client that has the fewest, among equals to
+    the first in line. Several callers may wait for one key; when the last of them has left, the key's place
+    is given back.
     """
 
     def __init__(self, seats: int, length: int) -> None:
@@ -62,21 +63,21 @@ class Line:
     async def enter(self, key: bytes, client: str, patience: float) -> None:
         """Return when there is a seat; :meth:`leave` gives it back.
 
-        Raises :class:`~crisol.errors.Overloaded`, to come back in ``patience`` seconds, where there is no place, and
-        where nobody waits for the key any more.
+        Raises :class:`~crisol.errors.Overloaded`, to come back in ``patience`` seconds, where there is no
+        place, and where nobody waits for the key any more.
         """
         if self._free and not self._places:
             self._sit(client)
             return
         free = self._length - len(self._places)
-        held = sum(place.client == client for place in self._places)
+        places = sum(place.client == client for place in self._places)
         if not self._callers[key]:
             raise Overloaded(_DESERTED, patience)
         if free < 1:
             raise Overloaded(f"{len(self._places)} wargames are waiting already; try again later", patience)
-        if held >= free:
+        if places >= free:
             raise Overloaded(
-                f"{held} wargames of this client are waiting already, and {free} places are left for others; try again later",
+                f"{places} wargames of this client are waiting already, and {free} places are left for others; try again later",
                 patience,
             )
         place = _Place(key, client, asyncio.get_running_loop().create_future())

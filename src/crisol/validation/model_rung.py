@@ -1,4 +1,7 @@
-"""The rung of the model: it decides where its policy lets it, and leaves its prediction to the rungs behind it."""
+"""The rung of the model.
+
+The model decides where its policy lets it; otherwise later rungs get its prediction.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ __all__ = ["ModelRung", "ServedModel"]
 
 _INLINE_CHARACTERS = 32_768
 _INLINE_SECONDS = 0.05
-"""Longer diffs, and all after two that took longer, are predicted in threads: else they would hold everybody else up."""
+"""Longer diffs, and all after two that took longer, are predicted in threads.
+
+On the event loop they would delay other requests.
+"""
 
 _ASIDE, _ASIDE_LINE = 2, 4
 """At a time, and in all; more are not predicted but wargamed, as without a model."""
@@ -31,7 +37,10 @@ _ASIDE, _ASIDE_LINE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model in use and its policy, replaced as a whole when there is a new one; None where none can be loaded."""
+    """The model in use and its policy; a new model replaces both at once.
+
+    The model is None where none can be loaded.
+    """
 
     predictor: Predictor | None
     policy: Policy
@@ -65,7 +74,8 @@ class ServedModel:
 class ModelRung:
     """Asks the model that is :attr:`served`, behind its breaker; for one event loop.
 
-    A vulnerability that is not registered is predicted and not decided: the policy's guarantee does not speak of it.
+    A vulnerability that is not registered is predicted and not decided: the policy's guarantee does not speak
+    of it.
     """
 
     def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:
@@ -106,7 +116,8 @@ class ModelRung:
         except (UnavailableError, TimeoutError):
             return None
         if characters <= _INLINE_CHARACTERS:
-            # The model counts as slow after two slow answers in a row: a single one may be the machine's doing.
+            # The model counts as slow after two slow answers in a row: a single one may be the machine's
+            # doing.
             self._slow = 0 if prediction.seconds <= _INLINE_SECONDS else self._slow + 1
         return prediction
 

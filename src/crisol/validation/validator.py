@@ -60,7 +60,10 @@ A full line, a folder that changed, a release that cannot be had and whatever a 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A decision and how it was come by; ``seconds`` is what it took. ``pattern`` is None where none is known."""
+    """A decision and its circumstances.
+
+    ``seconds`` is its duration. ``pattern`` is None for an unknown vulnerability.
+    """
 
     decision: Decision
     cached: bool
@@ -78,11 +81,12 @@ class _NotKept(Exception):
 
 
 class Validator:
-    """Decides about patches, for one event loop: the cache, then ``rungs``, ``model``, the wargame, the fallback.
+    """Decides about patches, for one event loop.
 
-    ``sandbox`` is the breaker before the wargames; ``learn`` is told every verdict that one of them brings. A vulnerability that is not registered is never wargamed; a
-    dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never none. Only a full line
-    of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
+    The order is the cache, ``rungs``, ``model``, the wargame, the fallback. ``sandbox`` is the breaker before
+    the wargames; ``learn`` gets the verdict of every wargame. A vulnerability that is not registered is never
+    wargamed; a dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never
+    none. Only a full line of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class Validator:
         return Found(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
-        """Return a submission whose patch is cut to the release of its vulnerability, where that is registered.
+        """Return a submission whose patch is cut to its vulnerability's release, if registered.
 
         Features, keys and the wargame then see the same patch. One that does not fit says so in ``misfit``.
         """
@@ -139,7 +143,8 @@ class Validator:
         key, tag = self.key(question, pattern), self.model.served.tag
 
         def keeps(decision: Decision) -> bool:
-            # A rung that was replaced meanwhile may have decided: its decision does not belong under this key.
+            # A rung that was replaced meanwhile may have decided: its decision does not belong under this
+            # key.
             return not decision.degraded and key == self.key(question, pattern)
 
         with self._referees.attended(_verdict_key(question, pattern)):
@@ -183,14 +188,14 @@ class Validator:
             verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
-    async def correct(self, found: Found, verdict: Verdict) -> None:
+    async def correct(self, validated: Found, verdict: Verdict) -> None:
         """Replace what the cache holds of a decision by what a wargame said later."""
         if verdict.reason in OURS:
             return
-        truth = from_verdict(verdict, found.decision.prediction)
-        await self._cache.delete(found.key)
-        tags = (self.model.served.tag, f"vulnerability:{found.pattern.id if found.pattern else ''}")
-        await self._cache.get_or_compute(DECISION, found.key, lambda: truth, tags=tags)
+        truth = from_verdict(verdict, validated.decision.prediction)
+        await self._cache.delete(validated.key)
+        tags = (self.model.served.tag, f"vulnerability:{validated.pattern.id if validated.pattern else ''}")
+        await self._cache.get_or_compute(DECISION, validated.key, lambda: truth, tags=tags)
 
     def key(self, question: Question, pattern: Pattern | None) -> bytes:
         """Return the key of the decision: everything that it depends on, the stamp of every rung included."""
@@ -204,8 +209,8 @@ class Validator:
         )
 
     async def _climb(self, case: Case) -> Decision:
-        asked: tuple[Callable[[Case], Awaitable[Decision | None]], ...] = (*self._rungs, self._wargamed)
-        for rung in asked:
+        rungs: tuple[Callable[[Case], Awaitable[Decision | None]], ...] = (*self._rungs, self._wargamed)
+        for rung in rungs:
             decision = await rung(case)
             if decision is not None:
                 return decision
@@ -258,7 +263,10 @@ class Validator:
         compute: Callable[[], Awaitable[T]],
         keeps: Callable[[T], bool],
     ) -> tuple[T, bool]:
-        """Return what is remembered, else compute it once for all who ask now; and whether somebody else has made it."""
+        """Return the cached verdict, or compute it once for all current callers.
+
+        Also return whether another caller computed it.
+        """
         fresh = False
 
         async def work() -> T:

@@ -59,10 +59,11 @@ class _Table:
 
 
 class Referees:
-    """Judges patches in threads: at most ``concurrency`` at a time, for ``seconds`` each, at most ``line`` waiting.
+    """Judges patches in threads.
 
-    Up to ``warm`` sandboxes stay open between patches, the least recently used is closed first. Use it within one
-    event loop, as ``async with``.
+    At most ``concurrency`` run at a time, for ``seconds`` each; at most ``line`` wait. Up to ``warm``
+    sandboxes stay open between patches, the least recently used is closed first. Use it within one event
+    loop, as ``async with``.
     """
 
     def __init__(
@@ -112,14 +113,14 @@ class Referees:
         )
 
     def attended(self, key: bytes) -> AbstractContextManager[None]:
-        """Be a caller who waits for the verdict under that key, see :meth:`~crisol.validation.line.Line.attended`."""
+        """Wait for the verdict under that key, see :meth:`~crisol.validation.line.Line.attended`."""
         return self._line.attended(key)
 
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
         """Cut an untrusted diff to the release of a vulnerability, as its wargame will.
 
-        Raises what :func:`crisol.wargaming.fitting.fitted` does. A release that cannot be had leaves the names of the
-        files to decide.
+        Raises what :func:`crisol.wargaming.fitting.fitted` does. A release that cannot be had leaves the
+        names of the files to decide.
         """
         return await asyncio.to_thread(self._fit, pattern, text)
 
@@ -139,9 +140,9 @@ class Referees:
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
         """Wargame one untrusted diff against the vulnerability that ``pattern`` describes.
 
-        Raises :class:`~crisol.errors.Overloaded` when there is no place in line for this client, and what opening the
-        sandbox or fetching the release raises; what the patch does raises nothing. A wargame that has begun runs to
-        its end, whoever leaves.
+        Raises :class:`~crisol.errors.Overloaded` when there is no place in line for this client, and what
+        opening the sandbox or fetching the release raises; what the patch does raises nothing. A wargame that
+        has begun runs to its end, whoever leaves.
         """
         try:
             await self._line.enter(key, client, self.patience)
@@ -187,7 +188,10 @@ class Referees:
         return verdict
 
     def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
-        """Return what a new sandbox says of the release itself where it fails there, too; else the verdict as it is."""
+        """Put the release's baseline, judged in a new sandbox, before the phases of a verdict.
+
+        Where that sandbox fails, too, its failure is the whole verdict.
+        """
         table = self._make(pattern)
         baseline = next(table.match.phases(""))
         if baseline.reason is Reason.SANDBOX_FAILED:
@@ -233,8 +237,8 @@ class Referees:
                     del self._idle[oldest]
                 if not self._idle:
                     break
-        for one in surplus:
-            self._close(one)
+        for opened in surplus:
+            self._close(opened)
 
     def _close(self, table: _Table) -> None:
         with self._lock:

@@ -1,4 +1,7 @@
-"""What a patch does to the sources that it touches: both trees of every Python file, and the functions that change."""
+"""The change that a patch makes to its sources.
+
+It holds both trees of every Python file, and the changed functions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _MAX_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What everybody may know of a vulnerability before any patch is tried: its description and the public PoV."""
+    """The public facts of a vulnerability.
+
+    They are its description and the public PoV.
+    """
 
     description: str = ""
     pov: str = ""
@@ -56,7 +62,10 @@ class Change:
 
 
 def change_of(patch: Patch, source: dict[str, str], facts: Facts) -> Change | None:
-    """Return what a patch does to ``source``, texts by path; None where it does not apply, or is out of all proportion."""
+    """Return the change of ``source``, a mapping of path to text.
+
+    The result is None where the patch does not apply or is too large.
+    """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None
     try:
@@ -82,8 +91,8 @@ def _file(path: str, old: str, new: str) -> File:
     tail = 0
     while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
         tail += 1
-    one, other = before[head : len(before) - tail], after[head : len(after) - tail]
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, one, other, autojunk=True).get_opcodes():
+    old_part, new_part = before[head : len(before) - tail], after[head : len(after) - tail]
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, old_part, new_part, autojunk=True).get_opcodes():
         if tag != "equal":
             removed.update(range(head + i + 1, head + j + 1))
             added.update(range(head + k + 1, head + m + 1))
@@ -95,27 +104,29 @@ def _file(path: str, old: str, new: str) -> File:
 
 def _by_name(tree: ast.Module | None) -> dict[str, Definition]:
     """Return functions by name and, where a name occurs more than once, by how often it did before."""
-    found: dict[str, Definition] = {}
-    for one in [] if tree is None else sorted(definitions(tree), key=lambda one: one.lineno):
+    by_name: dict[str, Definition] = {}
+    for definition in (
+        [] if tree is None else sorted(definitions(tree), key=lambda definition: definition.lineno)
+    ):
         turn = 0
-        while f"{one.name}#{turn}" in found:
+        while f"{definition.name}#{turn}" in by_name:
             turn += 1
-        found[f"{one.name}#{turn}"] = one
-    return found
+        by_name[f"{definition.name}#{turn}"] = definition
+    return by_name
 
 
 def _changed(functions: dict[str, Definition], lines: set[int]) -> dict[str, None]:
     names: dict[str, None] = {}
     for line in sorted(lines):
         inside = [
-            (one.lineno, name)
-            for name, one in functions.items()
-            if _first(one) <= line <= (one.end_lineno or one.lineno)
+            (function.lineno, name)
+            for name, function in functions.items()
+            if _first(function) <= line <= (function.end_lineno or function.lineno)
         ]
         if inside:
             names[max(inside)[1]] = None
     return names
 
 
-def _first(one: Definition) -> int:
-    return min([one.lineno, *(decorator.lineno for decorator in one.decorator_list)])
+def _first(definition: Definition) -> int:
+    return min([definition.lineno, *(decorator.lineno for decorator in definition.decorator_list)])

@@ -1,4 +1,6 @@
-r"""Numbers that describe what a patch does to the source that it touches: named, documented, versioned, for Python alone.
+r"""Numbers that describe what a patch does to the source that it touches.
+
+The features are named, documented and versioned; they read Python only.
 
 >>> from crisol.diff import between, parse
 >>> old = {"x.py": "def run(x):\n    return eval(x)\n"}
@@ -69,8 +71,9 @@ class SourceFeature:
 
 
 def vector(patch: Patch, source: dict[str, str], facts: Facts) -> list[float]:
-    """Return the value of every feature, in the order of :data:`SOURCE_FEATURES`; all 0 where the source is not known.
+    """Return the value of every feature, in the order of :data:`SOURCE_FEATURES`.
 
+    All values are 0 without the source.
     A pure function of the patch, the vulnerable texts by path, and what is public before the patch is tried.
     """
     change = change_of(patch, source, facts)
@@ -84,8 +87,8 @@ def _net(name: str) -> Callable[[View], float]:
     return lambda v: float(getattr(v.new, name)) - float(getattr(v.old, name))
 
 
-def _fresh(one: Counter[str], other: Counter[str]) -> float:
-    return float((one - other).total())
+def _fresh(counts: Counter[str], baseline: Counter[str]) -> float:
+    return float((counts - baseline).total())
 
 
 def _share_outside(view: View) -> float:
@@ -97,13 +100,13 @@ def _share_outside(view: View) -> float:
         for line in range(after.lineno, (after.end_lineno or after.lineno) + 1)
     }
     added = [(at, line) for at, file in enumerate(view.change.files) for line in file.added]
-    return sum(one not in inside for one in added) / len(added) if added else 0.0
+    return sum(name not in inside for name in added) / len(added) if added else 0.0
 
 
 def _named(view: View, text: str) -> float:
     pairs = view.change.functions
-    named = [one for before, after in pairs if (one := before or after) is not None]
-    return float(any(one.name in text for one in named if not one.name.startswith("__")))
+    named = [function for before, after in pairs if (function := before or after) is not None]
+    return float(any(function.name in text for function in named if not function.name.startswith("__")))
 
 
 _Row = tuple[str, str, str, Callable[[View], float]]

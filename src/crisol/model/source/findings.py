@@ -22,30 +22,30 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 def findings(file: File, *, after: bool) -> tuple[int, float]:
     """Return how many findings there are in what a patch touches, and their weight: low 1, medium 3, high 9.
 
-    Only the module's imports, the functions that change and the touched statements beside them are analysed, 1,500 lines
-    at most.
+    Only the module's imports, the functions that change and the touched statements beside them are analysed,
+    1,500 lines at most.
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)
     )
     if tree is None:
         return 0, 0.0
-    functions = [one for pair in file.functions if (one := pair[after]) is not None]
+    functions = [function for pair in file.functions if (function := pair[after]) is not None]
     return _analysed(_excerpt(text.split("\n"), tree, lines, functions))
 
 
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
     """Return imports, so that the analyser knows what a name stands for, and what is touched."""
-    kept: list[str] = []
+    excerpt: list[str] = []
     for statement in tree.body:
         first, last = statement.lineno, statement.end_lineno or statement.lineno
         apart = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         touched = not apart and any(first <= line <= last for line in lines)
         if touched or isinstance(statement, ast.Import | ast.ImportFrom):
-            kept += whole[first - 1 : last]
-    for one in functions:
-        kept += textwrap.dedent("\n".join(whole[one.lineno - 1 : one.end_lineno])).split("\n")
-    return "\n".join(kept[:_MAX_LINES]) + "\n"
+            excerpt += whole[first - 1 : last]
+    for function in functions:
+        excerpt += textwrap.dedent("\n".join(whole[function.lineno - 1 : function.end_lineno])).split("\n")
+    return "\n".join(excerpt[:_MAX_LINES]) + "\n"
 
 
 @lru_cache(maxsize=4096)
@@ -61,5 +61,5 @@ def _analysed(text: str) -> tuple[int, float]:
         analyser = manager.BanditManager(config.BanditConfig(), "file", quiet=True)
         analyser.discover_files([str(path)])
         analyser.run_tests()
-        found = analyser.get_issue_list()
-    return len(found), sum(_WEIGHTS.get(str(one.severity), 0.0) for one in found)
+        issues = analyser.get_issue_list()
+    return len(issues), sum(_WEIGHTS.get(str(issue.severity), 0.0) for issue in issues)

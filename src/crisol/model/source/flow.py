@@ -1,4 +1,7 @@
-"""Whether what a caller hands in reaches a dangerous call: names that depend on parameters, followed without running."""
+"""Taint analysis: does a caller's argument reach a dangerous call?
+
+It follows the names that depend on parameters, without running the code.
+"""
 
 from __future__ import annotations
 
@@ -25,34 +28,34 @@ def is_validation(name: str) -> bool:
 
 def parameters(function: Definition) -> set[str]:
     """Return the names of a function's parameters, without ``self`` and ``cls``."""
-    given = function.args
-    found = {one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
-    found |= {one.arg for one in (given.vararg, given.kwarg) if one is not None}
-    return found - {"self", "cls"}
+    arguments = function.args
+    names = {argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    names |= {argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument is not None}
+    return names - {"self", "cls"}
 
 
 def tainted(function: Definition) -> set[str]:
     """Return the names that depend on a parameter; what a validating call returns does not."""
-    found = parameters(function)
+    variables = parameters(function)
     steps = [step for node in ast.walk(function) for step in _steps(node)]
     for _ in range(_ROUNDS):
-        before = len(found)
+        before = len(variables)
         for targets, value in steps:
-            if not found.isdisjoint(_carried(value)):
-                found |= targets
-        if len(found) == before:
+            if not variables.isdisjoint(_carried(value)):
+                variables |= targets
+        if len(variables) == before:
             break
-    return found
+    return variables
 
 
 def reached(function: Definition) -> int:
     """Return how many dangerous calls of a function are given something that depends on a parameter."""
-    found = tainted(function)
+    variables = tainted(function)
     return sum(
         is_sink(name)
         and any(
-            not found.isdisjoint(_carried(given))
-            for given in (*call.args, *(one.value for one in call.keywords))
+            not variables.isdisjoint(_carried(argument))
+            for argument in (*call.args, *(keyword.value for keyword in call.keywords))
         )
         for name, call in calls(function)
     )
@@ -82,18 +85,18 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 
 def _carried(value: ast.AST) -> set[str]:
     """Return the names that an expression depends on, except through calls that speak of validation."""
-    found: set[str] = set()
-    left = [value]
-    while left:
-        node = left.pop()
+    carried: set[str] = set()
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Call):
             called = node.func
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if is_validation(str(name).lower()):
                 continue
         if isinstance(node, ast.Name) and node.id != "self":
-            found.add(node.id)
+            carried.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            found.add(f"self.{node.attr}")
-        left += ast.iter_child_nodes(node)
-    return found
+            carried.add(f"self.{node.attr}")
+        waiting += ast.iter_child_nodes(node)
+    return carried

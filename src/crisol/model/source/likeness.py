@@ -1,4 +1,4 @@
-"""How much the code that a patch touches speaks of what the vulnerability's description and public PoV speak of."""
+"""The textual similarity between the touched code and the vulnerability's description and public PoV."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ _COMMON = frozenset(
 
 
 def likeness(code: Iterable[str], text: str, change: Change) -> float:
-    """Return the cosine, 0 to 1, of words in code and words in a text, each weighted by how rare it is in the file."""
-    one, other = Counter(code), _counted(text[:_MAX_CHARACTERS])
-    if not one or not other:
+    """Return the cosine of the words of code and text, weighted by rarity; 1 means the same direction."""
+    counts, described = Counter(code), _counted(text[:_MAX_CHARACTERS])
+    if not counts or not described:
         return 0.0
     rare = _rarity("\n".join(file.old_text for file in change.files)[:_MAX_CHARACTERS])
     most = max(rare.values(), default=1.0)
     sides = [
         {word: (1 + math.log(count)) * rare.get(word, most) for word, count in side.items()}
-        for side in (one, other)
+        for side in (counts, described)
     ]
     shared = sum(weight * sides[1].get(word, 0.0) for word, weight in sides[0].items())
     norms = [math.sqrt(sum(weight * weight for weight in side.values())) for side in sides]
@@ -93,13 +93,13 @@ def added_words(change: Change) -> list[str]:
 
 def touched_words(change: Change) -> list[str]:
     """Return the words of the functions that a patch changes, as they were."""
-    found: list[str] = []
+    words: list[str] = []
     for file in change.files:
         lines = file.old_text.split("\n")
         for before, _ in file.functions:
             if before is not None:
-                found += _words("\n".join(lines[before.lineno - 1 : before.end_lineno])[:_MAX_CHARACTERS])
-    return found
+                words += _words("\n".join(lines[before.lineno - 1 : before.end_lineno])[:_MAX_CHARACTERS])
+    return words
 
 
 def _words(text: str) -> list[str]:
@@ -115,5 +115,5 @@ def _counted(text: str) -> Counter[str]:
 @lru_cache(maxsize=256)
 def _rarity(text: str) -> dict[str, float]:
     lines = text.split("\n")
-    seen = Counter(word for line in lines for word in set(_words(line)))
-    return {word: math.log((1 + len(lines)) / (1 + count)) + 1 for word, count in seen.items()}
+    frequency = Counter(word for line in lines for word in set(_words(line)))
+    return {word: math.log((1 + len(lines)) / (1 + count)) + 1 for word, count in frequency.items()}

@@ -1,4 +1,4 @@
-"""The vulnerable source and the public facts of registered vulnerabilities, put beside their labelled patches."""
+"""Join labelled patches with the vulnerable source and public facts of registered vulnerabilities."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches with the touched texts of their vulnerable source, where their group is a registered vulnerability.
+    """Return the patches with the touched files of their vulnerable source, for registered groups.
 
-    Beside them go title, description and the text of the first PoV, which are public before a patch is tried; neither verdict
-    nor origin is read. Nothing is executed. A release that cannot be had leaves its patches as they are, and their features 0.
+    Beside them go title, description and the text of the first PoV, which are public before a patch is tried;
+    neither verdict nor origin is read. Nothing is executed. A release that cannot be had leaves its patches
+    as they are, and their features 0.
     """
-    known = {one.id: one for one in find(vulnerabilities, skip=lambda _: None)}
+    by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}
-    found = []
+    enriched = []
     for patch in patches:
-        vulnerability = known.get(patch.group)
+        vulnerability = by_id.get(patch.group)
         if vulnerability is None:
-            found.append(patch)
+            enriched.append(patch)
             continue
         if patch.group not in roots:
             roots[patch.group] = _root(vulnerability, cache)
         source = _texts(roots[patch.group], open_diff(patch.diff).paths)
         about = vulnerability.about
-        told = f"{about.title}\n{about.description}"
-        found.append(replace(patch, source=source, description=told, pov=vulnerability.povs[0].source))
-    return found
+        text = f"{about.title}\n{about.description}"
+        enriched.append(replace(patch, source=source, description=text, pov=vulnerability.povs[0].source))
+    return enriched
 
 
 def _root(vulnerability: Vulnerability, cache: Path) -> Path | None:

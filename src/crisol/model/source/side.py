@@ -60,10 +60,11 @@ def counted(functions: Iterable[Definition]) -> Side:
 
 
 def shifted(before: Side, after: Side) -> tuple[int, int]:
-    """Return how many conditions became stricter, and how many laxer: what leads out on more, or lets in on less.
+    """Return the number of stricter and of laxer conditions.
 
-    A condition counts where the new one is the old one with something more, joined by ``and`` or by ``or``, or the other way
-    round.
+    A condition is stricter if it leaves the function in more cases or enters the block in fewer. A condition
+    counts where the new one is the old one with something more, joined by ``and`` or by ``or``, or the other
+    way round.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
@@ -84,27 +85,29 @@ def _joined(whole: ast.expr, part: ast.expr, by: type[ast.boolop]) -> bool:
     if not (isinstance(whole, ast.BoolOp) and isinstance(whole.op, by)):
         return False
     inside = isinstance(part, ast.BoolOp) and isinstance(part.op, by)
-    parts = {said(one) for one in (part.values if inside and isinstance(part, ast.BoolOp) else [part])}
-    return parts < {said(one) for one in whole.values}
+    parts = {
+        said(operand) for operand in (part.values if inside and isinstance(part, ast.BoolOp) else [part])
+    }
+    return parts < {said(operand) for operand in whole.values}
 
 
 def _add(side: Side, function: Definition) -> None:
-    given, depends = parameters(function), tainted(function)
+    arguments, depends = parameters(function), tainted(function)
     out = guards(function)
     side.functions += 1
     side.lines += (function.end_lineno or function.lineno) - function.lineno + 1
-    side.arguments += len(given)
+    side.arguments += len(arguments)
     side.reached += reached(function)
     side.tainted += len(depends)
-    side.guards.update(said(one.test) for one in out)
-    side.guards_on_input += sum(not depends.isdisjoint(names(one.test)) for one in out)
-    first = min((one.lineno for one in out), default=None)
+    side.guards.update(said(guard.test) for guard in out)
+    side.guards_on_input += sum(not depends.isdisjoint(names(guard.test)) for guard in out)
+    first = min((guard.lineno for guard in out), default=None)
     for name, call in calls(function):
         side.calls[name] += 1
-        side.keywords.update(f"{name}({one.arg}={said(one.value)[:80]})" for one in call.keywords)
+        side.keywords.update(f"{name}({keyword.arg}={said(keyword.value)[:80]})" for keyword in call.keywords)
         side.sinks += is_sink(name)
         side.guarded_sinks += is_sink(name) and first is not None and first < call.lineno
-    leaving = {id(one.test) for one in out}
+    leaving = {id(guard.test) for guard in out}
     side.complexity += 1
     for node in ast.walk(function):
         side.statements += isinstance(node, ast.stmt)
@@ -116,12 +119,12 @@ def _add(side: Side, function: Definition) -> None:
             side.constants[repr(node.value)[:200]] += 1
         elif isinstance(node, ast.Compare):
             side.limits.update(
-                repr(one.value)[:200] for one in node.comparators if isinstance(one, ast.Constant)
+                repr(operand.value)[:200] for operand in node.comparators if isinstance(operand, ast.Constant)
             )
         elif isinstance(node, ast.ExceptHandler):
             side.handlers += 1
             side.broad += node.type is None or bool(_BROAD & names(node.type))
-            side.silent += all(isinstance(one, ast.Pass | ast.Continue) for one in node.body)
+            side.silent += all(isinstance(statement, ast.Pass | ast.Continue) for statement in node.body)
         if isinstance(node, ast.If | ast.While | ast.Assert):
             side.conditions[said(node.test)] = (id(node.test) in leaving, node.test)
 

@@ -1,4 +1,7 @@
-"""Syntax trees of hostile sources: bounded in size and nesting before the parser sees them, walked without recursion."""
+"""Syntax trees of hostile sources.
+
+Size and nesting are bounded before parsing; walks do not recurse.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 @lru_cache(maxsize=256)
 def parsed(text: str) -> ast.Module | None:
-    """Return the tree of a Python source, or None where it does not parse or is larger or deeper than any honest one.
+    """Return the tree of a Python source, or None where it does not parse or exceeds the bounds.
 
-    At most 1,000,000 characters, 60 open brackets and 60 indentations are read; longer chains of operators than Python
-    can follow are refused by the parser itself. The tree is shared: do not change it.
+    At most 1,000,000 characters, 60 open brackets and 60 indentations are read; longer chains of operators
+    than Python can follow are refused by the parser itself. The tree is shared: do not change it.
     """
     if len(text) > _MAX_CHARACTERS or "\0" in text or not _shallow(text):
         return None
@@ -36,15 +39,15 @@ def parsed(text: str) -> ast.Module | None:
 
 def definitions(tree: ast.Module) -> list[Definition]:
     """Return every function and method, an outer one before those inside it."""
-    found: list[Definition] = []
-    left: list[ast.AST] = [tree]
-    while left:
-        node = left.pop()
+    functions: list[Definition] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, Definition):
-            found.append(node)
+            functions.append(node)
         for part in _BODIES:
-            left += getattr(node, part, ())
-    return found
+            waiting += getattr(node, part, ())
+    return functions
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
@@ -60,13 +63,13 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 def names(tree: ast.AST) -> set[str]:
     """Return the variables that an expression reads; ``self.path`` is one, as ``self.path``."""
-    found = set()
+    identifiers = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id != "self":
-            found.add(node.id)
+            identifiers.add(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-            found.add(f"self.{node.attr}")
-    return found
+            identifiers.add(f"self.{node.attr}")
+    return identifiers
 
 
 def said(tree: ast.AST) -> str:
