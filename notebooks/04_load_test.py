@@ -99,7 +99,7 @@ run.picture(
 # %%
 run.picture(
     "over_time",
-    plots.picture(plots.load(timeline), "Latency, answers by source and failures over time."),
+    plots.picture(plots.latency_over_time(timeline), "Latency, answers by source and failures over time."),
 )
 
 # %% [markdown]

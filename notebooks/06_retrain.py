@@ -59,7 +59,7 @@ len(gathered.patches), gathered.inconclusive, gathered.without_text
 
 # %%
 learnt, _ = disagreements.split(frame, seed, met)
-design = retraining.Design(variant, seed, held_out, promote)
+design = retraining.RetrainingDesign(variant, seed, held_out, promote)
 retrained = retraining.retrain(settings, run, learnt, gathered, design)
 run.metrics(retrained.metrics)
 run.table("retraining", retrained.table)

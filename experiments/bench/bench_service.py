@@ -43,7 +43,7 @@ from crisol.service.exchange import exchange_of
 from crisol.service.instruments import Instruments, Meter
 from crisol.service.limits import route
 from crisol.service.ratelimit import RateLimitMiddleware
-from crisol.validation.validator import Found
+from crisol.validation.validator import Validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,7 +238,7 @@ async def overhead(settings: Settings) -> float:
     """Return the microseconds that limiter, breaker and metrics take of a request, all together."""
     prediction = Prediction(0.9, "bench", "3")
     decision = Decision(Outcome.VALID, Source.MODEL, 0.9, prediction=prediction)
-    found = Found(decision, cached=False, pattern=None, key=b"", seconds=0.0)
+    found = Validated(decision, cached=False, pattern=None, key=b"", seconds=0.0)
     head = {"type": "http.response.start", "status": 200}
 
     async def answer(scope: Any, _receive: Any, send: Any) -> None:

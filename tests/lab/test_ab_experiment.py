@@ -12,7 +12,7 @@ import pytest
 
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
-from crisol.lab.ab_experiment import Result, experiment, sweep
+from crisol.lab.ab_experiment import ExperimentResult, experiment, sweep
 from crisol.wiring import open_trials
 from support.tables import corpus
 
@@ -31,7 +31,7 @@ def trials_kept(settings: Settings) -> int:
         return len(list(store.read()))
 
 
-def same(one: Result, other: Result) -> bool:
+def same(one: ExperimentResult, other: ExperimentResult) -> bool:
     return (
         one.table.equals(other.table)
         and one.trajectory.equals(other.trajectory)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crisol.errors import ExperimentError
-from crisol.lab.experiment import dump, load, resolve
+from crisol.lab.experiment import dump, load_experiment, resolve
 from crisol.lab.parameters import Parameter
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_an_experiment_sets_some_parameters_and_the_notebook_the_rest(path: Path) -> None:
-    resolved = resolve(load(path), {"rate": "0.25", "limit": "3", "strict": "no", "names": "a, b"})
+    resolved = resolve(load_experiment(path), {"rate": "0.25", "limit": "3", "strict": "no", "names": "a, b"})
     assert resolved.seed == 7
     assert resolved.parameters == {
         "rate": 0.25,
@@ -68,18 +68,18 @@ def test_an_experiment_sets_some_parameters_and_the_notebook_the_rest(path: Path
 
 
 def test_what_is_dumped_can_be_loaded_again(path: Path) -> None:
-    resolved = resolve(load(path), {"rate": "0.25", "seed": "11"})
+    resolved = resolve(load_experiment(path), {"rate": "0.25", "seed": "11"})
     path.write_text(dump(resolved))
-    again = load(path)
+    again = load_experiment(path)
     assert (again.seed, again.parameters, again.notebook) == (11, resolved.parameters, resolved.notebook)
 
 
 def test_a_union_with_none_takes_none_and_the_type(path: Path) -> None:
-    assert resolve(load(path), {"limit": "none"}).parameters["limit"] is None
+    assert resolve(load_experiment(path), {"limit": "none"}).parameters["limit"] is None
 
 
 def test_a_string_parameter_takes_any_text_as_it_stands(path: Path) -> None:
-    assert resolve(load(path), {"corpus": "1e3"}).parameters["corpus"] == "1e3"
+    assert resolve(load_experiment(path), {"corpus": "1e3"}).parameters["corpus"] == "1e3"
 
 
 @pytest.mark.parametrize("name", ["rat", "run_id", "__class__", ""])
@@ -88,7 +88,7 @@ def test_an_unknown_parameter_is_an_error_that_lists_the_known(path: Path, name:
     with pytest.raises(
         ExperimentError, match=r"unknown parameter .*known are corpus, jobs, limit, names, rate, seed"
     ):
-        resolve(load(path), {name: "1"})
+        resolve(load_experiment(path), {name: "1"})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_unknown_parameter_is_an_error_that_lists_the_known(path: Path, name:
 )
 def test_an_override_of_the_wrong_type_names_itself(path: Path, name: str, value: str) -> None:
     with pytest.raises(ExperimentError, match=f"-P {name}="):
-        resolve(load(path), {name: value})
+        resolve(load_experiment(path), {name: value})
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_wrong_file_is_refused_with_the_file_and_the_key(
 ) -> None:
     path.write_text(EXPERIMENT.replace(old, new))
     with pytest.raises(ExperimentError, match=message) as caught:
-        load(path)
+        load_experiment(path)
     assert "toy.yaml" in str(caught.value)
 
 
@@ -144,15 +144,15 @@ def test_a_wrong_file_is_refused_with_the_file_and_the_key(
 def test_what_is_not_a_mapping_is_refused(path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ExperimentError):
-        load(path)
+        load_experiment(path)
 
 
 def test_a_file_that_is_not_there_or_too_large_is_refused(path: Path) -> None:
     with pytest.raises(ExperimentError, match="cannot be read"):
-        load(path.with_name("gone.yaml"))
+        load_experiment(path.with_name("gone.yaml"))
     path.write_text(EXPERIMENT + "#" * 70_000)
     with pytest.raises(ExperimentError, match="larger than"):
-        load(path)
+        load_experiment(path)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_parameters_cell_holds_literals_only(path: Path, old: str, new: str, m
     notebook = path.parent.parent / "notebooks" / "toy.py"
     notebook.write_text(NOTEBOOK.replace(old, new))
     with pytest.raises(ExperimentError, match=message):
-        load(path)
+        load_experiment(path)
 
 
 @pytest.mark.parametrize(

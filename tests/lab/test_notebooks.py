@@ -9,7 +9,7 @@ import pytest
 
 from crisol.chaos.faults import chosen
 from crisol.chaos.run import Schedule
-from crisol.lab.experiment import load
+from crisol.lab.experiment import load_experiment
 from crisol.lab.pairing import pair, paired
 from crisol.lab.parameters import read_parameters
 from crisol.loadtest.study import FLOOR
@@ -73,7 +73,7 @@ def test_every_notebook_takes_seed_run_and_the_corpus_that_it_reads(notebook: Pa
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_file_fits_its_notebook(path: Path) -> None:
-    assert load(path).question.endswith("?")
+    assert load_experiment(path).question.endswith("?")
 
 
 def test_load_and_chaos_in_their_smoke_size_are_planned_for_one_minute() -> None:

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from crisol.config import Settings
-from crisol.lab.experiment import load
+from crisol.lab.experiment import load_experiment
 from crisol.lab.papermill import CellFailed
 from crisol.lab.papermill import run as execute
 from crisol.tracking.runs import open_store
@@ -59,7 +59,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.mark.integration
 def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(settings: Settings) -> None:
-    experiment = load(settings.root / "experiments" / "toy.yaml")
+    experiment = load_experiment(settings.root / "experiments" / "toy.yaml")
     finished = execute(experiment, {"seed": "9"}, settings, progress=False)
 
     assert finished.notebook.is_file()
@@ -78,7 +78,7 @@ def test_a_run_keeps_notebook_page_and_parameters_and_the_kernel_logs_to_it(sett
 
 @pytest.mark.integration
 def test_a_failing_cell_is_told_in_its_own_words_and_the_rest_is_kept(settings: Settings) -> None:
-    experiment = load(settings.root / "experiments" / "toy.yaml")
+    experiment = load_experiment(settings.root / "experiments" / "toy.yaml")
     with pytest.raises(CellFailed, match="ZeroDivisionError") as caught:
         execute(experiment, {"fail": "true"}, settings, progress=False)
 

@@ -16,7 +16,7 @@ from crisol.config import load_settings
 from crisol.diff import parse
 from crisol.errors import DatasetError, DiffError, ExperimentError
 from crisol.lab.promotion import not_worse
-from crisol.lab.retraining import Design, Gathered, labelled, retrain
+from crisol.lab.retraining import Gathered, RetrainingDesign, labelled, retrain
 from crisol.model import scores
 from crisol.model.risk import least
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
@@ -117,9 +117,9 @@ def test_trials_of_few_vulnerabilities_are_refused(tmp_path: Path) -> None:
     with runs.start(settings, "retrain") as run:
         for gathered, share in ((Gathered((), 0, 0), 0.3), (few, 0.3), (few, 0.99)):
             with pytest.raises(DatasetError, match="gather more trials"):
-                retrain(settings, run, NOTHING_KNOWN, gathered, Design("small", 0, share))
+                retrain(settings, run, NOTHING_KNOWN, gathered, RetrainingDesign("small", 0, share))
     with pytest.raises(ExperimentError, match="held_out"):
-        Design("small", 0, 1.0)
+        RetrainingDesign("small", 0, 1.0)
 
 
 def test_trials_of_a_store_make_a_challenger_and_the_champion_stays(
@@ -171,7 +171,9 @@ def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path
     made = patches(30, 6)
     wrong = table_of([replace(p, label=1 - p.label) for p in made[: 4 * 6]])
     with runs.start(settings, "retrain") as run:
-        found = retrain(settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), Design("small", 0))
+        found = retrain(
+            settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), RetrainingDesign("small", 0)
+        )
     by = found.table.set_index("model")
     assert found.not_worse
     assert by.loc["challenger", "auc_low"] > by.loc["champion", "auc_high"]
@@ -188,7 +190,7 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
         # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show anything.
         wrong = [replace(p, label=1 - p.label) for p in made[: 4 * 6]]
         for known, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
-            design = Design("small", 0, 0.3, promote=True)
+            design = RetrainingDesign("small", 0, 0.3, promote=True)
             found = retrain(settings, run, table_of(known), Gathered(tuple(tried), 0, 0), design)
             assert (found.not_worse, found.promoted) == (promoted, promoted)
             champion = runs.holder_tags(settings)

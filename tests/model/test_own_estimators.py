@@ -21,7 +21,7 @@ from crisol.errors import ExperimentError, ModelError
 from crisol.model.matrix import PatchMatrix
 from crisol.model.predictor import Predictor
 from crisol.model.serving import PROBE, export
-from crisol.model.training import load
+from crisol.model.training import load_fitted
 from crisol.model.variants import Given, load_variants
 from support.model_data import patches
 
@@ -76,7 +76,7 @@ def test_a_trained_estimator_is_kept_read_back_and_served(tmp_path: Path) -> Non
         predictor = Predictor.load(path)
         predictor.check()
         assert predictor.predict(parse(PROBE.diff), PROBE.cwe).probability == pytest.approx(expected)
-    assert crisol.load_model(tmp_path).form == "scikit-learn"
+    assert crisol.load_fitted(tmp_path).form == "scikit-learn"
 
 
 def test_a_class_of_ones_own_asks_for_a_word_of_trust(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ def test_a_class_of_ones_own_asks_for_a_word_of_trust(tmp_path: Path) -> None:
     path = tmp_path / "model.skops"
     crisol.train(PATCHES, Coin(), seed=0).save(path)
     with pytest.raises(ModelError, match=r"Coin; reading them runs their code"):
-        load(path)
+        load_fitted(path)
     name = f"{Coin.__module__}.Coin"
-    assert load(path, trust=[name]).name == "coin"
+    assert load_fitted(path, trust=[name]).name == "coin"
 
 
 @pytest.mark.parametrize(

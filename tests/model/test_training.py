@@ -15,7 +15,7 @@ from crisol.errors import DatasetError, ModelError
 from crisol.model.features import FEATURE_VERSION
 from crisol.model.predictor import Predictor
 from crisol.model.soundness import sound, trees
-from crisol.model.training import FittedModel, load, train
+from crisol.model.training import FittedModel, load_fitted, train
 from crisol.model.variants import load_variants
 from support.model_data import patches, small
 
@@ -34,7 +34,7 @@ def test_a_saved_model_answers_as_before(name: str, tmp_path: Path) -> None:
     model = train(small(VARIANTS[name]), _DATA, 1)
     path = tmp_path / "model"
     model.save(path)
-    again = load(path)
+    again = load_fitted(path)
     assert np.array_equal(again.probabilities(_DATA), model.probabilities(_DATA))
     assert again.model_version == model.model_version
     assert (again.calibration, again.groups, again.patches) == (model.calibration, 10, 80)
@@ -101,7 +101,7 @@ def test_foreign_and_corrupt_files_are_refused(content: bytes, tmp_path: Path) -
     path = tmp_path / "model"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="model"):
-        load(path)
+        load_fitted(path)
 
 
 def test_a_truncated_model_is_refused(fitted: FittedModel, tmp_path: Path) -> None:
@@ -111,12 +111,12 @@ def test_a_truncated_model_is_refused(fitted: FittedModel, tmp_path: Path) -> No
     for cut in (10, len(whole) // 2, len(whole) - 5):
         path.write_bytes(whole[:cut])
         with pytest.raises(ModelError):
-            load(path)
+            load_fitted(path)
 
 
 def test_missing_files_and_folders_are_refused(fitted: FittedModel, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
-        load(tmp_path / "none")
+        load_fitted(tmp_path / "none")
     with pytest.raises(ModelError, match="cannot be written"):
         fitted.save(tmp_path / "no" / "such" / "folder")
 

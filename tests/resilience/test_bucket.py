@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crisol.errors import InputError, SettingsError
-from crisol.resilience.bucket import Decision, Rate, TokenBucket
+from crisol.resilience.bucket import BucketDecision, Rate, TokenBucket
 from crisol.resilience.clock import FakeClock
 
 
@@ -294,7 +294,7 @@ class _BucketMachine(RuleBasedStateMachine):
             self.tokens[key] = min(tokens + 4 * (now - self.now), Fraction(8))
         self.now = now
 
-    def agree(self, decision: Decision, key: str) -> None:
+    def agree(self, decision: BucketDecision, key: str) -> None:
         assert decision.left == pytest.approx(float(self.tokens.get(key, 8)) / 4.0, abs=1e-5)
 
     @rule(key=st.sampled_from("abc"), cost=st.sampled_from([0.0, 0.5, 1.0, 1.0, 1.0, 3.0, 8.0]))

@@ -21,7 +21,7 @@ from crisol.resilience.codec import HEADER, Codec
 from crisol.resilience.keys import canonical, digest
 from crisol.resilience.kinds import PREDICTION, Kind
 from crisol.resilience.lru import OVERHEAD
-from crisol.resilience.tier import Found
+from crisol.resilience.tier import TierEntry
 
 T = TypeVar("T")
 TEXT: Kind[str] = Kind("text", str, ttl=100.0)
@@ -41,11 +41,11 @@ class Tier:
             raise StoreError("away")
         return repr([(tag, self.stamps.get(tag, 0)) for tag in ("*", *tags)]).encode()
 
-    async def get(self, key: bytes, tags: tuple[str, ...]) -> Found:
+    async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
         await asyncio.sleep(0)
         ticket = self._ticket(tags)
         entry, stamp, ttl = self.entries.get(key, (b"", b"", 0.0))
-        return Found(entry, ttl, ticket) if stamp == ticket else Found(None, 0.0, ticket)
+        return TierEntry(entry, ttl, ticket) if stamp == ticket else TierEntry(None, 0.0, ticket)
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:
         await asyncio.sleep(0)

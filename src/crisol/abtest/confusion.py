@@ -17,7 +17,7 @@ from crisol.model.intervals import quantile, wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["METRICS", "Estimate", "Metrics", "metrics", "proportion"]
+__all__ = ["METRICS", "ConfusionMetrics", "Estimate", "metrics", "proportion"]
 
 _UNKNOWN = math.nan
 
@@ -37,7 +37,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class ConfusionMetrics:
     """What a confusion matrix says; see the fields of the same name in any textbook.
 
     ``false_accept_rate`` is the share of the invalid patches that the model calls valid, fp / (fp + tn);
@@ -56,10 +56,10 @@ class Metrics:
 
 
 METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", "prevalence")
-"""The names of the estimates in :class:`Metrics`, in the order in which they are shown."""
+"""The names of the estimates in :class:`ConfusionMetrics`, in the order in which they are shown."""
 
 
-def metrics(tally: Tally, level: float = 0.95) -> Metrics:
+def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
     """Return every estimate of a tally, with intervals that cover the truth with probability ``level``.
 
     >>> one = Cell(45, 45.0, 45.0)
@@ -67,7 +67,7 @@ def metrics(tally: Tally, level: float = 0.95) -> Metrics:
     0.9
     """
     tp, fp, fn, tn = tally.tp, tally.fp, tally.fn, tally.tn
-    return Metrics(
+    return ConfusionMetrics(
         accuracy=proportion([tp, tn], [fp, fn], level),
         precision=proportion([tp], [fp], level),
         recall=proportion([tp], [fn], level),

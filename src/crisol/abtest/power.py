@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from crisol.errors import ExperimentError
 
-__all__ = ["Design", "Plan", "detectable_difference", "pairs_needed", "plan", "trials_for_margin"]
+__all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan", "trials_for_margin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrialPlan:
     """The cost of an answer.
 
     Effective trials, arriving patches, wargames, days, and hours of wargames.
@@ -75,7 +75,7 @@ def plan(
     expected: float = 0.90,
     level: float = 0.95,
     power: float = 0.80,
-) -> Plan:
+) -> TrialPlan:
     """Plan the trials for one question.
 
     Either detect a ``difference`` between two arms, or estimate a share to within ``margin``.
@@ -94,7 +94,7 @@ def plan(
     patches = math.ceil(needed * design.patches_per_trial)
     wargames = math.ceil(patches * design.wargamed)
     hours = wargames * design.wargame_seconds / 3600.0
-    return Plan(question, needed, patches, wargames, patches / design.per_day, hours)
+    return TrialPlan(question, needed, patches, wargames, patches / design.per_day, hours)
 
 
 def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, power: float = 0.80) -> int:

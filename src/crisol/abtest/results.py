@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crisol.abtest.compare import Comparison, compare, pair, sequence
-from crisol.abtest.confusion import METRICS, Metrics, metrics
+from crisol.abtest.confusion import METRICS, ConfusionMetrics, metrics
 from crisol.abtest.sequential import ConfidenceSequence, betting_sequence
 from crisol.abtest.store import EVERYTHING, Switch, TrialFilter
 from crisol.abtest.tally import Slice, Tally
@@ -188,7 +188,7 @@ def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
 _COLUMNS = ["n", "inconclusive", *(f"{name}{end}" for name in METRICS for end in ("", "_low", "_high"))]
 
 
-def _row(metrics: Metrics) -> dict[str, Any]:
+def _row(metrics: ConfusionMetrics) -> dict[str, Any]:
     row: dict[str, Any] = {"n": metrics.n, "inconclusive": metrics.inconclusive}
     for name in METRICS:
         estimate = getattr(metrics, name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-__all__ = ["Database", "Migration", "Step", "migrations", "status", "upgrade"]
+__all__ = ["Database", "Migration", "MigrationStep", "migrations", "status", "upgrade"]
 
 _LEDGER = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -61,7 +61,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """A migration and when this database got it, or None if it has not."""
 
     number: int
@@ -81,7 +81,7 @@ def migrations(engine: str) -> tuple[Migration, ...]:
     return tuple(sorted(numbered, key=lambda migration: migration.number))
 
 
-def status(database: Database) -> list[Step]:
+def status(database: Database) -> list[MigrationStep]:
     """Return every migration that this Crisol knows, applied or not.
 
     Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
@@ -89,7 +89,7 @@ def status(database: Database) -> list[Step]:
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
-    return [Step(m.number, m.name, applied.get(m.number)) for m in migrations(database.engine)]
+    return [MigrationStep(m.number, m.name, applied.get(m.number)) for m in migrations(database.engine)]
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:

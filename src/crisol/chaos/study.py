@@ -114,4 +114,4 @@ def drawn(result: Suffered) -> Figure:
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),
     ]
-    return plots.load(result.episode.timeline, spans)
+    return plots.latency_over_time(result.episode.timeline, spans)

@@ -162,7 +162,7 @@ def run(
     from crisol.lab import papermill
 
     overrides = experiments.overrides(parameter or [])
-    result = papermill.run(experiments.load(experiment), overrides, load_settings())
+    result = papermill.run(experiments.load_experiment(experiment), overrides, load_settings())
     out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}")
 
 

@@ -71,7 +71,7 @@ def evaluate(
         return
     from crisol.lab import labelled_sets as lab
 
-    question = lab.Question(
+    question = lab.EvaluationQuestion(
         data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed, search
     )
     facts = lab.facts(question)
@@ -204,7 +204,7 @@ def retrain(
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
-    design = retraining.Design(variant, seed, held_out, promote)
+    design = retraining.RetrainingDesign(variant, seed, held_out, promote)
     gathered = retraining.gather(settings, frame, experiment)
     with runs.start(settings, "retrain") as run:
         result = retraining.retrain(settings, run, frame, gathered, design)

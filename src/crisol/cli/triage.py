@@ -21,7 +21,7 @@ from crisol.records import Candidate, Origin, Outcome, Source
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
-    from crisol.lab.triage import Entry, Triage
+    from crisol.lab.triage import Triage, TriageEntry
 
 __all__ = ["triage"]
 
@@ -170,7 +170,7 @@ def _table(work: Triage, most: int) -> Table:
     return table
 
 
-def _why(entry: Entry) -> str:
+def _why(entry: TriageEntry) -> str:
     if entry.reason is not None:
         first = entry.detail.strip().split("\n")[-1]
         return f"{entry.reason}: {first}" if first else str(entry.reason)

@@ -23,7 +23,7 @@ from crisol.abtest.sampler import HashSampler
 from crisol.abtest.store import MemoryStore, TrialFilter, utc_now
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
-from crisol.lab.ab_tables import Result, summed
+from crisol.lab.ab_tables import ExperimentResult, summed
 from crisol.lab.compare import chosen_variants
 from crisol.lab.disagreements import split
 from crisol.model import dataset, training
@@ -33,7 +33,7 @@ from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.wargaming.corpus import content_hash
 from crisol.wiring import open_trials
 
-__all__ = ["Result", "experiment", "sweep"]
+__all__ = ["ExperimentResult", "experiment", "sweep"]
 
 _TICK = dt.timedelta(microseconds=1)
 _PATIENCE = 20.0
@@ -49,7 +49,7 @@ def experiment(
     errors: float = 0.1,
     held_out: float = 0.5,
     spoiled_after: float = 1.0,
-) -> Result:
+) -> ExperimentResult:
     """Run the experiment, or finish one that was interrupted, and sum it up.
 
     ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first
@@ -115,7 +115,7 @@ class _Meeting:
     policy: Policy
     key: tuple[float, float, float]
 
-    def conduct(self, rate: float) -> Result:
+    def conduct(self, rate: float) -> ExperimentResult:
         models = [[arm.name, arm.model_version] for arm in self.arms]
         key = json.dumps([content_hash(self.frame), self.seed, models, rate, *self.key])
         name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"

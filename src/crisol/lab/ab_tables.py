@@ -16,13 +16,13 @@ from crisol.abtest.watch import Watched, watch
 from crisol.lab.disagreements import disagreements
 from crisol.records import Trial
 
-__all__ = ["Result", "summed"]
+__all__ = ["ExperimentResult", "summed"]
 
 _STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ExperimentResult:
     """What the trials amount to; every estimate is weighted and has a 95 % interval.
 
     ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on,
@@ -76,7 +76,7 @@ class Result:
 
 def summed(
     names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
-) -> Result:
+) -> ExperimentResult:
     """Sum up the ``sampled`` trials of the arms ``names``, the champion first.
 
     ``every`` holds the trials of a run that wargames all patches. Both are in the order of arrival;
@@ -97,7 +97,7 @@ def summed(
         for watched_arm in watch(arm, trials, max_weight=max_weight)
     ]
     first, *others = names
-    return Result(
+    return ExperimentResult(
         table=pd.DataFrame(rows).dropna(subset="estimate", ignore_index=True),
         trajectory=pd.concat(paths, ignore_index=True)[["arm", "trials", "estimate", "low", "high"]],
         comparison=pd.DataFrame(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from crisol.model.evaluation import Evaluation
-from crisol.model.risk import Guarantee
+from crisol.model.risk import RiskGuarantee
 from crisol.model.training import FittedModel
 from crisol.model.variants import Variant
 
 __all__ = ["card"]
 
 
-def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: Guarantee) -> str:
+def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: RiskGuarantee) -> str:
     """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
     low, high = evaluation.auc_interval
     decides = (

@@ -21,7 +21,7 @@ from crisol.model import dataset, evaluation, variants
 from crisol.model.ablation import ablate
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation, Outer
-from crisol.model.risk import Guarantee, certify
+from crisol.model.risk import RiskGuarantee, certify
 from crisol.model.search import Memo
 from crisol.model.source.features import SOURCE_FEATURES
 from crisol.model.source.registered import with_sources
@@ -29,7 +29,7 @@ from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
 __all__ = [
-    "Comparison",
+    "VariantComparison",
     "ablations",
     "as_table",
     "chosen_variants",
@@ -41,7 +41,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class VariantComparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
     The columns of ``table``: variant, auc, auc_low, auc_high (95 %, by vulnerability), false_accept_rate
@@ -54,7 +54,7 @@ class Comparison:
     patches: tuple[LabelledPatch, ...]
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
-    certified: dict[str, Guarantee]
+    certified: dict[str, RiskGuarantee]
     """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
     served: frozenset[str]
     """Names of the variants that a service can serve: those that read the diff alone."""
@@ -208,7 +208,7 @@ def compare(
     delta: float = 0.1,
     search: bool = True,
     outer: Outer = "group",
-) -> Comparison:
+) -> VariantComparison:
     """Evaluate variants on a corpus table; patches without a verdict are left out.
 
     ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that
@@ -252,10 +252,10 @@ def compare(
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
     table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
     served = frozenset(name for name, variant in chosen.items() if not variant.reads_source)
-    return Comparison(table, tuple(patches), truth, tuple(evaluations), certified, served)
+    return VariantComparison(table, tuple(patches), truth, tuple(evaluations), certified, served)
 
 
-def ablations(settings: Settings, comparison: Comparison, seed: int) -> pd.DataFrame:
+def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
     """Return what each group of features brings to the best variant that has a compiled form.
 
     Where a variant read the source, too, what each group of the source's features brings to the best of
@@ -280,5 +280,5 @@ def as_table(rows: Iterable[Any]) -> pd.DataFrame:
 
 
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the table that compares every variant; see :class:`Comparison` for its columns."""
+    """Return the table that compares every variant; see :class:`VariantComparison` for its columns."""
     return compare(frame, seed).table

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crisol.config import Settings
 from crisol.lab import papermill
-from crisol.lab.experiment import load
+from crisol.lab.experiment import load_experiment
 from crisol.lab.ground_truth import facts
 from crisol.tracking.picture import Picture
 from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
@@ -49,7 +49,7 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     changes = {"corpus": str(corpus), "seed": str(seed)}
     runs_by_name = {}
     for name in _EXPERIMENTS:
-        experiment = load(settings.root / "experiments" / f"{name}.yaml")
+        experiment = load_experiment(settings.root / "experiments" / f"{name}.yaml")
         runs_by_name[name] = papermill.run(experiment, changes | _PARAMETERS.get(name, {}), settings)
     page = render(_report(frame, digest, seed, runs_by_name))
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"

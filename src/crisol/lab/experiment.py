@@ -17,7 +17,7 @@ import yaml
 from crisol.errors import ExperimentError
 from crisol.lab.parameters import Parameter, read_parameters
 
-__all__ = ["RESERVED", "Experiment", "dump", "load", "overrides", "resolve"]
+__all__ = ["RESERVED", "NotebookExperiment", "dump", "load_experiment", "overrides", "resolve"]
 
 RESERVED = frozenset({"run_id"})
 """Parameters that the runner sets itself, never an experiment."""
@@ -29,7 +29,7 @@ _OPTIONAL = frozenset({"parameters"})
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class NotebookExperiment:
     """One question, the notebook that answers it, and with which seed and parameters.
 
     ``path`` is the file that it came from; ``notebook`` is absolute and exists.
@@ -48,7 +48,7 @@ class Experiment:
         return self.path.stem
 
 
-def load(path: Path) -> Experiment:
+def load_experiment(path: Path) -> NotebookExperiment:
     """Read an experiment file.
 
     The notebook is looked for beside the file, then beside the file's parent folder. Raises
@@ -71,7 +71,7 @@ def load(path: Path) -> Experiment:
         raise ExperimentError(f"{path}: 'seed' must be between 0 and 2**32 - 1")
     if not data["question"].strip():
         raise ExperimentError(f"{path}: 'question' is empty; say what the experiment asks")
-    experiment = Experiment(
+    experiment = NotebookExperiment(
         version=data["version"],
         question=data["question"].strip(),
         notebook=_find_notebook(path, data["notebook"]),
@@ -94,7 +94,7 @@ def overrides(options: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def resolve(experiment: Experiment, changes: Mapping[str, str]) -> Experiment:
+def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> NotebookExperiment:
     """Return the experiment with every parameter of its notebook set: default, then file, then override.
 
     Override values are text, as typed on a command line, and read as the type of the parameter's default;
@@ -118,7 +118,7 @@ def resolve(experiment: Experiment, changes: Mapping[str, str]) -> Experiment:
     return replace(experiment, parameters=values, seed=seed)
 
 
-def dump(experiment: Experiment) -> str:
+def dump(experiment: NotebookExperiment) -> str:
     """Return the experiment as YAML that :func:`load` would read from the same place."""
     try:
         notebook = experiment.notebook.relative_to(experiment.path.resolve().parent.parent)
@@ -134,7 +134,7 @@ def dump(experiment: Experiment) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
-def _check(experiment: Experiment) -> dict[str, Parameter]:
+def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
     """Return the parameters that a user may set, having checked those that the file sets."""
     declared = {
         name: parameter

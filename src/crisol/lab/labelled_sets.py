@@ -19,11 +19,11 @@ from crisol.model.leakage import Leakage, leakage
 from crisol.model.search import Memo
 from crisol.tracking import runs
 
-__all__ = ["Question", "evaluate", "facts", "guaranteed"]
+__all__ = ["EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EvaluationQuestion:
     """Which variants to measure on which data: ``data`` across folds, or from ``train`` to ``data``."""
 
     data: Path
@@ -37,7 +37,7 @@ class Question:
     """Whether each training set chooses its hyper-parameters among the points of the variant's grid."""
 
 
-def facts(question: Question) -> dict[str, Any]:
+def facts(question: EvaluationQuestion) -> dict[str, Any]:
     """Return what the data are and give away: counts, hash, and the AUC of guesses that ignore the fix."""
     patches = dataset.open_set(question.data, question.group)
     counts: dict[str, Any] = {
@@ -54,7 +54,9 @@ def facts(question: Question) -> dict[str, Any]:
     return counts
 
 
-def evaluate(settings: Settings, question: Question, description: dict[str, Any]) -> Iterator[Evaluation]:
+def evaluate(
+    settings: Settings, question: EvaluationQuestion, description: dict[str, Any]
+) -> Iterator[Evaluation]:
     """Yield one evaluation a variant, in the order of the variants file.
 
     ``description`` comes from :func:`facts`.

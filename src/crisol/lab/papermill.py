@@ -23,7 +23,7 @@ from nbconvert import HTMLExporter
 
 from crisol.config import Settings
 from crisol.errors import ExperimentError
-from crisol.lab.experiment import Experiment, dump, resolve
+from crisol.lab.experiment import NotebookExperiment, dump, resolve
 from crisol.lab.pairing import paired
 from crisol.lab.parameters import read_parameters
 from crisol.tracking.runs import TrackedRun, open_store, start
@@ -82,7 +82,7 @@ class Finished:
 
 
 def run(
-    experiment: Experiment, overrides: Mapping[str, str], settings: Settings, *, progress: bool = True
+    experiment: NotebookExperiment, overrides: Mapping[str, str], settings: Settings, *, progress: bool = True
 ) -> Finished:
     """Run an experiment with some parameters changed and return where its results are.
 
@@ -118,7 +118,7 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
     return str(body)
 
 
-def _execute(settings: Settings, experiment: Experiment, run: TrackedRun, *, progress: bool) -> None:
+def _execute(settings: Settings, experiment: NotebookExperiment, run: TrackedRun, *, progress: bool) -> None:
     with TemporaryDirectory(prefix="crisol-") as folder:
         source = Path(folder) / "source.ipynb"
         result = Path(folder) / f"{experiment.notebook.stem}.ipynb"

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from crisol.config import Settings
 from crisol.errors import ModelError
 from crisol.lab.card import card
-from crisol.lab.compare import Comparison, chosen_variants
+from crisol.lab.compare import VariantComparison, chosen_variants
 from crisol.lab.decisions import act
 from crisol.model import serving, training
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation
-from crisol.model.risk import Guarantee
+from crisol.model.risk import RiskGuarantee
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 from crisol.tracking.registry import CHALLENGER
@@ -65,7 +65,7 @@ def contenders(settings: Settings, challenger: str) -> list[str]:
 def promote(
     settings: Settings,
     tracked: TrackedRun,
-    comparison: Comparison,
+    comparison: VariantComparison,
     name: str,
     seed: int,
     *,
@@ -89,7 +89,7 @@ def promote(
 
 
 def _gate(
-    tags: dict[str, str] | None, comparison: Comparison, name: str, seed: int, *, force: bool
+    tags: dict[str, str] | None, comparison: VariantComparison, name: str, seed: int, *, force: bool
 ) -> tuple[bool, str]:
     """Return whether the challenger takes the title, and why."""
     if tags is None:
@@ -172,7 +172,7 @@ def register(
     settings: Settings,
     tracked: TrackedRun,
     patches: Sequence[LabelledPatch],
-    judged: tuple[Evaluation, Guarantee],
+    judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
 ) -> str:
     """Train the evaluated variant on all patches, register it as challenger, and return its version.

@@ -24,7 +24,7 @@ from crisol.records import LabelledPatch, Outcome, Trial
 from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
 from crisol.wiring import open_trials
 
-__all__ = ["Design", "Gathered", "Retraining", "gather", "labelled", "retrain"]
+__all__ = ["Gathered", "Retraining", "RetrainingDesign", "gather", "labelled", "retrain"]
 
 _LEAST = 5
 """Vulnerabilities to test on, below which a bootstrap has next to nothing to draw from."""
@@ -49,7 +49,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class RetrainingDesign:
     """The variant to train, and the share of the trials' vulnerabilities that test it.
 
     ``seed`` draws the vulnerabilities.
@@ -144,7 +144,7 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 
 
 def retrain(
-    settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: Design
+    settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: RetrainingDesign
 ) -> Retraining:
     """Train a variant on the corpus and the trials, and compare it as challenger with the champion.
 
@@ -203,7 +203,7 @@ def retrain(
     return Retraining(pd.DataFrame(rows), better, reason, guarantee.policy.reason, version, promoted)
 
 
-def _set_aside(gathered: Gathered, design: Design) -> set[str]:
+def _set_aside(gathered: Gathered, design: RetrainingDesign) -> set[str]:
     names = sorted({patch.group for patch in gathered.patches})
     count = round(design.held_out * len(names))
     if count < _LEAST or count == len(names):

@@ -36,7 +36,7 @@ from crisol.wargaming.fitting import fitted
 from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
 from crisol.wargaming.vulnerability import Vulnerability
 
-__all__ = ["Bench", "Entry", "Triage", "Until"]
+__all__ = ["Bench", "Triage", "TriageEntry", "Until"]
 
 Until = Literal["decided", "first-valid"]
 _SAID = 4
@@ -62,7 +62,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TriageEntry:
     """One program and what is known of it; ``repeats`` names the other candidates that make the same.
 
     ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many
@@ -104,13 +104,13 @@ class Triage:
     until: Until = "decided"
     budget: float | None = None
     clock: Callable[[], float] = time.monotonic
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, TriageEntry] = field(default_factory=dict)
     wargames: int = 0
     seconds: float = 0.0
     _open: dict[str, str] = field(default_factory=dict)
     _facts: Facts | None = None
 
-    def run(self) -> Iterator[Entry]:
+    def run(self) -> Iterator[TriageEntry]:
         """Yield every entry once.
 
         Settled or judged ones at once, open ones at the end with their probability.
@@ -136,14 +136,14 @@ class Triage:
             finally:
                 self.seconds = self.clock() - start
 
-    def ranked(self) -> list[Entry]:
+    def ranked(self) -> list[TriageEntry]:
         """Return the entries, best first.
 
         Valid entries by wargame come first, the smallest change before others; then open entries by
         probability.
         """
 
-        def key(entry: Entry) -> tuple[int, float]:
+        def key(entry: TriageEntry) -> tuple[int, float]:
             if entry.outcome is Outcome.VALID:
                 return 0, entry.lines
             if entry.outcome is Outcome.INVALID:
@@ -188,7 +188,7 @@ class Triage:
         earlier = self._earlier()
         first: dict[str, str] = {}
         for candidate in self.candidates:
-            entry = Entry(candidate.name, candidate.diff)
+            entry = TriageEntry(candidate.name, candidate.diff)
             try:
                 fit = fitted(candidate.diff, tree)
             except (DiffError, PatchDoesNotApply) as error:
@@ -226,7 +226,9 @@ class Triage:
                 )  # fmt: skip
             self._settle(entry)
 
-    def _described(self, entry: Entry, patch: Patch, parts: Profile, fix: Profile | None) -> Entry:
+    def _described(
+        self, entry: TriageEntry, patch: Patch, parts: Profile, fix: Profile | None
+    ) -> TriageEntry:
         between = None if fix is None else distance(parts, fix)
         predict = self.bench.predict
         return replace(
@@ -242,10 +244,10 @@ class Triage:
         tree = self._facts.tree
         return {path: text for path in files if (text := tree.read(path)) is not None}
 
-    def _settle(self, entry: Entry) -> None:
+    def _settle(self, entry: TriageEntry) -> None:
         self.entries[entry.name] = entry
 
-    def _told(self, name: str, verdict: Verdict) -> Entry:
+    def _told(self, name: str, verdict: Verdict) -> TriageEntry:
         """Take a verdict in, and keep it for the next run."""
         self.wargames += 1
         failed = next((phase for phase in verdict.phases if phase.reason is verdict.reason), None)
@@ -265,16 +267,16 @@ class Triage:
         key = sha256(f"{REFEREE_VERSION}\0{self.vulnerability.content_hash}".encode()).hexdigest()[:16]
         return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
 
-    def _earlier(self) -> dict[str, Entry]:
+    def _earlier(self) -> dict[str, TriageEntry]:
         """Return the verdicts of earlier runs.
 
         A torn last line of a killed run is ignored.
         """
-        verdicts: dict[str, Entry] = {}
+        verdicts: dict[str, TriageEntry] = {}
         for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():
             try:
                 row = json.loads(line)
-                verdicts[row["program"]] = Entry(
+                verdicts[row["program"]] = TriageEntry(
                     str(row["name"]), "", Outcome(row["outcome"]), Source.WARGAME,
                     Reason(row["reason"]) if row["reason"] else None, str(row["detail"]), seconds=float(row["seconds"]),
                 )  # fmt: skip
@@ -282,7 +284,7 @@ class Triage:
                 continue
         return verdicts
 
-    def _keep(self, identity: str, entry: Entry) -> None:
+    def _keep(self, identity: str, entry: TriageEntry) -> None:
         row = {
             "program": identity, "name": entry.name, "outcome": entry.outcome, "reason": entry.reason,
             "detail": entry.detail, "seconds": entry.seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crisol.model import vocabulary as words
-from crisol.model.reading import Reading, Side
+from crisol.model.reading import DiffSide, Reading
 
 __all__ = ["EDITS"]
 
@@ -26,7 +26,7 @@ def _known(reading: Reading) -> float:
     return len(names & reading.context) / len(names) if names else 0.0
 
 
-def _guards(side: Side) -> int:
+def _guards(side: DiffSide) -> int:
     """Return how many conditions lead straight out of the function or loop."""
     tokens = side.tokens
     guards, exit_at = 0, len(tokens) + _GUARD_REACH
@@ -38,7 +38,7 @@ def _guards(side: Side) -> int:
     return guards
 
 
-def _constant(side: Side) -> int:
+def _constant(side: DiffSide) -> int:
     """Return how many conditions do not depend on anything."""
     tokens = side.tokens
     constant = 0
@@ -54,7 +54,7 @@ def _constant(side: Side) -> int:
     return constant
 
 
-def _catches_all(side: Side) -> int:
+def _catches_all(side: DiffSide) -> int:
     """Return how many handlers catch whatever is raised."""
     tokens = side.tokens
     broad = 0
@@ -65,14 +65,14 @@ def _catches_all(side: Side) -> int:
     return broad
 
 
-def _returns_nothing(side: Side) -> int:
+def _returns_nothing(side: DiffSide) -> int:
     tokens, last = side.tokens, len(side.tokens) - 1
     return sum(
         [at < last and tokens[at] == "return" and tokens[at + 1].lower() in words.EMPTY for at in side.marks]
     )
 
 
-def _calls_only(side: Side, other: Side) -> int:
+def _calls_only(side: DiffSide, other: DiffSide) -> int:
     return len(set(side.calls).difference(other.calls, words.BRANCHES, words.LOOPS))
 
 

@@ -17,7 +17,7 @@ from crisol.diff import Patch
 from crisol.model import vocabulary as words
 from crisol.model.classic import CLASSIC
 from crisol.model.edits import EDITS
-from crisol.model.reading import Reading, Side, read
+from crisol.model.reading import DiffSide, Reading, read
 
 __all__ = ["FEATURES", "FEATURE_VERSION", "Feature", "index", "measure", "vector"]
 
@@ -51,12 +51,12 @@ def index(name: str) -> int:
     return _INDEX[name]
 
 
-def _count(side: Side, vocabulary: frozenset[str]) -> int:
+def _count(side: DiffSide, vocabulary: frozenset[str]) -> int:
     count = side.words
     return sum([count[word] for word in vocabulary if word in count])
 
 
-def _named(side: Side, vocabulary: frozenset[str]) -> int:
+def _named(side: DiffSide, vocabulary: frozenset[str]) -> int:
     return sum([count for word, count in side.parts.items() if word in vocabulary])
 
 
@@ -72,7 +72,7 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _quotes(side: Side) -> int:
+def _quotes(side: DiffSide) -> int:
     return side.counts['"'] + side.counts["'"]
 
 

@@ -57,7 +57,7 @@ class Predictor:
     def load(cls, path: Path | str, trust: Collection[str] = ()) -> Self:
         """Open the folder of a promoted model, or a ``.skops`` file; nothing that the files hold is executed.
 
-        ``trust`` names further types that a model may hold, see :func:`crisol.model.training.load`.
+        ``trust`` names further types that a model may hold, see :func:`crisol.model.training.load_fitted`.
 
         Raises :class:`~crisol.errors.ModelError`.
         """
@@ -111,9 +111,9 @@ def _single(matrix: _RowMaker, score: Callable[[NDArray[np.float64]], NDArray[np
 
 
 def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
-    from crisol.model.training import load  # noqa: PLC0415 - whoever has the compiled form needs no scikit-learn
+    from crisol.model.training import load_fitted  # noqa: PLC0415 - whoever has the compiled form needs no scikit-learn
 
-    return load(path, trust)
+    return load_fitted(path, trust)
 
 
 def _plain(model: FittedModel) -> Served:

@@ -15,7 +15,7 @@ from crisol.errors import DiffError
 from crisol.model import vocabulary as words
 from crisol.model.code import code_lines
 
-__all__ = ["Reading", "Side", "lenient", "number", "open_diff", "read"]
+__all__ = ["DiffSide", "Reading", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+|[(),.\"'\[\]{}]|[=!<>]=+|&&|\|\||->|::|\S")
@@ -79,7 +79,7 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 
 @dataclass(frozen=True)
-class Side:
+class DiffSide:
     """The added or the removed lines of code, and their tokens."""
 
     lines: int
@@ -149,8 +149,8 @@ def _parts(name: str) -> frozenset[str]:
 class Reading:
     """A patch, read: both sides, the names around them, and the shape of the change."""
 
-    added: Side
-    removed: Side
+    added: DiffSide
+    removed: DiffSide
     context: frozenset[str]
     context_lines: int
     files: int
@@ -273,7 +273,7 @@ def read(patch: Patch, cwe: str) -> Reading:
     )
 
 
-def _side(lines: list[str]) -> Side:
+def _side(lines: list[str]) -> DiffSide:
     code: list[str] = []
     imports = indent = 0
     for line in lines:
@@ -288,7 +288,7 @@ def _side(lines: list[str]) -> Side:
                 indent = depth
         code.append(bare)
     text = "\n".join(code)
-    return Side(len(code), imports, len(text) - max(len(code) - 1, 0), indent, _TOKEN.findall(text))
+    return DiffSide(len(code), imports, len(text) - max(len(code) - 1, 0), indent, _TOKEN.findall(text))
 
 
 def number(cwe: str) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crisol.model.intervals import wilson
 from crisol.model.policy import Policy
 
-__all__ = ["GRID", "Guarantee", "Rate", "at_hand", "certify", "least", "operating_point", "p_value"]
+__all__ = ["GRID", "ErrorRate", "RiskGuarantee", "at_hand", "certify", "least", "operating_point", "p_value"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -30,7 +30,7 @@ _FEARED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class ErrorRate:
     """A share with its 95 % Wilson interval, in which each vulnerability counts as one observation."""
 
     value: float
@@ -39,7 +39,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Guarantee:
+class RiskGuarantee:
     """A policy and what is guaranteed of it.
 
     Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a
@@ -54,10 +54,10 @@ class Guarantee:
     alpha: float
     beta: float
     delta: float
-    skipped_share: Rate
-    false_accept_rate: Rate
+    skipped_share: ErrorRate
+    false_accept_rate: ErrorRate
     """Share of wrong patches among those accepted without a wargame, the mean over vulnerabilities."""
-    false_reject_rate: Rate
+    false_reject_rate: ErrorRate
     """Share of valid patches among those refused without a wargame, the mean over vulnerabilities."""
 
 
@@ -70,7 +70,7 @@ def certify(
     beta: float = 0.1,
     delta: float = 0.1,
     seed: int,
-) -> Guarantee:
+) -> RiskGuarantee:
     """Choose a policy on cross-fitted probabilities, or abstain where the data are too few or too hard.
 
     ``probability``, ``label`` (1 for a right patch) and ``groups`` (vulnerabilities) have shape (n,). Every
@@ -87,7 +87,7 @@ def certify(
     accept, why = _certify(probability, 1 - label, (group, order), (alpha, delta))
     distrust, why_not = _certify(1 - probability, label, (group, order), (beta, delta))
     policy = Policy(accept, None if distrust is None else 1 - distrust, f"accept: {why}; reject: {why_not}")
-    return Guarantee(policy, alpha, beta, delta, *operating_point(probability, label, groups, policy))
+    return RiskGuarantee(policy, alpha, beta, delta, *operating_point(probability, label, groups, policy))
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
@@ -111,7 +111,7 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
-) -> tuple[Rate, Rate, Rate]:
+) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
     """Return the skipped share, the false-accept rate and the false-reject rate under a policy."""
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
@@ -185,5 +185,5 @@ def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints
     return np.asarray(errors[order] / trusted_per_group[order], dtype=np.float64)
 
 
-def _rate(share: float, n: int) -> Rate:
-    return Rate(share, *wilson(share, n)) if n else Rate(0.0, 0.0, 1.0)
+def _rate(share: float, n: int) -> ErrorRate:
+    return ErrorRate(share, *wilson(share, n)) if n else ErrorRate(0.0, 0.0, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from crisol.model.reading import Reading, Side
+from crisol.model.reading import DiffSide, Reading
 
 __all__ = ["ngrams"]
 
@@ -21,7 +21,7 @@ def ngrams(reading: Reading) -> list[str]:
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 
 
-def _pieces(side: Side, sign: str) -> list[str]:
+def _pieces(side: DiffSide, sign: str) -> list[str]:
     tokens = ["0" if token[0].isdigit() else token for token in side.tokens[:_MAX_TOKENS]]
     text = " ".join(tokens)
     runs = [f"{sign}~{text[at : at + _RUN]}" for at in range(len(text) - _RUN + 1)]

@@ -30,7 +30,7 @@ from crisol.model.soundness import sound, trees
 from crisol.model.variants import Recipe
 from crisol.records import LabelledPatch
 
-__all__ = ["TRUSTED", "FittedModel", "load", "train"]
+__all__ = ["TRUSTED", "FittedModel", "load_fitted", "train"]
 
 _FORMAT = "crisol-model-1"
 _FOLDS = 5
@@ -141,7 +141,7 @@ def train(
     )
 
 
-def load(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
+def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote; no code of the file is run.
 
     ``trust`` names further types that it may hold, as ``package.module.Class``: reading one imports its

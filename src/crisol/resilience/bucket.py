@@ -1,7 +1,7 @@
 """The token bucket in this process: exact, bounded in memory, synchronous.
 
 A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T
-I.371). A decision is one number too: the *room*, see :class:`Decision`.
+I.371). A decision is one number too: the *room*, see :class:`BucketDecision`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crisol.errors import InputError, RateLimited, SettingsError
 if TYPE_CHECKING:
     from crisol.resilience.clock import Clock
 
-__all__ = ["Bucket", "Decision", "Rate", "TokenBucket", "limited"]
+__all__ = ["Bucket", "BucketDecision", "Rate", "TokenBucket", "limited"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class BucketDecision:
     """The answer to one request; every header and body of the limiter is computed from it.
 
     ``room`` is how many seconds' worth of tokens stayed in the bucket, or, negative, how many seconds were
@@ -127,7 +127,7 @@ class Bucket(Protocol):
         ...
 
     def take(self, key: str, cost: float = 1.0) -> float | Awaitable[float]:
-        """Take ``cost`` tokens, or none; see :class:`Decision` for the number that comes back."""
+        """Take ``cost`` tokens, or none; see :class:`BucketDecision` for the number that comes back."""
         ...
 
 
@@ -179,7 +179,7 @@ class TokenBucket:
     def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none.
 
-        Returns the room in seconds (see :class:`Decision`). Raises :class:`~crisol.errors.InputError` for a
+        Returns the room in seconds (see :class:`BucketDecision`). Raises :class:`~crisol.errors.InputError` for a
         cost that no full bucket could pay.
         """
         now = self._clock()
@@ -201,9 +201,9 @@ class TokenBucket:
             self._current[key] = moment
         return room
 
-    def decide(self, key: str, cost: float = 1.0) -> Decision:
+    def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
         """Like :meth:`take`, with the number explained."""
-        return Decision(self.rate, self.take(key, cost), cost)
+        return BucketDecision(self.rate, self.take(key, cost), cost)
 
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
@@ -225,11 +225,11 @@ class TokenBucket:
         """
         return limited(self, key, cost)
 
-    def peek(self, key: str) -> Decision:
+    def peek(self, key: str) -> BucketDecision:
         """Return what is in the bucket of ``key``, and take nothing."""
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
-        return Decision(self.rate, now + self._full - moment, 0.0)
+        return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
         """Lower the bucket of ``key`` to the tokens of ``seconds``, as another store of this rate reports them.
@@ -298,7 +298,7 @@ def limited(
         @functools.wraps(fn)
         async def call(*args: P.args, **kwargs: P.kwargs) -> T:
             room = bucket.take(key(*args, **kwargs), cost)
-            decision = Decision(bucket.rate, await room if isinstance(room, Awaitable) else room, cost)
+            decision = BucketDecision(bucket.rate, await room if isinstance(room, Awaitable) else room, cost)
             if not decision.allowed:
                 raise RateLimited(fn.__qualname__, decision.retry_after)
             return await fn(*args, **kwargs)

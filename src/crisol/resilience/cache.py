@@ -23,7 +23,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from crisol.errors import InputError, IntegrityError, SettingsError, UnavailableError
-from crisol.resilience.lru import OVERHEAD, Entry, KindStats, Lru
+from crisol.resilience.lru import OVERHEAD, CacheEntry, KindStats, Lru
 from crisol.resilience.memoize import memoized
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Cache:
         size = kind.codec.size(value) if kind.shared else len(cast("bytes", stored))
         life = kind.ttl * (1.0 - self._jitter * self._rng())
         now = self._time()
-        entry = Entry(stored, stats, size + OVERHEAD, now + life * self._early, now + life, tags=tags)
+        entry = CacheEntry(stored, stats, size + OVERHEAD, now + life * self._early, now + life, tags=tags)
         self._lru.put(key, entry)
 
     def memoize(
@@ -400,7 +400,9 @@ class Cache:
         local = min(life, self._local_seconds)
         # A copy that ends before its original is not refreshed early: looking it up again is cheap.
         fresh = now if renew else now + (life * self._early if local == life else local)
-        self._lru.put(flight.key, Entry(stored, stats, size + OVERHEAD, fresh, now + local, tags=flight.tags))
+        self._lru.put(
+            flight.key, CacheEntry(stored, stats, size + OVERHEAD, fresh, now + local, tags=flight.tags)
+        )
 
     async def _tell(self, stats: KindStats, telling: Coroutine[Any, Any, None]) -> None:
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from crisol.resilience.kinds import Kind
 
-__all__ = ["Entry", "KindStats", "Lru"]
+__all__ = ["CacheEntry", "KindStats", "Lru"]
 
 # What the process spends on an entry beside its encoded value: the record of it, its key, its place in the
 # order.
@@ -34,7 +34,7 @@ class KindStats:
     bytes: int = 0
 
 
-class Entry:
+class CacheEntry:
     """One value: the record itself where its kind is shared, its encoding otherwise.
 
     Times are readings of the cache's clock.
@@ -68,9 +68,9 @@ class Lru:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.bytes = 0
-        self.entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self.entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
-    def put(self, key: bytes, entry: Entry) -> None:
+    def put(self, key: bytes, entry: CacheEntry) -> None:
         """Add or replace; one that alone exceeds the budget is left out."""
         self.drop(key)
         if entry.size > self.budget:
@@ -90,14 +90,14 @@ class Lru:
         self._account(entry, -1)
         return True
 
-    def sweep(self, doomed: Callable[[Entry], bool]) -> int:
+    def sweep(self, doomed: Callable[[CacheEntry], bool]) -> int:
         """Remove all that are ``doomed``; returns how many."""
         keys = [key for key, entry in self.entries.items() if doomed(entry)]
         for key in keys:
             self.drop(key)
         return len(keys)
 
-    def _account(self, entry: Entry, sign: int) -> None:
+    def _account(self, entry: CacheEntry, sign: int) -> None:
         self.bytes += sign * entry.size
         entry.stats.bytes += sign * entry.size
         entry.stats.entries += sign

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Found", "SharedTier"]
+__all__ = ["SharedTier", "TierEntry"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TierEntry:
     """What a lookup brought: the entry, or None, and a ticket that says which invalidations it has seen.
 
     ``remaining`` is the rest of the entry's life in seconds, as far as the clocks of two machines agree.
@@ -28,7 +28,7 @@ class SharedTier(Protocol):
     one of its tags is never found.
     """
 
-    async def get(self, key: bytes, tags: tuple[str, ...]) -> Found:
+    async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
         """Look ``key`` up."""
         ...
 

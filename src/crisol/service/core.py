@@ -93,7 +93,7 @@ class Service:
     def reload(self) -> None:
         """Load the registry's champion if it changed.
 
-                A model that cannot be loaded is logged; the model in use stays.
+        A model that cannot be loaded is logged; the model in use stays.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)

@@ -13,10 +13,10 @@ from crisol.service.problems import Problem
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from crisol.resilience.bucket import Decision as Quota
+    from crisol.resilience.bucket import BucketDecision as Quota
     from crisol.service.asgi import Receive, Scope
     from crisol.service.trace import Trace
-    from crisol.validation.validator import Found
+    from crisol.validation.validator import Validated
 
 __all__ = ["Exchange", "Present", "exchange_of"]
 
@@ -41,7 +41,7 @@ class Exchange:
     limit: str = ""
     quota: Quota | None = None
     body: bytes = b""
-    found: Found | None = None
+    found: Validated | None = None
     limit_seconds: float = 0.0
     gate_seconds: float = 0.0
     inside_seconds: float = 0.0

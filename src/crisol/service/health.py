@@ -17,7 +17,7 @@ from crisol.sandbox.selfcheck import escapes
 if TYPE_CHECKING:
     from crisol.service.core import Service
 
-__all__ = ["Component", "Health", "Report"]
+__all__ = ["Component", "Health", "HealthReport"]
 
 _FRESH = 1.0
 _SELF_CHECK = 300.0
@@ -35,7 +35,7 @@ class Component(Struct, frozen=True):
     ms: float
 
 
-class Report(Struct, frozen=True):
+class HealthReport(Struct, frozen=True):
     """The worst of the components, and each of them."""
 
     status: str
@@ -48,11 +48,11 @@ class Health:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._last: tuple[float, Report] | None = None
+        self._last: tuple[float, HealthReport] | None = None
         self._lock = asyncio.Lock()
         self._sandbox: tuple[float, tuple[str, str]] | None = None
 
-    async def report(self) -> Report:
+    async def report(self) -> HealthReport:
         """Return how every part is."""
         async with self._lock:
             now = time.monotonic()
@@ -69,7 +69,7 @@ class Health:
             }
             results = dict(zip(checks, await asyncio.gather(*map(_timed, checks.values())), strict=True))
             worst = max((result.status for result in results.values()), key=_ORDER.index)
-            report = Report(worst, now - self._service.started, results)
+            report = HealthReport(worst, now - self._service.started, results)
             self._last = (now, report)
             return report
 

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from crisol.abtest.confusion import Estimate
     from crisol.metrics import Counter, Histogram
     from crisol.resilience.adaptive import AdaptiveShare
-    from crisol.resilience.bucket import Decision
+    from crisol.resilience.bucket import BucketDecision
     from crisol.resilience.guard import CircuitBreaker
     from crisol.service.asgi import App, Message, Receive, Scope, Send
     from crisol.service.core import Service
     from crisol.service.exchange import Exchange
     from crisol.service.spans import Spans
-    from crisol.validation.validator import Found
+    from crisol.validation.validator import Validated
 
 __all__ = ["Instruments", "Meter"]
 
@@ -71,7 +71,7 @@ class Instruments:
             for name in RATES
             for allowed in (True, False)
         }
-        self._decided: dict[str, Decision] = {}
+        self._decided: dict[str, BucketDecision] = {}
         self._predicted = {
             True: counter(names.PREDICTIONS, "valid"),
             False: counter(names.PREDICTIONS, "invalid"),
@@ -114,7 +114,7 @@ class Instruments:
             # Only what we took: a client that sends slowly must not shrink everybody's share.
             share.observe(inside, failed=status >= 500)
 
-    def _record_found(self, exchange: Exchange, endpoint: str, validated: Found) -> None:
+    def _record_found(self, exchange: Exchange, endpoint: str, validated: Validated) -> None:
         decision = validated.decision
         source = "cache" if validated.cached else decision.source.value
         histogram = self._answers.get((endpoint, source))

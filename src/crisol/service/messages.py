@@ -16,7 +16,7 @@ from crisol.wargaming.fitting import fitted
 
 if TYPE_CHECKING:
     from crisol.validation.ladder import Question
-    from crisol.validation.validator import Found
+    from crisol.validation.validator import Validated
 
 __all__ = ["Answer", "Ask", "PhaseReport", "Timings", "answer_of", "read_submission"]
 
@@ -109,7 +109,7 @@ def read_submission(body: bytes, client: str) -> Submission:
 
 
 def answer_of(
-    validated: Found, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
+    validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
     """Return the answer; ``missing`` names what is away at this moment beside what the decision lacked."""
     decision = validated.decision

@@ -11,7 +11,7 @@ import math
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from crisol.resilience.bucket import Decision
+from crisol.resilience.bucket import BucketDecision
 from crisol.service.address import TrustedProxies, client_address
 from crisol.service.exchange import exchange_of
 from crisol.service.problems import Problem, document
@@ -43,7 +43,7 @@ class _Limit:
             (b"x-ratelimit-limit", str(burst).encode()),
         )
 
-    def headers(self, decision: Decision) -> list[tuple[bytes, bytes]]:
+    def headers(self, decision: BucketDecision) -> list[tuple[bytes, bytes]]:
         """Return what the answer says of a decision."""
         # Whole requests: what is promised must be there when the next one asks for it.
         remaining = b"%d" % int(decision.remaining / decision.cost)
@@ -99,7 +99,7 @@ class RateLimitMiddleware:
             return
         cost = 1.0 if limit.adaptive is None else limit.adaptive.cost(limit.rate)
         room = limit.bucket.take(exchange.client, cost)
-        decision = Decision(limit.rate, room if isinstance(room, float) else await room, cost)
+        decision = BucketDecision(limit.rate, room if isinstance(room, float) else await room, cost)
         exchange.limit, exchange.quota = limit.name, decision
         headers = limit.headers(decision)
         exchange.limit_seconds = perf_counter() - start

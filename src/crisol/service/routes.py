@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 from crisol.errors import CrisolError
 from crisol.service.asgi import Receive
 from crisol.service.exchange import Exchange
-from crisol.service.health import Report
+from crisol.service.health import HealthReport
 from crisol.service.problems import OUR_FAILURE, Problem, document, problem_of
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Routes(FastAPI):
                 schemas.pop(name, None)
             types = {kind for fast in self._fast.values() for kind in (fast.takes, fast.gives)}
             schemas |= msgspec.json.schema_components(
-                sorted((*types, Report), key=lambda kind: kind.__name__),
+                sorted((*types, HealthReport), key=lambda kind: kind.__name__),
                 ref_template="#/components/schemas/{name}",
             )[1]
             described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.ladder import Submission
     from crisol.validation.memory_rung import MemoryRung
-    from crisol.validation.validator import Found, Validator
+    from crisol.validation.validator import Validated, Validator
 
 __all__ = ["EXPERIMENT", "LiveTrials", "TrialStats"]
 
@@ -56,7 +56,7 @@ class TrialStats:
 @dataclass(frozen=True, slots=True)
 class _Job:
     submission: Submission
-    found: Found
+    found: Validated
     probability: float
 
 
@@ -134,7 +134,7 @@ class LiveTrials:
         """The counters of the wargames in the background."""
         return self._shadow.stats
 
-    async def consider(self, submission: Submission, validated: Found) -> Found:
+    async def consider(self, submission: Submission, validated: Validated) -> Validated:
         """Sample a decision that was just made.
 
         Return the decision, or in blocking mode the wargame's decision.
@@ -157,7 +157,7 @@ class LiveTrials:
             return validated
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
-    def _job(self, submission: Submission, validated: Found) -> _Job | None:
+    def _job(self, submission: Submission, validated: Validated) -> _Job | None:
         """Return the trial that is to be made of a decision, if any."""
         decision = validated.decision
         if (

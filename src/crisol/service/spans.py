@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crisol.records import Verdict
     from crisol.service.exchange import Exchange
     from crisol.service.trace import Trace
-    from crisol.validation.validator import Found
+    from crisol.validation.validator import Validated
 
 __all__ = ["Spans", "open_spans"]
 
@@ -88,7 +88,7 @@ class Spans:
             self._inside(trace, validated, max(end - _ns(exchange.inside_seconds), start), end, own)
         self._make(trace, endpoint, (start, end), about, parent=int(trace.parent, 16), own=own)
 
-    def _inside(self, trace: Trace, validated: Found, start: int, end: int, parent: int) -> None:
+    def _inside(self, trace: Trace, validated: Validated, start: int, end: int, parent: int) -> None:
         prediction, verdict = validated.decision.prediction, validated.decision.verdict
         if validated.cached:
             self._make(trace, "cache", (start, end), {}, parent=parent)

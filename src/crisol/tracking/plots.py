@@ -256,7 +256,7 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
     return figure
 
 
-def load(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
+def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
     """Draw a load over time: latency above, answers a second by source and failures below.
 
     ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) that are

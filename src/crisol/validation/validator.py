@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crisol.validation.model_rung import ModelRung
     from crisol.validation.wargames import Referees
 
-__all__ = ["DECISION", "SANDBOX", "VERDICT", "Found", "Validator"]
+__all__ = ["DECISION", "SANDBOX", "VERDICT", "Validated", "Validator"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ A full line, a folder that changed, a release that cannot be had and whatever a 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Validated:
     """A decision and its circumstances.
 
     ``seconds`` is its duration. ``pattern`` is None for an unknown vulnerability.
@@ -108,7 +108,7 @@ class Validator:
         self._referees = referees
         self._sandbox = sandbox
 
-    def recall(self, question: Question) -> Found | None:
+    def recall(self, question: Question) -> Validated | None:
         """Answer what this process remembers; asks nobody and waits for nothing."""
         start = perf_counter()
         pattern = self._catalogue.known(question.vulnerability) if question.vulnerability else None
@@ -118,7 +118,7 @@ class Validator:
         decision = self._cache.get(DECISION, key)
         if decision is None:
             return None
-        return Found(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
+        return Validated(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
         """Return a submission whose patch is cut to its vulnerability's release, if registered.
@@ -134,7 +134,7 @@ class Validator:
             return replace(submission, misfit=str(error))
         return replace(submission, patch=fit.patch, text=str(fit.patch), cut=fit.detail, misfit="")
 
-    async def decide(self, submission: Submission) -> Found:
+    async def decide(self, submission: Submission) -> Validated:
         """Answer ML-first."""
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
@@ -155,9 +155,9 @@ class Validator:
                 lambda: self._climb(Case(submission, pattern)),
                 keeps,
             )
-        return Found(decision, cached, pattern, key, perf_counter() - start)
+        return Validated(decision, cached, pattern, key, perf_counter() - start)
 
-    async def validate(self, submission: Submission) -> Found:
+    async def validate(self, submission: Submission) -> Validated:
         """Answer by wargame alone.
 
         Raises :class:`~crisol.errors.UnknownVulnerability` where there is nothing to wargame against, and
@@ -174,11 +174,11 @@ class Validator:
         key = _verdict_key(submission.question, pattern)
         with self._referees.attended(key):
             verdict, cached = await self._verdict(submission, pattern)
-        return Found(from_verdict(verdict, None), cached, pattern, key, perf_counter() - start)
+        return Validated(from_verdict(verdict, None), cached, pattern, key, perf_counter() - start)
 
-    def _not_judged(self, submission: Submission, pattern: Pattern | None, start: float) -> Found:
+    def _not_judged(self, submission: Submission, pattern: Pattern | None, start: float) -> Validated:
         key = self.key(submission.question, pattern)
-        return Found(
+        return Validated(
             not_judged(submission), cached=False, pattern=pattern, key=key, seconds=perf_counter() - start
         )
 
@@ -188,7 +188,7 @@ class Validator:
             verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
-    async def correct(self, validated: Found, verdict: Verdict) -> None:
+    async def correct(self, validated: Validated, verdict: Verdict) -> None:
         """Replace what the cache holds of a decision by what a wargame said later."""
         if verdict.reason in OURS:
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 from redis.exceptions import NoScriptError, RedisError
 
 from crisol.errors import CircuitOpenError
-from crisol.resilience.bucket import Decision, TokenBucket, limited
+from crisol.resilience.bucket import BucketDecision, TokenBucket, limited
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import CACHE
 
@@ -82,9 +82,9 @@ class RedisBucket:
             self._local.follow(key, room if room >= 0.0 else room + cost * self.rate.interval)
         return room
 
-    async def decide(self, key: str, cost: float = 1.0) -> Decision:
+    async def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
         """Like :meth:`take`, with the number explained."""
-        return Decision(self.rate, await self.take(key, cost), cost)
+        return BucketDecision(self.rate, await self.take(key, cost), cost)
 
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
@@ -95,9 +95,9 @@ class RedisBucket:
         """
         return limited(self, key, cost)
 
-    async def peek(self, key: str) -> Decision:
+    async def peek(self, key: str) -> BucketDecision:
         """Return what is in the bucket of ``key``, and take nothing."""
-        return Decision(self.rate, await self.take(key, 0.0), 0.0)
+        return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
     async def reset(self, key: str) -> None:
         """Fill the bucket of ``key``, here and in Redis; raises ``RedisError`` when Redis is away."""

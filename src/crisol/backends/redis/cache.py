@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from crisol.errors import StoreError
 from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.policy import CACHE
-from crisol.resilience.tier import Found
+from crisol.resilience.tier import TierEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,20 +58,20 @@ class RedisTier:
         self._stamp = f"{prefix}:cache:1:t:"
         self._wall = wall
 
-    async def get(self, key: bytes, tags: tuple[str, ...]) -> Found:
+    async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
         """Look ``key`` up; see :class:`~crisol.resilience.tier.SharedTier`."""
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
         raw, *stamps = await self._do("MGET", self._entry + key, *names)
         ticket = _ticket(tags, stamps)
         if raw is None:
-            return Found(None, 0.0, ticket)
+            return TierEntry(None, 0.0, ticket)
         head = _EXPIRY.size + len(ticket)
         if raw[_EXPIRY.size : head] != ticket:
-            return Found(None, 0.0, ticket)
+            return TierEntry(None, 0.0, ticket)
         (expires,) = _EXPIRY.unpack_from(raw)
         # NaN, from a damaged entry, compares false and becomes 0.
         remaining = expires - self._wall()
-        return Found(raw[head:], remaining if 0.0 < remaining < LONGEST else 0.0, ticket)
+        return TierEntry(raw[head:], remaining if 0.0 < remaining < LONGEST else 0.0, ticket)
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:  # noqa: ARG002 - the ticket speaks for the tags here; other stores may index them
         """Keep ``entry`` for ``ttl`` seconds, at most a week."""
