@@ -111,7 +111,7 @@ def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, 
 def detectable_difference(
     pairs: float, discordance: float, *, level: float = 0.95, power: float = 0.80
 ) -> float:
-    """Return the smallest difference that so many pairs detect; nan where even the largest goes unseen."""
+    """Return the smallest difference that this number of pairs detects; nan where none is detectable."""
     _check_difference(discordance, discordance)
     _check_power(level, power)
     if _connor(discordance, discordance, level, power) > pairs:

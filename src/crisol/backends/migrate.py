@@ -38,7 +38,7 @@ class Database(Protocol):
         ...
 
     def exclusive(self) -> AbstractContextManager[Callable[[str], list[tuple[Any, ...]]]]:
-        """Give a way to execute SQL in one transaction, during which nobody else is given one."""
+        """Yield a function that executes SQL in one transaction; no other migration runs meanwhile."""
         ...
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply what is missing, up to the number ``to`` where it is given; return what was applied here.
+    """Apply the missing migrations, up to the number ``to`` if given; return the applied migrations.
 
     Raises like :func:`status`.
     """

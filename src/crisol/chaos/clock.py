@@ -42,7 +42,7 @@ _COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
-    """This machine does not let us have a clock of our own; the message says what is missing."""
+    """This machine cannot preload a clock; the message names the missing part."""
 
 
 def _jumps() -> Iterator[int]:

@@ -15,7 +15,7 @@ __all__ = ["Episode"]
 _SHOWN = 1.0
 _QUIET = 5.0
 _ASKED = 1.0
-"""Breakers are asked four times a second: a longer gap is a time in which one was closed."""
+"""The watch polls breakers four times a second: a longer gap means that the breaker was closed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

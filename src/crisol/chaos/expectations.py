@@ -31,5 +31,5 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
-    """Hold what a fault did against what is expected of it, and against :data:`ALWAYS`."""
+    """Compare a fault's figures with its expectations and with :data:`ALWAYS`."""
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

@@ -1,4 +1,4 @@
-"""Models that are whole, loaded without complaint, and go wrong when they are asked.
+"""Models that load without an error and fail when they predict.
 
 Both are the served model's own graph with a few nodes more, whose work depends on the features of the patch:
 for a row of zeros they do nothing, so that no trial at loading finds them out.
@@ -69,7 +69,7 @@ def _look_up(number: str, result: str) -> list[NodeProto]:
 
 
 def _multiply(number: str, result: str) -> list[NodeProto]:
-    """Give zero after so many rounds of ``matrix @ matrix``, or after none where the number is zero."""
+    """Return zero after a fixed count of ``matrix @ matrix``, or at once where the number is zero."""
     body = helper.make_graph(
         [
             helper.make_node("MatMul", ["before", "before"], ["after"]),

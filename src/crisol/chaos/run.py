@@ -204,7 +204,7 @@ def _inject(
 
 
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
-    """Return the load of whoever attacks, from an address of its own."""
+    """Return the attacker's load, which comes from its own address."""
     material = load.material
     if fault.hostile:
         material = replace(material, items=_hostile(material.items[0]))
@@ -262,7 +262,7 @@ def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> li
 
 
 class _Observer:
-    """Polls the breakers four times a second and drops cached entries of a tag at a multiple of that interval.
+    """Polls the breakers four times a second and, less often, drops the cached entries of a tag.
 
     ``refused`` says whether the service was ever seen to refuse a model.
     """

@@ -280,7 +280,7 @@ def _slice(name: str) -> Slice:
 
 
 def _estimates(table: pd.DataFrame, level: float) -> Table:
-    """Lay the measures out below each other: beside each other their intervals fit no terminal."""
+    """Print the measures below each other: side by side their intervals fit no terminal."""
     keys = list(table.columns[: list(table.columns).index("n")])
     shown = Table(box=None)
     for key in keys:

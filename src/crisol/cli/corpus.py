@@ -53,7 +53,7 @@ def build_command(
 
 @app.command("list")
 def list_command(table: TablePath = None) -> None:
-    """Print the vulnerabilities, what is known of their candidates, and what there is in all."""
+    """Print the vulnerabilities, the labels of their candidates, and the totals."""
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census
     from crisol.wargaming.corpus import load_table
@@ -176,7 +176,7 @@ def export_command(
     ],
     table: TablePath = None,
 ) -> None:
-    """Write a corpus table as parquet and JSONL, with a data sheet that says what is in it."""
+    """Write a corpus table as parquet and JSONL, with a data sheet that describes its content."""
     from crisol.wargaming.corpus import load_table
     from crisol.wargaming.datasheet import export
     from crisol.wargaming.vulnerability import find

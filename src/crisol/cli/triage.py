@@ -138,7 +138,7 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
 
 
 def _predict(settings: Settings, model: Path | None) -> Callable[[Patch, str], float] | None:
-    """Return the cold model, None where nobody named one and there is no champion."""
+    """Return the cold model, or None without a named model and without a champion."""
     from crisol.model.predictor import Predictor
     from crisol.tracking.registry import champion_folder
 

@@ -1,4 +1,4 @@
-"""Ground truth for notebooks: open a corpus table, or make a tiny one on the spot, and say what is in it."""
+"""Ground truth for notebooks: open a corpus table, or build a tiny one, and describe its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pairing of notebooks: ``NN_topic.py`` is edited, ``NN_topic.ipynb`` beside it is derived.
+"""The pairing of notebooks: ``NN_topic.py`` is edited, ``NN_topic.ipynb`` next to it is derived.
 
 ``python -m crisol.lab.pairing notebooks`` derives every one of a folder again.
 """

@@ -63,7 +63,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class TriageEntry:
-    """One program and what is known of it; ``repeats`` names the other candidates that make the same.
+    """One program and its results; ``repeats`` names the other candidates that make the same program.
 
     ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many
     lines the patch adds and removes; ``lacks`` and ``adds`` are in words, against the known fix.
@@ -177,7 +177,7 @@ class Triage:
         return 0.5 if probability is None else probability
 
     def _prepare(self, sandbox: Sandbox) -> None:
-        """Read every candidate, join those that are the same program, and settle what is certain."""
+        """Read every candidate, join candidates of the same program, and settle the certain ones."""
         vulnerability, cache = self.vulnerability, self.bench.cache
         facts = self._facts = gather(vulnerability, sandbox, cache)
         tree = vulnerability.vulnerable(cache)

@@ -191,7 +191,7 @@ class _Client:
             self._idle.append(connection)
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Give the connection its next request, then write down what came: nobody waits for our reading."""
+        """Give the connection its next request, then record the answer: reading delays no request."""
         self._settled(now)
         if connection.ready:
             self._free(connection)

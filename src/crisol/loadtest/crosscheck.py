@@ -1,4 +1,4 @@
-"""The same closed loop by another client: wrk, which is written in C and knows nothing of ours.
+"""The same closed loop by an independent client: wrk, which is written in C.
 
 wrk counts latency from the sending, as a closed loop of ours does, so both describe the same thing and must
 agree.

@@ -105,7 +105,7 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
 
 
 def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
-    """Return the policy around 0.5 under which about the share ``unsure`` of the probabilities is wargamed."""
+    """Return the policy around 0.5 that wargames about the share ``unsure`` of the probabilities."""
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)
     # Between two patches, so that no rounding decides on which side one lies.

@@ -94,7 +94,7 @@ class LoadPlan:
             raise SettingsError(problem)
 
     def problem(self) -> str | None:
-        """Return what is out of range, if anything is."""
+        """Return a description of the first value out of range, or None."""
         bounds: dict[str, tuple[float, float]] = {
             "requests": (1, MOST_REQUESTS),
             "rate": (0.01, 100_000),

@@ -36,7 +36,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Sends and reads; what is no answer with a length ends the connection as ``bad_answer``.
+    """Sends and reads; bytes that are no answer with a length end the connection as ``bad_answer``.
 
     ``at`` is the place of the request under way, :data:`RESTS` without one.
     """

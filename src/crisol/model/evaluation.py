@@ -55,7 +55,7 @@ class Evaluation:
     calibration_error: float
     """Expected calibration error over ten bins of equal width."""
     auc_inside_groups: float
-    """Over pairs of the same vulnerability: what is left once knowing the vulnerability is worth nothing."""
+    """The AUC over pairs of the same vulnerability, where knowing the vulnerability does not help."""
     random_split_auc: float
     same_group_mean_auc: float
     confusion: Confusion

@@ -40,7 +40,7 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class RiskGuarantee:
-    """A policy and what is guaranteed of it.
+    """A policy and its guarantee.
 
     Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a
     chance of at most ``alpha``; one that is refused is right with a chance of at most ``beta``. Each holds
@@ -176,7 +176,7 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return the share of errors among the trusted patches, per vulnerability with any, in the given order."""
+    """Return the error share of the trusted patches, per vulnerability with any, in the given order."""
     size = np.bincount(group)
     trusted_per_group = np.bincount(group, weights=trusted)
     errors = np.bincount(group, weights=trusted * wrong)

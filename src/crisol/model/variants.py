@@ -109,7 +109,7 @@ class Variant(BaseModel):
 
     @property
     def reads_source(self) -> bool:
-        """Whether it needs the vulnerable source beside the diff, see :mod:`crisol.model.source`."""
+        """Whether it needs the vulnerable source in addition to the diff, see :mod:`crisol.model.source`."""
         return self.features == "source"
 
     @property
@@ -178,7 +178,7 @@ class Variant(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An estimator that somebody hands in, in the place of a variant; it reads the features as a DataFrame.
+    """A caller's estimator in place of a variant; it reads the features as a DataFrame.
 
     A pipeline that begins with a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches, as a
     variant's does. Raises :class:`~crisol.errors.ExperimentError` for what has not scikit-learn's contract,

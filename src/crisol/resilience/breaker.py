@@ -43,7 +43,7 @@ class State(Enum):
     DISABLED = "disabled"
     """Calls pass, nothing is counted."""
     FORCED_OPEN = "forced_open"
-    """Calls are held back until somebody resets the breaker."""
+    """The breaker rejects every call until it is reset."""
     METRICS_ONLY = "metrics_only"
     """Calls pass and are counted, and the circuit never opens."""
 

@@ -179,8 +179,8 @@ class TokenBucket:
     def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none.
 
-        Returns the room in seconds (see :class:`BucketDecision`). Raises :class:`~crisol.errors.InputError` for a
-        cost that no full bucket could pay.
+        Returns the room in seconds (see :class:`BucketDecision`). Raises :class:`~crisol.errors.InputError`
+        for a cost that no full bucket could pay.
         """
         now = self._clock()
         if self._now <= now < self._rotate_at:
@@ -208,7 +208,7 @@ class TokenBucket:
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that takes ``cost`` tokens of the bucket that ``key`` names for a call's arguments.
+        """Return a decorator that takes ``cost`` tokens a call; ``key`` names the bucket by the arguments.
 
         The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
 
@@ -226,13 +226,13 @@ class TokenBucket:
         return limited(self, key, cost)
 
     def peek(self, key: str) -> BucketDecision:
-        """Return what is in the bucket of ``key``, and take nothing."""
+        """Return the state of the bucket of ``key``, and take no token."""
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
-        """Lower the bucket of ``key`` to the tokens of ``seconds``, as another store of this rate reports them.
+        """Lower the bucket of ``key`` to the tokens of ``seconds``, as another store reports them.
 
         A bucket that holds less here keeps it; a full table takes in no new key.
         """

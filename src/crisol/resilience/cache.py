@@ -132,7 +132,7 @@ class Cache:
         return len(self._entries)
 
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
-        """Return what this process has under ``key``, else ``default``; asks nobody and computes nothing."""
+        """Return this process's value of ``key``, else ``default``; use no shared tier, compute nothing."""
         try:
             entry = self._entries[key]
         except KeyError:
@@ -158,7 +158,7 @@ class Cache:
         ttl: float | None = None,
         tags: tuple[str, ...] = (),
     ) -> T | None:
-        """Return what is cached under ``key`` (see :meth:`Kind.key`), else what ``fn`` gives, and keep that.
+        """Return the cached value of ``key`` (see :meth:`Kind.key`), or compute it by ``fn`` and cache it.
 
         ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn``
         runs once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
@@ -271,7 +271,7 @@ class Cache:
         return count
 
     async def drain(self) -> None:
-        """Wait for what is written to the shared tier, or refreshed, in the background."""
+        """Wait for the background writes to the shared tier and the background refreshes."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 

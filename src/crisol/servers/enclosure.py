@@ -63,7 +63,7 @@ class Enclosure:
         holder.wait()
 
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
-        """Return the command that runs ``command`` inside, under the same process id, as ``user`` where one is named."""
+        """Return the command that runs ``command`` inside, under the same process id, as ``user`` if given."""
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
@@ -71,7 +71,7 @@ class Enclosure:
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
-        """Let at most so many more namespaces of each kind be made inside, from now on."""
+        """Allow at most this number of further namespaces of each kind inside, from now on."""
         holder = self._held()
         assert holder.stdin is not None
         holder.stdin.write(f"{namespaces}\n")

@@ -220,7 +220,7 @@ def alive(pid: int) -> bool:
 
 
 def _reachable(binaries: Path, folder: Path) -> Path:
-    """Return the binaries' folder, copied where ``nobody`` could not enter it (a wheel below a private home)."""
+    """Return the binaries' folder; copy it if ``nobody`` cannot enter it (a wheel in a private home)."""
     open_to_all = all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.resolve().parents)
     if _server_user() is None or open_to_all:
         return binaries

@@ -78,7 +78,7 @@ def _main(folder: Path) -> None:
 
 
 def _ended(fds: list[int], patience: int) -> bool:
-    """Return whether all of these processes have ended, after at most so many milliseconds for each."""
+    """Return whether all of these processes have ended, after a bounded wait for each."""
     for fd in fds:
         poll = select.poll()
         poll.register(fd, select.POLLIN)

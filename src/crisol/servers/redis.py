@@ -32,7 +32,7 @@ def _free_port() -> int:
 
 @dataclass
 class RedisServer:
-    """A private Redis on loopback, behind a random password so that no other server can be mistaken for it."""
+    """A private Redis on loopback; a random password excludes a mix-up with other servers."""
 
     folder: Path
     port: int = 0

@@ -33,7 +33,7 @@ _CELLS: tuple[Literal["tp", "fp", "fn", "tn"], ...] = ("tp", "fp", "fn", "tn")
 class _Grouped:
     groups: tuple[tuple[str, Tally], ...]
     seconds: float
-    """Since the epoch: when it was asked."""
+    """The time of the question, in seconds since the epoch."""
 
 
 CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)

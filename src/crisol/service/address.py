@@ -20,7 +20,7 @@ _FORWARDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks whose word about ``X-Forwarded-For`` is taken; by default nobody's."""
+    """The networks whose ``X-Forwarded-For`` is trusted; by default none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 

@@ -1,4 +1,4 @@
-"""The circuit breakers as all workers of this machine see them: each has its own, asked and reset as one."""
+"""The circuit breakers of all workers of this machine, reported and reset together."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BreakerView:
         return _report(breaker, self._metrics.gather())
 
     async def follow(self) -> None:
-        """Do what other workers were asked to."""
+        """Reset the breakers whose reset another worker received."""
         requests = self._asked()
         for name, time in requests.items():
             if time != self._seen[name]:
@@ -100,7 +100,7 @@ def _report(
 
 
 def _touched(folder: Path | None, name: str) -> int:
-    """Return when somebody asked for a reset, in nanoseconds since the epoch; 0 for never."""
+    """Return the time of the last requested reset, in nanoseconds since the epoch; 0 means never."""
     if folder is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""How the service is: alive, and in detail, cheap enough to be asked every second."""
+"""The health of the service: liveness and details, cheap enough for a probe every second."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Examines one service; an answer is at most a second old, whoever asks how often."""
+    """Examines one service; a report is at most a second old, however often clients ask."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -153,5 +153,5 @@ async def _timed(check: Callable[[], Awaitable[tuple[str, str]]]) -> Component:
 
 
 def alive() -> dict[str, Any]:
-    """Return the answer to a liveness probe: whoever can say it is alive."""
+    """Answer a liveness probe: a service that answers is alive."""
     return {"status": "alive"}

@@ -111,7 +111,7 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the answer; ``missing`` names what is away at this moment beside what the decision lacked."""
+    """Return the answer; ``missing`` names the parts that are down now, in addition to the decision's."""
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded
     if missing:

@@ -76,7 +76,7 @@ class Problem(Exception):
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the answer to whatever went wrong; what is a fault of ours is logged."""
+    """Return the answer to an exception; the service's own faults are logged."""
     match error:
         case Problem():
             return error
@@ -124,7 +124,7 @@ def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes
 
 
 async def answering(app: App, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    """Call ``app``; what it raises is the answer, unless one has begun: nobody outside sees a trace."""
+    """Call ``app``; turn its exception into the answer unless one has begun: no client sees a traceback."""
     begun = False
 
     async def answer(message: Message) -> None:

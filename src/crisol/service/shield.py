@@ -34,7 +34,7 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 
 
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
-    """Return the host names by which a service that listens on ``host`` may be asked for, lower case.
+    """Return the accepted host names of a service that listens on ``host``, in lower case.
 
     ``text`` adds names with commas. Raises :class:`~crisol.errors.SettingsError` for ``*``, which would let
     any web page that a user visits ask in the user's name.

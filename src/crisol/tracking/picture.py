@@ -29,5 +29,5 @@ class Picture:
 
     @classmethod
     def load(cls, path: Path) -> Picture:
-        """Read a PNG and the caption that :meth:`~crisol.tracking.runs.TrackedRun.picture` stored beside it."""
+        """Read a PNG and its caption, as :meth:`~crisol.tracking.runs.TrackedRun.picture` stored them."""
         return cls(path.with_suffix(".txt").read_text(encoding="utf-8"), path.read_bytes())

@@ -47,7 +47,7 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
 
 
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
-    """Draw confusion matrices side by side, each given as (true +, false +, false -, true -), valid being +."""
+    """Draw confusion matrices, each (true +, false +, false -, true -); + means valid."""
     figure, axes = _axes(
         max(len(matrices), 1),
         width=3.1,
@@ -183,7 +183,7 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
 def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
-    """Draw false accepts against wargames skipped (left), and errors against coverage (right), one line a model."""
+    """Draw false accepts by skipped wargames (left), errors by coverage (right), one line a model."""
     figure, (left, right) = _axes(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
         style = {

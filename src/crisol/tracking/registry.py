@@ -1,4 +1,4 @@
-"""Who is champion, in a file beside MLflow's store: predicting and serving need no MLflow.
+"""The champion's name in a file next to MLflow's store: predicting and serving need no MLflow.
 
 MLflow's registry holds every version and says which of them has an alias; the file says where the champion's
 folder is, relative to ``mlruns``, so that the whole store can be moved.

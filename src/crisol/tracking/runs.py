@@ -154,14 +154,14 @@ def _make_schema(uri: str, runs: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One open run: what is logged here stands in the MLflow UI under its id."""
+    """One open MLflow run; its figures and files appear in the MLflow UI under its id."""
 
     settings: Settings
     id: str
     client: MlflowClient
     artifacts: str
     alive: BaseFileLock | None
-    """Held by whoever opened this run and has to end it: the system lets go of it when that process dies."""
+    """The lock of the process that opened this run; the system releases it when that process dies."""
 
     @property
     def folder(self) -> Path:
@@ -207,7 +207,7 @@ class TrackedRun:
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store a table under ``tables/``, as CSV for people and as JSON, which keeps types and empty tables."""
+        """Store a table under ``tables/``, as CSV and as JSON, which keeps types and empty tables."""
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
 
@@ -358,7 +358,7 @@ def _alive(settings: Settings, run_id: str) -> BaseFileLock:
 
 
 def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
-    """Mark the runs of ours whose process died before it could end them as killed."""
+    """Mark the runs whose process died before it ended them as killed."""
     for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
         try:
             with _alive(settings, run.info.run_id):

@@ -42,7 +42,9 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """The folders of vulnerabilities below ``roots``, as :func:`crisol.wargaming.vulnerability.descriptions` finds them; read when they are asked for and remembered in ``cache``.
+    """The vulnerability folders below ``roots``, read on first use and kept in ``cache``.
+
+    :func:`crisol.wargaming.vulnerability.descriptions` finds them.
 
     What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is
     picked up by the next question, and by :meth:`known` within a second.

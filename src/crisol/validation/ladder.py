@@ -33,7 +33,7 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, without the text of the patch: small enough to be remembered by the thousand.
+    """A question without the text of the patch: small enough to keep thousands in memory.
 
     ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty. ``cut`` says what was
     left out of the text that came.
@@ -97,7 +97,7 @@ class Rung(Protocol):
 
     @property
     def stamp(self) -> str:
-        """What its decisions depend on beside the case: a part of the key under which they are remembered."""
+        """The rung's inputs other than the case; they are part of the cache key of its decisions."""
         ...
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -123,7 +123,7 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
 
 
 def not_judged(submission: Submission) -> Decision:
-    """Return what is said of a patch that does not fit its release: neither valid nor invalid."""
+    """Return the decision for a patch that does not fit its release: neither valid nor invalid."""
     return Decision(
         Outcome.INCONCLUSIVE,
         Source.WARGAME,

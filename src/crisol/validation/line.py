@@ -92,7 +92,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give a seat back, to whoever is next."""
+        """Give a seat back to the next client."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

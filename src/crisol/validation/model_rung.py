@@ -32,7 +32,7 @@ On the event loop they would delay other requests.
 """
 
 _ASIDE, _ASIDE_LINE = 2, 4
-"""At a time, and in all; more are not predicted but wargamed, as without a model."""
+"""The most predictions at a time, and in all; further patches are wargamed, as without a model."""
 
 
 @dataclass(frozen=True, slots=True)

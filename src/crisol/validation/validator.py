@@ -109,7 +109,7 @@ class Validator:
         self._sandbox = sandbox
 
     def recall(self, question: Question) -> Validated | None:
-        """Answer what this process remembers; asks nobody and waits for nothing."""
+        """Answer from this process's memory, without a call or a wait."""
         start = perf_counter()
         pattern = self._catalogue.known(question.vulnerability) if question.vulnerability else None
         if question.vulnerability and pattern is None:

@@ -166,7 +166,7 @@ class Referees:
 
     @property
     def patience(self) -> float:
-        """How long somebody who is turned away now does well to wait, in seconds."""
+        """The wait that a refused client is told, in seconds."""
         return max(1.0, self._mean * (self._line.waiting + 1) / self._concurrency)
 
     def _judge(self, pattern: Pattern, text: str) -> Verdict:

@@ -89,14 +89,14 @@ class RedisBucket:
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that takes ``cost`` tokens of the bucket that ``key`` names for a call's arguments.
+        """Return a decorator that takes ``cost`` tokens a call; ``key`` names the bucket by the arguments.
 
         The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
         """
         return limited(self, key, cost)
 
     async def peek(self, key: str) -> BucketDecision:
-        """Return what is in the bucket of ``key``, and take nothing."""
+        """Return the state of the bucket of ``key``, and take no token."""
         return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
     async def reset(self, key: str) -> None:

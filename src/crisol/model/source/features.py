@@ -31,7 +31,7 @@ SOURCE_VERSION = "1"
 
 
 class View:
-    """A change and what is counted of it, each thing once."""
+    """A change and its counts, each computed once."""
 
     def __init__(self, change: Change) -> None:
         self.change = change

@@ -35,7 +35,7 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
 
 
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
-    """Return imports, so that the analyser knows what a name stands for, and what is touched."""
+    """Return the imports, which tell the analyser the meaning of names, and the touched code."""
     excerpt: list[str] = []
     for statement in tree.body:
         first, last = statement.lineno, statement.end_lineno or statement.lineno
