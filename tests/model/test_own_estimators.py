@@ -76,7 +76,7 @@ def test_a_trained_estimator_is_kept_read_back_and_served(tmp_path: Path) -> Non
         predictor = Predictor.load(path)
         predictor.check()
         assert predictor.predict(parse(PROBE.diff), PROBE.cwe).probability == pytest.approx(expected)
-    assert crisol.load_fitted(tmp_path).form == "scikit-learn"
+    assert crisol.load_model(tmp_path).form == "scikit-learn"
 
 
 def test_a_class_of_ones_own_asks_for_a_word_of_trust(tmp_path: Path) -> None:
