@@ -82,7 +82,7 @@ def _health(app: Routes, service: Service) -> None:
         "/health/detailed",
         tags=["health"],
         responses={
-            200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Report"}}}}
+            200: {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/HealthReport"}}}}
         },
     )
     async def detailed() -> Response:
