@@ -107,3 +107,26 @@ def test_what_cannot_be_parsed_is_its_text() -> None:
     """Hostile depth and broken syntax have an identity, too."""
     assert _identity("(" * 5000) != _identity("(" * 5001) != VULNERABLE
     assert _identity(None) != VULNERABLE
+
+
+def test_the_vulnerable_side_is_read_once() -> None:
+    """A patch is compared with the tree several times; the disk is asked once for each file that is there."""
+    asked: list[str] = []
+
+    def read(path: str) -> str | None:
+        asked.append(path)
+        return _SOURCE if path == "app.py" else None
+
+    tree = Tree(read)
+    for text in ("a = 1\n", "a = 2\n"):
+        tree.identity({"app.py": text})
+    assert asked == ["app.py"]
+
+
+def test_names_of_files_that_are_not_there_are_not_kept() -> None:
+    """Patches of strangers may name any number of them."""
+    tree = Tree({})
+    for number in range(3):
+        tree.identity({f"new{number}.py": "a = 1\n"})
+    assert not tree._modules
+    assert not tree._texts

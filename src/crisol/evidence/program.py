@@ -25,6 +25,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from crisol.model.source.syntax import parsed
@@ -79,21 +80,34 @@ class Module:
 class Tree:
     """The vulnerable sources that patches are laid over, and what they read of themselves.
 
-    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do.
+    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do. It is asked once
+    for every file that there is: the vulnerable side does not change.
     """
 
     def __init__(
         self, read: Callable[[str], str | None] | Mapping[str, str], habits: Habits = Habits()
     ) -> None:
-        self.read = read.get if isinstance(read, Mapping) else read
+        self._read = read.get if isinstance(read, Mapping) else read
         self.habits = habits
+        self._texts: dict[str, str] = {}
         self._modules: dict[str, Module | None] = {}
+
+    def read(self, path: str) -> str | None:
+        """Return the vulnerable text of a path, None where there is none."""
+        text = self._texts.get(path)
+        if text is None:
+            text = self._read(path)
+            if text is not None:  # a patch may name any number of files that are not there
+                self._texts[path] = text
+        return text
 
     def module(self, path: str) -> Module | None:
         """Return a vulnerable file as it parses, None where there is none or it does not."""
         if path not in self._modules:
             text = self.read(path)
-            self._modules[path] = None if text is None else Module.of(text)
+            if text is None:
+                return None
+            self._modules[path] = Module.of(text)
         return self._modules[path]
 
     def identity(self, after: Mapping[str, str | None]) -> str:
@@ -101,7 +115,7 @@ class Tree:
 
         ``after`` is what :func:`crisol.diff.apply` returns: the text of each touched file, None where it is gone.
         """
-        digest = hashlib.sha256(b"crisol-program-1")
+        digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):
             if text == self.read(path) or self.ignores(path):
                 continue
@@ -217,8 +231,11 @@ def _header(node: ast.ClassDef) -> str:
     return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, [], node.decorator_list))
 
 
+@lru_cache(maxsize=256)
 def _dumped(node: ast.AST, habits: Habits) -> str:
-    return "".join(_pieces(node, habits))
+    """Return what a tree says, as a hash: a class is asked for from both ends of its module, and for every PoV."""
+    said = "".join(_pieces(node, habits))
+    return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
 def _pieces(node: object, habits: Habits) -> list[str]:
