@@ -61,13 +61,13 @@ class Answer(Struct, frozen=True):
     source: Annotated[
         str,
         Meta(
-            description="cache, equivalent, untouched, memory, model, wargame or fallback: who answered now"
+            description="cache, memory, model, wargame or fallback: who answered now"
         ),
     ]
     decided_by: Annotated[
         str,
         Meta(
-            description="equivalent, untouched, memory, model, wargame or fallback: who decided, also when the cache answers"
+            description="memory, model, wargame or fallback: who decided, also when the cache answers"
         ),
     ]
     confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
