@@ -60,15 +60,11 @@ class Answer(Struct, frozen=True):
     ]
     source: Annotated[
         str,
-        Meta(
-            description="cache, memory, model, wargame or fallback: who answered now"
-        ),
+        Meta(description="cache, memory, model, wargame or fallback: who answered now"),
     ]
     decided_by: Annotated[
         str,
-        Meta(
-            description="memory, model, wargame or fallback: who decided, also when the cache answers"
-        ),
+        Meta(description="memory, model, wargame or fallback: who decided, also when the cache answers"),
     ]
     confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
     advisory: Annotated[bool, Meta(description="nobody decided: what is here of the model is a mere guess")]
