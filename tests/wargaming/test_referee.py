@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from crisol import diff
+from crisol.config import load_settings
 from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import choose
@@ -218,6 +219,18 @@ def test_a_build_is_resumable_and_repeatable(vulnerability: Vulnerability, tmp_p
     checks = list(reexecute(first.rows, [vulnerability], plan, jobs=1))
     assert len(checks) == len(first.rows)
     assert all(check.before == check.after for check in checks)
+
+
+def test_a_table_holds_of_a_patch_what_is_judged(tmp_path: Path) -> None:
+    """Tests that an agent wrote beside its fix are left out: features, identity and the wargame see the same patch."""
+    folder = load_settings().vulnerabilities / "arena" / "arena-login-redirect"
+    written = (folder / "patches" / "agent" / "maintainer.diff").read_text(encoding="utf-8")
+    assert "+++ b/tests/" in written
+    (shard,) = build([load(folder)], Plan(tmp_path, tmp_path / "inbox", mutants=0), jobs=1)
+    row = shard.rows.set_index("name").loc["agent-maintainer"]
+    assert "tests/" not in row["diff"]
+    assert row["origin"] == "agent"
+    assert row["id"] == diff.parse(row["diff"]).identity
 
 
 def test_a_foreign_table_is_refused(tmp_path: Path) -> None:

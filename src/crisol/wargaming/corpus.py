@@ -15,7 +15,7 @@ import sys
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from crisol.errors import DatasetError, IndexUnavailable, InputError, Vulnerabil
 from crisol.records import Candidate, Outcome, Strength, Verdict
 from crisol.sandbox import choose
 from crisol.wargaming.candidates import candidates, read_source
+from crisol.wargaming.fitting import fitted
 from crisol.wargaming.intake import identity
 from crisol.wargaming.mutants import mutants, program
 from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
@@ -188,7 +189,9 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 
     Mutants are at most a third of the rows: their mistakes are ours and not those of the people who submit patches.
     """
-    written = list(candidates(match.vulnerability, plan.cache, plan.inbox))
+    written = [
+        _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
+    ]
     source = _touched(written, match.tree)
     parents: list[Candidate] = []
     programs: set[str] = set()
@@ -204,6 +207,15 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
         yield row
     for mutant in mutants(parents, source, min(plan.mutants, len(parents) // 2), plan.seed):
         yield _row(match, mutant)[0]
+
+
+def _cut(candidate: Candidate, tree: Path) -> Candidate:
+    """Return a candidate without the files that no wargame runs, such as its tests: features do not see them either."""
+    try:
+        cut = fitted(candidate.diff, tree)
+    except InputError:
+        return candidate
+    return replace(candidate, diff=str(cut.patch)) if cut.left_out else candidate
 
 
 def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
