@@ -18,6 +18,8 @@ from crisol.model.policy import Policy
 __all__ = ["wrong"]
 
 _NEAR = 1e-4
+_SURVIVES = frozenset({"exploit_survives", "variant_survives"})
+"""Which PoV shows that a flaw is left depends on what the seed of the wargame lets them draw."""
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
@@ -42,7 +44,9 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
         return False
     match row["decided_by"]:
         case "wargame":
-            return (row["outcome"], row["reason"]) == (item.outcome, item.reason)
+            return row["outcome"] == item.outcome and (
+                row["reason"] == item.reason or {row["reason"], item.reason} <= _SURVIVES
+            )
         case "model":
             # Near a threshold either side of it may have been served.
             decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}
