@@ -423,7 +423,8 @@ def test_a_wargame_that_everybody_left_gives_its_place_back() -> None:
             texts = [hostile(number) for number in range(3)]
             tasks = [asyncio.create_task(validator.decide(submission(text))) for text in texts]
             shared = asyncio.create_task(validator.decide(submission(texts[2])))
-            await until(lambda: validator._referees.stats.waiting == 2)
+            stats = lambda: validator._referees.stats  # noqa: E731 - asked again and again
+            await until(lambda: (stats().waiting, stats().running) == (2, 1))
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
