@@ -416,22 +416,37 @@ def test_a_patch_has_a_budget_for_its_runs_together() -> None:
 
 
 def test_a_wargame_that_everybody_left_gives_its_place_back() -> None:
-    """One that another caller still waits for keeps it, and one that runs is not lost."""
+    """One that another caller still waits for keeps it."""
 
     async def scenario() -> None:
-        async with validating(concurrency=1, line=4) as validator:
+        async with validating(concurrency=1, line=8) as validator:
+            line = validator._referees._line
+            await line.enter(b"the only seat", "somebody", 1.0)
             texts = [hostile(number) for number in range(3)]
             tasks = [asyncio.create_task(validator.decide(submission(text))) for text in texts]
+            await until(lambda: line.waiting == 3)
+            callers = sum(line._callers.values())
             shared = asyncio.create_task(validator.decide(submission(texts[2])))
-            stats = lambda: validator._referees.stats  # noqa: E731 - asked again and again
-            await until(lambda: (stats().waiting, stats().running) == (2, 1))
+            await until(lambda: sum(line._callers.values()) > callers)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            assert validator._referees.stats.waiting == 1
-            found = await shared
-            assert found.decision.source is Source.WARGAME
-            assert validator._referees.stats.done == 2
-            assert (await validator.decide(submission(texts[0]))).cached
+            assert line.waiting == 1
+            line.leave("somebody")
+            assert (await shared).decision.source is Source.WARGAME
+            assert validator._referees.stats.done == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_wargame_that_runs_is_not_lost_when_its_caller_leaves() -> None:
+    async def scenario() -> None:
+        async with validating(concurrency=1, line=4) as validator:
+            task = asyncio.create_task(validator.decide(submission(hostile(0))))
+            await until(lambda: validator._referees.stats.running == 1)
+            task.cancel()
+            await asyncio.wait([task])
+            assert (await validator.decide(submission(hostile(0)))).decision.source is Source.WARGAME
+            assert validator._referees.stats.done == 1
 
     asyncio.run(scenario())
