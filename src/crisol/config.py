@@ -29,7 +29,8 @@ class Settings(BaseSettings):
     ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the time that an answer may take before the limit shrinks.
     ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
     each core), ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the
-    most. ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
+    most. ``CRISOL_WARGAME_SEED=corpus`` lets PoVs draw what they draw for the corpus, for measurements alone.
+    ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
     champion's folder, ``CRISOL_TRUSTED_CLASSES`` further types that a model may hold, with commas. ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
     ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
     traces that begin here.
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     wargames: int = Field(default=0, ge=0, le=256)
     wargame_line: int = Field(default=64, ge=1, le=100_000)
     wargame_seconds: float = Field(default=30.0, gt=0.0, le=3600.0)
+    wargame_seed: Literal["secret", "corpus"] = "secret"
     ab_mode: Literal["shadow", "blocking"] = "shadow"
     accept_at: float | None = Field(default=None, ge=0.0, le=1.0)
     reject_at: float | None = Field(default=None, ge=0.0, le=1.0)

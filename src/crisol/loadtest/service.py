@@ -153,6 +153,8 @@ def serving(
                 if threshold is not None
             },
             "CRISOL_RATE_LIMITS": UNLIMITED,
+            # Answers are held against the labels of the corpus.
+            "CRISOL_WARGAME_SEED": "corpus",
             "CRISOL_SANDBOX": settings.sandbox,
             "LOG_LEVEL": "WARNING",
             "OMP_NUM_THREADS": "1",

@@ -178,6 +178,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 concurrency=concurrency,
                 line=settings.wargame_line,
                 seconds=settings.wargame_seconds,
+                secret=settings.wargame_seed == "secret",
             )
         )
         served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))

@@ -62,7 +62,8 @@ class Referees:
     """Judges patches in threads.
 
     At most ``concurrency`` run at a time, for ``seconds`` each; at most ``line`` wait. Up to ``warm``
-    sandboxes stay open between patches, the least recently used is closed first. Use it within one event
+    sandboxes stay open between patches, the least recently used is closed first. What the PoVs draw is
+    ``secret``, or that of the corpus, whose labels then repeat. Use it within one event
     loop, as ``async with``.
     """
 
@@ -76,6 +77,7 @@ class Referees:
         line: int = 64,
         warm: int = 8,
         seconds: float = 30.0,
+        secret: bool = True,
     ) -> None:
         if concurrency < 1 or line < 1 or warm < 0:
             raise SettingsError(
@@ -87,6 +89,7 @@ class Referees:
         self._concurrency = concurrency
         self._warm = warm
         self._seconds = seconds
+        self._secret = secret
         self._line = Line(concurrency, line)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="referee")
         self._lock = threading.Lock()
@@ -217,8 +220,9 @@ class Referees:
         if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
             raise UnknownVulnerability(f"{pattern.id} was changed or removed meanwhile; ask again")
         stack = ExitStack()
+        seed = None if self._secret else vulnerability.corpus_seed
         match = stack.enter_context(
-            open_match(vulnerability, choose(self._sandbox), self._cache, budget=self._seconds)
+            open_match(vulnerability, choose(self._sandbox), self._cache, seed, self._seconds)
         )
         with self._lock:
             self._open += 1

@@ -165,7 +165,7 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
     """Open a match whose labels repeat: its seed hangs on the vulnerability alone, and time is no scarce good."""
-    seed = int(vulnerability.content_hash[:8], 16)
+    seed = vulnerability.corpus_seed
     return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
 
 
