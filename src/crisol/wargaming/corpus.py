@@ -59,6 +59,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_ROWS = "2"
+"""Raise it when a shard of the same verdicts would hold other rows, as when candidates were cut to what is judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a build makes of each vulnerability: ``mutants`` is the most of them, and never more than a third of all rows.
@@ -260,7 +264,7 @@ def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict
 
 def _key(vulnerability: Vulnerability, plan: Plan) -> str:
     digest = hashlib.sha256(
-        f"{sys.version_info[:2]}:{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode()
+        f"{_ROWS}:{sys.version_info[:2]}:{REFEREE_VERSION}:{plan.mutants}:{plan.seed}:{plan.sandbox}".encode()
     )
     digest.update(vulnerability.content_hash.encode())
     taken = plan.inbox / f"{vulnerability.id}.jsonl"
