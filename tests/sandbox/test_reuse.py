@@ -60,6 +60,20 @@ def test_what_the_patch_left_alone_may_look(target: Target, after: str) -> None:
     assert (run.ending, run.code) == (Ending.EXITED, 3), run
 
 
+def test_a_script_may_end_itself_from_a_handler(target: Target) -> None:
+    """Its deadline strikes while a patched function runs; the stage's own clearing of traces is not the patch's."""
+    script = (
+        "import signal, sys, app\n"
+        "signal.signal(signal.SIGVTALRM, lambda *_: sys.exit(0))\n"
+        "signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)\n"
+        "app.limit(3)\n"
+        "sys.exit(1)\n"
+    )
+    slow = BEFORE.replace("return size", "while True:\n        size += 1").encode()
+    run = target.run(Script("s.py", script, Role.POV), {"app.py": slow})
+    assert (run.ending, run.code) == (Ending.EXITED, 0), run
+
+
 @pytest.mark.parametrize(
     "after",
     [

@@ -106,10 +106,21 @@ def _perform(job: list[Any]) -> BaseException | None:
     return None
 
 
+def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
+    """Take away a trace or profile function that is set.
+
+    A handler of the script may end the run from within a patched function, which the guard would blame for the call.
+    """
+    for hooked, hook in hooks:
+        if hooked() is not None:
+            hook(None)
+
+
 def _ways(channel: int, inherited: Inherited) -> dict[int, Callable[..., None]]:
     """Return the functions that a script's marks stand for; they hold no secret, their callers hand them in."""
     process, thread = _getpid(), _thread.get_ident()
     changed, block, pause = inherited.watch.changed, _signal.pthread_sigmask, _signal.pause
+    unhook = partial(_unhook, ((sys.gettrace, sys.settrace), (sys.getprofile, sys.setprofile)))
 
     def say(kind: bytes, secret: bytes, code: int, data: bytes) -> None:
         if _getpid() != process:
@@ -117,8 +128,7 @@ def _ways(channel: int, inherited: Inherited) -> dict[int, Callable[..., None]]:
         if _thread.get_ident() != thread:
             raise SystemExit(code)
         block(signal.SIG_BLOCK, _SIGNALS)
-        sys.settrace(None)
-        sys.setprofile(None)
+        unhook()
         gc.disable()
         seen = "\n".join(changed()).encode(errors="replace")[:_MAX_CHANGED]
         head = kind + secret + bytes([code]) + len(seen).to_bytes(4, "big") + len(data).to_bytes(8, "big")
@@ -246,7 +256,8 @@ def _limit(job: dict[str, Any]) -> None:
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
     """Say how a script ended that did not end itself; who can raise can end a run so, but not decide it."""
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    sys.settrace(None)
+    if sys.gettrace() is not None:
+        sys.settrace(None)
     if error is None:  # its last statement leaves; something else got in between
         _exit(1)
     errors.append(error)
