@@ -23,11 +23,11 @@ from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import CrisolError
 from crisol.evidence.fix import Part, Profile, profile
-from crisol.evidence.program import VULNERABLE, open_tree
 from crisol.model.dataset import from_table
 from crisol.model.evaluation import evaluate
 from crisol.model.variants import load_variants
 from crisol.wargaming.corpus import load_table
+from crisol.wargaming.program import VULNERABLE, open_tree
 from crisol.wargaming.vulnerability import find
 
 _REPEATS = 20

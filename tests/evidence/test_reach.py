@@ -5,10 +5,10 @@ import types
 
 import pytest
 
-from crisol.evidence.program import Tree, habits
 from crisol.evidence.reach import touched
 from crisol.evidence.trace import Code, Way
 from crisol.evidence.tracer import _Recorder  # the tracer without its sandbox
+from crisol.wargaming.program import ProgramTree, habits
 
 _SOURCE = """import os
 LIMIT = 3
@@ -66,7 +66,7 @@ _WAY = _way("Reader().read('name'); list(late([1]))")
 
 def _touched(old: str, new: str, way: Way = _WAY) -> bool:
     assert old in _SOURCE
-    tree = Tree({"app.py": _SOURCE, "read.rst": "x", "notes.rst": "x"}, habits([_SOURCE]))
+    tree = ProgramTree({"app.py": _SOURCE, "read.rst": "x", "notes.rst": "x"}, habits([_SOURCE]))
     return touched(tree, {"app.py": _SOURCE.replace(old, new, 1)}, way) is not None
 
 
@@ -139,7 +139,7 @@ def test_what_runs_at_import_or_in_the_exploit_is_on_the_way(old: str, new: str)
 )
 def test_files_that_somebody_looks_for_are_on_the_way(path: str, text: str | None, on_the_way: bool) -> None:
     """A new file may shadow a module, be read, or be found in a folder that is listed."""
-    tree = Tree({"app.py": _SOURCE, "read.rst": "x", "notes.rst": "x"}, habits([_SOURCE]))
+    tree = ProgramTree({"app.py": _SOURCE, "read.rst": "x", "notes.rst": "x"}, habits([_SOURCE]))
     assert (touched(tree, {path: text}, _WAY) is not None) is on_the_way
 
 

@@ -16,9 +16,9 @@ from crisol.model.matrix import PatchMatrix
 from crisol.model.source.change import change_of
 from crisol.model.source.features import SOURCE_FEATURES, SOURCE_VERSION, Facts, vector
 from crisol.model.source.registered import with_sources
-from crisol.model.source.syntax import parsed
 from crisol.model.variants import load_variants
 from crisol.records import LabelledPatch
+from crisol.wargaming.parsing import parsed
 from support.model_data import patches
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,8 @@ from crisol import diff
 from crisol.records import Candidate, Origin
 from crisol.wargaming.disguises import DISGUISES, REWRITES
 from crisol.wargaming.edits import OPERATORS
-from crisol.wargaming.mutants import mutants, program
+from crisol.wargaming.mutants import mutants
+from crisol.wargaming.program import VULNERABLE, ProgramTree
 from crisol.wargaming.spans import Text, parses
 
 BEFORE = 'import os\n\n\ndef load(name, root="/srv"):\n    return open(os.path.join(root, name)).read()\n\n\ndef other(a):\n    if a > 1 and a < 5:\n        return a\n'
@@ -46,9 +47,11 @@ def patched(mutant: Candidate) -> str:
 def test_no_two_mutants_are_the_same_program() -> None:
     """Nor is one the same as a parent or the vulnerable source, docstrings and comments aside; what was not touched stays."""
     made = list(mutants([PARENT, SHORT], SOURCE, 60, seed=1))
-    meanings = {program(SOURCE, {"app.py": patched(mutant)}) for mutant in made}
-    assert len(made) == len(meanings) == 60
-    assert not meanings & {None, program(SOURCE, {}), program(SOURCE, {"app.py": AFTER})}
+    tree = ProgramTree(SOURCE)
+    programs = {tree.identity({"app.py": patched(mutant)}) for mutant in made}
+    assert len(made) == len(programs) == 60
+    assert not programs & {VULNERABLE, tree.identity({"app.py": AFTER})}
+    assert all(parses(patched(mutant)) for mutant in made)
     for mutant in made:
         assert "def other(a):\n    if a > 1 and a < 5:\n        return a\n" in patched(mutant)
 
@@ -110,7 +113,8 @@ def test_a_disguise_leaves_the_program_as_it_is(name: str) -> None:
     text, rng = Text(AFTER), random.Random(1)
     made = [version for node in ast.walk(text.tree) for version in DISGUISES[name](text, node, rng)]
     assert made
-    assert {program({}, {"app.py": version}) for version in made} == {program({}, {"app.py": AFTER})}
+    tree = ProgramTree({"app.py": AFTER})
+    assert {tree.identity({"app.py": version}) for version in made} == {VULNERABLE}
 
 
 @pytest.mark.parametrize("name", sorted(REWRITES))

@@ -17,6 +17,7 @@ from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import choose
 from crisol.wargaming.corpus import Plan, build, content_hash, load_table, reexecute
+from crisol.wargaming.program import ProgramTree
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.vulnerability import Vulnerability, load
 from support.notes import APP, RIGHT, make, patch
@@ -231,6 +232,19 @@ def test_a_table_holds_of_a_patch_what_is_judged(tmp_path: Path) -> None:
     assert "tests/" not in row["diff"]
     assert row["origin"] == "agent"
     assert row["id"] == diff.parse(row["diff"]).identity
+
+
+def test_a_table_holds_every_program_once(tmp_path: Path) -> None:
+    """A patch whose syntax trees another candidate has, comments, docstrings and pass aside, is no row of its own."""
+    folder = make(tmp_path / "repeats")
+    said = RIGHT.replace("    with", "    # by name alone\n    pass\n    with")
+    (folder / "patches" / "said.diff").write_text(patch(said))
+    (shard,) = build([load(folder)], Plan(tmp_path, tmp_path / "inbox"), jobs=1)
+    tree = ProgramTree({"app.py": APP})
+    programs = [tree.identity(diff.apply(diff.parse(text), tree.read)) for text in shard.rows["diff"]]
+    assert len(set(programs)) == len(programs)
+    assert "basename" in set(shard.rows["name"])
+    assert "said" not in set(shard.rows["name"])
 
 
 def test_a_foreign_table_is_refused(tmp_path: Path) -> None:

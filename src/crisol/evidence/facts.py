@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from crisol import diff
 from crisol.errors import PatchDoesNotApply, SandboxError
-from crisol.evidence.program import VULNERABLE, Tree, open_tree
 from crisol.evidence.reach import sees_itself, touched
 from crisol.evidence.trace import Way, trace
 from crisol.records import Outcome, Reason, Source
+from crisol.wargaming.program import VULNERABLE, ProgramTree, open_tree
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
@@ -52,7 +52,7 @@ class Facts:
     Get it from :func:`gather`. Changing one from two threads at a time is safe: a verdict is one assignment.
     """
 
-    tree: Tree
+    tree: ProgramTree
     ways: tuple[Way, ...]
     judged: dict[str, tuple[str, Outcome, Reason | None]] = field(default_factory=dict)
     """By the identity of the program: the patch that was wargamed, and what came of it."""

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.model.source.flow import guards
-from crisol.model.source.syntax import Definition, calls, parsed, said
+from crisol.model.source.syntax import Definition, calls, said
+from crisol.wargaming.parsing import parsed
 
 __all__ = ["COLUMNS", "Distance", "Part", "Profile", "distance", "profile"]
 

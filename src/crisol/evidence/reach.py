@@ -1,7 +1,7 @@
 r"""Whether a patch changes anything on the way of an exploit, by comparing trees, never the numbers of lines.
 
 >>> from crisol.evidence.trace import Code
->>> old = Tree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})
+>>> old = ProgramTree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})
 >>> way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 4)), Code("app.py", "read", 1, (2,))), *[frozenset()] * 3)
 >>> after = {"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    check(name)\n"}
 >>> touched(old, after, way) is None
@@ -23,8 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from crisol.evidence.program import Habits, Module, Tree, is_documentation, kept, same
 from crisol.evidence.trace import Way
+from crisol.wargaming.program import Habits, Module, ProgramTree, is_documentation, kept, same
 
 __all__ = ["sees_itself", "touched"]
 
@@ -36,7 +36,7 @@ _Scope = ast.FunctionDef | ast.AsyncFunctionDef
 _SUITES = ("body", "orelse", "finalbody")
 
 
-def touched(tree: Tree, after: Mapping[str, str | None], way: Way) -> str | None:
+def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str | None:
     """Say what of a patch is on the way of an exploit; None where nothing is, and the exploit surely still works.
 
     ``after`` is what :func:`crisol.diff.apply` returns.
@@ -49,7 +49,7 @@ def touched(tree: Tree, after: Mapping[str, str | None], way: Way) -> str | None
     return None
 
 
-def sees_itself(tree: Tree, way: Way) -> bool:
+def sees_itself(tree: ProgramTree, way: Way) -> bool:
     """Return whether anything that ran mentions line numbers, source text or byte code: then layout is on the way."""
     for path in {code.path for code in way.code}:
         module = tree.module(path)
@@ -61,7 +61,7 @@ def sees_itself(tree: Tree, way: Way) -> bool:
     return False
 
 
-def _file(tree: Tree, path: str, text: str | None, way: Way) -> str | None:
+def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | None:
     before = tree.read(path)
     if text == before:
         return None

@@ -89,7 +89,7 @@ class Recalled:
 def same_code(patch: Patch) -> str:
     """Return an identity of the lines of code that a patch changes and where: comment lines and blank ones count for nothing.
 
-    Without the vulnerable tree that is the nearest to an equal program, see :mod:`crisol.evidence.program`.
+    Without the vulnerable tree that is the nearest to an equal program, see :mod:`crisol.wargaming.program`.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:

@@ -29,12 +29,13 @@ from crisol.sandbox import choose
 from crisol.wargaming.candidates import candidates, read_source
 from crisol.wargaming.fitting import fitted
 from crisol.wargaming.intake import identity
-from crisol.wargaming.mutants import mutants, program
+from crisol.wargaming.mutants import mutants
+from crisol.wargaming.program import ProgramTree, is_program
 from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
 from crisol.wargaming.vulnerability import Vulnerability, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "COLUMNS",
@@ -59,7 +60,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-_ROWS = "2"
+_ROWS = "3"
 """Raise it when a shard of the same verdicts would hold other rows, as when candidates were cut to what is judged."""
 
 
@@ -197,15 +198,16 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
     ]
     source = _touched(written, match.tree)
+    tree = ProgramTree(source)
     parents: list[Candidate] = []
     programs: set[str] = set()
     for candidate in written:
-        meaning = _meaning(candidate, source)
-        if meaning is not None and meaning in programs:
+        program = _program(candidate, tree)
+        if program is not None and program in programs:
             continue
         row, verdict = _row(match, candidate)
-        if meaning is not None:
-            programs.add(meaning)
+        if program is not None:
+            programs.add(program)
             if verdict.outcome is not Outcome.INCONCLUSIVE:
                 parents.append(candidate)
         yield row
@@ -231,11 +233,13 @@ def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
     return {path: text for path in sorted(paths) if (text := read_source(tree, path)) is not None}
 
 
-def _meaning(candidate: Candidate, source: Mapping[str, str]) -> str | None:
+def _program(candidate: Candidate, tree: ProgramTree) -> str | None:
+    """Return the identity of the program that a candidate makes; None where it makes none."""
     try:
-        return program(source, diff.apply(diff.parse(candidate.diff), source.get))
+        files = diff.apply(diff.parse(candidate.diff), tree.read)
     except InputError:
         return None
+    return tree.identity(files) if is_program(files) else None
 
 
 def _row(match: Match, candidate: Candidate) -> tuple[dict[str, object], Verdict]:

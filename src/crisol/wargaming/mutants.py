@@ -8,7 +8,6 @@ found by running it, like any other candidate.
 from __future__ import annotations
 
 import ast
-import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +18,10 @@ from crisol.errors import DiffError, InputError
 from crisol.records import Candidate, Origin
 from crisol.wargaming.disguises import DISGUISES, REWRITES
 from crisol.wargaming.edits import OPERATORS
+from crisol.wargaming.program import ProgramTree, is_program
 from crisol.wargaming.spans import Text, parses
 
-__all__ = ["mutants", "program"]
+__all__ = ["mutants"]
 
 _ATTEMPTS = 12
 """Tries for each mutant that is wanted, before a parent is given up."""
@@ -43,10 +43,11 @@ def mutants(
     """Yield up to ``limit`` mutants of candidates of one vulnerability, their parents in turn, chosen by the seed.
 
     ``source`` holds the vulnerable text of every file that a parent touches. No mutant has the syntax trees of another,
-    of a parent or of the vulnerable source, docstrings aside, and each is a program.
+    of a parent or of the vulnerable source, docstrings aside, and all of them are programs.
     """
+    tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]
-    seen = {program(source, files) for files in ({}, *(files for _, files in applied))}
+    seen = {tree.identity(files) for files in ({}, *(files for _, files in applied))}
     count = 0
     for turn in range(_ATTEMPTS * limit if applied else 0):
         if count == limit:
@@ -54,10 +55,10 @@ def mutants(
         parent, files = applied[turn % len(applied)]
         rng = random.Random(f"{seed}:{parent.vulnerability}:{parent.name}:{turn // len(applied)}")
         changed, operators = _mutated(parent, files, source, rng)
-        meaning, text = program(source, changed), _text(source, changed)
-        if meaning is None or meaning in seen or not (identity := _identity(text)):
+        program, text = tree.identity(changed), _text(source, changed)
+        if program in seen or not is_program(changed) or not (identity := _identity(text)):
             continue
-        seen.add(meaning)
+        seen.add(program)
         count += 1
         yield replace(
             parent,
@@ -67,43 +68,6 @@ def mutants(
             parent=parent.name,
             operator="+".join(operators),
         )
-
-
-def program(source: Mapping[str, str], files: Mapping[str, str | None]) -> str | None:
-    """Return what the source means with these files changed: a hash of its syntax trees, docstrings aside.
-
-    None where a file is no program.
-    """
-    meaning = hashlib.sha256()
-    for path in sorted(source.keys() | files.keys()):
-        part = _meaning(path, files.get(path, source.get(path)))
-        if part is None:
-            return None
-        meaning.update(part)
-    return meaning.hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _meaning(path: str, text: str | None) -> bytes | None:
-    if text is not None and path.endswith(".py"):
-        try:
-            text = ast.dump(_without_docstrings(ast.parse(text)))
-        except (SyntaxError, ValueError, RecursionError):
-            return None
-    return hashlib.sha256(f"{path}={text}".encode(errors="surrogatepass")).digest()
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                del node.body[0]
-    return tree
 
 
 def _mutated(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from crisol.diff import Patch, apply
 from crisol.errors import PatchDoesNotApply
-from crisol.model.source.syntax import Definition, definitions, parsed
+from crisol.model.source.syntax import Definition, definitions
+from crisol.wargaming.parsing import parsed
 
 __all__ = ["Change", "Facts", "File", "change_of"]
 

@@ -1,6 +1,6 @@
 r"""What a patched tree means: one identity for all patches that make the same program.
 
->>> tree = Tree({"app.py": "def read(name):\n    return open(name)\n"})
+>>> tree = ProgramTree({"app.py": "def read(name):\n    return open(name)\n"})
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
 True
 
@@ -11,8 +11,11 @@ where a tree does, they count:
   identity of its files is that of their text;
 - it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``): then they are kept;
 - a docstring without a space is kept in any case: the referee's static gate looks at words, too;
-- a file that is no Python, or that this parser refuses, is its text. One that is documentation by its name counts for
+- a file that is not Python, or that this parser refuses, is its text. One that is documentation by its name counts for
   nothing unless a source of the tree names it.
+
+A tree without habits looks at none of this: the corpus counts by it, so that no two candidates have the same syntax
+trees, whatever their source can see.
 
 Code that reads its own files in another way (``open(__file__)``) or hashes its bytecode is recognised as reading source
 text where it says ``__file__`` beside ``open``, or ``co_code``.
@@ -28,10 +31,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from crisol.model.source.syntax import parsed
 from crisol.wargaming.candidates import read_source
+from crisol.wargaming.parsing import parsed
 
-__all__ = ["VULNERABLE", "Habits", "Module", "Tree", "habits", "is_documentation", "open_tree", "same"]
+__all__ = [
+    "VULNERABLE",
+    "Habits",
+    "Module",
+    "ProgramTree",
+    "habits",
+    "is_documentation",
+    "is_program",
+    "kept",
+    "open_tree",
+    "same",
+]
 
 _IMPORTS = r"(?m:^[ \t]*(?:import[ \t][^#\n]*|from[ \t]+))\b(?:{})\b"
 _READS_SOURCE = re.compile(
@@ -77,7 +91,7 @@ class Module:
         return cls(tuple(text.split("\n")), tuple(tree.body), cookie[1].lower() if cookie else "")
 
 
-class Tree:
+class ProgramTree:
     """The vulnerable sources that patches are laid over, and what they read of themselves.
 
     ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do. It is asked once
@@ -141,24 +155,31 @@ class Tree:
         return None if middle is None and old.cookie == new.cookie else ("changed", new.cookie, middle)
 
 
-VULNERABLE = Tree({}).identity({})
+VULNERABLE = ProgramTree({}).identity({})
 """The identity of the tree that no patch has changed."""
 
 
-def open_tree(folder: Path) -> Tree:
+def open_tree(folder: Path) -> ProgramTree:
     """Return the tree of a folder, with its habits read from all its sources."""
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(folder.rglob("*.py"))
         if path.is_file() and not _TESTS.search(path.relative_to(folder).as_posix())
     ]
-    return Tree(lambda path: read_source(folder, path), habits(texts))
+    return ProgramTree(lambda path: read_source(folder, path), habits(texts))
 
 
 def habits(texts: Sequence[str]) -> Habits:
     """Return what sources read of themselves, by the words that they would need."""
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
+
+
+def is_program(files: Mapping[str, str | None]) -> bool:
+    """Return whether every Python file among those that a patch makes parses."""
+    return all(
+        text is None or not path.endswith(".py") or parsed(text) is not None for path, text in files.items()
+    )
 
 
 def is_documentation(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crisol.evidence.program import VULNERABLE, Tree, habits
+from crisol.wargaming.program import VULNERABLE, ProgramTree, habits
 
 _SOURCE = '''"""A module that reads."""
 import os
@@ -21,7 +21,7 @@ def write(name):
 
 
 def _identity(text: str | None, *more: str, path: str = "app.py") -> str:
-    tree = Tree({"app.py": _SOURCE, "notes.md": "x"}, habits([_SOURCE, *more]))
+    tree = ProgramTree({"app.py": _SOURCE, "notes.md": "x"}, habits([_SOURCE, *more]))
     return tree.identity({path: text})
 
 
@@ -117,7 +117,7 @@ def test_the_vulnerable_side_is_read_once() -> None:
         asked.append(path)
         return _SOURCE if path == "app.py" else None
 
-    tree = Tree(read)
+    tree = ProgramTree(read)
     for text in ("a = 1\n", "a = 2\n"):
         tree.identity({"app.py": text})
     assert asked == ["app.py"]
@@ -125,7 +125,7 @@ def test_the_vulnerable_side_is_read_once() -> None:
 
 def test_names_of_files_that_are_not_there_are_not_kept() -> None:
     """Patches of strangers may name any number of them."""
-    tree = Tree({})
+    tree = ProgramTree({})
     for number in range(3):
         tree.identity({f"new{number}.py": "a = 1\n"})
     assert not tree._modules
