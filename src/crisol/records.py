@@ -256,6 +256,10 @@ class Trial:
     ``probability`` is the predicted probability of valid; ``sampling_probability`` the chance, in (0, 1], with
     which this patch came to be wargamed, so that every estimate can be weighted by its inverse. Times are in
     seconds. ``created_at`` carries a time zone.
+
+    A service also says which ``rung`` answered and what it ``decided`` (None: it had the patch wargamed), and
+    what the verdict holds for: the ``content_hash`` of the vulnerability, the version of the ``referee``, and
+    the identity of the patched ``program``. They are empty where nobody said so.
     """
 
     id: str
@@ -274,11 +278,21 @@ class Trial:
     wargame_seconds: float
     created_at: dt.datetime
     attributions: dict[str, Any] | None = None
+    rung: str = ""
+    decided: Outcome | None = None
+    content_hash: str = ""
+    referee: str = ""
+    program: str = ""
 
     @property
     def predicted_valid(self) -> bool:
         """The class that the model guessed."""
         return self.probability >= 0.5
+
+    @property
+    def answered_valid(self) -> bool:
+        """The class that the caller was told; where no rung decided, the one that the model guessed."""
+        return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 
     @property
     def confidence(self) -> float:

@@ -96,6 +96,8 @@ BAD = {
     "long": {"cwe": "x" * 10_000},
     "contradiction": {"outcome": Outcome.VALID, "reason": Reason.TIMEOUT},
     "unexplained failure": {"outcome": Outcome.INCONCLUSIVE, "reason": None},
+    "undecided decision": {"decided": Outcome.INCONCLUSIVE},
+    "long program": {"program": "x" * 10_000},
     "no table": {"attributions": [1]},
     "not JSON": {"attributions": {"x": object()}},
     "nan JSON": {"attributions": {"x": math.nan}},
@@ -168,7 +170,12 @@ def test_filters_and_tallies_are_those_of_the_reference(store: TrialStore) -> No
     for where in FILTERS:
         assert [trial.id for trial in store.read(where)] == [trial.id for trial in reference.read(where)]
     groupings = [(), *((slice_,) for slice_ in Slice)]
-    groupings += [(Slice.ARM, Slice.DAY), (Slice.CWE, Slice.BAND), (Slice.BAND, Slice.HOUR, Slice.EXPERIMENT)]
+    groupings += [
+        (Slice.RUNG, Slice.CWE),
+        (Slice.ARM, Slice.DAY),
+        (Slice.CWE, Slice.BAND),
+        (Slice.BAND, Slice.HOUR, Slice.EXPERIMENT),
+    ]
     for where, by in product(FILTERS, groupings):
         got, expected = store.tallies(where, by), reference.tallies(where, by)
         assert list(got) == list(expected)
@@ -179,6 +186,25 @@ def test_filters_and_tallies_are_those_of_the_reference(store: TrialStore) -> No
                 assert mine.weight == pytest.approx(theirs.weight)
                 assert mine.weight_squared == pytest.approx(theirs.weight_squared)
             assert tally.inconclusive == expected[key].inconclusive
+
+
+def test_grouped_by_rung_the_answers_are_counted_and_else_the_guesses(store: TrialStore) -> None:
+    """A memory that accepts what the model doubts makes a false accept of the memory, and none of the model."""
+    told = {"rung": "memory", "decided": Outcome.VALID}
+    store.append(
+        [
+            make_trial(1, outcome=Outcome.INVALID, reason=None, probability=0.2, **told),
+            make_trial(
+                2, outcome=Outcome.INVALID, reason=None, probability=0.2, rung="wargame", decided=None
+            ),
+        ]
+    )
+    by_rung = store.tallies(by=(Slice.RUNG,))
+    assert {key: (tally.fp.n, tally.tn.n) for key, tally in by_rung.items()} == {
+        ("memory",): (1, 0),
+        ("wargame",): (0, 1),
+    }
+    assert store.tallies()[()].tn.n == 2
 
 
 def test_missing_names_what_is_not_kept(store: TrialStore) -> None:
@@ -253,6 +279,7 @@ def test_duckdb_names_a_corrupt_row(tmp_path: Path) -> None:
         "reason = 'because'",
         "attributions = '[1]'",
         "cwe = chr(7)",
+        "program = chr(7)",
     ],
 )
 def test_postgres_names_a_corrupt_row(postgres_dsn: str, corruption: str) -> None:

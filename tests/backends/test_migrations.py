@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from crisol.records import Trial
+
 ENGINES = ("duckdb", "postgres")
+FIRST = COLUMNS[: COLUMNS.index("rung")]
+"""The columns that the first version of the table had."""
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def test_numbers_are_unique_and_without_a_gap_over_both_engines() -> None:
     assert together == set(range(1, len(together) + 1))
 
 
-@pytest.mark.parametrize("start", range(7))
+@pytest.mark.parametrize("start", range(8))
 def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str, start: int) -> None:
     """What was written under an old schema is summed and read under the new one."""
     trials = [make_trial(i) for i in range(50)]
@@ -56,19 +60,23 @@ def test_postgres_goes_forward_from_any_version_and_keeps_its_trials(schema: str
         assert store.append([make_trial(99)]) == 1
         kept = [*(trials if start else []), make_trial(99)]
         assert {trial.id for trial in store.read()} == {trial.id for trial in kept}
-        for by in ((), (Slice.CWE,), (Slice.BAND,)):
+        for by in ((), (Slice.CWE,), (Slice.BAND,), (Slice.RUNG,)):
             tally = sum(store.tallies(by=by).values(), Tally())
             assert tally.n + tally.inconclusive == len(kept)
-        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 6
+        assert [step.applied_at is not None for step in migrate.status(store)] == [True] * 7
         assert migrate.upgrade(store) == []
 
 
 def insert_plainly(connection: psycopg.Connection[Any], trials: list[Any]) -> None:
-    text = f"INSERT INTO trials ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
-    connection.cursor().executemany(text.encode(), [tuple(to_row(trial).values()) for trial in trials])
+    text = f"INSERT INTO trials ({', '.join(FIRST)}) VALUES ({', '.join(['%s'] * len(FIRST))})"
+    connection.cursor().executemany(text.encode(), [plain(trial) for trial in trials])
 
 
-@pytest.mark.parametrize("start", range(4))
+def plain(trial: Trial) -> tuple[Any, ...]:
+    return tuple(to_row(trial)[name] for name in FIRST)
+
+
+@pytest.mark.parametrize("start", range(5))
 def test_duckdb_goes_forward_from_any_version(tmp_path: Path, start: int) -> None:
     path = tmp_path / "trials.duckdb"
     done = migrate.migrations("duckdb")[:start]
@@ -101,21 +109,50 @@ def test_what_was_counted_wrong_for_its_form_counts_no_more(schema: str, tmp_pat
         assert (tally.n, tally.inconclusive) == (0, 1)
         assert [trial.outcome for trial in store.read()] == [Outcome.INCONCLUSIVE]
     path = tmp_path / "trials.duckdb"
-    with duckdb.connect(path) as plain:
+    with duckdb.connect(path) as earlier:
         for migration in migrate.migrations("duckdb")[:2]:
-            plain.execute(migration.sql)
-        row = to_row(form)
-        plain.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(row))})", list(row.values()))
-        plain.execute(migrate.migrations("duckdb")[2].sql)
-        assert plain.execute("SELECT outcome FROM trials").fetchall() == [("inconclusive",)]
+            earlier.execute(migration.sql)
+        earlier.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(FIRST))})", plain(form))
+        earlier.execute(migrate.migrations("duckdb")[2].sql)
+        assert earlier.execute("SELECT outcome FROM trials").fetchall() == [("inconclusive",)]
 
 
 def test_status_says_what_is_missing(schema: str) -> None:
     with closing(PostgresStore(schema)) as store:
         migrate.upgrade(store, to=2)
         assert [(s.number, s.applied_at is None) for s in migrate.status(store)] == [
-            (1, False), (2, False), (3, True), (4, True), (5, True), (6, True),
+            (1, False), (2, False), (3, True), (4, True), (5, True), (6, True), (7, True),
         ]  # fmt: skip
+
+
+def test_what_a_live_trial_had_among_its_attributions_moves_into_columns(schema: str, tmp_path: Path) -> None:
+    """Attributions of features stay where they are."""
+    about = {"rung": "memory", "content_hash": "c" * 64, "referee": "17"}
+    trials = [make_trial(1, attributions=about), make_trial(2, attributions={"lines": 0.5}), make_trial(3)]
+    path = tmp_path / "trials.duckdb"
+    with closing(DuckDBStore(path, clock=lambda: NOW, upgrade=False)) as earlier:
+        migrate.upgrade(earlier, to=6)
+    with duckdb.connect(path) as connection:
+        for trial in trials:
+            connection.execute(f"INSERT INTO trials VALUES ({', '.join('?' * len(FIRST))})", plain(trial))
+    with closing(PostgresStore(schema, clock=lambda: NOW)) as earlier:
+        migrate.upgrade(earlier, to=6)
+        with psycopg.connect(schema) as server:
+            insert_plainly(server, trials)
+    with closing(DuckDBStore(path)) as file, closing(PostgresStore(schema)) as database:
+        for store in (file, database):
+            moved, kept, bare = sorted(store.read(), key=lambda trial: trial.patch)
+            assert (moved.rung, moved.content_hash, moved.referee, moved.attributions) == (
+                *about.values(),
+                None,
+            )
+            assert (kept.rung, kept.program, kept.decided, kept.attributions) == (
+                "",
+                "",
+                None,
+                {"lines": 0.5},
+            )
+            assert bare.attributions is None
 
 
 def test_many_processes_may_start_at_once(schema: str) -> None:
@@ -129,7 +166,7 @@ def test_many_processes_may_start_at_once(schema: str) -> None:
     ]
     applied = [int(process.communicate(timeout=120)[0]) for process in started]
     assert [process.returncode for process in started] == [0] * 6
-    assert sum(applied) == 6
+    assert sum(applied) == 7
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> None:
@@ -148,6 +185,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> Non
                 False,
                 False,
                 False,
+                True,
                 True,
                 True,
                 True,

@@ -37,6 +37,11 @@ def make_trial(i: int, rng: random.Random | None = None, **changes: Any) -> Tria
         "sampling_probability": rng.choice([0.1, 1.0, 1 / 3]),
         "created_at": NOW - dt.timedelta(hours=rng.uniform(0.0, 80.0)),
         "wargame_seconds": rng.random(),
+        "rung": rng.choice(["", "memory", "model"]),
+        "decided": rng.choice([None, Outcome.VALID, Outcome.INVALID]),
+        "content_hash": "c" * 64,
+        "referee": "17",
+        "program": f"program-{i % 5}",
     }
     probability = changes.pop("probability", rng.choice([0.0, 0.5, 0.6, 0.7, 0.9, 1.0, rng.random()]))
     prediction = Prediction(probability, changes.pop("model_version", rng.choice(["m1", "m2"])), "f1", 0.001)

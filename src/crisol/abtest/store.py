@@ -120,6 +120,7 @@ class TrialStore(Protocol):
         """Return the confusion matrix of each group, sorted by the groups' keys.
 
         A key has one text for each of ``by``; without ``by`` the only key is ``()``. No trials, no groups.
+        Grouped by rung, the matrix is that of the answers, else that of the model's guesses.
         """
         ...
 
@@ -180,7 +181,8 @@ class MemoryStore:
         """See :meth:`TrialStore.tallies`."""
         groups: defaultdict[tuple[str, ...], Tally] = defaultdict(Tally)
         for trial in self.read(where):
-            groups[tuple(slice_.of(trial) for slice_ in by)] += Tally.of(trial)
+            key = tuple(slice_.of(trial) for slice_ in by)
+            groups[key] += Tally.of(trial, answered=Slice.RUNG in by)
         return dict(sorted(groups.items()))
 
     def switch(self) -> Switch:

@@ -27,6 +27,7 @@ class Slice(StrEnum):
     MODEL = "model_version"
     CWE = "cwe"
     BAND = "band"
+    RUNG = "rung"
     HOUR = "hour"
     DAY = "day"
 
@@ -92,12 +93,13 @@ class Tally:
         return self.tp.n + self.fp.n + self.fn.n + self.tn.n
 
     @classmethod
-    def of(cls, trial: Trial) -> Self:
-        """Return the tally of one trial."""
+    def of(cls, trial: Trial, *, answered: bool = False) -> Self:
+        """Return the tally of one trial: what the model guessed, or, if ``answered``, what the caller was told."""
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)
         weight = 1.0 / trial.sampling_probability
         cell = Cell(1, weight, weight * weight)
+        positive = trial.answered_valid if answered else trial.predicted_valid
         if trial.outcome is Outcome.VALID:
-            return cls(tp=cell) if trial.predicted_valid else cls(fn=cell)
-        return cls(fp=cell) if trial.predicted_valid else cls(tn=cell)
+            return cls(tp=cell) if positive else cls(fn=cell)
+        return cls(fp=cell) if positive else cls(tn=cell)

@@ -42,6 +42,10 @@ CLOCK_SKEW = dt.timedelta(minutes=5)
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 """No trial is older: a machine that says so has a clock that was never set."""
 
+_LATER = {"rung": "", "decided": None, "content_hash": "", "referee": "", "program": ""}
+"""What rows that an earlier version wrote do not have, and what stands there for it."""
+
+_MAY_BE_EMPTY = ("cwe", "feature_version", "rung", "content_hash", "referee", "program")
 _TEXTS = ("patch", "vulnerability", "experiment", "arm", "model_version")
 _TEXT_LIMIT = 512
 _ATTRIBUTIONS_LIMIT = 65_536
@@ -71,6 +75,11 @@ def observe(
     cwe: str = "",
     wargame_seconds: float = 0.0,
     attributions: dict[str, Any] | None = None,
+    rung: str = "",
+    decided: Outcome | None = None,
+    content_hash: str = "",
+    referee: str = "",
+    program: str = "",
 ) -> Trial:
     """Put a prediction and the verdict on the same patch together into a checked trial.
 
@@ -94,6 +103,11 @@ def observe(
         wargame_seconds=wargame_seconds,
         created_at=created_at if created_at.tzinfo is None else max(created_at.astimezone(dt.UTC), EARLIEST),
         attributions=attributions,
+        rung=rung,
+        decided=decided,
+        content_hash=content_hash,
+        referee=referee,
+        program=program,
     )
     check(trial)
     return trial
@@ -114,8 +128,8 @@ def _problem(trial: Trial, now: dt.datetime | None) -> str:
 
 
 def _problems(trial: Trial, now: dt.datetime | None) -> Iterator[str]:
-    for name in (*_TEXTS, "id", "cwe", "feature_version"):
-        if problem := _text_problem(getattr(trial, name), empty=name in {"cwe", "feature_version"}):
+    for name in (*_TEXTS, "id", *_MAY_BE_EMPTY):
+        if problem := _text_problem(getattr(trial, name), empty=name in _MAY_BE_EMPTY):
             yield f"{name} {problem}"
     key = (trial.experiment, trial.arm, trial.patch, trial.vulnerability, trial.model_version)
     if trial.id != trial_id(*key):
@@ -130,6 +144,8 @@ def _problems(trial: Trial, now: dt.datetime | None) -> Iterator[str]:
             yield f"{name} is {seconds}, not a duration"
     if not _explains(trial.reason, trial.outcome):
         yield f"outcome {trial.outcome} contradicts reason {trial.reason}"
+    if trial.decided is Outcome.INCONCLUSIVE:
+        yield "no rung decides that a patch is inconclusive"
     if problem := _time_problem(trial.created_at, now):
         yield problem
     if problem := _attributions_problem(trial.attributions):
@@ -193,6 +209,7 @@ def to_row(trial: Trial) -> dict[str, Any]:
     row = asdict(trial)
     row["outcome"] = trial.outcome.value
     row["reason"] = None if trial.reason is None else trial.reason.value
+    row["decided"] = None if trial.decided is None else trial.decided.value
     if trial.attributions is not None:
         row["attributions"] = json.dumps(trial.attributions, allow_nan=False)
     return row
@@ -206,9 +223,11 @@ def from_row(row: Mapping[str, Any], where: str) -> Trial:
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:
-        values = {column: row[column] for column in COLUMNS}
+        values = {column: row[column] for column in COLUMNS if column in row or column not in _LATER}
+        values = _LATER | values
         values["outcome"] = Outcome(values["outcome"])
         values["reason"] = None if values["reason"] is None else Reason(values["reason"])
+        values["decided"] = None if values["decided"] is None else Outcome(values["decided"])
         if isinstance(values["created_at"], str):
             values["created_at"] = dt.datetime.fromisoformat(values["created_at"])
         values["created_at"] = values["created_at"].astimezone(dt.UTC)

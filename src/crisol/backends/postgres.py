@@ -154,11 +154,11 @@ class PostgresStore:
     ) -> dict[tuple[str, ...], Tally]:
         """See :meth:`~crisol.abtest.store.TrialStore.tallies`.
 
-        Grouping by CWE and band at once takes longest.
+        Grouping by rung, or by CWE and band at once, takes longest: no sums are kept for it.
         """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}
-        if len(parts) > 1:
+        if len(parts) > 1 or Slice.RUNG in by:
             return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
         return sql.tallies_of(self._query(*_hourly_query(where, by, next(iter(parts), None))), by)
 

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["BAND", "CELL", "WEIGHT", "conditions", "tallies_of", "tallies_query"]
 
-CELL = (
-    "CASE outcome WHEN 'valid' THEN CASE WHEN probability >= 0.5 THEN 0 ELSE 2 END"
-    " WHEN 'invalid' THEN CASE WHEN probability >= 0.5 THEN 1 ELSE 3 END ELSE 4 END"
+_CELL = (
+    "CASE outcome WHEN 'valid' THEN CASE WHEN {positive} THEN 0 ELSE 2 END"
+    " WHEN 'invalid' THEN CASE WHEN {positive} THEN 1 ELSE 3 END ELSE 4 END"
 )
-"""The cell of a trial: 0 to 4 for tp, fp, fn, tn, inconclusive."""
+_GUESSED_VALID = "probability >= 0.5"
+CELL = _CELL.format(positive=_GUESSED_VALID)
+"""The cell of a trial, by the model's guess: 0 to 4 for tp, fp, fn, tn, inconclusive."""
+
+_ANSWERED = _CELL.format(
+    positive=f"CASE WHEN decided IS NULL THEN {_GUESSED_VALID} ELSE decided = 'valid' END"
+)
 
 WEIGHT = "(1.0 / sampling_probability)"
 """The weight of a trial."""
@@ -61,7 +67,8 @@ def tallies_query(
 ) -> tuple[str, dict[str, Any]]:
     """Return the query of :meth:`~crisol.abtest.store.TrialStore.tallies`: a row for each group and cell."""
     condition, values = conditions(where, parameter)
-    columns = [*(_EXPRESSIONS.get(slice_, slice_.value) for slice_ in by), CELL]
+    cell = _ANSWERED if Slice.RUNG in by else CELL
+    columns = [*(_EXPRESSIONS.get(slice_, slice_.value) for slice_ in by), cell]
     groups = ", ".join(str(i + 1) for i in range(len(columns)))
     return (
         f"SELECT {', '.join(columns)}, count(*), sum({WEIGHT}), sum({WEIGHT} * {WEIGHT}) "  # noqa: S608 - constants

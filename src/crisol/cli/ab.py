@@ -58,7 +58,9 @@ def status() -> None:
 def results(
     by: Annotated[
         list[str] | None,
-        typer.Option(help="experiment, arm, model_version, cwe, band, hour, day or window; repeatable."),
+        typer.Option(
+            help="experiment, arm, model_version, cwe, band, rung, hour, day or window; repeatable."
+        ),
     ] = None,
     window: Annotated[str, typer.Option(help="Only the last 90m, 24h, 7d ...; empty for all time.")] = "",
     experiment: Experiment = None,

@@ -131,9 +131,9 @@ def _accuracy(app: Routes, service: Service) -> None:
     async def results(
         time_range: _Range = "24h",
         model_version: _Version = None,
-        by: Annotated[Literal["model_version", "cwe", "band", "day", "hour"] | None, Query()] = None,
+        by: Annotated[Literal["model_version", "cwe", "band", "rung", "day", "hour"] | None, Query()] = None,
     ) -> AbResults:
-        """Return the same estimates by group."""
+        """Return the same estimates by group; by rung they are of what was answered, not of the guess."""
         if by is None:
             return AbResults(by=None, groups={"all": await accuracy.report(time_range, model_version)})
         return AbResults(by=by, groups=await accuracy.by(Slice(by), time_range, model_version))

@@ -16,10 +16,9 @@ from crisol.wargaming.referee import REFEREE_VERSION
 if TYPE_CHECKING:
     from crisol.abtest.patches import PatchStore
     from crisol.abtest.store import TrialStore
-    from crisol.records import Source, Trial
-    from crisol.validation.catalogue import Pattern
+    from crisol.records import Trial
 
-__all__ = ["OVERLAP", "Recollected", "noted", "read"]
+__all__ = ["OVERLAP", "Recollected", "read"]
 
 OVERLAP = dt.timedelta(minutes=2)
 """How far a reading goes back behind the last one."""
@@ -36,11 +35,6 @@ class Recollected:
     judged: Judged
 
 
-def noted(pattern: Pattern, rung: Source) -> dict[str, str]:
-    """Return what a trial keeps of the rung that decided and of what its verdict depends on beside the patch."""
-    return {"content_hash": pattern.content_hash, "referee": REFEREE_VERSION, "rung": rung.value}
-
-
 def read(
     store: TrialStore, patches: PatchStore, experiment: str, since: dt.datetime | None
 ) -> list[Recollected]:
@@ -55,13 +49,11 @@ def read(
 
 
 def _recollected(trial: Trial, patches: PatchStore) -> Recollected | None:
-    about = trial.attributions or {}
-    content_hash = about.get("content_hash")
-    if about.get("referee") != REFEREE_VERSION or not isinstance(content_hash, str):
+    if trial.referee != REFEREE_VERSION or not trial.content_hash:
         return None
     text = None if trial.outcome is Outcome.INCONCLUSIVE else patches.get(trial.patch)
     if text is None:
         return None
     valid, reason = trial.outcome is Outcome.VALID, "" if trial.reason is None else trial.reason.value
     judged = Judged(trial.patch, sketch(parse(text)), valid, trial.probability, reason)
-    return Recollected(trial.vulnerability, content_hash, judged)
+    return Recollected(trial.vulnerability, trial.content_hash, judged)

@@ -17,6 +17,7 @@ from crisol.errors import CrisolError, StoreError, UnavailableError
 from crisol.records import Source, Trial, Verdict
 from crisol.service import recollection
 from crisol.validation.ladder import OURS, from_verdict
+from crisol.wargaming.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -219,7 +220,8 @@ class LiveTrials:
             await self._validator.correct(job.found, verdict)
 
     async def _keep(self, job: _Job, verdict: Verdict) -> None:
-        prediction, pattern = job.found.decision.prediction, job.found.pattern
+        decision, pattern = job.found.decision, job.found.pattern
+        prediction = decision.prediction
         assert prediction is not None
         assert pattern is not None
         try:
@@ -235,7 +237,10 @@ class LiveTrials:
                 arm=ARM,
                 cwe=job.submission.cwe or pattern.cwe,
                 wargame_seconds=verdict.seconds,
-                attributions=recollection.noted(pattern, job.found.decision.source),
+                rung=decision.source,
+                decided=None if decision.source is Source.WARGAME else decision.outcome,
+                content_hash=pattern.content_hash,
+                referee=REFEREE_VERSION,
             )
         except CrisolError as error:
             _log.warning("a wargame left no trial: %s", error)
