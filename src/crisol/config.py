@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -86,15 +87,20 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, url: str | None) -> str | None:
-        return None if url is None else _of_scheme(url, "Redis", "redis", "rediss", "unix")
+        return None if url is None else _readable(_of_scheme(url, "Redis", "redis", "rediss", "unix"))
 
     @field_validator("database_url")
     @classmethod
     def _database(cls, url: SecretStr | None) -> SecretStr | None:
         # libpq takes name=value pairs, too, which have no scheme.
         if url is not None and not re.match(r"\s*\w+\s*=", url.get_secret_value()):
-            _of_scheme(url.get_secret_value(), "PostgreSQL", "postgresql", "postgres")
+            _readable(_of_scheme(url.get_secret_value(), "PostgreSQL", "postgresql", "postgres"))
         return url
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _tracking(cls, uri: str | None) -> str | None:
+        return None if uri is None else _readable(uri)
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -163,13 +169,26 @@ class Settings(BaseSettings):
 
     @property
     def postgres_dsn(self) -> str | None:
-        """A libpq connection string, or None where no server is configured."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        if self.postgres_host is None:
-            return None
-        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - only those who use a server pay for libpq
+        """A libpq connection string, or None where no server is configured.
 
+        Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
+        """
+        if self.database_url is None and self.postgres_host is None:
+            return None
+        # Only those who use a server pay for libpq.
+        from psycopg import ProgrammingError  # noqa: PLC0415
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
+
+        if self.database_url is not None:
+            dsn = self.database_url.get_secret_value()
+            try:
+                parts = conninfo_to_dict(dsn)
+            except ProgrammingError:
+                # Its message quotes the place, which may be the password.
+                raise SettingsError(f"DATABASE_URL: {_UNREADABLE}") from None
+            if any("@" in str(parts.get(name, "")) for name in ("host", "dbname")):
+                raise SettingsError(f"DATABASE_URL: {_UNREADABLE}")
+            return dsn
         return make_conninfo(
             host=self.postgres_host,
             port=self.postgres_port,
@@ -208,6 +227,26 @@ def _of_scheme(url: str, server: str, *schemes: str) -> str:
             else "it has no scheme"
         )
         raise ValueError(f"this is no {server} URL: {given}; write {schemes[0]}://...")
+    return url
+
+
+_UNREADABLE = (
+    "it cannot be read; percent-encode a password in a URL (@ is %40, / %2F, ? %3F, # %23, % %25, a blank %20), "
+    "and put a value with blanks between single quotes"
+)
+
+
+def _readable(url: str) -> str:
+    """Return a URL of which no library would take a piece of the password for the host, port or path."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(_UNREADABLE) from None
+    rest = parts.path + parts.query + parts.fragment
+    cut = ":" in parts.netloc and "@" not in parts.netloc and "@" in rest
+    if re.search(r"\s|%(?![0-9a-fA-F]{2})", parts.netloc) or (cut and parts.scheme not in {"http", "https"}):
+        raise ValueError(_UNREADABLE)
     return url
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crisol.errors import SandboxError, SandboxUnavailable
+from crisol.errors import SandboxError, SandboxUnavailable, redacted
 from crisol.sandbox import choose
 from crisol.sandbox.selfcheck import ATTEMPTS, escapes
 
@@ -70,7 +70,7 @@ def _redis(settings: Settings) -> Finding:
                 version = client.info("server")["redis_version"]
             return Finding("Redis", f"{version} at REDIS_URL", cost)
         except redis.RedisError as error:
-            return Finding("Redis", f"REDIS_URL does not answer: {error}", cost, ok=False)
+            return Finding("Redis", f"REDIS_URL does not answer: {redacted(str(error))}", cost, ok=False)
     program = shutil.which("redis-server")
     return Finding(
         "Redis", f"REDIS_URL is not set{f' ({program} is installed)' if program else ''}", cost, ok=False
@@ -87,9 +87,8 @@ def _postgres(settings: Settings) -> Finding:
                 version = connection.info.server_version
             return Finding("PostgreSQL", f"{version // 10000} at DATABASE_URL", cost)
         except psycopg.Error as error:
-            return Finding(
-                "PostgreSQL", f"DATABASE_URL does not answer: {str(error).splitlines()[0]}", cost, ok=False
-            )
+            text = redacted(str(error)).splitlines()[0]
+            return Finding("PostgreSQL", f"DATABASE_URL does not answer: {text}", cost, ok=False)
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     note = f" ({installed[-1]} is installed)" if installed else ""
     return Finding("PostgreSQL", f"DATABASE_URL is not set{note}", cost, ok=False)

@@ -69,12 +69,15 @@ __all__ = [
 ]
 
 _CREDENTIALS = re.compile(
-    r"(?i)([a-z][a-z0-9+.-]*://)[^\s/?#]*@|((?:password|passwd|pwd)\s*[=:]\s*)('[^']*'|[^\s&;,]+)"
+    r"(?i)([a-z][a-z0-9+.-]*://)(?:[^\s/?#]*|[^\s/?#:]*:(?!\d+[/?#])\S*)@"
+    r"""|((?:password|passwd|pwd)["']?\s*[=:]\s*)(?:'[^']*'|"[^"]*"|[^\s&;,]+)"""
 )
 
 
 def redacted(text: str) -> str:
     """Return text without the user and password of any URL or connection string in it.
+
+    A ``/``, ``?`` or ``#`` that the password should have percent-encoded does not end it.
 
     >>> redacted("no answer from redis://me:s3cret@127.0.0.1/0, password=s3cret")
     'no answer from redis://***@127.0.0.1/0, password=***'
@@ -167,9 +170,13 @@ class SettingsError(InputError):
 
 
 class UnavailableError(CrisolError):
-    """Something Crisol needs is not there; the message says what and how to get it."""
+    """Something Crisol needs is not there; the message says what and how to get it, without a URL's password."""
 
     exit_code = 69
+
+    def __str__(self) -> str:
+        # Most of these messages quote a server, a driver or MLflow, which may quote the URL.
+        return redacted(super().__str__())
 
 
 class SandboxUnavailable(UnavailableError):

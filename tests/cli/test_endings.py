@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from crisol.cli.console import Exit, _Console, printable, run
-from crisol.config import Settings
-from crisol.errors import StoreError, redacted
+from crisol.config import Settings, load_settings
+from crisol.errors import SettingsError, StoreError, redacted
 from crisol.tracking.registry import point_to
 from support.served import ROOT, model_folder
 
@@ -91,10 +92,64 @@ def test_a_wrong_url_is_refused_without_its_password(variable: str, url: str, tm
     assert "s3cret" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgresql://u:s3c ret@127.0.0.1:9/db"),
+        ("DATABASE_URL", "postgresql://u:s3cret%zz@127.0.0.1:9/db"),
+        ("DATABASE_URL", "postgresql://u:s3c/ret@127.0.0.1:9/db"),
+        ("DATABASE_URL", "postgresql://u:9/s3cret@127.0.0.1:9/db"),
+        ("DATABASE_URL", "postgresql://u:x@s3cret@127.0.0.1:9/db"),
+        ("DATABASE_URL", "postgresql://u:x@127.0.0.1:9/db?s3cret=1"),
+        ("DATABASE_URL", "host=127.0.0.1 password=x s3cret"),
+        ("REDIS_URL", "redis://:s3c#ret@127.0.0.1:9"),
+        ("REDIS_URL", "redis://:9?s3cret@127.0.0.1:9"),
+        ("REDIS_URL", "redis://:s3cret@[::1"),
+        ("REDIS_URL", "redis://:s3cret@127.0.0.1:99999"),
+        ("MLFLOW_TRACKING_URI", "http://u:s3c/ret@127.0.0.1:9"),
+        ("MLFLOW_TRACKING_URI", "postgresql://u:9/s3cret@127.0.0.1:9/db"),
+    ],
+)
+def test_a_url_that_would_be_read_in_pieces_is_refused_without_them(
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a driver takes a piece of the password for a host or a port, and says so."""
+    monkeypatch.setenv(variable, url)
+    with pytest.raises(SettingsError, match=f"{variable}: it cannot be read") as refused:
+        _ = load_settings().postgres_dsn
+    assert not re.search("s3c|ret@", str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "url"),
+    [
+        ("db status", "DATABASE_URL", "postgresql://u:s3cret@127.0.0.1:9/db"),
+        ("doctor", "DATABASE_URL", "postgresql://127.0.0.1:9/db?user=u&password=s3cret"),
+        ("doctor", "REDIS_URL", "redis://u:s3cret@127.0.0.1:9/0"),
+        ("ui", "MLFLOW_TRACKING_URI", "postgresql://u:s3cret@127.0.0.1:9/db"),
+        ("ui", "MLFLOW_TRACKING_URI", "postgresql+asyncpg://u:s3cret@127.0.0.1:9/db"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_without_its_password(
+    command: str, variable: str, url: str, tmp_path: Path
+) -> None:
+    """Not even with the traceback that LOG_LEVEL=DEBUG adds."""
+    done = crisol(f"$CRISOL {command}", tmp_path, **{variable: url}, LOG_LEVEL="DEBUG")
+    assert done.returncode in {Exit.VALID, Exit.UNAVAILABLE}, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    assert "a fault of Crisol's own" not in done.stderr
+
+
 def test_passwords_are_cut_out_of_every_message() -> None:
-    text = "postgresql://me:s3cret@h/db redis://:s3cret@h host=h password='s3cret' user=u"
-    assert "s3cret" not in redacted(text)
+    for text in (
+        "postgresql://me:s3cret@h/db redis://:s3cret@h host=h password='s3cret' user=u",
+        "http://me:s/s3cret@h:1/db",
+        "{'password': 's3cret', \"password\": \"s3cret x\"}",
+    ):
+        assert "s3cret" not in redacted(text)
     assert redacted("see https://example.org/a@b") == "see https://example.org/a@b"
+    assert redacted("see https://example.org:80/a@b") == "see https://example.org:80/a@b"
+    assert "s3cret" not in str(StoreError("no answer from redis://:s3cret@h"))
 
 
 def test_text_of_a_stranger_moves_no_cursor() -> None:

@@ -77,6 +77,14 @@ def test_a_failure_is_one_line_with_the_ids_that_its_answer_carries(written: io.
     assert line.isprintable()
 
 
+def test_no_line_holds_the_password_of_a_url(written: io.StringIO) -> None:
+    """Not in a message, nor in a traceback."""
+    error = ConnectionError("redis://:s3cret@127.0.0.1:9")
+    url = "postgresql://u:s3cret@127.0.0.1:9/db"
+    logging.getLogger("redis").error("no answer from %s", url, exc_info=error)
+    assert "s3cret" not in written.getvalue()
+
+
 def test_a_line_that_is_logged_between_requests_carries_no_ids(written: io.StringIO) -> None:
     """Those of a request that is over would name somebody who has nothing to do with it."""
 

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def test_no_command_line_shows_the_address_of_the_store(tmp_path: Path) -> None:
+    """It may hold a password, and ps shows command lines to every user."""
+    uri = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    settings = Settings(root=tmp_path, mlflow_tracking_uri=uri)
+    command, environment = runs.ui_command(settings, 5000)
+    assert uri not in " ".join(command)
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == uri
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(root=tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import os
 import socket
 import sys
@@ -21,7 +22,7 @@ from crisol.abtest.tally import Slice, Tally
 from crisol.abtest.trial import COLUMNS, check, from_row, to_row
 from crisol.backends import migrate, sql
 from crisol.backends.background import Background
-from crisol.errors import IntegrityError, SettingsError, StoreError
+from crisol.errors import IntegrityError, SettingsError, StoreError, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -35,6 +36,15 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 Work = Callable[[Connection], Coroutine[Any, Any, T]]
+
+
+def _redact(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redacted(record.getMessage()), ()
+    return True
+
+
+# The pool quotes the connection string; in a notebook nobody else formats its records.
+logging.getLogger("psycopg.pool").addFilter(_redact)
 
 _MIGRATION_LOCK = 0x63_72_69_73_6F_6C
 _MIGRATION_SECONDS = 3600.0

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
-from crisol.cli.console import Exit, Recount, Strip, out
+from crisol.cli.console import Exit, Recount, Strip, log_to_stderr, out
 from crisol.cli.console import run as run_command
 from crisol.config import load_settings
 from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability, redacted
@@ -60,6 +60,7 @@ def main() -> None:
     """Run the command line; whatever goes wrong prints one line and sets the exit code."""
     # As on Ctrl-C: whatever a command has started or made for a while is cleared away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
+    log_to_stderr()
     sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
 
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import sys
@@ -60,6 +61,7 @@ __all__ = [
     "creatable",
     "creatable_folder",
     "err",
+    "log_to_stderr",
     "out",
     "printable",
     "progress",
@@ -125,6 +127,21 @@ def printable(text: object) -> str:
     'a\\x1b[31mb\\u202ec'
     """
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode(), str(text))
+
+
+class _LogLines(logging.Formatter):
+    """Writes a record as plain text, without the password of a URL and without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and the traceback if there is one."""
+        return printable(redacted(super().format(record)))
+
+
+def log_to_stderr() -> None:
+    """Send the warnings of Crisol and of the libraries below it to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LogLines())
+    logging.basicConfig(handlers=[handler])
 
 
 def run(command: Callable[[], Any]) -> int:
@@ -226,7 +243,7 @@ def _end(error: BaseException) -> int:
             show()
     else:
         if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
-            traceback.print_exception(error)
+            err.print(redacted("".join(traceback.format_exception(error))), soft_wrap=True)
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         return _say(

@@ -1,6 +1,6 @@
 """Logs as one JSON document a line, on standard error.
 
-No client input can forge or break a line.
+No client input can forge or break a line, and no line holds the password of a URL.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import logging
 import sys
 from contextvars import ContextVar
+
+from crisol.errors import redacted
 
 __all__ = ["REQUEST", "JsonLines", "configure_logging"]
 
@@ -30,13 +32,13 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            "message": record.getMessage(),
+            "message": redacted(record.getMessage()),
         }
         request = REQUEST.get(None)
         if request is not None:
             entry["request_id"], entry["trace_id"] = request
         if record.exc_info:
-            entry["error"] = self.formatException(record.exc_info)
+            entry["error"] = redacted(self.formatException(record.exc_info))
         # ASCII alone, so that control characters arrive as escapes.
         return json.dumps(entry, ensure_ascii=True)
 

@@ -31,7 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from crisol.config import Settings
-from crisol.errors import StoreError, redacted, unwritable
+from crisol.errors import StoreError, unwritable
 from crisol.tracking.picture import Picture
 from crisol.tracking.registry import CHAMPION, MODEL, point_to
 
@@ -120,8 +120,8 @@ def _other_store(uri: str, runs: Path) -> str:
         _reach(uri)
         with FileLock(runs / ".mlflow.lock", timeout=120):
             MlflowClient(uri).search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
-        text = redacted(str(error)).splitlines()[0]
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
+        text = str(error).splitlines()[0]
         raise StoreError(f"MLFLOW_TRACKING_URI: the store does not answer: {text}") from None
     _answered.add(uri)
     return uri
@@ -315,8 +315,20 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", open_store(settings)]
-    return [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"], dict(os.environ)
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    # The address may hold a password, and every user of the machine can read a command line.
+    return command, os.environ | {"MLFLOW_BACKEND_STORE_URI": open_store(settings)}
 
 
 def ui_page(settings: Settings) -> str:
