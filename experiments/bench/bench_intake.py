@@ -2,9 +2,10 @@
 
     python experiments/bench/bench_intake.py PATCHES.jsonl.gz
 
-Every line has ``vulnerability``, ``name`` and ``diff``. A patch that fits its release as it was cut must fit it in
-every form, and make the same files of it. Nothing is executed; releases that are not cached are left out. With
-``--judge distro,upstream-cve`` those whose names begin so are wargamed in the form of their repository.
+Every line is a JSON object with ``vulnerability`` (an id of the corpus), ``name`` and ``diff``. A patch that fits its
+release as it was cut must fit it in every form, and make the same files of it. Nothing is executed; releases that are
+not cached are left out. With ``--judge distro,upstream-cve`` the script wargames the patches whose names begin so, in
+the form of their repository.
 """
 
 from __future__ import annotations
@@ -99,7 +100,6 @@ def plain(text: str) -> str:
 
 
 FORMS: dict[str, Callable[[str], str]] = {
-    "as cut": lambda text: text,
     "src/": lambda text: below("src/", text),
     "lib/ with tests and changelog": lambda text: CHANGES + below("lib/", text) + TESTS,
     "format-patch, src/, tests, changelog": lambda text: (
@@ -150,17 +150,20 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings()
     rows = [json.loads(line) for line in gzip.decompress(options.patches.read_bytes()).splitlines()]
-    known = {one.id: one for one in find(settings.vulnerabilities)}
+    corpus = {vulnerability.id: vulnerability for vulnerability in find(settings.vulnerabilities)}
     cut: list[tuple[str, str, Path, dict[str, str | None]]] = []
     for row in rows:
         try:
-            tree = known[row["vulnerability"]].vulnerable(settings.cache)
-            files = diff.apply(diff.parse(row["diff"]), lambda path, tree=tree: read_source(tree, path))
+            tree = corpus[row["vulnerability"]].vulnerable(settings.cache)
+            diff.apply(diff.parse(row["diff"]), lambda path, tree=tree: read_source(tree, path))
+            files = fitted(row["diff"], tree).files
         except (KeyError, CrisolError) as error:
             print(f"left out: {row['vulnerability']} {row['name']}: {error}")
             continue
         cut.append((f"{row['vulnerability']} {row['name']}", row["diff"], tree, files))
-    print(f"{len(cut)} of {len(rows)} patches fit their release as they were cut")
+    print(
+        f"{len(cut)} of {len(rows)} patches fit their release as they were cut, and keep a change of its source"
+    )
     for form, put in FORMS.items():
         outcome: Counter[str] = Counter()
         for name, text, tree, files in cut:

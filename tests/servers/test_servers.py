@@ -50,6 +50,13 @@ def test_redis_can_be_killed_stopped_and_restarted(redis_server: Callable[..., R
     assert not server.folder.exists()
 
 
+def test_no_command_line_shows_the_password_of_redis(redis_server: Callable[..., RedisServer]) -> None:
+    server = redis_server()
+    assert server.process is not None
+    command = Path(f"/proc/{server.process.pid}/cmdline").read_text(encoding="utf-8")
+    assert server.password not in command
+
+
 def test_postgres_keeps_committed_rows_over_a_kill(postgres_server: Callable[..., PostgresServer]) -> None:
     server = postgres_server("max_connections=20")
     connection = psycopg.connect(server.dsn, autocommit=True)

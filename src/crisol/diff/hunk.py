@@ -72,7 +72,8 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
     # A marker of a missing line feed is a line of the text, but not of the hunk.
     if missing := len(body) + sum(line.startswith("\\") for line in lines[at + 1 : end]) - (end - at - 1):
         note = (
-            f"line {end}: the hunk lacks {missing} lines, taken for empty ones that a mail program stripped"
+            f"line {end}: the hunk lacks {missing} lines, read as empty ones that a mail program stripped "
+            "(--recount reads the hunk without them)"
         )
     _check_end(lines, end)
     for row, line in enumerate(body, start=at + 2):

@@ -69,8 +69,12 @@ class RedisServer:
         raise UnavailableError("redis-server did not start on any of five free ports")
 
     def _launch(self) -> None:
-        command = [str(redis_program()), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--requirepass", self.password, "--save", "", "--appendonly", "no"]
+        # Every user of the machine can read a command line, but not the folder.
+        password = self.folder / "password.conf"
+        password.touch(mode=0o600)
+        password.write_text(f"requirepass {self.password}\n", encoding="ascii")
+        command = [str(redis_program()), str(password), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--save", "", "--appendonly", "no"]
         command += ["--dir", str(self.folder), "--loglevel", "warning", *self.options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
