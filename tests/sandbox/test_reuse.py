@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,20 @@ def test_every_look_is_new_to_a_file_that_had_none() -> None:
     assert untouched(b"def f(g):\n    return 1\n", after) == []
     assert untouched(None, after) == []
     assert untouched(after, after) == [(1, 2), (5, 6)]
+
+
+def test_a_name_that_the_pov_gives_is_a_look_of_the_release(tmp_path: Path) -> None:
+    """A template engine reads any attribute that a template names; a patch next to that function is no tampering."""
+    engine = "def read(thing, name):\n    return getattr(thing, name)\n\n\ndef other():\n    return 1\n"
+    (tmp_path / "engine.py").write_text(engine)
+    script = Script("s.py", "import engine\nassert engine.read(engine.other, '__code__')\n", Role.CHECK)
+    with choose().target(tmp_path) as engines:
+        run = engines.run(script, {"engine.py": engine.replace("return 1", "return 2").encode()})
+        assert (run.ending, run.code) == (Ending.EXITED, 0), run
+        run = engines.run(
+            script, {"engine.py": engine.replace("getattr(thing", "getattr(other and thing").encode()}
+        )
+        assert run.ending is Ending.NOT_ATTESTED, run
 
 
 def test_a_declared_encoding_does_not_shift_lines() -> None:

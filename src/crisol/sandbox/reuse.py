@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["untouched"]
 
-_WORDS = re.compile(rb"\b(?:" + "|".join(sorted({*LOOKING, "_getframe"})).encode() + rb")\b")
+_WORDS = re.compile(
+    rb"\b(?:" + "|".join(sorted({*LOOKING, "_getframe", "attrgetter", "getattr"})).encode() + rb")\b"
+)
 
 
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
 
-    Empty where ``before`` does not look into frames or code at all: then every such look is new.
+    Empty where ``before`` cannot look into frames or code: then every such look is new. ``getattr`` can, by a name
+    that the PoV gives it.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []
