@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crisol.sandbox import Ending, Role, Script
+from crisol.sandbox.script import parts
 
 if TYPE_CHECKING:
     from crisol.sandbox import Sandbox, Target
@@ -95,7 +96,7 @@ def _traced(target: Target, tracer: str, script: Script) -> Way:
     """Trace with lines, and, where that takes longer than the PoV's own timers allow, without."""
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):
-        job = {"name": script.name, "source": script.source, "stretch": _STRETCH, "lines": lines}
+        job = {"name": script.name, "source": parts(script.source)[0], "stretch": _STRETCH, "lines": lines}
         run = target.run(Script(script.name, tracer, Role.PROBE, json.dumps(job).encode()))
         if run.ending is not Ending.EXITED:
             words = run.stderr.strip().rpartition("\n")[2]

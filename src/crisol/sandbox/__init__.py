@@ -6,7 +6,18 @@
 """
 
 from crisol.sandbox.choice import Sandbox, choose
-from crisol.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.sandbox.records import Canary, Ending, Limits, Role, Run, SandboxKind, Script
 from crisol.sandbox.target import Target
 
-__all__ = ["Ending", "Limits", "Role", "Run", "Sandbox", "SandboxKind", "Script", "Target", "choose"]
+__all__ = [
+    "Canary",
+    "Ending",
+    "Limits",
+    "Role",
+    "Run",
+    "Sandbox",
+    "SandboxKind",
+    "Script",
+    "Target",
+    "choose",
+]

@@ -50,7 +50,7 @@ def keep(
             assert os.getpid() == 1
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
 
-            walls.prepare_run(setup["scratch_mb"], places.layer)
+            walls.prepare_run(setup["scratch_mb"], places.layer, places.target)
             confine: Callable[[], None] = walls.confiner(setup)
         else:
             places = places.of_one_run()
@@ -61,7 +61,11 @@ def keep(
         except frames.ClosedError:
             os._exit(0)
         os.write(taken, b"!")
+        judge, blobs = (blobs[:4], blobs[4:]) if job["judge"] else ([], blobs)
         head, answer = run.perform(job, blobs)
+        if judge and head["ending"] == "exited":
+            run = _Run(control, places, confine, inherited)
+            head, answer = run.judge(job, judge, head, answer)
         if not places.isolated:
             shutil.rmtree(places.root, ignore_errors=True)
         frames.send(control, head, answer)
@@ -104,6 +108,9 @@ class _Run:
         self._read = {"out": out, "err": err, "report": self._channel.fileno()}
         self._kept = {name: bytearray() for name in self._read}
         self._seen = dict.fromkeys(self._read, 0)
+        self._first: _Said | None = None
+        """What was said before the canary."""
+        self._canary: dict[str, Any] = {}
         self._child = stage.open_stage((out_end, err_end, far), confine, inherited)
         self._born_with = _resident_pages(self._child)
         os.close(out_end)
@@ -118,10 +125,17 @@ class _Run:
         frames.rehearse()
 
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+        """Lay the overlay, run the script over it, and return the head and the blobs of the answer."""
         code, arguments, source, zero, one, *contents = blobs
-        self._lay(tree.change(job["overlay"], contents))
         places = self._places
-        os.set_blocking(self._channel.fileno(), True)
+        if job["canary"] is not None:
+            pair, contents = contents[:2], contents[2:]
+            self._canary = {
+                "code": code,
+                "after": (one,) if job["canary"] == "one" else (zero, one),
+                "pair": pair,
+            }
+        self._lay(tree.change(job["overlay"], contents))
         shown = {
             **{name: job[name] for name in ("name", "mark", "names", "probe", *_LIMITED)},
             "guarded": {f"{places.target}/{name}": lines for name, lines in job["guarded"].items()},
@@ -129,16 +143,52 @@ class _Run:
             "changed": [entry["name"] for entry in job["overlay"]] if job["recalls"] else None,
             "work": places.scratch,
             "isolated": places.isolated,
+            "seen": None,
         }
+        return self._run(job, shown, [code, arguments, source, zero, one])
+
+    def judge(
+        self, job: dict[str, Any], blobs: list[bytes], seen: dict[str, Any], output: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Run the part of a script that looks from outside, where the target cannot be imported; ``seen`` came before.
+
+        Everything of the script's other process has ended, and the working folder is as it left it.
+        """
+        code, source, zero, one = blobs
+        shown = {
+            **{name: job[name] for name in ("name", "names", *_LIMITED)},
+            "mark": job["judge"],
+            "probe": False,
+            "guarded": {},
+            "path": [],
+            "changed": None,
+            "work": self._places.scratch,
+            "isolated": self._places.isolated,
+            "seen": seen["cpu_seconds"],
+        }
+        head, answer = self._run(job, shown, [code, output[0], source, zero, one])
+        head |= {name: head.get(name, 0.0) + seen[name] for name in ("seconds", "cpu_seconds")}
+        head |= {"changed": seen["changed"]} if head.get("ending") == "exited" else {}
+        return head, [output[0] + answer[0], output[1] + answer[1], answer[2]]
+
+    def _run(
+        self, job: dict[str, Any], shown: dict[str, Any], blobs: list[bytes]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        zero, one = blobs[-2:]
+        os.set_blocking(self._channel.fileno(), True)
         start = time.monotonic()
         with contextlib.suppress(frames.ClosedError):
-            frames.send(self._channel, shown, [code, arguments, source, zero, one])
+            frames.send(self._channel, shown, blobs)
         os.set_blocking(self._channel.fileno(), False)
         ending, cpu = self._watch(job, start)
         seconds = time.monotonic() - start
         head = {"ending": ending, "seconds": seconds, "cpu_seconds": cpu}
         report = b""
-        said = self._said()
+        said = self._first or self._said()
+        if self._first is not None:
+            second = self._said()
+            pair = self._canary["pair"]
+            head["canary"] = pair.index(second.secret) if second is not None and second.secret in pair else -1
         if said is not None and said.kind in {stage.RAISED, stage.LIMIT}:
             if ending == "not_attested":
                 head["ending"] = "raised" if said.kind == stage.RAISED else "limit"
@@ -162,12 +212,21 @@ class _Run:
         elif files:
             copied = f"{places.root}/target"
             tree.copy_changed(places.target, copied, files)
-            places.target = copied
+            places.release, places.target = places.target, copied
+
+    def _uncover(self) -> None:
+        """Show the release's own files again."""
+        places = self._places
+        if places.isolated:
+            from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
+
+            walls.uncover(places.target)
+        else:
+            places.target = places.release
 
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
         """Read what the run writes, within its bounds, until its process ends; then end all others too."""
-        deadline = start + job["seconds"]
-        names = {end: name for name, end in self._read.items()}
+        deadline, budget = start + job["seconds"], job["cpu_seconds"]
         ending = "not_attested"
         flood = job["output_bytes"] * _FLOOD
         keep = job["output_bytes"] * 2
@@ -176,22 +235,20 @@ class _Run:
         while status is None:
             now = time.monotonic()
             used = self._processor_time()
-            if now >= deadline or used >= job["cpu_seconds"]:
+            if now >= deadline or used >= budget:
                 ending = "timeout"
                 break
-            wait = min(deadline - now, job["cpu_seconds"] - used + 0.001, _TICK)
-            for end, _event in self._poll.poll(1000 * (_PORTABLE_TICK if self._ended is None else wait)):
-                if end == self._control.fileno():
-                    os._exit(0)
-                elif end in names and not self._take(names[end], keep):
-                    self._poll.unregister(end)
+            wait = min(deadline - now, budget - used + 0.001, _TICK)
+            self._listen(_PORTABLE_TICK if self._ended is None else wait, keep)
             looking = self._places.isolated and now >= next_look
             next_look = now + _TICK if looking else next_look
             if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
                 ending = "limit"
                 break
             if self._left():
-                break
+                if not self._second_act(job):
+                    break
+                deadline, budget = now + job["seconds"], used + job["cpu_seconds"]
             finished, result = os.waitpid(self._child, os.WNOHANG)
             status = result if finished else None
         self._end_all()
@@ -205,6 +262,38 @@ class _Run:
             elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
                 ending = "timeout"
         return ending, usage.ru_utime + usage.ru_stime
+
+    def _listen(self, wait: float, keep: int) -> None:
+        """Read what the run writes, once, after at most ``wait`` seconds; end with the host."""
+        names = {end: name for name, end in self._read.items()}
+        for end, _event in self._poll.poll(1000 * wait):
+            if end == self._control.fileno():
+                os._exit(0)
+            elif end in names and not self._take(names[end], keep):
+                self._poll.unregister(end)
+
+    def _second_act(self, job: dict[str, Any]) -> bool:
+        """Let the canary follow, once, where the host wants it after what was said; False where it does not."""
+        said = self._said()
+        if not self._canary or self._first is not None or said is None:
+            return False
+        if said.secret not in self._canary["after"] or said.kind != stage.DECIDED:
+            return False
+        self._first = said
+        self._kept["report"][:] = stage.STARTED
+        places, target = self._places, self._places.target
+        self._uncover()
+        shown = {
+            **{name: job[name] for name in ("name", "mark")},
+            "path": [*places.requires, places.target],
+            "target": target,
+            "work": f"{places.scratch}/{os.urandom(6).hex()}",
+        }
+        with contextlib.suppress(frames.ClosedError):
+            os.set_blocking(self._channel.fileno(), True)
+            frames.send(self._channel, shown, [self._canary["code"], *self._canary["pair"]])
+            os.set_blocking(self._channel.fileno(), False)
+        return True
 
     def _flooded(self, bytes_: int) -> bool:
         return max(self._seen["out"], self._seen["err"]) > bytes_ or self._seen["report"] > _MAX_REPORT

@@ -33,6 +33,7 @@ class Finder:
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
         self._place = place
         self._path: list[str] = []
+        self._read: dict[str, tuple[str, CodeType]] = {}
         self._known: dict[str, tuple[str, CodeType]] = {}
         for name, file in files.items():
             path = f"{place}/{file}"
@@ -40,7 +41,7 @@ class Finder:
             if os.path.isfile(cache_from_source(path)):
                 code = SourceFileLoader(name, path).get_code(name)
                 if code is not None:
-                    self._known[name] = path, code
+                    self._read[name] = path, code
 
     def install(self, changed: Iterable[str], path: list[str]) -> None:
         """Stand before the finder that looks at files, for all but the files that this run's patch changes.
@@ -49,8 +50,8 @@ class Finder:
         """
         self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}
-        self._known = {name: each for name, each in self._known.items() if each[0] not in theirs}
-        if self._known and PathFinder in sys.meta_path:
+        self._known = {name: module for name, module in self._read.items() if module[0] not in theirs}
+        if self._known and PathFinder in sys.meta_path and self not in sys.meta_path:
             sys.meta_path.insert(sys.meta_path.index(PathFinder), self)
 
     def find_spec(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from crisol.errors import InputError
 
-__all__ = ["Ending", "Limits", "Role", "Run", "SandboxKind", "Script"]
+__all__ = ["Canary", "Ending", "Limits", "Role", "Run", "SandboxKind", "Script"]
 
 
 class SandboxKind(StrEnum):
@@ -66,6 +66,15 @@ class Script:
     arguments: bytes = b""
 
 
+class Canary(StrEnum):
+    """When a script runs a second time, over the tree's own files, in the process that the first time left."""
+
+    AFTER_ONE = "one"
+    """After it said 1."""
+    AFTER_ANY = "any"
+    """After it said 0 or 1."""
+
+
 class Ending(StrEnum):
     """How a run ended, as far as it can be told without believing the code that ran."""
 
@@ -86,7 +95,8 @@ class Run:
     """What came of one script: ``seconds`` are wall time, ``cpu_seconds`` those of the whole process tree.
 
     ``report`` is what a probe told. ``changed`` names functions and classes outside the tree, such as
-    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported.
+    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported. ``canary`` is what
+    the script said the second time, -1 where it said nothing, None where there was no second time.
     """
 
     ending: Ending
@@ -97,3 +107,4 @@ class Run:
     cpu_seconds: float
     report: bytes = b""
     changed: tuple[str, ...] = ()
+    canary: int | None = None

@@ -24,10 +24,12 @@ from crisol.sandbox.records import Role, Script
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Compiled", "compile_script", "published", "seeded"]
+__all__ = ["ACT", "JUDGE", "Compiled", "compile_script", "parts", "published", "seeded"]
 
 _WARNINGS = threading.Lock()
 """The filters of :mod:`warnings` belong to the whole process."""
+ACT, JUDGE = "\n# act\n", "\n# judge\n"
+"""What divides a script whose effect is seen from outside, see :func:`parts`."""
 _SEED = re.compile(r"^SEED = 0$", re.MULTILINE)
 ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 """The last byte of each mark: two outcomes, and the functions that the run puts in."""
@@ -52,6 +54,22 @@ def seeded(source: str, seed: int) -> str:
     'SEED = 7\\n'
     """
     return _SEED.sub(f"SEED = {seed}", source, count=1)
+
+
+def parts(source: str) -> tuple[str, str]:
+    r"""Return what of a script runs with the target, and what looks at it from outside; empty where nothing does.
+
+    The lines ``# act`` and ``# judge`` divide it: the first part has what stands before ``# judge``, the second what
+    stands before ``# act`` and after ``# judge``, each in the lines in which it was written.
+
+    >>> parts("plan\n# act\nact\n# judge\nlook\n")
+    ('plan\n# act\nact\n', 'plan\\n\\n\\n\\nlook\\n')
+    """
+    plan, acts, rest = source.partition(ACT)
+    act, judges, look = rest.partition(JUDGE)
+    if not (acts and judges):
+        return source, ""
+    return plan + ACT + act + "\n", plan + "\n" * (act.count("\n") + 4) + look
 
 
 def compile_script(script: Script) -> Compiled:

@@ -25,8 +25,8 @@ from crisol.sandbox import bubblewrap, frames, seccomp
 from crisol.sandbox.bounded import OutOfBounds, bounded
 from crisol.sandbox.layout import User, interpreter, layout
 from crisol.sandbox.learning import Learned, learn
-from crisol.sandbox.records import Ending, Limits, Role, Run, SandboxKind, Script
-from crisol.sandbox.script import compile_script
+from crisol.sandbox.records import Canary, Ending, Limits, Role, Run, SandboxKind, Script
+from crisol.sandbox.script import compile_script, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,19 +102,33 @@ class Target:
         self._facts: OrderedDict[bytes, tuple[list[list[int]], bytes]] = OrderedDict()
 
     def run(
-        self, script: Script, overlay: Mapping[str, bytes | None] | None = None, limits: Limits | None = None
+        self,
+        script: Script,
+        overlay: Mapping[str, bytes | None] | None = None,
+        limits: Limits | None = None,
+        *,
+        canary: Canary | None = None,
     ) -> Run:
         """Execute a script with the files of ``overlay`` (None: deleted) over the tree, for this run only.
+
+        With ``canary`` it then runs once more, in the same process, over the tree's own files.
 
         Whatever the code does ends in a :class:`~.records.Run`; :class:`~crisol.errors.SandboxError` is our
         failure alone. An overlay that names a path outside the tree is an :class:`~crisol.errors.InputError`.
         """
         limits = limits or self.limits
-        compiled = compile_script(script)
-        outcomes = (secrets.token_bytes(16), secrets.token_bytes(16))
-        if compiled.error:
-            return Run(Ending.RAISED, None, "", compiled.error, 0.0, 0.0)
-        entries, blobs = [], [compiled.code, script.arguments, script.source.encode(), *outcomes]
+        act, look = parts(script.source)
+        compiled = compile_script(replace(script, source=act))
+        judge = compile_script(replace(script, source=look)) if look else None
+        if error := compiled.error or (judge.error if judge else ""):
+            return Run(Ending.RAISED, None, "", error, 0.0, 0.0)
+        source = script.source.encode()
+        entries, blobs = [], [compiled.code, script.arguments, source, *_secrets()]
+        if judge:
+            blobs = [judge.code, source, *_secrets(), *blobs]
+            canary = None  # there is nothing in the target's process that looks
+        if canary:
+            blobs += _secrets()
         guarded: dict[str, list[list[int]]] = {}
         files = [(_inside(name), content) for name, content in sorted((overlay or {}).items())]
         for name, content in files:
@@ -131,6 +145,8 @@ class Target:
             "mark": compiled.mark.decode("latin-1"),
             "names": {"USER": self._user.name, "LOGNAME": self._user.name},
             "probe": script.role is Role.PROBE,
+            "judge": judge.mark.decode("latin-1") if judge else "",
+            "canary": canary,
             "overlay": entries,
             # Where files come or go, modules may be found elsewhere than before.
             "recalls": all(content is not None and name in self._source.tree for name, content in files),
@@ -147,6 +163,7 @@ class Target:
             head["cpu_seconds"],
             answer[2],
             tuple(head.get("changed", ())),
+            head.get("canary"),
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
@@ -340,6 +357,11 @@ def _files(folder: Path) -> dict[str, bytes]:
             if path.is_file() and not path.is_symlink() and path.suffix != ".pyc":
                 found[path.relative_to(folder).as_posix()] = path.read_bytes()
     return found
+
+
+def _secrets() -> tuple[bytes, bytes]:
+    """Return what stands for the outcomes 0 and 1 of one script in one run."""
+    return secrets.token_bytes(16), secrets.token_bytes(16)
 
 
 @functools.lru_cache(maxsize=16)

@@ -33,6 +33,8 @@ class Places:
         self.root = root
         library = f"{root}/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
         self.target = f"{library}/site-packages"
+        self.release = self.target
+        """Where the target's own files are, in a run without isolation."""
         self.layer = f"{root}/share"
         self.requires = [f"{library}/dist-packages/{number}" for number in range(requires)]
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
@@ -40,7 +42,8 @@ class Places:
     def of_one_run(self) -> Places:
         """Return the places of a run without isolation, in a new folder of its own."""
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
-        own.target, own.requires = self.target, self.requires
+        own.release = own.target = self.target
+        own.requires = self.requires
         os.makedirs(own.scratch)
         return own
 

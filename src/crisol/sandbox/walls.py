@@ -11,16 +11,20 @@ from crisol.sandbox import kernel, tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["confiner", "overlay", "prepare_run"]
+__all__ = ["confiner", "overlay", "prepare_run", "uncover"]
 
 _SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - each a tmpfs of one run alone
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LAYER_MB = 64
 
 
-def prepare_run(scratch_mb: int, layer: str) -> None:
-    """Give this process mounts of its own: empty scratch folders, a layer, a /proc of its process namespace alone."""
+def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
+    """Give this process mounts of its own: empty scratch folders, a layer, a /proc of its process namespace alone.
+
+    It works in the target from here on, for :func:`uncover`.
+    """
     kernel.unshare(kernel.CLONE_NEWNS)
+    os.chdir(target)
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
     for place in _SCRATCH:
         kernel.mount(
@@ -67,6 +71,11 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
     kernel.protect(layer, recursive=False)
     if files:
         kernel.protect(target, recursive=False)
+
+
+def uncover(target: str) -> None:
+    """Show the target's own files again, over what :func:`overlay` laid; to unmount takes longer."""
+    kernel.mount(".", target, flags=kernel.MS_BIND)
 
 
 def _lay(path: str, content: bytes | None, folders: set[str]) -> None:

@@ -8,6 +8,7 @@ comes before makes the process one that has lived for long, or lives in another 
 from __future__ import annotations
 
 from crisol.sandbox import Role, Script
+from crisol.sandbox.script import ACT, JUDGE, parts
 
 __all__ = ["again"]
 
@@ -24,6 +25,7 @@ while _number < 1200 and _time.process_time() < _end:
         pass
     _os.chdir({place!r})
 """
+_PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
 _ELSEWHERE = """
 import datetime as _datetime, os as _os, sys as _sys, time as _time
 _place = "/dev/shm/srv/app"
@@ -69,19 +71,23 @@ _datetime.datetime, _datetime.date = _Later, _LaterDay
 def again(pov: Script) -> tuple[Script, ...]:
     """Return the scripts, which mean what the PoV means where they show the flaw on the release.
 
-    They keep the PoV's line numbers apart only by what stands before it.
+    They keep the PoV's line numbers apart only by what stands before it. One that counts processor time gets no long
+    life, which would count as well.
     """
-    lived = _LIVED.format(source=pov.source, place="/tmp")  # noqa: S108 - inside the sandbox
-    text = pov.source
-    future = "from __future__ import annotations\n"
-    if text.startswith(future):
-        text = text.removeprefix(future)
-        lived = future + lived
-    return (
-        Script(
-            f"{pov.name} after a thousand calls",
-            f"{lived}\n_os.makedirs('cold')\n_os.chdir('cold')\n{text}",
-            Role.POV,
-        ),
-        Script(f"{pov.name} elsewhere, in 25 years", f"{_ELSEWHERE}\n{text}", Role.POV),
+    lived = f"{_LIVED.format(source=pov.source, place='/tmp')}\n_os.makedirs('cold')\n_os.chdir('cold')"  # noqa: S108 - inside the sandbox
+    scripts = (
+        Script(f"{pov.name} after a thousand calls", _behind(lived, "cold", pov.source), Role.POV),
+        Script(f"{pov.name} elsewhere, in 25 years", _behind(_ELSEWHERE, _PLACE, pov.source), Role.POV),
     )
+    return scripts[1:] if "CPU_USED" in pov.source else scripts
+
+
+def _behind(before: str, place: str, text: str) -> str:
+    """Return a script with something before it, in the target's process alone; ``place`` is where that leaves it."""
+    future = "from __future__ import annotations\n"
+    head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)
+    if not parts(text)[1]:
+        return f"{head}{before}\n{text}"
+    plan, _, rest = text.partition(ACT)
+    act, _, look = rest.partition(JUDGE)
+    return f"{head}{plan}{ACT}{before}\n{act}{JUDGE}import os\nos.chdir({place!r})\n{look}"

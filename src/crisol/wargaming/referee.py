@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crisol.diff import Reading
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
-from crisol.sandbox import Ending, Role, Run, Sandbox, Script, Target
+from crisol.sandbox import Canary, Ending, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.again import again
 from crisol.wargaming.candidates import read_source
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "6"
+REFEREE_VERSION = "7"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
+_QUICK = 0.2
+"""Seconds of processor time up to which every PoV is followed by a canary."""
 _DETAIL = 600
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
@@ -62,6 +64,10 @@ class Match:
     warm: bool = False
     changes: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
     """What each script makes the release change outside the tree."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time that each script took on the release."""
+    blind: set[tuple[str, bool]] = field(default_factory=set)
+    """Scripts that do not show the flaw twice in one process of the release's: no canary follows them."""
     _deadline: float = 0.0
 
     def judge(self, text: str | bytes) -> Verdict:
@@ -225,6 +231,7 @@ class Match:
                 run = self.target.run(script)
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
+            self.costs[script.name] = run.cpu_seconds
             if run.ending is not Ending.EXITED or run.code != 0:
                 return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {_told(run)}"
         return None, ""
@@ -241,14 +248,39 @@ class Match:
                 )
             limits = replace(self.target.limits, seconds=min(self.target.limits.seconds, max(left, 0.1)))
             try:
-                run = self.target.run(script, files, limits)
+                run = self.target.run(script, files, limits, canary=self._canary(script))
             except SandboxError as error:
                 return self._failed(script, error)
             if reason := _read(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {_told(run)}"
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
+            if run.canary and self._keeps_showing(script):
+                return (
+                    Reason.TAMPERS,
+                    f"{script.name}: shows the flaw of the release no more where the patch ran before",
+                )
         return None, ""
+
+    def _canary(self, script: Script) -> Canary | None:
+        """Return when the script is to run over the release, too, in the process that the patch leaves.
+
+        Of the PoVs that take their time, the quickest alone has a canary.
+        """
+        if script.role is not Role.POV or (script.name, self.warm) in self.blind:
+            return None
+        quickest = min((self.costs.get(pov.name, 0.0) for pov in self.vulnerability.povs), default=0.0)
+        slow = self.costs.get(script.name, 0.0) > max(quickest, _QUICK)
+        return None if slow else Canary.AFTER_ONE
+
+    def _keeps_showing(self, script: Script) -> bool:
+        """Whether the script shows the release's flaw a second time where the release ran before."""
+        key = script.name, self.warm
+        with suppress(SandboxError):
+            if self.target.run(script, canary=Canary.AFTER_ANY).canary == 0:
+                return True
+        self.blind.add(key)
+        return False
 
     def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""

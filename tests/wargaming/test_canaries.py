@@ -1,0 +1,165 @@
+"""A patch that changes what a script would say of the release tampers: every PoV runs over it in the same process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crisol import diff
+from crisol.errors import SandboxUnavailable
+from crisol.records import Outcome, Reason, Verdict
+from crisol.sandbox import Canary, Role, Script, choose
+from crisol.wargaming.referee import Match, open_match
+from crisol.wargaming.vulnerability import load
+from support.notes import make
+
+PAGE = '''"""Greet and keep guests."""
+
+import os
+import re
+
+
+def greet(name):
+    return f"<p>{name}</p>"
+
+
+def keep(folder, name):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "w") as file:
+        file.write("guest")
+'''
+CLOSED = PAGE.replace(
+    "def greet(name):\n", 'def greet(name):\n    name = name.replace("<", "&lt;")\n'
+).replace("def keep(folder, name):\n", "def keep(folder, name):\n    name = os.path.basename(name)\n")
+MARKUP = """import re, sys, page
+from pathlib import Path
+Path("guests").write_text("me")
+found = re.search("<b>me</b>", page.greet("<b>me</b>"))
+sys.exit(0 if found else 1)
+"""
+OUTSIDE = """import sys
+from pathlib import Path
+from page import keep
+try:
+    keep("guests", "../outside")
+except OSError:
+    pass
+sys.exit(0 if Path("outside").exists() else 1)
+"""
+CHECK = "import os, page\npage.keep('g', 'me')\nassert os.listdir('g') == ['me']\nassert page.greet('a') == '<p>a</p>'\n"
+BLINDING = {
+    "a cache of patterns": f"{PAGE}\n\nre._cache[str, '<b>me</b>', 0] = re.compile('(?!)')\n",
+    "a cache, once it matters": PAGE.replace(
+        "    return f",
+        "    if '<' in name:\n        re._cache[str, '<b>me</b>', 0] = re.compile('(?!)')\n    return f",
+    ),
+    "a limit of the process": "import resource\n"
+    + PAGE.replace(
+        "    return f",
+        "    if '<' in name:\n        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n        return ''\n    return f",
+    ),
+}
+LEAVING = PAGE + (
+    "\n\n_keep = keep\n\n\ndef keep(folder, name):\n    _keep(folder, name)\n    if '..' in name:\n"
+    "        os.makedirs('elsewhere')\n        os.chdir('elsewhere')\n"
+)
+
+
+def folder(place: Path, pov: str) -> Path:
+    """Write a vulnerability with one PoV."""
+    made = make(place)
+    for path in (*(made / "pov").iterdir(), *(made / "checks").iterdir()):
+        path.unlink()
+    (made / "target" / "app.py").rename(made / "target" / "page.py")
+    (made / "target" / "page.py").write_text(PAGE)
+    (made / "pov" / "1.py").write_text(pov)
+    (made / "checks" / "1.py").write_text(CHECK)
+    return made
+
+
+@pytest.fixture(params=["bubblewrap", "namespaces", "weak"])
+def kind(request: pytest.FixtureRequest) -> str:
+    try:
+        choose(request.param)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    return str(request.param)
+
+
+def judged(match: Match, after: str) -> Verdict:
+    return match.judge(diff.between({"page.py": PAGE}, {"page.py": after}))
+
+
+@pytest.fixture
+def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the static gate away."""
+    monkeypatch.setattr(Match, "_examine", lambda *_: (None, ""))
+
+
+@pytest.mark.parametrize("name", BLINDING)
+@pytest.mark.usefixtures("ungated")
+def test_a_blinded_pov_is_told_by_its_canary(tmp_path: Path, kind: str, name: str) -> None:
+    """What is neither a function nor a class blinds as well: then the release shows its flaw no more, either."""
+    with open_match(load(folder(tmp_path / "own", MARKUP)), choose(kind), tmp_path) as match:
+        for _ in range(2):  # once as it starts, once with everything imported ahead
+            assert judged(match, CLOSED).outcome is Outcome.VALID
+            verdict = judged(match, BLINDING[name])
+            assert verdict.reason is Reason.TAMPERS, verdict
+
+
+@pytest.mark.usefixtures("ungated")
+def test_a_pov_that_shows_the_flaw_once_has_no_canary(tmp_path: Path) -> None:
+    """What the release itself does to its process is no patch's fault."""
+    once = MARKUP.replace(
+        "sys.exit", "found = found and not getattr(re, 'seen', False)\nre.seen = True\nsys.exit"
+    )
+    with open_match(load(folder(tmp_path / "own", once)), choose(), tmp_path) as match:
+        assert judged(match, CLOSED).outcome is Outcome.VALID
+        assert match.blind == {("pov/1.py", False)}
+
+
+def test_the_canary_runs_the_release(tmp_path: Path, kind: str) -> None:
+    """The second act has the release's files, modules of its own, an empty folder, and the same names."""
+    script = Script("pov.py", f"import os\nassert not os.listdir()\n{OUTSIDE}", Role.POV)
+    with choose(kind).target(folder(tmp_path / "own", OUTSIDE) / "target") as target:
+        fixed = target.run(script, {"page.py": CLOSED.encode()}, canary=Canary.AFTER_ONE)
+        assert (fixed.code, fixed.canary) == (1, 0), fixed
+        assert target.run(script, canary=Canary.AFTER_ONE).canary is None
+        assert target.run(script, canary=Canary.AFTER_ANY).canary == 0
+
+
+@pytest.mark.usefixtures("ungated")
+def test_who_leaves_the_working_folder_is_told(tmp_path: Path, kind: str) -> None:
+    """A PoV that looks from the target's process sees nothing where that process has gone elsewhere."""
+    with open_match(load(folder(tmp_path / "own", OUTSIDE)), choose(kind), tmp_path) as match:
+        assert judged(match, LEAVING).reason is Reason.TAMPERS
+
+
+@pytest.mark.usefixtures("ungated")
+def test_what_is_seen_from_outside_is_not_hidden(tmp_path: Path, kind: str) -> None:
+    """The judge is a process that never had the target: what blinds the target's process does not reach it."""
+    parted = OUTSIDE.replace("from page", "# act\nfrom page").replace("sys.exit", "# judge\nsys.exit")
+    blind = f"{PAGE}\n\nfrom pathlib import Path\nPath.exists = lambda self: False\n"
+    with open_match(load(folder(tmp_path / "own", parted)), choose(kind), tmp_path) as match:
+        assert judged(match, CLOSED).outcome is Outcome.VALID
+        for attack in (LEAVING, blind, f"{PAGE}\n\nimport os\nos.path.exists = os.stat = None\n"):
+            assert judged(match, attack).reason is Reason.EXPLOIT_SURVIVES
+
+
+def test_the_judge_has_no_target(tmp_path: Path, kind: str) -> None:
+    """Where the effect is looked at, the target cannot be imported; output and processor time are there."""
+    text = (
+        "import sys, time\nfrom contextlib import suppress\n# act\nimport page\nprint(page.greet('me'))\n"
+        "while time.process_time() < 0.2:\n    pass\n# judge\nwith suppress(ImportError):\n    import page\n    sys.exit(2)\n"
+        "assert OUTPUT == '<p>me</p>\\n', OUTPUT\nsys.exit(0 if 0.1 < CPU_USED < 2 else 1)\n"
+    )
+    with choose(kind).target(folder(tmp_path / "own", OUTSIDE) / "target") as target:
+        run = target.run(Script("pov.py", text, Role.POV))
+        assert (run.ending, run.code) == ("exited", 0), run
+        run = target.run(Script("pov.py", text.replace("'me'", "1 / 0"), Role.POV))
+        assert (run.ending, run.code) == ("raised", None), run
+        run = target.run(
+            Script("pov.py", text.replace("import page\nprint", "import os\nos._exit(0)\nprint"), Role.POV)
+        )
+        assert (run.ending, run.code) == ("not_attested", None), run
