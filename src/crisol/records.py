@@ -151,6 +151,10 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+HEADLINE = (Origin.AGENT, Origin.HAND)
+"""The origins on whose patches progress is read: what agents and people wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.

@@ -13,10 +13,10 @@ from crisol import diff
 from crisol.errors import DatasetError
 from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
+from crisol.model.controls import controls, controls_across
 from crisol.model.dataset import without_overlap
-from crisol.model.evaluation import evaluate, transfer
+from crisol.model.evaluation import evaluate, report, transfer
 from crisol.model.folds import grouped_folds
-from crisol.model.leakage import leakage
 from crisol.model.naming import NAMING, naming
 from crisol.model.reading import read
 from crisol.model.variants import Variant, load_variants
@@ -154,7 +154,7 @@ def test_names_alone_give_their_author_away() -> None:
         body = f"+{rng.choice(names[label])} = {rng.randint(0, 9)}\n"
         diff = f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n import os\n{body}"
         made.append(dataclasses.replace(patch(number, number % 24, label, rng), diff=diff))
-    assert leakage(made, seed=0).style_auc > 0.95
+    assert controls(made, seed=0)[0].auc > 0.95
 
 
 def test_naming_counts_what_the_patch_brings() -> None:
@@ -179,12 +179,48 @@ def test_naming_counts_what_the_patch_brings() -> None:
     assert not any(naming(nothing))
 
 
-def test_a_tool_that_is_always_right_shows_as_a_leak() -> None:
-    made = [dataclasses.replace(one, tool=f"tool-{one.label}") for one in patches(20, 6)]
-    assert leakage(made, seed=0).origin_auc == 1.0
+def test_a_tool_that_is_always_right_shows_in_the_controls() -> None:
+    made = [dataclasses.replace(patch, tool=f"tool-{patch.label}") for patch in patches(20, 6)]
+    assert controls(made, seed=0)[1].auc == 1.0
     rng = random.Random(0)
-    shuffled = [dataclasses.replace(one, tool=f"tool-{rng.randint(0, 1)}") for one in made]
-    found = leakage(shuffled, seed=0)
-    assert found.origin_auc < 0.65
-    assert found.origin_low <= found.origin_auc <= found.origin_high < 1.0
-    assert found.style_low <= found.style_auc <= found.style_high
+    shuffled = [dataclasses.replace(patch, tool=f"tool-{rng.randint(0, 1)}") for patch in made]
+    style, origin, majority = controls(shuffled, seed=0)
+    assert origin.auc < 0.65
+    for guess in (style, origin):
+        assert guess.auc_interval[0] <= guess.auc <= guess.auc_interval[1]
+    assert majority.auc == 0.5
+    assert majority.accuracy == pytest.approx(majority.majority_accuracy)
+
+
+def test_the_texts_of_mutants_are_a_style() -> None:
+    """A comment that stands on every right patch is found by style, in folds and from one set to another."""
+    made = [
+        dataclasses.replace(patch, diff=f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n import os\n+{line}\n")
+        for patch in patches(20, 6)
+        for line in (("# Check the input" if patch.label else "x = 1"),)
+    ]
+    assert controls(made, seed=0)[0].auc == 1.0
+    first = [patch for patch in made if int(patch.group.split("-")[-1]) % 2]
+    second = [patch for patch in made if not int(patch.group.split("-")[-1]) % 2]
+    style, majority = controls_across(first, second, seed=0)
+    assert style.auc == 1.0
+    assert majority.auc == 0.5
+
+
+def test_the_headline_is_of_what_agents_and_people_wrote() -> None:
+    """Other origins have no say in it; a set without such origins has none and is ranked by all its patches."""
+    made = [
+        dataclasses.replace(patch, tool=("hand", "agent", "mutant")[number % 3])
+        for number, patch in enumerate(patches(20, 9))
+    ]
+    said = np.array([1.0 - patch.label if patch.tool == "mutant" else float(patch.label) for patch in made])
+    measured = report("said", made, said, bootstrap=20)
+    assert measured.headline_auc == measured.rank == 1.0
+    assert measured.headline_interval == (1.0, 1.0)
+    assert measured.by_origin() == {"agent": 1.0, "hand": 1.0, "mutant": 0.0}
+    assert measured.summary()["auc_mutant"] == 0.0
+    tools = [dataclasses.replace(patch, tool="t") for patch in made]
+    without = report("said", tools, said, bootstrap=20)
+    assert without.by_origin() == {}
+    assert without.rank == without.auc
+    assert "headline_auc" not in without.summary()

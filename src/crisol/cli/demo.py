@@ -65,19 +65,24 @@ def _first_verdicts(settings: Settings) -> None:
 
 
 def _table(rows: pd.DataFrame) -> Table:
-    shown = Table("variant", "AUC by vulnerability", box=None)
+    shown = Table("variant", "AUC by vulnerability, agents and people", "all", box=None)
     for name in ("false accepts", "saved", "wargames/s"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
-        # The wargame itself, the last row, has no AUC.
-        auc = (
+        # The wargame, the last row, has no AUC, and controls decide nothing.
+        aucs = (
             "-"
-            if math.isnan(row["auc"])
-            else f"{row['auc']:.3f} [{row['auc_low']:.3f}, {row['auc_high']:.3f}]"
+            if math.isnan(row[f"{of}auc"])
+            else f"{row[f'{of}auc']:.3f} [{row[f'{bound}low']:.3f}, {row[f'{bound}high']:.3f}]"
+            for of, bound in (("headline_", "headline_"), ("", "auc_"))
         )
-        shares = (f"{row['false_accept_rate']:.1%}", f"{row['saved']:.1%}")
-        shown.add_row(str(row["variant"]), auc, *shares, f"{row['wargames_per_second']:.1f}")
+        shares = (_cell(row["false_accept_rate"], ".1%"), _cell(row["saved"], ".1%"))
+        shown.add_row(str(row["variant"]), *aucs, *shares, _cell(row["wargames_per_second"], ".1f"))
     return shown
+
+
+def _cell(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def _next() -> str:

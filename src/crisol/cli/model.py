@@ -16,7 +16,7 @@ from rich.table import Table
 from crisol.cli.console import err, out
 from crisol.config import load_settings
 from crisol.errors import SettingsError
-from crisol.records import Outcome
+from crisol.records import HEADLINE, Origin, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "predict", "promote", "retrain"]
 
 _MEASURES = {
+    "AUC of all": "auc",
     "AP": "average_precision",
     "acc.": "accuracy",
     "MCC": "mcc",
@@ -35,6 +36,8 @@ _MEASURES = {
     "inside": "auc_inside_groups",
     "leaky": "leaky_random_split_auc",
 }
+
+_ORIGINS = {f"auc_{origin}": str(origin) for origin in Origin}
 
 _STREAM_TABLES = {
     "by_known": "after so many known verdicts of the same group, where every patch is wargamed",
@@ -80,7 +83,8 @@ def evaluate(
     with err.status("evaluating") as status:
         for evaluated in lab.evaluate(load_settings(), question, facts):
             rows.append({"variant": evaluated.name, **evaluated.summary()})
-            evaluations.append(evaluated)
+            if evaluated.name not in lab.CONTROLS:
+                evaluations.append(evaluated)
             status.update(f"evaluated {evaluated.name}")
     if as_json:
         searched = [asdict(choice) for evaluated in evaluations for choice in evaluated.choices]
@@ -283,22 +287,32 @@ def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
         f"{facts['projects']} projects ({facts['languages']}); {how}",
         soft_wrap=True,
     )
-    shown = Table("variant", "AUC", "95 %", box=None, padding=(0, 1, 0, 0))
+    headline = any("headline_auc" in row for row in rows)
+    first, title = ("headline_", "headline AUC") if headline else ("auc_", "AUC")
+    shown = Table("variant", title, "95 %", box=None, padding=(0, 1, 0, 0))
     for name in _MEASURES:
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        interval = f"{_digits(row, 'auc_low')}-{_digits(row, 'auc_high')}"
+        interval = f"{_digits(row, f'{first}low')}-{_digits(row, f'{first}high')}"
         measures = (_digits(row, measure) for measure in _MEASURES.values())
-        shown.add_row(row["variant"], _digits(row, "auc"), interval, *measures)
+        value = _digits(row, "headline_auc" if headline else "auc")
+        shown.add_row(row["variant"], value, interval, *measures)
     out.print(shown)
     lines = [f"accuracy of always saying the majority: {_digits(rows[0], 'majority_accuracy')}"]
-    if "origin_auc" in facts:
-        lines.append(
-            f"AUC without looking at the fix: origin {_with_interval(facts, 'origin')}, style "
-            f"{_with_interval(facts, 'style')}, same-group mean (leaky) {_digits(facts, 'same_group_mean_auc')}"
-        )
+    lines.append(
+        "style alone, origin alone and majority never look at the fix; knowing the mean label of the group's other patches "
+        f"would give {_digits(rows[0], 'same_group_mean_auc')} (leaky)"
+    )
+    origins = dict.fromkeys(name for row in rows for name in row if name in _ORIGINS)
+    if headline:
+        lines.append(f"headline: patches of {' and '.join(HEADLINE)} alone; the other origins below")
     lines.append("inside: AUC over pairs of one group; leaky: AUC of a random split, shown as a warning")
     out.print("\n".join(lines), soft_wrap=True)
+    if origins:
+        shown = Table("AUC by origin", *(_ORIGINS[name] for name in origins), box=None, padding=(0, 2, 0, 0))
+        for row in rows:
+            shown.add_row(row["variant"], *(_digits(row, name) for name in origins))
+        out.print(shown)
 
 
 def _show_choices(choices: list[Choice]) -> None:
@@ -324,11 +338,6 @@ def _show_guarantees(table: pd.DataFrame) -> None:
         shares = (percent(row[name]) for name in ("level", "accepted", "rejected", "skipped_without"))
         shown.add_row(*shares, str(row["needed"]))
     out.print(shown)
-
-
-def _with_interval(facts: dict[str, Any], guess: str) -> str:
-    auc, low, high = (_digits(facts, f"{guess}_{part}") for part in ("auc", "low", "high"))
-    return f"{auc} ({low}-{high})"
 
 
 def _digits(row: dict[str, Any], name: str) -> str:

@@ -13,6 +13,7 @@ __all__ = ["card"]
 def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: RiskGuarantee) -> str:
     """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
     low, high = evaluation.auc_interval
+    first_low, first_high = evaluation.headline_interval
     decides = (
         "It never decides alone."
         if guarantee.policy.accept is guarantee.policy.reject is None
@@ -27,7 +28,8 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
 | training set (SHA-256) | `{model.data}` |
 | patches, vulnerabilities | {model.patches}, {model.groups} |
 | features, seed | version {model.feature_version}, {model.seed} |
-| AUC on unseen vulnerabilities | {evaluation.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} |
+| AUC on unseen vulnerabilities, patches of agents and people | {evaluation.headline_auc:.3f}, 95 % interval {first_low:.3f} to {first_high:.3f} |
+| the same, all patches | {evaluation.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} |
 | AUC inside vulnerabilities | {evaluation.auc_inside_groups:.3f} |
 | average precision | {evaluation.average_precision:.3f} |
 | accuracy, of always saying the majority | {evaluation.accuracy:.3f}, {evaluation.majority_accuracy:.3f} |

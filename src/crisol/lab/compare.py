@@ -19,6 +19,7 @@ from crisol.lab.frontier import frontier, guarantees, risk_coverage
 from crisol.lab.ground_truth import wargames_per_second
 from crisol.model import dataset, evaluation, variants
 from crisol.model.ablation import ablate
+from crisol.model.controls import controls
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.risk import RiskGuarantee, certify
@@ -44,16 +45,19 @@ __all__ = [
 class VariantComparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
-    The columns of ``table``: variant, auc, auc_low, auc_high (95 %, by vulnerability), false_accept_rate
-    (share of wrong patches that the model would accept alone), saved (share of patches that need no wargame)
-    and wargames_per_second (patches decided in a second by one process, model first). Its last row is the
-    wargame alone.
+    The columns of ``table``: variant, headline_auc, headline_low, headline_high (95 %, by vulnerability; patches of
+    agents and people alone, see :data:`~crisol.records.HEADLINE`), auc, auc_low, auc_high (all patches),
+    false_accept_rate (share of wrong patches that the model would accept alone), saved (share of patches that need
+    no wargame) and wargames_per_second (patches decided in a second by one process, model first). Variants come
+    first, the best before the others, then the controls, which decide nothing, and last the wargame alone.
     """
 
     table: pd.DataFrame
     patches: tuple[LabelledPatch, ...]
     truth: NDArray[np.int_]
     evaluations: tuple[Evaluation, ...]
+    controls: tuple[Evaluation, ...]
+    """Guesses that never look at what a patch does, see :mod:`crisol.model.controls`."""
     certified: dict[str, RiskGuarantee]
     """By variant: where it may decide alone, with a guarantee over vulnerabilities."""
     served: frozenset[str]
@@ -61,12 +65,12 @@ class VariantComparison:
 
     @property
     def best(self) -> str:
-        """The name of the variant with the largest AUC."""
+        """The name of the variant with the largest AUC on the headline's patches."""
         return str(self.table["variant"].iloc[0])
 
     @property
     def champion(self) -> str:
-        """The variant that saves most wargames at the set risk; the largest AUC breaks ties.
+        """The variant that saves most wargames at the set risk; the best rank breaks ties.
 
         Only variants that can be served are looked at; without one the best of all.
         """
@@ -133,8 +137,23 @@ class VariantComparison:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """AUC with its interval, by variant."""
-        return [(evaluated.name, evaluated.auc, *evaluated.auc_interval) for evaluated in self.evaluations]
+        """AUC of variants and controls on the headline's patches, with its interval; of all where there is none."""
+        return [
+            (evaluated.name, evaluated.auc, *evaluated.auc_interval)
+            if np.isnan(evaluated.headline_auc)
+            else (evaluated.name, evaluated.headline_auc, *evaluated.headline_interval)
+            for evaluated in (*self.evaluations, *self.controls)
+        ]
+
+    @property
+    def origins(self) -> pd.DataFrame:
+        """One row a variant or control: its AUC on the candidates of each origin that has both classes."""
+        return pd.DataFrame(
+            [
+                {"variant": evaluated.name, **evaluated.by_origin()}
+                for evaluated in (*self.evaluations, *self.controls)
+            ]
+        )
 
     @property
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
@@ -145,8 +164,8 @@ class VariantComparison:
     def metrics(self) -> dict[str, float]:
         """Everything that is worth comparing between runs, as ``variant.measure``."""
         return {
-            f"{evaluated.name}.{name}": value
-            for evaluated in self.evaluations
+            f"{evaluated.name.replace(' ', '_')}.{name}": value
+            for evaluated in (*self.evaluations, *self.controls)
             for name, value in evaluated.summary().items()
         }
 
@@ -234,13 +253,10 @@ def compare(
             evaluated.probability, truth, groups, alpha=alpha, beta=beta, delta=delta, seed=seed
         )
         saved = float(decided.mean())
-        low, high = evaluated.auc_interval
         rows.append(
             {
-                "variant": evaluated.name,
-                "auc": evaluated.auc,
-                "auc_low": low,
-                "auc_high": high,
+                **_aucs(evaluated),
+                "rank": evaluated.rank,
                 "false_accept_rate": float(accepted[truth == 0].mean())
                 if (truth == 0).any()
                 else float("nan"),
@@ -248,11 +264,26 @@ def compare(
                 "wargames_per_second": rate / max(1.0 - saved, 1.0 / len(truth)),
             }
         )
-    table = pd.DataFrame(rows).sort_values(["auc", "variant"], ascending=[False, True], ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(["rank", "variant"], ascending=[False, True], ignore_index=True)
     alone = {"variant": "wargame alone", "false_accept_rate": 0.0, "saved": 0.0, "wargames_per_second": rate}
-    table = pd.concat([table, pd.DataFrame([alone])], ignore_index=True)
+    guesses = controls(patches, seed=seed, outer=outer)
+    below = pd.DataFrame([*map(_aucs, guesses), alone])
+    table = pd.concat([table.drop(columns="rank"), below], ignore_index=True)
     served = frozenset(name for name, variant in chosen.items() if not variant.reads_source)
-    return VariantComparison(table, tuple(patches), truth, tuple(evaluations), certified, served)
+    return VariantComparison(table, tuple(patches), truth, tuple(evaluations), guesses, certified, served)
+
+
+def _aucs(evaluated: Evaluation) -> dict[str, Any]:
+    headline, every = evaluated.headline_interval, evaluated.auc_interval
+    return {
+        "variant": evaluated.name,
+        "headline_auc": evaluated.headline_auc,
+        "headline_low": headline[0],
+        "headline_high": headline[1],
+        "auc": evaluated.auc,
+        "auc_low": every[0],
+        "auc_high": every[1],
+    }
 
 
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:

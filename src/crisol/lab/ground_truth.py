@@ -9,8 +9,8 @@ import pandas as pd
 
 from crisol.config import Settings
 from crisol.errors import DatasetError
+from crisol.model.controls import controls
 from crisol.model.dataset import from_table
-from crisol.model.leakage import leakage
 from crisol.records import Outcome
 from crisol.wargaming.corpus import Plan, build, load_table
 from crisol.wargaming.vulnerability import find
@@ -110,11 +110,8 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
     if (classes == 2).sum() < 3:
         return pd.DataFrame(columns=columns)
-    leak = leakage(from_table(frame), seed=seed)
-    rows = [
-        ("origin", leak.origin_auc, leak.origin_low, leak.origin_high),
-        ("style", leak.style_auc, leak.style_low, leak.style_high),
-    ]
+    style, origin, _ = controls(from_table(frame), seed=seed)
+    rows = [(guess.name.split()[0], guess.auc, *guess.auc_interval) for guess in (origin, style)]
     return pd.DataFrame(rows, columns=columns)
 
 

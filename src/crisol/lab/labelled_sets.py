@@ -14,12 +14,12 @@ from crisol.errors import DatasetError
 from crisol.lab.compare import as_table, chosen_variants, with_source
 from crisol.lab.frontier import guarantees
 from crisol.model import dataset, evaluation
+from crisol.model.controls import CONTROLS, controls, controls_across
 from crisol.model.evaluation import Evaluation, Outer
-from crisol.model.leakage import Leakage, leakage
 from crisol.model.search import Memo
 from crisol.tracking import runs
 
-__all__ = ["EvaluationQuestion", "evaluate", "facts", "guaranteed"]
+__all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return what the data are and give away: counts, hash, and the AUC of guesses that ignore the fix."""
+    """Return what the data are: counts and hash."""
     patches = dataset.open_set(question.data, question.group)
-    counts: dict[str, Any] = {
+    return {
         "patches": len(patches),
         "correct": sum(patch.label for patch in patches),
         "groups": len({patch.group for patch in patches}),
@@ -48,16 +48,12 @@ def facts(question: EvaluationQuestion) -> dict[str, Any]:
         "languages": ", ".join(sorted({patch.language for patch in patches})),
         "content_hash": dataset.digest(patches),
     }
-    if question.train is None:
-        leak: Leakage = leakage(patches, seed=question.seed, folds=question.folds, outer=question.outer)
-        counts |= asdict(leak)
-    return counts
 
 
 def evaluate(
     settings: Settings, question: EvaluationQuestion, description: dict[str, Any]
 ) -> Iterator[Evaluation]:
-    """Yield one evaluation a variant, in the order of the variants file.
+    """Yield one evaluation a variant, in the order of the variants file, then those of the controls.
 
     ``description`` comes from :func:`facts`.
     Everything is logged to MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError`.
@@ -103,19 +99,32 @@ def evaluate(
                 evaluated = evaluation.transfer(
                     variant, teachers, patches, seed=question.seed, search=question.search
                 )
-            run.metrics({f"{evaluated.name}.{name}": value for name, value in evaluated.summary().items()})
+            _log(run, evaluated)
             evaluations.append(evaluated)
             yield evaluated
-        run.table("evaluation", _table(evaluations))
+        guesses = (
+            controls(patches, seed=question.seed, folds=question.folds, outer=question.outer)
+            if teachers is None
+            else controls_across(teachers, patches, seed=question.seed)
+        )
+        for evaluated in guesses:
+            _log(run, evaluated)
+            yield evaluated
+        run.table("evaluation", _table([*evaluations, *guesses]))
         run.table(
             "hyperparameters", as_table(choice for evaluated in evaluations for choice in evaluated.choices)
         )
         run.table("guarantees", guaranteed(evaluations, question.seed))
 
 
+def _log(run: runs.TrackedRun, evaluated: Evaluation) -> None:
+    name = evaluated.name.replace(" ", "_")
+    run.metrics({f"{name}.{measure}": value for measure, value in evaluated.summary().items()})
+
+
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
-    """Return what the variant of largest AUC may skip, see :func:`crisol.lab.frontier.guarantees`."""
-    best = max(evaluations, key=lambda evaluated: evaluated.auc)
+    """Return what the best variant may skip, see :func:`crisol.lab.frontier.guarantees`."""
+    best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)
     table.insert(0, "variant", best.name)
     return table

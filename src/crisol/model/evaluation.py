@@ -17,7 +17,7 @@ from crisol.model.folds import across, grouped_folds, labels, out_of_fold, rando
 from crisol.model.scores import Confusion
 from crisol.model.search import Choice, Memo, Taught, tuned
 from crisol.model.variants import Recipe
-from crisol.records import LabelledPatch
+from crisol.records import HEADLINE, LabelledPatch
 
 __all__ = ["Evaluation", "Outer", "evaluate", "report", "transfer"]
 
@@ -31,8 +31,9 @@ Outer = Literal["group", "project", "cwe"]
 class Evaluation:
     """What a variant says of patches it was not trained on, and how good that is.
 
-    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label`` and ``group`` of each
-    patch. All measures are of it, except ``random_split_auc``: there, patches of one vulnerability stand in
+    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label``, ``group`` and ``origin`` of
+    each patch. ``headline_auc`` is of patches whose origin is in :data:`~crisol.records.HEADLINE` alone, all other measures of all
+    patches and of ``probability``, except ``random_split_auc``: there, patches of one vulnerability stand in
     training and test, as published figures often have it, so it leaks and is shown to be compared with
     ``same_group_mean_auc``, the AUC of merely knowing the mean label of the group's other patches. A measure
     that the data cannot give is nan.
@@ -44,6 +45,10 @@ class Evaluation:
     probability: NDArray[np.float64]
     label: NDArray[np.int_]
     group: NDArray[np.str_]
+    origin: NDArray[np.str_]
+    headline_auc: float
+    """nan where no patch is of such an origin, as in a set of tools' patches."""
+    headline_interval: tuple[float, float]
     auc: float
     auc_interval: tuple[float, float]
     """95 %, bootstrap over the units by which the folds were made."""
@@ -62,11 +67,27 @@ class Evaluation:
     choices: tuple[Choice, ...] = ()
     """The hyper-parameters that each fold's training set chose; none where no search was made."""
 
+    @property
+    def rank(self) -> float:
+        """What variants are ranked by: the AUC of the headline, of all patches where there is none."""
+        return self.auc if np.isnan(self.headline_auc) else self.headline_auc
+
+    def by_origin(self) -> dict[str, float]:
+        """Return the AUC of each origin that has both classes; empty for a set without a headline."""
+        if not np.isin(self.origin, HEADLINE).any():
+            return {}
+        inside = {str(origin): self.origin == origin for origin in np.unique(self.origin)}
+        values = {origin: scores.auc(self.label[at], self.probability[at]) for origin, at in inside.items()}
+        return {origin: value for origin, value in values.items() if np.isfinite(value)}
+
     def summary(self) -> dict[str, float]:
         """Return every measure by name, without those that are nan, as a tracking server takes them."""
         values: dict[str, float] = {
             "n": float(self.n),
             "groups": float(self.groups),
+            "headline_auc": self.headline_auc,
+            "headline_low": self.headline_interval[0],
+            "headline_high": self.headline_interval[1],
             "auc": self.auc,
             "auc_low": self.auc_interval[0],
             "auc_high": self.auc_interval[1],
@@ -83,6 +104,7 @@ class Evaluation:
             "same_group_mean_auc",
         ):
             values[name] = getattr(self, name)
+        values |= {f"auc_{origin}": value for origin, value in self.by_origin().items()}
         values |= {name: float(count) for name, count in self.confusion._asdict().items()}
         return {name: value for name, value in values.items() if np.isfinite(value)}
 
@@ -107,7 +129,6 @@ def evaluate(
     :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
     """
     label = labels(patches)
-    group = np.array([patch.group for patch in patches])
     unit = np.array([getattr(patch, outer) for patch in patches])
     pipeline = variant.estimator(seed)
     with threadpool_limits(1):
@@ -125,7 +146,7 @@ def evaluate(
 
         probability = cross_fitted(across(choose, rows, label, fold), label, fold)
         random = out_of_fold(pipeline[1], rows, label, random_folds(label, _RANDOM_FOLDS, seed))
-    result = report(variant.name, label, probability, group, unit=unit, bootstrap=bootstrap, seed=seed)
+    result = report(variant.name, patches, probability, unit=unit, bootstrap=bootstrap, seed=seed)
     return dataclasses.replace(result, random_split_auc=scores.auc(label, random), choices=tuple(choices))
 
 
@@ -143,7 +164,7 @@ def transfer(
     See :func:`evaluate` for the measures. The hyper-parameters are chosen on ``train`` alone. The caller
     leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
     """
-    label, truth = labels(train), labels(test)
+    label = labels(train)
     matrix = variant.estimator(seed)[0]
     choices: tuple[Choice, ...] = ()
     with threadpool_limits(1):
@@ -154,25 +175,30 @@ def transfer(
         fold = grouped_folds(label, taught.unit, _RANDOM_FOLDS, seed)
         calibration = Sigmoid.fit(out_of_fold(model, taught.rows, label, fold), label)
         score = model.fit(taught.rows, label).predict_proba(matrix.transform(test))[:, 1]
-    group = np.array([patch.group for patch in test])
-    result = report(variant.name, truth, calibration(score), group, bootstrap=bootstrap, seed=seed)
+    result = report(variant.name, test, calibration(score), bootstrap=bootstrap, seed=seed)
     return dataclasses.replace(result, choices=choices)
 
 
 def report(
     name: str,
-    label: NDArray[np.int_],
+    patches: Sequence[LabelledPatch],
     probability: NDArray[np.float64],
-    group: NDArray[np.str_],
     *,
     unit: NDArray[np.str_] | None = None,
     bootstrap: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure given probabilities, such as those of a transfer to another set; no random split is made."""
+    """Measure given probabilities, such as those of a transfer to another set; no random split is made.
+
+    Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
+    """
+    label = labels(patches)
+    group = np.array([patch.group for patch in patches])
+    origin = np.array([patch.tool for patch in patches])
     unit = group if unit is None else unit
     cells = scores.confusion(label, probability)
     share = float(label.mean())
+    first = np.isin(origin, HEADLINE)
     return Evaluation(
         name=name,
         n=len(label),
@@ -180,6 +206,11 @@ def report(
         probability=probability,
         label=label,
         group=group,
+        origin=origin,
+        headline_auc=scores.auc(label[first], probability[first]),
+        headline_interval=scores.auc_interval(
+            label[first], probability[first], unit[first], repeats=bootstrap, seed=seed
+        ),
         auc=scores.auc(label, probability),
         auc_interval=scores.auc_interval(label, probability, unit, repeats=bootstrap, seed=seed),
         average_precision=scores.average_precision(label, probability),
