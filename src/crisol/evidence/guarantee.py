@@ -16,7 +16,10 @@ from crisol.evidence.stream import Played
 from crisol.model.policy import NEVER, Policy
 from crisol.model.risk import least, p_value
 
-__all__ = ["ACCEPT", "REFUSE", "Guarantee", "certify", "losses"]
+__all__ = ["ACCEPT", "NEAR_MISS", "REFUSE", "Guarantee", "certify", "losses"]
+
+NEAR_MISS = 0.8
+"""A wrong patch is a near miss where its similarity to a valid one that is known is above this."""
 
 REFUSE = (0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3)
 """Thresholds below which a patch is refused, strictest first; they are tested before any acceptance."""

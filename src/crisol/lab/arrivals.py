@@ -1,0 +1,144 @@
+"""A labelled set as streams of arrivals, with a second stage for each fold that never saw the fold's groups.
+
+``prepared = prepare(settings, StreamQuestion(Path("set.jsonl")))``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.config import Settings
+from crisol.evidence.memory import Judged
+from crisol.evidence.second_stage import SecondStage, across_groups
+from crisol.evidence.similarity import sketch
+from crisol.evidence.stream import Arrival, Recalled, Stream, recalled, same_code, streams
+from crisol.lab.compare import chosen_variants
+from crisol.model import dataset
+from crisol.model.evaluation import evaluate
+from crisol.model.folds import grouped_folds, labels
+from crisol.model.reading import open_diff
+from crisol.records import LabelledPatch
+
+__all__ = ["Prepared", "StreamQuestion", "arrange", "prepare", "prepare_table", "taught"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int_]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamQuestion:
+    """Which labelled set, which cold model, how many streams a group, and which errors are allowed.
+
+    ``alpha`` is the share of wrong patches among the accepted, and among the accepted that are alike to a valid one;
+    ``beta`` is the share of right patches among the refused.
+    """
+
+    data: Path = Path()
+    group: str = "bug_id"
+    variant: str = "lightgbm"
+    repeats: int = 5
+    folds: int = 5
+    seed: int = 0
+    shuffled: bool = True
+    alpha: float = 0.02
+    beta: float = 0.10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A labelled set as arrivals, its streams, and a second stage for each fold that never saw the fold's groups."""
+
+    question: StreamQuestion
+    arrivals: tuple[Arrival, ...]
+    label: _Ints
+    group: _Ints
+    names: NDArray[np.str_]
+    streams: tuple[Stream, ...]
+    fold: _Ints
+    """The fold of each group."""
+    half: _Ints
+    """0 or 1 for each group: thresholds that one half chose are measured on the other."""
+    stages: dict[int, SecondStage]
+    digest: str
+
+
+def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
+    """Read the set, predict every patch by a cold model that never saw its group, and learn the second stages.
+
+    Raises :class:`~crisol.errors.DatasetError`.
+    """
+    patches = dataset.open_set(question.data, question.group)
+    if question.data.suffix == ".parquet":
+        seconds = _seconds(pd.read_parquet(question.data, columns=["id", "seconds"]))
+        return _predicted(settings, question, patches, seconds, references=True)
+    return _predicted(settings, question, patches)
+
+
+def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
+    """Do the same with a corpus table, whose upstream fixes are known from the start."""
+    patches = dataset.regrouped(dataset.from_table(frame), question.group)
+    return _predicted(settings, question, patches, _seconds(frame), references=True)
+
+
+def _seconds(frame: pd.DataFrame) -> dict[str, float]:
+    return dict(zip(frame["id"].astype(str), frame["seconds"].astype(float), strict=True))
+
+
+def _predicted(
+    settings: Settings,
+    question: StreamQuestion,
+    patches: Sequence[LabelledPatch],
+    seconds: Mapping[str, float] | None = None,
+    *,
+    references: bool = False,
+) -> Prepared:
+    (variant,) = chosen_variants(settings, (question.variant,)).values()
+    cold = evaluate(variant, patches, seed=question.seed, bootstrap=1, search=False).probability
+    return arrange(question, patches, cold, seconds=seconds, references=references)
+
+
+def arrange(
+    question: StreamQuestion,
+    patches: Sequence[LabelledPatch],
+    cold: _Floats,
+    *,
+    seconds: Mapping[str, float] | None = None,
+    references: bool = False,
+) -> Prepared:
+    """Let patches arrive that a cold model predicted which never saw their groups; ``cold`` has shape (patches,).
+
+    With ``references`` the verdicts of the valid upstream patches are known from the start.
+    """
+    seconds, label = seconds or {}, labels(patches)
+    names, group = np.unique([patch.group for patch in patches], return_inverse=True)
+    arrivals = []
+    for patch, probability in zip(patches, cold, strict=True):
+        read = open_diff(patch.diff)
+        judged = Judged(patch.id, sketch(read), bool(patch.label), float(probability), patch.reason)
+        public = references and patch.tool == "upstream" and bool(patch.label)
+        arrivals.append(Arrival(judged, same_code(read), seconds.get(patch.id, 1.0), public))
+    chosen = streams(
+        arrivals, group, repeats=question.repeats, seed=question.seed, shuffled=question.shuffled
+    )
+    fold_of = np.zeros(len(names), dtype=np.int_)
+    fold_of[group] = grouped_folds(label, names[group], question.folds, question.seed)
+    half = np.random.default_rng(question.seed).permutation(len(names)) % 2
+    lessons = taught(question, arrivals, group)
+    stages = across_groups(
+        lessons.rows, label[lessons.arrival], fold_of[group[lessons.arrival]], seed=question.seed
+    )
+    return Prepared(
+        question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, stages, dataset.digest(patches)
+    )  # fmt: skip
+
+
+def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
+    """Return what a second stage learns from: streams of which a share of the verdicts becomes known."""
+    learning = streams(arrivals, group, repeats=max(question.repeats, 5), seed=question.seed + 1)
+    return recalled(arrivals, learning, seed=question.seed)

@@ -1,0 +1,95 @@
+"""How many wargames it takes until the first valid patch of a vulnerability is found, by the order in which they are tried."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.evidence.memory import Memory
+from crisol.evidence.stream import Believe
+from crisol.lab.arrivals import Prepared
+from crisol.lab.stream_policies import learnt
+
+__all__ = ["found_by", "until_first_valid"]
+
+_Ints = NDArray[np.int_]
+
+ORDERS = ("random", "cold", "memory")
+
+
+def until_first_valid(prepared: Prepared) -> pd.DataFrame:
+    """Return a row for each group with a valid patch that was not public: candidates, and wargames in each order.
+
+    ``random`` is the expectation over all orders, ``cold`` wargames the likeliest by the cold model first, and
+    ``memory`` learns from each verdict which is the likeliest of those that are left. What was public before is known
+    to the memory, and is no candidate.
+    """
+    believe, rows = learnt(prepared), []
+    for group in range(len(prepared.names)):
+        members = np.flatnonzero(prepared.group == group)
+        left = [int(at) for at in members if not prepared.arrivals[at].reference]
+        right = sum(prepared.arrivals[at].patch.valid for at in left)
+        if right:
+            rows.append(
+                {
+                    "group": str(prepared.names[group]),
+                    "candidates": len(left),
+                    "valid": right,
+                    "random": (len(left) + 1) / (right + 1),
+                    "cold": _cold(prepared, left),
+                    "memory": _learning(prepared, believe, group, left),
+                }
+            )
+    return pd.DataFrame(rows, columns=["group", "candidates", "valid", *ORDERS])
+
+
+def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
+    """Return, for 1 to ``most`` wargames a group, the share of groups whose first valid patch was found by then.
+
+    Columns: wargames, random, cold, memory; random is the chance over all orders.
+    """
+    rows = []
+    for wargames in range(1, most + 1):
+        missed = [
+            _all_wrong(int(row["candidates"]), int(row["valid"]), wargames)
+            for row in table.to_dict("records")
+        ]
+        row = {"wargames": float(wargames), "random": 1.0 - float(np.mean(missed))}
+        rows.append(row | {order: float((table[order] <= wargames).mean()) for order in ORDERS[1:]})
+    return pd.DataFrame(rows)
+
+
+def _all_wrong(candidates: int, valid: int, drawn: int) -> float:
+    """Return the chance that none of the drawn candidates is valid."""
+    if drawn > candidates - valid:
+        return 0.0
+    rest = candidates - np.arange(drawn)
+    return float(np.prod((rest - valid) / rest))
+
+
+def _cold(prepared: Prepared, left: list[int]) -> int:
+    order = sorted(left, key=lambda at: -prepared.arrivals[at].patch.probability)
+    return 1 + next(n for n, at in enumerate(order) if prepared.arrivals[at].patch.valid)
+
+
+def _learning(prepared: Prepared, believe: Believe, group: int, left: list[int]) -> int:
+    memory = Memory()
+    for at in np.flatnonzero(prepared.group == group):
+        if prepared.arrivals[at].reference:
+            memory.add(prepared.arrivals[at].patch)
+    waiting = list(left)
+    for wargames in range(1, len(left) + 1):
+        patches = [prepared.arrivals[at].patch for at in waiting]
+        if len(memory):
+            rows = np.array([memory.recall(patch.sketch, patch.probability).row for patch in patches])
+            belief = believe(rows, np.full(len(rows), group))
+        else:
+            # Without a verdict the memory hands on to the cold model.
+            belief = np.array([patch.probability for patch in patches])
+        patch = patches[int(belief.argmax())]
+        if patch.valid:
+            return wargames
+        memory.add(patch)
+        waiting.pop(int(belief.argmax()))
+    raise ValueError("a group without a valid patch")

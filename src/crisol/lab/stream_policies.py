@@ -1,0 +1,167 @@
+"""What decides along a stream: the beliefs, the rungs, and thresholds that the other half of the groups chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.evidence.memory import COLUMNS
+from crisol.evidence.stream import Believe, Played, play
+from crisol.lab.arrivals import Prepared
+from crisol.lab.stream_tables import near_misses, outcome
+from crisol.model.policy import NEVER, LadderPolicy, Policy
+
+__all__ = ["LADDER", "RUNGS", "Rungs", "Seen", "beliefs", "by_halves", "learnt", "walk"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int_]
+
+LADDER = "facts, memory, cold"
+"""The row of the whole ladder."""
+
+_STEPS = 8
+_TIGHTER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """Which rungs a row of the table has; ``memory`` names the belief that stands in the memory's place."""
+
+    memory: str = ""
+    model: bool = False
+    facts: bool = False
+
+
+RUNGS = {
+    "cold": Rungs(model=True),
+    "mean label": Rungs("mean label"),
+    "nearest neighbour": Rungs("nearest neighbour"),
+    "memory": Rungs("memory"),
+    "memory, cold": Rungs("memory", model=True),
+    "facts, cold": Rungs(model=True, facts=True),
+    "facts, memory": Rungs("memory", facts=True),
+    LADDER: Rungs("memory", model=True, facts=True),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the cold model and the memory say where every verdict is known; ``some``: where a verdict is known."""
+
+    cold: Played
+    memory: Played
+    some: NDArray[np.bool_]
+
+
+def beliefs(prepared: Prepared) -> dict[str, Believe]:
+    """Return what may stand in the memory's place, by name."""
+    return {
+        "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour, "memory": learnt(prepared),
+    }  # fmt: skip
+
+
+def learnt(prepared: Prepared) -> Believe:
+    """Return the belief of the second stages, each asked about the groups that it never saw."""
+
+    def believe(rows: _Floats, group: _Ints) -> _Floats:
+        probability = np.empty(len(rows))
+        for number, stage in prepared.stages.items():
+            inside = prepared.fold[group] == number
+            probability[inside] = stage.probabilities(rows[inside])
+        return probability
+
+    return believe
+
+
+def _cold(rows: _Floats, _group: _Ints) -> _Floats:
+    return np.asarray(1 / (1 + np.exp(-rows[:, COLUMNS.index("cold")])), dtype=np.float64)
+
+
+def _share(prepared: Prepared) -> Believe:
+    usual = float(prepared.label.mean())
+    return lambda rows, _group: np.nan_to_num(rows[:, COLUMNS.index("share")], nan=usual)
+
+
+def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
+    right, wrong = (
+        np.nan_to_num(rows[:, COLUMNS.index(f"{label}_similarity")]) for label in ("valid", "invalid")
+    )
+    return np.asarray((1 + right - wrong) / 2, dtype=np.float64)
+
+
+def walk(
+    prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
+) -> Played:
+    """Play the streams of one half of the groups, or of all."""
+    chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
+    return play(prepared.arrivals, chosen, believe, policy, facts=facts)
+
+
+def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
+    """Play each half of the groups by the thresholds that the other half chose, those of the model first."""
+    parts = []
+    for half in (0, 1):
+        policy = LadderPolicy()
+        inside = prepared.half[prepared.group[seen.cold.arrival]] == 1 - half
+        play_it = partial(walk, prepared, believe, facts=rungs.facts, half=1 - half)
+        if rungs.model:
+            chosen = _loosest(prepared, seen.cold, inside)
+            policy = _tightened(prepared, play_it, lambda model: LadderPolicy(model=model), chosen)
+        if rungs.memory:
+            chosen, cold = _loosest(prepared, seen.memory, inside & seen.some), policy.model
+            policy = _tightened(prepared, play_it, partial(LadderPolicy, model=cold), chosen)
+        parts.append(walk(prepared, believe, policy, facts=rungs.facts, half=half))
+    return Played(*(np.concatenate([getattr(part, name) for part in parts]) for name in Played.__slots__))
+
+
+def _tightened(
+    prepared: Prepared,
+    walk: Callable[[LadderPolicy], Played],
+    ladder: Callable[[Policy], LadderPolicy],
+    policy: Policy,
+) -> LadderPolicy:
+    """Tighten the thresholds of one rung until the errors of what is played by them are allowed.
+
+    Acceptance is given up where fewer are accepted than would show its level: one error in 1 / alpha.
+    """
+    question = prepared.question
+    for step in range(2 * _STEPS):
+        played = walk(ladder(policy))
+        shown, near = outcome(prepared, played), near_misses(prepared, played)
+        accepts = policy.accept is None or (
+            max(shown["false_of_accepted"], near["false_of_accepted"]) <= question.alpha
+            and (played.decision == 1).sum() * question.alpha >= 1
+        )
+        refuses = policy.reject is None or shown["false_refusals"] <= question.beta
+        if accepts and refuses:
+            return ladder(policy)
+        accept, reject = policy.accept, policy.reject
+        if not accepts and accept is not None:
+            accept = None if step >= _STEPS else 1 - (1 - accept) * _TIGHTER
+        if not refuses and reject is not None:
+            reject *= _TIGHTER
+        policy = Policy(accept, reject, policy.reason)
+    return ladder(NEVER)
+
+
+def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
+    """Return the loosest thresholds whose errors are allowed on these arrivals, every verdict being known."""
+    question, probability = prepared.question, full.probability[inside]
+    label = prepared.label[full.arrival[inside]]
+    order = np.argsort(probability, kind="stable")
+    belief, right = probability[order], label[order]
+    count = np.arange(1, len(right) + 1)
+    fitting = np.flatnonzero(np.cumsum(right) <= question.beta * count)
+    refused = int(fitting.max()) + 1 if len(fitting) else 0
+    wrong = np.cumsum(1 - right[refused:][::-1])
+    fitting = np.flatnonzero(wrong <= question.alpha * count[: len(wrong)])
+    accepted = int(fitting.max()) + 1 if len(fitting) else 0
+    reject = float(belief[refused - 1]) if refused else None
+    accept = float(belief[len(belief) - accepted]) if accepted else None
+    if accept is not None and reject is not None and accept <= reject:
+        accept = None
+    return Policy(accept, reject, "loosest on the patches at hand")

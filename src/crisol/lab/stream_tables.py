@@ -1,0 +1,117 @@
+"""What streams that were played say: shares, errors and intervals, in tables and as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.evidence.guarantee import NEAR_MISS
+from crisol.evidence.stream import Played
+from crisol.lab.arrivals import Prepared
+from crisol.model import scores
+
+__all__ = ["KNOWN", "by_known", "near_misses", "outcome"]
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int_]
+
+KNOWN = (0, 1, 2, 4, 8, 16)
+_BOOTSTRAP = 500
+
+
+def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
+    """Return what a play skips and gets wrong, with intervals over groups."""
+    label, group = prepared.label[played.arrival], prepared.group[played.arrival]
+    seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
+    accepted, refused = played.decision == 1, played.decision == -1
+    skipped = accepted | refused
+    wrong = accepted & (label == 0)
+    low, high = _interval(skipped.astype(float), np.ones(len(label)), group)
+    saved_low, saved_high = _interval(skipped * seconds, seconds, group)
+    return {
+        "skipped": float(skipped.mean()),
+        "skipped_low": low,
+        "skipped_high": high,
+        "seconds": float((skipped * seconds).sum() / seconds.sum()),
+        "seconds_low": saved_low,
+        "seconds_high": saved_high,
+        "accepted": float(accepted.mean()),
+        "refused": float(refused.mean()),
+        "false_accepts": _ratio(wrong, skipped),
+        "false_of_accepted": _ratio(wrong, accepted),
+        "false_refusals": _ratio(refused & (label == 1), refused),
+    }
+
+
+def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
+    """Return what a play does to wrong patches that are alike to a known valid one."""
+    wrong = prepared.label[played.arrival] == 0
+    alike = np.nan_to_num(played.near_valid) > NEAR_MISS
+    near = wrong & alike
+    return {
+        "near_misses": float(near.sum()),
+        "false_accepts": float((near & (played.decision == 1)).sum()),
+        "share": _ratio(near & (played.decision == 1), near),
+        "refused": _ratio(near & (played.decision == -1), near),
+        "accepted": float((alike & (played.decision == 1)).sum()),
+        "false_of_accepted": _ratio(near & (played.decision == 1), alike & (played.decision == 1)),
+    }
+
+
+def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
+    """Return a row for each number of known verdicts: how good each belief is then, and what the ladder skips then.
+
+    In ``full`` every patch is wargamed; ``ladder`` is a play of the whole ladder, in which some are not.
+    """
+    played = full["memory"]
+    rows = []
+    for known in KNOWN:
+        inside = played.known == known
+        label = prepared.label[played.arrival[inside]]
+        if not inside.any() or not 0 < label.sum() < len(label):
+            continue
+        group = prepared.names[prepared.group[played.arrival[inside]]]
+        belief = played.probability[inside]
+        low, high = scores.auc_interval(label, belief, group, repeats=_BOOTSTRAP, seed=prepared.question.seed)
+        row: dict[str, float] = {
+            "known": known,
+            "patches": len(label),
+            "groups": len(np.unique(group)),
+            "auc": scores.auc(label, belief),
+            "auc_low": low,
+            "auc_high": high,
+        }
+        row |= {
+            f"auc_{name.replace(' ', '_')}": scores.auc(label, other.probability[inside])
+            for name, other in full.items()
+            if name != "memory"
+        }
+        row["average_precision"] = scores.average_precision(label, belief)
+        row["calibration_error"] = scores.calibration_error(label, belief)
+        row |= _skipped(prepared, ladder, ladder.known == known)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> dict[str, float]:
+    label, decision = prepared.label[played.arrival], played.decision
+    accepted, refused = inside & (decision == 1), inside & (decision == -1)
+    return {
+        "skipped": _ratio(accepted | refused, inside),
+        "false_of_accepted": _ratio(accepted & (label == 0), accepted),
+        "false_refusals": _ratio(refused & (label == 1), refused),
+    }
+
+
+def _interval(part: _Floats, whole: _Floats, group: _Ints) -> tuple[float, float]:
+    """Return the 95 % bootstrap of a ratio of sums, in which groups are drawn."""
+    names, number = np.unique(group, return_inverse=True)
+    above, below = np.bincount(number, weights=part), np.bincount(number, weights=whole)
+    drawn = np.random.default_rng(0).integers(len(names), size=(_BOOTSTRAP, len(names)))
+    low, high = np.quantile(above[drawn].sum(axis=1) / below[drawn].sum(axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _ratio(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    return float(part.sum() / whole.sum()) if whole.any() else 0.0
