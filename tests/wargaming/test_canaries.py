@@ -163,3 +163,24 @@ def test_the_judge_has_no_target(tmp_path: Path, kind: str) -> None:
             Script("pov.py", text.replace("import page\nprint", "import os\nos._exit(0)\nprint"), Role.POV)
         )
         assert (run.ending, run.code) == ("not_attested", None), run
+
+
+@pytest.mark.usefixtures("ungated")
+def test_a_deadline_that_is_swallowed_is_seen_in_processor_time(tmp_path: Path, kind: str) -> None:
+    """A patch that catches everything hides the deadline's exception from the script, and no time from the judge."""
+    deadline = (
+        "import signal, sys\n\n# act\nimport page\n\nclass Over(BaseException):\n    pass\n\n"
+        "def stop(*_):\n    raise Over\n\nsignal.signal(signal.SIGVTALRM, stop)\n"
+        "signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)\ntry:\n    page.greet('<' * 30)\nexcept Over:\n    pass\n\n"
+        "# judge\nsys.exit(0 if CPU_USED > 0.2 else 1)\n"
+    )
+    slow = PAGE.replace("    return f", "    re.match('(<+)+$', name + '!')\n    return f")
+    made = folder(tmp_path / "own", deadline)
+    (made / "target" / "page.py").write_text(slow)
+    swallowing = slow.replace("    re.match", "    try:\n        re.match").replace(
+        "'!')\n", "'!')\n    except BaseException:\n        pass\n"
+    )
+    with open_match(load(made), choose(kind), tmp_path) as match:
+        assert match.judge(diff.between({"page.py": slow}, {"page.py": PAGE})).outcome is Outcome.VALID
+        verdict = match.judge(diff.between({"page.py": slow}, {"page.py": swallowing}))
+        assert verdict.reason is Reason.EXPLOIT_SURVIVES, verdict

@@ -167,8 +167,9 @@ class _Run:
             "seen": seen["cpu_seconds"],
         }
         head, answer = self._run(job, shown, [code, output[0], source, zero, one])
-        head |= {name: head.get(name, 0.0) + seen[name] for name in ("seconds", "cpu_seconds")}
-        head |= {"changed": seen["changed"]} if head.get("ending") == "exited" else {}
+        if "failed" not in head:
+            head["seconds"] += seen["seconds"]  # the processor time counts both already
+            head["changed"] = seen["changed"]
         return head, [output[0] + answer[0], output[1] + answer[1], answer[2]]
 
     def _run(

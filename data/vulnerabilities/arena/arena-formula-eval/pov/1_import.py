@@ -6,8 +6,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from pricing import FormulaError, evaluate
-
 SEED = 0
 
 rng = random.Random(SEED)
@@ -20,6 +18,12 @@ formula = rng.choice(
         "__import__('shutil').os.makedirs('{}')",
     )
 ).format(marker)
+
+# act
+from pricing import FormulaError, evaluate
+
 with suppress(FormulaError, ValueError, AttributeError, SyntaxError, LookupError, TypeError, NameError):
     evaluate(formula, {field: 1})
+
+# judge
 sys.exit(0 if Path(marker).exists() else 1)

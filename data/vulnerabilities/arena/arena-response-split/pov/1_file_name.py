@@ -4,16 +4,23 @@ import random
 import string
 import sys
 
-from responder import download
-
 SEED = 0
 
 rng = random.Random(SEED)
-stem, header, value = ("".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9))) for _ in range(3))
+stem, header, value, end = ("".join(rng.choices(string.ascii_letters, k=rng.randint(4, 9))) for _ in range(4))
 header = rng.choice(("Set-Cookie", "Refresh", f"X-{header}", header))
+
+# act
+from responder import download
+
 try:
     raw = download(f'{stem}.pdf"\r\n{header}: {value}', rng.randbytes(3)).to_bytes()
 except ValueError:
-    sys.exit(1)
-head = raw.partition(b"\r\n\r\n")[0].decode("utf-8")
+    raw = b""
+print(raw.hex(), end)
+
+# judge
+answer, said = OUTPUT.split(" ")
+assert said.strip() == end
+head = bytes.fromhex(answer).partition(b"\r\n\r\n")[0].decode("utf-8")
 sys.exit(0 if any(line.startswith(f"{header}:") for line in head.splitlines()) else 1)

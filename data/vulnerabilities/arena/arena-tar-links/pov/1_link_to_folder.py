@@ -8,14 +8,16 @@ import tarfile
 from contextlib import suppress
 from pathlib import Path
 
-from restore import RestoreError, restore
-
 SEED = 0
 
 rng = random.Random(SEED)
 backup, restored, outside, docs, file, content = (
     "".join(rng.choices(string.ascii_lowercase, k=rng.randint(4, 9))) for _ in range(6)
 )
+
+# act
+from restore import RestoreError, restore
+
 Path(outside).mkdir()
 with tarfile.open(backup, "w") as archive:
     link = tarfile.TarInfo(docs)
@@ -27,4 +29,6 @@ with tarfile.open(backup, "w") as archive:
 
 with suppress(RestoreError, ValueError, OSError):
     restore(backup, restored)
+
+# judge
 sys.exit(0 if Path(outside, file).exists() else 1)
