@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crisol.evidence.guarantee import Guarantee, certify
 from crisol.evidence.memory import COLUMNS
 from crisol.evidence.stream import Played, recalled
 from crisol.lab.arrivals import Prepared, StreamQuestion, arrange, prepare, prepare_table, taught
+from crisol.lab.frontier import risk_coverage
 from crisol.lab.stream_policies import LADDER, RUNGS, Seen, beliefs, by_halves, learnt, walk
 from crisol.lab.stream_tables import by_known, near_misses, outcome
 from crisol.model.policy import NEVER, LadderPolicy, Policy
@@ -33,6 +36,8 @@ __all__ = [
     "taught",
 ]
 
+_Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
@@ -42,10 +47,8 @@ class Measured:
     by_known: pd.DataFrame
     policies: pd.DataFrame
     near_misses: pd.DataFrame
-    played: Played
-    """What the whole ladder did."""
-    full: dict[str, Played]
-    """What each belief says where every patch is wargamed."""
+    coverages: dict[str, tuple[_Floats, _Floats]]
+    """For each belief :func:`crisol.lab.frontier.risk_coverage` of the patches of which a verdict is known."""
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
@@ -80,7 +83,13 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
         "repeats": float(prepared.question.repeats),
         "content_hash": prepared.digest,
     }
-    return Measured(facts, by_known(prepared, full_by, plays[LADDER]), policies, near, plays[LADDER], full_by)
+    label = prepared.label[whole.arrival]
+    coverages = {
+        name: risk_coverage(label[some], full_by[name].probability[some])
+        for name in ("memory", "cold", "nearest neighbour")
+        if some.any()
+    }
+    return Measured(facts, by_known(prepared, full_by, plays[LADDER]), policies, near, coverages)
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:

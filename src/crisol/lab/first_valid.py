@@ -11,7 +11,7 @@ from crisol.evidence.stream import Believe
 from crisol.lab.arrivals import Prepared
 from crisol.lab.stream_policies import learnt
 
-__all__ = ["found_by", "until_first_valid"]
+__all__ = ["ORDERS", "found_by", "totals", "until_first_valid"]
 
 _Ints = NDArray[np.int_]
 
@@ -58,6 +58,13 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
         row = {"wargames": float(wargames), "random": 1.0 - float(np.mean(missed))}
         rows.append(row | {order: float((table[order] <= wargames).mean()) for order in ORDERS[1:]})
     return pd.DataFrame(rows)
+
+
+def totals(table: pd.DataFrame) -> dict[str, float]:
+    """Return the wargames of all groups in each order, and what share of the random order's the others take."""
+    whole = {order: float(table[order].sum()) for order in ORDERS}
+    shares = {f"until_first_valid.{order}_of_random": whole[order] / whole["random"] for order in ORDERS[1:]}
+    return {f"until_first_valid.{order}": value for order, value in whole.items()} | shares
 
 
 def _all_wrong(candidates: int, valid: int, drawn: int) -> float:
