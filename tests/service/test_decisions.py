@@ -138,7 +138,7 @@ def test_clients_that_left_take_no_place_from_those_who_wait(started: Callable[.
     """Six ask and close at once; the next one is judged, as soon as what runs has ended."""
     server = started(wargames=1, wargame_line=4)
     for number in range(6):
-        content = json.dumps({"diff": wrong().replace("closed", f"left {number}"), "vulnerability": FLAW})
+        content = json.dumps({"diff": wrong(number), "vulnerability": FLAW})
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
             connection.sendall(short(content.encode()).replace(b"ml-first", b"validate"))
     ended = re.compile(r'^wargaming_requests_total\{endpoint="validate",status="\d+"\} (\S+)', re.MULTILINE)

@@ -1,10 +1,12 @@
-"""The memory as a rung of a running service: it refuses by the verdicts known, and says whose."""
+"""Facts and memory as rungs of a running service: they decide by what is known, and say whose verdict it was."""
 
 from __future__ import annotations
 
+import itertools
 import shutil
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,17 +18,24 @@ from crisol.evidence.similarity import sketch
 from crisol.model.policy import Policy
 from crisol.service.embedded import serve
 from crisol.validation.memory_rung import Memories
-from support.http import decide
-from support.served import FLAW, model_folder, wrong
+from support.http import ask, decide
+from support.served import FLAW, idle, model_folder, right, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from crisol.config import Settings
     from crisol.service.embedded import Server
 
 EVERYTHING = Policy(reject=0.9999, reason="a test")
+SORTED = """@@ -40,4 +40,4 @@
+ def sorted_lines(names, reverse=False):
+     \"\"\"Return the distinct lines of the files in byte order.\"\"\"
+     options = ["-u", "-r"] if reverse else ["-u"]
+-    return tuple(run(["sort", *options, *names]).splitlines())
++    return tuple(run(["sort", *options, "--", *names]).splitlines())
+"""
 
 
 def second_stage() -> SecondStage:
@@ -45,23 +54,18 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def again(number: int) -> str:
-    """Return the wrong patch with another comment."""
-    return wrong().replace("# closed", f"# closed {number}")
-
-
 @pytest.mark.integration
 def test_a_verdict_of_this_installation_refuses_the_next_patch_and_is_its_evidence(
     started: Callable[..., Server], model: Path
 ) -> None:
     server = started(model=model)
-    first, answer = decide(server, wrong()), decide(server, again(1))
+    first, answer = decide(server, wrong()), decide(server, wrong(1))
     assert first["source"] == "wargame"
     assert (answer["source"], answer["outcome"], answer["degraded"]) == ("memory", "invalid", [])
     assert "1 verdicts known" in answer["evidence"]
-    assert f"invalid {first['patch']} (similarity 1.00)" in answer["evidence"]
+    assert f"invalid {first['patch']} (similarity 0." in answer["evidence"]
     # What the memory said is no verdict, so the memory does not grow by it.
-    assert "1 verdicts known" in decide(server, again(2))["evidence"]
+    assert "1 verdicts known" in decide(server, wrong(2))["evidence"]
 
 
 @pytest.mark.integration
@@ -70,14 +74,14 @@ def test_a_service_starts_with_the_verdicts_that_its_store_kept(settings: Settin
     with serve(settings) as first:
         assert decide(first, wrong())["source"] == "wargame"
     with serve(settings) as second:
-        answer = decide(second, again(1))
+        answer = decide(second, wrong(1))
     assert (answer["source"], answer["degraded"]) == ("memory", [])
 
 
 @pytest.mark.integration
 def test_without_a_second_stage_the_memory_hands_on(started: Callable[..., Server]) -> None:
     server = started()
-    assert [decide(server, text)["source"] for text in (wrong(), again(1))] == ["wargame", "wargame"]
+    assert [decide(server, text)["source"] for text in (wrong(), wrong(1))] == ["wargame", "wargame"]
 
 
 def test_a_vulnerability_that_changes_forgets_and_the_least_used_goes_first() -> None:
@@ -112,3 +116,53 @@ def test_a_second_stage_with_a_threshold_that_is_no_probability_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | {"accept": bad}))
     with pytest.raises(ModelError, match="threshold"):
         SecondStage.load(path)
+
+
+def settled(server: Server, texts: Iterator[str]) -> dict[str, Any]:
+    """Ask about one patch after the other until a fact settles one: the exploits are traced in the background."""
+    for text in itertools.islice(texts, 40):
+        answer = decide(server, text)
+        if answer["source"] in {"equivalent", "untouched"}:
+            return answer
+        time.sleep(0.2)
+    raise AssertionError("no patch was settled")
+
+
+def commented(text: str) -> Iterator[str]:
+    """Give the same program again and again, each time with another comment."""
+    header, _, _ = wrong().partition("+CLOSED")
+    first = header.splitlines()[-1]
+    for number in itertools.count():
+        start = f"@@ -1 +1,2 @@\n{first}\n+# {number}\n"
+        yield text.replace("@@", f"{start}@@", 1).replace("@@ -40,12 +40,12", "@@ -40,12 +41,12")
+
+
+@pytest.mark.integration
+def test_facts_answer_and_name_their_rung_and_evidence(started: Callable[..., Server]) -> None:
+    """A comment makes no other program, and what one PoV does not execute does not close it."""
+    server = started(ab_test_rate=1.0)
+    same = settled(server, (idle().replace("closed", f"closed {number}") for number in itertools.count()))
+    assert (same["source"], same["outcome"], same["reason"]) == ("equivalent", "invalid", "exploit_survives")
+    half = right().partition("@@ -40,12")[0] + SORTED
+    aside = settled(server, (half.replace('"--"', f'"--{"-" * n}"') for n in range(40)))
+    assert (aside["source"], aside["outcome"]) == ("untouched", "invalid")
+    assert "on its way: reports.py:" in aside["evidence"]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        _, groups, _ = ask(server, "GET", "/wargaming/ab-testing/results?time_range=all&by=rung")
+        rungs = {name: report["confusion"] for name, report in groups["groups"].items()}
+        if rungs.keys() >= {"equivalent", "untouched"}:
+            break
+        time.sleep(0.2)
+        ask(server, "POST", "/wargaming/cache/invalidate", {"tag": "trials"})
+    assert rungs["equivalent"]["tn"] >= 1, rungs
+    assert {cell: n for name in ("equivalent", "untouched") for cell, n in rungs[name].items()}["fp"] == 0
+
+
+@pytest.mark.integration
+def test_a_program_that_was_judged_before_the_restart_is_known(settings: Settings) -> None:
+    with serve(settings) as first:
+        settled(first, commented(right()))
+    with serve(settings) as second:
+        answer = settled(second, itertools.islice(commented(right()), 40, None))
+    assert (answer["source"], answer["outcome"]) == ("equivalent", "valid")

@@ -29,7 +29,7 @@ PATIENCE = {"database": 5.0, "cache": 3.0}
 
 def patch(number: int) -> str:
     """Return another wrong patch of the same flaw."""
-    return wrong().replace("closed", f"closed {number}")
+    return wrong(number)
 
 
 def until(server: Server, condition: Callable[[], bool], seconds: float = 40.0) -> None:

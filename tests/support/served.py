@@ -38,12 +38,17 @@ def right() -> str:
     return (PATCHES / "reference.diff").read_text()
 
 
-def wrong() -> str:
-    """Return a diff that changes nothing but a comment, so the exploit survives."""
+def wrong(number: int = 0) -> str:
+    """Return a diff that sets a name which nobody reads: another program for each number, and the exploit survives."""
     path = next((PATCHES.parent / "target").rglob("*.py"))
     name = path.relative_to(PATCHES.parent / "target").as_posix()
     first = path.read_text().splitlines()[0]
-    return f"--- a/{name}\n+++ b/{name}\n@@ -1 +1,2 @@\n {first}\n+# closed\n"
+    return f"--- a/{name}\n+++ b/{name}\n@@ -1 +1,2 @@\n {first}\n+CLOSED = {number}\n"
+
+
+def idle() -> str:
+    """Return a diff that changes nothing but a comment."""
+    return wrong().replace("CLOSED = 0", "# closed")
 
 
 def foreign(number: int = 0) -> str:

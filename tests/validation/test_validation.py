@@ -29,7 +29,7 @@ from crisol.validation.model_rung import ModelRung, ServedModel
 from crisol.validation.validator import SANDBOX, Validator
 from crisol.validation.wargames import Referees
 from crisol.wargaming.referee import Match
-from support.served import FLAW, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
+from support.served import FLAW, VULNERABILITIES, foreign, idle, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -190,7 +190,7 @@ def test_a_full_line_turns_away_and_says_for_how_long() -> None:
 
     async def scenario() -> None:
         async with validating(concurrency=1, line=1) as validator:
-            texts = [wrong().replace("closed", f"closed {number}") for number in range(6)]
+            texts = [wrong(number) for number in range(6)]
             found = await asyncio.gather(
                 *(validator.decide(submission(text)) for text in texts), return_exceptions=True
             )
@@ -347,7 +347,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def hostile(number: int, words: str = "closed") -> str:
-    return wrong().replace("closed", f"hostile {words} {number}")
+    return idle().replace("closed", f"hostile {words} {number}")
 
 
 @pytest.mark.parametrize("words", ["breaks the sandbox", "raise"])

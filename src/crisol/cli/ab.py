@@ -147,8 +147,9 @@ def watch_command(
         float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
     ] = 0.25,
 ) -> None:
-    """Say whether an arm became worse, its predictions drifted, or trials got lost; exit 1 if so."""
+    """Say whether an arm became worse, a rung broke its promise, predictions drifted or trials got lost: exit 1."""
     from crisol.abtest.results import arms_of
+    from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
     from crisol.abtest.store import TrialFilter
     from crisol.abtest.watch import predicted_drift, watch
@@ -162,9 +163,9 @@ def watch_command(
     shares = dict.fromkeys(arms, 1.0) | _shares(share or [])
     ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, shares)
     alarm = ratio.mismatch
-    shown = Table("arm", "watch", "trials", "found", box=None)
+    shown = Table("arm or rung", "watch", "trials", "found", box=None)
     for arm, trials in arms.items():
-        for watched in watch(arm, trials, reference=reference):
+        for watched in (*watch(arm, trials, reference=reference), *watch_rungs(trials)):
             alarm |= watched.raised_at is not None
             finding = (
                 Text("nothing")
@@ -174,7 +175,7 @@ def watch_command(
                 )
             )
             shown.add_row(
-                arm,
+                watched.arm,
                 watched.name,
                 f"{watched.baseline + 1} to {watched.baseline + len(watched.alarm.evidence)}",
                 finding,

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from crisol.sandbox import Sandbox
     from crisol.wargaming.vulnerability import Vulnerability
 
-__all__ = ["Fact", "Facts", "gather"]
+__all__ = ["Fact", "Facts", "JudgedPrograms", "gather", "lay_out"]
 
 _SHOWN = 12
+_PROGRAMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,46 @@ class Fact:
     evidence: tuple[str, ...]
 
 
+class JudgedPrograms:
+    """The verdicts known of the programs that patches made of one vulnerability, the last ``most`` of them.
+
+    Verdicts on one program that contradict each other settle nothing, and neither does a timeout, which may be the
+    machine's doing. Telling one from two threads at a time is safe: a verdict is one assignment.
+    """
+
+    def __init__(self, most: int = _PROGRAMS) -> None:
+        self._most = most
+        self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
+
+    def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
+        """Remember what the wargame of the patch ``name`` said of a program; an inconclusive one says nothing."""
+        if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
+            return
+        earlier = self._of.get(program)
+        if earlier is None and len(self._of) >= self._most:
+            self._of.pop(next(iter(self._of)), None)
+        if earlier is None:
+            self._of[program] = name, outcome, reason
+        elif earlier[1] is not outcome:
+            self._of[program] = name, Outcome.INCONCLUSIVE, None
+
+    def fact(self, program: str) -> Fact | None:
+        """Return the fact that a program was judged, None where it was not, or not clearly."""
+        name, outcome, reason = self._of.get(program, ("", Outcome.INCONCLUSIVE, None))
+        if outcome is Outcome.INCONCLUSIVE:
+            return None
+        return Fact(outcome, Source.EQUIVALENT, reason, f"the program is the same as that of {name}", (name,))
+
+
 @dataclass(slots=True)
 class Facts:
-    """The facts about one vulnerability; grows by every verdict that it is told.
-
-    Get it from :func:`gather`. Changing one from two threads at a time is safe: a verdict is one assignment.
-    """
+    """The facts about one vulnerability; grows by every verdict that it is told. Get it from :func:`gather`."""
 
     tree: ProgramTree
     ways: tuple[Way, ...]
-    judged: dict[str, tuple[str, Outcome, Reason | None]] = field(default_factory=dict)
-    """By the identity of the program: the patch that was wargamed, and what came of it."""
+    public: str = ""
+    """The name of the public PoV, whose way may be lost."""
+    judged: JudgedPrograms = field(default_factory=JudgedPrograms)
 
     def settle(self, patch: Patch) -> Fact | None:
         """Return what is certain of a patch, None where nothing is."""
@@ -68,41 +98,39 @@ class Facts:
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
         """Return what is certain of the files that a patch makes, None where nothing is."""
-        identity = self.tree.identity(after)
-        if identity == VULNERABLE:
-            return Fact(
+        program, fact = self.examine(after)
+        return fact or self.judged.fact(program)
+
+    def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
+        """Return the identity of the program that a patch makes, and what is certain of it without any verdict."""
+        program = self.tree.identity(after)
+        if program == VULNERABLE:
+            return program, Fact(
                 Outcome.INVALID,
                 Source.EQUIVALENT,
                 Reason.EXPLOIT_SURVIVES,
                 "the program is the vulnerable one: only comments, layout or documentation change",
                 ("vulnerable",),
             )
-        if identity in self.judged:
-            name, outcome, reason = self.judged[identity]
-            return Fact(
-                outcome, Source.EQUIVALENT, reason, f"the program is the same as that of {name}", (name,)
-            )
-        for number, way in enumerate(self.ways):
+        for way in self.ways:
             if touched(self.tree, after, way) is None:
-                reason = Reason.VARIANT_SURVIVES if number else Reason.EXPLOIT_SURVIVES
-                return Fact(
+                reason = Reason.EXPLOIT_SURVIVES if way.pov == self.public else Reason.VARIANT_SURVIVES
+                return program, Fact(
                     Outcome.INVALID,
                     Source.UNTOUCHED,
                     reason,
                     f"{way.pov} executes nothing that the patch changes",
                     (way.pov, *way.functions[:_SHOWN]),
                 )
-        return None
+        return program, None
 
     def learn(self, patch: Patch, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Remember the verdict of a wargame; one that is inconclusive, or of a patch that does not apply, says nothing."""
-        if outcome is Outcome.INCONCLUSIVE:
-            return
+        """Remember the verdict of a wargame; that of a patch that does not apply says nothing."""
         try:
-            identity = self.tree.identity(diff.apply(patch, self.tree.read))
+            program = self.tree.identity(diff.apply(patch, self.tree.read))
         except PatchDoesNotApply:
             return
-        self.judged.setdefault(identity, (name, outcome, reason))
+        self.judged.add(program, name, outcome, reason)
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
@@ -111,9 +139,16 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
     Where the sandbox fails, the ways are missing and settle nothing. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
     """
-    tree = open_tree(vulnerability.vulnerable(cache))
+    folder = vulnerability.vulnerable(cache)
     try:
         ways = trace(vulnerability, sandbox, cache)
     except SandboxError:
         ways = ()
-    return Facts(tree, tuple(way for way in ways if not way.lost and not sees_itself(tree, way)))
+    return lay_out(folder, ways)
+
+
+def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
+    """Return the facts of a release's folder and the ways through it; one that was lost settles nothing."""
+    tree = open_tree(folder)
+    followed = tuple(way for way in ways if not way.lost and not sees_itself(tree, way))
+    return Facts(tree, followed, ways[0].pov if ways else "")

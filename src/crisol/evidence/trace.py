@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crisol.sandbox import Ending, Role, Script
 from crisol.sandbox.script import parts
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crisol.sandbox import Sandbox, Target
     from crisol.wargaming.vulnerability import Vulnerability
 
-__all__ = ["Code", "Way", "trace"]
+__all__ = ["Code", "Way", "read_ways", "trace", "ways_file"]
 
 _VERSION = "1"
 _STRETCH = 4
@@ -73,11 +73,9 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
     Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
     :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
-    tracer = _TRACER.read_text(encoding="utf-8") + "\n\nreport(main(ARGUMENTS))\n"
-    key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{tracer}\0{sys.version}".encode()).hexdigest()
-    path = cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
+    path = ways_file(vulnerability, cache)
     if path.is_file():
-        return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
+        return read_ways(path)
     limits = vulnerability.limits
     limits = replace(
         limits,
@@ -87,9 +85,24 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
     )
     tree, requires = vulnerability.vulnerable(cache), vulnerability.requires(cache)
     with sandbox.target(tree, requires=requires, prelude=vulnerability.prelude, limits=limits) as target:
-        ways = tuple(_traced(target, tracer, script) for script in vulnerability.povs)
+        ways = tuple(_traced(target, _tracer(), script) for script in vulnerability.povs)
     _keep(path, ways)
     return ways
+
+
+def ways_file(vulnerability: Vulnerability, cache: Path) -> Path:
+    """Return the file in which the ways of this content of a vulnerability are kept, there or not."""
+    key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{_tracer()}\0{sys.version}".encode()).hexdigest()
+    return cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
+
+
+def read_ways(path: Path) -> tuple[Way, ...]:
+    """Return the ways that :func:`trace` kept in a file."""
+    return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
+
+
+def _tracer() -> str:
+    return _TRACER.read_text(encoding="utf-8") + "\n\nreport(main(ARGUMENTS))\n"
 
 
 def _traced(target: Target, tracer: str, script: Script) -> Way:
@@ -114,13 +127,13 @@ def _traced(target: Target, tracer: str, script: Script) -> Way:
     return way
 
 
-def _way(told: dict[str, object]) -> Way:
+def _way(told: dict[str, Any]) -> Way:
     code = tuple(
         Code(path, name, line, None if lines is None else tuple(lines))
-        for path, name, line, lines in told["code"]  # type: ignore[attr-defined]
+        for path, name, line, lines in told["code"]
     )
-    names, files, folders = (frozenset(told[name]) for name in ("imports", "opened", "listed"))  # type: ignore[call-overload]
-    return Way(str(told["pov"]), code, names, files, folders, tuple(told["lost"]))  # type: ignore[arg-type]
+    imports, opened, listed = (frozenset(told[name]) for name in ("imports", "opened", "listed"))
+    return Way(told["pov"], code, imports, opened, listed, tuple(told["lost"]))
 
 
 def _keep(path: Path, ways: tuple[Way, ...]) -> None:

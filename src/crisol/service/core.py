@@ -22,6 +22,7 @@ from crisol.service.limits import rates
 from crisol.service.sampling import LiveTrials
 from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
+from crisol.validation.fact_rung import FactRung
 from crisol.validation.memory_rung import MemoryRung
 from crisol.validation.model_rung import ModelRung, ServedModel
 from crisol.validation.validator import SANDBOX, Validator
@@ -85,8 +86,7 @@ class Service:
         """Load a new champion, read the switch, replay journaled trials, and refresh the gauges."""
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
-        if self.validator.model.served.second is not None:
-            await self.trials.recollect(self.memory)
+        await self.trials.recollect(self.memory)
         for call in self.on_refresh:
             await call()
 
@@ -184,8 +184,16 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))
         asked = ModelRung(served, model)
         memory = MemoryRung(asked)
+        facts = FactRung(catalogue, settings.cache, sandbox=settings.sandbox, workers=concurrency)
+        stack.push_async_callback(facts.close)
         validator = Validator(
-            asked, shared.cache, catalogue, referees, sandbox=sandbox, rungs=(memory,), learn=memory.learn
+            asked,
+            shared.cache,
+            catalogue,
+            referees,
+            sandbox=sandbox,
+            rungs=(facts, memory),
+            learners=(facts.learn, memory.learn),
         )
         switch = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
         trials = await stack.enter_async_context(
@@ -195,6 +203,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                 database,
                 switch,
                 PatchStore(settings.patches),
+                facts=facts,
                 blocking=settings.ab_mode == "blocking",
                 concurrency=concurrency,
             )

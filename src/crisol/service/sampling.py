@@ -16,7 +16,7 @@ from crisol.abtest.trial import observe
 from crisol.errors import CrisolError, StoreError, UnavailableError
 from crisol.records import Source, Trial, Verdict
 from crisol.service import recollection
-from crisol.validation.ladder import OURS, from_verdict
+from crisol.validation.ladder import OURS, Case, from_verdict
 from crisol.wargaming.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crisol.abtest.journal import JournaledStore
     from crisol.abtest.patches import PatchStore
     from crisol.resilience.guard import CircuitBreaker
+    from crisol.validation.fact_rung import FactRung
     from crisol.validation.ladder import Submission
     from crisol.validation.memory_rung import MemoryRung
     from crisol.validation.validator import Validated, Validator
@@ -64,8 +65,8 @@ class _Job:
 class LiveTrials:
     """Makes trials of answers, in the background unless ``blocking``; one event loop's, as ``async with``.
 
-    A patch that the model was unsure of was wargamed anyway and is a trial with probability 1; one that it
-    decided alone is wargamed with the switch's rate. A trial is in the journal on disk before its wargame
+    A patch that no rung was sure of was wargamed anyway and is a trial with probability 1; one that a rung
+    decided without that, be it a fact, is wargamed with the switch's rate. A trial is in the journal on disk before its wargame
     answers anybody, and from there it goes to the store, at once or when that is back: killing this process
     loses none. A sampled patch whose wargame had not ended then is no trial, as if the queue had been full.
     """
@@ -78,6 +79,7 @@ class LiveTrials:
         switch: Switch,
         patches: PatchStore,
         *,
+        facts: FactRung,
         blocking: bool = False,
         concurrency: int = 2,
         line: int = 100,
@@ -90,6 +92,7 @@ class LiveTrials:
         self._breaker = breaker
         self.blocking = blocking
         self._patches = patches
+        self._facts = facts
         self._noted = 0
         self._remembered: dt.datetime | None = None
         self._threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store")
@@ -140,7 +143,7 @@ class LiveTrials:
 
         Return the decision, or in blocking mode the wargame's decision.
         """
-        job = self._job(submission, validated)
+        job = await self._job(submission, validated)
         if job is None:
             return validated
         if validated.decision.verdict is not None:
@@ -158,21 +161,23 @@ class LiveTrials:
             return validated
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
-    def _job(self, submission: Submission, validated: Validated) -> _Job | None:
-        """Return the trial that is to be made of a decision, if any."""
+    async def _job(self, submission: Submission, validated: Validated) -> _Job | None:
+        """Return the trial that is to be made of a decision, if any: a trial needs the model's prediction, too."""
         decision = validated.decision
-        if (
-            validated.cached
-            or validated.pattern is None
-            or decision.prediction is None
-            or not self.switch.enabled
-        ):
+        if validated.cached or validated.pattern is None or not self.switch.enabled:
             return None
-        if decision.source is Source.WARGAME:
-            return _Job(submission, validated, 1.0)
-        draw = self.switch.sampler.draw(submission.patch.identity)
-        sampled = decision.source in {Source.MODEL, Source.MEMORY} and draw.sampled
-        return _Job(submission, validated, draw.probability) if sampled else None
+        probability = 1.0
+        if decision.source is not Source.WARGAME:
+            draw = self.switch.sampler.draw(submission.patch.identity)
+            if decision.source is Source.FALLBACK or not draw.sampled:
+                return None
+            probability = draw.probability
+        if decision.prediction is None:
+            prediction = await self._validator.model.predict(Case(submission, validated.pattern))
+            if prediction is None:
+                return None
+            validated = replace(validated, decision=replace(decision, prediction=prediction))
+        return _Job(submission, validated, probability)
 
     async def flip(self, switch: Switch) -> None:
         """Set the switch for all who share the store.
@@ -192,23 +197,26 @@ class LiveTrials:
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Tell the memory the verdicts that the store has got since the last call, other workers' among them.
+        """Tell facts and memory the verdicts that the store has got since the last call, other workers' among them.
 
         A store that is away leaves a shorter memory; the next call reads what this one missed.
         """
-        begun = utc_now()
+        begun, patches = utc_now(), self._patches if memory.serves else None
+        since = None if memory.serves and not memory.filled else self._remembered
         try:
-            verdicts = await self.ask(
-                recollection.read, self.store.store, self._patches, EXPERIMENT, self._remembered
-            )
+            verdicts = await self.ask(recollection.read, self.store.store, patches, EXPERIMENT, since)
         except (CrisolError, TimeoutError) as error:
             _log.warning("earlier verdicts were not read: %s", error or type(error).__name__)
             return
-        for verdict in verdicts:
-            memory.memories.add(verdict.vulnerability, verdict.content_hash, verdict.judged)
+        for trial, judged in verdicts:
+            content = trial.vulnerability, trial.content_hash
+            if trial.program:
+                self._facts.add(content, trial.program, trial.patch, trial.outcome, trial.reason)
+            if judged is not None:
+                memory.memories.add(*content, judged)
         # Clocks of workers differ, and a trial reaches the store after its time.
         self._remembered = begun - recollection.OVERLAP
-        memory.filled = True
+        memory.filled = memory.serves
 
     async def _wargame(self, job: _Job) -> Verdict:
         assert job.found.pattern is not None
@@ -241,6 +249,7 @@ class LiveTrials:
                 decided=None if decision.source is Source.WARGAME else decision.outcome,
                 content_hash=pattern.content_hash,
                 referee=REFEREE_VERSION,
+                program=self._facts.program(job.submission, pattern),
             )
         except CrisolError as error:
             _log.warning("a wargame left no trial: %s", error)

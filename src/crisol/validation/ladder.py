@@ -15,17 +15,30 @@ A rung is a callable that decides, and says why, or hands on::
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from crisol.records import Decision, Outcome, Reason, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crisol.diff import Patch
     from crisol.records import Prediction, Verdict
     from crisol.validation.catalogue import Pattern
 
-__all__ = ["OURS", "Case", "Question", "Rung", "Submission", "fall_back", "from_verdict", "not_judged"]
+__all__ = [
+    "OURS",
+    "Case",
+    "Learner",
+    "Question",
+    "Rung",
+    "Submission",
+    "fall_back",
+    "from_verdict",
+    "not_judged",
+]
 
 OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 """The reasons of a wargame that could not be run here: it says nothing of the patch, and is tried again."""
@@ -51,7 +64,8 @@ class Submission:
 
     Both ids may be empty. ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says
     what was left out of the text that came, and ``misfit`` why the patch cannot be laid over the release;
-    then it is not judged.
+    then it is not judged. ``files`` are the release's files as the patch makes them, None for one that it deletes;
+    there are none where the release is not at hand.
     """
 
     patch: Patch
@@ -61,6 +75,7 @@ class Submission:
     client: str = ""
     cut: str = ""
     misfit: str = ""
+    files: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def question(self) -> Question:
@@ -103,6 +118,10 @@ class Rung(Protocol):
     async def __call__(self, case: Case) -> Decision | None:
         """Return the decision, or None."""
         ...
+
+
+Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
+"""What a rung does with the verdict of a wargame."""
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:

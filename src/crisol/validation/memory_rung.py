@@ -74,6 +74,11 @@ class MemoryRung:
         self.filled = False
         self._model = model
 
+    @property
+    def serves(self) -> bool:
+        """Whether the model that is served has a second stage."""
+        return self._model.served.second is not None
+
     async def __call__(self, case: Case) -> Decision | None:
         """Decide where the policy of the second stage lets it do so."""
         second, pattern = self._model.served.second, case.pattern

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.catalogue import Catalogue, Pattern
-    from crisol.validation.ladder import Question, Rung, Submission
+    from crisol.validation.ladder import Learner, Question, Rung, Submission
     from crisol.validation.model_rung import ModelRung
     from crisol.validation.wargames import Referees
 
@@ -84,7 +84,7 @@ class Validator:
     """Decides about patches, for one event loop.
 
     The order is the cache, ``rungs``, ``model``, the wargame, the fallback. ``sandbox`` is the breaker before
-    the wargames; ``learn`` gets the verdict of every wargame. A vulnerability that is not registered is never
+    the wargames; each of ``learners`` gets the verdict of every wargame. A vulnerability that is not registered is never
     wargamed; a dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never
     none. Only a full line of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
     """
@@ -98,10 +98,10 @@ class Validator:
         *,
         sandbox: CircuitBreaker,
         rungs: Sequence[Rung] = (),
-        learn: Callable[[Submission, Pattern, Verdict], Awaitable[None]] | None = None,
+        learners: Sequence[Learner] = (),
     ) -> None:
         self.model = model
-        self._learn = learn
+        self._learners = learners
         self._rungs: tuple[Rung, ...] = (*rungs, model)
         self._cache = cache
         self._catalogue = catalogue
@@ -132,7 +132,9 @@ class Validator:
             fit = await self._referees.fit(pattern, submission.text)
         except PatchDoesNotApply as error:
             return replace(submission, misfit=str(error))
-        return replace(submission, patch=fit.patch, text=str(fit.patch), cut=fit.detail, misfit="")
+        return replace(
+            submission, patch=fit.patch, text=str(fit.patch), cut=fit.detail, misfit="", files=fit.files
+        )
 
     async def decide(self, submission: Submission) -> Validated:
         """Answer ML-first."""
@@ -240,8 +242,8 @@ class Validator:
             verdict = await self._sandbox.call(
                 self._referees.judge, pattern, submission.text, key=key, client=submission.client
             )
-            if self._learn is not None:
-                await self._learn(submission, pattern, verdict)
+            for learn in self._learners:
+                await learn(submission, pattern, verdict)
             return verdict
 
         return await self._once(

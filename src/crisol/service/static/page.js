@@ -80,6 +80,14 @@ async function showAccuracy() {
   }));
 }
 
+async function showRungs() {
+  const report = await get("/wargaming/ab-testing/results?time_range=7d&by=rung");
+  const answered = Object.entries(report.groups).filter(([rung]) => rung !== "" && rung !== "wargame");
+  rows("rungs", answered.map(([rung, { trials, confusion: counts }]) => [
+    [rung], [String(trials), "number"], [`${counts.tp + counts.fp}, ${counts.fp}`, "number"], [`${counts.tn + counts.fn}, ${counts.fn}`, "number"],
+  ]), "No answer of a rung was checked yet: A/B testing draws them.");
+}
+
 async function showTrials() {
   const list = await get("/wargaming/ab-testing/trials?limit=20");
   rows("trials", list.map((one) => [
@@ -125,7 +133,7 @@ async function ask(event) {
 }
 
 async function refresh() {
-  for (const show of [showHealth, showBreakers, showAccuracy, showTrials]) {
+  for (const show of [showHealth, showBreakers, showAccuracy, showRungs, showTrials]) {
     try {
       await show();
     } catch (error) {

@@ -1,0 +1,74 @@
+"""Whether each rung that answers without a wargame keeps its promise, by the trials of its sampled answers.
+
+>>> [(watched.arm, watched.name) for watched in watch_rungs(trials) if watched.raised_at]  # doctest: +SKIP
+[('memory', 'false accepts')]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crisol.abtest.drift import worsening
+from crisol.abtest.watch import RUN_LENGTH, Watched
+from crisol.records import Outcome, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crisol.records import Trial
+
+__all__ = ["PROMISED", "Promise", "watch_rungs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The shares that may be wrong: invalid ones among the accepted, valid ones among the refused."""
+
+    false_accepts: float
+    false_refusals: float
+
+
+_NONE = Promise(0.0002, 0.0002)
+"""A fact is never wrong; at one error in five thousand the first one raises the alarm."""
+
+_CERTIFIED = Promise(0.02, 0.10)
+"""The levels at which thresholds are certified, see :func:`crisol.model.risk.certify`."""
+
+PROMISED = {
+    Source.EQUIVALENT: _NONE,
+    Source.UNTOUCHED: _NONE,
+    Source.MEMORY: _CERTIFIED,
+    Source.MODEL: _CERTIFIED,
+}
+"""By the rung that decides."""
+
+
+def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
+    """Watch what each rung accepted and refused, in the order of the trials; no baseline is set aside.
+
+    While a rung keeps its promise, a false alarm comes at most once in 1,000 of its trials on average. What it did
+    not accept or refuse yet is not watched. Inconclusive trials are left out.
+    """
+    watched = []
+    for rung, promise in PROMISED.items():
+        for name, decided, level in (
+            ("false accepts", Outcome.VALID, promise.false_accepts),
+            ("false refusals", Outcome.INVALID, promise.false_refusals),
+        ):
+            answered = [
+                trial
+                for trial in trials
+                if trial.rung == rung and trial.decided is decided and trial.correct is not None
+            ]
+            if not answered:
+                continue
+            alarm = worsening(
+                [float(trial.outcome is not decided) for trial in answered],
+                level,
+                [1.0 / trial.sampling_probability for trial in answered],
+                run_length=RUN_LENGTH,
+            )
+            patch = None if alarm.raised_at is None else answered[alarm.raised_at].patch
+            watched.append(Watched(rung.value, name, 0, alarm, patch))
+    return tuple(watched)

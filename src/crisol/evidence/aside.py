@@ -1,0 +1,85 @@
+"""Facts about patches from anybody: their files are parsed in a process with limits of memory and time.
+
+::
+
+    ground = Ground(str(folder), str(ways_file(vulnerability, cache)))
+    examined = examine(ground, fitted.files)  # blocks: call it in a thread
+    examined.program, examined.fact
+
+The worker keeps the last releases that it was asked about, so what a patch costs is the parsing of its own files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from crisol.evidence.facts import Fact, Facts, lay_out
+from crisol.evidence.trace import read_ways
+from crisol.records import Outcome, Reason, Source
+from crisol.sandbox.bounded import bounded
+from crisol.wargaming.parsing import parsed
+
+__all__ = ["Examined", "Ground", "examine"]
+
+_RELEASES = 8
+"""How many a worker keeps with the trees of the files that were touched; its own limit of memory bounds these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a release and the traced ways through it are kept; ``ways`` is empty while there are none."""
+
+    folder: str
+    ways: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The identity of a patched program, and what is certain of it without any verdict."""
+
+    program: str
+    fact: Fact | None
+
+
+def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
+    """Return what :meth:`~crisol.evidence.facts.Facts.examine` says of a patch's files, asked in a bounded worker.
+
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for files that take more than reading them may take.
+    """
+    texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
+    head = {
+        "folder": ground.folder,
+        "ways": ground.ways,
+        "texts": list(texts),
+        "gone": [path for path, text in after.items() if text is None],
+    }
+    told, _ = bounded("crisol.evidence.aside:answer", head, list(texts.values()))
+    return Examined(told["program"], None if told["fact"] is None else _fact(*told["fact"]))
+
+
+def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """Do in the worker what :func:`examine` asks."""
+    # What a patch made is not asked about again, and its trees take some hundred times the bytes of their text.
+    parsed.cache_clear()
+    after: dict[str, str | None] = dict.fromkeys(head["gone"])
+    texts = (blob.decode(errors="surrogatepass") for blob in blobs)
+    after |= zip(head["texts"], texts, strict=True)
+    program, fact = _open(head["folder"], head["ways"]).examine(after)
+    told = None
+    if fact is not None:
+        told = [fact.outcome, fact.source, fact.reason, fact.detail, fact.evidence]
+    return {"program": program, "fact": told}, []
+
+
+@lru_cache(maxsize=_RELEASES)
+def _open(folder: str, ways: str) -> Facts:
+    return lay_out(Path(folder), read_ways(Path(ways)) if ways else ())
+
+
+def _fact(outcome: str, source: str, reason: str | None, detail: str, evidence: list[str]) -> Fact:
+    why = None if reason is None else Reason(reason)
+    return Fact(Outcome(outcome), Source(source), why, detail, tuple(evidence))

@@ -1,0 +1,188 @@
+"""The rung of the facts: what is certain of a patch decides, and costs no model and no wargame."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from crisol.errors import CrisolError, UnavailableError
+from crisol.evidence.aside import Ground, examine
+from crisol.evidence.facts import JudgedPrograms
+from crisol.evidence.trace import trace, ways_file
+from crisol.records import Decision, Outcome, Source
+from crisol.sandbox import choose
+from crisol.sandbox.bounded import OutOfBounds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from crisol.evidence.aside import Examined
+    from crisol.evidence.facts import Fact
+    from crisol.records import Reason, Verdict
+    from crisol.resilience.clock import Clock
+    from crisol.validation.catalogue import Catalogue, Pattern
+    from crisol.validation.ladder import Case, Submission
+
+__all__ = ["FactRung"]
+
+_VULNERABILITIES = 256
+_EXAMINED = 2_000
+_CHARACTERS = 300_000
+"""Of the files that a patch changes: larger ones are no honest patch's, and go their way without facts."""
+
+_RETRY_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+class FactRung:
+    """Decides what is the vulnerable program, or one that was wargamed, or leaves an exploit's way alone.
+
+    The ways are traced in the background, once for the content of a vulnerability; until then, and for a minute
+    after a sandbox failed, a patch is decided without them. Files are parsed in bounded workers. What is kept is
+    bounded: the verdicts on 1,000 programs of each of 256 vulnerabilities. For one event loop.
+    """
+
+    stamp = "facts-1"
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        cache: Path,
+        *,
+        sandbox: str = "auto",
+        workers: int = 2,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._catalogue = catalogue
+        self._cache = cache
+        self._sandbox = sandbox
+        self._clock = clock
+        self._judged: OrderedDict[str, tuple[str, JudgedPrograms]] = OrderedDict()
+        self._grounds: OrderedDict[tuple[str, str], Ground] = OrderedDict()
+        self._retry: dict[tuple[str, str], float] = {}
+        self._tracing: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._examined: OrderedDict[tuple[str, str, str], Examined] = OrderedDict()
+        self._workers = asyncio.Semaphore(workers)
+        self._tracer = asyncio.Semaphore(1)
+
+    async def __call__(self, case: Case) -> Decision | None:
+        """Decide where something is certain."""
+        if case.pattern is None:
+            return None
+        self._follow(case.pattern)
+        examined = await self._examine(case.submission, case.pattern)
+        if examined is None:
+            return None
+        fact = examined.fact or self._programs(case.pattern.id, case.pattern.content_hash).fact(
+            examined.program
+        )
+        return None if fact is None else _decision(fact)
+
+    async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
+        """Remember the verdict of a wargame by the program that it judged."""
+        examined = await self._examine(submission, pattern)
+        if examined is not None:
+            patch = submission.patch.identity
+            self.add(
+                (pattern.id, pattern.content_hash), examined.program, patch, verdict.outcome, verdict.reason
+            )
+
+    def add(
+        self, content: tuple[str, str], program: str, patch: str, outcome: Outcome, reason: Reason | None
+    ) -> None:
+        """Remember a verdict on a program of a vulnerability with this content: its id and the hash."""
+        self._programs(*content).add(program, patch, outcome, reason)
+
+    def program(self, submission: Submission, pattern: Pattern) -> str:
+        """Return the identity of a patch's program, empty where it was not examined lately."""
+        examined = self._examined.get(_key(submission, pattern))
+        return "" if examined is None else examined.program
+
+    async def close(self) -> None:
+        """Trace no more; a trace that runs in its thread ends by its own limits."""
+        for task in self._tracing.values():
+            task.cancel()
+        await asyncio.gather(*self._tracing.values(), return_exceptions=True)
+
+    def _programs(self, vulnerability: str, content_hash: str) -> JudgedPrograms:
+        """Return the programs judged of a vulnerability with this content; another content begins anew."""
+        content, programs = self._judged.get(vulnerability, ("", None))
+        if programs is None or content != content_hash:
+            programs = JudgedPrograms()
+            self._judged[vulnerability] = content_hash, programs
+            if len(self._judged) > _VULNERABILITIES:
+                self._judged.popitem(last=False)
+        self._judged.move_to_end(vulnerability)
+        return programs
+
+    async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
+        """Return what a bounded worker says of the patch's files; None where it has none, or they are too large."""
+        ground = self._grounds.get((pattern.id, pattern.content_hash))
+        if ground is None or not submission.files:
+            return None
+        key = _key(submission, pattern)
+        examined = self._examined.get(key)
+        if examined is not None:
+            return examined
+        if sum(len(text or "") for text in submission.files.values()) > _CHARACTERS:
+            return None
+        try:
+            async with self._workers:
+                examined = await asyncio.to_thread(examine, ground, submission.files)
+        except OutOfBounds as refused:
+            _log.warning("no facts about a patch for %s: %s", pattern.id, refused)
+            return None
+        self._examined[key] = examined
+        if len(self._examined) > _EXAMINED:
+            self._examined.popitem(last=False)
+        return examined
+
+    def _follow(self, pattern: Pattern) -> None:
+        """Begin to trace a vulnerability in the background, where that is due."""
+        key = pattern.id, pattern.content_hash
+        ground = self._grounds.get(key)
+        if (ground is not None and ground.ways) or key in self._tracing:
+            return
+        if self._clock() >= self._retry.get(key, 0.0):
+            task = asyncio.create_task(self._trace(pattern), name=f"trace {pattern.id}")
+            self._tracing[key] = task
+            task.add_done_callback(lambda _: self._tracing.pop(key, None))
+
+    async def _trace(self, pattern: Pattern) -> None:
+        key = pattern.id, pattern.content_hash
+        async with self._tracer:
+            try:
+                vulnerability = await asyncio.to_thread(self._catalogue.open, pattern.id)
+                if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
+                    return
+                folder = await asyncio.to_thread(vulnerability.vulnerable, self._cache)
+                self._keep(key, Ground(str(folder)))
+                await asyncio.to_thread(lambda: trace(vulnerability, choose(self._sandbox), self._cache))
+            except (CrisolError, OSError) as error:
+                self._retry[key] = self._clock() + _RETRY_SECONDS
+                level = logging.WARNING if isinstance(error, UnavailableError) else logging.ERROR
+                _log.log(level, "the exploits of %s are not traced: %s", pattern.id, error)
+                return
+            self._retry.pop(key, None)
+            self._keep(key, Ground(str(folder), str(ways_file(vulnerability, self._cache))))
+
+    def _keep(self, key: tuple[str, str], ground: Ground) -> None:
+        self._grounds[key] = ground
+        if len(self._grounds) > _VULNERABILITIES:
+            self._grounds.popitem(last=False)
+
+
+def _key(submission: Submission, pattern: Pattern) -> tuple[str, str, str]:
+    return pattern.id, pattern.content_hash, submission.patch.identity
+
+
+def _decision(fact: Fact) -> Decision:
+    if fact.source is Source.UNTOUCHED:
+        pov, *functions = fact.evidence
+        evidence = f"{pov} executes nothing that the patch changes; on its way: {', '.join(functions)}"
+    else:
+        evidence = fact.detail
+    return Decision(fact.outcome, fact.source, 1.0, reason=fact.reason, detail=fact.detail, evidence=evidence)
