@@ -32,7 +32,10 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
-    """Give a PostgreSQL database that the whole session shares: keep to a schema of your own, never kill it."""
+    """Give a PostgreSQL database that the whole session shares.
+
+    Keep to a schema of your own, never kill it.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given

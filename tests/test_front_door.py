@@ -43,7 +43,10 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
 
 def test_the_import_costs_nothing() -> None:
     """Neither scikit-learn nor MLflow is loaded before it is used."""
-    code = "import sys, crisol; print(len([m for m in sys.modules if m.partition('.')[0] in {'sklearn', 'mlflow', 'pandas'}]))"
+    code = (
+        "import sys, crisol; print(len([m for m in sys.modules if m.partition('.')[0] in {'sklearn', "
+        "'mlflow', 'pandas'}]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"
 

@@ -2,8 +2,9 @@
 
     python experiments/bench/bench_abtest.py [--trials 1000000]
 
-PostgreSQL is the one of ``TEST_DATABASE_URL``, an empty database, or one that the script starts as the tests do.
-``unsummed`` is PostgreSQL without the sums of hours: what they cost an insert, and what they save a question.
+PostgreSQL is the one of ``TEST_DATABASE_URL``, an empty database, or one that the script starts as the tests
+do. ``unsummed`` is PostgreSQL without the sums of hours: what they cost an insert, and what they save a
+question.
 """
 
 from __future__ import annotations

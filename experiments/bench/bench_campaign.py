@@ -1,8 +1,8 @@
 """A campaign on Dask with 1, 2 and 4 worker processes: wargames a second, and the same labels from each.
 
-Run it as ``python experiments/bench/bench_campaign.py``. Every candidate of a few programs of the arena is executed anew, once for each number of
-workers, on a cluster of this machine that is started before the clock. The ratio is to one worker; more workers than cores
-bring nothing. Exits 1 where the labels differ.
+Run it as ``python experiments/bench/bench_campaign.py``. Every candidate of a few programs of the arena is
+executed anew, once for each number of workers, on a cluster of this machine that is started before the clock.
+The ratio is to one worker; more workers than cores bring nothing. Exits 1 where the labels differ.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from crisol.wargaming.vulnerability import find
 from crisol.wiring import open_workers
 
 ONLY = [
-    "arena-avatar-upload", "arena-formula-eval", "arena-login-redirect", "arena-order-sql", "arena-request-framing",
+    "arena-avatar-upload", "arena-formula-eval", "arena-login-redirect", "arena-order-sql",
+    "arena-request-framing",
     "arena-search-xss", "arena-sort-arguments", "arena-zip-slip",
 ]  # fmt: skip
 WORKERS = (1, 2, 4)
@@ -29,7 +30,7 @@ MUTANTS = 1
 
 
 def campaign(workers: int, folder: Path) -> tuple[int, float, dict[str, str]]:
-    """Return how many candidates were judged, in how many seconds, and what their labels come to by vulnerability."""
+    """Return the number of candidates, the seconds, and a digest of the labels by vulnerability."""
     settings = load_settings()
     vulnerabilities = find(settings.vulnerabilities, only=ONLY)
     with (
@@ -56,7 +57,10 @@ def campaign(workers: int, folder: Path) -> tuple[int, float, dict[str, str]]:
 def main() -> None:
     """Print a row for each number of workers."""
     print(
-        f"cores: {os.cpu_count()}\n\n| workers | wargames | seconds | wargames/s | ratio |\n|---|---|---|---|---|"
+        f"cores: {os.cpu_count()}\n"
+        "\n"
+        "| workers | wargames | seconds | wargames/s | ratio |\n"
+        "|---|---|---|---|---|"
     )
     labels, first = [], 0.0
     for workers in WORKERS:
@@ -65,7 +69,8 @@ def main() -> None:
         first = first or count / seconds
         labels.append(found)
         print(
-            f"| {workers} | {count} | {seconds:.1f} | {count / seconds:.2f} | {count / seconds / first:.2f} |",
+            f"| {workers} | {count} | {seconds:.1f} | {count / seconds:.2f} "
+            f"| {count / seconds / first:.2f} |",
             flush=True,
         )
     same = all(found == labels[0] for found in labels)

@@ -1,7 +1,7 @@
-"""The load client against wrk, both in a closed loop on an echo that answers as the service does and costs next to nothing.
+"""Compare the load client with wrk, both in a closed loop on an echo that answers as the service does.
 
-What our client takes for a request is what a load test on the same cores takes away from the service. Without wrk (Debian: wrk)
-only that figure is shown.
+What our client takes for a request is what a load test on the same cores takes away from the service. Without
+wrk (Debian: wrk) only that figure is shown.
 """
 
 from __future__ import annotations
@@ -27,15 +27,23 @@ if TYPE_CHECKING:
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
 BODY = (
-    b'{"outcome":"invalid","decided_by":"wargame","probability":0.4871394038200378,"threshold":0.62,"confidence":1.0,'
-    b'"advisory":false,"reason":"exploit_survives","explanation":"The proof of vulnerability still succeeds.",'
+    b'{"outcome":"invalid","decided_by":"wargame","probability":0.4871394038200378,"threshold":0.62,'
+    b'"confidence":1.0,"advisory":false,"reason":"exploit_survives",'
+    b'"explanation":"The proof of vulnerability still succeeds.",'
     b'"model_version":"lightgbm-5d41402abc4b","feature_version":"3","source":"cache","degraded":[],'
-    b'"timings":{"queue_ms":0.0,"model_ms":0.0,"wargame_ms":0.0,"total_ms":0.041},"request_id":"5f0c8e7a9b1d4c3e"}'
+    b'"timings":{"queue_ms":0.0,"model_ms":0.0,"wargame_ms":0.0,"total_ms":0.041},'
+    b'"request_id":"5f0c8e7a9b1d4c3e"}'
 )
 HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: 5f0c8e7a9b1d4c3e\r\n"
-    b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nserver-timing: total;dur=0.041\r\n"
-    b"x-content-type-options: nosniff\r\ncache-control: no-store\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\n"
+    b"content-type: application/json\r\n"
+    b"content-length: %d\r\n"
+    b"x-request-id: 5f0c8e7a9b1d4c3e\r\n"
+    b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+    b"server-timing: total;dur=0.041\r\n"
+    b"x-content-type-options: nosniff\r\n"
+    b"cache-control: no-store\r\n"
+    b"\r\n"
 )
 ANSWER = HEAD % len(BODY) + BODY
 

@@ -1,4 +1,4 @@
-"""What a memory look-up and the second stage cost for a 2 kB diff with 1,000 known verdicts of its vulnerability.
+"""Measure a memory look-up and the second stage: a 2 kB diff, 1,000 verdicts of its vulnerability.
 
 python experiments/bench/bench_evidence.py
 """
@@ -19,12 +19,13 @@ _ASKED = 300
 
 
 def _diff(rng: np.random.Generator) -> str:
-    """Draw about 2 kB that share places and most names with the others, as patches of one vulnerability do."""
+    """Draw about 2 kB that share places and most names, as patches of one vulnerability do."""
     body = []
     for line in range(24):
         name, bound = rng.choice(["name", "path", "limit", f"value_{rng.integers(400)}"]), rng.integers(20)
         body.append(
-            f" context_{line} = read(request, {line})\n+    if {name} > {bound} and safe(request): return None\n"
+            f" context_{line} = read(request, {line})\n"
+            f"+    if {name} > {bound} and safe(request): return None\n"
         )
     return "--- a/app.py\n+++ b/app.py\n@@ -10,24 +10,48 @@\n" + "".join(body)
 

@@ -1,11 +1,11 @@
-"""Measure the intake: patches that were cut by hand to a release, put back into the form of their repositories.
+"""Measure the intake: hand-cut patches are put back into the forms of their repositories, and fitted.
 
     python experiments/bench/bench_intake.py PATCHES.jsonl.gz
 
-Every line is a JSON object with ``vulnerability`` (an id of the corpus), ``name`` and ``diff``. A patch that fits its
-release as it was cut must fit it in every form, and make the same files of it. Nothing is executed; releases that are
-not cached are left out. With ``--judge distro,upstream-cve`` the script wargames the patches whose names begin so, in
-the form of their repository.
+Every line is a JSON object with ``vulnerability`` (an id of the corpus), ``name`` and ``diff``. A patch that
+fits its release as it was cut must fit it in every form, and make the same files of it. Nothing is executed;
+releases that are not cached are left out. With ``--judge distro,upstream-cve`` the script wargames the
+patches whose names begin so, in the form of their repository.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ A list of what was done:
  1 file changed, 3 insertions(+)
 
 """
-QUOTED = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable\n"
+QUOTED = (
+    "MIME-Version: 1.0\n"
+    "Content-Type: text/plain; charset=UTF-8\n"
+    "Content-Transfer-Encoding: quoted-printable\n"
+)
 
 
 def below(prefix: str, text: str) -> str:
@@ -162,7 +166,8 @@ def main() -> None:
             continue
         cut.append((f"{row['vulnerability']} {row['name']}", row["diff"], tree, files))
     print(
-        f"{len(cut)} of {len(rows)} patches fit their release as they were cut, and keep a change of its source"
+        f"{len(cut)} of {len(rows)} patches fit their release as they were cut, and keep a change of its "
+        "source"
     )
     for form, put in FORMS.items():
         outcome: Counter[str] = Counter()

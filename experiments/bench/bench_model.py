@@ -1,6 +1,7 @@
-"""How long one prediction takes, from the diff's text to the probability: as it is served beside plain scikit-learn.
+"""Measure one prediction, from text to probability, as it is served and by plain scikit-learn.
 
-Prints medians of CPU time and their ratios, so that a busy machine changes little; run it with ``OMP_NUM_THREADS=1``.
+Prints medians of CPU time and their ratios, so that a busy machine changes little; run it with
+``OMP_NUM_THREADS=1``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def main() -> None:
             taken = [seconds(predictor, diffs) for predictor in forms]
             for predictor, one in zip(forms, taken, strict=True):
                 print(
-                    f"{name:<14}{size // 1000:>4} kB{predictor.form:>14}{one * 1e3:>9.3f} ms{taken[-1] / one:>18.1f} x"
+                    f"{name:<14}{size // 1000:>4} kB{predictor.form:>14}{one * 1e3:>9.3f} "
+                    f"ms{taken[-1] / one:>18.1f} x"
                 )
 
 

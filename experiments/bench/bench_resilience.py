@@ -2,9 +2,10 @@
 
     python experiments/bench/bench_resilience.py [--rounds 15]
 
-Every contender is timed in each round, in a different order, and the median counts; the ratio is to the bare operation
-of the same table. What happens in this process is timed in CPU seconds, so that what else the machine does counts less;
-what waits for Redis by the clock. Libraries that are not installed (they come with the extra ``dev``) are left out and named.
+Every contender is timed in each round, in a different order, and the median counts; the ratio is to the bare
+operation of the same table. What happens in this process is timed in CPU seconds, so that what else the
+machine does counts less; what waits for Redis by the clock. Libraries that are not installed (they come with
+the extra ``dev``) are left out and named.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def calling(fn: Callable[[], object]) -> Loop:
 
 
 def for_each(keys: list[str], fn: Callable[[str], object]) -> Loop:
-    """Return a function that calls ``fn`` with one key after the other and returns the seconds of one call."""
+    """Return a function that calls ``fn`` with every key in turn and returns the seconds of one call."""
 
     def loop() -> float:
         start = process_time()
@@ -97,7 +98,8 @@ def for_each(keys: list[str], fn: Callable[[str], object]) -> Loop:
 def compare(title: str, contenders: dict[str, Loop], rounds: int, mission: float | None = None) -> None:
     """Time all contenders in interleaved rounds and print them, the first being the bare operation.
 
-    ``mission`` is the mark, in seconds, that the mission set for the operation; each of ours is set beside it.
+    ``mission`` is the mark, in seconds, that the mission set for the operation; each of ours is set beside
+    it.
     """
     order_of, seconds = list(contenders), {name: [] for name in contenders}
     order = random.Random(0)
@@ -114,7 +116,8 @@ def compare(title: str, contenders: dict[str, Loop], rounds: int, mission: float
         one = median(seconds[name])
         beside = f"   {mission / one:,.0f} times under the mission's {mission * 1e3:g} ms" if mission else ""
         print(
-            f"  {name:<34} {one * 1e6:9.3f} us  {one / base:7.1f}x{beside if name.startswith('crisol') else ''}"
+            f"  {name:<34} {one * 1e6:9.3f} us  "
+            f"{one / base:7.1f}x{beside if name.startswith('crisol') else ''}"
         )
 
 
@@ -286,7 +289,8 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 def limiters(runner: asyncio.Runner) -> dict[str, Loop]:
     """Return requests through a rate limiter that adds its headers, in process."""
     scope = {
-        "type": "http", "method": "GET", "path": "/items", "root_path": "", "query_string": b"", "headers": [],
+        "type": "http", "method": "GET", "path": "/items", "root_path": "", "query_string": b"",
+        "headers": [],
         "client": ("203.0.113.7", 1),
     }  # fmt: skip
 
@@ -359,7 +363,8 @@ def memory() -> None:
     breakers: list[CircuitBreaker] = []
     labels = [str(i) for i in range(n)]
     print(
-        f"  breaker with window {weight(lambda: breakers.extend(CircuitBreaker(x, policy) for x in labels)) / n:.0f}"
+        "  breaker with window "
+        f"{weight(lambda: breakers.extend(CircuitBreaker(x, policy) for x in labels)) / n:.0f}"
     )
     held: list[Prediction] = []
     asked = [PREDICTION.key("diff", i, "model-1") for i in range(n)]
@@ -384,7 +389,7 @@ def memory() -> None:
 
 
 def refill() -> None:
-    """Print how far from the due moment a token comes back, at rates from one a minute to a thousand a second."""
+    """Print how far from its due moment a token comes back, at rates from 1 a minute to 1,000 a second."""
     worst = 0.0
     for rate in (Rate(1), Rate(7), Rate(100), Rate(1000, 1.0)):
         clock = FakeClock()
@@ -397,7 +402,9 @@ def refill() -> None:
             clock.advance(1e-6)
         worst = max(worst, abs(clock() - 1000.0 - rate.interval))
     print(
-        f"\nrefill: at most {worst * 1e6:.0f} us off, {1e-2 / max(worst, 1e-6):,.0f} times under the mission's 10 ms"
+        "\n"
+        f"refill: at most {worst * 1e6:.0f} us off, {1e-2 / max(worst, 1e-6):,.0f} times under the "
+        "mission's 10 ms"
     )
 
 

@@ -1,10 +1,10 @@
-"""The ML-first path over HTTP, as ratios to a bare raw-ASGI echo on the same stack, and to the conventional build.
+"""Measure the ML-first path over HTTP, as ratios to a bare ASGI echo and to the conventional build.
 
-The echo that counts runs on uvicorn with uvloop and httptools as they come; the same echo behind the service's own
-protocol is shown beside it. wrk is the client (Debian: wrk), on the same machine: with two cores it has the other one.
-Where there is no wrk, the load test's own client stands in, which is slower and says so. Every server runs in a process
-of its own; limits are set so high that they are taken and never refuse, but for the one line that counts what two
-workers grant.
+The echo that counts runs on uvicorn with uvloop and httptools as they come; the same echo behind the
+service's own protocol is shown beside it. wrk is the client (Debian: wrk), on the same machine: with two
+cores it has the other one. Where there is no wrk, the load test's own client stands in, which is slower and
+says so. Every server runs in a process of its own; limits are set so high that they are taken and never
+refuse, but for the one line that counts what two workers grant.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ PATH = "/wargaming/ml-first"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Requests a second, the 99th percentile in milliseconds, answers that were no 200, and how many were asked in how long.
+    """What a run measured: requests a second, p99 in milliseconds, answers other than 200, count, seconds.
 
-    ``cpu`` is the server's processor time a request in microseconds, which other guests of the machine change least.
+    ``cpu`` is the server's processor time a request in microseconds, which other guests of the machine change
+    least.
     """
 
     rate: float
@@ -143,8 +144,11 @@ def measure_ourselves(port: int, size: int, hits: int, seconds: int) -> Figure:
     start = time.time_ns() // 1000
     bodies = [(text % number).encode() for number in (*range(50), *range(start, start + new))]
     heads = [
-        b"POST %b HTTP/1.1\r\nhost: 127.0.0.1:%d\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        % (PATH.encode(), port, len(body))
+        b"POST %b HTTP/1.1\r\n"
+        b"host: 127.0.0.1:%d\r\n"
+        b"content-type: application/json\r\n"
+        b"content-length: %d\r\n"
+        b"\r\n" % (PATH.encode(), port, len(body))
         for body in bodies
     ]
     count = new * 100 // (100 - hits) if hits < 100 else 100_000
@@ -339,7 +343,8 @@ def main() -> None:
     """Measure all in one run and print the table."""
     if shutil.which("wrk") is None:
         print(
-            "wrk is not installed (Debian: wrk): our own client stands in, all rates are lower, and so are the ratios"
+            "wrk is not installed (Debian: wrk): our own client stands in, all rates are lower, and so are "
+            "the ratios"
         )
     with tempfile.TemporaryDirectory(prefix="crisol-bench-") as name:
         folder = Path(name)
@@ -368,7 +373,8 @@ def main() -> None:
             old = measured(process, port, folder, small, 80)
         show("conventional build, 80 % hits", old, base)
         print(
-            f"times the conventional build: {mixed.rate / old.rate:.1f} (mark 20); p99 {mixed.p99:.1f} ms (mark 25)"
+            f"times the conventional build: {mixed.rate / old.rate:.1f} (mark 20); p99 {mixed.p99:.1f} ms "
+            "(mark 25)"
         )
         print(f"resident {memory:.0f} MB (mark 200), first answer after {first:.2f} s (mark 2)")
         given = Settings(

@@ -1,9 +1,10 @@
 """Wargames and seconds until the first valid patch: at random, in the cold model's order, and by likeness.
 
-Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there at once:
-``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. The cold probabilities are those of models that
-have not seen the vulnerability. The reference fix is no candidate, and with it goes what repeats it. By likeness: the cold log-odds, more for
-what is like the known fix or a valid patch, less for what is like an invalid one.
+Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there at
+once: ``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. The cold probabilities are those
+of models that have not seen the vulnerability. The reference fix is no candidate, and with it goes what
+repeats it. By likeness: the cold log-odds, more for what is like the known fix or a valid patch, less for
+what is like an invalid one.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def main(table: Path) -> None:
         wargames, seconds, size = np.mean(values, axis=0)
         base = np.mean(sums["random"], axis=0)
         print(
-            f"{order:10} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), "
-            f"{seconds:6.2f} s ({seconds / base[1]:4.0%}), {len(values)} vulnerabilities of {size:.0f} candidates"
+            f"{order:10} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), {seconds:6.2f} s "
+            f"({seconds / base[1]:4.0%}), {len(values)} vulnerabilities of {size:.0f} candidates"
         )
 
 

@@ -1,9 +1,9 @@
-"""What keeping a trial costs: before its wargame answers, which waits for the disk, and after it, which nobody waits for.
+"""Measure the cost of keeping a trial: before the answer, which waits for the disk, and after it.
 
     python experiments/bench/bench_trial_write.py [--trials 300] [--folder FOLDER]
 
-FOLDER is on the disk in question; by default it is below the current one, as /tmp may be memory. ``eight at once`` is
-what each of eight threads waits that share the journal. PostgreSQL is started with ``fsync=on``.
+FOLDER is on the disk in question; by default it is below the current one, as /tmp may be memory. ``eight at
+once`` is what each of eight threads waits that share the journal. PostgreSQL is started with ``fsync=on``.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder)))
         print(f"{'milliseconds':<44}{'median':>8}{'p99':>8}\nbefore the answer")
         patches = PatchStore(folder / "patches")
-        show("  diff of 2 kB to a file, not synced", (milliseconds(lambda n=n: patches.add(diff(n))) for n in range(asked.trials)))  # fmt: skip
+        show("  diff of 2 kB to a file, not synced",
+            (milliseconds(lambda n=n: patches.add(diff(n))) for n in range(asked.trials)))  # fmt: skip
         journal = Journal(folder / "journal")
         show("  trial to the journal, synced", (milliseconds(lambda t=t: journal.write([t])) for t in kept))
         with ThreadPoolExecutor(8) as threads:

@@ -1,8 +1,9 @@
 """How many wargames a second: zygotes against a fresh process, a fresh sandbox and a bare fork.
 
-Run it as ``python experiments/bench/bench_wargame.py``. Every way executes the same phases (the PoVs and checks that real
-candidates of the arena and the pypi corpus went through) on the same patched trees, in turns, so that other load on the
-machine hits all of them alike; byte code is there for all of them. Figures are sums of each phase's best time.
+Run it as ``python experiments/bench/bench_wargame.py``. Every way executes the same phases (the PoVs and
+checks that real candidates of the arena and the pypi corpus went through) on the same patched trees, in
+turns, so that other load on the machine hits all of them alike; byte code is there for all of them. Figures
+are sums of each phase's best time.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ Way = Callable[["Step"], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One phase: a script on a patched tree, which the zygote sees as ``overlay`` and the others as a copy."""
+    """One phase.
+
+    A script on a patched tree, which the zygote sees as ``overlay`` and the others as a copy.
+    """
 
     script: Script
     overlay: dict[str, bytes | None]
@@ -117,8 +121,8 @@ def main() -> None:
                 sums[name] += sum(times)
         for name, seconds in sums.items():
             print(
-                f"{corpus:6} {name:22} {1000 * seconds / phases:8.2f} ms a phase {phases / seconds:8.1f} phases/s"
-                f" {wargames / seconds:8.1f} wargames/s"
+                f"{corpus:6} {name:22} {1000 * seconds / phases:8.2f} ms a phase {phases / seconds:8.1f} "
+                f"phases/s {wargames / seconds:8.1f} wargames/s"
             )
         zygote = min(seconds for name, seconds in sums.items() if name.startswith("zygote"))
         fresh = sums.get("fresh bubblewrap", float("nan"))

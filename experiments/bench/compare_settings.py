@@ -1,9 +1,9 @@
-"""What each setting costs and brings: the same closed loop on services that differ in one setting from another.
+"""Measure what each setting costs: one closed loop on services that differ in one setting.
 
-Run it as ``python experiments/bench/compare_settings.py [SECONDS]``. Redis and PostgreSQL are started for it. Each service is new: two
-seconds that are not counted fill its caches, then sixteen connections ask for patches of Zipf popularity as fast as they are
-answered. Prints a table in Markdown. Exits 1 where an answer was wrong or none came; which setting is fastest depends
-on the machine and on what else it does.
+Run it as ``python experiments/bench/compare_settings.py [SECONDS]``. Redis and PostgreSQL are started for it.
+Each service is new: two seconds that are not counted fill its caches, then sixteen connections ask for
+patches of Zipf popularity as fast as they are answered. Prints a table in Markdown. Exits 1 where an answer
+was wrong or none came; which setting is fastest depends on the machine and on what else it does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ WARM_UP = 2.0
 
 @dataclass(frozen=True)
 class Setting:
-    """A row: environment variables, servers, workers, and the share of the patches of which the model is unsure."""
+    """A row.
+
+    Environment variables, servers, workers, and the share of the patches of which the model is unsure.
+    """
 
     name: str
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +68,10 @@ def rows(plain: Path) -> list[Setting]:
 
 
 def measure(settings: Settings, material: Material, setting: Setting, seconds: float) -> dict[str, float]:
-    """Return the figures of a new service; ``trials`` are those in its store, of all workers that were asked."""
+    """Return the figures of a new service.
+
+    ``trials`` are those in its store, of all workers that were asked.
+    """
     with ExitStack() as stack:
         changes = dict(setting.changes)
         # New ones for each row: nothing is found that another row has left there.
@@ -104,7 +110,9 @@ def main() -> None:
         for setting in rows(_plain(materials[0.0].model, folder / "model")):
             found = measure(settings, materials[setting.unsure], setting, seconds)
             wrong += found["wrong_answers"] + (found["errors"] == 1.0)
-            figures = " | ".join(f"{found[name]:,.3g}" if found[name] < 1000 else f"{found[name]:,.0f}" for name in shown)  # fmt: skip
+            figures = " | ".join(
+                f"{found[name]:,.3g}" if found[name] < 1000 else f"{found[name]:,.0f}" for name in shown
+            )
             print(f"| {setting.name} | {figures} |", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """The service as it is conventionally built, for comparison: what `bench_service.py` measures Crisol against.
 
-FastAPI models in and out, three layers of BaseHTTPMiddleware, a scikit-learn forest, ``wait_for`` around it, a
-dictionary as cache.
+FastAPI models in and out, three layers of BaseHTTPMiddleware, a scikit-learn forest, ``wait_for`` around it,
+a dictionary as cache.
 """
 
 from __future__ import annotations

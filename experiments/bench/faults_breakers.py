@@ -4,8 +4,8 @@
 
 Prints one Markdown table; ``ok`` means that the fault could not be provoked. All is real: concurrent tasks,
 recovery times of a second, and for one row a wall clock that is set forward an hour. Libraries that are not
-installed (they come with the extra ``dev``) are left out and named. pybreaker guards plain functions, so what needs
-two calls at once is run in threads there.
+installed (they come with the extra ``dev``) are left out and named. pybreaker guards plain functions, so what
+needs two calls at once is run in threads there.
 """
 
 from __future__ import annotations

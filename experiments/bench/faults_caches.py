@@ -2,10 +2,10 @@
 
     python experiments/bench/faults_caches.py
 
-Prints one Markdown table; ``ok`` means that the fault could not be provoked, ``-`` that the library has no such part.
-Redis is the one of ``TEST_REDIS_URL``, or one that the script starts as the tests do. Libraries that are not installed
-(they come with the extra ``dev``) are left out and named. What is planted in Redis to see whether it is executed
-only adds a word to a list of this process.
+Prints one Markdown table; ``ok`` means that the fault could not be provoked, ``-`` that the library has no
+such part. Redis is the one of ``TEST_REDIS_URL``, or one that the script starts as the tests do. Libraries
+that are not installed (they come with the extra ``dev``) are left out and named. What is planted in Redis to
+see whether it is executed only adds a word to a list of this process.
 """
 
 from __future__ import annotations

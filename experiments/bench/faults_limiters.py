@@ -2,9 +2,9 @@
 
     python experiments/bench/faults_limiters.py
 
-Prints one Markdown table; ``ok`` means that the fault could not be provoked, ``-`` that the library has no such part.
-Redis is the one of ``TEST_REDIS_URL``, or one that the script starts as the tests do. Libraries that are not installed
-(they come with the extra ``dev``) are left out and named.
+Prints one Markdown table; ``ok`` means that the fault could not be provoked, ``-`` that the library has no
+such part. Redis is the one of ``TEST_REDIS_URL``, or one that the script starts as the tests do. Libraries
+that are not installed (they come with the extra ``dev``) are left out and named.
 """
 
 from __future__ import annotations

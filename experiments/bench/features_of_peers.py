@@ -1,11 +1,10 @@
-"""What breakers, limiters and caches can be told: for each feature, the parameters by which a library takes it.
+"""List, for each feature of breakers, limiters and caches, the parameters by which a library takes it.
 
     python experiments/bench/features_of_peers.py
 
-Prints three Markdown tables. A cell names the parameters of the library's public constructors and methods that carry the
-feature; ``no`` means that none of them does; free keyword
-arguments are not seen. Libraries that are not installed (they come with the extra ``dev``) are left
-out and named.
+Prints three Markdown tables. A cell names the parameters of the library's public constructors and methods
+that carry the feature; ``no`` means that none of them does; free keyword arguments are not seen. Libraries
+that are not installed (they come with the extra ``dev``) are left out and named.
 """
 
 from __future__ import annotations
@@ -77,7 +76,10 @@ def show(title: str, features: Mapping[str, str], known: Mapping[str, set[str]])
 
 
 def of(name: str, *paths: str) -> dict[str, set[str]]:
-    """Return the parameters of a library's callables, named by dotted paths; nothing where it is not installed."""
+    """Return the parameters of a library's callables, named by dotted paths.
+
+    Nothing where it is not installed.
+    """
     package = library(name)
     if package is None:
         return {}

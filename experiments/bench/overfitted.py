@@ -1,9 +1,9 @@
 """How many patches that refuse what the PoVs are written with pass for a fix.
 
-Run it as ``python experiments/bench/overfitted.py [ID...]``; ``--judge`` wargames the patches. For every text of at least
-four characters that stands in a literal of each PoV of a vulnerability, one patch refuses it at the entry of the
-functions that the reference changes. What the flaw itself needs (a keyword of the protocol, a name of the target's) is
-left over; a marker, a host or a user should not be.
+Run it as ``python experiments/bench/overfitted.py [ID...]``; ``--judge`` wargames the patches. For every text
+of at least four characters that stands in a literal of each PoV of a vulnerability, one patch refuses it at
+the entry of the functions that the reference changes. What the flaw itself needs (a keyword of the protocol,
+a name of the target's) is left over; a marker, a host or a user should not be.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ def functions(source: str) -> dict[str, ast.FunctionDef]:
 
 
 def refusing(source: str, fixed: str, constant: str) -> str | None:
-    """Return the source in which the functions that the fix changes refuse the constant; None where there are none."""
+    """Return the source in which the functions that the fix changes refuse the constant.
+
+    None where there are none.
+    """
     after = {name: ast.dump(node) for name, node in functions(fixed).items()}
     changed = [node for name, node in functions(source).items() if after.get(name) != ast.dump(node)]
     errors = [

@@ -1,4 +1,4 @@
-"""The libraries that Crisol's resilience is compared with, the Redis for it, and how a comparison is printed."""
+"""The libraries that Crisol's resilience is compared with, their Redis, and the printed table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class RedisOnLoan:
         self._process: int = self._client.info("server")["process_id"]
 
     def reads(self) -> int:
-        """Return how many times the server has been sent something: what a script does inside is not counted."""
+        """Return how many times the server has been sent something.
+
+        What a script does inside is not counted.
+        """
         return int(self._client.info("stats")["total_reads_processed"])
 
     def write(self, key: bytes, value: bytes) -> None:

@@ -1,10 +1,11 @@
-"""How many workers and wargames a rate takes: measured on this machine, checked against its saturation, then worked out.
+"""Work out the workers and wargames that a rate takes, from costs measured on this machine.
 
-Run it as ``python experiments/bench/size_service.py``. The CPU of a worker is measured with two and with eight connections; what each request and
-what each turn of the event loop takes of it says at which rate sixty-four connections keep a core busy all the time, which they
-then measure. Wargames likewise: the machine's CPU for each, one after the other, says how many all cores bear, and as many
-callers as cores measure it. What a patch leaves in a real Redis, and a trial in a real PostgreSQL, is measured, too. Exits 1 where either prediction is off by more than a fifth. Nothing else may keep the
-machine busy meanwhile.
+Run it as ``python experiments/bench/size_service.py``. The CPU of a worker is measured with two and with
+eight connections; what each request and what each turn of the event loop takes of it says at which rate
+sixty-four connections keep a core busy all the time, which they then measure. Wargames likewise: the
+machine's CPU for each, one after the other, says how many all cores bear, and as many callers as cores
+measure it. What a patch leaves in a real Redis, and a trial in a real PostgreSQL, is measured, too. Exits 1
+where either prediction is off by more than a fifth. Nothing else may keep the machine busy meanwhile.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ FEW, MANY = (2, 8), 64
 
 
 def requests(settings: Settings, material: Material) -> tuple[float, float, float]:
-    """Return seconds of CPU for a request that comes alone, and the requests a second at which a worker ought to saturate and does.
+    """Return CPU seconds of a lone request, and the predicted and measured rates at which a worker saturates.
 
-    Requests that arrive together share a turn of the event loop, so one costs ``each + turn / n`` where n connections
-    are always busy. Few connections tell both terms, many say whether they hold.
+    Requests that arrive together share a turn of the event loop, so one costs ``each + turn / n`` where n
+    connections are always busy. Few connections tell both terms, many say whether they hold.
     """
     with serving(
         settings, model=material.model, policy=material.policy, changes={"AB_TEST_RATE": "0"}
@@ -76,14 +77,15 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
     each = cost[high] - turn / high
     if not (each > 0 and turn >= 0):
         sys.exit(
-            "requests that share a turn cost more CPU: something else keeps the machine busy; measure when it is quiet"
+            "requests that share a turn cost more CPU: something else keeps the machine busy; measure when "
+            "it is quiet"
         )
     print(f"CPU: {1e6 * each:.0f} us for each request, {1e6 * turn:.0f} us for each turn")
     return each + turn, 1 / (each + turn / MANY), loops[MANY]["throughput"]
 
 
 def wargames(settings: Settings, material: Material, cores: int) -> tuple[float, float, float]:
-    """Return seconds of CPU per wargame, their squared variation, and wargames a second with a caller for each core.
+    """Return CPU seconds per wargame, their squared variation, and wargames a second with a caller a core.
 
     It is the machine's CPU: what a sandbox does between two wargames is part of the next one's price.
     """
@@ -179,15 +181,18 @@ def main() -> None:
     near = compared("requests, one worker", predicted, most)
     near &= compared(f"wargames, {cores} at a time", cores / wargame, judged)
     print(
-        "\n| patches a day | skipped | A/B | workers | wargames at a time | trials/s | PostgreSQL MiB/day | Redis commands/s | Redis MiB |"
+        "\n"
+        "| patches a day | skipped | A/B | workers | wargames at a time | trials/s | PostgreSQL MiB/day | "
+        "Redis commands/s | Redis MiB |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for day in (10_000, 100_000, 1_000_000):
         for skipped, share in ((0.0, 0.1), (0.5, 0.1), (0.9, 0.1), (0.9, 1.0)):
             found = size(Demand(rate=day / 86_400, skipped=skipped, ab_rate=share), costs)
             print(
-                f"| {day:,} | {skipped:.0%} | {share:.0%} | {found.workers} | {found.wargames} | {found.trials:.2f} "
-                f"| {found.disk_mb:,.0f} | {found.commands:.1f} | {found.memory_mb:,.0f} |"
+                f"| {day:,} | {skipped:.0%} | {share:.0%} | {found.workers} | {found.wargames} | "
+                f"{found.trials:.2f} | {found.disk_mb:,.0f} | {found.commands:.1f} | "
+                f"{found.memory_mb:,.0f} |"
             )
     sys.exit(not near)
 

@@ -1,7 +1,7 @@
-"""Hostile diffs, seeded, through parser, features and the ML-first endpoint: no crash, no unbounded time or memory.
+"""Send seeded hostile diffs through parser, features and the ML-first endpoint; bound time and memory.
 
-Usage: fuzz_diffs.py [COUNT [SEED]]; 100,000 diffs by default. Prints what became of them, the slowest, and how time
-and memory of the worst shapes grow with their size. Exits 1 when a bound is broken.
+Usage: fuzz_diffs.py [COUNT [SEED]]; 100,000 diffs by default. Prints what became of them, the slowest, and
+how time and memory of the worst shapes grow with their size. Exits 1 when a bound is broken.
 """
 
 from __future__ import annotations
@@ -44,14 +44,20 @@ SEED = """--- a/pkg/mod.py
 """
 PIECES = [
     "@@ -1 +1 @@", "@@ -0,0 +1,99999999 @@", "@@ -1,2 +1,2 @@ def f():", "--- /dev/null", "+++ /dev/null",
-    "--- a/../../etc/passwd", "+++ b/x\0y", "diff --git a/x b/x", "GIT binary patch", "rename from a", "\\ No newline at end of file",
-    "+" + "(" * 200, "+" + "a" * 3000, "-" + " " * 500, "+'''", '+"""', "+\u202e\u2066", "+\ud7ff\uffff", "+\x1b[2J", "\r", "\t", "",
-    "+if re.match(r'(a+)+$', x): pass", "+" + "\\" * 300, "index 000..111 100644", "new file mode 120000", "+e\u0301" * 50,
+    "--- a/../../etc/passwd", "+++ b/x\0y", "diff --git a/x b/x", "GIT binary patch", "rename from a",
+    "\\ No newline at end of file",
+    "+" + "(" * 200, "+" + "a" * 3000, "-" + " " * 500, "+'''", '+"""', "+\u202e\u2066", "+\ud7ff\uffff",
+    "+\x1b[2J", "\r", "\t", "",
+    "+if re.match(r'(a+)+$', x): pass", "+" + "\\" * 300, "index 000..111 100644", "new file mode 120000",
+    "+e\u0301" * 50,
 ]  # fmt: skip
 
 
 def mutate(rng: random.Random) -> str:
-    """Return one hostile diff: well formed with hostile lines, a good one after up to eight changes, or noise."""
+    """Return one hostile diff.
+
+    Well formed with hostile lines, a good one after up to eight changes, or noise.
+    """
     kind = rng.random()
     if kind < 0.05:
         return "".join(
@@ -99,8 +105,11 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "backslashes": lambda n: hunk(["'" + "\\" * n]),
     "dots": lambda n: hunk(["a." * (n // 2)]),
     "digits": lambda n: hunk(["1_" * (n // 2)]),
-    "hunks": lambda n: "--- a/x\n+++ b/x\n" + "".join(f"@@ -{i * 3} +{i * 3} @@\n-a\n+b\n" for i in range(1, n // 24)),
-    "files": lambda n: "".join(f"--- a/{i}\n+++ b/{i}\n@@ -1 +1 @@\n-a\n+{'b' * 90}\n" for i in range(n // 128)),
+    "hunks": lambda n: "--- a/x\n+++ b/x\n" + "".join(f"@@ -{i * 3} +{i * 3} @@\n-a\n+b\n" for i in range(1,
+    n // 24)),
+    "files": lambda n: "".join(
+        f"--- a/{i}\n+++ b/{i}\n@@ -1 +1 @@\n-a\n+{'b' * 90}\n" for i in range(n // 128)
+    ),
 }  # fmt: skip
 
 
@@ -131,7 +140,7 @@ def costs(read: Callable[[str], Any]) -> dict[str, list[tuple[float, float]]]:
 
 
 def growth(table: dict[str, list[tuple[float, float]]], which: int) -> dict[str, float]:
-    """Return by what time (0) or memory (1) of each shape is multiplied when it grows fourfold, at the worst (linear: 4)."""
+    """Return the worst factor of time (0) or memory (1) of each shape when it grows fourfold; linear is 4."""
     return {
         name: max(after[which] / before[which] for before, after in pairwise(row))
         for name, row in table.items()
@@ -221,7 +230,8 @@ async def run(count: int, seed: int, settings: Settings) -> int:
         print(f"{name:16}" + "".join(f"{seconds * 1e6:10,.0f} us {peak:5,.0f} KiB" for seconds, peak in row))
     grown, swollen = growth(table, 0), growth(table, 1)
     print(
-        f"at four times the input at most {max(grown.values()):.1f} times the time, {max(swollen.values()):.1f} the memory"
+        f"at four times the input at most {max(grown.values()):.1f} times the time, "
+        f"{max(swollen.values()):.1f} the memory"
     )
     broken = [f"{status}: {number}" for status, number in statuses.items() if status >= 500]
     broken += [f"time of {name} grows superlinearly" for name, times in grown.items() if times > 10.0]

@@ -1,7 +1,7 @@
 """Crisol: how far can a model stand in for running the exploit?
 
-The names below are the public interface; each is imported when it is first used, so that ``import crisol`` costs
-nothing. Everything else is an implementation detail of its module.
+The names below are the public interface; each is imported when it is first used, so that ``import crisol``
+costs nothing. Everything else is an implementation detail of its module.
 
 >>> import crisol
 >>> crisol.parse("not a diff")
@@ -165,7 +165,11 @@ _HOMES = {
     "config": ("Settings", "load_settings"),
     "diff": ("Patch", "parse"),
     "errors": (
-        "CircuitOpenError", "CrisolError", "DatasetError", "DiffError", "DiffTooLarge", "ExperimentError", "IndexUnavailable", "InputError", "IntegrityError", "MalformedDiff", "ModelError", "Overloaded", "PatchDoesNotApply", "RateLimited", "SandboxError", "SandboxUnavailable", "SettingsError", "StoreError", "UnavailableError", "UnknownVulnerability", "UnsafeDiff", "UnsupportedDiff", "VulnerabilityError",
+        "CircuitOpenError", "CrisolError", "DatasetError", "DiffError", "DiffTooLarge", "ExperimentError",
+        "IndexUnavailable", "InputError", "IntegrityError", "MalformedDiff", "ModelError", "Overloaded",
+        "PatchDoesNotApply", "RateLimited", "SandboxError", "SandboxUnavailable", "SettingsError",
+        "StoreError", "UnavailableError", "UnknownVulnerability", "UnsafeDiff", "UnsupportedDiff",
+        "VulnerabilityError",
     ),
     "model.evaluation": ("Evaluation",),
     "model.policy": ("Policy",),
@@ -173,7 +177,8 @@ _HOMES = {
     "model.training": ("FittedModel",),
     "model.variants": ("Variant", "load_variants"),
     "records": (
-        "Candidate", "Decision", "LabelledPatch", "Origin", "Outcome", "Phase", "PhaseName", "Prediction", "Reason",
+        "Candidate", "Decision", "LabelledPatch", "Origin", "Outcome", "Phase", "PhaseName", "Prediction",
+        "Reason",
         "Source", "Strength", "Trial", "Verdict",
     ),
     "resilience.bucket": ("Rate", "TokenBucket"),
@@ -184,7 +189,8 @@ _HOMES = {
     "wargaming.vulnerability": ("Vulnerability",),
     "wiring": ("open_trials",),
     "workbench": (
-        "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict", "read_patches", "serve", "train",
+        "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict",
+        "read_patches", "serve", "train",
         "wargame",
     ),
 }  # fmt: skip

@@ -19,22 +19,25 @@ __all__ = ["Settings", "load_settings", "variable"]
 class Settings(BaseSettings):
     """What the environment may decide; the defaults are the embedded workbench.
 
-    ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to 1.
-    Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST``
-    trials live in a DuckDB file. Nothing else changes when they are set. ``MLFLOW_TRACKING_URI`` is where MLflow keeps
-    its runs, ``CRISOL_VULNERABILITIES`` adds folders where vulnerabilities are looked for, separated as in ``PATH``.
+    ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to
+    1. Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or
+    ``POSTGRES_HOST`` trials live in a DuckDB file. Nothing else changes when they are set.
+    ``MLFLOW_TRACKING_URI`` is where MLflow keeps its runs, ``CRISOL_VULNERABILITIES`` adds folders where
+    vulnerabilities are looked for, separated as in ``PATH``.
 
-    The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine alone;
-    with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and
-    ``CRISOL_TRUSTED_PROXIES`` are lists with commas, ``CRISOL_RATE_LIMITS`` one of ``name=tokens/seconds:burst`` or ``name=off``,
-    ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the time that an answer may take before the limit shrinks.
-    ``CRISOL_BODY_LIMIT`` is in bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for
-    each core), ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the
-    most. ``CRISOL_WARGAME_SEED=corpus`` lets PoVs draw what they draw for the corpus, for measurements alone.
+    The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine
+    alone; with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and
+    ``CRISOL_TRUSTED_PROXIES`` are lists with commas, ``CRISOL_RATE_LIMITS`` one of
+    ``name=tokens/seconds:burst`` or ``name=off``, ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the
+    time that an answer may take before the limit shrinks. ``CRISOL_BODY_LIMIT`` is in bytes,
+    ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for each core),
+    ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the most.
+    ``CRISOL_WARGAME_SEED=corpus`` lets PoVs draw what they draw for the corpus, for measurements alone.
     ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
-    champion's folder, ``CRISOL_TRUSTED_CLASSES`` further types that a model may hold, with commas. ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
-    ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share ``OTEL_TRACES_SAMPLER_ARG`` of the
-    traces that begin here.
+    champion's folder, ``CRISOL_TRUSTED_CLASSES`` further types that a model may hold, with commas.
+    ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share
+    ``OTEL_TRACES_SAMPLER_ARG`` of the traces that begin here.
     """
 
     model_config = SettingsConfigDict(
@@ -111,7 +114,8 @@ class Settings(BaseSettings):
     def changed(self, **changes: object) -> Settings:
         """Return these settings with other values for the fields that are named.
 
-        Raises :class:`~crisol.errors.SettingsError` for a name that is no field, and for a value out of range.
+        Raises :class:`~crisol.errors.SettingsError` for a name that is no field, and for a value out of
+        range.
         """
         if unknown := sorted(changes.keys() - type(self).model_fields.keys()):
             raise SettingsError(f"no setting is called {', '.join(unknown)}; see crisol.Settings")
@@ -132,7 +136,7 @@ class Settings(BaseSettings):
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """The folders where vulnerabilities are looked for: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
+        """The folders that hold vulnerabilities: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
 
         Raises :class:`~crisol.errors.SettingsError` for one that is no folder.
         """
@@ -231,8 +235,8 @@ def _of_scheme(url: str, server: str, *schemes: str) -> str:
 
 
 _UNREADABLE = (
-    "it cannot be read; percent-encode a password in a URL (@ is %40, / %2F, ? %3F, # %23, % %25, a blank %20), "
-    "and put a value with blanks between single quotes"
+    "it cannot be read; percent-encode a password in a URL (@ is %40, / %2F, ? %3F, # %23, % %25, a blank "
+    "%20), and put a value with blanks between single quotes"
 )
 
 

@@ -24,7 +24,10 @@ __all__ = ["Finding", "examine"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the examination: what was looked for, what was found, what its absence costs, and if it is there."""
+    """One line of the examination.
+
+    What was looked for, what was found, what its absence costs, and if it is there.
+    """
 
     name: str
     found: str

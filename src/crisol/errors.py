@@ -170,7 +170,10 @@ class SettingsError(InputError):
 
 
 class UnavailableError(CrisolError):
-    """Something Crisol needs is not there; the message says what and how to get it, without a URL's password."""
+    """Something Crisol needs is not there.
+
+    The message says what and how to get it, without a URL's password.
+    """
 
     exit_code = 69
 

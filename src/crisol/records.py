@@ -1,7 +1,7 @@
 """The nouns: one frozen record for every hop of the data.
 
-``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives in
-:mod:`crisol.diff` beside its parser; the others live here, because more than one layer speaks of them.
+``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives
+in :mod:`crisol.diff` beside its parser; the others live here, because more than one layer speaks of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ class Outcome(StrEnum):
     VALID = "valid"
     INVALID = "invalid"
     INCONCLUSIVE = "inconclusive"
-    """Not judged, by our failure or because the patch could not be read or laid over the source: neither class."""
+    """Not judged, by our failure or because the patch could not be read or laid over the source.
+
+    Neither class.
+    """
 
 
 class Reason(StrEnum):
@@ -159,9 +162,9 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.
 
-    ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made it, an agent's
-    patch has the order that the agent had in the place of the operator.
-    ``licence`` is what a patch of others is under, where they said so.
+    ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made
+    it, an agent's patch has the order that the agent had in the place of the operator. ``licence`` is what a
+    patch of others is under, where they said so.
     """
 
     vulnerability: str
@@ -179,8 +182,8 @@ class LabelledPatch:
 
     ``label`` is 1 for a correct patch. ``group`` is the vulnerability (or bug), the unit by which data are
     split; ``project`` the package it lives in. ``source`` maps the touched paths of the vulnerable tree to
-    their text where the vulnerability is registered, and is empty otherwise, as are ``description`` and ``pov``, the
-    text of the public PoV.
+    their text where the vulnerability is registered, and is empty otherwise, as are ``description`` and
+    ``pov``, the text of the public PoV.
     """
 
     id: str
@@ -236,9 +239,9 @@ class Source(StrEnum):
 class Decision:
     """What the caller is told, by whom, how sure, and why.
 
-    ``outcome`` is None where nobody could decide; such a decision is ``advisory``, and what it holds of a model is a
-    guess. ``evidence`` says in one line what the decision rests on. ``degraded`` names the dependencies that were
-    missing when it was made.
+    ``outcome`` is None where nobody could decide; such a decision is ``advisory``, and what it holds of a
+    model is a guess. ``evidence`` says in one line what the decision rests on. ``degraded`` names the
+    dependencies that were missing when it was made.
     """
 
     outcome: Outcome | None
@@ -257,9 +260,9 @@ class Decision:
 class Trial:
     """One A/B observation: what a model predicted for a patch, and what the wargame said.
 
-    ``probability`` is the predicted probability of valid; ``sampling_probability`` the chance, in (0, 1], with
-    which this patch came to be wargamed, so that every estimate can be weighted by its inverse. Times are in
-    seconds. ``created_at`` carries a time zone.
+    ``probability`` is the predicted probability of valid; ``sampling_probability`` the chance, in (0, 1],
+    with which this patch came to be wargamed, so that every estimate can be weighted by its inverse. Times
+    are in seconds. ``created_at`` carries a time zone.
 
     A service also says which ``rung`` answered and what it ``decided`` (None: it had the patch wargamed), and
     what the verdict holds for: the ``content_hash`` of the vulnerability, the version of the ``referee``, and

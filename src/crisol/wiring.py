@@ -41,10 +41,10 @@ class Shared:
 async def open_shared(
     settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
 ) -> AsyncIterator[Shared]:
-    """Hold the cache and the buckets of every rate open, behind the ``cache`` breaker where they are in Redis.
+    """Hold the cache and the buckets of every rate open, behind the ``cache`` breaker if they use Redis.
 
-    Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that is none; one that does not answer makes
-    every lookup a miss and every limit local to the process.
+    Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that is none; one that does not answer
+    makes every lookup a miss and every limit local to the process.
     """
     budget = settings.cache_mb << 20
     breaker = breakers.create("cache", CACHE)
@@ -68,7 +68,8 @@ def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
     """Return the store of the trials: PostgreSQL where one is configured, else the DuckDB file; close it.
 
     Until somebody flips its switch, A/B testing runs at ``AB_TEST_RATE``; 0 switches it off. Raises
-    :class:`~crisol.errors.StoreError` when another process has the DuckDB file and keeps it for ``patience`` seconds.
+    :class:`~crisol.errors.StoreError` when another process has the DuckDB file and keeps it for ``patience``
+    seconds.
     """
     # Whoever uses one of them does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
@@ -82,7 +83,7 @@ def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
 
 
 def open_journaled_trials(settings: Settings) -> JournaledStore:
-    """Return that store behind ``mlruns/trials.journal``, for a service: what cannot be stored now is not lost.
+    """Return that store behind ``mlruns/trials.journal``, so that a service loses no trial.
 
     Only appending goes on while PostgreSQL is away; call ``replay`` every now and then. Raises like
     :func:`open_trials`.
@@ -91,7 +92,10 @@ def open_journaled_trials(settings: Settings) -> JournaledStore:
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database of the trials as it is, not yet migrated; close it. Raises like :func:`open_trials`."""
+    """Return the database of the trials as it is, not yet migrated.
+
+    Close it. Raises like :func:`open_trials`.
+    """
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
 

@@ -81,10 +81,11 @@ def wargame(
     >>> print(verdict.outcome)
     valid
 
-    ``vulnerability`` is an id or the path of a folder, ``patch`` a unified diff as text, bytes or the path of a file,
-    ``sandbox`` ``auto``, ``bubblewrap``, ``namespaces`` or ``weak`` (the settings' unless given). ``reading``
-    says how to read the diff where that is not plain. ``watch`` is called with every phase as it ends. Raises :class:`~crisol.errors.InputError` for a vulnerability or a file that cannot be
-    read, and :class:`~crisol.errors.UnavailableError` where no sandbox or release can be had; whatever is wrong with
+    ``vulnerability`` is an id or the path of a folder, ``patch`` a unified diff as text, bytes or the path of
+    a file, ``sandbox`` ``auto``, ``bubblewrap``, ``namespaces`` or ``weak`` (the settings' unless given).
+    ``reading`` says how to read the diff where that is not plain. ``watch`` is called with every phase as it
+    ends. Raises :class:`~crisol.errors.InputError` for a vulnerability or a file that cannot be read, and
+    :class:`~crisol.errors.UnavailableError` where no sandbox or release can be had; whatever is wrong with
     the patch is the verdict.
     """
     from crisol.diff import Reading  # noqa: PLC0415 - importing crisol must stay cheap
@@ -129,9 +130,9 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
     >>> patches[0].group
     'arena-admin-route'
 
-    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a right patch) and the key that ``group`` names,
-    which is what no split cuts in two; ``project``, ``tool``, ``language`` and ``cwe`` may be there. Raises
-    :class:`~crisol.errors.DatasetError` that names the line.
+    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a right patch) and the key that
+    ``group`` names, which is what no split cuts in two; ``project``, ``tool``, ``language`` and ``cwe`` may
+    be there. Raises :class:`~crisol.errors.DatasetError` that names the line.
     """
     from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -167,9 +168,10 @@ def evaluate(
     >>> own.name, own.n == len(patches)
     ('gaussiannb', True)
 
-    ``model`` is the name of a variant in ``experiments/variants.yaml``, a :class:`~crisol.model.variants.Variant`, or any
-    estimator or pipeline of scikit-learn's kind with ``predict_proba``, which reads the columns of :func:`features`.
-    ``folds`` split no vulnerability. Raises :class:`~crisol.errors.ExperimentError` for a model that is none of these and
+    ``model`` is the name of a variant in ``experiments/variants.yaml``, a
+    :class:`~crisol.model.variants.Variant`, or any estimator or pipeline of scikit-learn's kind with
+    ``predict_proba``, which reads the columns of :func:`features`. ``folds`` split no vulnerability. Raises
+    :class:`~crisol.errors.ExperimentError` for a model that is none of these and
     :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both labels.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
@@ -200,9 +202,9 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
     ...     crisol.load_model(f"{folder}/model.skops").form
     'scikit-learn'
 
-    No code of the file is run. ``trust`` names types of one's own that the model holds, as ``package.module.Class``: to
-    read them imports that module. Raises :class:`~crisol.errors.ModelError` for a file that is no model, and
-    :class:`~crisol.errors.StoreError` where there is no champion yet.
+    No code of the file is run. ``trust`` names types of one's own that the model holds, as
+    ``package.module.Class``: to read them imports that module. Raises :class:`~crisol.errors.ModelError` for
+    a file that is no model, and :class:`~crisol.errors.StoreError` where there is no champion yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise
@@ -229,14 +231,14 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
 
 def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
-    """Decide about a patch as the service does, and return its answer: by what is known, by the model, else by wargame.
+    """Decide about a patch as the service does: by known facts and verdicts, by the model, else by wargame.
 
     >>> answer = crisol.decide("arena-zip-slip", patch)
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    A server is started for the question; whoever has many asks one: ``with crisol.serve() as server: server.decide(...)``.
-    ``changes`` are those of :func:`serve`, and so is what is raised.
+    A server is started for the question; whoever has many asks one: ``with crisol.serve() as server:
+    server.decide(...)``. ``changes`` are those of :func:`serve`, and so is what is raised.
     """
     content = _content(patch)
     text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
@@ -253,8 +255,8 @@ def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
     http://127.0.0.1
 
     ``changes`` are fields of :class:`~crisol.config.Settings`, such as ``ab_test_rate=0.5``. Raises
-    :class:`~crisol.errors.SettingsError` for wrong settings and :class:`~crisol.errors.UnavailableError` where the
-    server does not start. Needs ``crisol[service]``.
+    :class:`~crisol.errors.SettingsError` for wrong settings and :class:`~crisol.errors.UnavailableError`
+    where the server does not start. Needs ``crisol[service]``.
     """
     from crisol.service.embedded import serve as embedded  # noqa: PLC0415 - importing crisol must stay cheap
 

@@ -1,4 +1,4 @@
-"""A Dask cluster gives the same corpus as processes of one's own, and a killed build goes on where it stopped."""
+"""A Dask cluster gives the same corpus as local processes, and a killed build goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ if __name__ == "__main__":
 
 @pytest.mark.integration
 def test_a_build_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """Killed after its first shard: that one is kept as it is, the other is made, nothing is lost or doubled."""
+    """Killed after its first shard.
+
+    That one is kept as it is, the other is made, nothing is lost or doubled.
+    """
     script, cache = tmp_path / "build.py", tmp_path / "cache"
     script.write_text(BUILD)
     command = [sys.executable, str(script), str(ROOT), str(cache), *ONLY]

@@ -82,7 +82,8 @@ def test_duckdb_goes_forward_from_any_version(tmp_path: Path, start: int) -> Non
     done = migrate.migrations("duckdb")[:start]
     with duckdb.connect(path) as connection:
         connection.execute(
-            "CREATE TABLE schema_migrations (number INTEGER PRIMARY KEY, name TEXT, sha256 TEXT, applied_at TEXT)"
+            "CREATE TABLE schema_migrations (number INTEGER PRIMARY KEY, name TEXT, sha256 TEXT, "
+            "applied_at TEXT)"
         )
         for m in done:
             connection.execute(m.sql)
@@ -157,7 +158,8 @@ def test_what_a_live_trial_had_among_its_attributions_moves_into_columns(schema:
 
 def test_many_processes_may_start_at_once(schema: str) -> None:
     code = (
-        "import sys; from crisol.backends.postgres import PostgresStore; from crisol.backends import migrate\n"
+        "import sys; from crisol.backends.postgres import PostgresStore; from crisol.backends import "
+        "migrate\n"
         "store = PostgresStore(sys.argv[1], seconds=60); print(len(migrate.upgrade(store))); store.close()"
     )
     started = [
@@ -170,7 +172,10 @@ def test_many_processes_may_start_at_once(schema: str) -> None:
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(schema: str) -> None:
-    """0004 makes a table that is in its way here: nothing of 0004 stays, and it works once the way is free."""
+    """0004 makes a table that is in its way here.
+
+    Nothing of 0004 stays, and it works once the way is free.
+    """
     with closing(PostgresStore(schema, clock=lambda: NOW)) as store:
         migrate.upgrade(store, to=3)
         with psycopg.connect(schema, autocommit=True) as connection:

@@ -1,4 +1,7 @@
-"""Buckets and cache entries in a real Redis: one round trip, right across processes, bearable when it is away."""
+"""Buckets and cache entries in a real Redis.
+
+One round trip, right across processes, bearable when it is away.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def test_a_shared_bucket_lets_exactly_its_burst_pass(redis_url: str) -> None:
 
 
 def test_a_decision_is_one_round_trip_and_its_key_expires(redis_url: str) -> None:
-    """After the script is known to the server. A short-lived bucket does not vanish at once: 2 * burst / rate < 1 s."""
+    """After the script is known to the server.
+
+    A short-lived bucket does not vanish at once: 2 * burst / rate < 1 s.
+    """
 
     async def main() -> None:
         async with client(redis_url) as connection:
@@ -81,7 +87,10 @@ def test_a_decision_is_one_round_trip_and_its_key_expires(redis_url: str) -> Non
 
 
 def test_cost_peek_reset_and_other_policies(redis_url: str) -> None:
-    """A changed policy starts afresh; a cost of nothing takes nothing; what no bucket could pay is an error."""
+    """A changed policy starts afresh.
+
+    A cost of nothing takes nothing; what no bucket could pay is an error.
+    """
 
     async def main() -> None:
         async with client(redis_url) as connection:
@@ -104,7 +113,10 @@ def test_cost_peek_reset_and_other_policies(redis_url: str) -> None:
 def test_without_redis_the_fallback_decides(
     redis_server: Callable[..., RedisServer], fallback: str, allowed: int, fault: str
 ) -> None:
-    """Killed, hung or full; a hung server costs a few time-outs until the breaker opens, not one for every request."""
+    """Killed, hung or full.
+
+    A hung server costs a few time-outs until the breaker opens, not one for every request.
+    """
     server = redis_server("--maxmemory-policy", "noeviction")
 
     async def main() -> None:
@@ -230,7 +242,10 @@ def test_a_dead_hung_or_full_redis_is_a_miss(redis_server: Callable[..., RedisSe
 def test_a_redis_that_is_slow_or_dies_mid_reply_is_a_miss_and_a_local_bucket(
     redis_server: Callable[..., RedisServer], fault: str
 ) -> None:
-    """Answers slower than the time-out of 50 ms, or cut in two: nothing waits longer, nothing half-read is believed."""
+    """Answers slower than the time-out of 50 ms, or cut in two.
+
+    Nothing waits longer, nothing half-read is believed.
+    """
     server = redis_server()
 
     async def main() -> None:
@@ -291,7 +306,10 @@ def test_a_server_that_was_never_there_is_a_store_error() -> None:
 
 @pytest.mark.parametrize("jump", [-1e9, -3_600.0, -1.0, 1.0, 3_600.0, 1e9])
 def test_an_entry_in_redis_ends_by_the_servers_clock_whatever_ours_says(jump: float, redis_url: str) -> None:
-    """A reader whose clock is ahead finds it too old; one whose clock is behind takes it for no longer than Redis has it."""
+    """A reader whose clock is ahead finds it too old.
+
+    One whose clock is behind takes it for no longer than Redis has it.
+    """
 
     async def scenario() -> None:
         async with client(redis_url, socket_seconds=5.0) as connection:

@@ -192,7 +192,10 @@ def test_a_clock_jumps_for_its_process_and_its_children_alone(tmp_path: Path) ->
     clock = WallClock.made(tmp_path)
     tell = "print(time.time(), datetime.datetime.now().timestamp(), time.monotonic(), flush=True)"
     child = f"import datetime, time; {tell}"
-    code = f"import datetime, subprocess, sys, time\nfor _ in sys.stdin: {tell}; subprocess.run([sys.executable, '-c', {child!r}])"
+    code = (
+        "import datetime, subprocess, sys, time\n"
+        f"for _ in sys.stdin: {tell}; subprocess.run([sys.executable, '-c', {child!r}])"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], env=os.environ | clock.environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -192,7 +192,10 @@ def test_watch_without_trials_says_so(settings: Settings) -> None:
 
 
 def _turning(count: int, *, right: int, arm: str = "champion", every: int = 1) -> Iterator[Trial]:
-    """Yield trials, ``every`` so many-th alone, of a calibrated model, right nine times in ten, that takes one class for the other after ``right``."""
+    """Yield every ``every``-th trial of a calibrated model that is right nine times in ten.
+
+    After ``right`` trials it takes one class for the other.
+    """
     rng = random.Random(1)
     for n in range(count):
         valid = n % 2 == 0

@@ -50,7 +50,10 @@ def expressions() -> dict[str, str]:
 
 
 def test_the_dashboard_is_laid_out_and_finds_its_data_source() -> None:
-    """No panel covers another, each has a name, a unit and a source that is provisioned; Grafana finds the file itself."""
+    """No panel covers another, each has a name, a unit and a source that is provisioned.
+
+    Grafana finds the file itself.
+    """
     provisioning = DEPLOY / "grafana" / "provisioning"
     sources = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
     known = {(source["type"], source["uid"]) for source in sources}
@@ -88,7 +91,10 @@ def test_no_expression_names_a_metric_that_is_none() -> None:
 
 
 def test_every_service_of_the_composition_is_limited_and_asks_for_its_secrets() -> None:
-    """Memory, processes and processor have a limit; no secret has a default; every image can be given by digest."""
+    """Memory, processes and processor have a limit.
+
+    No secret has a default; every image can be given by digest.
+    """
     text = (DEPLOY / "compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
     for name, service in services.items():
@@ -168,7 +174,8 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[Any, str]]:
         )
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
-                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
+                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+                    f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
                 stdout=log, stderr=log,
             )  # fmt: skip
         try:
@@ -186,7 +193,10 @@ def query(url: str, expression: str) -> list[Any]:
 
 def exemplars(url: str, deadline: float) -> set[str]:
     """Return the traces that Prometheus names beside latencies, as soon as it names one."""
-    query = f"{url}/api/v1/query_exemplars?query=wargaming_request_latency_seconds_bucket&start=0&end={time.time() + 60}"
+    query = (
+        f"{url}/api/v1/query_exemplars?query=wargaming_request_latency_seconds_bucket&start=0"
+        f"&end={time.time() + 60}"
+    )
     while True:
         with urlopen(query, timeout=10) as answer:
             series = json.load(answer)["data"]
@@ -197,7 +207,10 @@ def exemplars(url: str, deadline: float) -> set[str]:
 
 
 def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple[Any, str]) -> None:
-    """From a real Prometheus against the running service, after traffic of each kind; latencies name their traces."""
+    """From a real Prometheus against the running service, after traffic of each kind.
+
+    Latencies name their traces.
+    """
     server, url = prometheus
     deadline = time.monotonic() + 90
     missing = expressions()

@@ -1,4 +1,7 @@
-"""The A/B experiment keeps its trials: run it twice, kill it, the table is the same and nothing is doubled."""
+"""The A/B experiment keeps its trials.
+
+Run it twice, kill it, the table is the same and nothing is doubled.
+"""
 
 from __future__ import annotations
 

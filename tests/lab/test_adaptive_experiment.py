@@ -12,7 +12,10 @@ POLICY = AdaptivePolicy(target_seconds=0.2)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_adaptive_limit_keeps_answers_quick_where_a_fixed_one_lets_them_pile_up(seed: int) -> None:
-    """By far: not a matter of the seed. What it costs are refusals, and only while the server is slow or recovers."""
+    """By far.
+
+    Not a matter of the seed. What it costs are refusals, and only while the server is slow or recovers.
+    """
     slowdown = Slowdown()
     frame = compare(slowdown, POLICY, seed)
     table = summary(frame, slowdown).set_index("limit")

@@ -133,13 +133,17 @@ def test_composition_and_facts_count_what_the_table_says() -> None:
 
 
 def test_what_an_origin_gives_away_is_told() -> None:
-    """Right upstream patches and wrong mutants are told apart by origin alone; two vulnerabilities tell nothing."""
+    """Right upstream patches and wrong mutants are told apart by origin alone.
+
+    Two vulnerabilities tell nothing.
+    """
     rows = [
         {
             "id": f"{number}-{at}", "vulnerability": f"v{number}", "project": f"p{number}", "cwe": "CWE-22",
             "language": "python", "origin": ("mutant", "upstream")[at % 2],
             "diff": f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n x\n+value = {number}{at}\n",
-            "outcome": ("invalid", "valid")[at % 2], "basic_outcome": ("invalid", "valid")[at % 2], "reason": "",
+            "outcome": ("invalid", "valid")[at % 2], "basic_outcome": ("invalid", "valid")[at % 2],
+            "reason": "",
         }
         for number in range(6)
         for at in range(4)

@@ -17,7 +17,14 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
     for bug in range(24):
         for number in range(8):
             call = "safe" if number % 2 else "risky"
-            diff = f"--- a/app.py\n+++ b/app.py\n@@ -{bug} +{bug},2 @@\n read(name)\n+{call}(name)\n+# {number}\n"
+            diff = (
+                "--- a/app.py\n"
+                "+++ b/app.py\n"
+                f"@@ -{bug} +{bug},2 @@\n"
+                " read(name)\n"
+                f"+{call}(name)\n"
+                f"+# {number}\n"
+            )
             rows.append(
                 {
                     "id": f"{bug}-{number}",

@@ -77,7 +77,7 @@ def test_every_experiment_file_fits_its_notebook(path: Path) -> None:
 
 
 def test_load_and_chaos_in_their_smoke_size_are_planned_for_one_minute() -> None:
-    """The other minute of the two that they may take together is for starting the services and for executing the patches.
+    """The other of the two minutes is for the start of the services and the execution of the patches.
 
     A closed loop is reckoned by the slowest throughput that any load may have.
     """

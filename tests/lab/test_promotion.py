@@ -35,7 +35,7 @@ def test_a_challenger_that_accepts_wrong_patches_is_refused_although_its_brier_s
 
 
 def test_few_vulnerabilities_prove_nothing() -> None:
-    """Noise around equal quality, on three vulnerabilities, does not show that the challenger is not worse."""
+    """Noise around equal quality on three vulnerabilities does not show that the challenger is no worse."""
     some = np.repeat(["a", "b", "c"], 4)
     noise = np.repeat([0.3, -0.3, 0.02], 4)
     assert not not_worse((noise, np.zeros(12)), (np.zeros(12), np.zeros(12)), some, seed=0)[0]

@@ -125,7 +125,10 @@ def test_trials_of_few_vulnerabilities_are_refused(tmp_path: Path) -> None:
 def test_trials_of_a_store_make_a_challenger_and_the_champion_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the DuckDB file to the registry, by the command: compared on what was set aside, with thresholds or why not."""
+    """From the DuckDB file to the registry, by the command.
+
+    Compared on what was set aside, with thresholds or why not.
+    """
     monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
     settings = load_settings()
     (tmp_path / "experiments").mkdir()
@@ -181,13 +184,14 @@ def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path
 
 
 def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
-    """Asked to promote, a challenger that is shown to do no worse becomes champion, and one that does worse does not."""
+    """On request a challenger that is shown to be no worse becomes champion; one that is worse does not."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "variants.yaml").write_text(VARIANTS)
     settings = load_settings().model_copy(update={"root": tmp_path})
     made = patches(30, 6)
     with runs.start(settings, "retrain") as run:
-        # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show anything.
+        # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show
+        # anything.
         wrong = [replace(p, label=1 - p.label) for p in made[: 4 * 6]]
         for known, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
             design = RetrainingDesign("small", 0, 0.3, promote=True)
@@ -200,7 +204,10 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
 
 
 def test_a_trial_counts_by_the_inverse_of_its_sampling_probability(tmp_path: Path) -> None:
-    """A patch that was sampled with one chance in ten stands for ten: figures and gate see the crowd, not the sample."""
+    """A patch that was sampled with one chance in ten stands for ten.
+
+    Figures and gate see the crowd, not the sample.
+    """
     store = PatchStore(tmp_path)
     store.add(DIFF)
     (weight,) = labelled(

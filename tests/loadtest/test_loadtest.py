@@ -148,7 +148,8 @@ def test_thresholds_leave_the_wanted_share_unsure() -> None:
 
 def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> None:
     base = {
-        "status": 200, "which": 0, "garbled": False, "probability": 0.9, "decided_by": "wargame", "outcome": "invalid",
+        "status": 200, "which": 0, "garbled": False, "probability": 0.9, "decided_by": "wargame",
+        "outcome": "invalid",
         "reason": "exploit_survives", "advisory": False, "degraded": "",
     }  # fmt: skip
     model = {"decided_by": "model", "outcome": "valid", "reason": ""}
@@ -165,7 +166,8 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
     ]  # fmt: skip
     bad = [
         {"outcome": "valid", "reason": ""}, {"reason": "timeout"}, model | {"outcome": "invalid"},
-        model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid"}, fallback | {"degraded": ""},
+        model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid"},
+        fallback | {"degraded": ""},
         fallback | {"advisory": False}, {"decided_by": ""},
     ]  # fmt: skip
     frame = pd.DataFrame([base | change for change in [*right, *bad]])
@@ -177,7 +179,10 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
 
 @contextmanager
 def answering(reply: Callable[[int, bytes], bytes | None], stall_at: float = 0.0) -> Iterator[str]:
-    """Serve one reply for each read on loopback; ``None`` closes; all stand still once for ``stall_at`` seconds."""
+    """Serve one reply for each read on loopback.
+
+    ``None`` closes; all stand still once for ``stall_at`` seconds.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     count = iter(range(10**9))
     stalled = threading.Lock()

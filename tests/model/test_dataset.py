@@ -70,7 +70,8 @@ def test_files_that_hold_no_patches_are_refused(tmp_path: Path) -> None:
 
 def _table(**changes: object) -> pd.DataFrame:
     row: dict[str, object] = {
-        "id": "i", "vulnerability": "v", "project": "p", "cwe": "CWE-22", "language": "python", "origin": "hand",
+        "id": "i", "vulnerability": "v", "project": "p", "cwe": "CWE-22", "language": "python",
+        "origin": "hand",
         "name": "n", "diff": "d", "outcome": "invalid", "reason": "undefined_name", "basic_outcome": "valid",
         "basic_reason": "", "seconds": 0.1, "sandbox": "namespaces",
     }  # fmt: skip

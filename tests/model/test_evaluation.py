@@ -158,7 +158,10 @@ def test_names_alone_give_their_author_away() -> None:
 
 
 def test_naming_counts_what_the_patch_brings() -> None:
-    """Lengths and forms of new names; what the context or the removed lines show, and keywords, are not new."""
+    """Lengths and forms of new names.
+
+    What the context or the removed lines show, and keywords, are not new.
+    """
     text = (
         "--- a/f.py\n+++ b/f.py\n@@ -1,2 +1,3 @@\n known = 1\n-gone = 2\n"
         "+if known: gone = new_name = fileName\n+_own, x, MOST = gone\n"
@@ -208,7 +211,10 @@ def test_the_texts_of_mutants_are_a_style() -> None:
 
 
 def test_the_headline_is_of_what_agents_and_people_wrote() -> None:
-    """Other origins have no say in it; a set without such origins has none and is ranked by all its patches."""
+    """Other origins have no say in it.
+
+    A set without such origins has none and is ranked by all its patches.
+    """
     made = [
         dataclasses.replace(patch, tool=("hand", "agent", "mutant")[number % 3])
         for number, patch in enumerate(patches(20, 9))

@@ -150,7 +150,18 @@ def test_what_an_edit_does_to_its_tokens_is_counted() -> None:
         assert (row[index("numbers_swapped")], row[index("only_adds")]) == (1.0, 0.0)
 
 
-_BASE = "@@ -1,7 +1,8 @@\n import os\n \n def f(a):\n-    return open(a)\n+    if '..' in a:\n+        raise ValueError('# no')\n     return a\n \n \n"
+_BASE = (
+    "@@ -1,7 +1,8 @@\n"
+    " import os\n"
+    " \n"
+    " def f(a):\n"
+    "-    return open(a)\n"
+    "+    if '..' in a:\n"
+    "+        raise ValueError('# no')\n"
+    "     return a\n"
+    " \n"
+    " \n"
+)
 _TALK = {
     "a comment before": _BASE.replace("+    if", "+    # Refuse what climbs out.\n+\n+    if"),
     "a comment behind": _BASE.replace("in a:\n", "in a:  # it's a climb\n"),

@@ -44,7 +44,10 @@ def _draw(shape: str, rng: np.random.Generator, groups: int) -> tuple[np.ndarray
 
 
 def _risks(shape: str, rng: np.random.Generator) -> dict[float, float]:
-    """Return the true risk at each threshold: the mean, over vulnerabilities with a trusted patch, of their errors."""
+    """Return the true risk at each threshold.
+
+    The mean, over vulnerabilities with a trusted patch, of their errors.
+    """
     probability, label, group = _draw(shape, rng, 60_000)
     number = group.astype(int)
     risks = {}
@@ -57,7 +60,7 @@ def _risks(shape: str, rng: np.random.Generator) -> dict[float, float]:
 
 @pytest.mark.parametrize("shape", _SHAPES)
 def test_the_guarantee_holds_over_vulnerabilities(shape: str) -> None:
-    """In 500 repeats, the true risk exceeds alpha in at most a share delta of them, up to chance (3 sigma)."""
+    """In 500 repeats the true risk exceeds alpha in at most a share delta, up to chance (3 sigma)."""
     rng = np.random.default_rng(11)
     risk = _risks(shape, rng)
     broken = used = 0
@@ -83,7 +86,7 @@ def _scored(rng: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarr
 
 
 def test_what_was_chosen_across_folds_holds_for_the_model_that_is_served() -> None:
-    """Thresholds from cross-fitted calibration, the risk from one that all vulnerabilities taught, on new ones."""
+    """Thresholds come from cross-fitted calibration, the risk from a fit on all, measured on new ones."""
     rng = np.random.default_rng(5)
     fresh, truth, number = _scored(rng, 5_000)
     order = np.argsort(fresh)

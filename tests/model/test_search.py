@@ -54,7 +54,7 @@ class Recorded(Variant):
 
 @pytest.mark.parametrize("outer", ["group", "project"])
 def test_no_search_sees_a_group_of_the_fold_that_is_tested(outer: Any) -> None:
-    """Neither a fit nor a prediction of a search holds a bug of the outer test fold, nor a bug on both sides."""
+    """No fit or prediction of a search holds a bug of the outer test fold, or a bug on both sides."""
     EVENTS.clear()
     grid = ({"C": 0.1}, {"C": 0.2}, {"C": 0.3})
     made = patches(20, 5)

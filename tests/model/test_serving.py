@@ -24,7 +24,10 @@ DIFF = "--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n+assert is_safe(path)\n open(path
 
 
 def corpus() -> list[LabelledPatch]:
-    """Return every diff of the vulnerabilities in this repository; which of them is right does not matter here."""
+    """Return every diff of the vulnerabilities in this repository.
+
+    Which of them is right does not matter here.
+    """
     paths = sorted(ROOT.glob("data/vulnerabilities/*/*/patches/*.diff"))
     return [
         LabelledPatch(
@@ -112,7 +115,10 @@ def test_a_damaged_or_missing_file_is_refused(model: FittedModel, tmp_path: Path
 
 
 def test_a_model_that_no_longer_answers_as_it_did_is_found_out(model: FittedModel, tmp_path: Path) -> None:
-    """The probability of one patch goes along: a changed calibration changes it, an old export without it passes."""
+    """The probability of one patch goes along.
+
+    A changed calibration changes it, an old export without it passes.
+    """
     serving = export(model, tmp_path)
     assert serving.golden == pytest.approx(model.probabilities([PROBE])[0])
     Predictor.load(tmp_path).check()
@@ -127,7 +133,10 @@ def test_a_model_that_no_longer_answers_as_it_did_is_found_out(model: FittedMode
 
 
 def test_serving_the_compiled_form_loads_nothing_heavy() -> None:
-    """A service holds the model without scikit-learn, SciPy, pandas and MLflow: workers stay small and start fast."""
+    """A service holds the model without scikit-learn, SciPy, pandas and MLflow.
+
+    Workers stay small and start fast.
+    """
     code = (
         "import sys, crisol.model.predictor, crisol.abtest.confusion\n"
         "print(sorted({'sklearn', 'scipy', 'pandas', 'mlflow', 'skops'} & set(sys.modules)))"

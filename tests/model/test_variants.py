@@ -21,7 +21,7 @@ def test_the_docs_name_every_variant_of_the_file() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_every_variant_keeps_the_estimator_contract(variant: Variant) -> None:
-    """It can be cloned and cross-validated over a list of patches, and its random state decides its digits."""
+    """It can be cloned and cross-validated on a list of patches; its random state decides its digits."""
     made = patches(6, 8)
     label = np.array([patch.label for patch in made])
     pipeline = clone(small(variant).estimator(3))

@@ -1,7 +1,8 @@
 """Runs a program as a container engine would run the service: an ordinary user, under a seccomp profile.
 
-``python confined.py PROFILE PROGRAM ARGUMENTS…`` loads the profile with libseccomp, which is what engines do, after
-taking a user namespace in which this process is nobody's root. The programs' own capabilities end with ``exec``.
+``python confined.py PROFILE PROGRAM ARGUMENTS…`` loads the profile with libseccomp, which is what engines do,
+after taking a user namespace in which this process is nobody's root. The programs' own capabilities end with
+``exec``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def main(profile: str, *command: str) -> None:
 
 
 def load(profile: str) -> ctypes._NamedFuncPointer:
-    """Load a profile; return what tells a call's number. Exits where it names what libseccomp does not know."""
+    """Load a profile.
+
+    Return what tells a call's number. Exits where it names what libseccomp does not know.
+    """
     with open(profile, encoding="utf-8") as file:  # noqa: PTH123 - see above
         content = json.load(file)
     library = ctypes.CDLL("libseccomp.so.2")

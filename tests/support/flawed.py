@@ -47,7 +47,12 @@ def notes(folder: Path, *povs: str) -> Vulnerability:
     """Write the vulnerability ``notes-1`` into a folder, with these PoVs or the one that there is."""
     folder /= "notes-1"
     for name, text in {
-        "vulnerability.toml": 'id = "notes-1"\ntitle = "Notes"\ncwe = "CWE-22"\nlanguage = "python"\n[source]\npath = "target"\n',
+        "vulnerability.toml": 'id = "notes-1"\n'
+        'title = "Notes"\n'
+        'cwe = "CWE-22"\n'
+        'language = "python"\n'
+        "[source]\n"
+        'path = "target"\n',
         "target/app.py": APP,
         "checks/1.py": _CHECK,
         "patches/reference.diff": str(patch("    with open", RIGHT)),

@@ -17,7 +17,9 @@ def read(root, name):
 '''
 RIGHT = APP.replace(
     "    with open",
-    '    if os.path.basename(name) != name or name == "..":\n        raise ValueError("not a plain name")\n    with open',
+    '    if os.path.basename(name) != name or name == "..":\n'
+    '        raise ValueError("not a plain name")\n'
+    "    with open",
 )
 POV = """import os, sys, app
 os.mkdir("notes")

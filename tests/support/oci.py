@@ -16,8 +16,8 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 def bundle(folder: Path, profile: Path, shown: tuple[Path, ...], command: list[str]) -> None:
     """Write the bundle of a container that runs ``command`` as the user 10001, without any capability.
 
-    Like what Docker makes of ``cap_drop: [ALL]``, ``no-new-privileges`` and that seccomp profile; ``shown`` is there,
-    read-only, beside the system's and the interpreter's files.
+    Like what Docker makes of ``cap_drop: [ALL]``, ``no-new-privileges`` and that seccomp profile; ``shown``
+    is there, read-only, beside the system's and the interpreter's files.
     """
     paths = {Path(name) for name in ("/usr", "/etc", sys.prefix, sys.base_prefix)} | set(shown)
     bound = [_mount(str(path), "bind", str(path), "rbind", "ro") for path in sorted(paths)]

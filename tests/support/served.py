@@ -1,4 +1,7 @@
-"""What tests of the ML-first path and of the service are given: a small trained model, and patches of one real flaw."""
+"""What tests of the ML-first path and of the service are given.
+
+A small trained model, and patches of one real flaw.
+"""
 
 from __future__ import annotations
 

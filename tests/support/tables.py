@@ -6,7 +6,10 @@ import pandas as pd
 
 
 def corpus(per_group: int = 50) -> pd.DataFrame:
-    """Make a table in which patches of three lengths are wrong, right, or either: a model can be unsure of a third."""
+    """Make a table in which patches of three lengths are wrong, right, or either.
+
+    A model can be unsure of a third.
+    """
     rows = []
     for group in range(6):
         for i in range(per_group):

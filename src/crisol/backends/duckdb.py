@@ -135,7 +135,8 @@ class DuckDBStore:
         with self._translated():
             cursor = self._connection.cursor()
             cursor.execute(
-                f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT $limit",  # noqa: S608 - constants
+                f"SELECT {_READ} FROM trials WHERE {condition} "  # noqa: S608 - constants
+                "ORDER BY created_at DESC, id DESC LIMIT $limit",
                 values | {"limit": limit},
             )
         return list(self._rows(cursor))
@@ -201,5 +202,8 @@ class DuckDBStore:
             if "not a valid DuckDB" in text:
                 raise IntegrityError(f"{self._where} is no DuckDB database: {text}") from error
             if _held(error):
-                text += "; one process at a time may have a DuckDB file, several share a PostgreSQL (DATABASE_URL)"
+                text += (
+                    "; one process at a time may have a DuckDB file, several share a PostgreSQL "
+                    "(DATABASE_URL)"
+                )
             raise StoreError(f"{self._where}: {text}") from error

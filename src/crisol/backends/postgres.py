@@ -184,7 +184,8 @@ class PostgresStore:
         """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
         text = """
             INSERT INTO switch VALUES (TRUE, %(enabled)s, %(rate)s, %(salt)s)
-            ON CONFLICT (only_row) DO UPDATE SET enabled = excluded.enabled, rate = excluded.rate, salt = excluded.salt
+            ON CONFLICT (only_row)
+            DO UPDATE SET enabled = excluded.enabled, rate = excluded.rate, salt = excluded.salt
         """
         values = {"enabled": switch.enabled, "rate": switch.rate, "salt": switch.salt}
 

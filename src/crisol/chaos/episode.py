@@ -73,12 +73,12 @@ class Episode:
         They are detect_s, recover_s, failed, trials_due, trials_lost, trials_skewed, wrong_answers, hits_kept
         and the latency during the fault.
 
-            A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected is
-            the first one after the beginning; NaN where there was none. Recovered is the end of the signs,
+            A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected
+            is the first one after the beginning; NaN where there was none. Recovered is the end of the signs,
             counted from the fault's end: the moment before five seconds without any; infinite where the load
-            ended before. ``strays`` are signs among the answers before the fault and after the recovery: what the
-            machine does without any fault. Skewed are trials dated outside of the run. ``hits_kept`` is the hit
-            ratio during the fault, in terms of that beside it.
+            ended before. ``strays`` are signs among the answers before the fault and after the recovery: what
+            the machine does without any fault. Skewed are trials dated outside of the run. ``hits_kept`` is
+            the hit ratio during the fault, in terms of that beside it.
         """
         signs = self._signs()
         during = self.load.samples[

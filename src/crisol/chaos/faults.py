@@ -187,7 +187,9 @@ def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
 
 _BURST, _A_SECOND = 100, 10
 _LIMITED = {
-    "CRISOL_RATE_LIMITS": f"ml-first={_A_SECOND}/1:{_BURST},validate=off,cache=off,ab-testing=off,breakers=off"
+    "CRISOL_RATE_LIMITS": (
+        f"ml-first={_A_SECOND}/1:{_BURST},validate=off,cache=off,ab-testing=off,breakers=off"
+    )
 }
 _HARDLY_SAMPLED = {"AB_TEST_RATE": "0.01"}
 _DATABASE_SECONDS = 18.0
@@ -201,45 +203,60 @@ _REFRESH, _CACHE_WAITS, _DATABASE_WAITS, _MODEL_WAITS, _SANDBOX_WAITS = 10.0, 10
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault(name="redis_killed", story="Redis is killed and comes back empty", redis=True, waits=_CACHE_WAITS,
+        Fault(name="redis_killed", story="Redis is killed and comes back empty", redis=True,
+              waits=_CACHE_WAITS,
               start=lambda s: _redis(s).kill(), stop=lambda s: _redis(s).restart()),
-        Fault(name="redis_hung", story="Redis is stopped: it accepts and never answers", redis=True, waits=_CACHE_WAITS,
+        Fault(name="redis_hung", story="Redis is stopped: it accepts and never answers", redis=True,
+              waits=_CACHE_WAITS,
               start=lambda s: _redis(s).stop(), stop=lambda s: _redis(s).cont()),
-        Fault(name="redis_slow", story="every answer of Redis takes 0.2 s longer", redis=True, waits=_CACHE_WAITS,
+        Fault(name="redis_slow", story="every answer of Redis takes 0.2 s longer", redis=True,
+              waits=_CACHE_WAITS,
               start=lambda s: _delay(s, _SLOW_SECONDS), stop=lambda s: _delay(s, 0.0)),
         Fault(name="redis_full", story="Redis refuses every write", redis=True, waits=_CACHE_WAITS,
               start=_fill, stop=_empty),
-        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
+        Fault(name="postgres_killed", story="PostgreSQL is killed and comes back", postgres=True,
+              seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).kill(), stop=lambda s: _postgres(s).restart()),
-        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers", postgres=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
+        Fault(name="postgres_hung", story="PostgreSQL is stopped: it accepts and never answers",
+              postgres=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).stop(), stop=lambda s: _postgres(s).cont()),
-        Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True, waits=_DATABASE_WAITS,
+        Fault(name="postgres_restarted", story="PostgreSQL is restarted at once", postgres=True,
+              waits=_DATABASE_WAITS,
               start=lambda s: _postgres(s).restart()),
-        Fault(name="postgres_disk_full", story="PostgreSQL's disk is full", postgres=True, disk=True, seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
+        Fault(name="postgres_disk_full", story="PostgreSQL's disk is full", postgres=True, disk=True,
+              seconds=_DATABASE_SECONDS, waits=_DATABASE_WAITS,
               start=_fill_disk, stop=lambda s: _postgres(s).empty()),
         Fault(name="model_corrupt", story="the model's file is cut in half on disk",
               start=lambda s: _spoil(s, _cut), seconds=_REFRESH + 2, waits=_REFRESH),
         Fault(name="model_raising", story="a new model is loaded that raises whenever it is asked",
               start=lambda s: _spoil(s, models.raising), seconds=_REFRESH + 5, waits=_REFRESH + _MODEL_WAITS),
-        Fault(name="model_slow", story="a new model is loaded that takes half a second of a core for each answer",
+        Fault(name="model_slow",
+              story="a new model is loaded that takes half a second of a core for each answer",
               start=lambda s: _spoil(s, models.slow), seconds=_REFRESH + 5, waits=_REFRESH + _MODEL_WAITS),
-        Fault(name="sandbox_killed", story="every sandbox is killed four times a second", during=_kill_children,
+        Fault(name="sandbox_killed", story="every sandbox is killed four times a second",
+              during=_kill_children,
               fresh=True, changes=_HARDLY_SAMPLED, waits=_SANDBOX_WAITS),
-        Fault(name="sandbox_refused", story="the kernel refuses the namespaces that a sandbox is made of", fresh=True, enclosed=True,
+        Fault(name="sandbox_refused", story="the kernel refuses the namespaces that a sandbox is made of",
+              fresh=True, enclosed=True,
               changes=_HARDLY_SAMPLED, waits=_SANDBOX_WAITS, start=_refuse),
-        Fault(name="worker_killed", story="one of two workers is killed", redis=True, postgres=True, workers=2,
+        Fault(name="worker_killed", story="one of two workers is killed", redis=True, postgres=True,
+              workers=2,
               waits=_CACHE_WAITS, start=_kill_worker),
         Fault(name="service_killed", story="the only worker is killed and started anew at the end",
               start=_kill_service, stop=lambda s: s.service.start()),
         Fault(name="flood", story="one client asks without pause", flood=1, changes=_LIMITED),
-        Fault(name="spoofed_flood", story="one client asks without pause under 100,000 false names", flood=100_000,
+        Fault(name="spoofed_flood", story="one client asks without pause under 100,000 false names",
+              flood=100_000,
               changes=_LIMITED),
         Fault(name="slow_loris", story="200 connections send half a head", start=_loris),
         Fault(name="clock_jump", story="the service's wall clock jumps forward and backward", during=_jump,
-              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS, flood=1, pace=_PACE, changes=_LIMITED),
+              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS,
+              flood=1, pace=_PACE, changes=_LIMITED),
         # Without a cache of the process's own, so that every lookup meets what Redis has.
-        Fault(name="clock_skew", story="it jumps against the clocks of Redis and PostgreSQL", redis=True, postgres=True, during=_jump,
-              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS, flood=1, pace=_PACE,
+        Fault(name="clock_skew", story="it jumps against the clocks of Redis and PostgreSQL", redis=True,
+              postgres=True, during=_jump,
+              stop=lambda s: _clock(s).mend(), clocked=True, every=_EVERY_JUMP, seconds=_JUMPS_SECONDS,
+              flood=1, pace=_PACE,
               changes=_LIMITED | {"CRISOL_CACHE_MB": "0"}),
         Fault(name="hostile_patches", story="a burst of patches that attack the parser", hostile=True),
     )

@@ -40,7 +40,8 @@ from crisol.wiring import open_journaled_trials
 __all__ = ["Schedule", "breakers_open", "material_of", "suffer"]
 
 _HEALTH_EVERY = 4
-_LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"  # asked in Redis
+# asked in Redis
+_LIMITS = "ml-first=60000/60:10000,validate=off,ml-accuracy=off,ab-testing=off,cache=off,breakers=off"
 _WIDTH = 0.25
 _PATCHES = 30
 _UNSURE = 0.4
@@ -170,7 +171,8 @@ def _warm_up(url: str, material: Material) -> None:
 
 def _steady(schedule: Schedule) -> LoadPlan:
     return LoadPlan(
-        loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=schedule.seconds, connections=64, sources=16,
+        loop=Loop.OPEN, shape=Shape.CONSTANT, rate=schedule.rate, seconds=schedule.seconds, connections=64,
+        sources=16,
         zipf=0.5, warm_up=0.0, timeout=8.0, seed=schedule.seed,
     )  # fmt: skip
 
@@ -213,7 +215,8 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
         material = replace(material, items=material.items[:1])
     plan = LoadPlan(
         loop=Loop.OPEN if fault.pace else Loop.CLOSED, shape=Shape.CONSTANT, rate=fault.pace or 1.0,
-        requests=200 if fault.hostile else 20_000, connections=16, seconds=schedule.fault, warm_up=0.0, timeout=2.0, zipf=0.0,
+        requests=200 if fault.hostile else 20_000, connections=16, seconds=schedule.fault, warm_up=0.0,
+        timeout=2.0, zipf=0.0,
         spoofed=fault.flood if fault.flood > 1 else 0,
     )  # fmt: skip
     return Load(stage.service.url, material, plan)

@@ -25,8 +25,9 @@ __all__ = ["main"]
 
 _HELP = """Wargame security patches, and predict how the wargame would end.
 
-Exit codes: 0 valid or done, 1 invalid (or the answer is no), 2 not judged, 64 wrong use, 65 damaged content, 66 no
-input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not written, 130 interrupted, 143 ended.
+Exit codes: 0 valid or done, 1 invalid (or the answer is no), 2 not judged, 64 wrong use, 65 damaged
+content, 66 no input, 69 not available, 70 a fault of Crisol's own, 73 cannot create, 74 output not
+written, 130 interrupted, 143 ended.
 """
 
 app = typer.Typer(

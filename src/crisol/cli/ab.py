@@ -227,8 +227,9 @@ def plan(
     )
     out.print(f"To {trial_plan.question}, at rate {chosen:g} with {unsure:.0%} unsure:")
     out.print(
-        f"{trial_plan.effective_trials} trials' worth of knowledge, so {trial_plan.patches} patches must arrive "
-        f"({trial_plan.days:.1f} days), of which {trial_plan.wargames} are wargamed ({trial_plan.wargame_hours:.1f} h of wargames)"
+        f"{trial_plan.effective_trials} trials' worth of knowledge, so {trial_plan.patches} patches must "
+        f"arrive ({trial_plan.days:.1f} days), of which {trial_plan.wargames} are wargamed "
+        f"({trial_plan.wargame_hours:.1f} h of wargames)"
     )
 
 

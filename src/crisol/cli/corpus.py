@@ -251,7 +251,8 @@ def composition(frame: pd.DataFrame) -> None:
     out.print(
         f"{len(frame)} candidates of {corpora} vulnerabilities, {frame['cwe'].nunique()} CWEs: "
         f"{counts.get('valid', 0)} valid, {counts.get('invalid', 0)} invalid, "
-        f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {len(basic_only(frame))} pass PoVs and checks but fail the strict label",
+        f"{counts.get('inconclusive', 0)} inconclusive; {origins}; {len(basic_only(frame))} pass PoVs and "
+        "checks but fail the strict label",
         soft_wrap=True,
     )
 

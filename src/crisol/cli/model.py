@@ -47,18 +47,29 @@ _STREAM_TABLES = {
 
 
 def evaluate(
-    data: Annotated[Path | None, typer.Option(help="Labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
-    group: Annotated[str, typer.Option(help="What is never split: a key of the lines; of a table vulnerability, package or cwe.")] = "bug_id",
-    outer: Annotated[Literal["group", "project", "cwe"], typer.Option(help="By what the folds are made.")] = "group",
+    data: Annotated[Path | None,
+        typer.Option(help="Labelled patches: .jsonl, .jsonl.gz or a .parquet corpus table.")] = None,
+    group: Annotated[str,
+        typer.Option(
+            help="The key that no fold splits; in a table vulnerability, package or cwe."
+        )] = "bug_id",
+    outer: Annotated[Literal["group", "project", "cwe"],
+        typer.Option(help="By what the folds are made.")] = "group",
     train: Annotated[Path | None, typer.Option(help="Learn from this set, with --test.")] = None,
     test: Annotated[Path | None, typer.Option(help="Measure on this one.")] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="A variant's name; may be given more than once; default all.")] = None,
+    variant: Annotated[list[str] | None,
+        typer.Option(help="A variant's name; may be given more than once; default all.")] = None,
     folds: Annotated[int, typer.Option(min=2, max=50, help="Folds at most.")] = 10,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
     search: Annotated[bool, typer.Option(help="Let each training set choose its hyper-parameters.")] = True,
-    stream: Annotated[bool, typer.Option("--stream", help="Let patches arrive one by one, and decide by the verdicts known then.")] = False,
-    repeats: Annotated[int, typer.Option(min=1, max=100, help="With --stream, orders of arrival a group.")] = 5,
-    in_order: Annotated[bool, typer.Option("--in-order", help="With --stream, let patches arrive in the order of the file.")] = False,
+    stream: Annotated[bool,
+        typer.Option("--stream",
+        help="Let patches arrive one by one, and decide by the verdicts known then.")] = False,
+    repeats: Annotated[int,
+        typer.Option(min=1, max=100, help="With --stream, orders of arrival a group.")] = 5,
+    in_order: Annotated[bool,
+        typer.Option("--in-order",
+        help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches.
@@ -98,8 +109,10 @@ def evaluate(
 def predict(
     patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
     cwe: Annotated[str, typer.Option(help="The weakness that it mends, such as CWE-79.")] = "",
-    model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion.")] = None,
-    vulnerability: Annotated[str, typer.Option(help="An id: the patch is cut to its release, else by file names alone.")] = "",
+    model: Annotated[Path | None,
+        typer.Option(help="A model's folder or .skops file; default the champion.")] = None,
+    vulnerability: Annotated[str,
+        typer.Option(help="An id: the patch is cut to its release, else by file names alone.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
     """Predict the verdict of a wargame on a patch.
@@ -142,8 +155,8 @@ def predict(
         print(json.dumps(document))  # noqa: T201 - machines read this
     else:
         out.print(
-            f"{prediction.probability:.3f} probability of valid, in {prediction.seconds * 1000:.2f} ms by {prediction.model_version} "
-            f"({predictor.form})\n"
+            f"{prediction.probability:.3f} probability of valid, in {prediction.seconds * 1000:.2f} ms by "
+            f"{prediction.model_version} ({predictor.form})\n"
             f"{advice} ({serving.reason})" + (f"\n{cut.detail}" if cut.detail else ""),
             soft_wrap=True,
         )
@@ -219,11 +232,11 @@ def retrain(
         shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
     out.print(shown)
     out.print(
-        f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without a verdict, "
-        f"{gathered.without_text} patches whose text was not kept\n"
+        f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without "
+        f"a verdict, {gathered.without_text} patches whose text was not kept\n"
         f"challenger against champion: {result.reason}\n"
-        f"version {result.version} is {'champion now' if result.promoted else 'challenger, the champion stays'}; "
-        f"{result.policy}",
+        f"version {result.version} is "
+        f"{'champion now' if result.promoted else 'challenger, the champion stays'}; {result.policy}",
         soft_wrap=True,
     )
     raise typer.Exit(0 if result.not_worse else 1)
@@ -260,7 +273,8 @@ def _stream(
         return
     out.print(
         f"{measured.facts['patches']:g} patches, {measured.facts['correct']:g} correct, of "
-        f"{measured.facts['groups']:g} groups; {repeats if shuffled else 1} orders of arrival each; cold model {cold}",
+        f"{measured.facts['groups']:g} groups; {repeats if shuffled else 1} orders of arrival each; cold "
+        f"model {cold}",
         soft_wrap=True,
     )
     for name, table in tables.items():
@@ -300,8 +314,8 @@ def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
     out.print(shown)
     lines = [f"accuracy of always saying the majority: {_digits(rows[0], 'majority_accuracy')}"]
     lines.append(
-        "style alone, origin alone and majority never look at the fix; knowing the mean label of the group's other patches "
-        f"would give {_digits(rows[0], 'same_group_mean_auc')} (leaky)"
+        "style alone, origin alone and majority never look at the fix; knowing the mean label of the "
+        f"group's other patches would give {_digits(rows[0], 'same_group_mean_auc')} (leaky)"
     )
     origins = dict.fromkeys(name for row in rows for name in row if name in _ORIGINS)
     if headline:
@@ -327,8 +341,8 @@ def _show_guarantees(table: pd.DataFrame) -> None:
     """Say which share of the wargames may be skipped at each level of errors."""
     percent = "{:.1%}".format
     out.print(
-        f"wargames that {table['variant'].iloc[0]} may skip, where of what is accepted, and of what is refused, at most a "
-        "level is wrong:",
+        f"wargames that {table['variant'].iloc[0]} may skip, where of what is accepted, and of what is "
+        "refused, at most a level is wrong:",
         soft_wrap=True,
     )
     shown = Table(

@@ -19,23 +19,30 @@ if TYPE_CHECKING:
 __all__ = ["chaos", "loadtest"]
 
 _SHOWN = (
-    "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors", "hit_ratio",
+    "requests", "throughput", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms", "errors",
+    "hit_ratio",
     "share_cache", "share_model", "share_wargame", "share_fallback", "cache_hit_p50_ms", "middleware_ms",
     "server_cores", "server_memory_mb", "send_lag_p99_ms", "client_cpu", "other_cores",
 )  # fmt: skip
 
 
 def loadtest(
-    profile: Annotated[str, typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
+    profile: Annotated[str,
+        typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
     requests: Annotated[int, typer.Option(help="Of a closed loop.")] = 1_000,
     connections: Annotated[int, typer.Option(help="At a time.")] = 50,
     rate: Annotated[float, typer.Option(help="Requests a second of an open loop.")] = 100.0,
     seconds: Annotated[float, typer.Option(help="Of an open loop.")] = 10.0,
     sources: Annotated[int, typer.Option(help="Loopback addresses to ask from.")] = 1,
     zipf: Annotated[float, typer.Option(help="How unequal the patches' popularity is; 0: all alike.")] = 1.0,
-    mix: Annotated[list[str] | None, typer.Option(help="Shares such as validate=0.1; default ml-first alone.")] = None,
-    target: Annotated[list[str] | None, typer.Option(help="Such as 'p95_ms < 100', beside those that always hold; may be given more than once.")] = None,
-    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    mix: Annotated[list[str] | None,
+        typer.Option(help="Shares such as validate=0.1; default ml-first alone.")] = None,
+    target: Annotated[list[str] | None,
+        typer.Option(
+            help="Such as 'p95_ms < 100', added to the usual ones; may be given more than once."
+        )] = None,
+    corpus: Annotated[str,
+        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
@@ -94,12 +101,17 @@ def _mark(target: Checked) -> Text:
 
 def chaos(
     fault: Annotated[list[str] | None, typer.Argument(help="Names of faults; default all.")] = None,
-    expect: Annotated[list[str] | None, typer.Option(help="Such as 'redis_killed: failed <= 0', beside what always holds; may be given more than once.")] = None,
+    expect: Annotated[list[str] | None,
+        typer.Option(
+            help="Such as 'redis_killed: failed <= 0', added to the usual ones; may be given more than once."
+        )] = None,
     calm: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds before the fault.")] = 3.0,
     lasting: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds of the fault.")] = 5.0,
-    after: Annotated[float, typer.Option(min=0.5, max=600, help="Seconds after it, beside what a breaker waits.")] = 10.0,
+    after: Annotated[float,
+        typer.Option(min=0.5, max=600, help="Seconds after it, added to what a breaker waits.")] = 10.0,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
-    corpus: Annotated[str, typer.Option(help="A corpus table; default three of our own vulnerabilities.")] = "",
+    corpus: Annotated[str,
+        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 def serve(
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes behind one port; more than one need REDIS_URL and PostgreSQL.")] = 1,
+    workers: Annotated[int,
+        typer.Option(
+            min=1, max=64, help="Processes behind one port; more than one need REDIS_URL and PostgreSQL."
+        )] = 1,
     host: Annotated[str, typer.Option(help="Address to listen on; default CRISOL_HOST, 127.0.0.1.")] = "",
-    port: Annotated[int, typer.Option(min=-1, max=65535, help="Port; 0 takes a free one; default PORT, 8026.")] = -1,
+    port: Annotated[int,
+        typer.Option(min=-1, max=65535, help="Port; 0 takes a free one; default PORT, 8026.")] = -1,
 ) -> None:  # fmt: skip
     """Serve validation over HTTP until interrupted."""
     from crisol.service.app import Application
@@ -37,8 +41,8 @@ def serve(
     Application(settings)
     if workers > 1 and (settings.redis_url is None or settings.postgres_dsn is None):
         raise SettingsError(
-            f"{workers} workers share limits, cache and trials through REDIS_URL and DATABASE_URL (or POSTGRES_HOST); "
-            "set both, or serve with one worker"
+            f"{workers} workers share limits, cache and trials through REDIS_URL and DATABASE_URL (or "
+            "POSTGRES_HOST); set both, or serve with one worker"
         )
     configure_logging(settings.log_level)
     # A model that scikit-learn serves would start threads, which only make a single row slower.

@@ -32,14 +32,19 @@ _SHOWN = 30
 
 def triage(
     vulnerability: Annotated[str, typer.Argument(help="An id, or the path of a vulnerability folder.")],
-    candidates: Annotated[list[Path], typer.Argument(help="Diffs, folders of them, JSONL files; - reads JSONL or a diff.")],
-    until: Annotated[str, typer.Option(help="decided, or first-valid: stop at the first that a wargame finds valid.")] = "decided",
-    budget: Annotated[float, typer.Option(help="Seconds after which no wargame begins; 0: no end.", min=0.0)] = 0.0,
+    candidates: Annotated[list[Path],
+        typer.Argument(help="Diffs, folders of them, JSONL files; - reads JSONL or a diff.")],
+    until: Annotated[str,
+        typer.Option(help="decided, or first-valid: stop once a wargame finds a patch valid.")] = "decided",
+    budget: Annotated[float,
+        typer.Option(help="Seconds after which no wargame begins; 0: no end.", min=0.0)] = 0.0,
     jobs: Annotated[int, typer.Option(help="Wargames at a time; 0: one for each core.", min=0)] = 0,
-    model: Annotated[Path | None, typer.Option(help="A model's folder or .skops file; default the champion, if any.")] = None,
+    model: Annotated[Path | None,
+        typer.Option(help="A model's folder or .skops file; default the champion, if any.")] = None,
     sandbox: Annotated[str, typer.Option(help="auto, bubblewrap, namespaces, or weak (no isolation).")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
+    report: Annotated[Path | None,
+        typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
 ) -> None:  # fmt: skip
     """Find the candidate to merge.
 
@@ -182,7 +187,10 @@ def _why(entry: TriageEntry) -> str:
 def _said(work: Triage) -> str:
     programs, count = len(work.entries), len(work.candidates)
     facts = sum(entry.source in {Source.EQUIVALENT, Source.UNTOUCHED} for entry in work.entries.values())
-    head = f"{count} candidates make {programs} programs; facts settled {facts}, {work.wargames} wargames in {work.seconds:.1f} s"
+    head = (
+        f"{count} candidates make {programs} programs; facts settled {facts}, {work.wargames} wargames in "
+        f"{work.seconds:.1f} s"
+    )
     best = next((entry for entry in work.ranked() if entry.recommended), None)
     if best is not None:
         return f"{head}\nmerge {best.name}: every phase of its wargame passed"
@@ -221,8 +229,10 @@ def _html(document: dict[str, Any]) -> str:
             "; ".join(entry["evidence"]), "; ".join(words),
         ]  # fmt: skip
         body = "".join(f"<td>{_escaped(cell)}</td>" for cell in cells)
-        rows.append(f"<tr class='{_escaped(cells[2])}'>{body}</tr><tr><td></td><td colspan='8'><details>"
-                    f"<summary>diff</summary><pre>{_escaped(entry['diff'])}</pre></details></td></tr>")  # fmt: skip
+        rows.append(
+            f"<tr class='{_escaped(cells[2])}'>{body}</tr><tr><td></td><td colspan='8'><details>"
+            f"<summary>diff</summary><pre>{_escaped(entry['diff'])}</pre></details></td></tr>"
+        )
     titles = "".join(
         f"<th>{name}</th>"
         for name in (
@@ -239,7 +249,8 @@ def _html(document: dict[str, Any]) -> str:
     )
     name, winner = _escaped(document["vulnerability"]), _escaped(str(document["winner"] or "none"))
     return (
-        f"<!doctype html><meta charset='utf-8'><title>Triage of {name}</title><style>body{{font:14px sans-serif}}"
+        f"<!doctype html><meta charset='utf-8'><title>Triage of {name}</title>"
+        "<style>body{font:14px sans-serif}"
         "td,th{padding:.3em .6em;text-align:left;vertical-align:top;border-top:1px solid #ddd}"
         ".valid{background:#e7f6e7}.invalid{color:#888}pre{white-space:pre-wrap}</style>"
         f"<h1>Triage of {name}</h1><p>To merge: <b>{winner}</b>. {document['given']} candidates, "

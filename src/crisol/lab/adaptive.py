@@ -40,8 +40,8 @@ class Slowdown:
     def __post_init__(self) -> None:
         if not (0 < self.begins < self.ends < self.seconds <= 3600 and 1 <= self.factor <= 1000):
             raise ExperimentError(
-                f"the slowdown from {self.begins} to {self.ends} s must lie within the {self.seconds} s, at most 3600, "
-                f"and its factor, {self.factor}, between 1 and 1000"
+                f"the slowdown from {self.begins} to {self.ends} s must lie within the {self.seconds} s, "
+                f"at most 3600, and its factor, {self.factor}, between 1 and 1000"
             )
         if not (0 < self.offered <= 10_000 and 0 < self.capacity <= 10_000):
             raise ExperimentError(

@@ -35,8 +35,8 @@ _Ints = NDArray[np.int_]
 class StreamQuestion:
     """Which labelled set, which cold model, how many streams a group, and which errors are allowed.
 
-    ``alpha`` is the share of wrong patches among the accepted, and among the accepted that are alike to a valid one;
-    ``beta`` is the share of right patches among the refused.
+    ``alpha`` is the share of wrong patches among the accepted, and among the accepted that are alike to a
+    valid one; ``beta`` is the share of right patches among the refused.
     """
 
     data: Path = Path()
@@ -52,7 +52,7 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A labelled set as arrivals, its streams, and a second stage for each fold that never saw the fold's groups."""
+    """A labelled set as arrivals, its streams, and for each fold a second stage that never saw its groups."""
 
     question: StreamQuestion
     arrivals: tuple[Arrival, ...]
@@ -69,7 +69,7 @@ class Prepared:
 
 
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
-    """Read the set, predict every patch by a cold model that never saw its group, and learn the second stages.
+    """Read the set, predict each patch by a cold model that never saw its group, learn the second stages.
 
     Raises :class:`~crisol.errors.DatasetError`.
     """
@@ -111,7 +111,7 @@ def arrange(
     seconds: Mapping[str, float] | None = None,
     references: bool = False,
 ) -> Prepared:
-    """Let patches arrive that a cold model predicted which never saw their groups; ``cold`` has shape (patches,).
+    """Let patches arrive with predictions ``cold``, shape (patches,), of a model that never saw their groups.
 
     With ``references`` the verdicts of the valid upstream patches are known from the start.
     """
@@ -134,7 +134,8 @@ def arrange(
         lessons.rows, label[lessons.arrival], fold_of[group[lessons.arrival]], seed=question.seed
     )
     return Prepared(
-        question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, stages, dataset.digest(patches)
+        question, tuple(arrivals), label, group, names, tuple(chosen), fold_of, half, stages,
+        dataset.digest(patches)
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
     """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
     low, high = evaluation.auc_interval
     first_low, first_high = evaluation.headline_interval
+    headline = f"{evaluation.headline_auc:.3f}, 95 % interval {first_low:.3f} to {first_high:.3f}"
     decides = (
         "It never decides alone."
         if guarantee.policy.accept is guarantee.policy.reject is None
@@ -28,7 +29,7 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
 | training set (SHA-256) | `{model.data}` |
 | patches, vulnerabilities | {model.patches}, {model.groups} |
 | features, seed | version {model.feature_version}, {model.seed} |
-| AUC on unseen vulnerabilities, patches of agents and people | {evaluation.headline_auc:.3f}, 95 % interval {first_low:.3f} to {first_high:.3f} |
+| AUC on unseen vulnerabilities, patches of agents and people | {headline} |
 | the same, all patches | {evaluation.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} |
 | AUC inside vulnerabilities | {evaluation.auc_inside_groups:.3f} |
 | average precision | {evaluation.average_precision:.3f} |
@@ -37,16 +38,19 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
 
 ## Intended use
 
-Ordering candidate patches, and skipping wargames where the thresholds below allow it. Its probability is that of a wargame
+Ordering candidate patches, and skipping wargames where the thresholds below allow it. Its probability is that
+of a wargame
 saying valid, from the diff and the CWE alone.
 
 ## When it may decide alone
 
-{decides} Asked for at most {guarantee.alpha:.1%} wrong patches among those accepted and {guarantee.beta:.1%} right ones among
+{decides} Asked for at most {guarantee.alpha:.1%} wrong patches among those accepted and
+{guarantee.beta:.1%} right ones among
 those refused, each with confidence {1 - guarantee.delta:.0%} over vulnerabilities: {guarantee.policy.reason}.
 
 ## Limits
 
-It reads neither the source around the diff nor the exploit. Patches that were written to deceive it will; a wargame is the only
-verdict. Other languages and kinds of weakness than those of the training set are an extrapolation: measure first.
+It reads neither the source around the diff nor the exploit. Patches that were written to deceive it will; a
+wargame is the only verdict. Other languages and kinds of weakness than those of the training set are an
+extrapolation: measure first.
 """

@@ -45,11 +45,12 @@ __all__ = [
 class VariantComparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
-    The columns of ``table``: variant, headline_auc, headline_low, headline_high (95 %, by vulnerability; patches of
-    agents and people alone, see :data:`~crisol.records.HEADLINE`), auc, auc_low, auc_high (all patches),
-    false_accept_rate (share of wrong patches that the model would accept alone), saved (share of patches that need
-    no wargame) and wargames_per_second (patches decided in a second by one process, model first). Variants come
-    first, the best before the others, then the controls, which decide nothing, and last the wargame alone.
+    The columns of ``table``: variant, headline_auc, headline_low, headline_high (95 %, by vulnerability;
+    patches of agents and people alone, see :data:`~crisol.records.HEADLINE`), auc, auc_low, auc_high (all
+    patches), false_accept_rate (share of wrong patches that the model would accept alone), saved (share of
+    patches that need no wargame) and wargames_per_second (patches decided in a second by one process, model
+    first). Variants come first, the best before the others, then the controls, which decide nothing, and last
+    the wargame alone.
     """
 
     table: pd.DataFrame
@@ -137,7 +138,10 @@ class VariantComparison:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """AUC of variants and controls on the headline's patches, with its interval; of all where there is none."""
+        """AUC of variants and controls on the headline's patches, with its interval.
+
+        Of all where there is none.
+        """
         return [
             (evaluated.name, evaluated.auc, *evaluated.auc_interval)
             if np.isnan(evaluated.headline_auc)
@@ -195,7 +199,8 @@ def with_source(
         return chosen, enriched
     if named:
         raise DatasetError(
-            f"{', '.join(readers)}: reads the vulnerable source, and none of these patches is of a registered vulnerability"
+            f"{', '.join(readers)}: reads the vulnerable source, and none of these patches is of a "
+            "registered vulnerability"
         )
     return {name: variant for name, variant in chosen.items() if not variant.reads_source}, enriched
 

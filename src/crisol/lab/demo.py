@@ -68,9 +68,9 @@ def _report(
     sections = [
         Section(
             "Corpus",
-            "Every label comes from running the exploit against the patched code. Basic asks that every proof of "
-            "vulnerability fails and every check passes; strict adds the static gate and the comparison with the "
-            "reference fix.",
+            "Every label comes from running the exploit against the patched code. Basic asks that every "
+            "proof of vulnerability fails and every check passes; strict adds the static gate and the "
+            "comparison with the reference fix.",
             (
                 sheet(_table(truth, "composition"), "Candidates of each vulnerability, by outcome"),
                 sheet(_table(truth, "reasons"), "Candidates by origin and reason, at both strengths"),
@@ -79,10 +79,11 @@ def _report(
         ),
         Section(
             "Model variants",
-            "Each variant is tested on vulnerabilities that it was not trained on. AUC 0.5 is guessing; intervals come from "
-            "resampling whole vulnerabilities. The headline is of the patches that agents and people wrote. Style alone "
-            "(comments, size, layout, names, texts of mutants), origin alone and majority never look at the fix: read "
-            "every model against them. Features leave out comments, docstrings and blank lines.",
+            "Each variant is tested on vulnerabilities that it was not trained on. AUC 0.5 is guessing; "
+            "intervals come from resampling whole vulnerabilities. The headline is of the patches that "
+            "agents and people wrote. Style alone (comments, size, layout, names, texts of mutants), "
+            "origin alone and majority never look at the fix: read every model against them. Features "
+            "leave out comments, docstrings and blank lines.",
             (
                 sheet(_table(variants, "variants"), "The variants, best first, then the controls"),
                 sheet(_table(variants, "origins"), "AUC on the candidates of each origin"),
@@ -91,8 +92,9 @@ def _report(
         ),
         Section(
             "When the model may decide alone",
-            "Risk control lets a variant skip wargames only where errors are shown to be rare enough on vulnerabilities "
-            "to come; otherwise it abstains and says why. The frontier is of the patches at hand, without a guarantee.",
+            "Risk control lets a variant skip wargames only where errors are shown to be rare enough on "
+            "vulnerabilities to come; otherwise it abstains and says why. The frontier is of the patches "
+            "at hand, without a guarantee.",
             (
                 sheet(_table(variants, "risk"), "What risk control allows, by variant"),
                 sheet(
@@ -104,9 +106,10 @@ def _report(
         ),
         Section(
             "A/B experiment",
-            "Patches of held-out vulnerabilities were sampled, those of which the model is unsure always; each sampled "
-            "patch was predicted and wargamed. Estimates are weighted by inverse sampling probability, with intervals "
-            "at 95 %; naive counts the trials alike; whole is what wargaming every patch says.",
+            "Patches of held-out vulnerabilities were sampled, those of which the model is unsure always; "
+            "each sampled patch was predicted and wargamed. Estimates are weighted by inverse sampling "
+            "probability, with intervals at 95 %; naive counts the trials alike; whole is what wargaming "
+            "every patch says.",
             (sheet(_table(trials, "ab_results"), "Model against wargame"),),
             _pictures(trials, ("ab_estimates", "ab_confusion", "ab_trajectory")),
         ),
@@ -134,14 +137,18 @@ def _report(
 def _champion(settings: Settings) -> str:
     tags = holder_tags(settings) or {}
     return (
-        f"champion: {tags.get('model_version', 'none')}, the variant that saves most wargames at the risk that is set, "
-        f"or ranks best where none saves any; trained on {tags.get('vulnerabilities', 0)} vulnerabilities"
+        f"champion: {tags.get('model_version', 'none')}, the variant that saves most wargames at the risk "
+        f"that is set, or ranks best where none saves any; trained on {tags.get('vulnerabilities', 0)} "
+        "vulnerabilities"
     )
 
 
 def _risk(table: pd.DataFrame, best: str) -> str:
     row = table[table["variant"] == best].iloc[0]
-    return f"risk control of {best}: {row['skipped']:.1%} of the wargames may be skipped with a guarantee\n{row['why']}"
+    return (
+        f"risk control of {best}: {row['skipped']:.1%} of the wargames may be skipped with a guarantee\n"
+        f"{row['why']}"
+    )
 
 
 def _disagreements(frame: pd.DataFrame) -> list[Disagreement]:

@@ -25,7 +25,8 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
     names = np.array(sorted(conclusive["vulnerability"].unique()))
     if len(names) < 3:
         raise DatasetError(
-            f"{len(names)} vulnerabilities have verdicts; a model learns from two at least, and one is held out"
+            f"{len(names)} vulnerabilities have verdicts; a model learns from two at least, and one is "
+            "held out"
         )
     count = min(max(round(held_out * len(names)), 1), len(names) - 2)
     chosen = set(np.random.default_rng(seed).permutation(names)[:count])

@@ -1,4 +1,4 @@
-"""How many wargames it takes until the first valid patch of a vulnerability is found, by the order in which they are tried."""
+"""Wargames until the first valid patch of a vulnerability is found, for each order of trying."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ ORDERS = ("random", "cold", "memory")
 
 
 def until_first_valid(prepared: Prepared) -> pd.DataFrame:
-    """Return a row for each group with a valid patch that was not public: candidates, and wargames in each order.
+    """Return a row for each group with a valid patch that was not public: candidates, wargames by order.
 
-    ``random`` is the expectation over all orders, ``cold`` wargames the likeliest by the cold model first, and
-    ``memory`` learns from each verdict which is the likeliest of those that are left. What was public before is known
-    to the memory, and is no candidate.
+    ``random`` is the expectation over all orders, ``cold`` wargames the likeliest by the cold model first,
+    and ``memory`` learns from each verdict which is the likeliest of those that are left. What was public
+    before is known to the memory, and is no candidate.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):
@@ -45,7 +45,7 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return, for 1 to ``most`` wargames a group, the share of groups whose first valid patch was found by then.
+    """Return, for 1 to ``most`` wargames a group, the share of groups whose first valid patch is found.
 
     Columns: wargames, random, cold, memory; random is the chance over all orders.
     """
@@ -61,7 +61,7 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> dict[str, float]:
-    """Return the wargames of all groups in each order, and what share of the random order's the others take."""
+    """Return the wargames of all groups in each order, and their share of the random order's."""
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {f"until_first_valid.{order}_of_random": whole[order] / whole["random"] for order in ORDERS[1:]}
     return {f"until_first_valid.{order}": value for order, value in whole.items()} | shares

@@ -47,7 +47,8 @@ def check_served(variant: Variant) -> None:
     """Raise :class:`~crisol.errors.ModelError` where a variant needs more than a service is given."""
     if variant.reads_source:
         raise ModelError(
-            f"{variant.name} reads the source around a patch: it is measured, and cannot be served; promote another"
+            f"{variant.name} reads the source around a patch: it is measured, and cannot be served; "
+            "promote another"
         )
 
 

@@ -208,7 +208,8 @@ def _set_aside(gathered: Gathered, design: RetrainingDesign) -> set[str]:
     count = round(design.held_out * len(names))
     if count < _LEAST or count == len(names):
         raise DatasetError(
-            f"the trials are of {len(names)} vulnerabilities, of which {count} would be set aside to test on; at least "
-            f"{_LEAST} are needed for an interval, and one to learn from: gather more trials, or set more aside"
+            f"the trials are of {len(names)} vulnerabilities, of which {count} would be set aside to test "
+            f"on; at least {_LEAST} are needed for an interval, and one to learn from: gather more trials, "
+            "or set more aside"
         )
     return set(np.random.default_rng(design.seed).permutation(names)[:count].tolist())

@@ -1,4 +1,7 @@
-"""What decides along a stream: the beliefs, the rungs, and thresholds that the other half of the groups chose."""
+"""What decides along a stream.
+
+The beliefs, the rungs, and thresholds that the other half of the groups chose.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What the cold model and the memory say where every verdict is known; ``some``: where a verdict is known."""
+    """What the cold model and the memory say where every verdict is known.
+
+    ``some``: where a verdict is known.
+    """
 
     cold: Played
     memory: Played
@@ -60,7 +66,8 @@ class Seen:
 def beliefs(prepared: Prepared) -> dict[str, Believe]:
     """Return what may stand in the memory's place, by name."""
     return {
-        "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour, "memory": learnt(prepared),
+        "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour,
+        "memory": learnt(prepared),
     }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
-    """Return a row for each number of known verdicts: how good each belief is then, and what the ladder skips then.
+    """Return a row for each number of known verdicts: the quality of each belief, and what the ladder skips.
 
     In ``full`` every patch is wargamed; ``ladder`` is a play of the whole ladder, in which some are not.
     """

@@ -221,7 +221,8 @@ class Triage:
             elif identity in earlier:
                 verdict = earlier[identity]
                 entry = replace(
-                    entry, outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason, detail=verdict.detail,
+                    entry, outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason,
+                    detail=verdict.detail,
                     evidence=("an earlier run",), seconds=verdict.seconds,
                 )  # fmt: skip
             self._settle(entry)
@@ -254,7 +255,8 @@ class Triage:
         detail = failed.detail if failed is not None and verdict.reason is not None else ""
         passed = tuple(str(phase.name) for phase in verdict.phases if phase.reason is None)
         entry = replace(
-            self.entries[name], outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason, detail=detail,
+            self.entries[name], outcome=verdict.outcome, source=Source.WARGAME, reason=verdict.reason,
+            detail=detail,
             evidence=passed, seconds=verdict.seconds,
         )  # fmt: skip
         self._settle(entry)
@@ -278,7 +280,8 @@ class Triage:
                 row = json.loads(line)
                 verdicts[row["program"]] = TriageEntry(
                     str(row["name"]), "", Outcome(row["outcome"]), Source.WARGAME,
-                    Reason(row["reason"]) if row["reason"] else None, str(row["detail"]), seconds=float(row["seconds"]),
+                    Reason(row["reason"]) if row["reason"] else None, str(row["detail"]),
+                    seconds=float(row["seconds"]),
                 )  # fmt: skip
             except (ValueError, KeyError, TypeError):
                 continue

@@ -93,8 +93,10 @@ def _script(material: Material, plan: LoadPlan) -> bytes:
     numbers = ",".join(map(str, order.tolist())).encode()
     return (
         b'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
-        b"local bodies = {" + bodies + b"}\nlocal order = {" + numbers + b"}\nlocal made, at = {}, 0\n"
-        b"function init(args) for i, body in ipairs(bodies) do made[i] = wrk.format(nil, nil, nil, body) end end\n"
+        b"local bodies = {" + bodies + b"}\nlocal order = {" + numbers + b"}\n"
+        b"local made, at = {}, 0\n"
+        b"function init(args) for i, body in ipairs(bodies) do made[i] = wrk.format(nil, nil, nil, "
+        b"body) end end\n"
         b"function request() at = at % #order + 1 return made[order[at]] end\n"
     )
 

@@ -1,6 +1,7 @@
 """Targets: what a figure must be, written as ``p95_ms < 100``, and whether it is.
 
->>> [figure.passed for figure in check(parse_all(["p95_ms < 100", "errors <= 0"]), {"p95_ms": 7.0, "errors": 0.1})]
+>>> targets = parse_all(["p95_ms < 100", "errors <= 0"])
+>>> [figure.passed for figure in check(targets, {"p95_ms": 7.0, "errors": 0.1})]
 [True, False]
 """
 
@@ -67,7 +68,8 @@ def parse(text: str) -> LoadTarget:
     match = _FORM.fullmatch(text)
     if match is None:
         raise ExperimentError(
-            f"target {text!r}: write a measure, one of {' '.join(_OPERATORS)}, and a number, such as p95_ms < 100"
+            f"target {text!r}: write a measure, one of {' '.join(_OPERATORS)}, and a number, such as "
+            "p95_ms < 100"
         )
     return LoadTarget(match[1], match[2], float(match[3]))
 

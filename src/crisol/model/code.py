@@ -1,4 +1,7 @@
-"""The lines of a hunk that a program would notice: comments, docstrings, blank lines and version strings are none."""
+"""The lines of a hunk that a program would notice.
+
+Comments, docstrings, blank lines and version strings are none.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ _SLASHES = frozenset(["c", "h", "cc", "cpp", "hpp", "cs", "go", "java", "js", "k
 
 
 def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
-    r"""Return the tagged lines of a hunk as the diff would have them, had nobody touched what no program runs.
+    r"""Return the tagged lines of a hunk without the changes that no program runs.
 
     >>> code_lines(("+# why", "-a = 1", "+a = 2  # two"), "x.py")
     ['-a = 1', '+a = 2']
 
-    Added lines without code are left out, removed ones stand as context, and a comment behind code is cut off, so that
-    a line which differs in its comment alone is context, too. A docstring is recognised where its quotes stand in the
-    hunk, for the diff does not hold the rest of the file. Linear in the text.
+    Added lines without code are left out, removed ones stand as context, and a comment behind code is cut
+    off, so that a line which differs in its comment alone is context, too. A docstring is recognised where
+    its quotes stand in the hunk, for the diff does not hold the rest of the file. Linear in the text.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text
@@ -131,7 +134,10 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 
 
 def _opens(lines: Sequence[str], at: int, tags: str, *, opening: bool) -> bool:
-    """Return whether quotes at the end of a line open a string: alone behind a heading, or behind code on their line."""
+    """Return whether quotes at the end of a line open a string.
+
+    Alone behind a heading, or behind code on their line.
+    """
     if not opening:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))
     before = next((line for line in reversed(lines[:at]) if line[0] in tags), ":")

@@ -1,8 +1,8 @@
 """The controls that stand beside every model: guesses that never look at what a patch does.
 
-``controls(patches, seed=0)`` gives an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*, *origin alone*
-and *majority*, in the folds in which models are measured. Where a control is far from an AUC of 0.5, the set can be gamed,
-and a model has to be read against it.
+``controls(patches, seed=0)`` gives an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
+*origin alone* and *majority*, in the folds in which models are measured. Where a control is far from an AUC
+of 0.5, the set can be gamed, and a model has to be read against it.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ TEXTS = tuple(
         r"^\s*(?:result|outcome|answer|error|failure|ret) = ",
     )
 )
-"""What gives an operator of mutants away in a line that comes or goes: comments, docstrings, conditions that are constant
-or wrapped, results with a name."""
+"""Signs of a mutant's operator in a changed line: comments, docstrings, constant or wrapped conditions, named
+results."""
 
 
 def controls(
@@ -64,8 +64,9 @@ def controls(
 ) -> tuple[Evaluation, ...]:
     """Measure the controls in the folds that :func:`crisol.model.evaluation.evaluate` makes.
 
-    *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`; *origin alone* says the
-    mean label that the same origin or tool has in the other folds; *majority* says the mean label.
+    *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`; *origin
+    alone* says the mean label that the same origin or tool has in the other folds; *majority* says the mean
+    label.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])

@@ -31,12 +31,12 @@ Outer = Literal["group", "project", "cwe"]
 class Evaluation:
     """What a variant says of patches it was not trained on, and how good that is.
 
-    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label``, ``group`` and ``origin`` of
-    each patch. ``headline_auc`` is of patches whose origin is in :data:`~crisol.records.HEADLINE` alone, all other measures of all
-    patches and of ``probability``, except ``random_split_auc``: there, patches of one vulnerability stand in
-    training and test, as published figures often have it, so it leaks and is shown to be compared with
-    ``same_group_mean_auc``, the AUC of merely knowing the mean label of the group's other patches. A measure
-    that the data cannot give is nan.
+    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label``, ``group`` and
+    ``origin`` of each patch. ``headline_auc`` is of patches whose origin is in
+    :data:`~crisol.records.HEADLINE` alone, all other measures of all patches and of ``probability``, except
+    ``random_split_auc``: there, patches of one vulnerability stand in training and test, as published figures
+    often have it, so it leaks and is shown to be compared with ``same_group_mean_auc``, the AUC of merely
+    knowing the mean label of the group's other patches. A measure that the data cannot give is nan.
     """
 
     name: str

@@ -74,7 +74,7 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """The thresholds of the rungs that guess: the memory decides first, and the cold model whatever it hands on.
+    """The thresholds of the rungs that guess: the memory decides first, then the cold model.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)
@@ -85,5 +85,8 @@ class LadderPolicy:
     model: Policy = NEVER
 
     def remembered(self, probability: float, known: int) -> Outcome | None:
-        """Return what the memory decides with so many known verdicts; None hands the patch on, as no verdict does."""
+        """Return what the memory decides with so many known verdicts.
+
+        None hands the patch on, as no verdict does.
+        """
         return self.memory.decide(probability) if known else None

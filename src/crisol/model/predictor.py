@@ -101,8 +101,8 @@ class Predictor:
         probability = self.predict(parse(PROBE.diff), PROBE.cwe).probability
         if abs(probability - golden) > PARITY:
             raise IntegrityError(
-                f"the model {self.serving.model_version} gives the probe {probability:.6f} as {self.form}, and gave it "
-                f"{golden:.6f} when it was exported; promote it anew"
+                f"the model {self.serving.model_version} gives the probe {probability:.6f} as {self.form}, "
+                f"and gave it {golden:.6f} when it was exported; promote it anew"
             )
 
 

@@ -162,15 +162,17 @@ def _certify(
         if loss.mean() > bound or p_value(loss, bound, delta) > delta:
             if chosen is None:
                 return None, (
-                    f"at {threshold:g} the model trusts itself on {most} vulnerabilities, with {loss.mean():.1%} errors, which "
-                    f"does not show at most {bound:.1%} with confidence {1 - delta:.0%}: {needed} without an error would"
+                    f"at {threshold:g} the model trusts itself on {most} vulnerabilities, with "
+                    f"{loss.mean():.1%} errors, which does not show at most {bound:.1%} with confidence "
+                    f"{1 - delta:.0%}: {needed} without an error would"
                 )
             break
         chosen = threshold
     if chosen is None:
         return None, (
-            f"at no threshold does the model trust itself on more than {most} vulnerabilities, and no fewer than {needed} "
-            f"can show {bound:.1%} with confidence {1 - delta:.0%} even without an error"
+            f"at no threshold does the model trust itself on more than {most} vulnerabilities, and no "
+            f"fewer than {needed} can show {bound:.1%} with confidence {1 - delta:.0%} even without an "
+            "error"
         )
     return chosen, f"errors at {chosen:g} are at most {bound:.1%} with confidence {1 - delta:.0%}"
 

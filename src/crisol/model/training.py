@@ -157,7 +157,8 @@ def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
         raise ModelError(f"{path}: not a model of this version of Crisol; train one anew")
     if about.get("feature_version") != FEATURE_VERSION:
         raise ModelError(
-            f"{path}: trained on features {about.get('feature_version')!r}, these are {FEATURE_VERSION!r}; train anew"
+            f"{path}: trained on features {about.get('feature_version')!r}, these are {FEATURE_VERSION!r}; "
+            "train anew"
         )
     fields: dict[str, Any] = {name: value for name, value in about.items() if name != "format"}
     try:
@@ -188,8 +189,9 @@ def _content(path: Path, trust: Collection[str]) -> Any:
         raise ModelError(f"{path}: a model that unpacks to more than {2 * _MAX_BYTES} bytes")
     if foreign := sorted(kinds - set(TRUSTED) - set(trust)):
         raise ModelError(
-            f"{path}: holds types that Crisol does not know: {', '.join(foreign)[:500]}; reading them runs their code. "
-            "Name them in `trust`, or in CRISOL_TRUSTED_CLASSES, if you know where the file comes from"
+            f"{path}: holds types that Crisol does not know: {', '.join(foreign)[:500]}; reading them runs "
+            "their code. Name them in `trust`, or in CRISOL_TRUSTED_CLASSES, if you know where the file "
+            "comes from"
         )
     try:
         return skops.io.loads(raw, trusted=[*TRUSTED, *trust])

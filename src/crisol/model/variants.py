@@ -52,7 +52,8 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 class Variant(BaseModel):
     """One way to predict: which columns it reads, which estimator, which hyper-parameters.
 
-    >>> variant = Variant(name="near", description="Nearest neighbours.", model="sklearn.neighbors:KNeighborsClassifier")
+    >>> near = "sklearn.neighbors:KNeighborsClassifier"
+    >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
@@ -162,8 +163,9 @@ class Variant(BaseModel):
         module, _, name = self.model.partition(":")
         if module.partition(".")[0] not in _TRUSTED_PACKAGES and not self.trust:
             raise ValueError(
-                f"{self.model} is no class of {' or '.join(sorted(_TRUSTED_PACKAGES))}: importing it runs its code, and so does "
-                "reading a model that holds it; write `trust: true` if you know where it comes from"
+                f"{self.model} is no class of {' or '.join(sorted(_TRUSTED_PACKAGES))}: importing it runs "
+                "its code, and so does reading a model that holds it; write `trust: true` if you know "
+                "where it comes from"
             )
         try:
             kind = getattr(import_module(module), name)
@@ -201,7 +203,8 @@ class Given:
             )
         if not hasattr(self.model, "predict_proba"):
             raise ExperimentError(
-                f"{type(self.model).__name__} has no predict_proba; wrap it in sklearn.calibration.CalibratedClassifierCV"
+                f"{type(self.model).__name__} has no predict_proba; wrap it in "
+                "sklearn.calibration.CalibratedClassifierCV"
             )
         if not self.name:
             object.__setattr__(self, "name", type(self._last()).__name__.lower())

@@ -63,7 +63,7 @@ class Enclosure:
         holder.wait()
 
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
-        """Return the command that runs ``command`` inside, under the same process id, as ``user`` if given."""
+        """Return the command that runs ``command`` inside, with the same process id, as ``user`` if given."""
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:

@@ -328,8 +328,8 @@ def saturation(frame: pd.DataFrame) -> Figure:
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
     """Draw AUC and the skipped share by the number of known verdicts, and errors by coverage.
 
-    ``frame`` has a row for each number, with the columns ``known``, ``auc``, ``auc_cold``, ``auc_nearest_neighbour``,
-    ``auc_mean_label`` and ``skipped``.
+    ``frame`` has a row for each number, with the columns ``known``, ``auc``, ``auc_cold``,
+    ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped``.
     """
     figure, (left, middle, right) = _axes(3, width=4.0, height=3.8, title="What known verdicts are worth")
     known = frame["known"].to_numpy(float)

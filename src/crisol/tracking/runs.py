@@ -78,7 +78,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 def open_store(settings: Settings) -> str:
     """Return the address of the tracking store, creating ``mlruns/mlflow.db`` on first use.
 
-    With ``MLFLOW_TRACKING_URI`` it is that server or database, which has to answer; artifacts stay below ``mlruns``.
+    With ``MLFLOW_TRACKING_URI`` it is that server or database, which has to answer; artifacts stay below
+    ``mlruns``.
 
     The schema is created under a file lock, because MLflow corrupts it when two processes are first at once;
     write-ahead logging is switched on, so that readers do not block the writer.

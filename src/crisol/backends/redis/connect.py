@@ -31,8 +31,8 @@ def connect(
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
         raise SettingsError(
-            f"REDIS_URL: the option {', '.join(strange)} is not taken, as it would change how answers are read or "
-            f"waited for; taken are {', '.join(sorted(_OPTIONS))}"
+            f"REDIS_URL: the option {', '.join(strange)} is not taken, as it would change how answers are "
+            f"read or waited for; taken are {', '.join(sorted(_OPTIONS))}"
         )
     try:
         pool = BlockingConnectionPool.from_url(

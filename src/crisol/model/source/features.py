@@ -113,42 +113,66 @@ _Row = tuple[str, str, str, Callable[[View], float]]
 
 _PARSE: tuple[_Row, ...] = (
     ("source_known", "flag", "Whether the vulnerable source is known and the patch applies.", lambda _: 1.0),
-    ("parses_before", "share", "Share of touched Python files that parse before.", lambda v: sum(f.old is not None for f in v.change.files) / len(v.change.files)),
-    ("parses_after", "share", "Share of touched Python files that parse after.", lambda v: sum(f.new is not None for f in v.change.files) / len(v.change.files)),
-    ("breaks_syntax", "flag", "Whether a file parses before and not after.", lambda v: float(any(f.old is not None and f.new is None for f in v.change.files))),
+    ("parses_before", "share", "Share of touched Python files that parse before.",
+     lambda v: sum(f.old is not None for f in v.change.files) / len(v.change.files)),
+    ("parses_after", "share", "Share of touched Python files that parse after.",
+     lambda v: sum(f.new is not None for f in v.change.files) / len(v.change.files)),
+    ("breaks_syntax", "flag", "Whether a file parses before and not after.",
+     lambda v: float(any(f.old is not None and f.new is None for f in v.change.files))),
 )  # fmt: skip
 
 _FUNCTION: tuple[_Row, ...] = (
     ("functions_touched", "functions", "Functions that change.", lambda v: len(v.change.functions)),
-    ("functions_net", "functions", "Functions that the patch creates, less those that it removes.", lambda v: v.new.functions - v.old.functions),
+    ("functions_net", "functions", "Functions that the patch creates, less those that it removes.",
+     lambda v: v.new.functions - v.old.functions),
     ("outside_functions", "share", "Share of added lines outside the functions that change.", _share_outside),
-    ("function_length", "log lines", "Logarithm of the lines of the changed functions, as they were.", lambda v: math.log1p(v.old.lines)),
-    ("statements_net", "statements", "Statements of the changed functions, after less before.", _net("statements")),
-    ("parameters_net", "parameters", "Parameters of the changed functions, after less before.", _net("arguments")),
+    ("function_length", "log lines", "Logarithm of the lines of the changed functions, as they were.",
+     lambda v: math.log1p(v.old.lines)),
+    ("statements_net", "statements", "Statements of the changed functions, after less before.",
+     _net("statements")),
+    ("parameters_net", "parameters", "Parameters of the changed functions, after less before.",
+     _net("arguments")),
     ("returns_net_tree", "statements", "Returns, after less before.", _net("returns")),
-    ("complexity_before", "log paths", "Logarithm of the cyclomatic complexity of the changed functions.", lambda v: math.log1p(v.old.complexity)),
+    ("complexity_before", "log paths", "Logarithm of the cyclomatic complexity of the changed functions.",
+     lambda v: math.log1p(v.old.complexity)),
     ("complexity_net", "paths", "Cyclomatic complexity, after less before.", _net("complexity")),
 )  # fmt: skip
 
 _GUARD: tuple[_Row, ...] = (
-    ("guards_fresh", "conditions", "Conditions that lead straight out, or are asserted, and were not there.", lambda v: _fresh(v.new.guards, v.old.guards)),
-    ("guards_gone", "conditions", "Such conditions that are no longer there.", lambda v: _fresh(v.old.guards, v.new.guards)),
-    ("guards_on_input_net", "conditions", "Such conditions on what depends on a parameter, after less before.", _net("guards_on_input")),
-    ("guarded_sinks_net", "calls", "Dangerous calls behind such a condition in their function, after less before.", _net("guarded_sinks")),
-    ("conditions_stricter", "conditions", "Conditions that lead out on more than before, or let in on less.", lambda v: v.stricter),
-    ("conditions_laxer", "conditions", "Conditions that lead out on less than before, or let in on more.", lambda v: v.laxer),
+    ("guards_fresh", "conditions", "Conditions that lead straight out, or are asserted, and were not there.",
+     lambda v: _fresh(v.new.guards, v.old.guards)),
+    ("guards_gone", "conditions", "Such conditions that are no longer there.",
+     lambda v: _fresh(v.old.guards, v.new.guards)),
+    ("guards_on_input_net", "conditions",
+     "Such conditions on what depends on a parameter, after less before.",
+     _net("guards_on_input")),
+    ("guarded_sinks_net", "calls",
+        "Dangerous calls behind such a condition in their function, after less before.",
+     _net("guarded_sinks")),
+    ("conditions_stricter", "conditions", "Conditions that lead out on more than before, or let in on less.",
+     lambda v: v.stricter),
+    ("conditions_laxer", "conditions", "Conditions that lead out on less than before, or let in on more.",
+     lambda v: v.laxer),
 )  # fmt: skip
 
 _CALL: tuple[_Row, ...] = (
-    ("calls_fresh", "calls", "Calls of names that the functions called less often before.", lambda v: _fresh(v.new.calls, v.old.calls)),
-    ("calls_gone", "calls", "Calls of names that the functions call less often now.", lambda v: _fresh(v.old.calls, v.new.calls)),
+    ("calls_fresh", "calls", "Calls of names that the functions called less often before.",
+     lambda v: _fresh(v.new.calls, v.old.calls)),
+    ("calls_gone", "calls", "Calls of names that the functions call less often now.",
+     lambda v: _fresh(v.old.calls, v.new.calls)),
     ("sink_calls_net", "calls", "Dangerous calls, after less before.", _net("sinks")),
-    ("validation_calls_net", "calls", "Calls that speak of validation, after less before.", lambda v: validations(v.new) - validations(v.old)),
-    ("keywords_fresh", "arguments", "Named arguments of calls that were not given so before.", lambda v: _fresh(v.new.keywords, v.old.keywords)),
-    ("keywords_gone", "arguments", "Named arguments of calls that are no longer given so.", lambda v: _fresh(v.old.keywords, v.new.keywords)),
-    ("constants_fresh", "constants", "Numbers and texts that were not there.", lambda v: _fresh(v.new.constants, v.old.constants)),
-    ("constants_gone", "constants", "Numbers and texts that are no longer there.", lambda v: _fresh(v.old.constants, v.new.constants)),
-    ("limits_fresh", "constants", "Numbers and texts that something is newly compared with.", lambda v: _fresh(v.new.limits, v.old.limits)),
+    ("validation_calls_net", "calls", "Calls that speak of validation, after less before.",
+     lambda v: validations(v.new) - validations(v.old)),
+    ("keywords_fresh", "arguments", "Named arguments of calls that were not given so before.",
+     lambda v: _fresh(v.new.keywords, v.old.keywords)),
+    ("keywords_gone", "arguments", "Named arguments of calls that are no longer given so.",
+     lambda v: _fresh(v.old.keywords, v.new.keywords)),
+    ("constants_fresh", "constants", "Numbers and texts that were not there.",
+     lambda v: _fresh(v.new.constants, v.old.constants)),
+    ("constants_gone", "constants", "Numbers and texts that are no longer there.",
+     lambda v: _fresh(v.old.constants, v.new.constants)),
+    ("limits_fresh", "constants", "Numbers and texts that something is newly compared with.",
+     lambda v: _fresh(v.new.limits, v.old.limits)),
 )  # fmt: skip
 
 _HANDLER: tuple[_Row, ...] = (
@@ -158,24 +182,34 @@ _HANDLER: tuple[_Row, ...] = (
 )  # fmt: skip
 
 _TAINT: tuple[_Row, ...] = (
-    ("reached_before", "calls", "Dangerous calls of the changed functions that a parameter reaches.", lambda v: v.old.reached),
+    ("reached_before", "calls", "Dangerous calls of the changed functions that a parameter reaches.",
+     lambda v: v.old.reached),
     ("reached_net", "calls", "Dangerous calls that a parameter reaches, after less before.", _net("reached")),
     ("tainted_net", "names", "Names that depend on a parameter, after less before.", _net("tainted")),
 )  # fmt: skip
 
 _ANALYSER: tuple[_Row, ...] = (
-    ("findings_before", "findings", "What bandit finds in the touched definitions before.", lambda v: v.found[0][0]),
-    ("findings_net", "findings", "What bandit finds there, after less before.", lambda v: v.found[1][0] - v.found[0][0]),
-    ("severity_net", "weight", "Its weight (low 1, medium 3, high 9), after less before.", lambda v: v.found[1][1] - v.found[0][1]),
+    ("findings_before", "findings", "What bandit finds in the touched definitions before.",
+     lambda v: v.found[0][0]),
+    ("findings_net", "findings", "What bandit finds there, after less before.",
+     lambda v: v.found[1][0] - v.found[0][0]),
+    ("severity_net", "weight", "Its weight (low 1, medium 3, high 9), after less before.",
+     lambda v: v.found[1][1] - v.found[0][1]),
 )  # fmt: skip
 
 _LIKENESS: tuple[_Row, ...] = (
-    ("added_like_description", "cosine", "Likeness of the added lines to the description.", lambda v: likeness(v.added, v.change.facts.description, v.change)),
-    ("added_like_pov", "cosine", "Likeness of the added lines to the public PoV.", lambda v: likeness(v.added, v.change.facts.pov, v.change)),
-    ("touched_like_description", "cosine", "Likeness of the changed functions to the description.", lambda v: likeness(v.touched, v.change.facts.description, v.change)),
-    ("touched_like_pov", "cosine", "Likeness of the changed functions to the public PoV.", lambda v: likeness(v.touched, v.change.facts.pov, v.change)),
-    ("named_in_description", "flag", "Whether the description names a changed function.", lambda v: _named(v, v.change.facts.description)),
-    ("named_in_pov", "flag", "Whether the public PoV names a changed function.", lambda v: _named(v, v.change.facts.pov)),
+    ("added_like_description", "cosine", "Likeness of the added lines to the description.",
+     lambda v: likeness(v.added, v.change.facts.description, v.change)),
+    ("added_like_pov", "cosine", "Likeness of the added lines to the public PoV.",
+     lambda v: likeness(v.added, v.change.facts.pov, v.change)),
+    ("touched_like_description", "cosine", "Likeness of the changed functions to the description.",
+     lambda v: likeness(v.touched, v.change.facts.description, v.change)),
+    ("touched_like_pov", "cosine", "Likeness of the changed functions to the public PoV.",
+     lambda v: likeness(v.touched, v.change.facts.pov, v.change)),
+    ("named_in_description", "flag", "Whether the description names a changed function.",
+     lambda v: _named(v, v.change.facts.description)),
+    ("named_in_pov", "flag", "Whether the public PoV names a changed function.",
+     lambda v: _named(v, v.change.facts.pov)),
 )  # fmt: skip
 
 SOURCE_FEATURES: tuple[SourceFeature, ...] = tuple(
