@@ -42,7 +42,7 @@ def right() -> str:
 
 
 def wrong(number: int = 0) -> str:
-    """Return a diff that sets a name which nobody reads: another program for each number, and the exploit survives."""
+    """Return a diff that sets an unused name: another program for each number; the exploit survives."""
     path = next((PATCHES.parent / "target").rglob("*.py"))
     name = path.relative_to(PATCHES.parent / "target").as_posix()
     first = path.read_text().splitlines()[0]

@@ -147,7 +147,7 @@ def watch_command(
         float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
     ] = 0.25,
 ) -> None:
-    """Say whether an arm became worse, a rung broke its promise, predictions drifted or trials got lost: exit 1."""
+    """Exit 1 if an arm became worse, a rung broke its promise, predictions drifted or trials got lost."""
     from crisol.abtest.results import arms_of
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
