@@ -12,9 +12,9 @@ from crisol import diff
 from crisol.records import Outcome, Reason, Strength
 from crisol.sandbox import Ending, Role, Script, choose
 from crisol.wargaming.inputs import changes, literals, touches, unsteady, vocabulary
-from crisol.wargaming.programs import Answer, answers, programs
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.reference import Yardstick, measure
+from crisol.wargaming.variations import Behaviour, behaviours, variations
 from crisol.wargaming.vulnerability import load
 
 APP = 'def link(address):\n    return "<a href=" + address + ">"\n\n\ndef label(text):\n    return text.title()\n'
@@ -90,11 +90,11 @@ def test_chance_is_no_difference(match: Match) -> None:
     files: dict[str, bytes | None] = {"app.py": REFERENCE.encode()}
     steady = "import app\nassert app.label('one') == 'One'\n"
     chance = "import os\nassert os.urandom(9) == b'' or True\n"
-    made = programs([Script("c.py", text, Role.CHECK) for text in (steady, chance)], 0)
-    expected = (Answer("done", ("'Two'",)), Answer("done", ("b'was drawn before'",)))
+    made = variations([Script("c.py", text, Role.CHECK) for text in (steady, chance)], 0)
+    expected = (Behaviour("done", ("'Two'",)), Behaviour("done", ("b'was drawn before'",)))
     assert Yardstick((), tuple(made), expected, files).divergence(match.target, files) == ""
     changed: dict[str, bytes | None] = {"app.py": REFERENCE.replace("title()", "lower()").encode()}
-    told = answers(match.target, made, files)
+    told = behaviours(match.target, made, files)
     assert not isinstance(told, Ending)
     measured = Yardstick((), tuple(made), tuple(told[each.number] for each in made), files)
     assert "'one' where the reference gives 'One'" in measured.divergence(match.target, changed)
@@ -103,7 +103,7 @@ def test_chance_is_no_difference(match: Match) -> None:
 def test_a_flaw_that_shows_by_chance_is_not_partial(match: Match) -> None:
     """Of 256 tokens the program lets through one that it draws at each start: no generated PoV shows that twice."""
     script = "import sys, app\nsys.exit(0 if app.token() == {} else 1)\n"
-    made = programs([Script("p.py", script.format(at), Role.POV) for at in range(256)], 0)
+    made = variations([Script("p.py", script.format(at), Role.POV) for at in range(256)], 0)
     fixed, drawn, fixed_open = (
         {"app.py": f"import secrets\nDRAWN = {value}\n\n\ndef token():\n    return DRAWN\n".encode()}
         for value in ("-1", "secrets.randbelow(256)", "7")
@@ -143,6 +143,12 @@ def test_only_what_reaches_the_target_is_varied() -> None:
         'assert urljoin("https://base/", answer) == "expected", "message"\n'
         'if answer.startswith("prefix"):\n    sys.exit(7)\n'
     )
+    assert [node.value for node in literals(ast.parse(source))] == ["/input"]
+
+
+def test_a_set_of_letters_is_no_input() -> None:
+    """With a set of text a script looks into what it got: a change of it asks the target nothing."""
+    source = 'import app\nplain = set("abc") | frozenset(b"xyz")\nanswer = app.go("/input")\nassert plain - set(answer)\n'
     assert [node.value for node in literals(ast.parse(source))] == ["/input"]
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from crisol.wargaming.vulnerability import Hunk, Vulnerability
+    from crisol.wargaming.description import UpstreamHunk
+    from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["candidates", "own_candidates", "read_source", "reference"]
 
@@ -89,7 +90,7 @@ def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
     return diff.between(before, after)
 
 
-def _spliced(source: str, target: str, hunks: Iterable[Hunk]) -> str:
+def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
     """Replace the old lines of every hunk by its new lines, with the line ends of the source."""
     if source and "\r\n" not in source:
         target = target.replace("\r\n", "\n")
@@ -106,7 +107,7 @@ def _spliced(source: str, target: str, hunks: Iterable[Hunk]) -> str:
     return "\n".join(lines)
 
 
-def _found(lines: list[str], new: list[str], hunk: Hunk) -> tuple[int, int, int]:
+def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
     """Return how many lines of context a hunk has before and after its changes, and where it begins in the new file.
 
     ``new_start`` counts the chosen hunks alone, so in the released file it is only near; what is sought is the

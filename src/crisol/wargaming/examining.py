@@ -15,12 +15,12 @@ from crisol.sandbox.bounded import bounded, deep
 from crisol.wargaming.inputs import vocabulary
 from crisol.wargaming.tampering import findings, parsed
 
-__all__ = ["Facts", "examine", "examined", "speak", "spoken"]
+__all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Of one patched file: why it is no Python, the same of the file before, and what is new in it."""
+class Examination:
+    """Of one patched file: why it is not Python, the same of the file before, and what is new in it."""
 
     error: str
     error_before: str
@@ -29,7 +29,7 @@ class Facts:
     undefined: tuple[str, ...]
 
 
-def examined(before: str, after: str, own: frozenset[str]) -> Facts:
+def examined(before: str, after: str, own: frozenset[str]) -> Examination:
     """Return the facts of a file; raises :class:`~crisol.sandbox.bounded.OutOfBounds` where reading it costs too much.
 
     ``own`` holds the top-level names of the tree.
@@ -37,7 +37,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Facts:
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
     lists = (tuple(told[name]) for name in ("refused", "noted", "undefined"))
-    return Facts(told["error"], told["error_before"], *lists)
+    return Examination(told["error"], told["error_before"], *lists)
 
 
 def spoken(text: bytes) -> frozenset[str]:

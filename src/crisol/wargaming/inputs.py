@@ -25,7 +25,7 @@ _UNSTEADY = re.compile(
 )
 _READS_RESULTS = frozenset({
     "startswith", "endswith", "count", "find", "rfind", "index", "search", "match", "fullmatch", "findall", "split",
-    "sub", "replace", "exit", "quit", "SystemExit", "get", "decode", "encode", "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
+    "sub", "replace", "set", "frozenset", "exit", "quit", "SystemExit", "get", "decode", "encode", "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
 })  # fmt: skip
 _MAX_LITERAL = 4096
 

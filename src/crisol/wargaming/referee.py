@@ -17,7 +17,7 @@ from crisol.sandbox import Canary, Ending, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.again import again
 from crisol.wargaming.candidates import read_source
-from crisol.wargaming.examining import Facts, examined
+from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
 from crisol.wargaming.reference import Yardstick, measure
 
@@ -106,7 +106,7 @@ class Match:
         yield self.baseline
         overlay: dict[str, str | None] = {}
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, reading, overlay))
-        facts: dict[str, Facts] = {}
+        facts: dict[str, Examination] = {}
         yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
         static = _timed(PhaseName.STATIC, partial(_names, facts), Strength.STRICT)
         yield static
@@ -186,7 +186,7 @@ class Match:
                 return Reason.DOES_NOT_APPLY, f"{name[:80]!a}: no file system holds such a name"
         return None, patch.detail
 
-    def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Facts]) -> _Finding:
+    def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Examination]) -> _Finding:
         """Look at the patched files without running them; ``facts`` is filled with what was found."""
         noted: list[str] = []
         for name, after in overlay.items():
@@ -367,11 +367,11 @@ def _told(run: Run) -> str:
     return f"{end}: {said[-_DETAIL:]}" if said else end
 
 
-def _names(facts: Mapping[str, Facts]) -> _Finding:
+def _names(facts: Mapping[str, Examination]) -> _Finding:
     """Return the names that the patch uses and nothing defines."""
-    for name, each in facts.items():
-        if each.undefined:
-            return Reason.UNDEFINED_NAME, f"{name}: {', '.join(each.undefined)}"
+    for name, examination in facts.items():
+        if examination.undefined:
+            return Reason.UNDEFINED_NAME, f"{name}: {', '.join(examination.undefined)}"
     return None, ""
 
 

@@ -21,7 +21,7 @@ from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.candidates import read_source, reference
 from crisol.wargaming.examining import spoken
 from crisol.wargaming.inputs import touches
-from crisol.wargaming.programs import Answer, Program, answers, programs
+from crisol.wargaming.variations import Behaviour, Variation, behaviours, variations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,20 +40,20 @@ _REPEATS = 3
 _SHOWN, _CLOSED = "exit 0", "exit 1"
 
 _Files = dict[str, bytes | None]
-_May = Callable[[Program, Answer], bool]
-"""Whether what the vulnerable code answers lets a program count."""
-_Does = Callable[[Answer, Answer], bool]
-"""Whether the reference's answer then makes it count."""
+_May = Callable[[Variation, Behaviour], bool]
+"""Whether the behaviour of the vulnerable code lets a variation count."""
+_Does = Callable[[Behaviour, Behaviour], bool]
+"""Whether the behaviour of the reference then makes it count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
     """What the reference does on the inputs that count; empty where there is no reference."""
 
-    hostile: tuple[Program, ...] = ()
-    benign: tuple[Program, ...] = ()
-    expected: tuple[Answer, ...] = ()
-    """Of each benign program."""
+    hostile: tuple[Variation, ...] = ()
+    benign: tuple[Variation, ...] = ()
+    expected: tuple[Behaviour, ...] = ()
+    """Of each benign input."""
     fix: Mapping[str, bytes | None] = field(default_factory=dict)
     """The files that the reference changes."""
 
@@ -66,46 +66,46 @@ class Yardstick:
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
             left = left and left & self._ended(target, files, _SHOWN) & self._ended(target, self.fix, _CLOSED)
-        return next((each.title for each in self.hostile if each.number in left), "")
+        return next((variation.title for variation in self.hostile if variation.number in left), "")
 
     def _ended(self, target: Target, files: Mapping[str, bytes | None], ending: str) -> frozenset[int]:
         """Return the numbers of the generated PoVs that end so; none where the run did not live to tell."""
-        told = answers(target, self.hostile, files) if self.hostile else {}
+        told = behaviours(target, self.hostile, files) if self.hostile else {}
         if isinstance(told, Ending):
             return frozenset()
-        return frozenset(number for number, answer in told.items() if answer.ending == ending)
+        return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Say on which benign input, and how, the patched tree differs from the reference; empty when on none."""
-        told = answers(target, self.benign, files) if self.benign else {}
+        told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
             return f"the reference answers {len(self.benign)} benign inputs, the patch ended as {told}"
         words = _words(files)
-        found = {
-            program: difference
-            for program, expected in zip(self.benign, self.expected, strict=True)
-            if not touches(words, program.before, program.after)
-            and (difference := _difference(expected, told[program.number]))
+        differences = {
+            variation: difference
+            for variation, expected in zip(self.benign, self.expected, strict=True)
+            if not touches(words, variation.before, variation.after)
+            and (difference := _difference(expected, told[variation.number]))
         }
-        for _ in range(_REPEATS if found else 0):
-            found = self._confirmed(target, files, found)
-        return next((f"{program.title}: {difference}" for program, difference in found.items()), "")
+        for _ in range(_REPEATS if differences else 0):
+            differences = self._confirmed(target, files, differences)
+        return next((f"{variation.title}: {text}" for variation, text in differences.items()), "")
 
     def _confirmed(
-        self, target: Target, files: Mapping[str, bytes | None], found: Mapping[Program, str]
-    ) -> dict[Program, str]:
+        self, target: Target, files: Mapping[str, bytes | None], differences: Mapping[Variation, str]
+    ) -> dict[Variation, str]:
         """Keep the differences that come again; where the reference contradicts itself, chance speaks."""
-        again, told = (answers(target, self.benign, each) for each in (self.fix, files))
+        again, told = (behaviours(target, self.benign, tree) for tree in (self.fix, files))
         if isinstance(again, Ending):
             return {}
         if isinstance(told, Ending):
-            return dict(found)
+            return dict(differences)
         expected = dict(zip(self.benign, self.expected, strict=True))
         return {
-            program: difference
-            for program, difference in found.items()
-            if again[program.number] == expected[program]
-            and _difference(expected[program], told[program.number])
+            variation: difference
+            for variation, difference in differences.items()
+            if again[variation.number] == expected[variation]
+            and _difference(expected[variation], told[variation.number])
         }
 
 
@@ -117,10 +117,12 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     fix = _files(vulnerability, tree, cache)
     if fix is None:
         return Yardstick()
-    hostile = _agreeing(target, fix, programs(vulnerability.povs, _POOL), _shows, _closed)
+    hostile = _agreeing(target, fix, variations(vulnerability.povs, _POOL), _shows, _closed)
     words = _words(fix)
     data = [
-        each for each in programs(vulnerability.checks, _POOL) if not touches(words, each.before, each.after)
+        variation
+        for variation in variations(vulnerability.checks, _POOL)
+        if not touches(words, variation.before, variation.after)
     ]
     benign = _agreeing(target, fix, data, _works, _equal)
     return Yardstick(tuple(hostile), tuple(benign), tuple(benign.values()), fix)
@@ -149,68 +151,68 @@ def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
 
 
 def _agreeing(
-    target: Target, fix: _Files, pool: Sequence[Program], may: _May, does: _Does
-) -> dict[Program, Answer]:
-    """Return the programs that count, twice over, with the reference's answer.
+    target: Target, fix: _Files, pool: Sequence[Variation], may: _May, does: _Does
+) -> dict[Variation, Behaviour]:
+    """Return the variations that count, twice over, with the reference's behaviour.
 
     The second time only those run that were kept, in the order in which every patch will run them.
     """
     kept = list(pool)
-    first: dict[int, Answer] = {}
+    first: dict[int, Behaviour] = {}
     for _ in range(2):
-        before = answers(target, kept, {}) if kept else {}
+        before = behaviours(target, kept, {}) if kept else {}
         if isinstance(before, Ending):
             return {}
-        kept = [each for each in kept if may(each, before[each.number])]
-        after = answers(target, kept, fix) if kept else {}
+        kept = [variation for variation in kept if may(variation, before[variation.number])]
+        after = behaviours(target, kept, fix) if kept else {}
         if isinstance(after, Ending):
             return {}
         kept = [
-            each
-            for each in kept
-            if does(before[each.number], after[each.number])
-            and first.get(each.number, after[each.number]) == after[each.number]
+            variation
+            for variation in kept
+            if does(before[variation.number], after[variation.number])
+            and first.get(variation.number, after[variation.number]) == after[variation.number]
         ]
         if not first:
             kept = _best(kept, after)
-            first = {each.number: after[each.number] for each in kept}
-    return {each: first[each.number] for each in kept}
+            first = {variation.number: after[variation.number] for variation in kept}
+    return {variation: first[variation.number] for variation in kept}
 
 
-def _best(kept: Sequence[Program], after: Mapping[int, Answer]) -> list[Program]:
-    """Prefer inputs that lead to answers which no other input gave, then spread over the scripts."""
-    ranked: dict[tuple[bool, int], list[Program]] = {}
-    seen: set[Answer] = set()
+def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
+    """Prefer inputs that lead to behaviours of which no other input is the cause, then spread over the scripts."""
+    ranked: dict[tuple[bool, int], list[Variation]] = {}
+    seen: set[Behaviour] = set()
     turns: dict[str, int] = {}
-    for each in kept:
-        answer = after[each.number]
-        new = answer not in seen
-        seen.add(answer)
-        turns[each.name] = turns.get(each.name, 0) + 1
-        ranked.setdefault((not new, turns[each.name]), []).append(each)
-    ordered = [each for rank in sorted(ranked) for each in ranked[rank]]
-    return sorted(ordered[:_KEPT], key=lambda each: each.number)
+    for variation in kept:
+        behaviour = after[variation.number]
+        new = behaviour not in seen
+        seen.add(behaviour)
+        turns[variation.name] = turns.get(variation.name, 0) + 1
+        ranked.setdefault((not new, turns[variation.name]), []).append(variation)
+    ordered = [variation for rank in sorted(ranked) for variation in ranked[rank]]
+    return sorted(ordered[:_KEPT], key=lambda variation: variation.number)
 
 
-def _shows(program: Program, before: Answer) -> bool:
-    return program.changed and before.ending == _SHOWN
+def _shows(variation: Variation, before: Behaviour) -> bool:
+    return variation.changed and before.ending == _SHOWN
 
 
-def _closed(_before: Answer, after: Answer) -> bool:
+def _closed(_before: Behaviour, after: Behaviour) -> bool:
     return after.ending == _CLOSED
 
 
-def _works(_program: Program, before: Answer) -> bool:
+def _works(_variation: Variation, before: Behaviour) -> bool:
     return before.ending in {"done", _SHOWN} and bool(before.seen)
 
 
-def _equal(before: Answer, after: Answer) -> bool:
+def _equal(before: Behaviour, after: Behaviour) -> bool:
     return before == after
 
 
-def _difference(expected: Answer, told: Answer) -> str:
+def _difference(expected: Behaviour, told: Behaviour) -> str:
     for at, value in enumerate(expected.seen):
-        found = told.seen[at] if at < len(told.seen) else told.ending
-        if found != value:
-            return f"{found:.120} where the reference gives {value:.120}"
+        other = told.seen[at] if at < len(told.seen) else told.ending
+        if other != value:
+            return f"{other:.120} where the reference gives {value:.120}"
     return "" if told.ending == expected.ending else f"{told.ending} where the reference is {expected.ending}"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from crisol.wargaming.flow import Flow, Value
+from crisol.wargaming.flow import Flow
+from crisol.wargaming.values import Value
 
 __all__ = ["Findings", "findings", "parsed"]
 

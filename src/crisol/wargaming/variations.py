@@ -1,4 +1,4 @@
-"""Many small programs in one run: scripts rewritten so that what they look at and how they end can be compared.
+"""Variations of a script, many in one run, rewritten so that what they look at and how they end can be compared.
 
 ``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does not hold
 ends nothing. Only what the script itself does is told, not what the target calls back, because a right patch may
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from crisol.sandbox import Target
 
-__all__ = ["Answer", "Program", "answers", "programs"]
+__all__ = ["Behaviour", "Variation", "behaviours", "variations"]
 
 _SEE, _END, _PUBLISH = (b"\0crisol " + token_bytes(16) for _ in range(3))
-"""Constants of the programs' code that the driver replaces by its own functions, which no name leads to."""
+"""Constants of the variations' code that the driver replaces by its own functions, which no name leads to."""
 _SECONDS = 20.0
-"""For all programs of one run together; each of them alone may use half of one."""
+"""For all variations of one run together; each of them alone may use half of one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class Variation:
     """One script, as marshalled code, with the literal ``before`` changed to ``after`` (neither: unchanged)."""
 
     number: int
@@ -54,21 +54,21 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Behaviour:
     """How a program ended (``done``, ``exit 0``, ``raised``, ``slow``) and what it looked at on the way."""
 
     ending: str
     seen: tuple[str, ...]
 
 
-def programs(scripts: Sequence[Script], limit: int) -> list[Program]:
+def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
     """Return every script whose finding hangs on no clock or thread, and up to ``limit`` variants of all together."""
-    made: list[Program] = []
+    made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
     for at, script in enumerate(usable):
         share = limit // len(usable) + (at < limit % len(usable))
         for parts in _variants(script, share):
-            made.append(Program(len(made), script.name, *parts))
+            made.append(Variation(len(made), script.name, *parts))
     return made
 
 
@@ -87,27 +87,29 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
         node.value = before
 
 
-def answers(
-    target: Target, chosen: Sequence[Program], files: Mapping[str, bytes | None]
-) -> dict[int, Answer] | Ending:
-    """Run programs one after the other in one process on a patched tree, and return what each did.
+def behaviours(
+    target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
+) -> dict[int, Behaviour] | Ending:
+    """Run variations one after the other in one process on a patched tree, and return what each did.
 
     The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is not of
     the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
     """
     arguments = marshal.dumps(
-        (_SEE, _END, _PUBLISH, [(each.number, each.name, each.code) for each in chosen])
+        (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
     )
     limits = replace(target.limits, seconds=_SECONDS, cpu_seconds=_SECONDS)
-    run = target.run(Script("programs.py", _DRIVER, Role.PROBE, arguments), files, limits)
+    run = target.run(Script("variations.py", _DRIVER, Role.PROBE, arguments), files, limits)
     if run.ending is not Ending.EXITED:
         return run.ending
     try:
         told = json.loads(run.report)
-        found = {int(number): Answer(str(ending), tuple(map(str, seen))) for number, ending, seen in told}
+        seen_by = {
+            int(number): Behaviour(str(ending), tuple(map(str, seen))) for number, ending, seen in told
+        }
     except (ValueError, TypeError, RecursionError):
         return Ending.NOT_ATTESTED
-    return found if found.keys() == {each.number for each in chosen} else Ending.NOT_ATTESTED
+    return seen_by if seen_by.keys() == {variation.number for variation in chosen} else Ending.NOT_ATTESTED
 
 
 def _code(tree: ast.Module, name: str) -> bytes:

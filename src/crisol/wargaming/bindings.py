@@ -1,0 +1,195 @@
+"""Where one Python file puts its values: what every name, attribute, parameter and result of a function may be given."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+
+__all__ = ["Bindings", "Function", "Place"]
+
+_LEAVES = frozenset({
+    ast.Load, ast.Store, ast.Del, ast.Add, ast.Sub, ast.Mod, ast.Mult, ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is,
+    ast.IsNot, ast.And, ast.Or, ast.Not, ast.Lt, ast.Gt, ast.LtE, ast.GtE, ast.Pass, ast.Continue, ast.Break,
+})  # fmt: skip
+_NOTED = frozenset({
+    ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.AsyncFor,
+    ast.comprehension, ast.withitem, ast.ExceptHandler, ast.ClassDef, ast.Return, ast.Yield, ast.Call,
+})  # fmt: skip
+
+Place = tuple[int, str]
+"""A name in a function (its number; 0 for the module), -1 and an attribute of any object, -2 and a name anywhere."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+class Bindings:
+    """What is put where in a file, and what calls what, noted in one pass over its tree.
+
+    ``own`` are the top-level names of the file's own tree: what is imported from it has no value. A scope is the
+    numbers of the functions around a node, the module's 0 first.
+    """
+
+    def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
+        self._own = own
+        self.places: dict[Place, list[tuple[str, ast.expr | str]]] = defaultdict(list)
+        """What is put there: a ``value``, an ``element`` of one, a ``container`` of one, or a dotted path ``outside``."""
+        self.functions: dict[int, Function] = {}
+        self.numbers: dict[ast.AST, int] = {}
+        self.known_as: dict[int, str] = {}
+        self.returns: dict[int, list[tuple[str, ast.expr]]] = defaultdict(list)
+        self.calls: dict[str, list[ast.Call]] = defaultdict(list)
+        self.mapped_over: dict[str, list[ast.expr]] = defaultdict(list)
+        self.scopes: dict[ast.AST, tuple[int, ...]] = {}
+        self.locals: dict[int, set[str]] = defaultdict(set)
+        self.lambdas: dict[ast.AST, str] = {}
+        self.nodes: list[ast.expr | ast.stmt] = []
+        self._scan(tree)
+
+    def place(self, name: str, scope: tuple[int, ...]) -> Place | None:
+        """Return where a name leads from a scope; None for one that the file does not give a value."""
+        return next(((number, name) for number in reversed(scope) if name in self.locals[number]), None)
+
+    def is_parameter(self, place: Place) -> bool:
+        """Return whether a place is a parameter that takes positional values."""
+        arguments = self.functions[place[0]].args
+        return any(
+            place[1] == argument.arg
+            for argument in (
+                *arguments.posonlyargs,
+                *arguments.args,
+                *arguments.kwonlyargs,
+                *filter(None, (arguments.vararg,)),
+            )
+        )
+
+    def _scan(self, tree: ast.Module) -> None:
+        """Note in one pass what is put where, and what calls what."""
+        pending: list[tuple[ast.AST, tuple[int, ...], str]] = [(tree, (0,), "")]
+        while pending:
+            at, scope, owner = pending.pop()
+            kind = type(at)
+            if kind in _LEAVES:
+                continue
+            if isinstance(at, ast.expr | ast.stmt):
+                self.nodes.append(at)
+            if isinstance(at, ast.Name):
+                self.scopes[at] = scope
+                if type(at.ctx) is ast.Store:
+                    self.locals[scope[-1]].add(at.id)
+                continue
+            if isinstance(at, Function):
+                inner = self._enter(at, scope, owner)
+                body: list[ast.AST] = [at.body] if isinstance(at, ast.Lambda) else list(at.body)
+                pending += [(node, inner, "") for node in body]
+                pending += [(node, scope, "") for node in ast.iter_child_nodes(at) if node not in body]
+                continue
+            if kind in _NOTED:
+                self._note(at, scope)
+            owner = at.name if isinstance(at, ast.ClassDef) else ""
+            pending += [(node, scope, owner) for node in ast.iter_child_nodes(at)]
+
+    def _enter(self, at: Function, scope: tuple[int, ...], owner: str) -> tuple[int, ...]:
+        number = len(self.functions) + 1
+        self.functions[number], self.numbers[at] = at, number
+        if isinstance(at, ast.Lambda):
+            self.returns[number].append(("value", at.body))
+        else:
+            self.locals[scope[-1]].add(at.name)
+            self.places[scope[-1], at.name].append(("function", str(number)))
+            self.known_as[number] = owner if at.name == "__init__" else at.name
+        arguments = at.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        for argument in (
+            *positional,
+            *arguments.kwonlyargs,
+            *filter(None, (arguments.vararg, arguments.kwarg)),
+        ):
+            self.locals[number].add(argument.arg)
+        for argument, default in zip(reversed(positional), reversed(arguments.defaults), strict=False):
+            self.places[number, argument.arg].append(("value", default))
+        for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            if value is not None:
+                self.places[number, argument.arg].append(("value", value))
+        return (*scope, number)
+
+    def _note(self, node: ast.AST, scope: tuple[int, ...]) -> None:  # noqa: C901, PLR0912 - one arm for each way to give a value
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    top = alias.name.partition(".")[0]
+                    self.locals[scope[-1]].add(alias.asname or top)
+                    if top not in self._own:
+                        path = alias.name if alias.asname else top
+                        self.places[scope[-1], alias.asname or top].append(("outside", path))
+            case ast.ImportFrom(module=module, names=names, level=level):
+                for alias in names:
+                    self.locals[scope[-1]].add(alias.asname or alias.name)
+                    if level == 0 and module and module.partition(".")[0] not in self._own:
+                        place = scope[-1], alias.asname or alias.name
+                        self.places[place].append(("outside", f"{module}.{alias.name}"))
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._put(target, value, scope)
+                    if isinstance(value, ast.Lambda) and isinstance(target, ast.Name):
+                        self.lambdas[value] = target.id
+            case (
+                ast.AnnAssign(target=target, value=ast.expr() as value)
+                | ast.NamedExpr(target=target, value=value)
+            ):
+                self._put(target, value, scope)
+            case ast.AugAssign(target=target, value=value):
+                self._put(target, value, scope)
+                if isinstance(target, ast.Name):
+                    before = ast.Name(target.id, ast.Load())
+                    self.scopes[before] = scope
+                    self._put(target, ast.BinOp(before, node.op, value), scope)
+            case (
+                ast.For(target=target, iter=value)
+                | ast.AsyncFor(target=target, iter=value)
+                | ast.comprehension(target=target, iter=value)
+            ):
+                self._put(target, value, scope, "element")
+            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                self._put(target, value, scope)
+            case ast.ExceptHandler(name=str(name)) | ast.ClassDef(name=name):
+                self.locals[scope[-1]].add(name)
+            case ast.Return(value=ast.expr() as value):
+                self.returns[scope[-1]].append(("value", value))
+            case ast.Yield(value=ast.expr() as value):
+                self.returns[scope[-1]].append(("container", value))
+            case ast.Call(func=function, args=args):
+                match function:
+                    case ast.Name(id=name) | ast.Attribute(attr=name):
+                        self.calls[name].append(node)
+                        if name in {"map", "filter"} and len(args) > 1 and isinstance(args[0], ast.Name):
+                            self.mapped_over[args[0].id] += args[1:]
+                    case ast.Lambda():
+                        self.calls[f"<{id(function)}>"].append(node)
+                if (
+                    isinstance(function, ast.Attribute)
+                    and function.attr in {"append", "add", "insert"}
+                    and args
+                ):
+                    self._put(function.value, args[-1], scope, "container")
+
+    def _put(self, target: ast.AST, value: ast.expr, scope: tuple[int, ...], way: str = "value") -> None:
+        match target:
+            case ast.Name(id=name):
+                self.places[-2, name].append((way, value))
+                if way != "container":
+                    self.locals[scope[-1]].add(name)
+            case ast.Attribute(attr=name):
+                self.places[-1, name].append((way, value))
+            case ast.Tuple(elts=parts) | ast.List(elts=parts):
+                paired = (
+                    isinstance(value, ast.Tuple | ast.List)
+                    and way == "value"
+                    and len(value.elts) == len(parts)
+                    and not any(isinstance(part, ast.Starred) for part in (*parts, *value.elts))
+                )
+                for at, part in enumerate(parts):
+                    if paired and isinstance(value, ast.Tuple | ast.List):
+                        self._put(part, value.elts[at], scope)
+                    else:
+                        self._put(part, value, scope, "element")
+            case ast.Starred(value=part):
+                self._put(part, value, scope, way)

@@ -1,0 +1,142 @@
+"""What ``vulnerability.toml`` and ``requirements.toml`` say, checked (see ``docs/vulnerability-format.md``)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from crisol.errors import VulnerabilityError
+from crisol.wargaming.folder import content
+
+__all__ = [
+    "Description",
+    "OwnProgram",
+    "ReleasePair",
+    "Requirement",
+    "UpstreamHunk",
+    "describe",
+    "requirements",
+]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _downwards(name: str) -> str:
+    if name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name:
+        raise ValueError(f"{name!r} leads out of the archive; name a folder inside it")
+    return name
+
+
+_Root = Annotated[str, AfterValidator(_downwards)]
+"""A folder inside an archive: relative, and without a way up."""
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OwnProgram(_Section):
+    """A program that lies in the folder itself."""
+
+    path: Literal["target"]
+
+
+class ReleasePair(_Section):
+    """The vulnerable and the fixed release of a package, by archive and hash."""
+
+    package: str
+    vulnerable: str
+    fixed: str
+    archive_vulnerable: str
+    archive_fixed: str
+    sha256_vulnerable: _Sha256
+    sha256_fixed: _Sha256
+    root: _Root = ""
+    root_fixed: _Root | None = None
+    requires: tuple[str, ...] = ()
+    compat: bool = False
+    licence: str = ""
+
+
+class UpstreamHunk(_Section):
+    """One hunk of the difference of two releases, numbered as in a unified diff."""
+
+    file: str
+    old_start: int = Field(ge=0)
+    old_lines: int = Field(ge=0)
+    new_start: int = Field(ge=0)
+    new_lines: int = Field(ge=0)
+
+
+class LimitsSection(_Section):
+    """Wall seconds, CPU seconds and memory of one script."""
+
+    seconds: float = Field(default=10.0, gt=0, le=120)
+    cpu_seconds: float = Field(default=10.0, gt=0, le=120)
+    memory_mb: int = Field(default=512, ge=32, le=4096)
+
+
+class Requirement(_Section):
+    """A pinned dependency: its archives by name, with their SHA-256."""
+
+    archives: dict[str, _Sha256] = Field(min_length=1)
+    root: _Root = ""
+
+
+class Description(_Section):
+    """The content of a ``vulnerability.toml``."""
+
+    id: _Id
+    title: str
+    cwe: Annotated[str, StringConstraints(pattern=r"^CWE-\d{1,5}$")]
+    cve: str = ""
+    language: Literal["python"] = "python"
+    description: str = ""
+    source: OwnProgram | ReleasePair
+    upstream: tuple[UpstreamHunk, ...] = ()
+    limits: LimitsSection = LimitsSection()
+    refusals: tuple[str, ...] = ()
+    """Exceptions by which a fix may refuse what no PoV catches, such as ``Exception``."""
+
+
+_FORMS = (OwnProgram.__name__, ReleasePair.__name__)
+"""What pydantic puts into the place of an error in a source, which the author of a folder never wrote."""
+
+
+def describe(path: Path) -> Description:
+    """Read a ``vulnerability.toml``.
+
+    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the key that is wrong.
+    """
+    return _validated(Description, _table(path), path)
+
+
+def requirements(path: Path) -> dict[str, Requirement]:
+    """Read a ``requirements.toml``: the pins by ``name==version``; raises as :func:`describe` does."""
+    return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content(path).decode())
+    except FileNotFoundError:
+        raise VulnerabilityError(f"{path}: no such file; see docs/vulnerability-format.md") from None
+    except OSError as error:
+        raise VulnerabilityError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VulnerabilityError(f"{path}: {error}") from None
+
+
+def _validated(model: type[_Model], data: object, path: Path) -> _Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        # Of several ways to be wrong, a value that is refused says more than a key that another form would have.
+        first = min(error.errors(), key=lambda entry: entry["type"] != "value_error")
+        key = ".".join(str(part) for part in first["loc"] if part not in _FORMS)
+        raise VulnerabilityError(f"{path}: {key}: {first['msg']}") from None

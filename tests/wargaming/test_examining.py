@@ -1,0 +1,28 @@
+"""A patched file is read without running it, whatever it holds."""
+
+from crisol.wargaming.examining import examined
+
+
+def test_a_number_of_thousands_of_digits_is_read() -> None:
+    """Python refuses to write such a number in decimal; a patch that holds one is none the worse for it."""
+    examination = examined(
+        "a = 1\n", f"a = 0x{'f' * 5000}\nb = chr(a)\nc = 'ab'.fromhex('61')\n", frozenset()
+    )
+    assert (examination.error, examination.refused) == ("", ())
+
+
+def test_a_name_put_together_from_text_is_the_name() -> None:
+    """By concatenation, join, formatting, slices, codecs and numbers of letters."""
+    for spelling in (
+        "'_ex' + 'it'",
+        "''.join(['_', 'exit'])",
+        "'%s%s' % ('_e', 'xit')",
+        "'tixe_'[::-1]",
+        "'_xEXIT'.replace('x', '').lower()",
+        "__import__('codecs').decode('_rkvg', 'rot13')",
+        "__import__('base64').b64decode('X2V4aXQ=').decode()",
+        "chr(95) + 'exit'",
+        "f'_{\"exit\"}'",
+    ):
+        examination = examined("import os\n", f"import os\ngetattr(os, {spelling})(0)\n", frozenset())
+        assert "os._exit" in " ".join(examination.refused), spelling
