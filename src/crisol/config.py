@@ -17,7 +17,7 @@ __all__ = ["Settings", "load_settings", "variable"]
 
 
 class Settings(BaseSettings):
-    """What the environment may decide; the defaults are the embedded workbench.
+    """The settings, read from environment variables; the defaults need no server.
 
     ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to
     1. Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or

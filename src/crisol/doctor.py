@@ -1,4 +1,4 @@
-"""What this machine has, and what each missing thing costs."""
+"""Report which sandbox, stores and servers this machine has, and what each missing one costs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at sandbox, stores, package index and cores; each finding takes a moment."""
+    """Yield findings about sandbox, stores, package index, cores and Python, each as it is made."""
     try:
         kind = choose(settings.sandbox).kind
         failed = escapes(kind)

@@ -1,7 +1,7 @@
 """Everything Crisol raises on purpose.
 
-Ours and theirs never mix: a sandbox that did not start is a ``SandboxError``; a patch that broke the tests is
-not an error at all but a verdict.
+Crisol's failures and the patch's never mix: a sandbox that did not start is a ``SandboxError``; a patch that
+broke the tests is no error but a verdict.
 
 ::
 
@@ -203,7 +203,7 @@ class ModelError(UnavailableError):
 
 
 class Overloaded(UnavailableError):
-    """A bounded queue is full; whoever comes back after ``retry_after`` seconds may find room."""
+    """A bounded queue is full; a call after ``retry_after`` seconds may find room."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
 """The nouns: one frozen record for every hop of the data.
 
 ``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives
-in :mod:`crisol.diff` beside its parser; the others live here, because more than one layer speaks of them.
+in :mod:`crisol.diff` next to its parser; the others live here, because more than one layer speaks of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """What a wargame says of a patch."""
+    """The outcome of a wargame."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -70,7 +70,7 @@ _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, 
 
 
 class Strength(StrEnum):
-    """How much a label asks of a patch."""
+    """The strength of a label: how much a patch has to pass."""
 
     BASIC = "basic"
     """Every PoV fails and every check passes."""
@@ -95,7 +95,7 @@ class PhaseName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of a wargame: what it found and how long it took.
+    """One step of a wargame: its result and its seconds.
 
     ``reason`` is None when the step passed. ``strength`` is the weakest label that listens to it.
     """
@@ -109,7 +109,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The truth about one patch: every phase that ran, and what follows from them.
+    """The truth about one patch: the phases that ran, and the outcome that follows.
 
     ``sandbox`` names the isolation that was used (``bubblewrap``, ``namespaces`` or ``weak``): a verdict
     reached without isolation says so for ever.
@@ -122,7 +122,7 @@ class Verdict:
     """What the scripts drew their planted names from; the same seed gives the same wargame."""
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
-        """Return the first failure that a label of this strength listens to, or None for a valid patch."""
+        """Return the first failure that counts for a label of this strength, or None for a valid patch."""
         for phase in self.phases:
             if phase.reason is not None and (strength is Strength.STRICT or phase.strength is Strength.BASIC):
                 return phase.reason
@@ -221,7 +221,7 @@ class Prediction:
 
 
 class Source(StrEnum):
-    """Who answered."""
+    """The rung that answered."""
 
     CACHE = "cache"
     EQUIVALENT = "equivalent"
@@ -237,7 +237,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the caller is told, by whom, how sure, and why.
+    """The answer to the caller: outcome, source, confidence and reason.
 
     ``outcome`` is None where nobody could decide; such a decision is ``advisory``, and what it holds of a
     model is a guess. ``evidence`` says in one line what the decision rests on. ``degraded`` names the
@@ -298,7 +298,7 @@ class Trial:
 
     @property
     def answered_valid(self) -> bool:
-        """The class that the caller was told; where no rung decided, the one that the model guessed."""
+        """The class in the answer; where no rung decided, the class that the model guessed."""
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 
     @property

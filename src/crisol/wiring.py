@@ -27,7 +27,7 @@ __all__ = ["Shared", "open_database", "open_journaled_trials", "open_shared", "o
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the workers of a service have in common where Redis is configured, and each to itself elsewhere.
+    """The cache and the buckets of a service: shared by all workers with Redis, per worker without.
 
     ``ping`` answers when Redis does; None without Redis.
     """
@@ -71,7 +71,7 @@ def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
     :class:`~crisol.errors.StoreError` when another process has the DuckDB file and keeps it for ``patience``
     seconds.
     """
-    # Whoever uses one of them does not pay for loading the other.
+    # A user of one does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above

@@ -237,7 +237,7 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    A server is started for the question; whoever has many asks one: ``with crisol.serve() as server:
+    Each call starts a server; for many patches start one: ``with crisol.serve() as server:
     server.decide(...)``. ``changes`` are those of :func:`serve`, and so is what is raised.
     """
     content = _content(patch)

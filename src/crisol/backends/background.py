@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Background(Generic[R]):
-    """Holds what ``opened()`` gives open in an event loop of its own, from the first call to :meth:`close`.
+    """Keeps the resource of ``opened()`` open in its own event loop, from the first call to :meth:`close`.
 
     ::
 
@@ -39,7 +39,7 @@ class Background(Generic[R]):
         _living.add(self)
 
     def call(self, work: Callable[[R], Coroutine[Any, Any, T]]) -> T:
-        """Return what ``work`` returns, or raise what it raises; it is on ``work`` to end in time.
+        """Run ``work`` in the loop and return its result or raise its error; ``work`` has to end in time.
 
         Raises :class:`~crisol.errors.StoreError` once closed.
         """

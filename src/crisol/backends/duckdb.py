@@ -175,7 +175,7 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-        """See :meth:`~crisol.backends.migrate.Database.exclusive`; the file is ours alone already."""
+        """See :meth:`~crisol.backends.migrate.Database.exclusive`; no other process can have the file."""
         with self._lock, self._translated():
             self._connection.begin()
             try:

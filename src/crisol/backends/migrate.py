@@ -30,7 +30,7 @@ _LEDGER = """
 
 
 class Database(Protocol):
-    """What a store lends for its migrations."""
+    """The part of a store that migrations use."""
 
     @property
     def engine(self) -> str:
@@ -42,7 +42,7 @@ class Database(Protocol):
         ...
 
     def close(self) -> None:
-        """Give connections and files back."""
+        """Close connections and files."""
         ...
 
 
@@ -56,7 +56,7 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """The hash of its text, by which an applied migration that was edited later is found."""
+        """The hash of its text, which reveals that an applied migration was edited later."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
@@ -82,7 +82,7 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 
 
 def status(database: Database) -> list[MigrationStep]:
-    """Return every migration that this Crisol knows, applied or not.
+    """Return every migration of this version of Crisol, applied or not.
 
     Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
     :class:`~crisol.errors.IntegrityError` for one with a migration that reads differently here.
@@ -107,7 +107,7 @@ def upgrade(database: Database, to: int | None = None) -> list[Migration]:
             execute(migration.sql)
             now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
             execute(
-                "INSERT INTO schema_migrations VALUES "  # noqa: S608 - every value is our own file's
+                "INSERT INTO schema_migrations VALUES "  # noqa: S608 - every value comes from a file of the package
                 f"({migration.number}, '{migration.name}', '{migration.sha256}', '{now}')"
             )
             applied.append(migration)

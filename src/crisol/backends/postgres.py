@@ -103,7 +103,7 @@ class PostgresStore:
                 min_size=0,
                 max_size=connections,
                 configure=_prepare,
-                # Whoever asks after an outage shall not wait for a pause that grew during it.
+                # A caller after an outage does not wait for a pause that grew during it.
                 reconnect_timeout=seconds,
                 kwargs={
                     "autocommit": True,

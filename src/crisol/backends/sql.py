@@ -77,7 +77,7 @@ def tallies_query(
 
 
 def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tuple[str, ...], Tally]:
-    """Return what the rows of such a query say, sorted by key."""
+    """Return the tallies in the rows of that query, sorted by key."""
     groups: dict[tuple[str, ...], Tally] = {}
     for *keys, cell, n, weight, squared in rows:
         key = tuple(_KEYS.get(slice_, str)(value) for slice_, value in zip(by, keys, strict=True))

@@ -46,7 +46,7 @@ class Episode:
 
     @property
     def span(self) -> tuple[float, float, str]:
-        """From and to, in seconds of the timeline, and the name."""
+        """The beginning and end of the fault, in seconds of the timeline, and its name."""
         start = float(self.load.samples["intended"].min())
         return self.begin - start, self.end - start, self.fault.name
 
@@ -78,7 +78,7 @@ class Episode:
             counted from the fault's end: the moment before five seconds without any; infinite where the load
             ended before. ``strays`` are signs among the answers before the fault and after the recovery: what
             the machine does without any fault. Skewed are trials dated outside of the run. ``hits_kept`` is
-            the hit ratio during the fault, in terms of that beside it.
+            the hit ratio during the fault, divided by that of the rest of the run.
         """
         signs = self._signs()
         during = self.load.samples[
@@ -89,7 +89,7 @@ class Episode:
         strays = signs[(signs < self.begin) | (signs > self.end + recover)]
         detected = signs[signs >= self.begin]
         failed = self.load.samples["failed"]
-        beside = _hits(self.load.samples.drop(during.index))
+        calm = _hits(self.load.samples.drop(during.index))
         p99 = during.loc[~during["failed"], "latency_ms"]
         return {
             "detect_s": float(detected.min()) - self.begin if len(detected) else float("nan"),
@@ -102,7 +102,7 @@ class Episode:
             "trials_lost": float(self.lost),
             "trials_skewed": float(self.skewed),
             "wrong_answers": self.load.metrics["wrong_answers"],
-            "hits_kept": _hits(during) / beside if beside else float("nan"),
+            "hits_kept": _hits(during) / calm if calm else float("nan"),
             "admitted": self.admitted,
             "model_refused": float(self.refused),
             "p99_during_ms": float(np.percentile(p99, 99)) if len(p99) else float("nan"),

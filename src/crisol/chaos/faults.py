@@ -31,7 +31,7 @@ _MANY = 10_000
 
 @dataclass(slots=True)
 class Stage:
-    """What a fault may lay its hands on; ``held`` is closed when the fault ends."""
+    """The processes that a fault may touch; ``held`` is closed when the fault ends."""
 
     service: ServiceProcess
     model: Path
@@ -264,12 +264,12 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests the limits of a flood let one client have in that time."""
+    """Return the number of requests that the limits of a flood grant one client in ``seconds``."""
     return _BURST + _A_SECOND * seconds
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return the faults of those names.
+    """Return the faults that ``names`` names.
 
     Raises :class:`~crisol.errors.ExperimentError` that lists those there are.
     """

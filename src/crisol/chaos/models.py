@@ -23,7 +23,7 @@ _ROUNDS = 12
 
 
 def raising(folder: Path) -> None:
-    """Let the model look a number up in a table that has no place for any real patch.
+    """Make the model raise IndexError: it looks a number up in a table that is too small for any real patch.
 
     Every prediction raises.
     """
@@ -31,7 +31,7 @@ def raising(folder: Path) -> None:
 
 
 def slow(folder: Path) -> None:
-    """Let the model multiply large matrices first.
+    """Make the model slow: it multiplies large matrices first.
 
     The answers stay the same and take about half a second of one core.
     """

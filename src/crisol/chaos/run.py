@@ -52,7 +52,7 @@ _DISK_MB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Seconds of calm, of the fault, and of what comes after; and the requests a second all along.
+    """Seconds before, during and after the fault, and the requests a second throughout.
 
     A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides
     (:meth:`of`).
@@ -65,17 +65,17 @@ class Schedule:
     seed: int = 0
 
     def of(self, fault: Fault) -> Schedule:
-        """Return the schedule that this fault gets."""
+        """Return the schedule of this fault."""
         return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
 
     @property
     def seconds(self) -> float:
-        """How long the load goes on."""
+        """The seconds of load."""
         return self.calm + self.fault + self.after
 
 
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
-    """Start what the fault needs, put steady load on a service, inject the fault, end it, and sum up.
+    """Start the servers of a fault and a service under steady load, inject the fault, end it, and sum up.
 
     Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second
     the decisions in the cache are dropped, so that model and stores are really asked all along; verdicts
@@ -148,7 +148,7 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Return the patches that are wargamed quickest.
+    """Return the patches with the quickest wargames.
 
     The model is unsure of many of them: each is a trial that could be lost.
     Few and quick ones, because the fault is to be seen and not how many wargames the machine can bear.

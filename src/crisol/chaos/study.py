@@ -26,7 +26,7 @@ __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suffered:
-    """An episode, and what was expected of it."""
+    """An episode, and its figures compared with the expectations."""
 
     episode: Episode
     checked: tuple[Checked, ...]
@@ -39,7 +39,7 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject the faults of those names one after the other, yielding each when it is over.
+    """Inject the named faults in turn, and yield each episode when it is over.
 
     No name means all faults that this machine can inject. Raises :class:`~crisol.errors.ExperimentError`,
     before anything is started, for an unknown fault or an unreadable expectation, and
@@ -84,7 +84,7 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 
 def not_run() -> pd.DataFrame:
-    """Return the faults that are not injected here, and why: they count as not run, never as passed."""
+    """Return the faults that this machine cannot inject, and why: they count as not run, never as passed."""
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
 

@@ -58,8 +58,8 @@ _COLOUR = {Outcome.VALID: "green", Outcome.INVALID: "red", Outcome.INCONCLUSIVE:
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong prints one line and sets the exit code."""
-    # As on Ctrl-C: whatever a command has started or made for a while is cleared away.
+    """Run the command line; an error prints one line and sets the exit code."""
+    # As on Ctrl-C: the command ends its processes and removes its temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     log_to_stderr()
     sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
@@ -82,7 +82,7 @@ def _options(
 
 @app.command()
 def doctor() -> None:
-    """Say what this machine has, and what each missing thing costs."""
+    """Print which sandbox, stores and servers this machine has, and what each missing one costs."""
     from crisol.doctor import examine
 
     table = Table("what", "found", "without it", box=None)

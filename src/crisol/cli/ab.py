@@ -216,7 +216,7 @@ def plan(
     expected: Annotated[float, typer.Option(help="The share that is to be known.")] = 0.90,
     power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
 ) -> None:
-    """Say how many patches must arrive, and how long that takes, before a question is answered."""
+    """Print how many patches and days a comparison needs."""
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of
 

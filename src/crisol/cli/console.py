@@ -70,7 +70,7 @@ __all__ = [
 
 
 class Exit(IntEnum):
-    """The codes with which ``crisol`` ends; the table at the top of this module says what they mean."""
+    """The exit codes of ``crisol``; the table at the top of this module gives their meaning."""
 
     VALID = 0
     INVALID = 1
@@ -106,7 +106,7 @@ class _Console(Console):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     def on_broken_pipe(self) -> None:
-        """Let the caller see it; rich would end the process with 1, which means invalid here."""
+        """Raise BrokenPipeError; rich would end the process with 1, which means invalid here."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
@@ -121,7 +121,7 @@ _CONTROLS = re.compile(
 
 
 def printable(text: object) -> str:
-    r"""Return text that moves no cursor: every control character of a stranger's text is shown by its number.
+    r"""Return text that moves no cursor: each control character is written by its number.
 
     >>> printable("a\x1b[31mb\u202ec")
     'a\\x1b[31mb\\u202ec'
@@ -145,7 +145,7 @@ def log_to_stderr() -> None:
 
 
 def run(command: Callable[[], Any]) -> int:
-    """Run a command and return the exit code; whatever it raises becomes one line on standard error."""
+    """Run a command and return the exit code; an exception becomes one line on standard error."""
     if not _open_streams():
         return _say(Exit.OUTPUT, "standard output is closed")
     try:
@@ -170,7 +170,7 @@ Recount = Annotated[
 
 
 def creatable(path: Path | None) -> Path | None:
-    """Refuse, before the work, an output file that could not be written after it."""
+    """Return ``path``; raise CannotCreate, before the work, where no file can be written there."""
     if path is None:
         return None
     new = not path.exists()
@@ -185,7 +185,7 @@ def creatable(path: Path | None) -> Path | None:
 
 
 def creatable_folder(path: Path) -> Path:
-    """Refuse, before the work, an output folder that could not be written after it."""
+    """Make and return the folder ``path``; raise CannotCreate where no file can be written in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path):

@@ -40,7 +40,7 @@ def build_command(
     ] = None,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
-    """Judge every candidate of every vulnerability, or go on where a build stopped."""
+    """Judge every candidate of every vulnerability, or resume an interrupted build."""
     from crisol.wargaming.corpus import save_table
     from crisol.wargaming.vulnerability import find
 
@@ -162,7 +162,7 @@ def remove_command(
     vulnerability: Annotated[str, typer.Argument(help="An id.")],
     names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
 ) -> None:
-    """Take candidates out again that were taken in; the next build is without them."""
+    """Remove imported candidates; the next build leaves them out."""
     from crisol.wargaming.intake import remove
 
     remaining = remove(load_settings().inbox, vulnerability, names)
@@ -188,7 +188,7 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the plan that the settings stand for."""
+    """Return the build plan of these settings."""
     from crisol.wargaming.corpus import Plan
 
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
@@ -236,7 +236,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 
 def left_out(error: VulnerabilityError) -> None:
-    """Say which vulnerability a build goes on without."""
+    """Print which vulnerability a build leaves out, and why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
 

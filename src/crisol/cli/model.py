@@ -181,7 +181,7 @@ def promote(
         bool, typer.Option("--force", help="Let it take the title whatever the comparison says.")
     ] = False,
 ) -> None:
-    """Train a challenger; make it champion unless it does worse on the same patches (exit 1, and why)."""
+    """Train a challenger; make it champion unless it is worse on the same patches (then exit 1)."""
     from crisol.lab import compare, promotion
     from crisol.tracking import runs
     from crisol.wargaming.corpus import load_table

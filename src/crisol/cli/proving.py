@@ -46,7 +46,7 @@ def loadtest(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Start a service, put load on it, and hold the figures against targets; exit 1 when one is missed."""
+    """Start a service, put load on it, and compare the figures with targets; exit 1 when one is missed."""
     from crisol.lab import ground_truth
     from crisol.loadtest import plan, targets
     from crisol.loadtest import study as lab

@@ -1,8 +1,8 @@
 """The A/B experiment for notebooks.
 
 It trains on some vulnerabilities, predicts the patches of the others, and keeps every trial. The corpus holds
-the verdict on every patch, so beside what sampling estimates stands what wargaming all of them would have
-said, and what one would believe who counted trials without weighting them.
+the verdict on every patch, so the estimates from sampling can be compared with the figures of all patches,
+and with those of trials that are counted without weights.
 """
 
 from __future__ import annotations

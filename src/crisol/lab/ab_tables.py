@@ -23,7 +23,7 @@ _STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """What the trials amount to; every estimate is weighted and has a 95 % interval.
+    """The results of an A/B experiment; every estimate is weighted and has a 95 % interval.
 
     ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on,
     the ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says.

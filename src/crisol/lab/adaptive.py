@@ -49,13 +49,13 @@ class Slowdown:
             )
 
     def service_seconds(self, now: float) -> float:
-        """Return the mean time that an answer takes the server at that moment."""
+        """Return the mean seconds of an answer at a time."""
         slow = self.begins <= now < self.ends
         return (self.factor if slow else 1.0) / self.capacity
 
 
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
-    """Return what happened in each second under a fixed and under an adaptive limit of the same rate.
+    """Simulate a fixed and an adaptive limit of the same rate; return a row for each second of each.
 
     The limit grants what the client offers, so a fixed one never refuses. Columns: limit, second, admitted,
     refused, p95 (of the requests that arrived in that second, in seconds), share.

@@ -30,7 +30,7 @@ def attribution(
         return pd.DataFrame(columns=columns)
     rows = model.pipeline[0].transform(patches)
     with warnings.catch_warnings():
-        # What shap loads and LightGBM hands it is deprecated by others; nothing of ours is in between.
+        # Shap and LightGBM use what their dependencies deprecate; no code of Crisol is involved.
         warnings.simplefilter("ignore")
         import shap  # noqa: PLC0415 - takes seconds to load, and only this needs it
 

@@ -85,7 +85,7 @@ class VariantComparison:
 
     @property
     def risk(self) -> pd.DataFrame:
-        """One row a variant: what risk control allows, and why no more; shares of the patches at hand."""
+        """One row a variant: the policy that risk control allows, its reason, and shares of these patches."""
         rows = [
             {
                 "variant": name,
@@ -166,7 +166,7 @@ class VariantComparison:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Everything that is worth comparing between runs, as ``variant.measure``."""
+        """The measures that MLflow compares between runs, as ``variant.measure``."""
         return {
             f"{evaluated.name.replace(' ', '_')}.{name}": value
             for evaluated in (*self.evaluations, *self.controls)
@@ -213,7 +213,7 @@ def evaluate_each(
     search: bool = True,
     outer: Outer = "group",
 ) -> Iterator[tuple[Evaluation, float]]:
-    """Evaluate one variant after the other, yielding each with the seconds that it took."""
+    """Evaluate the variants in turn; yield each evaluation with its seconds."""
     memo: Memo = {}
     for variant in chosen.values():
         start = perf_counter()

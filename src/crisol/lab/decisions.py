@@ -21,7 +21,7 @@ def act(
     groups: NDArray[np.str_],
     choose: Callable[[NDArray[np.int_], NDArray[np.float64]], Policy],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which patches a model alone would accept, and which it would decide at all.
+    """Return which patches a model would accept without a wargame, and which it would decide.
 
     ``choose`` maps truth and probability to a policy. For each group (a vulnerability) it sees the other
     groups only, so that no patch has a say in its own policy.

@@ -27,7 +27,7 @@ _PARAMETERS = {"compare_variants": {"search": "false", "promote": "true"}}
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the main job leaves: the table that it ends with, and the path of the report."""
+    """The result of the demo: its last table, and the path of the report."""
 
     table: pd.DataFrame
     report: Path

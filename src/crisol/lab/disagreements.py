@@ -14,7 +14,7 @@ __all__ = ["disagreements", "split"]
 
 
 def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a corpus table by vulnerability into what a model may learn from and what it will meet.
+    """Split a corpus table by vulnerability into training and test rows.
 
     Patches without a verdict are left out. At least two are learnt from and one is met. Raises
     :class:`~crisol.errors.DatasetError` where that cannot be, or where there is nothing to learn from.

@@ -51,7 +51,7 @@ class NotebookExperiment:
 def load_experiment(path: Path) -> NotebookExperiment:
     """Read an experiment file.
 
-    The notebook is looked for beside the file, then beside the file's parent folder. Raises
+    The notebook is looked for next to the file, then next to the file's folder. Raises
     :class:`~crisol.errors.ExperimentError` that names the file and the key.
     """
     data = _read_mapping(path)
@@ -144,7 +144,7 @@ def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
     for name, value in experiment.parameters.items():
         where = f"{experiment.path}: parameters.{name}"
         if name == "seed":
-            raise ExperimentError(f"{where}: the seed is a key of its own, beside 'parameters'")
+            raise ExperimentError(f"{where}: the seed is a key of its own, next to 'parameters'")
         if name not in declared:
             raise _unknown(name, declared, where)
         try:

@@ -92,7 +92,7 @@ def guarantees(
 def risk_coverage(
     truth: NDArray[np.int_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coverage and error rate as ever less sure guesses are let through, the surest first."""
+    """Return the error rate by coverage, when the surest predictions are taken first."""
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]
     count = np.arange(1, len(truth) + 1)

@@ -81,13 +81,13 @@ def facts(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def wargames_per_second(frame: pd.DataFrame) -> float:
-    """Return how many wargames one process finishes in a second, by the time that each of them took."""
+    """Return the wargames that one process finishes in a second, from the seconds of each."""
     total = float(frame["seconds"].sum())
     return len(frame) / total if total > 0 else float("nan")
 
 
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each vulnerability: what it is, how many candidates, and what became of them."""
+    """Return a row for each vulnerability: its description, and its candidates by outcome."""
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0
     )

@@ -38,7 +38,7 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return what the data are: counts and hash."""
+    """Return the counts and the hash of the data."""
     patches = dataset.open_set(question.data, question.group)
     return {
         "patches": len(patches),
@@ -123,7 +123,7 @@ def _log(run: runs.TrackedRun, evaluated: Evaluation) -> None:
 
 
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
-    """Return what the best variant may skip, see :func:`crisol.lab.frontier.guarantees`."""
+    """Return the wargames that the best variant may skip, see :func:`crisol.lab.frontier.guarantees`."""
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)
     table.insert(0, "variant", best.name)

@@ -27,7 +27,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One assignment of the parameters cell: its name, its default, and what a value must be."""
+    """One assignment of the parameters cell: name, default, and type."""
 
     name: str
     default: Any
@@ -36,11 +36,11 @@ class Parameter:
 
     @property
     def described(self) -> str:
-        """The type, as a reader writes it."""
+        """The type as Python writes it, such as ``float | None``."""
         return f"{self.kind.__name__} | None" if self.optional else self.kind.__name__
 
     def accept(self, value: Any) -> Any:
-        """Return a value that is already typed; an int does for a float, and nothing else is converted."""
+        """Return a typed value after a check; an int is taken for a float, nothing else is converted."""
         if value is None and self.optional:
             return None
         if self.kind is float and type(value) is int:

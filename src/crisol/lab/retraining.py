@@ -34,7 +34,7 @@ _REPEATS = 500
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The patches of the trials, one for each vulnerability and patch, and what had to be left out."""
+    """The patches of the trials, one for each vulnerability and patch, and counts of those left out."""
 
     patches: tuple[LabelledPatch, ...]
     inconclusive: int
@@ -68,7 +68,7 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """What came of it: ``table`` has a row a model, measured on held-out vulnerabilities of the trials."""
+    """The result: ``table`` has a row a model, measured on held-out vulnerabilities of the trials."""
 
     table: pd.DataFrame
     not_worse: bool

@@ -57,7 +57,7 @@ class Bench:
 
     @property
     def kept(self) -> Path:
-        """Where verdicts are kept for the next run."""
+        """The folder that keeps verdicts for the next run."""
         return self.cache / "triage"
 
 

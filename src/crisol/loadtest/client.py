@@ -34,7 +34,7 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """Everything that the client needs: whom, what, when.
+    """The job of a client: address, requests, and their times.
 
     ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at
     which place, and ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or
@@ -198,7 +198,7 @@ class _Client:
         self.samples.answered(at, now, status, body)
 
     def failed(self, at: int, error: str) -> None:
-        """Write down that a request failed."""
+        """Record that a request failed."""
         self.samples.failed(at, error)
         self._settled(time.monotonic())
 
@@ -240,12 +240,12 @@ class _Client:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever wanted to know is gone: no load without anybody who looks at it.
+            # The caller is gone: no load runs without somebody who reads its result.
             os._exit(1)
 
 
 def main(folder: Path) -> None:
-    """Do the job in that folder."""
+    """Run the job that ``folder`` describes, and write its samples there."""
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     check_loopback(job.host)
     gc.disable()  # Nothing here makes cycles worth a pause, and the process ends with its job.

@@ -1,6 +1,6 @@
 """The same closed loop by an independent client: wrk, which is written in C.
 
-wrk counts latency from the sending, as a closed loop of ours does, so both describe the same thing and must
+wrk counts latency from the sending, as Crisol's closed loop does, so both describe the same thing and must
 agree.
 """
 
@@ -30,7 +30,7 @@ _SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
 
 
 def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) -> pd.DataFrame:
-    """Ask a service for the patches of a material as fast as it answers, first by our client, then by wrk.
+    """Ask a service for the patches of a material as fast as it answers, by Crisol's client and by wrk.
 
     Connections, popularity and seed are the plan's. Columns: client (crisol, wrk, ratio), throughput, p50_ms,
     p90_ms, p99_ms, errors; empty where wrk is not installed.

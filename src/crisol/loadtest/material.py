@@ -31,7 +31,7 @@ _UNSURE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One patch: what the wargame says of it, and the probability of valid that the served model gives it."""
+    """One patch, the outcome of its wargame, and the probability of valid by the served model."""
 
     vulnerability: str
     cwe: str
@@ -43,7 +43,7 @@ class Item:
 
     @property
     def body(self) -> bytes:
-        """The JSON that is posted."""
+        """The JSON body of the request."""
         return msgspec.json.encode(
             {"diff": self.diff, "vulnerability": self.vulnerability, "cwe": self.cwe or None}
         )

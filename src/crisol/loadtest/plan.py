@@ -51,7 +51,7 @@ class Loop(StrEnum):
 
 
 class Shape(StrEnum):
-    """How the rate of an open loop runs over time."""
+    """The course of an open loop's rate over time."""
 
     CONSTANT = "constant"
     POISSON = "poisson"
@@ -134,7 +134,7 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 
 
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return when requests are to start, in seconds from the beginning, in order.
+    """Return the planned starts of requests, in seconds from the beginning, in order.
 
     Constant arrivals are evenly spaced; all others are a Poisson process of the shape's rate, by inversion of
     its integral, so the same seed gives the same schedule.

@@ -45,12 +45,12 @@ class LoadResult:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """How many failed in which way: kind and count, empty where none did."""
+        """The failures by kind: kind and count; empty without failures."""
         return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
 
 
 def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
-    """Return p50, p90, p95, p99, p99.9 and max, by nearest rank: each is a latency that was really measured.
+    """Return p50, p90, p95, p99, p99.9 and max by nearest rank, so that each is a measured latency.
 
     >>> percentiles(np.arange(1.0, 101.0))["p95_ms"]
     95.0

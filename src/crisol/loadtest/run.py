@@ -41,7 +41,7 @@ __all__ = ["Load", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a load is."""
+    """The progress of a load."""
 
     sent: int
     done: int
@@ -83,12 +83,12 @@ class Load:
 
     @property
     def planned(self) -> int:
-        """How many requests there are going to be."""
+        """The number of planned requests."""
         return self._count
 
     @property
     def result(self) -> LoadResult:
-        """What came of it, once :meth:`run` has ended."""
+        """The result, once :meth:`run` has ended."""
         assert self._result is not None, "the load has not run"
         return self._result
 
@@ -97,7 +97,7 @@ class Load:
         return self._kinds[which]
 
     def run(self) -> Iterator[Progress]:
-        """Run it, telling every half second how far it is.
+        """Run the plan, and yield its progress every half second.
 
         Raises :class:`~crisol.errors.UnavailableError` where the client fails.
         """
@@ -123,13 +123,13 @@ class Load:
         )
 
     def finish(self) -> LoadResult:
-        """Run it without looking at its progress."""
+        """Run the plan to its end and return the result."""
         for _ in self.run():
             pass
         return self.result
 
     def cancel(self) -> None:
-        """End it from another thread; :meth:`run` raises there."""
+        """End the load from another thread; :meth:`run` raises there."""
         if self._process is not None:
             self._process.kill()
 

@@ -57,7 +57,7 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """Takes down requests by their place in the order; those that never began keep ``intended`` at NaN.
+    """Records requests by their place in the order; requests that never began keep ``intended`` at NaN.
 
     The client writes ``intended`` and ``sent`` itself, seconds of the monotonic clock.
     """
@@ -75,7 +75,7 @@ class Recorder:
         self._codes = [[0] * len(_BYTES)]
 
     def answered(self, at: int, received: float, status: int, body: bytes) -> None:
-        """Take down an answer."""
+        """Record an answer."""
         self.done += 1
         self._received[at] = received
         self._status[at] = status
@@ -97,12 +97,12 @@ class Recorder:
         self._said[at] = self._saying(combination, _codes(answer)) if code is None else code
 
     def failed(self, at: int, error: str) -> None:
-        """Take down that there was no answer."""
+        """Record that there was no answer."""
         self.failures += 1
         self._error[at] = ERRORS.index(error)
 
     def save(self, path: Path, *, cpu: float, wall: float) -> None:
-        """Write everything into one file."""
+        """Write all samples into one file."""
         intended = np.asarray(self.intended)
         codes = np.array(self._codes, np.uint8)[np.asarray(self._said)]
         np.savez(

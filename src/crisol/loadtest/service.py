@@ -59,7 +59,7 @@ class ServiceProcess:
 
     @property
     def log(self) -> Path:
-        """What it wrote to standard error."""
+        """The text that it wrote to standard error."""
         return self.root / "service.log"
 
     def start(self) -> None:
@@ -172,7 +172,7 @@ def serving(
 def ask(
     url: str, path: str, wish: Any = None, *, token: str = "", seconds: float = 5.0
 ) -> tuple[int, Any]:  # fmt: skip
-    """Return status and decoded body of one request: GET, or POST where there is a wish."""
+    """Return status and decoded body of one request: GET, or POST with a body."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)
     headers = {"content-type": "application/json"} if wish is not None else {}

@@ -43,7 +43,7 @@ class Demand:
 
     @property
     def wargames(self) -> float:
-        """Wargames a second: of all whom the model is unsure of, and of the sampled ones."""
+        """Wargames a second: patches of which the model is unsure, and sampled ones."""
         return self.rate * (1 - self.hits) * (1 - self.skipped + self.skipped * self.ab_rate)
 
 
@@ -114,7 +114,7 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 
 
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
-    """Return what a demand takes, with a mean of at most ``wait`` seconds in each line.
+    """Return the size for a demand, with a mean wait of at most ``wait`` seconds in each queue.
 
     Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides,
     which stay for a day.

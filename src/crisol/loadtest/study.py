@@ -121,7 +121,7 @@ def measure(
 
 
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return percentile and milliseconds of the targets that bound one, by their text: what a plot shows.
+    """Return the latency targets for a plot: percentile and milliseconds, by the text of the target.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}

@@ -24,14 +24,14 @@ _FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?(
 
 
 class TargetMissed(ExperimentError):
-    """A figure is not what it must be; the message names every one."""
+    """At least one target is missed; the message names each."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """A measure, how it is compared, and with what."""
+    """A measure, a comparison operator and a bound."""
 
     measure: str
     operator: str
@@ -75,12 +75,12 @@ def parse(text: str) -> LoadTarget:
 
 
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
-    """Read several."""
+    """Read several targets, see :func:`parse`."""
     return [parse(text) for text in texts]
 
 
 def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
-    """Hold figures against targets.
+    """Compare figures with targets.
 
     Raises :class:`~crisol.errors.ExperimentError` for an unknown measure.
     """

@@ -23,7 +23,7 @@ _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
-    """Return which answers differ from the truth of the source that they declare; failures to answer do not.
+    """Return a mask of wrong answers: those that differ from the truth of their declared source.
 
     Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the
     model's and the outcome follows from the policy. A fallback names what was missing, and its outcome is

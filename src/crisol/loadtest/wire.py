@@ -18,20 +18,20 @@ _LONGEST_HEAD = 65_536
 
 
 class Owner(Protocol):
-    """Who has connections: is told when one can be used, when one is lost, and how requests end."""
+    """The owner of connections, which is told when one is ready or lost, and how requests end."""
 
     samples: Recorder
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Take note that the request at that place was answered."""
+        """Record that the request at ``place`` was answered."""
         ...
 
     def failed(self, at: int, error: str) -> None:
-        """Take note that it failed."""
+        """Record that the request failed."""
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Take note that a connection is gone."""
+        """Record that a connection is lost."""
         ...
 
 
@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
 
     def send(self, at: int, content: bytes) -> None:
-        """Send the request of that place."""
+        """Send the request at ``place``."""
         self.at = at
         self._owner.samples.sent[at] = time.monotonic()
         self._write(content)
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._write = self._transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Fail what was under way."""
+        """Fail the request that was under way."""
         self._transport = None
         at, self.at = self.at, RESTS
         if at != RESTS:

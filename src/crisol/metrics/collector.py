@@ -68,7 +68,7 @@ class Metrics:
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
-        """Show what ``read`` returns, as a gauge of this worker or as a counter, whichever the family is."""
+        """Expose the value of ``read()``, as a gauge or a counter by the kind of the family."""
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")
         self._watched.append((self._place(family, labels, family.kind), read))
@@ -89,7 +89,7 @@ class Metrics:
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
-        """Return what all workers hold, by family and labels.
+        """Return the values of all workers, by family and labels.
 
         Counters are summed; gauges carry the worker as their last label.
         A histogram's values are the sum of what was observed and the counts of its buckets.

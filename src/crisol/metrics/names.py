@@ -47,7 +47,7 @@ __all__ = [
 
 
 class MetricKind(StrEnum):
-    """How a family's numbers behave."""
+    """The kind of a metric family: counter, gauge or histogram."""
 
     COUNTER = "counter"
     GAUGE = "gauge"

@@ -31,12 +31,12 @@ class Counter:
         self._slot = slot
 
     def add(self, n: float = 1.0) -> None:
-        """Count ``n`` more."""
+        """Add ``n`` to the counter."""
         self._values[self._slot] += n
 
 
 class Histogram:
-    """How often values fell below each bound. Not safe across threads: it belongs to the event loop."""
+    """Counts of values below each bound. Not safe across threads: it belongs to the event loop."""
 
     __slots__ = ("_bounds", "_slot", "_values")
 
@@ -66,7 +66,7 @@ class Snapshot:
 
 
 class Slots:
-    """A worker's numbers: in this process, or in ``folder``, where every worker's scrape finds all of them.
+    """A worker's numbers, in this process or in ``folder``, where every worker can read all of them.
 
     ``<name>.values`` is an array of doubles that is mapped into memory; ``<name>.names`` says line by line
     what they are. A worker that dies leaves both behind, so what it counted stays counted.
@@ -117,7 +117,7 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield what the other workers' files hold.
+    """Yield the values in the other workers' files.
 
     A torn or foreign file yields its readable entries.
     """

@@ -57,7 +57,7 @@ def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatc
 
 
 def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch]) -> list[LabelledPatch]:
-    """Return what of ``train`` may teach a model that is tested on ``test``: no group and no diff of it."""
+    """Return the patches of ``train`` that share no group and no diff with ``test``."""
     groups, diffs = {patch.group for patch in test}, {patch.diff for patch in test}
     return [patch for patch in train if patch.group not in groups and patch.diff not in diffs]
 

@@ -29,7 +29,7 @@ Outer = Literal["group", "project", "cwe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What a variant says of patches it was not trained on, and how good that is.
+    """A variant's predictions for patches that it was not trained on, and their measures.
 
     ``probability`` is the calibrated out-of-fold probability of valid, beside ``label``, ``group`` and
     ``origin`` of each patch. ``headline_auc`` is of patches whose origin is in
@@ -69,7 +69,7 @@ class Evaluation:
 
     @property
     def rank(self) -> float:
-        """What variants are ranked by: the AUC of the headline, of all patches where there is none."""
+        """The figure by which variants are ranked: the headline's AUC, or that of all patches without one."""
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:

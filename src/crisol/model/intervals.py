@@ -27,5 +27,5 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
 
 
 def quantile(level: float) -> float:
-    """Return how many standard deviations an interval of that level reaches to each side."""
+    """Return the half-width of an interval of that level, in standard deviations."""
     return _NORMAL.inv_cdf((1.0 + level) / 2.0)

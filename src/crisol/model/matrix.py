@@ -30,7 +30,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Output: shape (patches, features + words); the last ``words`` columns count hashed tokens. Rows with words
     are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source`` puts
     those of the source behind those of the diff; ``frame`` makes rows a DataFrame whose columns are named by
-    the features. Learns nothing, so that a row does not depend on the patches beside it.
+    the features. Learns nothing, so that a row does not depend on the other patches.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def columns(self) -> int:
-        """How many of the columns are features."""
+        """The number of columns that are features."""
         return len(self.features)
 
     @property
     def features(self) -> tuple[Feature | SourceFeature, ...]:
-        """What the columns of features mean, in their order."""
+        """The descriptions of the feature columns, in their order."""
         own = FEATURES[: columns(classic=self.classic)]
         return (*own, *SOURCE_FEATURES) if self.source else own
 
@@ -115,7 +115,7 @@ def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, po
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """The first ``columns`` columns: what members of a stack look at that do not read words."""
+    """Keeps the first ``columns`` columns, for members of a stack that do not read words."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns

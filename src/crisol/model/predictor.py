@@ -33,7 +33,7 @@ class _RowMaker(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A model that is ready to answer, in whichever form."""
+    """A model that is ready to predict, in any form."""
 
     serving: Serving
     form: str
@@ -55,7 +55,7 @@ class Predictor:
 
     @classmethod
     def load(cls, path: Path | str, trust: Collection[str] = ()) -> Self:
-        """Open the folder of a promoted model, or a ``.skops`` file; nothing that the files hold is executed.
+        """Open the folder of a promoted model, or a ``.skops`` file; no code of the files is executed.
 
         ``trust`` names further types that a model may hold, see :func:`crisol.model.training.load_fitted`.
 
@@ -111,7 +111,7 @@ def _single(matrix: _RowMaker, score: Callable[[NDArray[np.float64]], NDArray[np
 
 
 def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
-    from crisol.model.training import load_fitted  # noqa: PLC0415 - whoever has the compiled form needs no scikit-learn
+    from crisol.model.training import load_fitted  # noqa: PLC0415 - the compiled form needs no scikit-learn
 
     return load_fitted(path, trust)
 

@@ -27,7 +27,7 @@ class Rows:
 
     @property
     def columns(self) -> int:
-        """How many features a row has."""
+        """The number of features in a row."""
         return columns(classic=self.classic)
 
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ class Rows:
 
 
 def columns(*, classic: bool) -> int:
-    """Return how many features there are."""
+    """Return the number of features."""
     return len(CLASSIC) if classic else len(FEATURES)
 
 

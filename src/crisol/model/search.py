@@ -25,7 +25,7 @@ _INNER = 3
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What one search chose for one variant or member of a mean."""
+    """The choice of one search for one variant or member of a mean."""
 
     fold: int
     """The test fold whose training set searched; -1 for a search over a whole set."""

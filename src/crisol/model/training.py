@@ -177,7 +177,7 @@ def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
 def _content(path: Path, trust: Collection[str]) -> Any:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; this is no model of ours")
+            raise ModelError(f"{path}: more than {_MAX_BYTES} bytes; Crisol wrote no such model")
         raw = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read: {error}") from None

@@ -50,7 +50,7 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 
 
 class Variant(BaseModel):
-    """One way to predict: which columns it reads, which estimator, which hyper-parameters.
+    """A way to predict: the columns that it reads, its estimator, and the hyper-parameters.
 
     >>> near = "sklearn.neighbors:KNeighborsClassifier"
     >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
@@ -65,8 +65,8 @@ class Variant(BaseModel):
     ``mean`` (the mean probability of ``members``), or ``module:Class``, any class with scikit-learn's
     contract and ``predict_proba``. A class of another package than scikit-learn and LightGBM needs ``trust``,
     as importing it runs its code. ``words`` is the number of hashed columns for pieces of text, 0 for none;
-    ``feature_weight`` is what the scaled features count beside the words of a linear model, whose rows have
-    length 1. Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see
+    ``feature_weight`` is the weight of the scaled features against the words of a linear model, whose rows
+    have length 1. Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see
     :mod:`crisol.model.search`.
     """
 
@@ -110,7 +110,7 @@ class Variant(BaseModel):
 
     @property
     def reads_source(self) -> bool:
-        """Whether it needs the vulnerable source in addition to the diff, see :mod:`crisol.model.source`."""
+        """Whether the variant also reads the vulnerable source, see :mod:`crisol.model.source`."""
         return self.features == "source"
 
     @property
@@ -123,7 +123,7 @@ class Variant(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """What a trained model depends on, as JSON."""
+        """The definition that a trained model depends on, as JSON."""
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
@@ -211,7 +211,7 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """What a trained model depends on."""
+        """The definition that a trained model depends on."""
         return f"{type(self.model).__module__}:{self.model!r}"
 
     def estimator(self, random_state: int) -> Pipeline:

@@ -34,7 +34,7 @@ _PROGRAM = (sys.executable, "-c", f"import {__name__} as it; it.main()")
 
 
 class EnclosureRefused(UnavailableError):
-    """This machine does not let us have namespaces; the message is the kernel's."""
+    """The kernel refuses namespaces; the message is the kernel's."""
 
 
 class Enclosure:
@@ -148,7 +148,10 @@ def _enter(holder: int, user: str, command: list[str]) -> None:
 
 
 def main() -> None:
-    """Be the holder, or enter what it holds: what the class starts."""
+    """Run as the holder of the namespaces, or as a program that enters them.
+
+    :class:`Enclosure` starts both.
+    """
     if sys.argv[1] == "hold":
         _hold(sys.argv[2], int(sys.argv[3]))
     else:

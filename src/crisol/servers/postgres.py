@@ -176,19 +176,19 @@ class PostgresServer:
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Come back on the same socket, with the committed data."""
+        """Start again on the same socket, with the committed data."""
         self.kill()
         self._seen(self._data / "postmaster.pid").unlink(missing_ok=True)
         self._launch()
 
     def fill(self) -> None:
-        """Leave nothing free on its disk."""
+        """Fill its disk."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))
 
     def empty(self) -> None:
-        """Free what :meth:`fill` took, and come back where that was too much for the server."""
+        """Free the space that :meth:`fill` took, and restart the server if it has ended."""
         self._filler.unlink(missing_ok=True)
         if not self._pids():
             self.restart()

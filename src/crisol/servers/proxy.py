@@ -13,7 +13,7 @@ __all__ = ["SlowProxy"]
 
 
 class SlowProxy:
-    """Stands before the TCP server of a URL and holds every answer back for ``delay`` seconds, 0 at first.
+    """Forwards to the TCP server of a URL and delays every answer by ``delay`` seconds, 0 at first.
 
     While ``cut`` is set, a connection ends in the middle of its next answer. Both may be changed at any time,
     from any thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url`` is the same URL by way of the
@@ -32,7 +32,7 @@ class SlowProxy:
 
     @property
     def url(self) -> str:
-        """What a client connects to."""
+        """The URL for clients."""
         user, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
 

@@ -3,7 +3,7 @@
 ::
 
     reaper = Reaper(folder)
-    reaper.hold(process.pid)  # from now on it does not outlive us, nor do its descendants, nor the folder
+    reaper.hold(process.pid)  # it, its descendants and the folder do not outlive the caller
     reaper.dismiss()  # it was ended, and the folder removed
 
 The reaper is a process in its own session that reads from a pipe: the kernel closes the other end when the
@@ -31,17 +31,17 @@ class Reaper:
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-I", "-S", __file__, str(folder)]
-        # Not our group: whoever kills that one must not kill the reaper along with it.
+        # In another process group: a signal to the parent's group must not kill the reaper.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Take charge of a process that we have just started and not yet waited for."""
+        """Watch a process that the caller has started and not yet waited for."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
         self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        """Let the reaper go: nothing is left to be ended. May be called twice."""
+        """End the reaper, once there is nothing left to end. May be called twice."""
         self._process.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()

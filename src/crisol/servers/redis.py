@@ -57,7 +57,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What a client connects to."""
+        """The URL for clients."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def _launch_somewhere(self) -> None:
@@ -113,7 +113,7 @@ class RedisServer:
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Come back, empty, on the same port."""
+        """Start again, empty, on the same port."""
         self.kill()
         self._launch()
 

@@ -11,7 +11,7 @@ __all__ = ["Picture"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG, and the sentence that says what it shows to those who cannot see it.
+    """A PNG, and a sentence that describes it for readers who cannot see it.
 
     A notebook whose cell ends in one shows it.
     """

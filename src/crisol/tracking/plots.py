@@ -118,7 +118,7 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) -> Figure:
-    """Draw how many candidate patches of each ``by`` were valid, or for what reason they were not."""
+    """Draw the candidate patches of each ``by``, split into valid ones and the reasons of the others."""
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
     counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]

@@ -37,7 +37,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, how to read what follows, then tables and figures."""
+    """A heading, a paragraph on how to read the section, tables and figures."""
 
     title: str
     reading: str
@@ -58,7 +58,7 @@ class Disagreement:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The diff's lines, each with the class that colours it; a long diff is cut, and says so."""
+        """The diff's lines, each with its CSS class; a long diff is cut, with a line that says so."""
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
         if len(lines) > _LONGEST_DIFF:
@@ -68,7 +68,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that the page says."""
+    """The content of the page."""
 
     title: str
     summary: str

@@ -40,7 +40,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 
-# MLflow's tables are declared in ways that SQLAlchemy has since deprecated; nothing of ours is in between.
+# MLflow declares its tables in ways that SQLAlchemy has since deprecated; no code of Crisol is involved.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import mlflow.store.model_registry.sqlalchemy_store
@@ -110,7 +110,7 @@ def open_store(settings: Settings) -> str:
 
 
 def _other_store(uri: str, runs: Path) -> str:
-    """Return the address of a store elsewhere once it has answered; whoever asks first makes its schema."""
+    """Return the address of a store elsewhere once it has answered; the first caller makes its schema."""
     if uri in _answered:
         return uri
     try:
@@ -166,7 +166,7 @@ class TrackedRun:
 
     @property
     def folder(self) -> Path:
-        """Where this run's artifacts are on disk."""
+        """The folder of this run's artifacts."""
         return _local(self.artifacts)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
@@ -249,7 +249,7 @@ class TrackedRun:
         return version
 
     def finish(self, *, failed: bool = False) -> None:
-        """End the run, if it is ours to end."""
+        """End the run, if this object opened it."""
         if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
             self.alive.release()

@@ -22,7 +22,7 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 def findings(file: File, *, after: bool) -> tuple[int, float]:
     """Return how many findings there are in what a patch touches, and their weight: low 1, medium 3, high 9.
 
-    Only the module's imports, the functions that change and the touched statements beside them are analysed,
+    Only the module's imports, the functions that change and the touched statements around them are analysed,
     1,500 lines at most.
     """
     text, tree, lines = (
@@ -52,7 +52,7 @@ def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], function
 def _analysed(text: str) -> tuple[int, float]:
     logging.getLogger("bandit").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # What bandit's plugin loader hands on is deprecated by others; nothing of ours is in between.
+        # Bandit's plugin loader uses what its dependencies deprecate; no code of Crisol is involved.
         warnings.simplefilter("ignore")
         from bandit.core import config, manager  # noqa: PLC0415 - takes a second to load, and only this needs it
 

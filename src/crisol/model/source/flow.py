@@ -17,12 +17,12 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a called name is one that attackers aim at."""
+    """Return whether a called name is dangerous with an attacker's input, such as ``eval``."""
     return name in SINKS
 
 
 def is_validation(name: str) -> bool:
-    """Return whether a called name speaks of validation, whole or in a part."""
+    """Return whether a called name or a part of it is a word of validation, such as ``check``."""
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
 

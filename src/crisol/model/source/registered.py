@@ -21,7 +21,7 @@ def with_sources(
 ) -> list[LabelledPatch]:
     """Return the patches with the touched files of their vulnerable source, for registered groups.
 
-    Beside them go title, description and the text of the first PoV, which are public before a patch is tried;
+    They come with title, description and the text of the first PoV, which are public before a patch is tried;
     neither verdict nor origin is read. Nothing is executed. A release that cannot be had leaves its patches
     as they are, and their features 0.
     """

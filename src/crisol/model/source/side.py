@@ -130,5 +130,5 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return how many calls speak of validation."""
+    """Return the number of calls whose name is a word of validation."""
     return sum(count for name, count in side.calls.items() if is_validation(name))
