@@ -32,7 +32,7 @@ _ROUNDS = 200
 _PARAMETERS = {
     "objective": "binary",
     "learning_rate": 0.04,
-    "num_leaves": 15,
+    "num_leaves": 7,
     "min_data_in_leaf": 30,
     "lambda_l2": 5.0,
     "feature_fraction": 0.4,

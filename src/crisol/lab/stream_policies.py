@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.evidence.memory import COLUMNS
-from crisol.evidence.stream import Believe, Played, play
+from crisol.evidence.stream import Believe, Played, play, recalled
 from crisol.lab.arrivals import Prepared
 from crisol.lab.stream_tables import near_misses, outcome
 from crisol.model.policy import NEVER, LadderPolicy, Policy
 
-__all__ = ["LADDER", "RUNGS", "Rungs", "Seen", "beliefs", "by_halves", "learnt", "walk"]
+__all__ = ["LADDER", "RUNGS", "Rungs", "Seen", "beliefs", "by_halves", "learnt", "memory_policies", "walk"]
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -110,24 +110,44 @@ def walk(
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
     """Play each half of the groups by the thresholds that the other half chose, those of the model first."""
-    parts = []
-    for half in (0, 1):
-        policy = LadderPolicy()
-        inside = prepared.half[prepared.group[seen.cold.arrival]] == 1 - half
-        play_it = partial(walk, prepared, believe, facts=rungs.facts, half=1 - half)
-        if rungs.model:
-            chosen = _loosest(prepared, seen.cold, inside)
-            policy = _tightened(prepared, play_it, lambda model: LadderPolicy(model=model), chosen)
-        if rungs.memory:
-            chosen, cold = _loosest(prepared, seen.memory, inside & seen.some), policy.model
-            policy = _tightened(prepared, play_it, partial(LadderPolicy, model=cold), chosen)
-        parts.append(walk(prepared, believe, policy, facts=rungs.facts, half=half))
+    policies = _policies(prepared, believe, seen, rungs)
+    parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
     return Played(*(np.concatenate([getattr(part, name) for part in parts]) for name in Played.__slots__))
+
+
+def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
+    """Return for each half of the groups the policy of the memory alone that the other half chose."""
+    whole = recalled(prepared.arrivals, prepared.streams)
+    believe = learnt(prepared)
+    played = whole.played(believe(whole.rows, prepared.group[whole.arrival]))
+    seen = Seen(played, played, whole.rows[:, COLUMNS.index("known")] > 0)
+    return _policies(prepared, believe, seen, Rungs("memory"))
+
+
+def _policies(
+    prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs
+) -> tuple[LadderPolicy, LadderPolicy]:
+    """Return for each half of the groups the thresholds that the other half chose, those of the model first."""
+    first, second = (_policy(prepared, believe, seen, rungs, 1 - half) for half in (0, 1))
+    return first, second
+
+
+def _policy(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs, half: int) -> LadderPolicy:
+    policy = LadderPolicy()
+    inside = prepared.half[prepared.group[seen.cold.arrival]] == half
+    played_by = partial(walk, prepared, believe, facts=rungs.facts, half=half)
+    if rungs.model:
+        chosen = _loosest(prepared, seen.cold, inside)
+        policy = _tightened(prepared, played_by, lambda model: LadderPolicy(model=model), chosen)
+    if rungs.memory:
+        chosen, cold = _loosest(prepared, seen.memory, inside & seen.some), policy.model
+        policy = _tightened(prepared, played_by, partial(LadderPolicy, model=cold), chosen)
+    return policy
 
 
 def _tightened(
     prepared: Prepared,
-    walk: Callable[[LadderPolicy], Played],
+    played_by: Callable[[LadderPolicy], Played],
     ladder: Callable[[Policy], LadderPolicy],
     policy: Policy,
 ) -> LadderPolicy:
@@ -137,7 +157,7 @@ def _tightened(
     """
     question = prepared.question
     for step in range(2 * _STEPS):
-        played = walk(ladder(policy))
+        played = played_by(ladder(policy))
         shown, near = outcome(prepared, played), near_misses(prepared, played)
         accepts = policy.accept is None or (
             max(shown["false_of_accepted"], near["false_of_accepted"]) <= question.alpha

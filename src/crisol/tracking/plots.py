@@ -375,6 +375,20 @@ def first_valid(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
+    """Draw errors among late decisions by arrival, with poison and without; columns ``arrival`` and ``share``."""
+    figure, (axis,) = _axes(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
+    for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):
+        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "label": name}
+        _line(axis, Curve(part["arrival"].to_numpy(float), part["share"].to_numpy(float)), style)
+    axis.axvline(begins, color="#777777", linewidth=1.0, linestyle="--", label="poison")
+    if alarm is not None:
+        axis.axvline(alarm, color="#cc0000", linewidth=1.0, label="alarm")
+    axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, 1.02))
+    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
+
+
 def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,0 +1,196 @@
+"""What happens when somebody poisons the memory halfway, and whether the rung's alarm notices.
+
+Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory holds, and
+every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame, as in the service,
+and :func:`crisol.abtest.rungs.watch_rungs` watches the trials.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from crisol.abtest.rungs import PROMISED, watch_rungs
+from crisol.abtest.trial import observe
+from crisol.abtest.watch import Watched
+from crisol.errors import ExperimentError
+from crisol.evidence.memory import COLUMNS, Judged, Memory
+from crisol.evidence.stream import Arrival
+from crisol.lab.arrivals import Prepared
+from crisol.lab.stream_policies import learnt, memory_policies
+from crisol.model.policy import LadderPolicy
+from crisol.records import Outcome, Prediction, Source, Trial
+
+__all__ = ["Poisoning", "poison"]
+
+_EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+_KNOWN = COLUMNS.index("known")
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoning:
+    """Every arrival with what was done, and what the alarms of the memory's rung say.
+
+    ``arrivals`` has a row for each: ``arrival`` (from 1), ``group``, ``decided`` (valid, invalid or empty: wargamed),
+    ``valid`` (the truth), ``wrong``, ``sampled`` and ``poisoned``. ``alarms`` has a row a watch: ``watched``,
+    ``promised``, ``trials``, ``raised_at`` (the arrival, nan for none) and ``began_at``.
+    """
+
+    arrivals: pd.DataFrame
+    alarms: pd.DataFrame
+    begins: int
+    """The arrival with which the poison begins."""
+
+    def phases(self) -> pd.DataFrame:
+        """Return what the memory decided before and after, and how much of it was wrong."""
+        rows = []
+        for phase, part in self.arrivals.groupby("poisoned", sort=True):
+            refused, accepted = part["decided"] == "invalid", part["decided"] == "valid"
+            rows.append(
+                {
+                    "phase": "poisoned" if phase else "clean",
+                    "arrivals": len(part),
+                    "skipped": float((refused | accepted).mean()),
+                    "sampled": int(part["sampled"].sum()),
+                    "right_of_refused": float(part["wrong"][refused].mean()) if refused.any() else 0.0,
+                    "wrong_of_accepted": float(part["wrong"][accepted].mean()) if accepted.any() else 0.0,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    @property
+    def first_alarm(self) -> int | None:
+        """The arrival with which the first alarm was raised."""
+        raised = self.alarms["raised_at"].dropna()
+        return int(raised.min()) if len(raised) else None
+
+    def errors(self, last: int = 100) -> pd.DataFrame:
+        """Return ``arrival`` and ``share``: of the last decisions of the memory, how much was wrong."""
+        decided = self.arrivals[self.arrivals["decided"] != ""]
+        share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()
+        return pd.DataFrame({"arrival": decided["arrival"], "share": share})
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is worth comparing between runs: errors of each phase, and when the alarms came."""
+        values = {
+            f"{row['phase']}.{name}": float(value)
+            for row in self.phases().to_dict("records")
+            for name, value in row.items()
+            if name != "phase"
+        }
+        for row in self.alarms.to_dict("records"):
+            name = str(row["watched"]).replace(" ", "_")
+            values[f"{name}.raised"] = float(not np.isnan(row["raised_at"]))
+            if not np.isnan(row["raised_at"]):
+                values[f"{name}.arrivals_until_raised"] = float(row["raised_at"]) - self.begins
+        return values
+
+
+def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
+    """Let all streams arrive interleaved, and poison the memory after the share ``after`` of the arrivals; 1: never.
+
+    Each half of the groups is decided by the thresholds that the other half chose. What the memory decides is
+    sampled with probability ``rate``; what it hands on is wargamed. Raises
+    :class:`~crisol.errors.ExperimentError` for a share or rate out of range.
+    """
+    if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
+        raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")
+    rng = np.random.default_rng(seed)
+    believe, policies = learnt(prepared), memory_policies(prepared)
+    turns = rng.permutation([n for n, stream in enumerate(prepared.streams) for _ in stream.order])
+    begins = round(after * len(turns))
+    memories = [_Doubtful(prepared.arrivals, stream.known) for stream in prepared.streams]
+    steps = [iter(stream.order) for stream in prepared.streams]
+    rows, trials, when = [], [], []
+    for arrival, turn in enumerate(turns.tolist()):
+        stream, memory = prepared.streams[turn], memories[turn]
+        poisoned = arrival >= begins
+        patch = prepared.arrivals[next(steps[turn])].patch
+        row = memory.seen(poisoned=poisoned).recall(patch.sketch, patch.probability).row
+        belief = float(believe(row[None], np.array([stream.group]))[0])
+        policy: LadderPolicy = policies[int(prepared.half[stream.group])]
+        decided = policy.remembered(belief, int(row[_KNOWN]))
+        sampled = decided is not None and bool(rng.random() < rate)
+        if sampled:
+            trials.append(_trial(prepared, patch, turn, arrival, (belief, decided, rate)))
+            when.append(arrival)
+        if sampled or decided is None:
+            memory.learn(patch)
+        rows.append(
+            {
+                "arrival": arrival + 1,
+                "group": str(prepared.names[stream.group]),
+                "decided": "" if decided is None else str(decided),
+                "valid": patch.valid,
+                "wrong": decided is not None and (decided is Outcome.VALID) != patch.valid,
+                "sampled": sampled,
+                "poisoned": poisoned,
+            }
+        )
+    return Poisoning(pd.DataFrame(rows), _alarms(trials, when), begins + 1)
+
+
+class _Doubtful:
+    """The memory of one stream, as it is and as somebody has made it."""
+
+    def __init__(self, arrivals: tuple[Arrival, ...], known: tuple[int, ...]) -> None:
+        self._right, self._wrong = Memory(), Memory()
+        for at in known:
+            self.learn(arrivals[at].patch)
+
+    def seen(self, *, poisoned: bool) -> Memory:
+        return self._wrong if poisoned else self._right
+
+    def learn(self, patch: Judged) -> None:
+        self._right.add(patch)
+        self._wrong.add(replace(patch, valid=not patch.valid))
+
+
+def _trial(
+    prepared: Prepared, patch: Judged, turn: int, arrival: int, decision: tuple[float, Outcome | None, float]
+) -> Trial:
+    belief, decided, rate = decision
+    return observe(
+        Prediction(belief, "second stage", "memory", 0.0),
+        patch=patch.identity,
+        vulnerability=str(prepared.names[prepared.streams[turn].group]),
+        outcome=Outcome.VALID if patch.valid else Outcome.INVALID,
+        reason=None,
+        sampling_probability=rate,
+        created_at=_EPOCH + dt.timedelta(seconds=arrival),
+        experiment=f"poisoned memory {turn}",
+        arm="memory",
+        rung=Source.MEMORY,
+        decided=decided,
+    )
+
+
+def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
+    promised = PROMISED[Source.MEMORY]
+    levels = {"false accepts": promised.false_accepts, "false refusals": promised.false_refusals}
+    watched = {alarm.name: alarm for alarm in watch_rungs(trials)}
+    rows = []
+    for name, level in levels.items():
+        side = Outcome.VALID if name == "false accepts" else Outcome.INVALID
+        at = [arrival for trial, arrival in zip(trials, when, strict=True) if trial.decided is side]
+        alarm = watched.get(name)
+        rows.append(
+            {
+                "watched": name,
+                "promised": level,
+                "trials": len(at),
+                "raised_at": _arrival(at, alarm, lambda alarm: alarm.raised_at),
+                "began_at": _arrival(at, alarm, lambda alarm: alarm.began_at),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
+    """Return the arrival, from 1, of a watched trial; nan for none."""
+    trial = None if alarm is None else of(alarm)
+    return float("nan") if trial is None else float(at[trial - 1] + 1)
