@@ -1,8 +1,8 @@
 """What happens when somebody poisons the memory halfway, and whether the rung's alarm notices.
 
-Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory holds, and
-every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame, as in the service,
-and :func:`crisol.abtest.rungs.watch_rungs` watches the trials.
+Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory
+holds, and every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame,
+as in the service, and :func:`crisol.abtest.rungs.watch_rungs` watches the trials.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _KNOWN = COLUMNS.index("known")
 class Poisoning:
     """Every arrival with what was done, and what the alarms of the memory's rung say.
 
-    ``arrivals`` has a row for each: ``arrival`` (from 1), ``group``, ``decided`` (valid, invalid or empty: wargamed),
-    ``valid`` (the truth), ``wrong``, ``sampled`` and ``poisoned``. ``alarms`` has a row a watch: ``watched``,
-    ``promised``, ``trials``, ``raised_at`` (the arrival, nan for none) and ``began_at``.
+    ``arrivals`` has a row for each: ``arrival`` (from 1), ``group``, ``decided`` (valid, invalid or empty:
+    wargamed), ``valid`` (the truth), ``wrong``, ``sampled`` and ``poisoned``. ``alarms`` has a row a watch:
+    ``watched``, ``promised``, ``trials``, ``raised_at`` (the arrival, nan for none) and ``began_at``.
     """
 
     arrivals: pd.DataFrame
@@ -91,8 +91,9 @@ class Poisoning:
 
 
 def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
-    """Let all streams arrive interleaved, and poison the memory after the share ``after`` of the arrivals; 1: never.
+    """Let all streams arrive interleaved, and poison the memory after the share ``after`` of the arrivals.
 
+    With 1 it is never poisoned.
     Each half of the groups is decided by the thresholds that the other half chose. What the memory decides is
     sampled with probability ``rate``; what it hands on is wargamed. Raises
     :class:`~crisol.errors.ExperimentError` for a share or rate out of range.

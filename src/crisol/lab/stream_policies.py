@@ -127,7 +127,7 @@ def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
 def _policies(
     prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs
 ) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return for each half of the groups the thresholds that the other half chose, those of the model first."""
+    """Return for each half of the groups the thresholds that the other half chose, first the model's."""
     first, second = (_policy(prepared, believe, seen, rungs, 1 - half) for half in (0, 1))
     return first, second
 

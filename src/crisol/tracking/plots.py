@@ -376,7 +376,7 @@ def first_valid(frame: pd.DataFrame) -> Figure:
 
 
 def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
-    """Draw errors among late decisions by arrival, with poison and without; columns ``arrival`` and ``share``."""
+    """Draw errors among late decisions by arrival, poisoned or not; columns ``arrival`` and ``share``."""
     figure, (axis,) = _axes(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
     for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):
         style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "label": name}
