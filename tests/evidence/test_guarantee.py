@@ -23,11 +23,11 @@ def world(
     return belief, (valid ^ error).astype(np.int_)
 
 
-def played(belief: NDArray[np.float64], policy: Policy) -> Played:
+def played(belief: NDArray[np.float64], policy: Policy, near: NDArray[np.float64] | float = 0.9) -> Played:
     n = len(belief)
     decision = policy.accepts(belief).astype(np.int_) - policy.refuses(belief).astype(np.int_)
     nothing = np.zeros(n, dtype=np.int_)
-    return Played(np.arange(n), nothing, nothing, belief, decision, np.full(n, "memory"), np.full(n, np.nan))
+    return Played(np.arange(n), nothing, nothing, belief, decision, np.full(n, "memory"), np.full(n, near))
 
 
 def test_a_policy_whose_errors_exceed_the_promise_is_certified_at_most_as_often_as_delta_says() -> None:
@@ -68,3 +68,23 @@ def test_a_level_outside_its_bounds_is_refused(level: float) -> None:
             alpha=level,
             seed=0,
         )
+
+
+def test_what_is_alike_to_a_valid_patch_is_accepted_only_where_that_is_shown_to_hold_by_itself() -> None:
+    """Few errors among all that is accepted are too many among what is alike to a valid patch."""
+    belief, label = world(np.random.default_rng(3), 400, wrong=0.0, right=0.0)
+    group, near = np.repeat(np.arange(400), EACH), np.full(len(belief), 0.1)
+    near[::EACH] = 0.95
+    label[(np.arange(len(belief)) % (24 * EACH) == 0) & (belief > 0.5)] = 0
+    found = certify(lambda policy: played(belief, policy, near), label, group, seed=0)
+    assert found.policy.accept is None
+    assert "among those alike to a valid patch" in found.policy.reason
+    assert found.policy.reject == 0.3
+    assert (found.near_misses > 0, found.near_accepted) == (True, 0)
+
+
+def test_where_nothing_alike_is_ever_accepted_no_acceptance_is_certified() -> None:
+    belief, label = world(np.random.default_rng(4), 400, wrong=0.0, right=0.0)
+    group = np.repeat(np.arange(400), EACH)
+    found = certify(lambda policy: played(belief, policy, np.nan), label, group, seed=0)
+    assert (found.policy.accept, found.policy.reject) == (None, 0.3)

@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from crisol.errors import DatasetError
 from crisol.lab.promotion import _gate, costs, not_worse
+from crisol.lab.second_stage import second_stage
+from crisol.model.policy import NEVER
+from crisol.records import LabelledPatch
 
 RNG = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(60), 10).astype(str)
@@ -76,3 +80,36 @@ def test_the_title_goes_to_the_better_on_at_least_as_many_vulnerabilities(
     result, reason = _gate(tags, Compared(), name, 0, force=force)  # type: ignore[arg-type]  # all that it reads
     assert result is promoted, reason
     assert why in reason
+
+
+def _streams(groups: int) -> list[LabelledPatch]:
+    """Eight patches a vulnerability, of which those that call ``safe`` are valid."""
+    return [
+        LabelledPatch(
+            f"{group}-{number}",
+            f"g{group}",
+            "p",
+            1 - number % 2,
+            "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n read(name)\n"
+            f"+{('safe', 'risky')[number % 2]}_{group}({number})\n",
+        )
+        for group in range(groups)
+        for number in range(8)
+    ]
+
+
+def test_a_memory_without_enough_vulnerabilities_abstains_and_says_what_is_missing() -> None:
+    patches = _streams(12)
+    stage = second_stage(patches, np.full(len(patches), 0.5), NEVER, seed=0)
+    assert (stage.policy.accept, stage.policy.reject) == (None, None)
+    assert "refuse: fewer than 23 vulnerabilities" in stage.policy.reason
+    with pytest.raises(DatasetError, match="two vulnerabilities"):
+        second_stage(patches[:8], np.full(8, 0.5), NEVER, seed=0)
+
+
+def test_a_memory_refuses_where_the_streams_show_that_it_may() -> None:
+    patches = _streams(60)
+    policy = second_stage(patches, np.full(len(patches), 0.5), NEVER, seed=0).policy
+    assert policy.reject is not None
+    assert policy.accept is None
+    assert "accept: fewer than 118 vulnerabilities" in policy.reason

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.config import Settings
-from crisol.errors import ModelError
+from crisol.errors import DatasetError, ModelError
 from crisol.lab.card import card
 from crisol.lab.compare import VariantComparison, chosen_variants
 from crisol.lab.decisions import act
+from crisol.lab.second_stage import second_stage
 from crisol.model import serving, training
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation
@@ -25,7 +26,16 @@ from crisol.records import LabelledPatch
 from crisol.tracking.registry import CHALLENGER
 from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
 
-__all__ = ["Promotion", "check_served", "contenders", "costs", "not_worse", "promote", "register"]
+__all__ = [
+    "Promotion",
+    "Registered",
+    "check_served",
+    "contenders",
+    "costs",
+    "not_worse",
+    "promote",
+    "register",
+]
 
 _BOUND = 0.02
 _PRICE = 20.0
@@ -41,6 +51,14 @@ class Promotion:
 
     promoted: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of the registry, and when its memory may decide or why it does not."""
+
+    version: str
+    memory: str
 
 
 def check_served(variant: Variant) -> None:
@@ -82,11 +100,12 @@ def promote(
     """
     tags = holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
-    version = register(settings, tracked, comparison.patches, (evaluation, comparison.certified[name]), seed)
+    judged = evaluation, comparison.certified[name]
+    registered = register(settings, tracked, comparison.patches, judged, seed)
     promoted, reason = _gate(tags, comparison, name, seed, force=force)
     if promoted:
-        move_alias(settings, version)
-    return Promotion(promoted, f"version {version}: {reason}")
+        move_alias(settings, registered.version)
+    return Promotion(promoted, f"version {registered.version}: {reason}. Memory: {registered.memory}")
 
 
 def _gate(
@@ -175,11 +194,12 @@ def register(
     patches: Sequence[LabelledPatch],
     judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
-) -> str:
+) -> Registered:
     """Train the evaluated variant on all patches, register it as challenger, and return its version.
 
-    It carries its policy, which says why it decides no more alone. Raises :class:`~crisol.errors.ModelError`
-    where the compiled form does not agree with the one that it was made from.
+    It carries its policy, which says why it decides no more alone, and the second stage that reads the memory
+    of a vulnerability, with a policy of its own. Raises :class:`~crisol.errors.ModelError` where the compiled
+    form does not agree with the one that it was made from.
     """
     evaluation, guarantee = judged
     name = evaluation.name
@@ -195,11 +215,18 @@ def register(
             raise ModelError(
                 f"{name}: the compiled form differs by {gap:.2g} from the model that it was made from"
             )
-        tags = {
+        try:
+            stage = second_stage(patches, evaluation.probability, guarantee.policy, seed=seed)
+        except DatasetError as missing:
+            remembers = {"memory_policy": str(missing)}
+        else:
+            stage.save(folder / "memory.json")
+            remembers = {"memory_version": stage.version, "memory_policy": stage.policy.reason}
+        tags = remembers | {
             "variant": name,
             "model_version": model.model_version,
             "feature_version": model.feature_version,
             "seed": str(seed),
             "vulnerabilities": str(model.groups),
         }
-        return tracked.register(folder, tags, CHALLENGER)
+        return Registered(tracked.register(folder, tags, CHALLENGER), remembers["memory_policy"])

@@ -197,7 +197,7 @@ def retrain(
         np.array([patch.group for patch in everything]),
         seed=design.seed,
     )
-    version = register(settings, tracked, everything, (evaluated, guarantee), design.seed)
+    version = register(settings, tracked, everything, (evaluated, guarantee), design.seed).version
     if promoted := better and design.promote:
         move_alias(settings, version)
     return Retraining(pd.DataFrame(rows), better, reason, guarantee.policy.reason, version, promoted)

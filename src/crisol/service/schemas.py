@@ -173,6 +173,9 @@ class Stats(_Strict):
     accept_at: float | None
     reject_at: float | None
     thresholds: str
+    memory_accept_at: float | None
+    memory_reject_at: float | None
+    memory_thresholds: Annotated[str, Field(description="empty where the model has no second stage")]
     wargames_done: int
     wargames_waiting: int
     wargames_rejected: int

@@ -1,0 +1,40 @@
+"""The second stage that goes with a promoted model, and the policy under which its memory may decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.errors import DatasetError
+from crisol.evidence.second_stage import SecondStage, train
+from crisol.lab.arrivals import StreamQuestion, arrange, taught
+from crisol.lab.evidence import certified
+from crisol.model.policy import Policy
+from crisol.records import LabelledPatch
+
+__all__ = ["second_stage"]
+
+_REPEATS = 3
+
+
+def second_stage(
+    patches: Sequence[LabelledPatch], cold: NDArray[np.float64], model: Policy, *, seed: int
+) -> SecondStage:
+    """Learn from streams of these patches, and certify over vulnerabilities where its memory may decide.
+
+    ``cold``, shape (patches,), comes from models that never saw the vulnerability, ``model`` is the policy of
+    the cold model behind the memory. Where nothing can be shown the policy abstains, and its reason says what
+    is missing. Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities with both
+    labels.
+    """
+    if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
+        raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")
+    question = StreamQuestion(repeats=_REPEATS, seed=seed)
+    prepared = arrange(question, patches, cold)
+    lessons = taught(question, prepared.arrivals, prepared.group)
+    group = prepared.names[prepared.group[lessons.arrival]]
+    stage = train(lessons.rows, prepared.label[lessons.arrival], group, seed=seed)
+    return replace(stage, policy=certified(prepared, model).policy)
