@@ -1,4 +1,4 @@
-"""Where one Python file puts its values: what every name, attribute, parameter and result of a function may be given."""
+"""Where one Python file puts its values: in names, attributes, parameters and results of functions."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from collections import defaultdict
 __all__ = ["Bindings", "Function", "Place"]
 
 _LEAVES = frozenset({
-    ast.Load, ast.Store, ast.Del, ast.Add, ast.Sub, ast.Mod, ast.Mult, ast.Eq, ast.NotEq, ast.In, ast.NotIn, ast.Is,
-    ast.IsNot, ast.And, ast.Or, ast.Not, ast.Lt, ast.Gt, ast.LtE, ast.GtE, ast.Pass, ast.Continue, ast.Break,
+    ast.Load, ast.Store, ast.Del, ast.Add, ast.Sub, ast.Mod, ast.Mult, ast.Eq, ast.NotEq, ast.In, ast.NotIn,
+    ast.Is, ast.IsNot, ast.And, ast.Or, ast.Not, ast.Lt, ast.Gt, ast.LtE, ast.GtE, ast.Pass, ast.Continue,
+    ast.Break,
 })  # fmt: skip
 _NOTED = frozenset({
-    ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.AsyncFor,
-    ast.comprehension, ast.withitem, ast.ExceptHandler, ast.ClassDef, ast.Return, ast.Yield, ast.Call,
+    ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For,
+    ast.AsyncFor, ast.comprehension, ast.withitem, ast.ExceptHandler, ast.ClassDef, ast.Return, ast.Yield,
+    ast.Call,
 })  # fmt: skip
 
 Place = tuple[int, str]
-"""A name in a function (its number; 0 for the module), -1 and an attribute of any object, -2 and a name anywhere."""
+"""A function's number (0: the module) and a name in it; -1 and any object's attribute; -2 and a name."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Bindings:
     """What is put where in a file, and what calls what, noted in one pass over its tree.
 
-    ``own`` are the top-level names of the file's own tree: what is imported from it has no value. A scope is the
-    numbers of the functions around a node, the module's 0 first.
+    ``own`` are the top-level names of the file's own tree: what is imported from it has no value. A scope is
+    the numbers of the functions around a node, the module's 0 first.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
         self._own = own
         self.places: dict[Place, list[tuple[str, ast.expr | str]]] = defaultdict(list)
-        """What is put there: a ``value``, an ``element`` of one, a ``container`` of one, or a dotted path ``outside``."""
+        """By the way in: a ``value``, an ``element`` or ``container`` of it, or a path ``outside``."""
         self.functions: dict[int, Function] = {}
         self.numbers: dict[ast.AST, int] = {}
         self.known_as: dict[int, str] = {}
@@ -111,7 +113,7 @@ class Bindings:
                 self.places[number, argument.arg].append(("value", value))
         return (*scope, number)
 
-    def _note(self, node: ast.AST, scope: tuple[int, ...]) -> None:  # noqa: C901, PLR0912 - one arm for each way to give a value
+    def _note(self, node: ast.AST, scope: tuple[int, ...]) -> None:  # noqa: C901, PLR0912 - one arm a way
         match node:
             case ast.Import(names=names):
                 for alias in names:

@@ -23,7 +23,7 @@ _CONTEXT = 3
 
 
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix (where a fixed release exists), every patch of the folder by name, and the inbox's.
+    """Yield the upstream fix, where a fixed release exists, every patch of the folder, and the inbox's.
 
     Raises :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source.
     """
@@ -34,7 +34,8 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
     """Yield the upstream fix (where a fixed release exists) and every patch of the folder by name.
 
-    Those below ``patches/agent`` were written blind by agents; the file is named by the order that the agent had.
+    Those below ``patches/agent`` were written blind by agents; the file is named by the order that the agent
+    had.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
@@ -49,8 +50,9 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the fix that others are compared with: upstream, else the patch of the folder named ``reference``."""
-    chosen = (each for each in own_candidates(vulnerability, cache) if each.name in {"upstream", "reference"})
+    """Return the fix that others are compared with: upstream, else the folder's patch named ``reference``."""
+    named = {"upstream", "reference"}
+    chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
     return next(chosen, None)
 
 
@@ -108,10 +110,11 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 
 
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
-    """Return how many lines of context a hunk has before and after its changes, and where it begins in the new file.
+    """Return a hunk's lines of context before and after its changes, and its first line in the new file.
 
-    ``new_start`` counts the chosen hunks alone, so in the released file it is only near; what is sought is the
-    nearest place with the same context, or with less of it where a change that was not chosen stands close by.
+    ``new_start`` counts the chosen hunks alone, so in the released file it is only near; what is sought is
+    the nearest place with the same context, or with less of it where a change that was not chosen stands
+    close by.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):

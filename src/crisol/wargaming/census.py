@@ -21,15 +21,15 @@ def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Ite
 
     PoVs and checks are those of the ``vulnerabilities`` that the table names.
     """
-    listed = [one for one in vulnerabilities if one.id in set(frame["vulnerability"])]
+    listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):
         units = "programs" if corpus == "arena" else "packages"
         held = f"{rows['vulnerability'].nunique()} in {rows['project'].nunique()} {units}"
         yield f"{corpus} vulnerabilities", f"{held}, {rows['cwe'].nunique()} CWEs"
     yield "CWEs in all", str(frame["cwe"].nunique())
     for what, counts in (
-        ("PoVs", [len(one.povs) for one in listed]),
-        ("checks", [len(one.checks) for one in listed]),
+        ("PoVs", [len(flaw.povs) for flaw in listed]),
+        ("checks", [len(flaw.checks) for flaw in listed]),
         ("candidates", frame.groupby("vulnerability").size().tolist()),
     ):
         if counts:

@@ -1,7 +1,8 @@
 """The corpus: every candidate of every vulnerability, judged; built once, resumed after any interruption.
 
-One vulnerability is one task and one shard on disk, named by the hash of everything that decides its content. A
-shard appears whole or not at all, so a build that was killed goes on where it stopped and nothing is doubled.
+One vulnerability is one task and one shard on disk, named by the hash of everything that decides its content.
+A shard appears whole or not at all, so a build that was killed goes on where it stopped and nothing is
+doubled.
 """
 
 from __future__ import annotations
@@ -55,18 +56,18 @@ _BUDGET = 600.0
 _PR_SET_PDEATHSIG = 1
 
 COLUMNS = (
-    "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator", "diff",
-    "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",
+    "id", "vulnerability", "project", "cwe", "language", "corpus", "name", "origin", "parent", "operator",
+    "diff", "outcome", "reason", "detail", "basic_outcome", "basic_reason", "seconds", "sandbox", "phases",
 )  # fmt: skip
 
 
 _ROWS = "3"
-"""Raise it when a shard of the same verdicts would hold other rows, as when candidates were cut to what is judged."""
+"""Raise it when a shard of the same verdicts holds other rows, as when candidates are told apart anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build makes of each vulnerability: ``mutants`` is the most of them, and never more than a third of all rows.
+    """What a build makes of each vulnerability: up to ``mutants`` of them, at most a third of all rows.
 
     ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargaming.intake`.
     """
@@ -120,13 +121,13 @@ def reexecute(
     frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
 ) -> Iterator[Recheck]:
     """Execute the candidates of a table again, yielding every label with what it is now."""
-    known = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
+    folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
     with _pool(jobs) as pool:
         futures = [
-            pool.submit(_rejudge, known[str(name)], rows[columns].to_numpy().tolist(), plan)
+            pool.submit(_rejudge, folders[str(name)], rows[columns].to_numpy().tolist(), plan)
             for name, rows in frame.groupby("vulnerability")
-            if str(name) in known
+            if str(name) in folders
         ]
         for future in as_completed(futures):
             yield from future.result()
@@ -169,7 +170,7 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
-    """Open a match whose labels repeat: its seed hangs on the vulnerability alone, and time is no scarce good."""
+    """Open a match whose labels repeat: the vulnerability alone decides its seed, and its budget is large."""
     seed = vulnerability.corpus_seed
     return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
 
@@ -192,7 +193,8 @@ def judge(folder: Path, plan: Plan) -> Shard:
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
     """Judge what was written, then mutants of it; no two rows are the same program.
 
-    Mutants are at most a third of the rows: their mistakes are ours and not those of the people who submit patches.
+    Mutants are at most a third of the rows: their mistakes are ours and not those of the people who submit
+    patches.
     """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
@@ -216,7 +218,7 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _cut(candidate: Candidate, tree: Path) -> Candidate:
-    """Return a candidate without the files that no wargame runs, such as its tests: features do not see them either."""
+    """Return a candidate without the files that no wargame runs, such as its tests; no feature sees them."""
     try:
         cut = fitted(candidate.diff, tree)
     except InputError:
@@ -281,7 +283,7 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def save_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all; raises :class:`~crisol.errors.StoreError` for a folder that is full."""
+    """Write a table whole or not at all; raises :class:`~crisol.errors.StoreError` for a full disk."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")

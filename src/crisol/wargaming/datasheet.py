@@ -19,24 +19,25 @@ __all__ = ["export", "sheet"]
 _METHOD = """\
 ## How a label came about
 
-A candidate is valid when, in one sandbox, the PoVs succeed and the checks pass on the vulnerable code, and after the patch every
-PoV fails and every check passes (basic), and the patch brings no name that is defined nowhere, closes the generated variants of the
-PoVs that the reference fix closes, and does what it does on generated benign inputs (strict). Inconclusive candidates,
-where a baseline or the sandbox failed, count for neither class."""
+A candidate is valid when, in one sandbox, the PoVs succeed and the checks pass on the vulnerable code, and
+after the patch every PoV fails and every check passes (basic), and the patch brings no name that is defined
+nowhere, closes the generated variants of the PoVs that the reference fix closes, and does what it does on
+generated benign inputs (strict). Inconclusive candidates, where a baseline or the sandbox failed, count for
+neither class."""
 
 _LIMITS = """\
 ## Known limits
 
-A label says what these PoVs, variants and checks show, no more. Candidates are mutants and patches written by the authors of
-the corpus, not a sample of what people, bots or agents send; the share of valid ones is therefore no estimate of theirs. One
-language, Python 3.11."""
+A label says what these PoVs, variants and checks show, no more. Candidates are mutants and patches written by
+the authors of the corpus, not a sample of what people, bots or agents send; the share of valid ones is
+therefore no estimate of theirs. One language, Python 3.11."""
 
 
 def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
     """Write ``candidates.parquet``, ``candidates.jsonl`` and ``README.md`` into a folder; return their paths.
 
-    The JSONL has the keys that ``crisol evaluate`` reads (id, project, bug_id, language, tool, label, diff) and cwe and reason;
-    what is inconclusive has no label and is left out of it.
+    The JSONL has the keys that ``crisol evaluate`` reads (id, project, bug_id, language, tool, label, diff)
+    and cwe and reason; what is inconclusive has no label and is left out of it.
     """
     table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
     save_table(frame, table)
@@ -50,11 +51,11 @@ def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder
 
 def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
     """Return the data sheet of a corpus table, as Markdown."""
-    sources = {one.id: one for one in vulnerabilities}
+    sources = {flaw.id: flaw for flaw in vulnerabilities}
     listed = [sources[name] for name in sorted(frame["vulnerability"].unique()) if name in sources]
     counts = frame["outcome"].value_counts()
     licences = pd.Series(
-        [one.licence or "not stated" for one in listed if one.corpus != "arena"]
+        [flaw.licence or "not stated" for flaw in listed if flaw.corpus != "arena"]
     ).value_counts()
     sections = [
         "# Candidate patches with verdicts by execution",

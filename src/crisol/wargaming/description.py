@@ -1,4 +1,4 @@
-"""What ``vulnerability.toml`` and ``requirements.toml`` say, checked (see ``docs/vulnerability-format.md``)."""
+"""The content of ``vulnerability.toml`` and ``requirements.toml`` (see ``docs/vulnerability-format.md``)."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _validated(model: type[_Model], data: object, path: Path) -> _Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        # Of several ways to be wrong, a value that is refused says more than a key that another form would have.
+        # Of several errors, a refused value says more than a key that the other form would have.
         first = min(error.errors(), key=lambda entry: entry["type"] != "value_error")
         key = ".".join(str(part) for part in first["loc"] if part not in _FORMS)
         raise VulnerabilityError(f"{path}: {key}: {first['msg']}") from None

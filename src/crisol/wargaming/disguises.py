@@ -1,6 +1,7 @@
 """Edits that change nothing: comments, docstrings, layout, names and equivalent expressions, in many words.
 
-They are put on right and on wrong patches alike, before anybody knows which is which, so that they tell a model nothing.
+They are put on right and on wrong patches alike, before anybody knows which is which, so that they tell a
+model nothing.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ Disguise = Callable[[Text, ast.AST, random.Random], Iterator[str]]
 """From a source, one of its nodes and a source of chance to sources that behave alike."""
 
 _VERBS = (
-    "check", "validate", "normalise", "reject", "refuse", "limit", "bound", "sanitise", "escape", "verify", "guard",
-    "filter", "compare", "resolve", "restrict", "drop", "handle", "keep", "avoid", "prevent", "clean", "parse",
+    "check", "validate", "normalise", "reject", "refuse", "limit", "bound", "sanitise", "escape", "verify",
+    "guard", "filter", "compare", "resolve", "restrict", "drop", "handle", "keep", "avoid", "prevent",
+    "clean", "parse",
 )  # fmt: skip
 _NOUNS = (
-    "input", "value", "name", "path", "header", "argument", "field", "data", "payload", "result", "key", "length",
-    "size", "request", "parameter", "content", "string", "entry", "option", "token", "item", "line", "bytes", "state",
+    "input", "value", "name", "path", "header", "argument", "field", "data", "payload", "result", "key",
+    "length", "size", "request", "parameter", "content", "string", "entry", "option", "token", "item", "line",
+    "bytes", "state",
 )  # fmt: skip
 _TAILS = (
-    "", "", "", "first", "here", "before use", "early", "explicitly", "as documented", "for safety", "to be safe",
-    "on every call", "for all callers", "(see advisory)", "in one place", "and fail closed", "per RFC", "up front",
-    "instead", "consistently", "if needed", "for backwards compatibility", "when untrusted",
+    "", "", "", "first", "here", "before use", "early", "explicitly", "as documented", "for safety",
+    "to be safe", "on every call", "for all callers", "(see advisory)", "in one place", "and fail closed",
+    "per RFC", "up front", "instead", "consistently", "if needed", "for backwards compatibility",
+    "when untrusted",
 )  # fmt: skip
 _LEADS = ("", "", "", "SECURITY: ", "Fix: ", "NOTE: ", "Make sure to ", "We ", "Always ", "Must ", "Now ")
 _NAMES = (
@@ -78,7 +82,7 @@ def _docstring(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
             yield f'{text.text[:line]}{indent}"""{_sentence(rng)}"""\n{text.text[line:]}'
 
 
-def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - the type is Disguise's
+def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
     if isinstance(node, ast.stmt):
         start, _ = text.span(node)
         line = text.text.rfind("\n", 0, start) + 1
@@ -110,7 +114,7 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         yield changed
 
 
-def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - the type is Disguise's
+def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
     """Write a condition otherwise."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = text.of(node.left), text.of(node.comparators[0])
@@ -138,7 +142,8 @@ def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
         indent, name = text.text[line:start], rng.choice(free)
         word = "return" if isinstance(node, ast.Return) else "raise"
         if not indent.strip() and isinstance(value, ast.expr):
-            yield text.put(node, f"{name} = {text.of(value)}\n{indent}{word} {name}")  # type: ignore[arg-type]  # likewise
+            replacement = f"{name} = {text.of(value)}\n{indent}{word} {name}"
+            yield text.put(node, replacement)  # type: ignore[arg-type]  # a statement, as above
 
 
 DISGUISES: dict[str, Disguise] = {

@@ -1,4 +1,4 @@
-"""Edits that are plausible mistakes: each operator looks at one syntax node and yields the whole source, changed there."""
+"""Edits that are plausible mistakes: an operator yields the source, changed at one syntax node."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _change_constant(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _change_literal(text: Text, node: ast.AST) -> Iterator[str]:
-    """Leave out one piece of a text, bytes, raw, pattern or f-string literal: an escape, a class, a character."""
+    """Leave out a piece of a text, bytes, pattern or f-string literal: an escape, a class, a character."""
     if isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
     ):
@@ -89,7 +89,11 @@ def _change_literal(text: Text, node: ast.AST) -> Iterator[str]:
                     yield from (
                         text.put(
                             node,
-                            f"{opening[0]}{inside[: place.start()]}{replacement}{inside[place.end() :]}{quote}",
+                            opening[0]
+                            + inside[: place.start()]
+                            + replacement
+                            + inside[place.end() :]
+                            + quote,
                         )
                         for place in pattern.finditer(inside)
                     )

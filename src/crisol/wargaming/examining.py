@@ -1,7 +1,7 @@
 """What can be said of a patched file without running it.
 
-The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks by
-:func:`examined` and :func:`spoken` and gets plain facts.
+The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks
+by :func:`examined` and :func:`spoken` and gets plain facts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Examination:
 
 
 def examined(before: str, after: str, own: frozenset[str]) -> Examination:
-    """Return the facts of a file; raises :class:`~crisol.sandbox.bounded.OutOfBounds` where reading it costs too much.
+    """Return the examination of a file.
+
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where reading it costs too much.
 
     ``own`` holds the top-level names of the tree.
     """
@@ -58,9 +60,9 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     facts: dict[str, Any] = {"error": new, "error_before": old, "refused": [], "noted": [], "undefined": []}
     if not new:
         with deep():
-            found = findings(before, after, frozenset(head["own"]))
+            gate = findings(before, after, frozenset(head["own"]))
             missing = _undefined(after) - _undefined(before) - _unquoted(before, after)
-        facts |= {"refused": found.refused, "noted": found.noted, "undefined": sorted(missing)}
+        facts |= {"refused": gate.refused, "noted": gate.noted, "undefined": sorted(missing)}
     return facts, []
 
 
@@ -78,8 +80,8 @@ def _undefined(text: str) -> frozenset[str]:
     if not isinstance(tree, ast.Module):
         return frozenset()
     kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
-    found = checker.Checker(tree).messages
-    return frozenset(str(message.message_args[0]) for message in found if isinstance(message, kinds))
+    complaints = checker.Checker(tree).messages
+    return frozenset(str(message.message_args[0]) for message in complaints if isinstance(message, kinds))
 
 
 def _unquoted(before: str, after: str) -> set[str]:

@@ -21,10 +21,10 @@ _AS_GIT = diff.Reading()
 def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT) -> diff.Fitted:
     r"""Return what remains of an untrusted text on a release's importable folder, ``tree``.
 
-    Command line, service, import, prediction and referee all come this way, so that features, identity, cache and
-    wargame see the same patch. Without a tree the patch is cut by the names of its files alone. Raises
-    :class:`~crisol.errors.DiffError` for a text that cannot be read and :class:`~crisol.errors.PatchDoesNotApply`
-    for a patch that does not fit.
+    Command line, service, import, prediction and referee all come this way, so that features, identity, cache
+    and wargame see the same patch. Without a tree the patch is cut by the names of its files alone. Raises
+    :class:`~crisol.errors.DiffError` for a text that cannot be read and
+    :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit.
 
     >>> fitted("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n", None).patch.paths
     ('x.py',)
@@ -34,7 +34,7 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> Ground:
-    """Return what an import has to know of a vulnerability; without its release, patches are cut by names alone."""
+    """Return the ground of an import for a vulnerability; without its release, names alone cut a patch."""
     try:
         tree = vulnerability.vulnerable(cache)
     except IndexUnavailable:

@@ -1,8 +1,8 @@
-"""What the expressions of one Python file can be: text, or something that comes from outside the file's own tree.
+"""What the expressions of one Python file can be: text, or something from outside the file's own tree.
 
-An abstract interpretation that ignores order: every name, attribute, parameter and result is the union of all values
-that are ever put there (:mod:`.bindings`). Text that is put together from constants is worked out (:mod:`.values`).
-It errs towards silence: a value that comes from outside at run time is unknown here.
+An abstract interpretation that ignores order: every name, attribute, parameter and result is the union of all
+values that are ever put there (:mod:`.bindings`). Text that is put together from constants is worked out
+(:mod:`.values`). It errs towards silence: a value that comes from outside at run time is unknown here.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield what a node takes hold of: the value of a name, attribute, item or call, and what it imports."""
+        """Yield what a node takes hold of: the value of a name, attribute, item or call, and its imports."""
         match node:
             case ast.Import(names=names):
                 yield from (Value("outside", alias.name) for alias in names)
@@ -165,7 +165,7 @@ class Flow:
                 values |= elements(self.values(value))
         return values
 
-    def _evaluated(self, node: ast.AST) -> Iterator[Value]:  # noqa: C901, PLR0912 - one arm for each kind of expression
+    def _evaluated(self, node: ast.AST) -> Iterator[Value]:  # noqa: C901, PLR0912 - one arm a kind
         match node:
             case ast.Constant(value=str(text)):
                 if len(text) <= LONGEST:
@@ -250,7 +250,7 @@ class Flow:
                 yield from worked(operator.getitem, value.text, at)
         yield from elements(held)
 
-    def _called(self, node: ast.Call) -> Iterator[Value]:  # noqa: C901, PLR0912 - one arm for each function with a meaning
+    def _called(self, node: ast.Call) -> Iterator[Value]:  # noqa: C901, PLR0912 - one arm a function
         args = node.args
         if isinstance(node.func, ast.Attribute) and node.func.attr in TEXT_METHODS:
             given = self._texts(node.func.value)
@@ -344,7 +344,8 @@ class Flow:
             if name in {"getattr", *_SETTERS} and len(args) > 1:
                 yield from self._texts(args[1])
             elif name.endswith(("__getattribute__", "__setattr__")) or name in {
-                "operator.attrgetter", "operator.methodcaller", "inspect.getattr_static", "functools.partial", "functools.reduce",
+                "operator.attrgetter", "operator.methodcaller", "inspect.getattr_static", "functools.partial",
+                "functools.reduce",
             }:  # fmt: skip
                 for argument in args:
                     for text in (*self._texts(argument), *texts(elements(self.values(argument)))):

@@ -15,7 +15,7 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 
 
 def refuse_unsafe(folder: Path) -> None:
-    """Refuse a folder, possibly a stranger's, that reads anything outside itself, or is not a folder of plain files.
+    """Refuse a stranger's folder that reads anything outside itself, or is not a folder of plain files.
 
     Raises :class:`~crisol.errors.VulnerabilityError` that names a link, a FIFO, a device, or a size.
     """

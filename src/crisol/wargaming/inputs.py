@@ -1,7 +1,7 @@
-"""Generated inputs: the literals of a trusted script, changed one at a time, to ask more than its author wrote down.
+"""Generated inputs: the literals of a trusted script, changed one at a time, to ask more than its author did.
 
-Checks get natural neighbours of their values, which a program must treat like the originals; PoVs get the notations
-by which filters are commonly slipped past. Values that a script only compares with are left alone.
+Checks get natural neighbours of their values, which a program must treat like the originals; PoVs get the
+notations by which filters are commonly slipped past. Values that a script only compares with are left alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ _UNSTEADY = re.compile(
     r"|threading|concurrent|multiprocessing"
 )
 _READS_RESULTS = frozenset({
-    "startswith", "endswith", "count", "find", "rfind", "index", "search", "match", "fullmatch", "findall", "split",
-    "sub", "replace", "set", "frozenset", "exit", "quit", "SystemExit", "get", "decode", "encode", "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
+    "startswith", "endswith", "count", "find", "rfind", "index", "search", "match", "fullmatch", "findall",
+    "split", "sub", "replace", "set", "frozenset", "exit", "quit", "SystemExit", "get", "decode", "encode",
+    "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
 })  # fmt: skip
 _MAX_LITERAL = 4096
 
@@ -38,8 +39,9 @@ def unsteady(source: str) -> bool:
 def literals(tree: ast.Module) -> list[ast.Constant]:
     """Return the text, bytes and integers that a script hands on, in order of appearance.
 
-    Left out are docstrings, what stands beside a comparison or is put together with a result of the target, and
-    arguments of methods that look into results: changing how a script reads an answer asks the target nothing.
+    Left out are docstrings, what stands beside a comparison or is put together with a result of the target,
+    and arguments of methods that look into results: changing how a script reads an answer asks the target
+    nothing.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -83,47 +85,47 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
 
 
 def _results(tree: ast.Module) -> set[str]:
-    """Return the names that may hold what the target gave: imported from it, made of such names, or parameters."""
-    found = {
+    """Return the names that may hold a result of the target: imported, made of such names, or parameters."""
+    results = {
         (alias.asname or alias.name).partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
         if (getattr(node, "module", None) or alias.name).partition(".")[0] not in sys.stdlib_module_names
     }
-    found |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    results |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     size = -1
-    while size != len(found):
-        size = len(found)
+    while size != len(results):
+        size = len(results)
         for node in ast.walk(tree):
             match node:
-                case ast.Assign(targets=targets, value=value) if _names(value) & found:
-                    found |= {name for target in targets for name in _names(target)}
+                case ast.Assign(targets=targets, value=value) if _names(value) & results:
+                    results |= {name for target in targets for name in _names(target)}
                 case (
                     ast.For(target=target, iter=value)
                     | ast.comprehension(target=target, iter=value)
                     | ast.NamedExpr(target=target, value=value)
                     | ast.withitem(context_expr=value, optional_vars=ast.expr() as target)
-                ) if _names(value) & found:
-                    found |= _names(target)
-    return found
+                ) if _names(value) & results:
+                    results |= _names(target)
+    return results
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
 def _plain_parts(node: ast.expr) -> set[ast.AST]:
     """Return the constants of an expression that no call stands between."""
-    found: set[ast.AST] = set()
+    constants: set[ast.AST] = set()
     pending: list[ast.AST] = [node]
     while pending:
         at = pending.pop()
         if isinstance(at, ast.Constant):
-            found.add(at)
+            constants.add(at)
         elif not isinstance(at, ast.Call):
             pending.extend(ast.iter_child_nodes(at))
-    return found
+    return constants
 
 
 def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tuple[ast.Constant, object]]:
@@ -154,13 +156,13 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Whether a change of a value takes away a word that the program knows: ``GET`` is no datum but a keyword."""
+    """Whether a change takes away a word that the program knows: ``GET`` is a keyword and no datum."""
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False
     old, new = _text(before).casefold(), _text(after).casefold()
-    known = [word for word in words if len(word) > 1 and word in old]
+    inside = [word for word in words if len(word) > 1 and word in old]
     return old in words or any(
-        word not in new or (old.startswith(word) and not new.startswith(word)) for word in known
+        word not in new or (old.startswith(word) and not new.startswith(word)) for word in inside
     )
 
 
@@ -207,11 +209,15 @@ def _notations(text: str) -> Iterator[str]:
     middle = len(text) // 2
     yield from (text.upper(), text.lower(), text.swapcase(), text.title(), quoted, quoted.replace("%", "%25"))
     for before, after in (
-        ("/", "\\"), ("/", "//"), ("/", "/./"), ("\\", "/"), ("../", "....//"), ("..", "%2e%2e"), ("/", "%2f"),
-        ("\r\n", "\n"), ("\n", "\r\n"), ("\n", "\r"), ("\n", "\x0b"), ("\n", "\u2028"), ("'", '"'), ('"', "'"),
-        (" ", "\t"), (" ", "/"), (" ", "\x0c"), ("<", "<<"), (":", ": "), (":", "\t:"), ("=", " = "), (";", " ; "),
+        ("/", "\\"), ("/", "//"), ("/", "/./"), ("\\", "/"), ("../", "....//"), ("..", "%2e%2e"),
+        ("/", "%2f"),
+        ("\r\n", "\n"), ("\n", "\r\n"), ("\n", "\r"), ("\n", "\x0b"), ("\n", "\u2028"), ("'", '"'),
+        ('"', "'"),
+        (" ", "\t"), (" ", "/"), (" ", "\x0c"), ("<", "<<"), (":", ": "), (":", "\t:"), ("=", " = "),
+        (";", " ; "),
         ("127.0.0.1", "2130706433"), ("127.0.0.1", "127.1"), ("127.0.0.1", "[::ffff:127.0.0.1]"), ("-", "_"),
-        ("@", "%40"), ("{", "{{"), ("$", "$$"), ("&", "&amp;"), ("<", "&lt;"), ("s", "\u017f"), (".", "\uff0e"),
+        ("@", "%40"), ("{", "{{"), ("$", "$$"), ("&", "&amp;"), ("<", "&lt;"), ("s", "\u017f"),
+        (".", "\uff0e"),
     ):  # fmt: skip
         if before in text:
             yield text.replace(before, after)

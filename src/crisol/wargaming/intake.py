@@ -1,4 +1,4 @@
-"""Candidates from outside: taken in once, kept beside the corpora, judged by the next build like all the others."""
+"""Candidates from outside: taken in once, kept apart, judged by the next build like all others."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 class Manner:
     """How to take patches in: for which ``vulnerability``, of which ``origin``, under which ``licence``.
 
-    Lines of JSON may say so themselves. ``reading`` says how diffs are read, ``skip`` takes the others where a patch cannot be judged; ``dry_run`` writes
-    nothing.
+    Lines of JSON may say so themselves. ``reading`` says how diffs are read, ``skip`` takes the others where
+    a patch cannot be judged; ``dry_run`` writes nothing.
     """
 
     vulnerability: str = ""
@@ -58,8 +58,9 @@ class Same:
 class Intake:
     """What an import did: how many candidates of each vulnerability were new, and what became of the others.
 
-    ``same`` names those that were there already, in which case they are not taken twice, or come with the vulnerability.
-    ``cut`` says for each patch that was cut to its release what was left out; ``skipped`` why a patch was not taken.
+    ``same`` names those that were there already, in which case they are not taken twice, or come with the
+    vulnerability. ``cut`` says for each patch that was cut to its release what was left out; ``skipped`` why
+    a patch was not taken.
     """
 
     added: dict[str, int]
@@ -79,17 +80,18 @@ class Ground:
 def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Manner = _PLAIN) -> Intake:
     """Take JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``, cut to its release.
 
-    ``grounds`` gives what is known of a vulnerability and raises :class:`~crisol.errors.UnknownVulnerability`. The
-    whole file is checked before anything is written. A change that is there already, by its identity, is not taken
-    twice. Raises :class:`~crisol.errors.DatasetError` that names the place of whatever is wrong.
+    ``grounds`` gives what is known of a vulnerability and raises
+    :class:`~crisol.errors.UnknownVulnerability`. The whole file is checked before anything is written. A
+    change that is there already, by its identity, is not taken twice. Raises
+    :class:`~crisol.errors.DatasetError` that names the place of whatever is wrong.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
     skipped: list[str] = []
-    known: dict[str, Ground] = {}
+    by_name: dict[str, Ground] = {}
     for candidate in imported(path, manner):
-        ground = known.get(candidate.vulnerability) or grounds(candidate.vulnerability)
-        known[candidate.vulnerability] = ground
+        ground = by_name.get(candidate.vulnerability) or grounds(candidate.vulnerability)
+        by_name[candidate.vulnerability] = ground
         try:
             fitted = ground.fit(candidate.diff, manner.reading)
         except (DiffError, PatchDoesNotApply) as error:
@@ -107,13 +109,14 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Mann
         )
     with _locked(inbox):
         merged = {
-            name: _merged(path, list(kept(inbox, name)), known[name].own, new) for name, new in fresh.items()
+            name: _merged(path, list(kept(inbox, name)), by_name[name].own, new)
+            for name, new in fresh.items()
         }
         if not manner.dry_run:
             for name, (everything, _, _) in merged.items():
                 _write(inbox / f"{name}.jsonl", everything)
     added = {name: count for name, (_, count, _) in merged.items()}
-    same = tuple(one for _, _, known_already in merged.values() for one in known_already)
+    same = tuple(name for _, _, repeats in merged.values() for name in repeats)
     return Intake(added, same, tuple(cut), tuple(skipped))
 
 
@@ -159,8 +162,8 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     """Yield the candidates of a patch, of a folder of patches, or of a JSONL file.
 
-    Patches need ``manner.vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given) and
-    optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. Raises
+    Patches need ``manner.vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given)
+    and optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. Raises
     :class:`~crisol.errors.DatasetError` with the file and the line.
     """
     try:
@@ -215,7 +218,9 @@ def _candidate(line: str, manner: Manner, where: str) -> Candidate:
         target, text = manner.vulnerability or row["vulnerability"], row["diff"]
         licence = row.get("licence", manner.licence)
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        expected = "expected one JSON object a line, with diff and vulnerability; a patch file ends in .diff or .patch"
+        expected = (
+            "expected a JSON object a line, with diff and vulnerability; a patch ends in .diff or .patch"
+        )
         raise DatasetError(f"{where}: {error!r}; {expected}") from None
     if not all(isinstance(value, str) for value in (text, target, licence)):
         raise DatasetError(f"{where}: diff, vulnerability and licence must be text")
@@ -264,12 +269,12 @@ def _write(path: Path, candidates: Iterable[Candidate]) -> None:
     part = path.with_suffix(".part")
     rows = (
         {
-            "name": one.name,
-            "origin": one.origin,
-            "diff": one.diff,
-            **({"licence": one.licence} if one.licence else {}),
+            "name": candidate.name,
+            "origin": candidate.origin,
+            "diff": candidate.diff,
+            **({"licence": candidate.licence} if candidate.licence else {}),
         }
-        for one in candidates
+        for candidate in candidates
     )
     try:
         part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

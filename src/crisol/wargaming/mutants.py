@@ -1,8 +1,8 @@
 """Mutants: seeded variations of a candidate, as somebody might have submitted them.
 
-Up to three edits at once, of right and of wrong patches: mistakes (:mod:`.edits`), other words for the same program
-(:mod:`.disguises`), or both. They stay inside the lines that the patch added or changed. What a mutant is worth is
-found by running it, like any other candidate.
+Up to three edits at once, of right and of wrong patches: mistakes (:mod:`.edits`), other words for the same
+program (:mod:`.disguises`), or both. They stay inside the lines that the patch added or changed. What a
+mutant is worth is found by running it, like any other candidate.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _Edit = Callable[[Text, ast.AST], Iterator[str]]
 def mutants(
     parents: Sequence[Candidate], source: Mapping[str, str], limit: int, seed: int
 ) -> Iterator[Candidate]:
-    """Yield up to ``limit`` mutants of candidates of one vulnerability, their parents in turn, chosen by the seed.
+    """Yield up to ``limit`` mutants of candidates of a vulnerability, parents in turn, chosen by the seed.
 
-    ``source`` holds the vulnerable text of every file that a parent touches. No mutant has the syntax trees of another,
-    of a parent or of the vulnerable source, docstrings aside, and all of them are programs.
+    ``source`` holds the vulnerable text of every file that a parent touches. No mutant has the syntax trees
+    of another, of a parent or of the vulnerable source, docstrings aside, and all of them are programs.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

@@ -4,21 +4,21 @@ r"""What a patched tree means: one identity for all patches that make the same p
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
 True
 
-Comments, layout, redundant parentheses and, mostly, docstrings are no part of it. Code can see them all the same, and
-where a tree does, they count:
+Comments, layout, redundant parentheses and, mostly, docstrings are no part of it. Code can see them all the
+same, and where a tree does, they count:
 
-- it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``traceback``, ``f_lineno``, …): then the
-  identity of its files is that of their text;
+- it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``f_lineno``, …):
+  then the identity of its files is that of their text;
 - it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``): then they are kept;
 - a docstring without a space is kept in any case: the referee's static gate looks at words, too;
-- a file that is not Python, or that this parser refuses, is its text. One that is documentation by its name counts for
-  nothing unless a source of the tree names it.
+- a file that is not Python, or that this parser refuses, is its text. One that is documentation by its name
+  counts for nothing unless a source of the tree names it.
 
-A tree without habits looks at none of this: the corpus counts by it, so that no two candidates have the same syntax
-trees, whatever their source can see.
+A tree without habits looks at none of this: the corpus counts by it, so that no two candidates have the same
+syntax trees, whatever their source can see.
 
-Code that reads its own files in another way (``open(__file__)``) or hashes its bytecode is recognised as reading source
-text where it says ``__file__`` beside ``open``, or ``co_code``.
+Code that reads its own files in another way (``open(__file__)``) or hashes its bytecode is recognised as
+reading source text where it says ``__file__`` beside ``open``, or ``co_code``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ _READS_DOCSTRINGS = re.compile(r"__doc__|\bgetdoc\b|" + _IMPORTS.format("doctest
 _COOKIE = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
 _TESTS = re.compile(r"(?:^|/)(?:tests?|testing)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 _DOCUMENTATION = re.compile(
-    r"\.(?:md|rst|markdown)$|(?:^|/)(?:docs?/.*\.txt|(?:changes|changelog|news|readme|authors|history|licen[cs]e|todo)"
+    r"\.(?:md|rst|markdown)$|(?:^|/)(?:docs?/.*\.txt"
+    r"|(?:changes|changelog|news|readme|authors|history|licen[cs]e|todo)"
     r"(?:\.txt)?)$",
     re.IGNORECASE,
 )
@@ -94,8 +95,8 @@ class Module:
 class ProgramTree:
     """The vulnerable sources that patches are laid over, and what they read of themselves.
 
-    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do. It is asked once
-    for every file that there is: the vulnerable side does not change.
+    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do. It is
+    asked once for every file that there is: the vulnerable side does not change.
     """
 
     def __init__(
@@ -125,9 +126,10 @@ class ProgramTree:
         return self._modules[path]
 
     def identity(self, after: Mapping[str, str | None]) -> str:
-        """Return the identity of the program that ``after`` makes of the tree, :data:`VULNERABLE` where it is the same.
+        """Return the identity of the program that ``after`` makes; :data:`VULNERABLE` where it is the same.
 
-        ``after`` is what :func:`crisol.diff.apply` returns: the text of each touched file, None where it is gone.
+        ``after`` is what :func:`crisol.diff.apply` returns: the text of each touched file, None where it is
+        gone.
         """
         digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):
@@ -198,7 +200,7 @@ def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Hab
 
 
 def _text(module: Module, node: ast.stmt) -> tuple[str, ...]:
-    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
     return module.lines[first - 1 : node.end_lineno]
 
 
@@ -222,18 +224,23 @@ def _difference(
         tail += 1
     left, right = before[head : len(before) - tail], after[head : len(after) - tail]
     if len(left) == len(right) == 1:
-        (one,), (other,) = left, right
+        (old_class,), (new_class,) = left, right
         if (
-            isinstance(one, ast.ClassDef)
-            and isinstance(other, ast.ClassDef)
-            and _header(one) == _header(other)
+            isinstance(old_class, ast.ClassDef)
+            and isinstance(new_class, ast.ClassDef)
+            and _header(old_class) == _header(new_class)
         ):
-            return (head, tail, "class", _difference((old[0], one.body), (new[0], other.body), habits))
+            return (
+                head,
+                tail,
+                "class",
+                _difference((old[0], old_class.body), (new[0], new_class.body), habits),
+            )
     return (head, tail, [_dumped(node, habits) for node in right])
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a suite without those that do nothing: constants, docstrings among them, and pass."""
+    """Return the statements of a suite without those that do nothing: constants, docstrings, and pass."""
     documented = habits.docstrings
     return [
         node
@@ -254,7 +261,7 @@ def _header(node: ast.ClassDef) -> str:
 
 @lru_cache(maxsize=256)
 def _dumped(node: ast.AST, habits: Habits) -> str:
-    """Return what a tree says, as a hash: a class is asked for from both ends of its module, and for every PoV."""
+    """Return what a tree says, as a hash: both ends of a module, and every PoV, look at the same class."""
     said = "".join(_pieces(node, habits))
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 

@@ -1,10 +1,11 @@
 """The reference fix as a yardstick: generated inputs on which a patch must do what the reference does.
 
-An input counts only where executing the vulnerable code and the reference has shown what it is: *hostile* when the
-PoV still succeeds on the one and fails on the other, *benign* when both do the same and neither raises. What comes
-out differently the second time counts for nothing. So a right patch may refuse otherwise than the reference, with
-another exception, message or helper, and may differ on every input that the reference itself treats anew. A change
-of a word that the program or the patch knows (``GET``, ``image/png``) makes no datum and counts for nothing either.
+An input counts only where executing the vulnerable code and the reference has shown what it is: *hostile*
+when the PoV still succeeds on the one and fails on the other, *benign* when both do the same and neither
+raises. What comes out differently the second time counts for nothing. So a right patch may refuse otherwise
+than the reference, with another exception, message or helper, and may differ on every input that the
+reference itself treats anew. A change of a word that the program or the patch knows (``GET``, ``image/png``)
+makes no datum and counts for nothing either.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Yardstick:
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Say which generated PoV still succeeds on the patched tree; empty when none does.
 
-        A patch that does not live to answer all of them is not called partial for that, and one that is open by
-        chance only, or where the reference is, too, counts for nothing.
+        A patch that does not live to answer all of them is not called partial for that, and one that is open
+        by chance only, or where the reference is, too, counts for nothing.
         """
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
@@ -76,7 +77,7 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Say on which benign input, and how, the patched tree differs from the reference; empty when on none."""
+        """Say on which benign input, and how, the patched tree differs from the reference; empty for none."""
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
             return f"the reference answers {len(self.benign)} benign inputs, the patch ended as {told}"
@@ -141,7 +142,7 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return what the Python files of a patch know by name; nothing of those that cannot be read within bounds."""
+    """Return the text constants of a patch's Python files; nothing of those that exceed the bounds."""
     words: frozenset[str] = frozenset()
     for name, text in files.items():
         if text and name.endswith(".py"):
@@ -180,7 +181,7 @@ def _agreeing(
 
 
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
-    """Prefer inputs that lead to behaviours of which no other input is the cause, then spread over the scripts."""
+    """Prefer inputs whose behaviour no other input has, then spread over the scripts."""
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()
     turns: dict[str, int] = {}

@@ -41,7 +41,7 @@ _OURS = frozenset(
 _OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 # pip's own finder and session know every index, certificate and proxy that the user configured; running them
-# apart keeps pip's logging and internals out of our process. `pip download` would execute an sdist's setup.py.
+# apart keeps pip's logging and internals out of our process. `pip download` would execute a setup.py.
 _DOWNLOAD = """
 import os
 import shutil
@@ -76,7 +76,7 @@ with command.main_context():
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One file of the package index; ``root`` is the importable folder in it, the sdist's top folder left out."""
+    """A file of the package index; ``root`` is the importable folder in it, without an sdist's top folder."""
 
     package: str
     name: str
@@ -100,8 +100,8 @@ def unpacked(archive: Archive, cache: Path) -> Path:
     """Return the importable folder of an archive, downloaded and unpacked under ``cache`` at most once.
 
     Raises :class:`~crisol.errors.IndexUnavailable` when the index does not give it,
-    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack, and
-    :class:`~crisol.errors.StoreError` when ``cache`` is full or cannot be written.
+    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack,
+    and :class:`~crisol.errors.StoreError` when ``cache`` is full or cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root
@@ -150,7 +150,8 @@ def _download(archive: Archive, path: Path) -> None:
 def _unpack(path: Path, tree: Path) -> None:
     """Write the regular files of an archive below ``tree``; links are left out, odd names and sizes refused.
 
-    Raises :class:`~crisol.errors.IntegrityError` for whatever is wrong with it, and OSError for a full disk alone.
+    Raises :class:`~crisol.errors.IntegrityError` for whatever is wrong with it, and OSError for a full disk
+    alone.
     """
     try:
         _write(path, tree)
@@ -188,7 +189,7 @@ def _write(path: Path, tree: Path) -> None:
 
 
 class _Bounded:
-    """A tar file that no header makes too long: tarfile reads a header whole, however long it says that it is."""
+    """A tar file with bounded headers: tarfile reads a header whole, however long it claims to be."""
 
     def __init__(self, content: IO[bytes]) -> None:
         self._content = content

@@ -1,4 +1,4 @@
-"""What one expression can be: text worked out from constants, or a path to something outside the file's own tree.
+"""What one expression can be: text worked out from constants, or a path to something outside the own tree.
 
 >>> [value.text for value in by_method(["a {}"], "format", [["b"]])]
 ['a b']
@@ -39,13 +39,14 @@ MOST = 64
 """Values of one place, and characters' worth of work for one text."""
 LONGEST = 4096
 TEXT_METHODS = frozenset({
-    "format", "join", "lower", "upper", "title", "swapcase", "capitalize", "strip", "lstrip", "rstrip", "replace",
-    "removeprefix", "removesuffix", "decode", "encode", "center", "translate", "zfill", "hex", "fromhex", "split",
+    "format", "join", "lower", "upper", "title", "swapcase", "capitalize", "strip", "lstrip", "rstrip",
+    "replace", "removeprefix", "removesuffix", "decode", "encode", "center", "translate", "zfill", "hex",
+    "fromhex", "split",
 })  # fmt: skip
 DECODERS = frozenset({
     "bytes.fromhex", "base64.b64decode", "base64.b32decode", "base64.b16decode", "base64.b85decode",
-    "base64.a85decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "codecs.decode", "codecs.encode",
-    "binascii.unhexlify", "binascii.a2b_base64", "urllib.parse.unquote", "html.unescape",
+    "base64.a85decode", "base64.urlsafe_b64decode", "base64.standard_b64decode", "codecs.decode",
+    "codecs.encode", "binascii.unhexlify", "binascii.a2b_base64", "urllib.parse.unquote", "html.unescape",
 })  # fmt: skip
 _MODULES = {"base64": base64, "binascii": binascii}
 
@@ -53,9 +54,9 @@ _MODULES = {"base64": base64, "binascii": binascii}
 class Value(NamedTuple):
     """One thing that an expression can be.
 
-    ``kind`` is ``text`` (a constant, in ``text``), ``number``, ``outside`` (something that ``text`` names by its
-    dotted path), ``made`` (what a call of it gave), ``names`` (its dictionary), ``inside`` (an element of a
-    container, in ``text`` as the element's own kind and text), ``getter`` (of the attribute in ``text``) or
+    ``kind`` is ``text`` (a constant, in ``text``), ``number``, ``outside`` (something that ``text`` names by
+    its dotted path), ``made`` (what a call of it gave), ``names`` (its dictionary), ``inside`` (an element of
+    a container, in ``text`` as the element's own kind and text), ``getter`` (of the attribute in ``text``) or
     ``function`` (one of the file, by its number).
     """
 
@@ -113,7 +114,7 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield what ``join`` gives for the pieces of a list, and for the letters of a text, in either direction."""
+    """Yield what ``join`` gives for the pieces of a list, and for the letters of a text, both ways."""
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
             yield Value("text", glue.join(chosen)[:LONGEST])

@@ -1,8 +1,8 @@
-"""Variations of a script, many in one run, rewritten so that what they look at and how they end can be compared.
+"""Variations of a script, many in one run, rewritten so that their behaviour can be compared.
 
-``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does not hold
-ends nothing. Only what the script itself does is told, not what the target calls back, because a right patch may
-call back more often or in another order.
+``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does
+not hold ends nothing. Only what the script itself does is told, not what the target calls back, because a
+right patch may call back more often or in another order.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["Behaviour", "Variation", "behaviours", "variations"]
 _SEE, _END, _PUBLISH = (b"\0crisol " + token_bytes(16) for _ in range(3))
 """Constants of the variations' code that the driver replaces by its own functions, which no name leads to."""
 _SECONDS = 20.0
-"""For all variations of one run together; each of them alone may use half of one."""
+"""For all variations of one run together; one of them alone may use half a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """One script, as marshalled code, with the literal ``before`` changed to ``after`` (neither: unchanged)."""
+    """A script, as marshalled code, with the literal ``before`` changed to ``after`` (neither: unchanged)."""
 
     number: int
     name: str
@@ -62,7 +62,7 @@ class Behaviour:
 
 
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
-    """Return every script whose finding hangs on no clock or thread, and up to ``limit`` variants of all together."""
+    """Return every script that hangs on no clock or thread, and up to ``limit`` variations of all."""
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
     for at, script in enumerate(usable):
@@ -92,8 +92,8 @@ def behaviours(
 ) -> dict[int, Behaviour] | Ending:
     """Run variations one after the other in one process on a patched tree, and return what each did.
 
-    The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is not of
-    the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
+    The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is
+    not of the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
@@ -185,10 +185,10 @@ def text_of(value, depth=6):
         items = [text_of(k, depth - 1) + ": " + text_of(v, depth - 1) for k, v in dict.items(value)]
         return "{" + ", ".join(sorted(items)) + "}"
     if isinstance(value, (set, frozenset)):
-        return "{" + ", ".join(sorted(text_of(each, depth - 1) for each in value)) + "}"
+        return "{" + ", ".join(sorted(text_of(part, depth - 1) for part in value)) + "}"
     for kind in (list, tuple):
         if isinstance(value, kind):
-            return "[" + ", ".join(text_of(each, depth - 1) for each in kind.__iter__(value)) + "]"
+            return "[" + ", ".join(text_of(part, depth - 1) for part in kind.__iter__(value)) + "]"
     return "<" + type(value).__name__ + ">"
 
 
@@ -245,5 +245,5 @@ top, quiet = os.getcwd(), os.open("/dev/null", os.O_WRONLY)
 os.dup2(quiet, 1)
 os.dup2(quiet, 2)
 see_mark, end_mark, publish_mark, work = marshal.loads(ARGUMENTS)
-report(json.dumps([run(*each) for each in work]).encode())
+report(json.dumps([run(*job) for job in work]).encode())
 '''
