@@ -34,7 +34,7 @@ delta: float = 0.1  # the chance, over vulnerabilities, that a guaranteed share 
 # %%
 from crisol.config import load_settings
 from crisol.lab import evidence, first_valid, ground_truth
-from crisol.tracking import plots, runs
+from crisol.tracking import plots, runs, stream_plots
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
@@ -63,7 +63,7 @@ measured.by_known
 run.picture(
     "known_verdicts",
     plots.picture(
-        plots.known_verdicts(measured.by_known, measured.coverages),
+        stream_plots.known_verdicts(measured.by_known, measured.coverages),
         "AUC by known verdicts, with its interval (left); the share that the ladder skips then (middle); errors among "
         "the surest guesses, where a verdict is known (right).",
     ),
@@ -119,7 +119,7 @@ found
 run.picture(
     "first_valid",
     plots.picture(
-        plots.first_valid(first_valid.found_by(found)),
+        stream_plots.first_valid(first_valid.found_by(found)),
         "Vulnerabilities with a valid patch of which one was found by so many wargames.",
     ),
 )

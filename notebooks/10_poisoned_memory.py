@@ -32,7 +32,7 @@ beta: float = 0.05  # what share of the refused may be right when thresholds are
 # %%
 from crisol.config import load_settings
 from crisol.lab import evidence, ground_truth, poisoning
-from crisol.tracking import plots, runs
+from crisol.tracking import plots, runs, stream_plots
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
@@ -77,7 +77,7 @@ phases
 run.picture(
     "poisoned",
     plots.picture(
-        plots.poisoned(poisoned.errors(), clean.errors(), poisoned.begins, poisoned.first_alarm),
+        stream_plots.poisoned(poisoned.errors(), clean.errors(), poisoned.begins, poisoned.first_alarm),
         "Errors among what the memory decided, over the last hundred decisions; the poison begins at the grey line, the "
         "alarm at the red one.",
     ),

@@ -1,6 +1,6 @@
 """Figures: one function for one figure, each returning a matplotlib ``Figure`` that owns itself.
 
-The only module that knows matplotlib. Nothing goes through pyplot or its global state, so figures can be
+Nothing goes through pyplot or its global state, so figures can be
 drawn in any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell
 apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
 """
@@ -33,9 +33,9 @@ __all__ = [
     "trajectory",
 ]
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
-_STYLES = ("-", "--", "-.", ":")
+STYLES = ("-", "--", "-.", ":")
 _Floats = NDArray[np.float64]
 
 
@@ -48,7 +48,7 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
 
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
     """Draw confusion matrices, each (true +, false +, false -, true -); + means valid."""
-    figure, axes = _axes(
+    figure, axes = panels(
         max(len(matrices), 1),
         width=3.1,
         height=3.2,
@@ -72,17 +72,17 @@ def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
 
 def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
     """Draw receiver operating characteristic and precision against recall, one line a model."""
-    figure, (left, right) = _axes(
+    figure, (left, right) = panels(
         2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
     )
     for index, (name, score) in enumerate(scores.items()):
         style = {
-            "color": _COLOURS[index % len(_COLOURS)],
-            "linestyle": _STYLES[index % len(_STYLES)],
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": STYLES[index % len(STYLES)],
             "label": name,
         }
-        _line(left, roc_curve(truth, score), style)
-        _line(right, pr_curve(truth, score), style)
+        line(left, roc_curve(truth, score), style)
+        line(right, pr_curve(truth, score), style)
     left.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
     base = float(np.mean(truth)) if len(truth) else 0.0
     right.axhline(base, color="#777777", linewidth=0.8)
@@ -103,15 +103,15 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
     A model on the diagonal is calibrated.
     """
-    figure, (axis,) = _axes(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
+    figure, (axis,) = panels(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
     for index, (name, score) in enumerate(scores.items()):
         style = {
-            "color": _COLOURS[index % len(_COLOURS)],
-            "linestyle": _STYLES[index % len(_STYLES)],
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": STYLES[index % len(STYLES)],
             "label": name,
         }
-        _line(axis, reliability_curve(truth, score, bins), {**style, "marker": "o", "markersize": 4})
+        line(axis, reliability_curve(truth, score, bins), {**style, "marker": "o", "markersize": 4})
     axis.set(xlabel="predicted probability of valid", ylabel="share that was valid", xlim=(0, 1), ylim=(0, 1))
     axis.legend(fontsize=8, frameon=False)
     return figure
@@ -123,7 +123,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
     counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
     order = sorted(counts.columns, key=lambda name: (name != "valid", -counts[name].to_numpy().sum()))
-    figure, (axis,) = _axes(
+    figure, (axis,) = panels(
         1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"Verdicts of the wargame, by {by}"
     )
     left = np.zeros(len(counts))
@@ -132,7 +132,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
             counts.index,
             counts[name],
             left=left,
-            color=_COLOURS[(index + 2) % len(_COLOURS)],
+            color=COLOURS[(index + 2) % len(COLOURS)],
             hatch=_HATCHES[index % len(_HATCHES)],
             edgecolor="white",
             linewidth=0.5,
@@ -149,10 +149,12 @@ def forest(
     rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
 ) -> Figure:
     """Draw estimates with their 95 % intervals, one (name, estimate, low, high) a line."""
-    figure, (axis,) = _axes(1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals")
+    figure, (axis,) = panels(
+        1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals"
+    )
     for index, (name, value, low, high) in enumerate(reversed(rows)):
-        axis.plot([low, high], [index, index], color=_COLOURS[0], linewidth=2, solid_capstyle="butt")
-        axis.plot([value], [index], marker="D", color=_COLOURS[5], markersize=6)
+        axis.plot([low, high], [index, index], color=COLOURS[0], linewidth=2, solid_capstyle="butt")
+        axis.plot([value], [index], marker="D", color=COLOURS[5], markersize=6)
         axis.annotate(
             f"{value:.3f}", (value, index), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8
         )
@@ -169,9 +171,9 @@ def forest(
 
 def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
     """Draw an estimate as trials arrive; columns ``arm``, ``trials``, ``estimate``, ``low`` and ``high``."""
-    figure, (axis,) = _axes(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
+    figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
-        colour, style = _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)]
+        colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
         axis.fill_between(part["trials"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
         axis.plot(part["trials"], part["estimate"], color=colour, linestyle=style, label=str(arm))
     axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
@@ -184,19 +186,19 @@ def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
     """Draw false accepts by skipped wargames (left), errors by coverage (right), one line a model."""
-    figure, (left, right) = _axes(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
+    figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
         style = {
-            "color": _COLOURS[index % len(_COLOURS)],
-            "linestyle": _STYLES[index % len(_STYLES)],
+            "color": COLOURS[index % len(COLOURS)],
+            "linestyle": STYLES[index % len(STYLES)],
             "label": name,
         }
-        _line(
+        line(
             left,
             Curve(frame["skipped"].to_numpy(float), frame["false_accepts_of_skipped"].to_numpy(float)),
             style,
         )
-        _line(right, Curve(*coverage[name]), style)
+        line(right, Curve(*coverage[name]), style)
     left.axhline(bound, color="#777777", linewidth=0.8, linestyle="--")
     left.plot([0.8], [0.02], marker="*", color="#000000", markersize=9, linestyle="none")
     left.annotate("aim", (0.8, 0.02), xytext=(4, 4), textcoords="offset points", fontsize=8)
@@ -211,7 +213,7 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 
     The server is slow from ``begins`` to ``ends``.
     """
-    figure, axes = _axes(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
+    figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
         ("p95", "95th percentile of latency (s)"),
         ("refused", "refused (a second)"),
@@ -223,8 +225,8 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
             axis.plot(
                 part["second"],
                 part[column],
-                color=_COLOURS[index],
-                linestyle=_STYLES[index],
+                color=COLOURS[index],
+                linestyle=STYLES[index],
                 label=str(limit),
             )
         axis.set(xlabel="second", title=name)
@@ -240,10 +242,10 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 
     ``bounds`` has (percentile, ms) of targets by name.
     """
-    figure, (axis,) = _axes(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
-    axis.plot(frame["one_in"], frame["latency_ms"], color=_COLOURS[0])
+    figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
+    axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
     for name, (percentile, value) in bounds.items():
-        axis.plot([1 / (1 - percentile / 100)], [value], marker="v", color=_COLOURS[5], linestyle="none")
+        axis.plot([1 / (1 - percentile / 100)], [value], marker="v", color=COLOURS[5], linestyle="none")
         axis.annotate(
             name, (1 / (1 - percentile / 100), value), xytext=(6, 2), textcoords="offset points", fontsize=8
         )
@@ -271,16 +273,14 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     )
     for axis in top:
         for start, end, name in spans:
-            colour = _COLOURS[5] if name == names[0] else "#777777"
+            colour = COLOURS[5] if name == names[0] else "#777777"
             axis.barh(names.index(name), max(end - start, 0.1), left=start, height=0.7, color=colour)
         axis.set_yticks(range(len(names)), names, fontsize=8)
         axis.invert_yaxis()
         axis.spines[["top", "right", "bottom", "left"]].set_visible(False)
         axis.tick_params(length=0)
     for index, name in enumerate(("p50_ms", "p99_ms")):
-        upper.plot(
-            frame["time"], frame[name], color=_COLOURS[index], linestyle=_STYLES[index], label=name[:-3]
-        )
+        upper.plot(frame["time"], frame[name], color=COLOURS[index], linestyle=STYLES[index], label=name[:-3])
     upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
     upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     upper.yaxis.set_major_formatter(_plain)
@@ -290,10 +290,10 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
         frame["time"],
         [frame[name] for name in sources],
         labels=sources,
-        colors=[_COLOURS[index] for index in (4, 2, 1, 3)],
+        colors=[COLOURS[index] for index in (4, 2, 1, 3)],
         step="mid",
     )
-    lower.step(frame["time"], frame["errors"], where="mid", color=_COLOURS[5], linewidth=1.6, label="failed")
+    lower.step(frame["time"], frame["errors"], where="mid", color=COLOURS[5], linewidth=1.6, label="failed")
     lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
     for axis in (upper, lower):
         axis.spines[["top", "right"]].set_visible(False)
@@ -309,13 +309,13 @@ def _plain(value: float, _: int) -> str:
 
 def saturation(frame: pd.DataFrame) -> Figure:
     """Draw throughput against the offered rate (left), and latency (right)."""
-    figure, (left, right) = _axes(2, width=4.4, height=3.6, title="Until where it keeps up")
+    figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
-    left.plot(frame["rate"], frame["throughput"], color=_COLOURS[0], marker="o", markersize=4)
+    left.plot(frame["rate"], frame["throughput"], color=COLOURS[0], marker="o", markersize=4)
     left.set(xlabel="requests a second", ylabel="answers a second", ylim=(0, None))
     for index, name in enumerate(("p50_ms", "p99_ms")):
-        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "marker": "o", "markersize": 4}
-        _line(
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "marker": "o", "markersize": 4}
+        line(
             right,
             Curve(frame["throughput"].to_numpy(float), frame[name].to_numpy(float)),
             {**style, "label": name[:-3]},
@@ -325,71 +325,8 @@ def saturation(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
-    """Draw AUC and the skipped share by the number of known verdicts, and errors by coverage.
-
-    ``frame`` has a row for each number, with the columns ``known``, ``auc``, ``auc_cold``,
-    ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped``.
-    """
-    figure, (left, middle, right) = _axes(3, width=4.0, height=3.8, title="What known verdicts are worth")
-    known = frame["known"].to_numpy(float)
-    if len(frame):
-        left.fill_between(
-            known, frame["auc_low"], frame["auc_high"], color=_COLOURS[0], alpha=0.18, linewidth=0
-        )
-    names = {"memory": "auc", "cold model": "auc_cold", "nearest neighbour": "auc_nearest_neighbour"}
-    for index, (name, column) in enumerate((names | {"mean label": "auc_mean_label"}).items()):
-        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "label": name, "marker": "o"}
-        _line(left, Curve(known, frame[column].to_numpy(float)), {**style, "markersize": 3})
-    left.axhline(0.5, color="#777777", linewidth=0.8, linestyle="--")
-    left.set(xlabel="known verdicts", ylabel="AUC", ylim=(None, 1.0))
-    left.legend(fontsize=8, frameon=False)
-    middle.plot(known, frame["skipped"], color=_COLOURS[0], marker="o", markersize=3)
-    middle.set(xlabel="known verdicts", ylabel="wargames skipped by the ladder (share)", ylim=(0, 1))
-    for axis in (left, middle):
-        axis.set_xscale("symlog", base=2, linthresh=1)
-        axis.set_xticks(known, [f"{number:g}" for number in known])
-        axis.set_xlim(left=-0.2)
-    for index, (name, (covered, errors)) in enumerate(coverage.items()):
-        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "label": name}
-        _line(right, Curve(covered, errors), style)
-    right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
-    right.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def first_valid(frame: pd.DataFrame) -> Figure:
-    """Draw in how many vulnerabilities a valid patch was found by so many wargames, one line an order."""
-    figure, (axis,) = _axes(1, width=6.4, height=3.8, title="Until the first valid patch")
-    for index, name in enumerate(name for name in frame.columns if name != "wargames"):
-        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "marker": "o", "markersize": 3}
-        _line(
-            axis,
-            Curve(frame["wargames"].to_numpy(float), frame[name].to_numpy(float)),
-            {**style, "label": name},
-        )
-    axis.set(
-        xlabel="wargames of a vulnerability", ylabel="vulnerabilities with one found (share)", ylim=(0, 1.02)
-    )
-    axis.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
-    """Draw errors among late decisions by arrival, poisoned or not; columns ``arrival`` and ``share``."""
-    figure, (axis,) = _axes(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
-    for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):
-        style = {"color": _COLOURS[index], "linestyle": _STYLES[index], "label": name}
-        _line(axis, Curve(part["arrival"].to_numpy(float), part["share"].to_numpy(float)), style)
-    axis.axvline(begins, color="#777777", linewidth=1.0, linestyle="--", label="poison")
-    if alarm is not None:
-        axis.axvline(alarm, color="#cc0000", linewidth=1.0, label="alarm")
-    axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, 1.02))
-    axis.legend(fontsize=8, frameon=False, loc="upper left")
-    return figure
-
-
-def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    """Return a figure of so many panels in a row, inches each, and their axes."""
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=12)
@@ -399,5 +336,6 @@ def _axes(count: int, *, width: float, height: float, title: str) -> tuple[Figur
     return figure, axes
 
 
-def _line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
+def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
+    """Draw a curve in a style of keywords for matplotlib."""
     axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own

@@ -1,0 +1,81 @@
+"""The figures of streams: known verdicts, wargames until the first valid patch, a poisoned memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from crisol.tracking.curves import Curve
+from crisol.tracking.plots import COLOURS, STYLES, line, panels
+
+__all__ = ["first_valid", "known_verdicts", "poisoned"]
+
+_Floats = NDArray[np.float64]
+
+
+def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
+    """Draw AUC and the skipped share by the number of known verdicts, and errors by coverage.
+
+    ``frame`` has a row for each number, with the columns ``known``, ``auc``, ``auc_cold``,
+    ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped``.
+    """
+    figure, (left, middle, right) = panels(3, width=4.0, height=3.8, title="What known verdicts are worth")
+    known = frame["known"].to_numpy(float)
+    if len(frame):
+        left.fill_between(
+            known, frame["auc_low"], frame["auc_high"], color=COLOURS[0], alpha=0.18, linewidth=0
+        )
+    names = {"memory": "auc", "cold model": "auc_cold", "nearest neighbour": "auc_nearest_neighbour"}
+    for index, (name, column) in enumerate((names | {"mean label": "auc_mean_label"}).items()):
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "label": name, "marker": "o"}
+        line(left, Curve(known, frame[column].to_numpy(float)), {**style, "markersize": 3})
+    left.axhline(0.5, color="#777777", linewidth=0.8, linestyle="--")
+    left.set(xlabel="known verdicts", ylabel="AUC", ylim=(None, 1.0))
+    left.legend(fontsize=8, frameon=False)
+    middle.plot(known, frame["skipped"], color=COLOURS[0], marker="o", markersize=3)
+    middle.set(xlabel="known verdicts", ylabel="wargames skipped by the ladder (share)", ylim=(0, 1))
+    for axis in (left, middle):
+        axis.set_xscale("symlog", base=2, linthresh=1)
+        axis.set_xticks(known, [f"{number:g}" for number in known])
+        axis.set_xlim(left=-0.2)
+    for index, (name, (covered, errors)) in enumerate(coverage.items()):
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "label": name}
+        line(right, Curve(covered, errors), style)
+    right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
+    right.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def first_valid(frame: pd.DataFrame) -> Figure:
+    """Draw in how many vulnerabilities a valid patch was found by so many wargames, one line an order."""
+    figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
+    for index, name in enumerate(name for name in frame.columns if name != "wargames"):
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "marker": "o", "markersize": 3}
+        line(
+            axis,
+            Curve(frame["wargames"].to_numpy(float), frame[name].to_numpy(float)),
+            {**style, "label": name},
+        )
+    axis.set(
+        xlabel="wargames of a vulnerability", ylabel="vulnerabilities with one found (share)", ylim=(0, 1.02)
+    )
+    axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
+    """Draw errors among late decisions by arrival, poisoned or not; columns ``arrival`` and ``share``."""
+    figure, (axis,) = panels(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
+    for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "label": name}
+        line(axis, Curve(part["arrival"].to_numpy(float), part["share"].to_numpy(float)), style)
+    axis.axvline(begins, color="#777777", linewidth=1.0, linestyle="--", label="poison")
+    if alarm is not None:
+        axis.axvline(alarm, color="#cc0000", linewidth=1.0, label="alarm")
+    axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, 1.02))
+    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
