@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crisol.diff import parse
 from crisol.model import features
-from crisol.model.source.features import SOURCE_FEATURES, Facts, vector
+from crisol.model.source.features import SOURCE_FEATURES, PublicFacts, vector
 from crisol.model.source.registered import with_sources
 from crisol.records import LabelledPatch
 
@@ -42,7 +42,7 @@ def main() -> None:
         (f"diff alone ({len(features.FEATURES)} features)", lambda p: features.vector(parse(p.diff), p.cwe)),
         (
             f"source ({len(SOURCE_FEATURES)} features)",
-            lambda p: vector(parse(p.diff), p.source, Facts(p.description, p.pov)),
+            lambda p: vector(parse(p.diff), p.source, PublicFacts(p.description, p.pov)),
         ),
     ]
     medians = []

@@ -54,8 +54,8 @@ def test_a_shared_bucket_lets_exactly_its_burst_pass(redis_url: str) -> None:
         name = prefix()
         # Long enough that a busy machine does not send the decision to the fallback.
         patient = {"socket_seconds": 5.0, "pool_seconds": 5.0}
-        async with client(redis_url, **patient) as one, client(redis_url, **patient) as other:
-            buckets = [RedisBucket(each, Rate(20, 3600), prefix=name) for each in (one, other)]
+        async with client(redis_url, **patient) as first, client(redis_url, **patient) as other:
+            buckets = [RedisBucket(connection, Rate(20, 3600), prefix=name) for connection in (first, other)]
             taken = await asyncio.gather(*(buckets[n % 2].decide("client") for n in range(100)))
         assert sum(decision.allowed for decision in taken) == 20
         waits = [decision.retry_after for decision in taken if not decision.allowed]
@@ -145,13 +145,13 @@ def test_what_was_taken_from_redis_is_not_given_again_without_it(
 
     async def main() -> None:
         async with client(server.url, socket_seconds=5.0) as connection:
-            one, other = (RedisBucket(connection, Rate(4, 3600)) for _ in range(2))
+            first, other = (RedisBucket(connection, Rate(4, 3600)) for _ in range(2))
             for _ in range(taken):
-                await one.take("client")
+                await first.take("client")
             room = (await other.peek("client")).remaining
             server.kill()
             allowed = [
-                sum([(await each.decide("client")).allowed for _ in range(5)]) for each in (one, other)
+                sum([(await bucket.decide("client")).allowed for _ in range(5)]) for bucket in (first, other)
             ]
             assert allowed == [room, room] == [4 - taken, 4 - taken]
 
@@ -179,11 +179,11 @@ def test_two_processes_share_entries_and_invalidations(redis_url: str) -> None:
     async def main() -> None:
         name = prefix()
         async with client(redis_url) as connection:
-            one = Cache(tier=RedisTier(connection, prefix=name))
+            first = Cache(tier=RedisTier(connection, prefix=name))
             other = Cache(tier=RedisTier(connection, prefix=name))
             key = TEXT.key(1)
-            assert await one.get_or_compute(TEXT, key, lambda: "old", tags=("model-1",)) == "old"
-            await one.drain()
+            assert await first.get_or_compute(TEXT, key, lambda: "old", tags=("model-1",)) == "old"
+            await first.drain()
             assert await other.get_or_compute(TEXT, key, lambda: "?", tags=("model-1",)) == "old"
 
             gate = asyncio.Event()
@@ -192,12 +192,12 @@ def test_two_processes_share_entries_and_invalidations(redis_url: str) -> None:
                 await gate.wait()
                 return "late"
 
-            late = asyncio.create_task(one.get_or_compute(TEXT, TEXT.key(2), slow, tags=("model-1",)))
+            late = asyncio.create_task(first.get_or_compute(TEXT, TEXT.key(2), slow, tags=("model-1",)))
             await asyncio.sleep(0.02)
             await other.invalidate("model-1")
             gate.set()
             assert await late == "late"
-            await one.drain()
+            await first.drain()
             third = Cache(tier=RedisTier(connection, prefix=name))
             for n in (1, 2):
                 fresh = await third.get_or_compute(TEXT, TEXT.key(n), lambda: "new", tags=("model-1",))
@@ -318,8 +318,8 @@ def test_an_entry_in_redis_ends_by_the_servers_clock_whatever_ours_says(jump: fl
             ticket = (await tier.get(b"k", ("t",))).ticket
             await tier.put(b"k", ("t",), b"entry", 60.0, ticket)
             wall.advance(jump)
-            found = await tier.get(b"k", ("t",))
-            assert (found.entry is not None and found.remaining > 0.0) == (-LONGEST < jump < 60.0)
+            answer = await tier.get(b"k", ("t",))
+            assert (answer.entry is not None and answer.remaining > 0.0) == (-LONGEST < jump < 60.0)
             assert await connection.pttl(f"{name}:cache:1:e:k") <= 60_000
 
     asyncio.run(scenario())

@@ -45,8 +45,8 @@ def episode(failed_at: list[float], open_at: list[float], lost: int = 0) -> Epis
 
 
 def test_detection_and_recovery_are_the_first_and_the_last_sign() -> None:
-    found = episode([3.0], [4.0, 5.0, 6.0, 7.0]).metrics
-    assert (found["detect_s"], found["recover_s"], found["failed"]) == (0.0, 2.0, 1.0)
+    figures = episode([3.0], [4.0, 5.0, 6.0, 7.0]).metrics
+    assert (figures["detect_s"], figures["recover_s"], figures["failed"]) == (0.0, 2.0, 1.0)
     unfelt = episode([], []).metrics
     assert unfelt["detect_s"] != unfelt["detect_s"]
     assert unfelt["recover_s"] == 0.0
@@ -58,13 +58,13 @@ def test_a_fault_whose_signs_go_on_to_the_end_never_recovers() -> None:
 
 def test_a_sign_long_after_the_recovery_or_before_the_fault_is_a_stray_one() -> None:
     """A machine that stumbles once must not be read as a fault that lasted."""
-    found = episode([1.0, 9.0], [4.0, 6.0]).metrics
-    assert (found["detect_s"], found["recover_s"], found["strays"]) == (1.0, 1.0, 2.0)
+    figures = episode([1.0, 9.0], [4.0, 6.0]).metrics
+    assert (figures["detect_s"], figures["recover_s"], figures["strays"]) == (1.0, 1.0, 2.0)
 
 
 def test_a_lost_trial_is_missed_whatever_else_is_expected() -> None:
-    found = hold([], "redis_killed", episode([], [], lost=1).metrics)
-    assert [str(one.target) for one in found if not one.passed] == ["trials_lost <= 0"]
+    checked = hold([], "redis_killed", episode([], [], lost=1).metrics)
+    assert [str(figure.target) for figure in checked if not figure.passed] == ["trials_lost <= 0"]
 
 
 def test_what_is_missed_is_told_with_its_fault() -> None:
@@ -78,7 +78,7 @@ def test_a_breaker_that_closed_in_between_is_drawn_twice() -> None:
 
 def test_expectations_belong_to_their_fault_or_to_all() -> None:
     texts = ["*: failed <= 1", "redis_hung: failed <= 0", "flood: failed <= 2"]
-    assert [str(one) for one in expected(texts, "redis_hung")] == ["failed <= 1", "failed <= 0"]
+    assert [str(target) for target in expected(texts, "redis_hung")] == ["failed <= 1", "failed <= 0"]
     for text in ("failed <= 0", "tea: failed <= 0", "flood: failed"):
         with pytest.raises(ExperimentError, match="write"):
             expected([text], "flood")
@@ -160,8 +160,8 @@ def test_where_namespaces_are_refused_the_faults_that_need_them_are_not_run(
         raise EnclosureRefused("not here")
 
     monkeypatch.setattr("crisol.servers.enclosure.Enclosure.__enter__", refuse)
-    found = dict(study.not_run().to_numpy().tolist())
-    assert {name for name, reason in found.items() if reason == "not here"} == {
+    reasons = dict(study.not_run().to_numpy().tolist())
+    assert {name for name, reason in reasons.items() if reason == "not here"} == {
         "postgres_disk_full",
         "sandbox_refused",
     }
@@ -169,8 +169,8 @@ def test_where_namespaces_are_refused_the_faults_that_need_them_are_not_run(
 
 def test_without_a_compiler_no_clock_jumps_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
-    found = dict(study.not_run().to_numpy().tolist())
-    assert {name for name, reason in found.items() if "no C compiler (no-such-compiler)" in reason} == {
+    reasons = dict(study.not_run().to_numpy().tolist())
+    assert {name for name, reason in reasons.items() if "no C compiler (no-such-compiler)" in reason} == {
         "clock_jump",
         "clock_skew",
     }

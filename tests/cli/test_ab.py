@@ -79,8 +79,8 @@ def test_a_narrow_terminal_cuts_no_interval_short(filled: int, monkeypatch: pyte
 
 
 def test_two_arms_are_compared(filled: int) -> None:
-    found = json.loads(invoke("ab", "compare", "champion", "challenger", "--json"))
-    assert found["low"] <= found["difference"] <= found["high"]
+    comparison = json.loads(invoke("ab", "compare", "champion", "challenger", "--json"))
+    assert comparison["low"] <= comparison["difference"] <= comparison["high"]
     assert "McNemar" in invoke("ab", "compare", "champion", "challenger", "--experiment", "e1")
     with pytest.raises(ExperimentError, match="there are: challenger, champion"):
         invoke("ab", "compare", "champion", "oracle")
@@ -153,10 +153,10 @@ def test_watch_raises_an_alarm_when_a_model_confuses_its_classes(settings: Setti
         store.append(trials)
     done = CliRunner().invoke(app, ["ab", "watch"])
     assert done.exit_code == 1
-    found = re.search(r"errors .* alarm at trial (\d+), since about (\d+)", done.output)
-    assert found is not None
-    assert 200 < int(found[1]) <= 260
-    assert 180 <= int(found[2]) <= 230
+    alarm = re.search(r"errors .* alarm at trial (\d+), since about (\d+)", done.output)
+    assert alarm is not None
+    assert 200 < int(alarm[1]) <= 260
+    assert 180 <= int(alarm[2]) <= 230
     assert re.search(r"calibration .* alarm at trial 2\d\d,", done.output)
 
 

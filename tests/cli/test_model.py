@@ -48,9 +48,9 @@ def test_the_same_seed_prints_the_same_digits(
     first = capsys.readouterr().out
     assert call(monkeypatch, *arguments, "--group", "bug_id") == 0
     assert capsys.readouterr().out == first
-    found = json.loads(first)
-    assert found["data"]["groups"] == 12
-    assert {choice["fold"] for choice in found["hyperparameters"]} == set(range(10))
+    document = json.loads(first)
+    assert document["data"]["groups"] == 12
+    assert {choice["fold"] for choice in document["hyperparameters"]} == set(range(10))
     assert call(monkeypatch, *arguments, "--no-search") == 0
     assert json.loads(capsys.readouterr().out)["hyperparameters"] == []
 

@@ -38,15 +38,15 @@ def panels() -> list[dict[str, Any]]:
 
 def expressions() -> dict[str, str]:
     """Return every expression of dashboard and rules, by where it stands."""
-    found = {}
+    expressions = {}
     for panel in panels():
         for target in panel["targets"]:
-            found[f"panel {panel['title']} {target['refId']}"] = target["expr"]
+            expressions[f"panel {panel['title']} {target['refId']}"] = target["expr"]
     for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]:
         for rule in group["rules"]:
             # An alert's expression has data only while it fires: what it compares must have data always.
-            found[rule.get("record") or rule["alert"]] = re.split(r" (?:[<>]|==) ", rule["expr"])[0]
-    return found
+            expressions[rule.get("record") or rule["alert"]] = re.split(r" (?:[<>]|==) ", rule["expr"])[0]
+    return expressions
 
 
 def test_the_dashboard_is_laid_out_and_finds_its_data_source() -> None:
@@ -56,7 +56,7 @@ def test_the_dashboard_is_laid_out_and_finds_its_data_source() -> None:
     """
     provisioning = DEPLOY / "grafana" / "provisioning"
     sources = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
-    known = {(source["type"], source["uid"]) for source in sources}
+    provisioned = {(source["type"], source["uid"]) for source in sources}
     taken: set[tuple[int, int]] = set()
     for panel in panels():
         place = panel["gridPos"]
@@ -68,7 +68,7 @@ def test_the_dashboard_is_laid_out_and_finds_its_data_source() -> None:
         assert not cells & taken, panel["title"]
         assert max(x for x, _ in cells) < 24, panel["title"]
         taken |= cells
-        assert (panel["datasource"]["type"], panel["datasource"]["uid"]) in known
+        assert (panel["datasource"]["type"], panel["datasource"]["uid"]) in provisioned
         assert panel["fieldConfig"]["defaults"]["unit"]
         if panel["type"] == "table":
             assert all(target["format"] == "table" for target in panel["targets"])
@@ -200,9 +200,9 @@ def exemplars(url: str, deadline: float) -> set[str]:
     while True:
         with urlopen(query, timeout=10) as answer:
             series = json.load(answer)["data"]
-        found = {exemplar["labels"]["trace_id"] for one in series for exemplar in one["exemplars"]}
-        if found or time.monotonic() > deadline:
-            return found
+        trace_ids = {exemplar["labels"]["trace_id"] for entry in series for exemplar in entry["exemplars"]}
+        if trace_ids or time.monotonic() > deadline:
+            return trace_ids
         time.sleep(0.2)
 
 
@@ -227,7 +227,9 @@ def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple
             )
         number += 1
         try:
-            missing = {where: one for where, one in missing.items() if not query(url, one)}
+            missing = {
+                where: expression for where, expression in missing.items() if not query(url, expression)
+            }
         except OSError:
             time.sleep(0.2)
         assert time.monotonic() < deadline, missing
@@ -236,6 +238,6 @@ def test_every_expression_of_dashboard_and_alerts_returns_data(prometheus: tuple
     for panel in panels():
         for target in panel["targets"]:
             labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-            assert labels <= set().union(*(one["metric"] for one in query(url, target["expr"]))), panel[
+            assert labels <= set().union(*(sample["metric"] for sample in query(url, target["expr"]))), panel[
                 "title"
             ]

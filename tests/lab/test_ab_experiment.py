@@ -34,12 +34,12 @@ def trials_kept(settings: Settings) -> int:
         return len(list(store.read()))
 
 
-def same(one: ExperimentResult, other: ExperimentResult) -> bool:
+def same(result: ExperimentResult, other: ExperimentResult) -> bool:
     return (
-        one.table.equals(other.table)
-        and one.trajectory.equals(other.trajectory)
-        and one.disagreements.equals(other.disagreements)
-        and one.confusions == other.confusions
+        result.table.equals(other.table)
+        and result.trajectory.equals(other.trajectory)
+        and result.disagreements.equals(other.disagreements)
+        and result.confusions == other.confusions
     )
 
 

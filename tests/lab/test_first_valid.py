@@ -41,7 +41,7 @@ def test_no_order_wargames_more_than_there_are_wrong_patches_and_one(prepared: P
 
 def test_what_was_found_only_grows_and_random_draws_without_putting_back() -> None:
     table = pd.DataFrame({"candidates": [4], "valid": [2], "random": [5 / 3], "cold": [2], "memory": [1]})
-    found = found_by(table, 4).set_index("wargames")
-    assert found["random"].tolist() == pytest.approx([1 / 2, 5 / 6, 1, 1])
-    assert found["cold"].tolist() == [0, 1, 1, 1]
-    assert found["memory"].tolist() == [1, 1, 1, 1]
+    shares = found_by(table, 4).set_index("wargames")
+    assert shares["random"].tolist() == pytest.approx([1 / 2, 5 / 6, 1, 1])
+    assert shares["cold"].tolist() == [0, 1, 1, 1]
+    assert shares["memory"].tolist() == [1, 1, 1, 1]

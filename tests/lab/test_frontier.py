@@ -33,7 +33,7 @@ def test_coverage_lets_the_surest_through_first() -> None:
 
 def test_the_surest_mistake_stands_first() -> None:
     made = tuple(patches(1, 4))
-    said = np.array([0.9 - 0.2 * number if not one.label else 0.4 for number, one in enumerate(made)])
+    said = np.array([0.9 - 0.2 * number if not patch.label else 0.4 for number, patch in enumerate(made)])
     table = mistakes(made, said, most=2)
     assert len(table) <= 2
     distance = (table["probability"] - 0.5).abs()

@@ -82,10 +82,13 @@ def test_load_and_chaos_in_their_smoke_size_are_planned_for_one_minute() -> None
     A closed loop is reckoned by the slowest throughput that any load may have.
     """
     served, broken = (
-        {name: one.default for name, one in read_parameters(ROOT / "notebooks" / f"{stem}.py").items()}
+        {
+            name: parameter.default
+            for name, parameter in read_parameters(ROOT / "notebooks" / f"{stem}.py").items()
+        }
         for stem in ("04_load_test", "05_chaos")
     )
-    (slowest,) = [one.bound for one in parse_all(FLOOR) if one.measure == "throughput"]
+    (slowest,) = [target.bound for target in parse_all(FLOOR) if target.measure == "throughput"]
     planned = served["requests"] / slowest if served["profile"] == "closed" else served["seconds"]
     # After the rates both clients ask once more for the cross-check.
     planned += (len(served["rates"]) + 2) * max(1.0, served["rate_seconds"])

@@ -36,14 +36,14 @@ variants:
 """
 
 
-def table_of(known: list[LabelledPatch]) -> pd.DataFrame:
+def table_of(patches: list[LabelledPatch]) -> pd.DataFrame:
     """Return a corpus table of labelled patches."""
     outcomes = ("invalid", "valid")
     rows = [
         {"id": p.id, "vulnerability": p.group, "project": p.project, "cwe": p.cwe, "language": "python"}
         | {"origin": "hand", "diff": p.diff, "outcome": outcomes[p.label], "basic_outcome": outcomes[p.label]}
         | {"seconds": 0.1}
-        for p in known
+        for p in patches
     ]
     return pd.DataFrame([dict.fromkeys(COLUMNS, "") | row for row in rows])[list(COLUMNS)]
 
@@ -98,16 +98,16 @@ def test_trials_become_labelled_patches_by_the_text_that_was_kept(tmp_path: Path
     store = PatchStore(tmp_path)
     assert labelled([trial(Outcome.VALID)], NOTHING_KNOWN, store).without_text == 1
     store.add(DIFF)
-    found = labelled([trial(Outcome.INVALID), trial(Outcome.VALID, 9)], NOTHING_KNOWN, store)
-    (patch,) = found.patches
+    gathered = labelled([trial(Outcome.INVALID), trial(Outcome.VALID, 9)], NOTHING_KNOWN, store)
+    (patch,) = gathered.patches
     assert (patch.diff, patch.label, patch.group, patch.cwe) == (DIFF, 1, "arena-x", "CWE-22")
-    assert found.without_text == found.inconclusive == 0
+    assert gathered.without_text == gathered.inconclusive == 0
 
 
 def test_the_corpus_table_knows_the_text_of_its_own_patches(tmp_path: Path) -> None:
     row = {"vulnerability": "arena-x", "id": parse(DIFF).identity, "project": "arena", "diff": DIFF}
-    found = labelled([trial(Outcome.VALID)], pd.DataFrame([row]), PatchStore(tmp_path))
-    assert [(patch.diff, patch.project) for patch in found.patches] == [(DIFF, "arena")]
+    gathered = labelled([trial(Outcome.VALID)], pd.DataFrame([row]), PatchStore(tmp_path))
+    assert [(patch.diff, patch.project) for patch in gathered.patches] == [(DIFF, "arena")]
 
 
 def test_trials_of_few_vulnerabilities_are_refused(tmp_path: Path) -> None:
@@ -174,11 +174,11 @@ def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path
     made = patches(30, 6)
     wrong = table_of([replace(p, label=1 - p.label) for p in made[: 4 * 6]])
     with runs.start(settings, "retrain") as run:
-        found = retrain(
+        result = retrain(
             settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), RetrainingDesign("small", 0)
         )
-    by = found.table.set_index("model")
-    assert found.not_worse
+    by = result.table.set_index("model")
+    assert result.not_worse
     assert by.loc["challenger", "auc_low"] > by.loc["champion", "auc_high"]
     assert by.loc["challenger", "learnt"] > by.loc["champion", "learnt"] == 4 * 6
 
@@ -193,10 +193,10 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
         # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show
         # anything.
         wrong = [replace(p, label=1 - p.label) for p in made[: 4 * 6]]
-        for known, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
+        for corpus, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
             design = RetrainingDesign("small", 0, 0.3, promote=True)
-            found = retrain(settings, run, table_of(known), Gathered(tuple(tried), 0, 0), design)
-            assert (found.not_worse, found.promoted) == (promoted, promoted)
+            result = retrain(settings, run, table_of(corpus), Gathered(tuple(tried), 0, 0), design)
+            assert (result.not_worse, result.promoted) == (promoted, promoted)
             champion = runs.holder_tags(settings)
             assert champion is not None
             held = runs.holder_tags(settings, CHALLENGER)

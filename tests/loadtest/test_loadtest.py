@@ -61,8 +61,8 @@ def test_shapes_have_the_rates_that_they_promise() -> None:
         (Shape.SPIKE, 0.4, 0.6, 10_000), (Shape.SPIKE, 0.0, 0.4, 4_000),
     ):  # fmt: skip
         at = arrivals(shape, rate=1_000.0, seconds=10.0, seed=1) / 10.0
-        found = int(((at >= start) & (at < end)).sum())
-        assert abs(found - expected) < 5 * expected**0.5, (shape, found)
+        arrived = int(((at >= start) & (at < end)).sum())
+        assert abs(arrived - expected) < 5 * expected**0.5, (shape, arrived)
 
 
 def test_popularity_follows_zipf_and_is_seeded() -> None:
@@ -104,9 +104,9 @@ def test_load_goes_to_this_machine_alone() -> None:
 
 
 def test_percentiles_are_latencies_that_were_measured() -> None:
-    found = percentiles(np.arange(1_000.0, 0.0, -1.0))
-    assert [found[f"p{p}_ms"] for p in ("50", "90", "95", "99", "99.9")] == [500, 900, 950, 990, 999]
-    assert found["max_ms"] == 1_000
+    latency = percentiles(np.arange(1_000.0, 0.0, -1.0))
+    assert [latency[f"p{p}_ms"] for p in ("50", "90", "95", "99", "99.9")] == [500, 900, 950, 990, 999]
+    assert latency["max_ms"] == 1_000
     assert np.isnan(percentiles(np.array([]))["p50_ms"])
     drawn = distribution(np.arange(1.0, 101.0))
     assert drawn["latency_ms"].is_monotonic_increasing
@@ -118,21 +118,21 @@ def test_windows_are_whole_and_what_is_left_belongs_to_the_last() -> None:
     samples = pd.DataFrame(
         {"intended": 100 + np.arange(44) / 10, "status": 200, "latency_ms": 1.0, "source": "cache"}
     )
-    found = timeline(samples, 1.0)
-    assert found["time"].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.65])
-    assert found["throughput"].tolist() == pytest.approx([10, 10, 10, 10], rel=0.1)
+    rows = timeline(samples, 1.0)
+    assert rows["time"].tolist() == pytest.approx([0.5, 1.5, 2.5, 3.65])
+    assert rows["throughput"].tolist() == pytest.approx([10, 10, 10, 10], rel=0.1)
     assert len(timeline(samples)) == 43
     assert len(timeline(samples.iloc[:1])) == 1
 
 
 def test_a_target_is_met_or_missed_and_never_passes_unmeasured() -> None:
     metrics = {"p95_ms": 100.0, "errors": float("nan")}
-    found = check(parse_all(["p95_ms < 100", "p95_ms <= 100", "errors <= 1", "p95_ms > 99"]), metrics)
-    assert [one.passed for one in found] == [False, True, False, True]
+    checked = check(parse_all(["p95_ms < 100", "p95_ms <= 100", "errors <= 1", "p95_ms > 99"]), metrics)
+    assert [figure.passed for figure in checked] == [False, True, False, True]
     with pytest.raises(TargetMissed, match=r"p95_ms < 100 \(measured 100\)"):
-        require(found)
+        require(checked)
     assert TargetMissed.exit_code == 1
-    require(found[1:2])
+    require(checked[1:2])
     with pytest.raises(ExperimentError, match="nonsense"):
         check([parse("nonsense < 1")], metrics)
     for text in ("p95_ms", "p95_ms < fast", "< 1", "p95_ms ! 3", "p95_ms < 1.2.3"):
@@ -149,8 +149,7 @@ def test_thresholds_leave_the_wanted_share_unsure() -> None:
 def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> None:
     base = {
         "status": 200, "which": 0, "garbled": False, "probability": 0.9, "decided_by": "wargame",
-        "outcome": "invalid",
-        "reason": "exploit_survives", "advisory": False, "degraded": "",
+        "outcome": "invalid", "reason": "exploit_survives", "advisory": False, "degraded": "",
     }  # fmt: skip
     model = {"decided_by": "model", "outcome": "valid", "reason": ""}
     fallback = {
@@ -163,16 +162,17 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
     right = [
         {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback,
         fallback | {"probability": np.nan}, {"reason": "variant_survives"},
+        {"decided_by": "equivalent"}, {"decided_by": "untouched"},
     ]  # fmt: skip
     bad = [
         {"outcome": "valid", "reason": ""}, {"reason": "timeout"}, model | {"outcome": "invalid"},
         model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid"},
         fallback | {"degraded": ""},
-        fallback | {"advisory": False}, {"decided_by": ""},
+        fallback | {"advisory": False}, {"decided_by": ""}, {"decided_by": "equivalent", "outcome": "valid"},
     ]  # fmt: skip
     frame = pd.DataFrame([base | change for change in [*right, *bad]])
-    found = wrong(frame, [("ml-first", ITEM)], Policy(0.8, 0.2))
-    assert found.tolist() == [False] * len(right) + [True] * len(bad)
+    mask = wrong(frame, [("ml-first", ITEM)], Policy(0.8, 0.2))
+    assert mask.tolist() == [False] * len(right) + [True] * len(bad)
     unsure = wrong(pd.DataFrame([base | model]), [("ml-first", ITEM)], Policy(0.95, 0.2))
     assert unsure.tolist() == [True]
 
@@ -187,9 +187,9 @@ def answering(reply: Callable[[int, bytes], bytes | None], stall_at: float = 0.0
     count = iter(range(10**9))
     stalled = threading.Lock()
 
-    def serve(one: socket.socket) -> None:
-        with one, suppress(ConnectionError):
-            while received := one.recv(1 << 16):
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(ConnectionError):
+            while received := connection.recv(1 << 16):
                 number = next(count)
                 if stall_at and number == 20:
                     with stalled:
@@ -198,15 +198,15 @@ def answering(reply: Callable[[int, bytes], bytes | None], stall_at: float = 0.0
                     content = reply(number, received)
                 if content is None:
                     return
-                one.sendall(content)
+                connection.sendall(content)
 
     def accept() -> None:
         while True:
             try:
-                one, _ = listener.accept()
+                accepted, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=serve, args=(one,), daemon=True).start()
+            threading.Thread(target=serve, args=(accepted,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -232,11 +232,11 @@ def test_a_stall_is_charged_from_the_intended_start() -> None:
         plan = LoadPlan(
             loop=Loop.OPEN, shape=Shape.CONSTANT, rate=100, seconds=1.5, connections=4, warm_up=0.0
         )
-        found = put_load(url, plan).result.metrics
-    assert found["errors"] == 0
-    assert found["requests"] == 150
-    assert found["p90_ms"] > 250
-    assert found["wrong_answers"] == 0
+        measured = put_load(url, plan).result.metrics
+    assert measured["errors"] == 0
+    assert measured["requests"] == 150
+    assert measured["p90_ms"] > 250
+    assert measured["wrong_answers"] == 0
 
 
 def test_a_closed_loop_asks_no_more_after_its_time_and_waits_for_what_it_asked() -> None:
@@ -245,11 +245,11 @@ def test_a_closed_loop_asks_no_more_after_its_time_and_waits_for_what_it_asked()
         return http(json.dumps(ANSWER).encode())
 
     with answering(late) as url:
-        found = put_load(
+        measured = put_load(
             url, LoadPlan(requests=10_000, seconds=0.5, connections=4, warm_up=0.0)
         ).result.metrics
-    assert 4 <= found["requests"] <= 40
-    assert found["errors"] == 0
+    assert 4 <= measured["requests"] <= 40
+    assert measured["errors"] == 0
 
 
 def test_failures_are_counted_by_kind_and_the_client_ends() -> None:
@@ -401,9 +401,9 @@ Requests/sec:   1333.33
 
 
 def test_wrk_is_read_in_its_units_and_counts_every_kind_of_error() -> None:
-    found = read_wrk(WRK)
-    assert (found["p50_ms"], found["p90_ms"], found["p99_ms"]) == (1.5, 0.9, 1_100.0)
-    assert (found["throughput"], found["errors"]) == (1_333.33, 0.01)
+    figures = read_wrk(WRK)
+    assert (figures["p50_ms"], figures["p90_ms"], figures["p99_ms"]) == (1.5, 0.9, 1_100.0)
+    assert (figures["throughput"], figures["errors"]) == (1_333.33, 0.01)
     with pytest.raises(UnavailableError, match="unable to connect"):
         read_wrk("unable to connect to 127.0.0.1:1 Connection refused")
 
@@ -419,10 +419,10 @@ def test_wrk_and_our_client_ask_for_the_same() -> None:
         return http(json.dumps(ANSWER).encode())
 
     with answering(reply) as url:
-        found = cross_check(url, Material((item,), Path(), Policy(0.8, 0.2)), LoadPlan(connections=2), 1.0)
-    assert found["client"].tolist() == ["crisol", "wrk", "ratio"]
-    assert (found["throughput"] > 0).all()
-    assert found["errors"].iloc[:2].tolist() == [0.0, 0.0]
+        clients = cross_check(url, Material((item,), Path(), Policy(0.8, 0.2)), LoadPlan(connections=2), 1.0)
+    assert clients["client"].tolist() == ["crisol", "wrk", "ratio"]
+    assert (clients["throughput"] > 0).all()
+    assert clients["errors"].iloc[:2].tolist() == [0.0, 0.0]
     # Our own run asks for the metrics, without a body.
     assert seen - {b""} == {item.body}
 

@@ -41,9 +41,9 @@ def test_a_simulated_queue_waits_as_long_as_predicted(servers: int, spread: floa
 
 def test_the_fewest_servers_are_enough_and_one_fewer_is_not() -> None:
     for rate in (0.1, 3.0, 40.0, 900.0):
-        found = servers_needed(rate=rate, seconds=0.25, variation=2.0, wait=0.05)
-        assert waiting(rate=rate, seconds=0.25, variation=2.0, servers=found) <= 0.05
-        assert found == 1 or waiting(rate=rate, seconds=0.25, variation=2.0, servers=found - 1) > 0.05
+        servers = servers_needed(rate=rate, seconds=0.25, variation=2.0, wait=0.05)
+        assert waiting(rate=rate, seconds=0.25, variation=2.0, servers=servers) <= 0.05
+        assert servers == 1 or waiting(rate=rate, seconds=0.25, variation=2.0, servers=servers - 1) > 0.05
     with pytest.raises(SettingsError, match="100000"):
         servers_needed(rate=1e9, seconds=1.0, variation=1.0, wait=0.1)
 

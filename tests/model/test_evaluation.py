@@ -48,19 +48,22 @@ def test_what_can_be_learned_is_learned_on_unseen_groups() -> None:
 def test_shuffled_labels_teach_nothing(name: str) -> None:
     """The mean over shuffles is near one half; a leak between folds or into the calibration would lift it."""
     made = patches(40, 8)
-    found = []
+    aucs = []
     for seed in range(4):
         label = [patch.label for patch in made]
         random.Random(seed).shuffle(label)
-        shuffled = [dataclasses.replace(patch, label=one) for patch, one in zip(made, label, strict=True)]
-        found.append(evaluate(VARIANTS[name], shuffled, seed=seed, folds=5, bootstrap=2).auc)
-    assert 0.42 < np.mean(found) < 0.56
+        shuffled = [dataclasses.replace(patch, label=truth) for patch, truth in zip(made, label, strict=True)]
+        aucs.append(evaluate(VARIANTS[name], shuffled, seed=seed, folds=5, bootstrap=2).auc)
+    assert 0.42 < np.mean(aucs) < 0.56
 
 
 def test_the_leak_of_a_random_split_is_shown() -> None:
     """Where the label is the group's, grouped folds find nothing and a random split finds everything."""
     made = [dataclasses.replace(patch, label=int(int(patch.group[4:]) % 2)) for patch in patches(40, 8)]
-    made = [dataclasses.replace(one, diff=one.diff.replace("total", f"name_{one.group[4:]}")) for one in made]
+    made = [
+        dataclasses.replace(patch, diff=patch.diff.replace("total", f"name_{patch.group[4:]}"))
+        for patch in made
+    ]
     words = Variant(
         name="words", description="Words alone.", model="linear", words=512, parameters={"C": 10.0}
     )
@@ -166,8 +169,8 @@ def test_naming_counts_what_the_patch_brings() -> None:
         "--- a/f.py\n+++ b/f.py\n@@ -1,2 +1,3 @@\n known = 1\n-gone = 2\n"
         "+if known: gone = new_name = fileName\n+_own, x, MOST = gone\n"
     )
-    found = dict(zip(NAMING, naming(read(diff.parse(text), "CWE-22")), strict=True))
-    assert found == {
+    values = dict(zip(NAMING, naming(read(diff.parse(text), "CWE-22")), strict=True))
+    assert values == {
         "names_new": math.log1p(5),
         "name_length": 25 / 5,
         "name_length_most": 8.0,

@@ -145,8 +145,8 @@ def test_what_an_edit_does_to_its_tokens_is_counted() -> None:
         "-return a < 3;\n+if (true && !b) {\n+  throw new Error();\n+}\n+return a <= 4;\n",
     ):
         row = vector(open_diff(f"--- a/x\n+++ b/x\n@@ -1 +1,9 @@\n{lines}"), "CWE-22")
-        found = {name: row[index(name)] for name in ("guards_added", "constant_tests", "operators_swapped")}
-        assert found == {"guards_added": 1.0, "constant_tests": 1.0, "operators_swapped": 1.0}
+        values = {name: row[index(name)] for name in ("guards_added", "constant_tests", "operators_swapped")}
+        assert values == {"guards_added": 1.0, "constant_tests": 1.0, "operators_swapped": 1.0}
         assert (row[index("numbers_swapped")], row[index("only_adds")]) == (1.0, 0.0)
 
 

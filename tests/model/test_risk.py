@@ -114,8 +114,8 @@ def test_the_test_of_the_mean_is_valid_on_the_boundary(size: float) -> None:
     rng = np.random.default_rng(0)
     for n in (30, 200):
         losses = size * (rng.random((1_000, n)) < 0.05 / size)
-        found = [p_value(loss, 0.05) <= 0.1 for loss in losses]
-        assert np.mean(found) <= 0.1 + 3 * np.sqrt(0.09 / 1_000)
+        rejected = [p_value(loss, 0.05) <= 0.1 for loss in losses]
+        assert np.mean(rejected) <= 0.1 + 3 * np.sqrt(0.09 / 1_000)
 
 
 def test_next_to_no_vulnerability_is_wasted() -> None:
@@ -173,10 +173,10 @@ def test_the_same_seed_chooses_the_same() -> None:
 def test_an_interval_counts_vulnerabilities_and_not_patches() -> None:
     """A hundred patches of one vulnerability say no more than one would."""
     ones = np.ones(100, dtype=int)
-    _, one, _ = operating_point(np.ones(100), ones, np.repeat("a", 100), Policy(0.5))
+    _, single, _ = operating_point(np.ones(100), ones, np.repeat("a", 100), Policy(0.5))
     _, many, _ = operating_point(np.ones(100), ones, np.arange(100).astype(str), Policy(0.5))
-    assert one.value == many.value == 0.0
-    assert one.high > 0.7
+    assert single.value == many.value == 0.0
+    assert single.high > 0.7
     assert many.high < 0.05
 
 

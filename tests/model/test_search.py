@@ -27,7 +27,7 @@ class Numbers:
     """Rows that say to which bug a patch belongs."""
 
     def transform(self, made: Sequence[LabelledPatch]) -> np.ndarray:
-        return np.array([[float(one.group.removeprefix("bug-"))] for one in made])
+        return np.array([[float(patch.group.removeprefix("bug-"))] for patch in made])
 
 
 class Recorder(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -72,7 +72,7 @@ def test_no_search_sees_a_group_of_the_fold_that_is_tested(outer: Any) -> None:
             searched += [taught, asked]
             continue
         assert len(searched) == 2 * (4 + 2)
-        assert all(not asked & one for one in searched)
+        assert all(not asked & group for group in searched)
         searched, tested = [], tested + 1
     assert tested == 4
 
@@ -98,10 +98,10 @@ def test_each_member_of_a_mean_is_searched_and_named() -> None:
     mean = Variant(name="mean", description="Both.", model="mean", members=(SEARCHED, second))
     made, memo = patches(12, 6), dict[Any, Any]()
     alone = evaluate(SEARCHED, made, seed=0, folds=3, memo=memo)
-    found = evaluate(mean, made, seed=0, folds=3, memo=memo)
-    assert {choice.variant for choice in found.choices} == {"mean/searched"}
-    assert [choice.auc for choice in found.choices] == [choice.auc for choice in alone.choices]
-    assert np.array_equal(found.probability, evaluate(mean, made, seed=0, folds=3).probability)
+    evaluation = evaluate(mean, made, seed=0, folds=3, memo=memo)
+    assert {choice.variant for choice in evaluation.choices} == {"mean/searched"}
+    assert [choice.auc for choice in evaluation.choices] == [choice.auc for choice in alone.choices]
+    assert np.array_equal(evaluation.probability, evaluate(mean, made, seed=0, folds=3).probability)
 
 
 def test_the_same_seed_searches_the_same() -> None:
@@ -120,7 +120,7 @@ def test_training_and_transfer_search_in_what_they_learn_from() -> None:
 
 def test_a_set_of_one_bug_cannot_search_and_keeps_the_entry() -> None:
     matrix = SEARCHED.estimator(0)[0]
-    one = patches(1, 20)
-    label = np.array([patch.label for patch in one])
-    taught = Taught(matrix.transform(one), label, np.array([patch.group for patch in one]))
+    single_group = patches(1, 20)
+    label = np.array([patch.label for patch in single_group])
+    taught = Taught(matrix.transform(single_group), label, np.array([patch.group for patch in single_group]))
     assert tuned(SEARCHED, taught, matrix, seed=0) == (SEARCHED, ())

@@ -49,20 +49,20 @@ def model() -> FittedModel:
 @pytest.mark.parametrize("name", ["classic_forest", "rich_forest", "extra_trees", "boosting", "lightgbm"])
 def test_the_compiled_form_agrees_on_every_diff_of_the_corpus(name: str, tmp_path: Path) -> None:
     """Neither thresholds nor leaves nor the calibration drift: no probability differs by 1e-5."""
-    known = corpus()
-    assert len(known) > 250
-    fitted = train(VARIANTS[name], known, seed=0)
+    labelled = corpus()
+    assert len(labelled) > 250
+    fitted = train(VARIANTS[name], labelled, seed=0)
     assert export(fitted, tmp_path).sha256
-    assert difference(fitted, tmp_path, known) < PARITY
+    assert difference(fitted, tmp_path, labelled) < PARITY
     assert difference(fitted, tmp_path, patches(30, 8)) < PARITY
 
 
 def test_a_folder_answers_like_the_model_that_it_came_from(model: FittedModel, tmp_path: Path) -> None:
     export(model, tmp_path, Policy(accept=0.9, reason="made up"), card="# A model\n")
     served = Predictor.load(tmp_path)
-    one, other = (each.predict(parse(DIFF), "CWE-22") for each in (served, Predictor(model)))
-    assert one.probability == pytest.approx(other.probability, abs=PARITY)
-    assert (one.model_version, one.feature_version) == (model.model_version, model.feature_version)
+    compiled, other = (predictor.predict(parse(DIFF), "CWE-22") for predictor in (served, Predictor(model)))
+    assert compiled.probability == pytest.approx(other.probability, abs=PARITY)
+    assert (compiled.model_version, compiled.feature_version) == (model.model_version, model.feature_version)
     assert served.serving.policy == Policy(accept=0.9, reason="made up")
     assert (tmp_path / "model_card.md").read_text() == "# A model\n"
 

@@ -14,7 +14,7 @@ from crisol.lab.compare import with_source
 from crisol.lab.promotion import check_served
 from crisol.model.matrix import PatchMatrix
 from crisol.model.source.change import change_of
-from crisol.model.source.features import SOURCE_FEATURES, SOURCE_VERSION, Facts, vector
+from crisol.model.source.features import SOURCE_FEATURES, SOURCE_VERSION, PublicFacts, vector
 from crisol.model.source.registered import with_sources
 from crisol.model.variants import load_variants
 from crisol.records import LabelledPatch
@@ -23,7 +23,7 @@ from support.model_data import patches
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = load_variants(ROOT / "experiments" / "variants.yaml")
-NOTHING = Facts()
+NOTHING = PublicFacts()
 RUN = """import subprocess
 
 def run(name, limit=10):
@@ -37,19 +37,19 @@ def run(name, limit=10):
 """
 
 
-def measured(old: str, new: str, facts: Facts = NOTHING) -> dict[str, float]:
+def measured(old: str, new: str, facts: PublicFacts = NOTHING) -> dict[str, float]:
     """Return the features of the change from one text of ``x.py`` to another, by name."""
     source = {"x.py": old}
     values = vector(parse(between(source, {"x.py": new})), source, facts)
-    return {one.name: value for one, value in zip(SOURCE_FEATURES, values, strict=True)}
+    return {feature.name: value for feature, value in zip(SOURCE_FEATURES, values, strict=True)}
 
 
 def test_every_feature_says_what_it_is() -> None:
     assert SOURCE_VERSION
-    assert len({one.name for one in SOURCE_FEATURES}) == len(SOURCE_FEATURES)
-    assert all(one.unit and one.group and one.doc.endswith(".") for one in SOURCE_FEATURES)
-    diff_names = {one.name for one in PatchMatrix().features}
-    assert diff_names.isdisjoint(one.name for one in SOURCE_FEATURES)
+    assert len({feature.name for feature in SOURCE_FEATURES}) == len(SOURCE_FEATURES)
+    assert all(feature.unit and feature.group and feature.doc.endswith(".") for feature in SOURCE_FEATURES)
+    diff_names = {feature.name for feature in PatchMatrix().features}
+    assert diff_names.isdisjoint(feature.name for feature in SOURCE_FEATURES)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_what_a_change_does_to_the_tree_is_counted(
     change: tuple[str, str], expected: dict[str, float]
 ) -> None:
     assert change[0] in RUN
-    found = measured(RUN, RUN.replace(*change))
-    assert {name: found[name] for name in expected} == expected
+    values = measured(RUN, RUN.replace(*change))
+    assert {name: values[name] for name in expected} == expected
 
 
 def test_likeness_follows_what_the_description_and_the_pov_speak_of() -> None:
-    facts = Facts(
+    facts = PublicFacts(
         "The command that run hands to the shell holds the name.", "import x\nx.run('; touch owned')"
     )
     near = measured(RUN, RUN.replace('"ls " + name', '"ls " + shell_name(command)'), facts)
@@ -100,7 +100,7 @@ def test_likeness_follows_what_the_description_and_the_pov_speak_of() -> None:
 def test_a_source_that_is_not_known_or_does_not_fit_gives_zeros() -> None:
     patch = parse(between({"x.py": RUN}, {"x.py": RUN.replace("10", "11")}))
     for source in ({}, {"x.py": "other\n"}, {"y.py": RUN}):
-        assert set(vector(patch, source, Facts())) == {0.0}
+        assert set(vector(patch, source, PublicFacts())) == {0.0}
 
 
 HOSTILE = {
@@ -130,9 +130,9 @@ def test_hostile_sources_neither_crash_nor_hang(name: str) -> None:
         (HOSTILE[name] + RUN, HOSTILE[name] + RUN.replace("10", "11")),
     ):
         patch = parse(between({"x.py": RUN}, {"x.py": RUN + "# more\n"}))
-        change = change_of(patch, {"x.py": old}, Facts("a", "b"))
+        change = change_of(patch, {"x.py": old}, PublicFacts("a", "b"))
         assert change is None or all(file.path == "x.py" for file in change.files)
-        values = vector(patch, {"x.py": new}, Facts(old[:100_000], new[:100_000]))
+        values = vector(patch, {"x.py": new}, PublicFacts(old[:100_000], new[:100_000]))
         assert np.isfinite(values).all()
     assert time.process_time() - start < 20
 
@@ -146,19 +146,23 @@ def test_a_patch_of_a_registered_vulnerability_gets_its_source_and_no_other_file
         made, diff="--- a/../../vulnerability.toml\n+++ b/../vulnerability.toml\n@@ -1 +1 @@\n-a\n+b\n"
     )
     unknown = dataclasses.replace(made, group="nobody-knows")
-    found = with_sources([made, outside, unknown], ROOT / "data" / "vulnerabilities", ROOT / "data" / "cache")
-    assert [bool(one.source) for one in found] == [True, False, False]
-    assert found[0].description
-    assert found[0].pov
-    assert PatchMatrix(source=True).transform(found)[0][-len(SOURCE_FEATURES)] == 1.0
+    patches = with_sources(
+        [made, outside, unknown], ROOT / "data" / "vulnerabilities", ROOT / "data" / "cache"
+    )
+    assert [bool(patch.source) for patch in patches] == [True, False, False]
+    assert patches[0].description
+    assert patches[0].pov
+    assert PatchMatrix(source=True).transform(patches)[0][-len(SOURCE_FEATURES)] == 1.0
 
 
 def test_neither_verdict_nor_origin_reaches_a_feature() -> None:
     """The same patch with another label, reason, tool, project and id gives the same row."""
     text = between({"x.py": RUN}, {"x.py": RUN.replace("10", "11")})
-    one = LabelledPatch("1", "g", "p", 1, text, description="run", pov="run", source={"x.py": RUN})
-    other = dataclasses.replace(one, id="2", label=0, reason="exploit_survives", tool="upstream", project="q")
-    rows = PatchMatrix(source=True).transform([one, other])
+    first = LabelledPatch("1", "g", "p", 1, text, description="run", pov="run", source={"x.py": RUN})
+    other = dataclasses.replace(
+        first, id="2", label=0, reason="exploit_survives", tool="upstream", project="q"
+    )
+    rows = PatchMatrix(source=True).transform([first, other])
     assert np.array_equal(rows[0], rows[1])
 
 

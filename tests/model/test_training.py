@@ -38,7 +38,7 @@ def test_a_saved_model_answers_as_before(name: str, tmp_path: Path) -> None:
     assert np.array_equal(again.probabilities(_DATA), model.probabilities(_DATA))
     assert again.model_version == model.model_version
     assert (again.calibration, again.groups, again.patches) == (model.calibration, 10, 80)
-    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
 def test_one_patch_is_predicted_as_in_a_batch(fitted: FittedModel) -> None:
@@ -131,10 +131,10 @@ def test_a_model_that_does_not_answer_is_an_error_of_ours(fitted: FittedModel) -
 @pytest.mark.parametrize("name", ["classic_forest", "boosting", "stack"])
 def test_trained_trees_are_sound_and_forged_ones_are_not(name: str) -> None:
     """A child outside the tree, a step backwards and a column that there is not are each noticed."""
-    found = list(trees(train(small(VARIANTS[name]), _DATA, 0).pipeline[1]))
-    assert found
-    assert all(sound(walk) for walk in found)
-    left, right, leaf, column, columns = next(walk for walk in found if not walk[2].all())
+    walks = list(trees(train(small(VARIANTS[name]), _DATA, 0).pipeline[1]))
+    assert walks
+    assert all(sound(walk) for walk in walks)
+    left, right, leaf, column, columns = next(walk for walk in walks if not walk[2].all())
     for forged in (
         (np.where(leaf, left, len(left)), right, leaf, column, columns),
         (left, np.where(leaf, right, 0), leaf, column, columns),

@@ -22,9 +22,9 @@ def ask(
     """Return status, decoded body and headers of one request."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
-    known = {"content-type": "application/json"} if content is not None else {}
+    standard = {"content-type": "application/json"} if content is not None else {}
     try:
-        connection.request(method, path, body, known | (headers or {}))
+        connection.request(method, path, body, standard | (headers or {}))
         answer = connection.getresponse()
         text = answer.read()
     finally:
@@ -36,6 +36,6 @@ def ask(
 def decide(server: Server, text: str, vulnerability: str | None = FLAW, **headers: str) -> dict[str, Any]:
     """Return what ml-first says."""
     wish = {"diff": text, "vulnerability": vulnerability}
-    status, found, _ = ask(server, "POST", "/wargaming/ml-first", wish, headers)
-    assert status == 200, found
-    return dict(found)
+    status, document, _ = ask(server, "POST", "/wargaming/ml-first", wish, headers)
+    assert status == 200, document
+    return dict(document)

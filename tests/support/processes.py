@@ -13,11 +13,13 @@ from crisol.servers.reaper import family
 
 def descendants(pid: int) -> dict[int, str]:
     """Return the processes below ``pid`` that are alive, with their command lines."""
-    found = {}
-    for one in family(pid)[1:]:
+    commands = {}
+    for descendant in family(pid)[1:]:
         with contextlib.suppress(OSError):
-            found[one] = Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return found
+            commands[descendant] = (
+                Path(f"/proc/{descendant}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            )
+    return commands
 
 
 def are_gone(pids: Iterable[int], seconds: float = 30.0) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def exchange(server: Server, *requests: bytes) -> list[tuple[int, dict[str, str], Any]]:
     """Send bytes as they are, over one connection, and return status, headers and body of each answer."""
-    found = []
+    answers = []
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"".join(requests))
         file = connection.makefile("rb")
@@ -21,8 +21,8 @@ def exchange(server: Server, *requests: bytes) -> list[tuple[int, dict[str, str]
             lines = iter(file.readline, b"\r\n")
             headers = dict(line.decode().rstrip("\r\n").split(": ", 1) for line in lines)
             content = file.read(int(headers["content-length"]))
-            found.append((status, headers, json.loads(content)))
-    return found
+            answers.append((status, headers, json.loads(content)))
+    return answers
 
 
 def short(content: bytes, *lines: bytes) -> bytes:

@@ -26,7 +26,7 @@ def make_trial(i: int, rng: random.Random | None = None, **changes: Any) -> Tria
         Outcome.INVALID: rng.choice([None, Reason.EXPLOIT_SURVIVES, Reason.VARIANT_SURVIVES]),
         Outcome.INCONCLUSIVE: Reason.SANDBOX_FAILED,
     }[outcome]
-    known = {
+    values = {
         "patch": f"patch-{i}",
         "vulnerability": f"CVE-2025-{i % 7}",
         "cwe": f"CWE-{i % 3}",
@@ -45,7 +45,7 @@ def make_trial(i: int, rng: random.Random | None = None, **changes: Any) -> Tria
     }
     probability = changes.pop("probability", rng.choice([0.0, 0.5, 0.6, 0.7, 0.9, 1.0, rng.random()]))
     prediction = Prediction(probability, changes.pop("model_version", rng.choice(["m1", "m2"])), "f1", 0.001)
-    return observe(prediction, **(known | changes))
+    return observe(prediction, **(values | changes))
 
 
 def private_schema(dsn: str, stack: ExitStack) -> str:

@@ -155,8 +155,8 @@ def test_a_run_whose_process_was_killed_is_marked_by_the_next_one(settings: Sett
         runs.join(settings, "", "toy").finish()
         client = MlflowClient(runs.open_store(settings))
         (experiment,) = client.search_experiments(filter_string="name = 'toy'")
-        found = client.search_runs([experiment.experiment_id])
-        assert sorted(run.info.status for run in found) == ["FINISHED", "KILLED", "RUNNING"]
+        listed = client.search_runs([experiment.experiment_id])
+        assert sorted(run.info.status for run in listed) == ["FINISHED", "KILLED", "RUNNING"]
 
 
 def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
     """Return a mask of wrong answers: those that differ from the truth of their declared source.
 
-    Decided by wargame: outcome and reason are those of the corpus. By the model: the probability is the
-    model's and the outcome follows from the policy. A fallback names what was missing, and its outcome is
-    unknown. An unreadable answer is wrong. A cached answer is checked against its original source.
+    By wargame: outcome and reason are those of the corpus. By a fact: the outcome is. By the model: the
+    probability is the model's and the outcome follows from the policy. A fallback names what was missing, and
+    its outcome is unknown. An unreadable answer is wrong, as is one of the memory, which a service under load
+    does not have. A cached answer is checked against its original source.
     """
     rows = samples.to_dict("records")
     lies = [
@@ -47,6 +48,8 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
             return row["outcome"] == item.outcome and (
                 row["reason"] == item.reason or {row["reason"], item.reason} <= _SURVIVES
             )
+        case "equivalent" | "untouched":
+            return bool(row["outcome"] == item.outcome)
         case "model":
             # Near a threshold either side of it may have been served.
             decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}

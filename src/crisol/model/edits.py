@@ -115,8 +115,8 @@ EDITS: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
         "tokens",
         "Arithmetic operators, added less removed.",
         lambda r: (
-            sum([r.added.counts[one] for one in words.ARITHMETIC])
-            - sum([r.removed.counts[one] for one in words.ARITHMETIC])
+            sum([r.added.counts[operator] for operator in words.ARITHMETIC])
+            - sum([r.removed.counts[operator] for operator in words.ARITHMETIC])
         ),
     ),
     ("names_known", "share", "Share of the added names that the context shows.", _known),

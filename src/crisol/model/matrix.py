@@ -17,7 +17,7 @@ from crisol.errors import ModelError
 from crisol.model.features import FEATURES, Feature
 from crisol.model.reading import Reading, open_diff, read
 from crisol.model.rows import columns, numbers
-from crisol.model.source.features import SOURCE_FEATURES, Facts, SourceFeature, vector
+from crisol.model.source.features import SOURCE_FEATURES, PublicFacts, SourceFeature, vector
 from crisol.model.text import ngrams
 from crisol.records import LabelledPatch
 
@@ -111,7 +111,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 @lru_cache(maxsize=16_384)
 def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, pov: str) -> tuple[float, ...]:
     """Return the features of the source; each process computes them once per patch (about 10 ms)."""
-    return tuple(vector(open_diff(diff), dict(source), Facts(description, pov)))
+    return tuple(vector(open_diff(diff), dict(source), PublicFacts(description, pov)))
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types

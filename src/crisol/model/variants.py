@@ -256,7 +256,7 @@ class _Entry(BaseModel):
     members: tuple[str, ...] = ()
 
 
-class _File(BaseModel):
+class _VariantsFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: Literal[1]
@@ -272,7 +272,7 @@ def load_variants(path: Path | str) -> dict[str, Variant]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ExperimentError(f"{path}: larger than {_MAX_BYTES} bytes; this is no list of variants")
-        content = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = _VariantsFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise ExperimentError(f"{path}: cannot be read: {error}") from None
     except ValidationError as error:

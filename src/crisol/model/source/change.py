@@ -14,14 +14,14 @@ from crisol.errors import PatchDoesNotApply
 from crisol.model.source.syntax import Definition, definitions
 from crisol.wargaming.parsing import parsed
 
-__all__ = ["Change", "Facts", "File", "change_of"]
+__all__ = ["Change", "File", "PublicFacts", "change_of"]
 
 _MAX_FILES = 20
 _MAX_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PublicFacts:
     """The public facts of a vulnerability.
 
     They are its description and the public PoV.
@@ -54,7 +54,7 @@ class Change:
     """A patch, laid over the vulnerable source; ``files`` are the Python files that it touches."""
 
     files: tuple[File, ...]
-    facts: Facts
+    facts: PublicFacts
 
     @property
     def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
@@ -62,7 +62,7 @@ class Change:
         return tuple(pair for file in self.files for pair in file.functions)
 
 
-def change_of(patch: Patch, source: dict[str, str], facts: Facts) -> Change | None:
+def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
     """Return the change of ``source``, a mapping of path to text.
 
     The result is None where the patch does not apply or is too large.

@@ -5,7 +5,7 @@ The features are named, documented and versioned; they read Python only.
 >>> from crisol.diff import between, parse
 >>> old = {"x.py": "def run(x):\n    return eval(x)\n"}
 >>> new = {"x.py": "def run(x):\n    if x != 'a':\n        raise ValueError(x)\n    return eval(x)\n"}
->>> values = vector(parse(between(old, new)), old, Facts(description="run evaluates what it is given"))
+>>> values = vector(parse(between(old, new)), old, PublicFacts(description="run evaluates what it is given"))
 >>> {one.name: value for one, value in zip(SOURCE_FEATURES, values)}["guards_on_input_net"]
 1.0
 """
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from crisol.diff import Patch
-from crisol.model.source.change import Change, Facts, change_of
+from crisol.model.source.change import Change, PublicFacts, change_of
 from crisol.model.source.findings import findings
 from crisol.model.source.likeness import added_words, likeness, touched_words
 from crisol.model.source.side import Side, counted, shifted, validations
 
-__all__ = ["SOURCE_FEATURES", "SOURCE_VERSION", "Facts", "SourceFeature", "vector"]
+__all__ = ["SOURCE_FEATURES", "SOURCE_VERSION", "PublicFacts", "SourceFeature", "vector"]
 
 SOURCE_VERSION = "1"
 """Changes whenever the same patch, source and facts would get other numbers."""
@@ -70,7 +70,7 @@ class SourceFeature:
     measure: Callable[[View], float]
 
 
-def vector(patch: Patch, source: dict[str, str], facts: Facts) -> list[float]:
+def vector(patch: Patch, source: dict[str, str], facts: PublicFacts) -> list[float]:
     """Return the value of every feature, in the order of :data:`SOURCE_FEATURES`.
 
     All values are 0 without the source.
