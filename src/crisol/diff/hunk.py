@@ -70,15 +70,19 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
         raise MalformedDiff("line numbers count from 1", line=at + 1)
     body, old_open, new_open, end = _body(lines, at + 1, old, new)
     # A marker of a missing line feed is a line of the text, but not of the hunk.
-    if missing := len(body) + sum(line.startswith("\\") for line in lines[at + 1 : end]) - (end - at - 1):
+    missing = len(body) - (end - at - 1)
+    if old_open or new_open:
+        missing += sum([line.startswith("\\") for line in lines[at + 1 : end]])
+    if missing:
         note = (
             f"line {end}: the hunk lacks {missing} lines, read as empty ones that a mail program stripped "
             "(--recount reads the hunk without them)"
         )
     _check_end(lines, end)
-    for row, line in enumerate(body, start=at + 2):
-        if not line.isascii() and _SURROGATE.search(line):
-            raise MalformedDiff("not UTF-8; recode the diff", line=row)
+    text = "\n".join(body)
+    if not text.isascii() and _SURROGATE.search(text):
+        row = next(row for row, line in enumerate(body, start=at + 2) if _SURROGATE.search(line))
+        raise MalformedDiff("not UTF-8; recode the diff", line=row)
     return Sized(Hunk(old_start, new_start, tuple(body), old_open, new_open), old, new, end, note)
 
 

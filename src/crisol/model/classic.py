@@ -36,7 +36,7 @@ CLASSIC: tuple[tuple[str, str, str, Callable[[Reading], float]], ...] = (
         "flag",
         "Whether a changed line calls something that attackers aim at, such as eval, system or execute.",
         lambda r: float(
-            any(not SINKS.isdisjoint(map(str.lower, side.calls)) for side in (r.added, r.removed))
+            any(not SINKS.isdisjoint(map(str.lower, set(side.calls))) for side in (r.added, r.removed))
         ),
     ),
     ("cwe", "number", "The number of the CWE, 0 where it is not known.", lambda r: r.cwe),

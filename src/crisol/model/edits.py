@@ -23,7 +23,7 @@ def _reordered(reading: Reading) -> float:
 
 def _known(reading: Reading) -> float:
     names = reading.added.names
-    return len(names & reading.context) / len(names) if names else 0.0
+    return len(reading.context.intersection(names)) / len(names) if names else 0.0
 
 
 def _guards(side: DiffSide) -> int:
@@ -40,17 +40,13 @@ def _guards(side: DiffSide) -> int:
 
 def _constant(side: DiffSide) -> int:
     """Return how many conditions do not depend on anything."""
-    tokens = side.tokens
+    tokens, last = side.tokens, len(side.tokens) - 1
     constant = 0
     for at in side.marks:
         if tokens[at] in words.TESTS:
-            start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
-            following = [word.lower() for word in tokens[start : start + 2]]
-            constant += (
-                len(following) == 2
-                and following[0] in words.CONSTANTS
-                and following[1] in words.AFTER_CONSTANT
-            )
+            start = _behind(tokens, at)
+            if start < last and tokens[start].lower() in words.CONSTANTS:
+                constant += tokens[start + 1].lower() in words.AFTER_CONSTANT
     return constant
 
 
@@ -60,9 +56,14 @@ def _catches_all(side: DiffSide) -> int:
     broad = 0
     for at in side.marks:
         if tokens[at] in words.HANDLERS:
-            start = at + 2 if tokens[at + 1 : at + 2] == ["("] else at + 1
-            broad += tokens[start].lower() in words.BROAD if start < len(tokens) else 0
+            start = _behind(tokens, at)
+            broad += start < len(tokens) and tokens[start].lower() in words.BROAD
     return broad
+
+
+def _behind(tokens: list[str], at: int) -> int:
+    """Return where the token stands that follows a keyword, or the parenthesis behind it."""
+    return at + 2 if at + 1 < len(tokens) and tokens[at + 1] == "(" else at + 1
 
 
 def _returns_nothing(side: DiffSide) -> int:

@@ -18,7 +18,7 @@ from crisol.model.code import code_lines
 __all__ = ["DiffSide", "Reading", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w+|[(),.\"'\[\]{}]|[=!<>]=+|&&|\|\||->|::|\S")
+_TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _IMPORT_STARTS = frozenset(one[0] for one in words.IMPORTS)
 
@@ -78,71 +78,37 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
         hunks.clear()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DiffSide:
-    """The added or the removed lines of code, and their tokens."""
+    """The added or the removed lines of code, their tokens, and what the tokens are."""
 
     lines: int
     imports: int
     characters: int
     indent: int
     tokens: list[str]
-
-    @cached_property
-    def counts(self) -> Counter[str]:
-        """How often each token occurs."""
-        return Counter(self.tokens)
-
-    @cached_property
-    def words(self) -> dict[str, int]:
-        """How often each token occurs, in lower case."""
-        words: dict[str, int] = {}
-        for token, count in self.counts.items():
-            word = token.lower()
-            words[word] = words.get(word, 0) + count
-        return words
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The different names, of two characters or more, keywords included."""
-        return frozenset(
-            [token for token in self.counts if len(token) > 1 and (token[0].isalpha() or token[0] == "_")]
-        )
-
-    @cached_property
-    def numbers(self) -> int:
-        """How many tokens are number literals."""
-        return sum([count for token, count in self.counts.items() if token[0].isdigit()])
-
-    @cached_property
-    def calls(self) -> list[str]:
-        """Names that stand before an opening parenthesis, keywords included."""
-        tokens = self.tokens
-        names = [tokens[at - 1] for at in self.marks if tokens[at] == "(" and at]
-        return [name for name in names if name[0].isalpha() or name[0] == "_"]
-
-    @cached_property
-    def marks(self) -> list[int]:
-        """Where the tokens stand that call, test, leave or catch, in order."""
-        marks = words.MARKS
-        return [at for at, token in enumerate(self.tokens) if token in marks]
-
-    @cached_property
-    def parts(self) -> dict[str, int]:
-        """How often each word that means something occurs, in names taken whole and by their parts."""
-        parts: dict[str, int] = {}
-        for token, count in self.counts.items():
-            if pieces := _parts(token[:_MAX_NAME]):
-                for name in pieces:
-                    parts[name] = parts.get(name, 0) + count
-        return parts
+    counts: Counter[str]
+    """How often each token occurs."""
+    words: dict[str, int]
+    """How often each token occurs, in lower case."""
+    names: list[str]
+    """The different names, of two characters or more, keywords included."""
+    numbers: int
+    """How many tokens are number literals."""
+    parts: dict[str, int]
+    """How often each word that means something occurs, in names taken whole and by their parts."""
+    calls: list[str]
+    """Names that stand before an opening parenthesis, keywords included."""
+    marks: list[int]
+    """Where the tokens stand that test, leave or catch, in order."""
 
 
 @lru_cache(maxsize=16_384)
-def _parts(name: str) -> frozenset[str]:
-    if len(name) < 2 or not (name[0].isalpha() or name[0] == "_"):
-        return frozenset()
-    return words.MEANT.intersection([name.lower(), *map(str.lower, _PART.findall(name))])
+def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
+    """Return whether a token is a name, whether it is a number literal, and the words in it that mean something."""
+    if len(token) > 1 and (token[0].isalpha() or token[0] == "_"):
+        return True, False, words.MEANT.intersection([token.lower(), *map(str.lower, _PART.findall(token))])
+    return False, token[0].isdigit(), frozenset()
 
 
 @dataclass(frozen=True)
@@ -168,7 +134,7 @@ class Reading:
     @cached_property
     def fresh(self) -> int:
         """How many different names are added that neither the context nor the removed lines show."""
-        return len(self.added.names.difference(self.context, self.removed.counts))
+        return len(set(self.added.names).difference(self.context, self.removed.counts))
 
     @cached_property
     def gained(self) -> dict[str, int]:
@@ -274,21 +240,44 @@ def read(patch: Patch, cwe: str) -> Reading:
 
 
 def _side(lines: list[str]) -> DiffSide:
-    code: list[str] = []
-    imports = indent = 0
-    for line in lines:
-        bare = line.strip()
-        if bare:
-            # Looking at the first character spares most lines the search for prefixes.
-            first = bare[0]
-            if first in _IMPORT_STARTS and bare.startswith(words.IMPORTS):
-                imports += 1
-            depth = line.index(first)
-            if depth > indent:  # noqa: PLR1730 - max() takes longer
-                indent = depth
-        code.append(bare)
+    code = [line.strip() for line in lines]
+    # Looking at the first character spares most lines the search for prefixes.
+    imports = sum([line.startswith(words.IMPORTS) for line in code if line[:1] in _IMPORT_STARTS])
+    indent = max([line.index(bare) for line, bare in zip(lines, code, strict=True) if bare], default=0)
     text = "\n".join(code)
-    return DiffSide(len(code), imports, len(text) - max(len(code) - 1, 0), indent, _TOKEN.findall(text))
+    tokens = _TOKEN.findall(text)
+    counts = Counter(tokens)
+    lowered: dict[str, int] = {}
+    parts: dict[str, int] = {}
+    names: list[str] = []
+    numbers = 0
+    for token, count in counts.items():
+        word = token.lower()
+        lowered[word] = lowered.get(word, 0) + count
+        is_name, is_number, meant = _kind(token[:_MAX_NAME])
+        if is_name:
+            names.append(token)
+            for part in meant:
+                parts[part] = parts.get(part, 0) + count
+        elif is_number:
+            numbers += count
+    marks = words.MARKS
+    spots = [at for at, token in enumerate(tokens) if token in marks]
+    called = [tokens[at - 1] for at in spots if tokens[at] == "(" and at]
+    return DiffSide(
+        len(code),
+        imports,
+        len(text) - max(len(code) - 1, 0),
+        indent,
+        tokens,
+        counts,
+        lowered,
+        names,
+        numbers,
+        parts,
+        [name for name in called if name[0].isalpha() or name[0] == "_"],
+        [at for at in spots if tokens[at] != "("],
+    )
 
 
 def number(cwe: str) -> int:
