@@ -112,10 +112,9 @@ class Settings(BaseSettings):
         return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level) if isinstance(level, str) else level
 
     def changed(self, **changes: object) -> Settings:
-        """Return these settings with other values for the fields that are named.
+        """Return a copy with new values for the named fields, checked as those of the environment are.
 
-        Raises :class:`~crisol.errors.SettingsError` for a name that is no field, and for a value out of
-        range.
+        Raises :class:`~crisol.errors.SettingsError` for a name that is no field and for a value out of range.
         """
         if unknown := sorted(changes.keys() - type(self).model_fields.keys()):
             raise SettingsError(f"no setting is called {', '.join(unknown)}; see crisol.Settings")
@@ -126,19 +125,22 @@ class Settings(BaseSettings):
 
     @property
     def trust(self) -> tuple[str, ...]:
-        """The types beyond Crisol's own that a model may hold."""
+        """``trusted_classes`` as a tuple: the classes, besides Crisol's own, that a saved model may hold.
+
+        Each is ``package.module.Class``; empty by default.
+        """
         return tuple(name.strip() for name in self.trusted_classes.split(",") if name.strip())
 
     @property
     def vulnerabilities(self) -> Path:
-        """The folder that holds ``<corpus>/<id>/``."""
+        """The folder ``data/vulnerabilities``; it holds a folder ``<corpus>/<id>`` for each vulnerability."""
         return self.root / "data" / "vulnerabilities"
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """The folders that hold vulnerabilities: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
+        """The folders searched for vulnerabilities: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
 
-        Raises :class:`~crisol.errors.SettingsError` for one that is no folder.
+        Raises :class:`~crisol.errors.SettingsError` if one of the latter is no folder.
         """
         more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
         for folder in more:
@@ -148,32 +150,32 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """Downloads and everything else that can be made again."""
+        """The folder of downloads, trained models and tables; everything in it can be made again."""
         return self.root / "data" / "cache"
 
     @property
     def inbox(self) -> Path:
-        """Candidate patches from outside, one JSONL file for each vulnerability."""
+        """The folder of candidate patches from outside: one JSONL file for each vulnerability."""
         return self.root / "data" / "candidates"
 
     @property
     def runs(self) -> Path:
-        """MLflow's store, its artifacts, trials and reports."""
+        """The folder ``mlruns``: MLflow's store and artifacts, the trials, their diffs and the reports."""
         return self.root / "mlruns"
 
     @property
     def trials(self) -> Path:
-        """The DuckDB file of the trials, where no PostgreSQL is configured."""
+        """The DuckDB file of the trials; it is used only without PostgreSQL."""
         return self.runs / "trials.duckdb"
 
     @property
     def patches(self) -> Path:
-        """The diffs of the service's trials, by identity; the folder is private to this machine."""
+        """The folder of the diffs that the service wargamed for trials; each is named by its identity."""
         return self.runs / "patches"
 
     @property
     def postgres_dsn(self) -> str | None:
-        """A libpq connection string, or None where no server is configured.
+        """The libpq connection string from ``DATABASE_URL``, else from ``POSTGRES_*``; None without either.
 
         Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
         """
@@ -203,9 +205,9 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Return the settings that the environment variables give, with defaults for the rest.
 
-    Raises :class:`~crisol.errors.SettingsError` with one line per wrong variable.
+    Raises :class:`~crisol.errors.SettingsError` that names every variable with a wrong value.
     """
     try:
         return Settings()
@@ -255,7 +257,9 @@ def _readable(url: str) -> str:
 
 
 def variable(field: str) -> str:
-    """Return the environment variable that sets a field of :class:`Settings`, given by its name or its alias.
+    """Return the environment variable that sets a field of :class:`Settings`.
+
+    ``field`` is the field's name or already the variable; an unknown name gets the prefix ``CRISOL_``.
 
     >>> variable("root"), variable("redis_url")
     ('CRISOL_ROOT', 'REDIS_URL')

@@ -24,9 +24,10 @@ __all__ = ["Finding", "examine"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the examination.
+    """One result of :func:`examine`, for people to read.
 
-    What was looked for, what was found, what its absence costs, and if it is there.
+    ``name`` is what was looked for, such as "Redis"; ``found`` its version or why it is missing; ``cost``
+    what Crisol does without it; ``ok`` whether it is there and works.
     """
 
     name: str
@@ -36,7 +37,11 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield findings about sandbox, stores, package index, cores and Python, each as it is made."""
+    """Check the sandbox, Redis, PostgreSQL, package index, cores and Python, and yield each finding at once.
+
+    It runs the sandbox's escape attempts and connects to the configured servers; whatever fails is a finding,
+    not an exception. May take 20 s when the index does not answer.
+    """
     try:
         kind = choose(settings.sandbox).kind
         failed = escapes(kind)

@@ -86,7 +86,10 @@ def redacted(text: str) -> str:
 
 
 class CrisolError(Exception):
-    """The root: catch it to catch everything Crisol raises on purpose."""
+    """The root: catch it to catch everything Crisol raises on purpose.
+
+    ``exit_code`` is the exit status of the command line; subclasses set their own.
+    """
 
     exit_code = 70
 
@@ -110,7 +113,7 @@ class InputError(CrisolError):
 
 
 class DiffError(InputError):
-    """The diff text is refused; ``line`` is the 1-based line at which it was, or 0 for the whole text."""
+    """The diff text is refused; ``line`` is the 1-based line that is wrong, 0 for the whole text."""
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
@@ -146,7 +149,7 @@ class CannotCreate(InputError):
 
 
 class PatchDoesNotApply(InputError):
-    """A hunk does not fit the source it is applied to."""
+    """A hunk does not fit the source it is applied to; the message names the file and the reason."""
 
 
 class VulnerabilityError(InputError):
@@ -158,7 +161,7 @@ class UnknownVulnerability(InputError):
 
 
 class ExperimentError(InputError):
-    """An experiment file or a notebook parameter is wrong."""
+    """An experiment file, a notebook parameter or an argument of an experiment is wrong."""
 
 
 class DatasetError(InputError):
@@ -203,7 +206,10 @@ class ModelError(UnavailableError):
 
 
 class Overloaded(UnavailableError):
-    """A bounded queue is full; a call after ``retry_after`` seconds may find room."""
+    """A bounded queue is full.
+
+    ``retry_after`` is in seconds: an estimate of when a retry may find a free place.
+    """
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -211,7 +217,10 @@ class Overloaded(UnavailableError):
 
 
 class RateLimited(UnavailableError):
-    """A token bucket is empty; a call after ``retry_after`` seconds finds a token."""
+    """A token bucket is empty.
+
+    ``name`` is the limited function, ``retry_after`` the seconds until its bucket holds a token again.
+    """
 
     def __init__(self, name: str, retry_after: float) -> None:
         super().__init__(name, retry_after)
@@ -223,7 +232,10 @@ class RateLimited(UnavailableError):
 
 
 class CircuitOpenError(UnavailableError):
-    """A circuit breaker holds the call back."""
+    """A circuit breaker rejects the call without making it, because earlier calls failed.
+
+    ``name`` is the breaker's; ``retry_after`` the seconds until it may admit a trial call.
+    """
 
     def __init__(self, name: str, retry_after: float) -> None:
         # BaseException.__new__ has kept the arguments already, and a rejection has to be cheap.
@@ -242,6 +254,9 @@ class IntegrityError(CrisolError):
 
 
 def unwritable(place: object, error: OSError) -> StoreError:
-    """Return the error for a folder that is full or cannot be written: it names the folder and the reason."""
+    """Return (not raise) a :class:`StoreError` saying that ``place``, a folder or file, cannot be written.
+
+    ``error`` is the OSError of the failed write; its errno gives the reason.
+    """
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreError(f"{place} cannot be written: {reason}")

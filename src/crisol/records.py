@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """The outcome of a wargame."""
+    """The outcome of a wargame: valid, invalid or inconclusive."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -41,7 +41,10 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a patch is not valid; each belongs to exactly one outcome, see :attr:`outcome`."""
+    """Why a wargame is not won: the step that failed, or why there was none.
+
+    Each reason belongs to one outcome, invalid or inconclusive; see :attr:`outcome`.
+    """
 
     MALFORMED = "malformed"
     DOES_NOT_APPLY = "does_not_apply"
@@ -61,7 +64,7 @@ class Reason(StrEnum):
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome that this reason explains."""
+        """``INCONCLUSIVE`` for a malformed or misfit diff, a failed baseline or sandbox; else ``INVALID``."""
         return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
 
 
@@ -95,9 +98,11 @@ class PhaseName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of a wargame: its result and its seconds.
+    """One step of a wargame: its result and its wall time in seconds.
 
-    ``reason`` is None when the step passed. ``strength`` is the weakest label that listens to it.
+    ``reason`` is None when the step passed. ``detail`` is a message for people: the script and how it ended;
+    "" if there is nothing to say. A failure with ``strength`` BASIC makes the basic and the strict label
+    invalid, one with STRICT the strict label alone.
     """
 
     name: PhaseName
@@ -109,10 +114,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The truth about one patch: the phases that ran, and the outcome that follows.
+    """The result of wargaming one patch: the phases that ran, in order; the outcome follows from them.
 
-    ``sandbox`` names the isolation that was used (``bubblewrap``, ``namespaces`` or ``weak``): a verdict
-    reached without isolation says so for ever.
+    ``seconds`` is the wall time of the whole wargame. ``sandbox`` is the isolation that was used:
+    ``bubblewrap``, ``namespaces``, or ``weak`` for none against hostile code. ``seed`` seeds the random
+    names and values in PoVs and checks; the same seed gives the same wargame.
     """
 
     phases: tuple[Phase, ...]
@@ -122,25 +128,25 @@ class Verdict:
     """What the scripts drew their planted names from; the same seed gives the same wargame."""
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
-        """Return the first failure that counts for a label of this strength, or None for a valid patch."""
+        """Return the first failure that counts for a label of this strength; None for a valid patch."""
         for phase in self.phases:
             if phase.reason is not None and (strength is Strength.STRICT or phase.strength is Strength.BASIC):
                 return phase.reason
         return None
 
     def outcome_at(self, strength: Strength = Strength.STRICT) -> Outcome:
-        """Return valid, invalid or inconclusive, as a label of this strength."""
+        """Return the outcome as a label of this strength: a basic label ignores failures of strict phases."""
         reason = self.reason_at(strength)
         return Outcome.VALID if reason is None else reason.outcome
 
     @property
     def reason(self) -> Reason | None:
-        """The reason at full strength."""
+        """The reason of the strict label; None if the patch is valid."""
         return self.reason_at()
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome at full strength."""
+        """The outcome of the strict label."""
         return self.outcome_at()
 
 
@@ -162,9 +168,10 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.
 
-    ``name`` is unique within the vulnerability; a mutant names its ``parent`` and the ``operator`` that made
-    it, an agent's patch has the order that the agent had in the place of the operator. ``licence`` is what a
-    patch of others is under, where they said so.
+    ``vulnerability`` is an id; ``name`` is unique within it. A mutant's ``parent`` is the patch it was made
+    from and its ``operator`` the mutation operators, joined by ``+``; an agent's ``operator`` is the short
+    name of the instruction that the agent was given. ``licence`` is the licence that the author of an
+    imported patch states. Each of the three is "" if it does not apply.
     """
 
     vulnerability: str
@@ -178,12 +185,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPatch:
-    """A patch whose truth is known: what models are trained and evaluated on.
+    """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``label`` is 1 for a correct patch. ``group`` is the vulnerability (or bug), the unit by which data are
-    split; ``project`` the package it lives in. ``source`` maps the touched paths of the vulnerable tree to
-    their text where the vulnerability is registered, and is empty otherwise, as are ``description`` and
-    ``pov``, the text of the public PoV.
+    ``group`` is the vulnerability or bug, which no split of the data cuts in two; ``project`` the package
+    that it lives in. ``tool`` is the origin or tool that made the patch; ``reason`` a :class:`Reason`, "" if
+    valid or unknown. ``source`` maps the touched paths to their vulnerable text, ``pov`` is the text of the
+    public PoV, ``description`` that of the flaw: all empty where the vulnerability is not registered.
     """
 
     id: str
@@ -202,7 +209,11 @@ class LabelledPatch:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's guess: the probability that a wargame would say valid."""
+    """A model's guess: the probability, 0 to 1, that a wargame would say valid.
+
+    ``feature_version`` identifies the code that computes features from a diff. ``seconds`` is the time of the
+    prediction, 0 where it was not taken.
+    """
 
     probability: float
     model_version: str
@@ -211,17 +222,17 @@ class Prediction:
 
     @property
     def valid(self) -> bool:
-        """The guessed class."""
+        """The likelier class: True from a probability of 0.5 on."""
         return self.probability >= 0.5
 
     @property
     def confidence(self) -> float:
-        """The probability of the guessed class, 0.5 to 1."""
+        """The probability of the likelier class, 0.5 to 1."""
         return max(self.probability, 1.0 - self.probability)
 
 
 class Source(StrEnum):
-    """The rung that answered."""
+    """What answered a request: a cache, one of the rungs that decide in turn, or the fallback."""
 
     CACHE = "cache"
     EQUIVALENT = "equivalent"
@@ -237,11 +248,13 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to the caller: outcome, source, confidence and reason.
+    """The answer to a caller: is the patch valid, and who says so.
 
-    ``outcome`` is None where nobody could decide; such a decision is ``advisory``, and what it holds of a
-    model is a guess. ``evidence`` says in one line what the decision rests on. ``degraded`` names the
-    dependencies that were missing when it was made.
+    ``confidence`` is the probability, 0 to 1, of ``outcome`` as ``source`` states it: 1 for a conclusive
+    wargame, 0 if undecided. An ``outcome`` of None means that no rung could decide: the decision is then
+    ``advisory``, and its ``prediction`` a guess. ``prediction`` and ``verdict`` are None where no model or
+    wargame ran. ``detail`` is the failed phase's message, ``evidence`` one line on what the decision rests
+    on. ``degraded`` names the dependencies that failed meanwhile, such as ``cache``.
     """
 
     outcome: Outcome | None
@@ -258,15 +271,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One A/B observation: what a model predicted for a patch, and what the wargame said.
+    """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``probability`` is the predicted probability of valid; ``sampling_probability`` the chance, in (0, 1],
-    with which this patch came to be wargamed, so that every estimate can be weighted by its inverse. Times
-    are in seconds. ``created_at`` carries a time zone.
+    ``patch`` is the identity of the diff; trials are grouped by ``experiment`` and ``arm`` (one model each).
+    ``probability`` is the predicted one of valid. ``sampling_probability``, in (0, 1], is the chance with
+    which the patch was selected for a wargame; estimates weight the trial by its inverse. ``attributions``
+    are the model's feature attributions, None if not computed. ``created_at`` carries a time zone.
 
-    A service also says which ``rung`` answered and what it ``decided`` (None: it had the patch wargamed), and
-    what the verdict holds for: the ``content_hash`` of the vulnerability, the version of the ``referee``, and
-    the identity of the patched ``program``. They are empty where nobody said so.
+    A service also records the ``rung`` that answered (a :class:`Source`), its answer ``decided`` (None: the
+    request was wargamed), and what the verdict depends on: the vulnerability's ``content_hash``, the
+    ``referee``'s version, and the hash of the patched ``program``. All are empty elsewhere.
     """
 
     id: str
@@ -293,22 +307,22 @@ class Trial:
 
     @property
     def predicted_valid(self) -> bool:
-        """The class that the model guessed."""
+        """Whether the model predicted valid: a probability of at least 0.5."""
         return self.probability >= 0.5
 
     @property
     def answered_valid(self) -> bool:
-        """The class in the answer; where no rung decided, the class that the model guessed."""
+        """Whether the caller was told valid; the model's prediction where no rung decided."""
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 
     @property
     def confidence(self) -> float:
-        """The model's probability of the class that it guessed."""
+        """The model's probability of the class that it predicted, 0.5 to 1."""
         return max(self.probability, 1.0 - self.probability)
 
     @property
     def correct(self) -> bool | None:
-        """Whether the guess was right; None when the wargame was inconclusive."""
+        """Whether prediction and verdict agree; None when the wargame was inconclusive."""
         if self.outcome is Outcome.INCONCLUSIVE:
             return None
         return self.predicted_valid == (self.outcome is Outcome.VALID)

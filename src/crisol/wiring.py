@@ -27,9 +27,9 @@ __all__ = ["Shared", "open_database", "open_journaled_trials", "open_shared", "o
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The cache and the buckets of a service: shared by all workers with Redis, per worker without.
+    """The cache and the token buckets of a service: shared by all workers with Redis, per worker without.
 
-    ``ping`` answers when Redis does; None without Redis.
+    ``buckets`` has one for each name in the rates. ``ping`` sends a PING to Redis; None without Redis.
     """
 
     cache: Cache
@@ -41,10 +41,11 @@ class Shared:
 async def open_shared(
     settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
 ) -> AsyncIterator[Shared]:
-    """Hold the cache and the buckets of every rate open, behind the ``cache`` breaker if they use Redis.
+    """Open the cache and one bucket for each of ``rates`` (by name), and close them when the block ends.
 
-    Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that is none; one that does not answer
-    makes every lookup a miss and every limit local to the process.
+    With ``REDIS_URL`` both use Redis behind the breaker ``cache``; while Redis does not answer, every lookup
+    is a miss and every limit is local to the process. Raises :class:`~crisol.errors.SettingsError` for a
+    malformed ``REDIS_URL``.
     """
     budget = settings.cache_mb << 20
     breaker = breakers.create("cache", CACHE)
@@ -65,11 +66,11 @@ async def open_shared(
 
 
 def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
-    """Return the store of the trials: PostgreSQL where one is configured, else the DuckDB file; close it.
+    """Return the store of the trials: PostgreSQL if configured, else the DuckDB file. The caller closes it.
 
-    Until somebody flips its switch, A/B testing runs at ``AB_TEST_RATE``; 0 switches it off. Raises
-    :class:`~crisol.errors.StoreError` when another process has the DuckDB file and keeps it for ``patience``
-    seconds.
+    Until somebody sets its switch, A/B testing runs at the rate ``AB_TEST_RATE``; 0 means off. DuckDB admits
+    one process at a time: raises :class:`~crisol.errors.StoreError` when another one still holds the file
+    after ``patience`` seconds.
     """
     # A user of one does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
@@ -83,18 +84,18 @@ def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
 
 
 def open_journaled_trials(settings: Settings) -> JournaledStore:
-    """Return that store behind ``mlruns/trials.journal``, so that a service loses no trial.
+    """Return the store of :func:`open_trials` behind the journal ``mlruns/trials.journal``.
 
-    Only appending goes on while PostgreSQL is away; call ``replay`` every now and then. Raises like
-    :func:`open_trials`.
+    While PostgreSQL is away, appended trials stay in the journal and every other operation raises. Call
+    ``replay`` from time to time to move them into the store. Raises like :func:`open_trials`.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database of the trials as it is, not yet migrated.
+    """Return the trials' database without migrating its schema, to inspect or migrate it.
 
-    Close it. Raises like :func:`open_trials`.
+    The caller closes it. Raises like :func:`open_trials`.
     """
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
@@ -106,9 +107,10 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_workers(scheduler: str) -> AbstractContextManager[Executor]:
-    """Return the workers of the Dask cluster whose scheduler has that address.
+    """Return an executor that runs calls on a Dask cluster; leaving its block closes the connection.
 
-    Raises :class:`~crisol.errors.UnavailableError` where it does not answer.
+    ``scheduler`` is an address such as ``tcp://host:8786``. Raises :class:`~crisol.errors.UnavailableError`
+    where no scheduler answers or Dask is not installed.
     """
     from crisol.backends.dask import open_executor  # noqa: PLC0415 - an optional dependency
 

@@ -81,12 +81,12 @@ def wargame(
     >>> print(verdict.outcome)
     valid
 
-    ``vulnerability`` is an id or the path of a folder, ``patch`` a unified diff as text, bytes or the path of
-    a file, ``sandbox`` ``auto``, ``bubblewrap``, ``namespaces`` or ``weak`` (the settings' unless given).
-    ``reading`` says how to read the diff where that is not plain. ``watch`` is called with every phase as it
-    ends. Raises :class:`~crisol.errors.InputError` for a vulnerability or a file that cannot be read, and
-    :class:`~crisol.errors.UnavailableError` where no sandbox or release can be had; whatever is wrong with
-    the patch is the verdict.
+    ``vulnerability`` is an id or the path of a folder; ``patch`` a unified diff as text or bytes, or the Path
+    of a file; ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, "" for the settings' one.
+    ``reading`` says how to read the diff, None as git does. ``watch`` is called with each phase as it ends.
+    Raises :class:`~crisol.errors.InputError` for a vulnerability or file that cannot be read and
+    :class:`~crisol.errors.UnavailableError` for a missing sandbox or release; a faulty patch only changes the
+    verdict.
     """
     from crisol.diff import Reading  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.sandbox import choose  # noqa: PLC0415 - likewise
@@ -109,7 +109,7 @@ def wargame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Patches as scikit-learn reads them: ``X, y, groups = dataset``."""
+    """Labelled patches as arrays for scikit-learn: ``X, y, groups = dataset``. Rows are patches."""
 
     X: pd.DataFrame
     """One row a patch, one named column a feature, shape (n, features)."""
@@ -123,16 +123,16 @@ class Dataset:
 
 
 def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[LabelledPatch]:
-    """Read labelled patches from JSONL or from a corpus table (``.parquet``).
+    """Read labelled patches from a JSONL file or a corpus table (``.parquet``).
 
     >>> import crisol
     >>> patches = crisol.read_patches(crisol.load_settings().root / "data" / "examples" / "patches.jsonl")
     >>> patches[0].group
     'arena-admin-route'
 
-    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a right patch) and the key that
-    ``group`` names, which is what no split cuts in two; ``project``, ``tool``, ``language`` and ``cwe`` may
-    be there. Raises :class:`~crisol.errors.DatasetError` that names the line.
+    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a valid patch, 0 else) and the key
+    named by ``group``, whose equal values stay together in every split; ``project``, ``tool``, ``language``
+    and ``cwe`` are optional. Raises :class:`~crisol.errors.DatasetError` that names the wrong line.
     """
     from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -161,7 +161,7 @@ def features(patches: Iterable[LabelledPatch]) -> Dataset:
 def evaluate(
     patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0, folds: int = 10
 ) -> Evaluation:
-    """Measure a model on vulnerabilities that it was not trained on.
+    """Measure a model by cross-validation on vulnerabilities that it was not trained on.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> own = crisol.evaluate(patches, GaussianNB(), folds=3)
@@ -169,10 +169,11 @@ def evaluate(
     ('gaussiannb', True)
 
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
-    :class:`~crisol.model.variants.Variant`, or any estimator or pipeline of scikit-learn's kind with
-    ``predict_proba``, which reads the columns of :func:`features`. ``folds`` split no vulnerability. Raises
-    :class:`~crisol.errors.ExperimentError` for a model that is none of these and
-    :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both labels.
+    :class:`~crisol.model.variants.Variant`, or any scikit-learn classifier or pipeline with
+    ``predict_proba``, which gets the columns of :func:`features`. All patches of a vulnerability are in the
+    same one of ``folds``. The same ``seed`` gives the same figures. Raises
+    :class:`~crisol.errors.ExperimentError` for any other model and :class:`~crisol.errors.DatasetError`
+    for patches without two vulnerabilities and both labels.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -180,13 +181,13 @@ def evaluate(
 
 
 def train(patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0) -> FittedModel:
-    """Train and calibrate a model on all patches; :meth:`FittedModel.save` keeps it.
+    """Train and calibrate a model on all patches; :meth:`FittedModel.save` writes it to a file.
 
     >>> fitted = crisol.train(patches, GaussianNB())
     >>> 0.0 <= crisol.predict(fitted, patches[0].diff, cwe="CWE-22").probability <= 1.0
     True
 
-    ``model`` is as in :func:`evaluate`, and so is what is raised.
+    ``model``, ``seed`` and the errors are those of :func:`evaluate`.
     """
     from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -194,7 +195,7 @@ def train(patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: 
 
 
 def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -> Predictor:
-    """Open a saved model, the folder of a promoted one, or without a path the champion.
+    """Load a model: a saved file or the folder of an exported one; None loads the champion.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -202,9 +203,9 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
     ...     crisol.load_model(f"{folder}/model.skops").form
     'scikit-learn'
 
-    No code of the file is run. ``trust`` names types of one's own that the model holds, as
-    ``package.module.Class``: to read them imports that module. Raises :class:`~crisol.errors.ModelError` for
-    a file that is no model, and :class:`~crisol.errors.StoreError` where there is no champion yet.
+    Loading runs no code from the file. ``trust`` names further classes that the model may hold, as
+    ``package.module.Class``; their modules are imported. Raises :class:`~crisol.errors.ModelError` for a file
+    that is no model, and :class:`~crisol.errors.StoreError` where no champion was promoted yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise
@@ -220,7 +221,8 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
     >>> crisol.predict(fitted, patch, cwe="CWE-22").model_version == fitted.model_version
     True
 
-    The patch is read as :func:`wargame` reads it and cut by the names of its files. Raises
+    ``patch`` is a diff as text or bytes, or the Path of a file; its tests, documents and other files that no
+    wargame runs are dropped by their names. ``cwe`` is such as ``CWE-22``, "" if unknown. Raises
     :class:`~crisol.errors.DiffError` for a text that is no diff.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
@@ -237,8 +239,9 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    Each call starts a server; for many patches start one: ``with crisol.serve() as server:
-    server.decide(...)``. ``changes`` are those of :func:`serve`, and so is what is raised.
+    Returns the service's JSON answer. ``patch`` and ``cwe`` are as in :func:`predict`. Each call starts a
+    server; for many patches start one: ``with crisol.serve() as server: server.decide(...)``. ``changes``
+    and the errors are those of :func:`serve`; no patch is sampled for A/B testing.
     """
     content = _content(patch)
     text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
@@ -254,9 +257,9 @@ def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
     ...     print(server.url[:16])
     http://127.0.0.1
 
-    ``changes`` are fields of :class:`~crisol.config.Settings`, such as ``ab_test_rate=0.5``. Raises
-    :class:`~crisol.errors.SettingsError` for wrong settings and :class:`~crisol.errors.UnavailableError`
-    where the server does not start. Needs ``crisol[service]``.
+    ``settings`` defaults to the environment's. ``changes`` are fields of :class:`~crisol.config.Settings`,
+    such as ``ab_test_rate=0.5``. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
+    :class:`~crisol.errors.UnavailableError` where the server does not start. Needs ``crisol[service]``.
     """
     from crisol.service.embedded import serve as embedded  # noqa: PLC0415 - importing crisol must stay cheap
 

@@ -37,10 +37,12 @@ _Values = dict[tuple[str, ...], list[float]]
 
 
 class Metrics:
-    """The numbers of one worker, and at scrape those of all workers that share ``folder``.
+    """The metrics of one worker process; a scrape adds those of all workers that share ``folder``.
 
-    Take a counter or a histogram once and keep it: finding it again is what costs. Numbers that others count
-    already are watched: read at every scrape, and every ten seconds for the scrapes of other workers.
+    ``folder`` holds a file for each worker; with None only this process is counted. ``worker`` is the value
+    of the label ``worker`` that gauges carry. Get a counter or histogram once and keep the object, because
+    the look-up costs more than counting. :meth:`watch` exports a number that other code already keeps.
+    Not safe across threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
@@ -52,47 +54,61 @@ class Metrics:
         self._registry.register(self)
 
     def counter(self, family: Family, *labels: str) -> Counter:
-        """Return the counter of these labels."""
+        """Return the counter of a family for these label values, in the order of ``family.labels``.
+
+        The same labels give the same counter. Raises TypeError for a family of another kind or with another
+        number of labels.
+        """
         return Counter(self._slots.values, self._place(family, labels, MetricKind.COUNTER))
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
-        """Return the histogram of these labels."""
+        """Return the histogram of a family for these label values; see :meth:`counter`."""
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
 
     def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
-        """Attach a trace id to an observed value as an exemplar.
+        """Attach a trace id to an observed ``value`` of a histogram, as its bucket's exemplar.
 
-        Scrapers of OpenMetrics see the latest exemplar of each bucket.
+        ``value`` has the unit of the family and selects the bucket; ``labels`` are the histogram's. Only the
+        latest exemplar of a bucket is kept, and only OpenMetrics scrapers see it.
         """
         bucket = bisect_left(family.bounds, value)
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
-        """Expose the value of ``read()``, as a gauge or a counter by the kind of the family."""
+        """Export what ``read()`` returns, as the gauge or counter of these labels.
+
+        :meth:`refresh` and every scrape call ``read``. Raises TypeError for a histogram or a wrong number of
+        labels.
+        """
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Call the read functions and store their values."""
+        """Call every watched ``read`` and store its value, where scrapes of other workers find it."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the exposition and its content type, in the newest format that the scraper accepts."""
+        """Return the body of a scrape and its content type.
+
+        ``accept`` is the scraper's ``Accept`` header; it chooses Prometheus's text format (also for "") or
+        OpenMetrics.
+        """
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family, as prometheus-client asks for it."""
+        """Yield every family with its values; prometheus-client calls this method at each scrape."""
         for name, values in sorted(self.gather().items()):
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
-        """Return the values of all workers, by family and labels.
+        """Return the values of all workers: family name -> label values -> numbers.
 
-        Counters are summed; gauges carry the worker as their last label.
-        A histogram's values are the sum of what was observed and the counts of its buckets.
+        A counter has one number, summed over the workers. A gauge has one number for each live worker, whose
+        name is the last label value. A histogram has the sum of its observations, then the count of each
+        bucket (not cumulative, the last one above all bounds), summed over the workers.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]

@@ -47,7 +47,10 @@ __all__ = [
 
 
 class MetricKind(StrEnum):
-    """The kind of a metric family: counter, gauge or histogram."""
+    """The kind of a metric family: counter, gauge or histogram.
+
+    Counters and histograms are summed over the workers; a gauge stays one series for each worker.
+    """
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -57,7 +60,11 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric name; ``bounds`` are the upper edges of a histogram's buckets, without infinity."""
+    """A metric family: its name with the prefix ``wargaming_``, its kind and its help text.
+
+    ``labels`` are the names of its labels; empty means one series without labels. ``bounds`` are the
+    inclusive upper edges of a histogram's buckets, ascending and without infinity; empty for other kinds.
+    """
 
     name: str
     kind: MetricKind

@@ -1,4 +1,4 @@
-"""Numbers in memory, or in a file that other processes read; a counter costs one addition."""
+"""Store metrics as numbers in memory or in a file that other processes read; counting costs one addition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _BYTES = CAPACITY * 8
 
 
 class Counter:
-    """A number that only grows. Not safe across threads: it belongs to the event loop."""
+    """A number that only grows: ``values[slot]``.
+
+    Not safe across threads: only the event loop of one worker may call it.
+    """
 
     __slots__ = ("_slot", "_values")
 
@@ -31,12 +34,16 @@ class Counter:
         self._slot = slot
 
     def add(self, n: float = 1.0) -> None:
-        """Add ``n`` to the counter."""
+        """Add ``n``, which must not be negative (not checked)."""
         self._values[self._slot] += n
 
 
 class Histogram:
-    """Counts of values below each bound. Not safe across threads: it belongs to the event loop."""
+    """The sum of the observations and their count in each bucket, from ``values[slot]`` on.
+
+    ``bounds`` are the inclusive upper edges of the buckets; one more bucket takes what lies above them. Not
+    safe across threads: only the event loop of one worker may call it.
+    """
 
     __slots__ = ("_bounds", "_slot", "_values")
 
@@ -46,7 +53,7 @@ class Histogram:
         self._bounds = bounds
 
     def observe(self, value: float) -> None:
-        """Count one value."""
+        """Add one observation, in the unit of the bounds, to the sum and to its bucket."""
         values, slot = self._values, self._slot
         values[slot] += value
         # Bounds are inclusive, as in Prometheus.
@@ -55,9 +62,11 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The values in one worker's slots.
+    """A copy of one worker's metrics.
 
-    ``values`` maps (family, labels) to numbers. ``alive`` says whether its process still runs.
+    ``values`` maps (family name, label values) to numbers: one for a counter or gauge; for a histogram the
+    sum of the observations and then the count of each bucket. ``worker`` is the worker's name, ``alive``
+    whether its process still runs.
     """
 
     worker: str
@@ -66,10 +75,11 @@ class Snapshot:
 
 
 class Slots:
-    """A worker's numbers, in this process or in ``folder``, where every worker can read all of them.
+    """The array of doubles in which one worker keeps all its metrics; ``CAPACITY`` slots.
 
-    ``<name>.values`` is an array of doubles that is mapped into memory; ``<name>.names`` says line by line
-    what they are. A worker that dies leaves both behind, so what it counted stays counted.
+    With a ``folder`` the array is the memory-mapped file ``<name>.values`` there, and ``<name>.names`` says
+    in JSON lines which family and labels own which slots, so that every worker can read it. Both files stay
+    when the worker ends, and so do its counts. With None the array is private to this process.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -89,10 +99,10 @@ class Slots:
         self._write({"pid": os.getpid(), "worker": worker})
 
     def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
-        """Return the first of ``width`` slots that belong to these labels, the same at every call.
+        """Return the index of the first of ``width`` consecutive slots for a family and label values.
 
-        Raises ``RuntimeError`` when there are none left: labels are ours, never a client's, so they cannot
-        run out.
+        The first call reserves the slots; later calls return the same index. Raises RuntimeError when
+        ``CAPACITY`` is used up, which only labels chosen by clients could bring about.
         """
         entry = self._names.get((family, labels))
         if entry is not None:
@@ -106,7 +116,7 @@ class Slots:
         return slot
 
     def snapshot(self) -> Snapshot:
-        """Return this worker's own numbers."""
+        """Return a copy of this worker's numbers."""
         values = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
         return Snapshot(self.worker, alive=True, values=values)
 
@@ -117,9 +127,9 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield the values in the other workers' files.
+    """Yield a snapshot of each worker's files in ``folder``, except those named ``own``.
 
-    A torn or foreign file yields its readable entries.
+    Of a damaged file the readable entries are returned; an unreadable file is skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:
