@@ -41,6 +41,25 @@ class User:
             root.format(secrets.token_hex(4)),
         )
 
+    def variables(self) -> dict[str, str]:
+        """Return the environment of one run: drawn anew for each, of a user's session or of a service."""
+        names = {"USER": self.name, "LOGNAME": self.name, "PWD": "/tmp", "OLDPWD": "/"}  # noqa: S108 - inside
+        more = {
+            "SHLVL": secrets.choice("0123"),
+            "TERM": secrets.choice(("xterm-256color", "screen", "linux", "dumb")),
+            "MAIL": f"/var/mail/{self.name}",
+            "XDG_SESSION_ID": str(secrets.randbelow(900)),
+            "XDG_RUNTIME_DIR": f"/run/user/{self.number}",
+            "SSH_CONNECTION": f"10.0.{secrets.randbelow(250)}.7 {1024 + secrets.randbelow(60_000)} 10.0.1.2 22",
+            "INVOCATION_ID": secrets.token_hex(16),
+            "JOURNAL_STREAM": f"8:{secrets.randbelow(90_000)}",
+            "VIRTUAL_ENV": self.root,
+            "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+            "LESS": "-R",
+            "EDITOR": "vim",
+        }
+        return names | {name: text for name, text in more.items() if secrets.randbelow(3)}
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -143,7 +143,7 @@ class Target:
         job = {
             "name": script.name,
             "mark": compiled.mark.decode("latin-1"),
-            "names": {"USER": self._user.name, "LOGNAME": self._user.name},
+            "names": self._user.variables(),
             "probe": script.role is Role.PROBE,
             "judge": judge.mark.decode("latin-1") if judge else "",
             "canary": canary,

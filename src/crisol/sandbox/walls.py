@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,12 @@ _LAYER_MB = 64
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process mounts of its own: empty scratch folders, a layer, a /proc of its process namespace alone.
+    """Give this process a host name and mounts of its own: scratch, a layer, a /proc of its process namespace alone.
 
     It works in the target from here on, for :func:`uncover`.
     """
-    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
+    socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
     os.chdir(target)
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
     for place in _SCRATCH:
