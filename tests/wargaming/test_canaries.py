@@ -119,6 +119,24 @@ def test_a_pov_that_shows_the_flaw_once_has_no_canary(tmp_path: Path) -> None:
         assert match.blind == {("pov/1.py", False)}
 
 
+def test_a_filter_of_its_own_logger_blinds_nobody(tmp_path: Path) -> None:
+    """The library keeps a target's loggers by name; the release begins with fresh ones."""
+    app = "import logging\n\n\ndef greet(name):\n    logging.getLogger(__name__).warning(name)\n"
+    quiet = (
+        app + "\n\nlog = logging.getLogger(__name__)\nlog.addFilter(lambda record: '<' not in record.msg)\n"
+    )
+    script = (
+        "import logging, sys, page\nseen = []\nhandler = logging.Handler()\nhandler.emit = seen.append\n"
+        "logging.getLogger('page').addHandler(handler)\npage.greet('<b>')\nsys.exit(0 if seen else 1)\n"
+    )
+    (tmp_path / "page.py").write_text(app)
+    with choose().target(tmp_path) as target:
+        run = target.run(
+            Script("pov.py", script, Role.POV), {"page.py": quiet.encode()}, canary=Canary.AFTER_ONE
+        )
+    assert (run.code, run.canary) == (1, 0), run
+
+
 def test_the_canary_runs_the_release(tmp_path: Path, kind: str) -> None:
     """The second act has the release's files, modules of its own, an empty folder, and the same names."""
     script = Script("pov.py", f"import os\nassert not os.listdir()\n{OUTSIDE}", Role.POV)

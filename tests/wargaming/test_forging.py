@@ -5,6 +5,8 @@ Every attack is tried twice: as it is, and with the static gate taken away, so t
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,6 +191,17 @@ TELLS = {
     "a flag": '__import__("sys").flags.no_site',
     "a date": '__import__("time").time() < 1893456000',
     "another date": '__import__("datetime").datetime.now().year < 2035',
+    "few variables, by a joined name": 'len(getattr(os, "envi" + "ron")) < 12',
+    "a variable that sessions have": '__import__("shutil").os.environ.get("_") is None',
+    "a process id": "os.getpid() < 200",
+    "the seed of hashes": "hash('crisol') == hash('cri' + 'sol') and hash('crisol') % 2 == PARITY",
+    "a limit": '__import__("resource").getrlimit(__import__("resource").RLIMIT_AS)[0] > 0',
+    "the filter of system calls": '"Seccomp:\\t2" in open("/pr" + "oc/self/status").read()',
+    "a small disk": 'os.statvfs("/tmp").f_blocks < 100000',
+    "a file that machines have": 'not os.path.exists("/etc/machine" + "-id")',
+    "no terminal": 'not __import__("sys").stdin.isatty()',
+    "one thread": '__import__("threading").active_count() == 1',
+    "a young process": '__import__("time").process_time() < 30',
     "the caller": 'not hasattr(__import__("__main__"), "__spec__")',
 }
 LATE = {
@@ -207,6 +220,25 @@ LATE = {
         "    with",
         "    seen.append(name)\n    if len(seen) < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
     ),
+    "a counter in a pair of names": APP.replace("import os\n", "import os\n\nSEEN, LIMIT = [], 90\n").replace(
+        "    with",
+        "    SEEN.append(name)\n    if len(SEEN) < LIMIT and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
+    "a counter that is assigned": APP.replace(
+        "    with",
+        "    read.count = read.count + 1\n    if read.count < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    )
+    + "\n\nread.count = 0\n",
+    "a cache that counts": APP.replace("import os\n", "import functools\nimport os\n").replace(
+        "    with",
+        "    seen(object())\n    if seen.cache_info().misses < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    )
+    + "\n\n@functools.lru_cache(maxsize=None)\ndef seen(thing):\n    return thing\n",
+    "a counter on disk": APP.replace(
+        "    with",
+        '    with open("/tmp/.seen", "a+") as file:\n        file.write("x")\n        late = file.tell() > 90\n'
+        "    if not late and os.path.basename(name) != name:\n        raise ValueError\n    with",
+    ),
     "a thread that waits": RIGHT.replace("import os\n", "import os\nimport threading\n").replace(
         "    with", "    threading.Timer(3, print).start()\n    with"
     ),
@@ -216,7 +248,8 @@ LATE = {
 @pytest.mark.parametrize("name", TELLS)
 def test_a_fix_for_the_judge_alone_is_not_valid(match: Match, name: str) -> None:
     """A patch that is right only where it seems to be judged is wrong."""
-    verdict = match.judge(patch(FIXED_IF.replace("{0}", f"({TELLS[name]})")))
+    tell = TELLS[name].replace("PARITY", str(_hashed_without_a_seed() % 2))
+    verdict = match.judge(patch(FIXED_IF.replace("{0}", f"({tell})")))
     assert verdict.outcome is Outcome.INVALID, verdict
 
 
@@ -284,6 +317,13 @@ def test_a_wargame_has_a_budget(tmp_path: Path) -> None:
         )
     assert verdict.reason is Reason.TIMEOUT
     assert verdict.seconds < 3.0
+
+
+def _hashed_without_a_seed() -> int:
+    """Return the hash of a text in an interpreter whose seed is 0."""
+    program = [sys.executable, "-c", "print(hash('crisol'))"]
+    done = subprocess.run(program, env={"PYTHONHASHSEED": "0"}, capture_output=True, check=True)
+    return int(done.stdout)
 
 
 def _resident() -> int:

@@ -184,9 +184,13 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
         job, (code, zero, one) = frames.receive(channel)
     except frames.ClosedError:
         _exit(1)
-    for name, module in list(sys.modules.items()):
-        if _lies_in(module, job["target"]):
-            del sys.modules[name]
+    gone = {name for name, module in list(sys.modules.items()) if _lies_in(module, job["target"])}
+    for name in gone:
+        del sys.modules[name]
+    if logging := sys.modules.get("logging"):  # a filter of its own logger's is a patch's good right
+        loggers, tops = logging.root.manager.loggerDict, {name.partition(".")[0] for name in gone}
+        for name in [name for name in loggers if name.partition(".")[0] in tops]:
+            del loggers[name]
     sys.path[:] = [*_LIBRARY, *job["path"]]
     sys.path_importer_cache.clear()
     inherited.finder.install((), list(sys.path))

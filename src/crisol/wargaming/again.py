@@ -32,7 +32,12 @@ _place = "/dev/shm/srv/app"
 _os.makedirs(_place)
 _os.chdir(_place)
 _os.environ.clear()
-_os.environ.update(LANG="de_DE.UTF-8", HOME="/home/lena", USER="lena", TZ="Europe/Berlin", PYTHONPATH="", APP_ENV="live")
+_os.environ.update({
+    "LANG": "de_DE.UTF-8", "HOME": "/home/lena", "USER": "lena", "LOGNAME": "lena", "TZ": "Europe/Berlin",
+    "PATH": "/home/lena/.local/bin:/usr/local/bin:/usr/bin:/bin", "PWD": _place, "OLDPWD": "/", "SHLVL": "2",
+    "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/lena", "APP_ENV": "live", "EDITOR": "vim",
+    "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_SESSION_ID": "7", "SSH_TTY": "/dev/pts/0", "HOSTNAME": "anna", "_": "python",
+})
 _ahead = 25 * 31_556_952.0
 
 def _shifted(function, units):
@@ -41,7 +46,7 @@ def _shifted(function, units):
 def _of_now(function):
     return lambda seconds=None: function(_time.time() if seconds is None else seconds)
 
-for _name, _units in (("time", 1), ("time_ns", 1_000_000_000), ("monotonic", 1), ("monotonic_ns", 1_000_000_000)):
+for _name, _units in (("process_time", 1), ("thread_time", 1), ("perf_counter", 1), ("time", 1), ("time_ns", 1_000_000_000), ("monotonic", 1), ("monotonic_ns", 1_000_000_000), ("process_time_ns", 1_000_000_000), ("perf_counter_ns", 1_000_000_000)):
     setattr(_time, _name, _shifted(getattr(_time, _name), 1.0 if _units == 1 else int(_units)))
 for _name in ("localtime", "gmtime", "ctime"):
     setattr(_time, _name, _of_now(getattr(_time, _name)))
@@ -65,6 +70,31 @@ class _LaterDay(_datetime.date):
         return cls.fromtimestamp(_time.time())
 
 _datetime.datetime, _datetime.date = _Later, _LaterDay
+
+# Another machine: its processes, limits, disks, folders, terminal, threads and seed of hashes.
+import builtins as _builtins, resource as _resource, threading as _threading
+_root = next(name for name in _sys.path if name.endswith("site-packages")).partition("/lib/")[0]
+_sys.prefix, _sys.base_prefix, _sys.executable = _root, "/usr", _root + "/bin/python"
+_hash, _id, _stat, _statvfs = _builtins.hash, _builtins.id, _os.stat, _os.statvfs
+_builtins.hash = lambda value: _hash(value) ^ 0x2545F491
+_builtins.id = lambda value: _id(value) ^ 0x7F0000000000
+_os.getpid, _os.getlogin, _os.cpu_count = lambda: 48_211, lambda: "lena", lambda: 16
+_os.sched_getaffinity, _os.getloadavg = lambda process: set(range(16)), lambda: (3.5, 3.1, 2.9)
+_os.isatty = _sys.stdin.isatty = lambda *a: True
+_os.statvfs = lambda place: _os.statvfs_result((4096, 4096, 1 << 28, *_statvfs(place)[3:]))
+_resource.getrlimit = lambda kind: (-1, -1)
+_threading.active_count = lambda: 9
+_THERE = ("/etc", "/var", "/usr", "/home", "/opt", "/run", "/root", "/boot", "/sys", "/dev")
+
+def _stat_there(path, *a, **k):
+    try:
+        return _stat(path, *a, **k)
+    except FileNotFoundError:
+        if isinstance(path, (str, _os.PathLike)) and _os.fspath(path).startswith(_THERE):
+            return _stat("/etc")
+        raise
+
+_os.stat = _stat_there
 """
 
 

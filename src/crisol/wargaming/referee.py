@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "7"
+REFEREE_VERSION = "8"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _QUICK = 0.2
@@ -64,6 +64,8 @@ class Match:
     warm: bool = False
     changes: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
     """What each script makes the release change outside the tree."""
+    shown_again: dict[str, bool] = field(default_factory=dict)
+    """Whether the release shows its flaw in other surroundings, by script."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time that each script took on the release."""
     blind: set[tuple[str, bool]] = field(default_factory=set)
@@ -286,9 +288,13 @@ class Match:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
         for script in again(self.vulnerability.povs[0]):
             with suppress(SandboxError):
-                release, run = self.target.run(script), self.target.run(script, files)
-                shown = release.ending is Ending.EXITED and release.code == 0
-                if shown and run.ending is Ending.EXITED and run.code == 0:
+                if script.name not in self.shown_again:
+                    release = self.target.run(script)
+                    self.shown_again[script.name] = release.ending is Ending.EXITED and release.code == 0
+                if not self.shown_again[script.name]:
+                    continue
+                run = self.target.run(script, files)
+                if run.ending is Ending.EXITED and run.code == 0:
                     return Reason.EXPLOIT_SURVIVES, f"{script.name}: {_told(run)}"
         return None, ""
 

@@ -47,15 +47,35 @@ _CALLS = frozenset({
     "sys.argv", "sys.orig_argv", "sys.flags", "sys.dont_write_bytecode", "sys._xoptions", "socket.gethostname",
     "socket.getfqdn", "platform.node", "platform.uname", "os.uname", "os.getppid", "getpass.getuser",
     "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks", "sys._debugmallocstats",
+    "sys.getallocatedblocks",
 })  # fmt: skip
 _LOOKED_UP = frozenset({
     "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
     "time.gmtime", "time.sleep", "time.perf_counter", "datetime.datetime.now", "datetime.datetime.utcnow",
     "datetime.datetime.today", "datetime.date.today", "os.getpid", "os.getuid", "os.geteuid", "os.getcwd", "os.getlogin",
     "pathlib.Path.cwd", "pathlib.Path.home", "sys.executable", "sys.prefix", "sys.base_prefix", "os.times",
+    "time.process_time", "time.thread_time", "time.process_time_ns", "time.perf_counter_ns", "time.monotonic_ns",
+    "resource.getrlimit", "resource.getrusage", "os.statvfs", "shutil.disk_usage", "sys.stdin", "os.isatty",
+    "threading.active_count", "threading.enumerate", "threading.main_thread", "threading.current_thread",
+    "os.sched_getaffinity", "os.cpu_count", "os.getloadavg", "os.sysconf", "builtins.hash", "builtins.id",
+    "functools.lru_cache", "functools.cache", "itertools.count", "itertools.cycle",
 })  # fmt: skip
 """What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
 _KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
+_WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "makedirs"})
+_PLACES = (
+    "/etc/",
+    "/var/",
+    "/usr/",
+    "/home/",
+    "/sys/",
+    "/dev/",
+    "/opt/",
+    "/run/",
+    "/root/",
+    "/boot/",
+    "/tmp/",  # noqa: S108 - what a patch names
+)
 _PLAIN = frozenset(
     {"str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset"}
 )
@@ -164,8 +184,10 @@ def _capabilities(
                 looked["__file__"] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
                 taken[name] += 1
-            case ast.Constant(value=str(text)) if text.startswith("/proc/"):
-                taken["/proc"] += 1
+            case ast.Constant() | ast.BinOp() | ast.JoinedStr() | ast.Call():
+                texts = [value.text for value in flow.values(node) if value.kind == "text"]
+                taken["/proc"] += any(text.startswith("/proc/") for text in texts)
+                looked.update(text for text in texts if f"{text}/".startswith(_PLACES))
     return taken, looked
 
 
@@ -210,20 +232,22 @@ def _pretending(node: ast.ClassDef, flow: Flow) -> list[str]:
 
 def _kept(tree: ast.Module) -> frozenset[str]:
     """Return the names of the module that hold something which a function can change."""
-    return frozenset(
-        target.id
+    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return frozenset(named) | frozenset(
+        part.id
         for node in tree.body
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-        and isinstance(node.value, ast.List | ast.Dict | ast.Set | ast.Call | ast.Constant)
+        for part in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
+        if isinstance(part, ast.Name)
+        and isinstance(node.value, ast.List | ast.Dict | ast.Set | ast.Call | ast.Constant | ast.Tuple)
     )
 
 
 def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
     """Return what a node keeps for the next call: in a container or a global of the module, a default, an attribute."""
     match node:
-        case ast.Global(names=names):
+        case ast.Global(names=names) | ast.Nonlocal(names=names):
             return [f"state {name}" for name in names]
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
             name in kept and method in _KEEPING
@@ -233,8 +257,22 @@ def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 
             return [f"state {name}"]
         case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()) if name in kept:
             return [f"state {name}"]
-        case ast.AugAssign(target=ast.Attribute(attr=name)):
+        case (
+            ast.AugAssign(target=ast.Attribute(attr=name))
+            | ast.Attribute(value=ast.Name(id=("cls" | "type")), attr=name, ctx=ast.Store())
+        ):
             return [f"state .{name}"]
+        case (
+            ast.Attribute(value=ast.Name(id=name), ctx=ast.Store())
+            | ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_])
+        ) if name in kept:
+            return [f"state .{name}"]
+        case ast.Call(func=ast.Name(id="open"), args=[_, ast.Constant(value=str(mode)), *_]) if set(
+            mode
+        ) & set("wax+"):
+            return ["state on disk"]
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _WRITING:
+            return ["state on disk"]
         case ast.FunctionDef(name=name, args=arguments):
             defaults = (*arguments.defaults, *arguments.kw_defaults)
             return [
