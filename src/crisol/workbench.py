@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from crisol.diff import Reading
+    from crisol.diff import ReadOptions
     from crisol.model.evaluation import Evaluation
     from crisol.model.predictor import Predictor
     from crisol.model.training import FittedModel
@@ -69,7 +69,7 @@ def wargame(
     patch: str | bytes | Path,
     *,
     sandbox: str = "",
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     watch: Callable[[Phase], object] | None = None,
     settings: Settings | None = None,
 ) -> Verdict:
@@ -88,7 +88,7 @@ def wargame(
     :class:`~crisol.errors.UnavailableError` for a missing sandbox or release; a faulty patch only changes the
     verdict.
     """
-    from crisol.diff import Reading  # noqa: PLC0415 - importing crisol must stay cheap
+    from crisol.diff import ReadOptions  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.sandbox import choose  # noqa: PLC0415 - likewise
     from crisol.wargaming.referee import open_match  # noqa: PLC0415 - likewise
 
@@ -96,7 +96,7 @@ def wargame(
     subject = find_vulnerability(vulnerability, settings)
     text = _content(patch)
     with open_match(subject, choose(sandbox or settings.sandbox), settings.cache) as match:
-        phases = match.phases(text, reading or Reading())
+        phases = match.phases(text, reading or ReadOptions())
         while True:
             try:
                 phase = next(phases)

@@ -112,14 +112,14 @@ def test_an_error_names_the_line() -> None:
 @pytest.mark.parametrize(
     "limits",
     [
-        diff.Limits(bytes=10),
-        diff.Limits(lines=3),
-        diff.Limits(line_bytes=8),
-        diff.Limits(hunks=0),
-        diff.Limits(files=0),
+        diff.DiffLimits(bytes=10),
+        diff.DiffLimits(lines=3),
+        diff.DiffLimits(line_bytes=8),
+        diff.DiffLimits(hunks=0),
+        diff.DiffLimits(files=0),
     ],
 )
-def test_refuses_what_is_over_a_limit(limits: diff.Limits) -> None:
+def test_refuses_what_is_over_a_limit(limits: diff.DiffLimits) -> None:
     """Each limit alone is enough to refuse."""
     with pytest.raises(DiffTooLarge):
         diff.parse(PLAIN, limits)

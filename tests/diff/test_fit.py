@@ -343,7 +343,7 @@ PIECES = st.sampled_from(
 def test_any_text_is_fitted_or_refused(text: str, recount: bool, strip: int | None) -> None:
     """No text raises anything but a typed error; what fits parses again and leads to the same files."""
     try:
-        series = diff.read(text, reading=diff.Reading(strip, recount))
+        series = diff.read(text, reading=diff.ReadOptions(strip, recount))
         diff.cut(series)
     except (DiffError, PatchDoesNotApply):
         return

@@ -34,10 +34,10 @@ MAIL = (
 SECOND = DIFF[: DIFF.index("@@")] + "@@ -9,4 +9,4 @@\n line 8\n-line 9\n+line nine\n \n \n"
 
 
-def result(text: str | bytes, reading: diff.Reading | None = None) -> str | None:
+def result(text: str | bytes, reading: diff.ReadOptions | None = None) -> str | None:
     """Return what the text makes of the source."""
     tree = diff.Tree({"x.py": SOURCE}.get, lambda: ["x.py"])
-    return diff.fit(diff.read(text, reading=reading or diff.Reading()), tree).files["x.py"]
+    return diff.fit(diff.read(text, reading=reading or diff.ReadOptions()), tree).files["x.py"]
 
 
 def quoted(text: str) -> str:
@@ -182,17 +182,17 @@ def test_recount_takes_a_hunk_as_long_as_its_lines(counts: str, tail: str) -> No
     text = DIFF.replace("-2,5 +2,6", counts) + tail
     with pytest.raises(MalformedDiff):
         diff.read(text)
-    series = diff.read(text, reading=diff.Reading(recount=True))
+    series = diff.read(text, reading=diff.ReadOptions(recount=True))
     assert "the hunk has 5 and 6" in series.notes[0]
-    assert result(text, diff.Reading(recount=True)) == AFTER
+    assert result(text, diff.ReadOptions(recount=True)) == AFTER
 
 
 def test_strip_takes_parts_off_as_patch_does() -> None:
     """With --strip the prefixes are the caller's business."""
     text = DIFF.replace("a/x.py", "one/two/x.py").replace("b/x.py", "one/two/x.py")
-    assert diff.read(text, reading=diff.Reading(strip=2)).steps[0].change.path == "x.py"
+    assert diff.read(text, reading=diff.ReadOptions(strip=2)).steps[0].change.path == "x.py"
     with pytest.raises(UnsafeDiff, match="smaller --strip"):
-        diff.read(text, reading=diff.Reading(strip=3))
+        diff.read(text, reading=diff.ReadOptions(strip=3))
 
 
 def test_strict_readers_refuse_what_a_series_sets_aside() -> None:

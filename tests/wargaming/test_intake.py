@@ -15,9 +15,9 @@ from crisol.config import load_settings
 from crisol.errors import DatasetError, UnknownVulnerability
 from crisol.records import Candidate, Origin
 from crisol.wargaming.fitting import fitted, source_tree
-from crisol.wargaming.intake import Ground, Manner, imported, kept, remove, take
+from crisol.wargaming.intake import ImportBase, Manner, imported, kept, remove, take
 
-Grounds = Callable[[str], Ground]
+Grounds = Callable[[str], ImportBase]
 A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
 B = A.replace("x = 2", "x = 3")
 TESTS = diff.between({"tests/test_app.py": "a\n"}, {"tests/test_app.py": "b\n"})
@@ -36,10 +36,10 @@ def tree(tmp_path: Path) -> Path:
 def grounds(tree: Path) -> Grounds:
     own = (Candidate("v", "reference", Origin.HAND, REFERENCE),)
 
-    def find(name: str) -> Ground:
+    def find(name: str) -> ImportBase:
         if name not in {"v", "w"}:
             raise UnknownVulnerability(f"no vulnerability {name!r}")
-        return Ground(lambda text, reading: fitted(text, tree, reading), own)
+        return ImportBase(lambda text, reading: fitted(text, tree, reading), own)
 
     return find
 

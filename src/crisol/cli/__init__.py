@@ -106,7 +106,7 @@ def wargame(
     fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
 ) -> None:
     """Run the exploit against a patch; exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use."""
-    from crisol.diff import Reading
+    from crisol.diff import ReadOptions
     from crisol.sandbox import choose
     from crisol.wargaming.referee import open_match
     from crisol.wargaming.vulnerability import find, load
@@ -126,7 +126,7 @@ def wargame(
         )
     text = _read(patch)
     with open_match(subject, choose(sandbox or settings.sandbox), settings.cache, seed=seed) as match:
-        steps = match.phases(text, Reading(strip, recount))
+        steps = match.phases(text, ReadOptions(strip, recount))
         verdict = None
         while verdict is None:
             try:

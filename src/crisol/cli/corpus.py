@@ -135,7 +135,7 @@ def import_command(
 
     The next build judges them with all the others.
     """
-    from crisol.diff import Reading
+    from crisol.diff import ReadOptions
     from crisol.records import Origin
     from crisol.wargaming.fitting import ground
     from crisol.wargaming.intake import Manner, take
@@ -146,7 +146,7 @@ def import_command(
         path,
         settings.inbox,
         lambda name: ground(find(settings.search_path, only=[name])[0], settings.cache),
-        Manner(vulnerability, Origin(origin), licence, Reading(strip, recount), skip, dry_run),
+        Manner(vulnerability, Origin(origin), licence, ReadOptions(strip, recount), skip, dry_run),
     )
     lines = [f"cut: {line}" for line in intake.cut]
     lines += [f"skipped: {line}" for line in intake.skipped]

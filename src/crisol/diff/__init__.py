@@ -9,14 +9,29 @@ r"""Unified diffs as untrusted input: parse, identify, apply, make.
 """
 
 from crisol.diff.apply import apply, between
-from crisol.diff.envelope import Limits
+from crisol.diff.envelope import DiffLimits
 from crisol.diff.fit import Fitted, LeftOut, cut, fit
 from crisol.diff.parser import parse, read
 from crisol.diff.patch import FileChange, Hunk, Patch
 from crisol.diff.places import Tree
-from crisol.diff.series import Reading, Series, Step, Stray
+from crisol.diff.series import ReadOptions, Series, Step, Stray
 
 __all__ = [
-    "FileChange", "Fitted", "Hunk", "LeftOut", "Limits", "Patch", "Reading", "Series", "Step", "Stray", "Tree",
-    "apply", "between", "cut", "fit", "parse", "read",
+    "DiffLimits",
+    "FileChange",
+    "Fitted",
+    "Hunk",
+    "LeftOut",
+    "Patch",
+    "ReadOptions",
+    "Series",
+    "Step",
+    "Stray",
+    "Tree",
+    "apply",
+    "between",
+    "cut",
+    "fit",
+    "parse",
+    "read",
 ]  # fmt: skip

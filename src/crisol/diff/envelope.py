@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from crisol.errors import DiffTooLarge, MalformedDiff, UnsupportedDiff
 
-__all__ = ["Limits", "unwrapped"]
+__all__ = ["DiffLimits", "unwrapped"]
 
 _ENCODED = re.compile(
     r"^content-transfer-encoding:[ \t]*(quoted-printable|base64)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
@@ -23,7 +23,7 @@ _DIFF = ("diff --git ", "diff -", "--- ", "Index: ", "From ")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DiffLimits:
     """What the parser accepts at the most."""
 
     bytes: int = 1 << 20
@@ -33,7 +33,7 @@ class Limits:
     line_bytes: int = 65_536
 
 
-def unwrapped(text: str | bytes, limits: Limits) -> list[str]:
+def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
     """Return the lines of a text without what it was sent in.
 
     Byte-order marks, UTF-16, the quoted-printable and base64 bodies of mails, line feeds that became CRLF and the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crisol.diff.apply import Edit, edited, edits, hunks, split
 from crisol.diff.kinds import outside, says_version
 from crisol.diff.patch import FileChange, Patch
-from crisol.diff.places import Places, Tree, place
+from crisol.diff.places import FilePlaces, Tree, place
 from crisol.errors import PatchDoesNotApply
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
     return replace(series, steps=tuple(steps)), left
 
 
-def _strays(series: Series, tree: Tree, places: Places) -> list[LeftOut]:
+def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
     """Leave out what is no text, unless the release holds the file: a change of it cannot be judged."""
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
@@ -189,7 +189,7 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 class _Work:
     """The files of a tree as far as a series has changed them."""
 
-    def __init__(self, tree: Tree, places: Places) -> None:
+    def __init__(self, tree: Tree, places: FilePlaces) -> None:
         self.tree = tree
         self.places = places
         self.files: dict[str, _File] = {}

@@ -10,11 +10,11 @@ import re
 from typing import NamedTuple
 
 from crisol.diff import paths
-from crisol.diff.envelope import Limits, unwrapped
+from crisol.diff.envelope import DiffLimits, unwrapped
 from crisol.diff.hints import hint
 from crisol.diff.hunk import BINARY, HUNK, Sized, hunk_at, is_header
 from crisol.diff.patch import FileChange, Patch
-from crisol.diff.series import Reading, Series, Step, Stray
+from crisol.diff.series import ReadOptions, Series, Step, Stray
 from crisol.errors import DiffTooLarge, MalformedDiff, UnsafeDiff, UnsupportedDiff
 
 __all__ = ["parse", "read"]
@@ -22,12 +22,12 @@ __all__ = ["parse", "read"]
 _SUBMODULE = "160000"
 _FILE_MODES = ("100644", "100755", "100664", _SUBMODULE)
 _COPIES = "copies: write the new file out in full"
-_LIMITS, _AS_GIT = Limits(), Reading()
+_LIMITS, _AS_GIT = DiffLimits(), ReadOptions()
 _IGNORED = ("index ", "similarity index ", "dissimilarity index ")
 _TWO = re.compile(r"Binary files (.+) and (.+) differ\s*$")
 
 
-def parse(text: str | bytes, limits: Limits = _LIMITS) -> Patch:
+def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
     """Parse untrusted text into a :class:`Patch`, all of it or nothing.
 
     Raises :class:`~crisol.errors.MalformedDiff`, :class:`~crisol.errors.UnsafeDiff`,
@@ -50,7 +50,7 @@ def parse(text: str | bytes, limits: Limits = _LIMITS) -> Patch:
     return Patch(tuple(sorted(set(files.values()), key=lambda change: (change.path, change.old or ""))))
 
 
-def read(text: str | bytes, limits: Limits = _LIMITS, reading: Reading = _AS_GIT) -> Series:
+def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions = _AS_GIT) -> Series:
     """Read untrusted text, in any form in which patches travel, into a :class:`Series`.
 
     Text before the first file (a commit message) and between files is skipped, as every tool does; text that looks
@@ -73,7 +73,7 @@ class _Extended(NamedTuple):
 class _Parser:
     """One pass over the lines; ``at`` is the 0-based number of the line to be read next."""
 
-    def __init__(self, lines: list[str], limits: Limits, reading: Reading) -> None:
+    def __init__(self, lines: list[str], limits: DiffLimits, reading: ReadOptions) -> None:
         self.lines = lines
         self.limits = limits
         self.reading = reading

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crisol.diff.series import Series, Step
 
-__all__ = ["Places", "Tree", "place"]
+__all__ = ["FilePlaces", "Tree", "place"]
 
 _MOST_CHOICES = 64
 _SHOWN = 4
@@ -39,7 +39,7 @@ class Tree:
 
 
 @dataclass(slots=True)
-class Places:
+class FilePlaces:
     """Where the files of a patch lie in the tree, which are left out and why, and what to say of it."""
 
     found: dict[str, str] = field(default_factory=dict)
@@ -65,14 +65,14 @@ class Places:
         return tuple(out)
 
 
-def place(series: Series, tree: Tree) -> Places:
+def place(series: Series, tree: Tree) -> FilePlaces:
     """Find the file of the tree for every path that a series changes.
 
     A path that the tree has is that file. Else the folders before or after which it continues like a file of the
     tree are tried, and its first change has to fit exactly one of them. Raises
     :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path that is ambiguous.
     """
-    places, made = Places(), set[str]()
+    places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}
     first: dict[str, Step] = {}
     for step in series.steps:
@@ -103,7 +103,7 @@ def _beside_packages(choices: list[str], tree: Tree) -> str:
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
 
 
-def _decide(places: Places, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
+def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
     """Choose for every path among its choices, the clear ones first."""
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
@@ -127,7 +127,7 @@ def _decide(places: Places, open_: dict[str, list[str]], first: dict[str, Step],
     _one_each(places, first, tree)
 
 
-def _one_each(places: Places, first: dict[str, Step], tree: Tree) -> None:
+def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
     """Of several paths that mean the same file, such as lib/x.py and lib3/x.py, keep the one that fits."""
     count = Counter(places.found.values())
     for target in [target for target, times in count.items() if times > 1]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from crisol.diff.patch import FileChange
 from crisol.errors import DiffError
 
-__all__ = ["Reading", "Series", "Step", "Stray"]
+__all__ = ["ReadOptions", "Series", "Step", "Stray"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How to read a diff.
 
     ``strip`` leading parts are taken off every path, as by ``patch -p``; None takes off what git writes (``a/``,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crisol.errors import SandboxError, SandboxUnavailable
 from crisol.sandbox import bubblewrap
 from crisol.sandbox.records import Ending, Limits, Role, SandboxKind, Script
-from crisol.sandbox.target import Source, Target
+from crisol.sandbox.target import Target, TargetSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class Sandbox:
         run finds imported; ``prelude`` is trusted source that is executed once, before them. The sources are read
         when the block is entered: later changes to the folders are not seen.
         """
-        target = Target(self.kind, Source.read(tree, requires, preload, prelude), limits)
+        target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits)
         target.requires = tuple(requires)
         try:
             target.start()
@@ -89,7 +89,7 @@ def problem(kind: SandboxKind) -> str:
         return f"it needs Linux, and this is {sys.platform}"
     if kind is SandboxKind.BUBBLEWRAP and bubblewrap.find() is None:
         return "bwrap is not installed"
-    target = Target(kind, Source({}, (), (), ""), Limits())
+    target = Target(kind, TargetSource({}, (), (), ""), Limits())
     try:
         run = target.run(Script("probe.py", "import sys\nsys.exit(0)\n", Role.CHECK))
     except (SandboxError, SandboxUnavailable) as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crisol.errors import SandboxError
 from crisol.sandbox.records import Ending, Limits, Role, Script
-from crisol.sandbox.target import Source, Target
+from crisol.sandbox.target import Target, TargetSource
 
 if TYPE_CHECKING:
     from crisol.sandbox.records import SandboxKind
@@ -28,7 +28,7 @@ def escapes(kind: SandboxKind) -> tuple[str, ...]:
 
     Raises :class:`~crisol.errors.SandboxError` where the sandbox does not start.
     """
-    target = Target(kind, Source({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
+    target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:
         return tuple(name for name, source in ATTEMPTS.items() if not _refused(target, source))
     finally:

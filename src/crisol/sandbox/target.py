@@ -31,7 +31,7 @@ from crisol.sandbox.script import compile_script, parts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Source", "Target"]
+__all__ = ["Target", "TargetSource"]
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
@@ -62,7 +62,7 @@ _BOOT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TargetSource:
     """What a zygote holds: files of the tree and of its dependencies, and what is imported ahead."""
 
     tree: dict[str, bytes]
@@ -72,7 +72,7 @@ class Source:
     learned: Learned = field(default_factory=Learned)
 
     @classmethod
-    def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> Source:
+    def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
         """Read the regular files of the folders; links and special files are not followed and not shown."""
         for folder in (tree, *requires):
             if not folder.is_dir():
@@ -86,7 +86,7 @@ class Target:
     Get one from :meth:`Sandbox.target`. A sandbox that dies is started again, once for each run.
     """
 
-    def __init__(self, kind: SandboxKind, source: Source, limits: Limits) -> None:
+    def __init__(self, kind: SandboxKind, source: TargetSource, limits: Limits) -> None:
         self.kind = kind
         self.limits = limits
         self.landlock = 0

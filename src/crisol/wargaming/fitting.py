@@ -9,16 +9,16 @@ from pathlib import Path
 from crisol import diff
 from crisol.errors import IndexUnavailable
 from crisol.wargaming.candidates import own_candidates, read_source
-from crisol.wargaming.intake import Ground
+from crisol.wargaming.intake import ImportBase
 from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["fitted", "ground", "source_tree"]
 
 
-_AS_GIT = diff.Reading()
+_AS_GIT = diff.ReadOptions()
 
 
-def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT) -> diff.Fitted:
+def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS_GIT) -> diff.Fitted:
     r"""Return what remains of an untrusted text on a release's importable folder, ``tree``.
 
     Command line, service, import, prediction and referee all come this way, so that features, identity, cache
@@ -33,17 +33,17 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.Reading = _AS_GIT
     return diff.cut(series) if tree is None else diff.fit(series, source_tree(tree))
 
 
-def ground(vulnerability: Vulnerability, cache: Path) -> Ground:
+def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
     """Return the ground of an import for a vulnerability; without its release, names alone cut a patch."""
     try:
         tree = vulnerability.vulnerable(cache)
     except IndexUnavailable:
-        return Ground(lambda text, reading: fitted(text, None, reading))
+        return ImportBase(lambda text, reading: fitted(text, None, reading))
     try:
         own = tuple(own_candidates(vulnerability, cache))
     except IndexUnavailable:
         own = ()
-    return Ground(lambda text, reading: fitted(text, tree, reading), own)
+    return ImportBase(lambda text, reading: fitted(text, tree, reading), own)
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from crisol import diff
 from crisol.errors import DatasetError, DiffError, PatchDoesNotApply, unwritable
 from crisol.records import Candidate, Origin
 
-__all__ = ["Ground", "Intake", "Manner", "Same", "identity", "imported", "kept", "remove", "take"]
+__all__ = ["ImportBase", "Intake", "Manner", "Same", "identity", "imported", "kept", "remove", "take"]
 
 _MAX_CANDIDATES = 100_000
 _MAX_BYTES = 1 << 30
@@ -37,7 +37,7 @@ class Manner:
     vulnerability: str = ""
     origin: Origin = Origin.IMPORT
     licence: str = ""
-    reading: diff.Reading = field(default_factory=diff.Reading)
+    reading: diff.ReadOptions = field(default_factory=diff.ReadOptions)
     skip: bool = False
     dry_run: bool = False
 
@@ -70,14 +70,14 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ImportBase:
     """What an import has to know of a vulnerability: its source tree and the candidates that it has."""
 
-    fit: Callable[[str, diff.Reading], diff.Fitted]
+    fit: Callable[[str, diff.ReadOptions], diff.Fitted]
     own: tuple[Candidate, ...] = ()
 
 
-def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Manner = _PLAIN) -> Intake:
+def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
     """Take JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``, cut to its release.
 
     ``grounds`` gives what is known of a vulnerability and raises
@@ -88,7 +88,7 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], Ground], manner: Mann
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
     skipped: list[str] = []
-    by_name: dict[str, Ground] = {}
+    by_name: dict[str, ImportBase] = {}
     for candidate in imported(path, manner):
         ground = by_name.get(candidate.vulnerability) or grounds(candidate.vulnerability)
         by_name[candidate.vulnerability] = ground
@@ -191,9 +191,9 @@ def _files(files: Iterable[Path], where: Path, manner: Manner) -> Iterator[Candi
     if not manner.vulnerability:
         raise DatasetError(f"{where}: name the vulnerability that these patches are for")
     for file in files:
-        if file.stat().st_size > diff.Limits().bytes:
+        if file.stat().st_size > diff.DiffLimits().bytes:
             raise DatasetError(
-                f"{file}: more than {diff.Limits().bytes >> 20} MiB; send the hunks that matter"
+                f"{file}: more than {diff.DiffLimits().bytes >> 20} MiB; send the hunks that matter"
             )
         text = file.read_bytes().decode(errors="surrogateescape")
         name = _name(file.stem, str(file))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crisol.diff import Reading
+from crisol.diff import ReadOptions
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Canary, Ending, Role, Run, Sandbox, Script, Target
@@ -38,7 +38,7 @@ _DETAIL = 600
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
-_AS_GIT = Reading()
+_AS_GIT = ReadOptions()
 _Finding = tuple[Reason | None, str]
 """What is wrong, if anything, and what was seen."""
 
@@ -82,7 +82,7 @@ class Match:
                 verdict: Verdict = stop.value
                 return verdict
 
-    def phases(self, text: str | bytes, reading: Reading = _AS_GIT) -> Generator[Phase, None, Verdict]:
+    def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
 
         ``reading`` says how to read it; what of it is not judged is named in the detail of the phase ``apply``.
@@ -98,7 +98,7 @@ class Match:
                 break
         return Verdict(tuple(done), time.perf_counter() - start, self.sandbox, self.seed)
 
-    def _steps(self, text: str | bytes, reading: Reading) -> Iterator[Phase]:
+    def _steps(self, text: str | bytes, reading: ReadOptions) -> Iterator[Phase]:
         if self.baseline is None:
             self.baseline = _timed(PhaseName.BASELINE, self._baseline)
         elif not self.warm and self.baseline.reason is None:
@@ -172,7 +172,7 @@ class Match:
             self.yardstick = measure(self.vulnerability, self.tree, self.cache, self.target)
         return self.yardstick
 
-    def _apply(self, text: str | bytes, reading: Reading, overlay: dict[str, str | None]) -> _Finding:
+    def _apply(self, text: str | bytes, reading: ReadOptions, overlay: dict[str, str | None]) -> _Finding:
         """Fill ``overlay`` with the patched files."""
         try:
             patch = fitted(text, self.tree, reading)
