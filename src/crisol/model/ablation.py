@@ -19,9 +19,11 @@ __all__ = ["Ablation", "ablate"]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """AUC on unseen groups without a group of features, and with that group alone.
+    """AUC of a variant without one group of features, and with that group alone.
 
-    "none" is the whole model.
+    Both are measured on groups of patches that were not trained on. ``without`` names the feature group and
+    ``features`` counts its columns. The row whose ``without`` is ``"none"`` holds the AUC of the whole model
+    in both ``auc`` and ``auc_alone``, and 0 features.
     """
 
     without: str
@@ -38,10 +40,12 @@ def ablate(
     folds: int = 5,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the whole model, then one row a feature group, or one of ``only``.
+    """Yield the row of the whole model, then one row for each feature group.
 
-    The folds never split a group of patches.
-    The columns that are left out are held at zero, so that every model has the same shape. Hashed words stay.
+    ``only`` names the feature groups to leave out in turn; None takes all. The cross-validation never splits
+    a :attr:`LabelledPatch.group`. Columns that are left out are set to zero, so that every model has the same
+    shape; hashed words are always kept. Raises :class:`~crisol.errors.DatasetError` as :func:`grouped_folds`
+    does.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)

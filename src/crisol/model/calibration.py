@@ -17,10 +17,11 @@ _STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class Sigmoid:
-    """Platt's map from a score in [0, 1] to a probability: a line through the log-odds.
+    """Platt's map from a score s in [0, 1] to the probability 1 / (1 + exp(-(slope * logit(s) + intercept))).
 
-    The slope is never below 0.05, so that the ranking of patches is never turned round. Platt, *Probabilistic
-    outputs for support vector machines*, 1999; log-odds as input after Kull et al., *Beta calibration*, 2017.
+    Scores are clipped to [1e-4, 1 - 1e-4]. A fitted slope is never below 0.05, so that the order of patches
+    is kept. Platt, *Probabilistic outputs for support vector machines*, 1999; log-odds as input after Kull et
+    al., *Beta calibration*, 2017.
     """
 
     slope: float = 1.0
@@ -41,10 +42,11 @@ class Sigmoid:
 
     @classmethod
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:
-        """Fit by Newton's method on out-of-fold scores, with Platt's smoothed targets.
+        """Fit slope and intercept by Newton's method on out-of-fold scores (n,) and labels (n,.
 
-        Half an observation's weight pulls the slope towards 1, which settles the case of separable or empty
-        data.
+        1 means correct). The targets are Platt's smoothed ones. A ridge penalty (slope - 1)² / 4 keeps the
+        slope finite for separable classes. Without scores the result is the identity map, apart from the
+        clipping.
         """
         if not len(score):
             return cls()
@@ -72,7 +74,11 @@ class Sigmoid:
 def cross_fitted(
     score: NDArray[np.float64], label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Calibrate the scores of each fold by the out-of-fold scores of all other folds."""
+    """Return calibrated probabilities (n,): each fold's sigmoid is fitted on the scores of all other folds.
+
+    ``score`` holds out-of-fold scores, ``label`` is 1 for a correct patch, ``fold`` the number of each row's
+    fold.
+    """
     out = np.empty_like(score)
     for number in np.unique(fold):
         inside = fold == number

@@ -27,14 +27,15 @@ _SLASHES = frozenset(["c", "h", "cc", "cpp", "hpp", "cs", "go", "java", "js", "k
 
 
 def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
-    r"""Return the tagged lines of a hunk without the changes that no program runs.
+    """Return the tagged lines of a hunk without changes that no program executes.
 
     >>> code_lines(("+# why", "-a = 1", "+a = 2  # two"), "x.py")
     ['-a = 1', '+a = 2']
 
-    Added lines without code are left out, removed ones stand as context, and a comment behind code is cut
-    off, so that a line which differs in its comment alone is context, too. A docstring is recognised where
-    its quotes stand in the hunk, for the diff does not hold the rest of the file. Linear in the text.
+    A tag is ``+``, ``-`` or a space. Added lines without code are left out, removed ones become context, and
+    a comment after code is cut off, so that a line which changes only in its comment becomes context.
+    ``path`` chooses the comment sign (``//`` or ``#``) by its ending. A docstring is recognised only where
+    its quotes are in the hunk. Linear in the text.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text

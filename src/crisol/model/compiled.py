@@ -62,16 +62,17 @@ class _Nodes:
 
 
 def compilable(model: Any) -> bool:
-    """Return whether a fitted estimator, the last step of a pipeline, can be written as ONNX."""
+    """Return whether :func:`to_onnx` takes this fitted estimator: forests, histogram boosting, LightGBM."""
     return isinstance(
         model, RandomForestClassifier | ExtraTreesClassifier | HistGradientBoostingClassifier | LGBMClassifier
     )
 
 
 def to_onnx(model: Any) -> bytes:
-    """Return a graph from ``rows`` (n, columns; float32) to the probability of class 1 (n, 1).
+    """Return the ONNX file of a fitted tree ensemble, as bytes; calibration is no part of it.
 
-    Raises TypeError for an estimator that is not :func:`compilable`.
+    Its input ``rows`` is float32 (n, columns), its output ``probability`` (n, 1) is that of class 1. Raises
+    TypeError for an estimator that is not :func:`compilable`.
     """
     nodes, base, logistic = _flatten(model)
     leaves = [i for i, value in enumerate(nodes.value) if value is not None]

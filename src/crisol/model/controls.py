@@ -62,11 +62,12 @@ def controls(
     outer: Outer = "group",
     bootstrap: int = 500,
 ) -> tuple[Evaluation, ...]:
-    """Measure the controls in the folds that :func:`crisol.model.evaluation.evaluate` makes.
+    """Measure the three controls in the folds that :func:`crisol.model.evaluation.evaluate` makes.
 
-    *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`; *origin
-    alone* says the mean label that the same origin or tool has in the other folds; *majority* says the mean
-    label.
+    *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`. *Origin
+    alone* predicts the mean label of the patches with the same origin (``tool``) in the other folds.
+    *Majority* predicts the mean label of all patches. ``outer`` names the field of a patch that no fold
+    splits; ``bootstrap`` counts the resamples of each interval.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -86,7 +87,10 @@ def controls(
 def controls_across(
     train: Sequence[LabelledPatch], test: Sequence[LabelledPatch], *, seed: int, bootstrap: int = 500
 ) -> tuple[Evaluation, ...]:
-    """Measure *style alone* and *majority*, both learnt from ``train``, on ``test``."""
+    """Fit *style alone* and *majority* on ``train`` and return their measures on ``test``, in this order.
+
+    ``bootstrap`` counts the resamples of each interval.
+    """
     label = labels(train)
     style = _guesser().fit(_styles(train), label).predict_proba(_styles(test))[:, 1]
     majority = np.full(len(test), label.mean())

@@ -36,8 +36,9 @@ _ALIASES = {
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file or, where the name ends in ``.parquet``, from a corpus table.
 
-    ``group`` names what must never be split: a key of every line, or ``vulnerability``, ``package`` or
-    ``cwe`` of a table. Raises :class:`~crisol.errors.DatasetError`.
+    ``group`` names the field that folds never split: a key of every JSON line, or ``vulnerability``,
+    ``package`` or ``cwe`` of a table. ``strength`` (of a table) is the verdict that labels: ``strict``, or
+    ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError`.
     """
     path = Path(path)
     if path.suffix != ".parquet":
@@ -133,9 +134,11 @@ def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
 
 
 def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPatch]:
-    """Return the patches of a corpus table that have a verdict, with the label that ``strength`` asks for.
+    """Return one labelled patch for each row of a corpus table whose outcome is not inconclusive.
 
-    Raises :class:`~crisol.errors.DatasetError` on a missing column, an unknown strength or outcome.
+    The label is 1 for ``valid``, taken from the column ``outcome`` (``strict``) or ``basic_outcome``
+    (``basic``). Raises :class:`~crisol.errors.DatasetError` on a missing column, an unknown strength or
+    outcome.
     """
     if missing := [name for name in _COLUMNS if name not in frame.columns]:
         raise DatasetError(f"the corpus table has no column {', '.join(missing)}")
@@ -168,7 +171,10 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
 
 
 def digest(patches: Sequence[LabelledPatch]) -> str:
-    """Return the SHA-256 of labelled patches, 64 hexadecimal digits; their order does not matter."""
+    """Return the SHA-256 of labelled patches, 64 hexadecimal digits, independent of their order.
+
+    It covers id, group, project, label, CWE and diff.
+    """
     rows = sorted(
         json.dumps([patch.id, patch.group, patch.project, patch.label, patch.cwe, patch.diff])
         for patch in patches

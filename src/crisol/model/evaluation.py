@@ -29,14 +29,14 @@ Outer = Literal["group", "project", "cwe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A variant's predictions for patches that it was not trained on, and their measures.
+    """A variant's out-of-fold predictions and their measures; a measure that the data cannot give is nan.
 
-    ``probability`` is the calibrated out-of-fold probability of valid, beside ``label``, ``group`` and
-    ``origin`` of each patch. ``headline_auc`` is of patches whose origin is in
-    :data:`~crisol.records.HEADLINE` alone, all other measures of all patches and of ``probability``, except
-    ``random_split_auc``: there, patches of one vulnerability stand in training and test, as published figures
-    often have it, so it leaks and is shown to be compared with ``same_group_mean_auc``, the AUC of merely
-    knowing the mean label of the group's other patches. A measure that the data cannot give is nan.
+    ``probability`` (n,) is the calibrated probability of valid; ``groups`` counts the units that the folds
+    kept whole. ``headline_*`` cover patches of people and agents (:data:`~crisol.records.HEADLINE`), the rest
+    all. Intervals are 95 %, bootstrapped over units. ``auc_inside_groups`` compares patches of one
+    vulnerability only; ``random_split_auc`` leaks, since its folds split vulnerabilities;
+    ``same_group_mean_auc`` is the AUC of the mean label of a group's other patches. ``choices`` are each
+    fold's hyper-parameters, empty without a search.
     """
 
     name: str
@@ -69,11 +69,14 @@ class Evaluation:
 
     @property
     def rank(self) -> float:
-        """The figure by which variants are ranked: the headline's AUC, or that of all patches without one."""
+        """The figure by which variants are ranked: ``headline_auc``, or ``auc`` where that is nan."""
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
-        """Return the AUC of each origin that has both classes; empty for a set without a headline."""
+        """Return the AUC of each origin that has both classes.
+
+        It is empty for a set without any patch of an origin in :data:`~crisol.records.HEADLINE`.
+        """
         if not np.isin(self.origin, HEADLINE).any():
             return {}
         inside = {str(origin): self.origin == origin for origin in np.unique(self.origin)}
@@ -81,7 +84,7 @@ class Evaluation:
         return {origin: value for origin, value in values.items() if np.isfinite(value)}
 
     def summary(self) -> dict[str, float]:
-        """Return every measure by name, without those that are nan, as a tracking server takes them."""
+        """Return every finite measure by name, as MLflow logs them; those that are nan are left out."""
         values: dict[str, float] = {
             "n": float(self.n),
             "groups": float(self.groups),
@@ -120,13 +123,13 @@ def evaluate(
     search: bool = True,
     memo: Memo | None = None,
 ) -> Evaluation:
-    """Evaluate a variant in folds that never split a vulnerability (with ``outer``, a project or CWE).
+    """Measure a variant by cross-validation that never splits a value of the field ``outer`` of the patches.
 
-    Each fold's model has the hyper-parameters that its training set chose (:mod:`crisol.model.search`), those
-    of the variant's entry without ``search`` and in the random split. The scores of a fold are calibrated by
-    the scores of the other folds. The same seed gives the same digits. A ``memo`` that is handed to every
-    variant of the same patches, folds and seed spares a mean the searches of its members. Raises
-    :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
+    With ``search``, each fold chooses its hyper-parameters on its training set (:mod:`crisol.model.search`);
+    without it, and in the random split, the variant's own are used. A fold's scores are calibrated on the
+    other folds'. ``bootstrap`` counts the resamples of each interval. Share one ``memo`` (a dict, empty at
+    first) among variants of the same patches, folds and seed to reuse searches. Raises
+    :class:`~crisol.errors.DatasetError` unless there are two groups and both classes.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -159,10 +162,11 @@ def transfer(
     bootstrap: int = 500,
     search: bool = True,
 ) -> Evaluation:
-    """Fit and calibrate a variant on one set and measure it on another.
+    """Fit and calibrate a variant on ``train`` and return its measures on ``test``.
 
-    See :func:`evaluate` for the measures. The hyper-parameters are chosen on ``train`` alone. The caller
-    leaves out what both sets share, see :func:`crisol.model.dataset.without_overlap`.
+    With ``search``, ``train`` also chooses the hyper-parameters. ``bootstrap`` counts the resamples of each
+    interval. Remove shared groups and diffs first, with :func:`crisol.model.dataset.without_overlap`. Raises
+    :class:`~crisol.errors.DatasetError` unless each set has both classes and ``train`` two groups.
     """
     label = labels(train)
     matrix = variant.estimator(seed)[0]
@@ -188,9 +192,10 @@ def report(
     bootstrap: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure given probabilities, such as those of a transfer to another set; no random split is made.
+    """Return the measures of given probabilities of valid (n,); ``random_split_auc`` is nan.
 
-    Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
+    ``unit`` (n,) names the unit of each patch that the bootstrap resamples whole; None takes its group.
+    ``bootstrap`` counts the resamples. Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])

@@ -27,7 +27,10 @@ FEATURE_VERSION = "4"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number of a patch: what it means, in which unit, and how it is measured."""
+    """One number of a patch: ``measure`` computes it from a :class:`Reading`, ``doc`` says what it means.
+
+    ``unit`` is text such as ``lines``; ``group`` is the family that an ablation leaves out together.
+    """
 
     name: str
     unit: str
@@ -42,12 +45,18 @@ def vector(patch: Patch, cwe: str) -> list[float]:
 
 
 def measure(reading: Reading, first: int | None = None) -> list[float]:
-    """Return the values of the ``first`` features, or of all, of a patch that was read already."""
+    """Return the values of the first ``first`` entries of :data:`FEATURES` for a patch.
+
+    None means all of them.
+    """
     return [float(compute(reading)) for compute in _MEASURES[:first]]
 
 
 def index(name: str) -> int:
-    """Return the position of a feature in a vector. Raises KeyError for a name that there is not."""
+    """Return the position of a feature in :data:`FEATURES` by its name.
+
+    Raises KeyError for an unknown name.
+    """
     return _INDEX[name]
 
 

@@ -17,7 +17,10 @@ __all__ = ["across", "grouped_folds", "labels", "out_of_fold", "random_folds"]
 
 
 def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
-    """Return the labels; raises :class:`~crisol.errors.DatasetError` unless both classes occur."""
+    """Return the labels, shape (n,), 1 for a correct patch.
+
+    Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
+    """
     label = np.array([patch.label for patch in patches], dtype=np.int_)
     right = int(label.sum())
     if not 0 < right < len(label):
@@ -26,9 +29,11 @@ def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
 
 
 def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold of each patch.
+    """Return the fold number of each patch, from 0, such that no value of ``unit`` is in two folds.
 
-    No unit is split; the classes are spread as evenly as that allows.
+    Classes are spread as evenly as that allows. There are at most ``folds`` folds, and no more than units or
+    patches of the rarer class. Raises :class:`~crisol.errors.DatasetError` for fewer than two units or two
+    patches of a class.
     """
     units = len(np.unique(unit))
     if units < 2:
@@ -41,9 +46,10 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
 
 
 def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return folds that split groups, as in many published figures.
+    """Return the fold number of each patch, from 0, drawn without regard to groups.
 
-    Use them to show the leak, never for a result.
+    Classes are spread evenly. Patches of one group land in several folds, which leaks: use it to show the
+    leak, never for a result.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
@@ -59,7 +65,10 @@ def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int)
 def out_of_fold(
     model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return the uncalibrated probability of each row, by a clone that was fitted on the other folds."""
+    """Return for each row the uncalibrated probability of class 1, shape (n,).
+
+    A clone of ``model`` predicts each fold after it was fitted on all other folds.
+    """
     return across(lambda _number, _train: model, rows, label, fold)
 
 
@@ -69,7 +78,11 @@ def across(
     label: NDArray[np.int_],
     fold: NDArray[np.int_],
 ) -> NDArray[np.float64]:
-    """Return :func:`out_of_fold`'s result for a model that ``choose`` names for each fold's training rows."""
+    """Return out-of-fold probabilities of class 1, shape (n,), with a model chosen anew for each fold.
+
+    ``choose`` gets the fold's number and a mask (n,) of its training rows, and returns an unfitted estimator.
+    Where the training rows have one class only, the probability is that class.
+    """
     score = np.empty(len(label))
     for number in np.unique(fold):
         inside = fold == number

@@ -14,7 +14,9 @@ _NORMAL = NormalDist()
 
 
 def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's (1927) score interval of a share seen in ``n`` trials; n need not be whole.
+    """Return the low and high end of Wilson's (1927) score interval at confidence ``level``.
+
+    ``share`` of ``n`` trials were successes; ``n`` is positive and need not be whole.
 
     >>> [round(bound, 3) for bound in wilson(0.1, 50)]
     [0.043, 0.214]

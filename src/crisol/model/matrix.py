@@ -25,12 +25,11 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 
 
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Labelled patches to rows of numbers.
+    """A transformer from labelled patches to a matrix of shape (patches, features + words).
 
-    Output: shape (patches, features + words); the last ``words`` columns count hashed tokens. Rows with words
-    are sparse (CSR), others dense. ``classic`` keeps only the nine features of the original; ``source`` puts
-    those of the source behind those of the diff; ``frame`` makes rows a DataFrame whose columns are named by
-    the features. Learns nothing, so that a row does not depend on the other patches.
+    It learns nothing. ``words`` counts the last columns, which hold hashed tokens; with any, the matrix is
+    sparse (CSR), else dense. ``classic`` keeps only the original's nine features. ``source`` appends features
+    of the vulnerable source. ``frame`` returns a DataFrame with the features' names as columns, and no words.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def columns(self) -> int:
-        """The number of columns that are features."""
+        """The number of columns that are features, hashed words not counted."""
         return len(self.features)
 
     @property
@@ -57,7 +56,10 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self
 
     def transform(self, patches: Iterable[LabelledPatch]) -> Any:
-        """Return one row a patch; a diff that the strict parser refuses is read leniently."""
+        """Return one row for each patch, shape (patches, columns + words).
+
+        A diff that the strict parser refuses is read by :func:`crisol.model.reading.lenient`.
+        """
         patches = list(patches)
         opened = [open_diff(patch.diff) for patch in patches]
         around = None
@@ -75,8 +77,9 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def row(self, patch: Patch, cwe: str) -> Any:
         """Return the matrix of a single patch, shape (1, columns + words).
 
-        Raises :class:`~crisol.errors.ModelError` where the columns need the source, which a single diff has
-        not.
+        ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Raises
+        :class:`~crisol.errors.ModelError` where ``source`` is on, since a diff alone does not hold the
+        vulnerable source.
         """
         if self.source:
             raise ModelError(
@@ -125,7 +128,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
-        """Return the rows without their other columns, dense."""
+        """Return the first ``columns`` columns of a sparse matrix, as a dense array."""
         return np.asarray(rows[:, : self.columns].toarray(), dtype=np.float64)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -133,7 +136,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Signed logarithm of every column: counts of a long diff do not drown the rest."""
+    """A transformer to sign(x) * log(1 + abs(x)), against the domination of a linear model by long diffs."""
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Do nothing, as there is nothing to learn."""

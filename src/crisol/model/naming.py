@@ -32,9 +32,9 @@ NAMING = (
 
 
 def naming(reading: Reading) -> list[float]:
-    """Return the value of everything in :data:`NAMING`; zeros for a patch that brings no name.
+    """Return the values of :data:`NAMING`, in its order; all are 0 for a patch that adds no new name.
 
-    A name is new when neither the removed lines nor the context show it. Keywords are no names.
+    A name is new when neither the removed lines nor the context show it. Keywords do not count.
     """
     fresh = reading.added.counts.keys() - reading.context - reading.removed.counts.keys()
     names = [name for name in fresh if name.isidentifier() and not iskeyword(name)]

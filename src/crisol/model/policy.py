@@ -19,9 +19,10 @@ __all__ = ["NEVER", "LadderPolicy", "Policy"]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accept alone at ``accept`` or above, refuse alone at ``reject`` or below, wargame between.
+    """Thresholds on the probability of valid: accept at ``accept`` or above, reject at ``reject`` or below.
 
-    A threshold of None is never reached.
+    Between the thresholds the patch is wargamed. A threshold of None is never reached: both None wargame
+    every patch.
 
     >>> policy = Policy(accept=0.9, reject=0.1)
     >>> policy.decide(0.95), policy.decide(0.5)
@@ -29,8 +30,8 @@ class Policy:
     >>> policy.accepts(np.array([0.95, 0.5]))
     array([ True, False])
 
-    ``reason`` says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError` where they
-    overlap.
+    ``reason`` is text that says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError`
+    unless ``reject`` is below ``accept``.
     """
 
     accept: float | None = None
@@ -42,17 +43,17 @@ class Policy:
             raise SettingsError(f"refusing at {self.reject} and accepting at {self.accept} overlap")
 
     def decide(self, probability: float) -> Outcome | None:
-        """Return the model's own decision at this probability of valid, or None: wargame the patch."""
+        """Return valid, invalid, or None (wargame the patch) at this probability of valid."""
         if probability >= self._accept:
             return Outcome.VALID
         return Outcome.INVALID if probability <= self._reject else None
 
     def accepts(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability, shape (n,), whether the model accepts alone."""
+        """Return for each probability of valid, shape (n,), whether the patch is accepted unwargamed."""
         return probability >= self._accept
 
     def refuses(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability, shape (n,), whether the model refuses alone."""
+        """Return for each probability of valid, shape (n,), whether the patch is rejected unwargamed."""
         return probability <= self._reject
 
     def decides(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -74,7 +75,10 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """The thresholds of the rungs that guess: the memory decides first, then the cold model.
+    """The policies for two kinds of prediction, applied in this order.
+
+    ``memory`` is for predictions from earlier verdicts of the same vulnerability, ``model`` for those of the
+    diff alone.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)
@@ -85,8 +89,9 @@ class LadderPolicy:
     model: Policy = NEVER
 
     def remembered(self, probability: float, known: int) -> Outcome | None:
-        """Return what the memory decides with so many known verdicts.
+        """Return the decision of the memory's policy at this probability of valid.
 
-        None hands the patch on, as no verdict does.
+        ``known`` counts the earlier verdicts of the same vulnerability. None, always given for 0, passes the
+        patch on.
         """
         return self.memory.decide(probability) if known else None

@@ -33,7 +33,11 @@ class _RowMaker(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A model that is ready to predict, in any form."""
+    """A model that is ready to predict: its description, its scoring function, and what computes the score.
+
+    ``form`` is ``onnx`` or ``scikit-learn``. ``score`` maps a patch and its CWE to the uncalibrated
+    probability of valid.
+    """
 
     serving: Serving
     form: str
@@ -41,11 +45,11 @@ class Served:
 
 
 class Predictor:
-    """Predicts single patches; safe to share between threads, as nothing in it changes.
+    """Predicts single patches; it is immutable and safe to share between threads.
 
-    ``serving`` names the model's versions and the thresholds at which it may decide alone, ``form`` what
-    computes: ``onnx`` or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads
-    only make a single row slower.
+    ``serving`` describes the model (versions, calibration, policy); ``form`` is ``onnx`` or ``scikit-learn``,
+    whichever computes. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only make a single
+    row slower.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
@@ -55,11 +59,11 @@ class Predictor:
 
     @classmethod
     def load(cls, path: Path | str, trust: Collection[str] = ()) -> Self:
-        """Open the folder of a promoted model, or a ``.skops`` file; no code of the files is executed.
+        """Open the folder of a promoted model, or a ``.skops`` file; no code in the files is executed.
 
-        ``trust`` names further types that a model may hold, see :func:`crisol.model.training.load_fitted`.
-
-        Raises :class:`~crisol.errors.ModelError`.
+        ``trust`` names further classes that the file may hold, see :func:`crisol.model.training.load_fitted`.
+        Raises :class:`~crisol.errors.ModelError` where the model is missing, damaged or of another feature
+        version.
         """
         path = Path(path)
         if not path.is_dir():
@@ -89,11 +93,10 @@ class Predictor:
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
 
     def check(self) -> None:
-        """Raise IntegrityError unless the probe's probability equals that of the export.
+        """Raise IntegrityError where the probability for :data:`PROBE` is not the one stored at export.
 
-        So a model whose description or features are no longer those that were measured is found out; one that
-        was exported without that probability passes. Raises :class:`~crisol.errors.ModelError` as predicting
-        does.
+        It detects a model file or features that changed since. The tolerance is 1e-5; a model exported
+        without that probability passes. Raises :class:`~crisol.errors.ModelError` as :meth:`predict` does.
         """
         golden = self.serving.golden
         if golden is None:

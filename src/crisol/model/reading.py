@@ -31,10 +31,10 @@ _CONTEXT = 3
 
 
 def open_diff(text: str) -> Patch:
-    """Parse a diff strictly, or leniently where the strict parser refuses it.
+    """Parse a diff strictly, or by :func:`lenient` where the strict parser refuses it.
 
-    For labelled sets of other people, whose diffs may show a method without its file. What is to be executed
-    must go through :func:`crisol.diff.parse` alone.
+    For data sets of third parties, whose diffs may show a method without its file. A patch that is to be
+    executed must go through :func:`crisol.diff.parse`.
     """
     try:
         return parse(text)
@@ -43,9 +43,9 @@ def open_diff(text: str) -> Patch:
 
 
 def lenient(text: str) -> Patch:
-    """Take the lines that look changed out of any text; bounded, never raises.
+    """Return a patch of every line that begins with ``+``, ``-`` or a space; never raises.
 
-    Text past 1 MiB, lines past 50,000 and characters of a line past 4,096 are not looked at.
+    Text past 1 MiB (2²⁰ characters), lines past 50,000 and characters of a line past 4,096 are ignored.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []
@@ -80,7 +80,13 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 @dataclass(frozen=True, slots=True)
 class DiffSide:
-    """The added or the removed lines of code, their tokens, and what the tokens are."""
+    """The added or the removed lines of code of a patch, as tokens and counts.
+
+    ``indent`` is the widest indentation in characters; ``tokens`` are in order, ``counts`` by token,
+    ``words`` by token in lower case. ``names`` are distinct and may be keywords; ``numbers`` counts literals;
+    ``parts`` counts the words of :mod:`crisol.model.vocabulary` in names; ``calls`` are names before ``(``;
+    ``marks`` are positions in ``tokens`` of those that test, leave or catch.
+    """
 
     lines: int
     imports: int
@@ -113,7 +119,12 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 
 @dataclass(frozen=True)
 class Reading:
-    """A patch, read: both sides, the names around them, and the shape of the change."""
+    """The counts and tokens of one patch, from which every feature is computed.
+
+    ``context`` holds the words of unchanged lines near a change, ``context_lines`` their number.
+    ``insertions`` and ``deletions`` count hunks that only add or only remove, ``spots`` runs of changed
+    lines, ``created`` new files. ``cwe`` is the CWE's number, 0 where it is unknown.
+    """
 
     added: DiffSide
     removed: DiffSide
@@ -133,24 +144,24 @@ class Reading:
 
     @cached_property
     def fresh(self) -> int:
-        """How many different names are added that neither the context nor the removed lines show."""
+        """The number of distinct names in added lines that neither the context nor the removed lines hold."""
         return len(set(self.added.names).difference(self.context, self.removed.counts))
 
     @cached_property
     def gained(self) -> dict[str, int]:
-        """How many of each token, in lower case, are added beyond those removed."""
+        """For each token in lower case, its count in added lines minus that in removed ones, if positive."""
         return _beyond(self.added.words, self.removed.words)
 
     @cached_property
     def lost(self) -> dict[str, int]:
-        """How many of each token, in lower case, are removed beyond those added."""
+        """For each token in lower case, its count in removed lines minus that in added ones, if positive."""
         return _beyond(self.removed.words, self.added.words)
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """Return the number of exchanged names, numbers and operators.
+        """The number of names, number literals and operators that others of their kind replaced.
 
-        It is the smaller of the counts added only and removed only.
+        Each is the smaller of the kind's total in :attr:`gained` and in :attr:`lost`.
         """
         if not self.gained or not self.lost:
             return 0, 0, 0

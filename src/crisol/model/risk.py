@@ -31,7 +31,10 @@ _FEARED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """A share with its 95 % Wilson interval, in which each vulnerability counts as one observation."""
+    """A share in [0, 1] with its 95 % Wilson interval, whose number of trials is that of the vulnerabilities.
+
+    Without any vulnerability it is 0 with the interval (0, 1).
+    """
 
     value: float
     low: float
@@ -40,14 +43,13 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class RiskGuarantee:
-    """A policy and its guarantee.
+    """A policy and the bounds on its errors, each with confidence 1 - ``delta`` over vulnerabilities.
 
-    Draw a vulnerability of which something is accepted, then one of its accepted patches: it is wrong with a
-    chance of at most ``alpha``; one that is refused is right with a chance of at most ``beta``. Each holds
-    with confidence 1 - ``delta`` over the vulnerabilities that chose. As what is accepted is part of what is
-    skipped, false accepts are then at most ``alpha`` of what is skipped, too. A threshold that the data do
-    not support is None, and the policy's ``reason`` says what is missing. The rates are of the patches at
-    hand.
+    Among patches accepted without a wargame at most the share ``alpha`` is wrong; among those rejected at
+    most ``beta`` is right, both as the mean over vulnerabilities. A threshold that the data do not support is
+    None, and ``policy.reason`` says what is missing. The rates are measured on the patches at hand:
+    ``skipped_share`` of patches decided without a wargame, the error rates as means over vulnerabilities with
+    an accepted (or rejected) patch.
     """
 
     policy: Policy
@@ -71,13 +73,12 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Choose a policy on cross-fitted probabilities, or abstain where the data are too few or too hard.
+    """Choose the loosest policy whose error rates are shown to stay below the bounds; None where none is.
 
-    ``probability``, ``label`` (1 for a right patch) and ``groups`` (vulnerabilities) have shape (n,). Every
-    vulnerability is tested on, since none had a say in its own probabilities: what is guaranteed is the
-    procedure, training on all vulnerabilities but those that are predicted. From the strictest threshold of
-    :data:`GRID` that trusts enough vulnerabilities for a test (labels have no say in that), ever looser ones
-    are tested until the first that fails. ``seed`` draws the order in which vulnerabilities are met. Raises
+    ``alpha`` bounds the share of wrong patches among accepted ones, ``beta`` that of right ones among
+    rejected ones (means over vulnerabilities), each with confidence 1 - ``delta``. ``probability`` of valid
+    is cross-fitted, ``label`` is 1 for a right patch, ``groups`` names vulnerabilities, all (n,). Thresholds
+    of :data:`GRID` are tested from the strictest until one fails. ``seed`` orders the vulnerabilities. Raises
     ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
@@ -91,9 +92,10 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the loosest policy whose error share on these patches is at most ``level``.
+    """Return the loosest policy whose accepted and whose rejected patches have at most ``level`` errors here.
 
-    This is no guarantee for other patches.
+    The share of errors is the mean over vulnerabilities (``groups``). ``probability`` of valid, ``label`` and
+    ``groups`` have shape (n,). This is no guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
@@ -112,7 +114,12 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
-    """Return the skipped share, the false-accept rate and the false-reject rate under a policy."""
+    """Return the skipped share, the false-accept rate and the false-reject rate of a policy on these patches.
+
+    Skipped is the share of patches decided without a wargame. A false-accept (false-reject) rate is the share
+    of wrong ones among accepted (of right ones among rejected) patches, as the mean over vulnerabilities with
+    any. ``probability`` of valid, ``label`` (1 for a right patch) and ``groups`` have shape (n,).
+    """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
     skipped = float((accepted | rejected).mean()) if len(label) else 0.0
@@ -125,17 +132,20 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return how many vulnerabilities can show an error rate of ``level`` where none of them has an error."""
+    """Return the fewest vulnerabilities, all without an error, that show an error rate of at most ``level``.
+
+    ``delta`` is 1 minus the confidence.
+    """
     return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)
 
 
 def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
-    """Return a p-value for "the mean loss exceeds ``level``"; losses are independent and in [0, 1].
+    """Return a p-value for "the mean loss exceeds ``level``", by testing with a betting martingale.
 
-    One over the largest capital of a gambler who stakes against every loss; by Ville's inequality that is
-    valid at any time. The stake is the one that would have done best so far, had just enough vulnerabilities
-    without an error come before, and a tenth of one that is all errors: few and small losses are met with
-    nearly all of the capital.
+    ``loss`` (n,) holds independent losses in [0, 1], one per vulnerability, in the order of arrival;
+    ``delta`` is the level of the test, for which the bets are tuned. The p-value is 1 over the largest wealth
+    of a bettor against each loss; by Ville's inequality it is valid at any stopping time (Waudby-Smith and
+    Ramdas, 2024).
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])

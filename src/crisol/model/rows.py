@@ -21,7 +21,7 @@ __all__ = ["Rows", "columns", "numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Patches to rows of features; ``classic`` keeps only the nine of the original."""
+    """A map from a patch to its row of features; ``classic`` keeps only the nine of the original model."""
 
     classic: bool = False
 
@@ -31,12 +31,15 @@ class Rows:
         return columns(classic=self.classic)
 
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
-        """Return the matrix of a single patch, shape (1, columns)."""
+        """Return the features of a single patch, shape (1, columns).
+
+        A ``cwe`` other than ``CWE-79`` or ``79`` is unknown.
+        """
         return numbers([read(patch, cwe)], self.columns)
 
 
 def columns(*, classic: bool) -> int:
-    """Return the number of features."""
+    """Return the number of features: nine with ``classic``, else all of :data:`FEATURES`."""
     return len(CLASSIC) if classic else len(FEATURES)
 
 

@@ -23,7 +23,11 @@ _Ints = NDArray[np.int_]
 
 
 class Confusion(NamedTuple):
-    """Counts of patches at a probability of one half; positive means valid."""
+    """Counts of patches at a probability of one half; an accept is a prediction of valid.
+
+    True means that the prediction equals the verdict: a false accept is an invalid patch that is predicted
+    valid.
+    """
 
     true_accepts: int
     false_accepts: int
@@ -32,14 +36,14 @@ class Confusion(NamedTuple):
 
     @property
     def mcc(self) -> float:
-        """Matthews' correlation coefficient, 0 where a row or column is empty."""
+        """Matthews' correlation coefficient in [-1, 1]; 0 where a row or column of the matrix is empty."""
         tp, fp, fn, tn = (float(cell) for cell in self)
         square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
         return float((tp * tn - fp * fn) / np.sqrt(square)) if square else 0.0
 
 
 def confusion(label: _Ints, probability: _Floats) -> Confusion:
-    """Count the four cells."""
+    """Count the patches by label (1 means valid) and by prediction: valid from a probability of one half."""
     predicted = probability >= 0.5
     right = label == 1
     cells = (right & predicted, ~right & predicted, right & ~predicted, ~right & ~predicted)
@@ -47,9 +51,10 @@ def confusion(label: _Ints, probability: _Floats) -> Confusion:
 
 
 def auc(label: _Ints, score: _Floats, weight: _Floats | None = None) -> float:
-    """Return the chance that a correct patch scores above a wrong one; ties count half.
+    """Return the chance that a correct patch (label 1) scores above a wrong one; ties count half.
 
-    It is nan without both classes; 1 means perfect order.
+    ``weight`` (n,) is the weight of each patch, None for equal ones. 0.5 is chance, nan a set without both
+    classes.
     """
     _, rank = np.unique(score, return_inverse=True)
     ones = np.ones(len(label)) if weight is None else weight
@@ -74,9 +79,10 @@ def auc_interval(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC over resampled groups.
+    """Return the 95 % percentile interval of the AUC, from ``repeats`` bootstrap samples of whole groups.
 
-    Both ends are nan where no resample has both classes.
+    ``weight`` (n,) is the weight of each patch, None for equal ones. Both ends are nan where no sample has
+    both classes.
     """
     ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
@@ -95,7 +101,10 @@ def auc_interval(
 
 
 def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) -> float:
-    """Return the AUC over pairs of the same group; nan where no group holds both classes."""
+    """Return the AUC over pairs of one correct and one wrong patch of the same group.
+
+    Nan where there is no pair.
+    """
     order = np.argsort(groups, kind="stable")
     _, starts = np.unique(groups[order], return_index=True)
     won = pairs = 0.0
@@ -120,17 +129,21 @@ def average_precision(label: _Ints, score: _Floats) -> float:
 
 
 def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> float:
-    """Return the expected calibration error over bins of equal width, weighted by their patches."""
+    """Return the expected calibration error over bins of equal width, between 0 (perfect) and 1.
+
+    It is the mean over bins of the gap between mean probability and mean label, weighted by the bins'
+    patches.
+    """
     where = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(where, weights=probability - label, minlength=bins)
     return float(np.abs(gap).sum() / len(label))
 
 
 def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
-    """Return for each patch the mean label of its group's other patches, and of all where it is alone.
+    """Return for each patch the mean label of the other patches of its group.
 
-    What a model that merely recognised the vulnerability would say: its AUC shows what a random split gives
-    away.
+    The overall mean where there is none. It is what a model would predict that only recognises the
+    vulnerability: its AUC is the leak of a random split.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label

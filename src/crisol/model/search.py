@@ -25,7 +25,12 @@ _INNER = 3
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The choice of one search for one variant or member of a mean."""
+    """The hyper-parameters that one search chose for one variant, or for one member of a mean of variants.
+
+    ``fold`` is the test fold whose training set was searched, -1 for a whole set. ``parameters`` is text such
+    as ``num_leaves=16``, empty where the variant's own were best. ``auc`` is the mean over the inner
+    validation folds.
+    """
 
     fold: int
     """The test fold whose training set searched; -1 for a search over a whole set."""
@@ -48,7 +53,10 @@ A mean of variants reuses the searches of its members.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """A training set as estimators read it; ``unit`` is what folds never split."""
+    """A training set as an estimator reads it: features (n, columns), labels (n,) and units (n,).
+
+    ``unit`` names the vulnerability (or project, or CWE) of each row, which no inner fold splits.
+    """
 
     rows: Any
     label: NDArray[np.int_]
@@ -67,9 +75,9 @@ def tuned(
     """Return the variant with the best point of its grid on the training set, and the choices made.
 
     Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds,
-    the half of larger mean AUC on the next, until one is left, the earlier one on a tie. Members of a mean
-    are searched one by one. An estimator that was handed in is not searched. A training set that cannot be
-    split in two keeps the parameters of the entry.
+    the half of larger mean AUC on the next, until one is left; a tie goes to the earlier. Members of a mean
+    are searched one by one. A :class:`Given` estimator, or a set that cannot be split, is returned unchanged.
+    ``fold`` is only recorded in the choices; ``memo`` keeps searches for the next call.
     """
     if isinstance(variant, Given):
         return variant, ()

@@ -71,7 +71,13 @@ Scorer = Callable[[Patch, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What ``serving.json`` says; ``accept``, ``reject`` and ``reason`` are those of :attr:`policy`."""
+    """The contents of a promoted model's ``serving.json``.
+
+    ``slope`` and ``intercept`` calibrate (:class:`Sigmoid`); ``sha256`` is of ``model.onnx``, empty without
+    that file; ``classic`` means the nine original features. ``accept``, ``reject`` and ``reason`` are those
+    of :class:`Policy`. ``golden`` is the probability of :data:`PROBE` at export, None where it was not
+    stored.
+    """
 
     variant: str
     model_version: str
@@ -95,18 +101,19 @@ class Serving:
 
     @property
     def policy(self) -> Policy:
-        """When the model may decide alone."""
+        """The thresholds at which the model decides without a wargame."""
         return Policy(self.accept, self.reject, self.reason)
 
     @property
     def rows(self) -> Rows:
-        """What the model reads."""
+        """The map from a patch to the features that the model reads."""
         return Rows(classic=self.classic)
 
 
 def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: str = "") -> Serving:
-    """Write everything that serving needs into an existing folder.
+    """Write ``model.skops``, ``serving.json`` and, where possible, ``model.onnx`` into an existing folder.
 
+    ``card`` is the text of ``model_card.md``, not written where empty. Returns what ``serving.json`` holds.
     Raises :class:`~crisol.errors.ModelError` where the folder cannot be written.
     """
     from crisol.model.compiled import compilable, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
@@ -140,7 +147,10 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
 
 
 def open_serving(folder: Path) -> Serving:
-    """Read ``serving.json``. Raises :class:`~crisol.errors.ModelError`."""
+    """Read ``serving.json`` of a promoted model's folder.
+
+    Raises :class:`~crisol.errors.ModelError` where it is missing, incomplete or of another feature version.
+    """
     path = folder / "serving.json"
     try:
         content = json.loads(_bytes(path))
@@ -207,7 +217,10 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
 
 
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest difference in probability between the model and its compiled form; 0 without one."""
+    """Return the largest absolute difference in probability between ``model`` and its ``model.onnx``.
+
+    It is taken over the patches; 0 without an ONNX file or without patches.
+    """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:
         return 0.0

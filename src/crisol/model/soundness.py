@@ -25,7 +25,10 @@ Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.i
 
 
 def trees(model: Any) -> Iterator[Walk]:
-    """Yield every tree of forests and histogram boosting, wherever they stand in a pipeline or a mean."""
+    """Yield the node arrays (:data:`Walk`) of every tree in a fitted model of forests or histogram boosting.
+
+    Pipelines and means of models are searched, too; other estimators yield nothing.
+    """
     if isinstance(model, Pipeline):
         yield from trees(model[-1])
     elif isinstance(model, VotingClassifier):
@@ -50,7 +53,11 @@ def trees(model: Any) -> Iterator[Walk]:
 
 
 def sound(walk: Walk) -> bool:
-    """Return whether every step goes to a later node of the same tree and asks for a column that there is."""
+    """Return whether a tree can be evaluated without leaving its arrays or looping.
+
+    Each child index must be larger than its parent's and inside the arrays, each column index inside the
+    rows.
+    """
     left, right, leaf, column, columns = walk
     own = np.arange(len(left))
     inner = ~leaf

@@ -13,10 +13,10 @@ _RUN = 4
 
 
 def ngrams(reading: Reading) -> list[str]:
-    """Return every piece of both sides, as often as it occurs: ``+if``, ``-eval (``, ``+~f (x``.
+    """Return token, token-pair and four-character n-grams of both sides: ``+if``, ``-eval (``, ``+~f (x``.
 
-    Numbers are one word, since their digits say nothing of another program. Comments are no part of it, and
-    at most 20,000 tokens of a side count.
+    The sign tells added from removed; ``~`` marks characters. Repetitions are kept. Numbers become ``0``;
+    comments are left out; at most 20,000 tokens of a side count.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 

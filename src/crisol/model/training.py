@@ -57,7 +57,13 @@ A file with other types is refused before it is read.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
-    """A pipeline over labelled patches, fitted on all of them, and its calibration."""
+    """A pipeline from labelled patches to scores, fitted on all of them, with its calibration and provenance.
+
+    ``name`` is the variant; ``model_version`` is that name with a digest of data, recipe, seed and features;
+    ``data`` is the training set's SHA-256, ``patches`` and ``groups`` count it. ``held_out`` (patches,) is
+    the calibrated probability of each training patch by a model that had not seen its vulnerability; it is
+    empty in a loaded model.
+    """
 
     name: str
     pipeline: Pipeline
@@ -76,14 +82,17 @@ class FittedModel:
     """
 
     def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
-        """Return the calibrated probability of valid for each patch."""
+        """Return the calibrated probability of valid for each patch, shape (patches,)."""
         if not patches:
             return np.empty(0)
         with threadpool_limits(1):
             return self.calibration(self.pipeline.predict_proba(patches)[:, 1])
 
     def save(self, path: Path | str) -> None:
-        """Write the model to a file, whole or not at all. Raises :class:`~crisol.errors.ModelError`."""
+        """Write a ``.skops`` file atomically: whole or not at all.
+
+        Raises :class:`~crisol.errors.ModelError`.
+        """
         path = Path(path)
         content = {
             part.name: getattr(self, part.name)
@@ -108,10 +117,11 @@ class FittedModel:
 def train(
     variant: Recipe, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
 ) -> FittedModel:
-    """Fit a variant on all patches; the calibration is learned from scores across folds by vulnerability.
+    """Fit a variant on all patches, and its calibration on out-of-fold scores of five folds by vulnerability.
 
-    The patches choose among the points of the variant's grid, unless ``search`` is off. Raises
-    :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities and both classes.
+    With ``search``, the patches choose a point of the variant's grid; without it, its own parameters are
+    used. Raises :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and two patches of
+    each class.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
@@ -142,13 +152,11 @@ def train(
 
 
 def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
-    """Read a model that :meth:`FittedModel.save` wrote; no code of the file is run.
+    """Read a model that :meth:`FittedModel.save` wrote; no code in the file is executed.
 
-    ``trust`` names further types that it may hold, as ``package.module.Class``: reading one imports its
-    module.
-
-    Raises :class:`~crisol.errors.ModelError` where the file is missing, corrupt, foreign, too large, or made
-    for another version of the features.
+    ``trust`` names further classes that the file may hold, as ``package.module.Class``; loading imports their
+    modules. Raises :class:`~crisol.errors.ModelError` where the file is missing, damaged, too large, holds
+    other classes, or was made for another feature version.
     """
     path = Path(path)
     content = _content(path, trust)

@@ -50,24 +50,20 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 
 
 class Variant(BaseModel):
-    """A way to predict: the columns that it reads, its estimator, and the hyper-parameters.
+    """A model to compare: the features it reads, its estimator, and its hyper-parameters.
 
     >>> near = "sklearn.neighbors:KNeighborsClassifier"
     >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (those of the
-    source, too).
-
-    ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
-    boosting), ``lightgbm``, ``linear`` (logistic regression over scaled features and weighted words) or
-    ``mean`` (the mean probability of ``members``), or ``module:Class``, any class with scikit-learn's
-    contract and ``predict_proba``. A class of another package than scikit-learn and LightGBM needs ``trust``,
-    as importing it runs its code. ``words`` is the number of hashed columns for pieces of text, 0 for none;
-    ``feature_weight`` is the weight of the scaled features against the words of a linear model, whose rows
-    have length 1. Each point of ``grid`` changes some of ``parameters``; training sets choose among them, see
-    :mod:`crisol.model.search`.
+    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (and of the
+    source). ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
+    boosting), ``lightgbm``, ``linear`` (logistic regression), ``mean`` (mean probability of ``members``) or
+    ``module:Class`` with scikit-learn's contract; ``trust`` allows a class of any package, as importing it
+    runs its code. ``words`` counts hashed text columns, 0 for none; ``feature_weight`` weighs features
+    against words in ``linear``. Each ``grid`` entry overrides some ``parameters``; training sets choose among
+    them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,7 +111,10 @@ class Variant(BaseModel):
 
     @property
     def points(self) -> tuple[Variant, ...]:
-        """The variant with each point of its grid in turn."""
+        """One variant for each entry of ``grid``, in order, with its parameters applied.
+
+        Empty without a grid.
+        """
         return tuple(
             self.model_copy(update={"parameters": {**self.parameters, **point}, "grid": ()})
             for point in self.grid
@@ -123,7 +122,7 @@ class Variant(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The definition that a trained model depends on, as JSON."""
+        """What a trained model depends on (not the description), as JSON."""
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
@@ -135,7 +134,7 @@ class Variant(BaseModel):
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
-        """Return the unfitted estimator over the rows that ``matrix`` makes."""
+        """Return the unfitted estimator of :meth:`estimator`'s second step, over the rows of ``matrix``."""
         if self.members:
             members = [(member.name, member.classifier(matrix, random_state)) for member in self.members]
             return VotingClassifier(members, voting="soft")
@@ -180,11 +179,11 @@ class Variant(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A caller's estimator in place of a variant; it reads the features as a DataFrame.
+    """A caller's own estimator (``model``) in place of a :class:`Variant`; it is never searched.
 
-    A pipeline that begins with a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches, as a
-    variant's does. Raises :class:`~crisol.errors.ExperimentError` for what has not scikit-learn's contract,
-    or no ``predict_proba``.
+    It reads a DataFrame of features, unless it is a pipeline that begins with a
+    :class:`~crisol.model.matrix.PatchMatrix`. An empty ``name`` becomes that of its class. Raises
+    :class:`~crisol.errors.ExperimentError` without scikit-learn's contract or ``predict_proba``.
     """
 
     model: Any
@@ -211,7 +210,7 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """The definition that a trained model depends on."""
+        """What a trained model depends on, as text."""
         return f"{type(self.model).__module__}:{self.model!r}"
 
     def estimator(self, random_state: int) -> Pipeline:
@@ -222,7 +221,7 @@ class Given:
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:  # noqa: ARG002 - as of a variant
-        """Return the unfitted estimator over the rows that ``matrix`` makes."""
+        """Return the unfitted estimator of :meth:`estimator`'s second step, over the rows of ``matrix``."""
         model = clone(self.model)
         if isinstance(model, Pipeline) and isinstance(model[0], PatchMatrix):
             model = model[1:]
@@ -237,7 +236,7 @@ Recipe = Variant | Given
 
 
 def seeded(model: Any, random_state: int) -> Any:
-    """Return the estimator with every ``random_state`` that it or a step of it has set."""
+    """Return the estimator with every ``random_state``, its own or of a step inside, set to this value."""
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model
 
@@ -264,7 +263,7 @@ class _VariantsFile(BaseModel):
 
 
 def load_variants(path: Path | str) -> dict[str, Variant]:
-    """Read a YAML file of variants, in its order; ``members`` of a mean name entries above it.
+    """Read a YAML file of variants, by name in the file's order; a mean's ``members`` name entries above it.
 
     Raises :class:`~crisol.errors.ExperimentError` on an unknown key, model or parameter, each with its place.
     """

@@ -256,5 +256,5 @@ _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 
 
 def family(cwe: int) -> str:
-    """Return the family of a CWE number, or the empty string for one that belongs to none."""
+    """Return the family of a CWE number, such as ``injection``, or an empty string where it has none."""
     return _FAMILY_OF.get(cwe, "")

@@ -33,7 +33,12 @@ class PublicFacts:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A touched Python file before and after; a tree is None where the text does not parse."""
+    """A touched Python file before and after; a tree is None where the text does not parse.
+
+    ``removed`` holds line numbers of the old text, ``added`` of the new one, both from 1. ``functions`` are
+    the innermost functions that hold a changed line, as pairs before and after; None where the function is
+    absent on that side.
+    """
 
     path: str
     old_text: str
@@ -51,21 +56,21 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A patch, laid over the vulnerable source; ``files`` are the Python files that it touches."""
+    """A patch applied to the vulnerable source; ``files`` are the Python files that it touches."""
 
     files: tuple[File, ...]
     facts: PublicFacts
 
     @property
     def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
-        """Every function that changes, before and after."""
+        """Every function that changes, as pairs before and after; None where it is absent on that side."""
         return tuple(pair for file in self.files for pair in file.functions)
 
 
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
-    """Return the change of ``source``, a mapping of path to text.
+    """Apply a patch to ``source``, a mapping of path to text, and return the Python files before and after.
 
-    The result is None where the patch does not apply or is too large.
+    The result is None where the source is empty, or the patch does not apply or is too large.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

@@ -31,7 +31,11 @@ SOURCE_VERSION = "1"
 
 
 class View:
-    """A change and its counts, each computed once."""
+    """A change and the counts that features read, each computed once.
+
+    ``old`` counts before the patch, ``new`` after it; ``stricter`` and ``laxer`` count changed conditions,
+    see :func:`crisol.model.source.side.shifted`.
+    """
 
     def __init__(self, change: Change) -> None:
         self.change = change
@@ -41,7 +45,7 @@ class View:
 
     @cached_property
     def found(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Number and weight of the analyser's findings, before and after."""
+        """Bandit's findings before and after the patch, each as (number, weight), see :func:`findings`."""
         sides = ([findings(file, after=after) for file in self.change.files] for after in (False, True))
         before, after = (
             (float(sum(count for count, _ in side)), sum(weight for _, weight in side)) for side in sides
@@ -50,18 +54,21 @@ class View:
 
     @cached_property
     def added(self) -> list[str]:
-        """Words of the added lines."""
+        """The words of the added lines."""
         return added_words(self.change)
 
     @cached_property
     def touched(self) -> list[str]:
-        """Words of the changed functions as they were."""
+        """The words of the changed functions before the patch."""
         return touched_words(self.change)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFeature:
-    """One number: what it means, in which unit, and how it is measured."""
+    """One number of a patch in its source: ``measure`` computes it, ``doc`` says what it means.
+
+    ``unit`` is text such as ``functions``; ``group`` is the family that an ablation leaves out together.
+    """
 
     name: str
     unit: str
@@ -71,10 +78,10 @@ class SourceFeature:
 
 
 def vector(patch: Patch, source: dict[str, str], facts: PublicFacts) -> list[float]:
-    """Return the value of every feature, in the order of :data:`SOURCE_FEATURES`.
+    """Return the values of :data:`SOURCE_FEATURES`, in their order.
 
-    All values are 0 without the source.
-    A pure function of the patch, the vulnerable texts by path, and what is public before the patch is tried.
+    ``source`` maps paths to vulnerable texts. All values are 0 where it is empty, the patch does not apply or
+    touches no Python file.
     """
     change = change_of(patch, source, facts)
     if change is None or not change.files:

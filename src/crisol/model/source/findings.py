@@ -20,10 +20,11 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 
 
 def findings(file: File, *, after: bool) -> tuple[int, float]:
-    """Return how many findings there are in what a patch touches, and their weight: low 1, medium 3, high 9.
+    """Return number and summed weight of Bandit's findings in the code that a patch touches.
 
-    Only the module's imports, the functions that change and the touched statements around them are analysed,
-    1,500 lines at most.
+    A finding of severity low weighs 1, medium 3, high 9. ``after`` chooses the patched text, else the
+    vulnerable one. Only imports, changed functions and touched statements outside of functions are analysed,
+    1,500 lines at most. A text that does not parse has none.
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)

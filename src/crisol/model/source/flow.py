@@ -17,7 +17,7 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a called name is dangerous with an attacker's input, such as ``eval``."""
+    """Return whether a called name (lower case) is dangerous with an attacker's input, such as ``eval``."""
     return name in SINKS
 
 
@@ -35,7 +35,10 @@ def parameters(function: Definition) -> set[str]:
 
 
 def tainted(function: Definition) -> set[str]:
-    """Return the names that depend on a parameter; what a validating call returns does not."""
+    """Return the names in a function whose value depends on a parameter, the parameters included.
+
+    The result of a call that validates does not count as dependent.
+    """
     variables = parameters(function)
     steps = [step for node in ast.walk(function) for step in _steps(node)]
     for _ in range(_ROUNDS):
@@ -49,7 +52,7 @@ def tainted(function: Definition) -> set[str]:
 
 
 def reached(function: Definition) -> int:
-    """Return how many dangerous calls of a function are given something that depends on a parameter."""
+    """Return how many dangerous calls in this function have an argument that depends on a parameter."""
     variables = tainted(function)
     return sum(
         is_sink(name)
@@ -62,7 +65,7 @@ def reached(function: Definition) -> int:
 
 
 def guards(function: Definition) -> list[ast.If | ast.Assert]:
-    """Return the conditions that lead straight out of a function or loop, and its assertions."""
+    """Return the assertions, and the ifs whose body ends with raise, return, continue or break."""
     return [
         node
         for node in ast.walk(function)

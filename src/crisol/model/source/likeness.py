@@ -65,7 +65,11 @@ _COMMON = frozenset(
 
 
 def likeness(code: Iterable[str], text: str, change: Change) -> float:
-    """Return the cosine of the words of code and text, weighted by rarity; 1 means the same direction."""
+    """Return the cosine similarity in [0, 1] of the words of ``code`` and those of ``text``.
+
+    Each word weighs its log count times its rarity in the old files of ``change``. 0 means no common word, or
+    no words.
+    """
     counts, described = Counter(code), _counted(text[:_MAX_CHARACTERS])
     if not counts or not described:
         return 0.0
@@ -92,7 +96,7 @@ def added_words(change: Change) -> list[str]:
 
 
 def touched_words(change: Change) -> list[str]:
-    """Return the words of the functions that a patch changes, as they were."""
+    """Return the words of the functions that a patch changes, before the patch."""
     words: list[str] = []
     for file in change.files:
         lines = file.old_text.split("\n")

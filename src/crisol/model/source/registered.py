@@ -19,11 +19,12 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches with the touched files of their vulnerable source, for registered groups.
+    """Return the patches with their vulnerable source and public facts, for groups that are registered.
 
-    They come with title, description and the text of the first PoV, which are public before a patch is tried;
-    neither verdict nor origin is read. Nothing is executed. A release that cannot be had leaves its patches
-    as they are, and their features 0.
+    A group is the id of a vulnerability in the folders ``vulnerabilities``; ``cache`` holds downloaded
+    releases. Each patch gets the touched files, title and description, and the first PoV's text. Nothing is
+    executed. Patches of unknown groups are returned unchanged; an unobtainable release leaves ``source``
+    empty.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

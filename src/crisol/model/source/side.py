@@ -27,7 +27,14 @@ _BROAD = frozenset({"Exception", "BaseException"})
 
 @dataclass(slots=True)
 class Side:
-    """Counts over functions; ``conditions`` are tests of ifs and whether they lead straight out."""
+    """Counts summed over functions, before or after a patch.
+
+    ``guards`` are conditions that leave a function or loop, ``guards_on_input`` those on a parameter.
+    ``sinks`` are dangerous calls: ``guarded_sinks`` come after a guard, ``reached`` have an argument from a
+    parameter. ``tainted`` counts names that depend on one. ``limits`` are constants compared with;
+    ``handlers`` are excepts, ``broad`` ones catch Exception, ``silent`` ones do nothing. ``conditions`` maps
+    a test's text to (whether it leaves, its tree).
+    """
 
     functions: int = 0
     lines: int = 0
@@ -52,7 +59,7 @@ class Side:
 
 
 def counted(functions: Iterable[Definition]) -> Side:
-    """Return the sums over functions."""
+    """Return the counts summed over the functions."""
     side = Side()
     for function in functions:
         _add(side, function)
@@ -60,11 +67,10 @@ def counted(functions: Iterable[Definition]) -> Side:
 
 
 def shifted(before: Side, after: Side) -> tuple[int, int]:
-    """Return the number of stricter and of laxer conditions.
+    """Return the number of conditions that became stricter, and of those that became laxer.
 
-    A condition is stricter if it leaves the function in more cases or enters the block in fewer. A condition
-    counts where the new one is the old one with something more, joined by ``and`` or by ``or``, or the other
-    way round.
+    A condition is stricter where it leaves the function in more cases, or enters its block in fewer. Only
+    conditions that gained or lost operands of an ``and`` or ``or`` count.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
@@ -130,5 +136,5 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return the number of calls whose name is a word of validation."""
+    """Return the number of calls that validate, see :func:`crisol.model.source.flow.is_validation`."""
     return sum(count for name, count in side.calls.items() if is_validation(name))

@@ -27,7 +27,10 @@ def definitions(tree: ast.Module) -> list[Definition]:
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call with the last part of the called name: ``system`` for ``os.system(x)``."""
+    """Yield every call as (name, node).
+
+    The name is the last part in lower case: ``system`` for ``os.system(x)``.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             function = node.func
@@ -38,7 +41,10 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def names(tree: ast.AST) -> set[str]:
-    """Return the variables that an expression reads; ``self.path`` is one, as ``self.path``."""
+    """Return the names of the variables in an expression.
+
+    An attribute of ``self`` is given as ``self.path``.
+    """
     identifiers = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id != "self":
@@ -49,7 +55,10 @@ def names(tree: ast.AST) -> set[str]:
 
 
 def said(tree: ast.AST) -> str:
-    """Return an expression in one form, whatever its layout; cut where it is long."""
+    """Return an expression's source text in canonical layout, at most 2,000 characters.
+
+    Empty where it is too deep.
+    """
     try:
         return ast.unparse(tree)[:_MAX_SAID]
     except (RecursionError, ValueError):
