@@ -1,14 +1,14 @@
-"""A wall clock that jumps for a service alone: neither the machine's nor anybody else's is touched.
+"""A wall clock that jumps for chosen processes alone; the machine's clock is not touched.
 
 ::
 
     clock = WallClock.made(folder)
     subprocess.Popen(["server"], env=os.environ | clock.environment)
-    clock.jump()  # it is 1970 there, and for whatever it starts
-    clock.mend()  # and now it is not
+    clock.jump()  # the server and its children now see 1970
+    clock.mend()  # and now the machine's time again
 
-A small library, compiled on the spot and preloaded, adds an offset that stands in a file to every time of day
-that is asked for. Monotonic clocks go on as they are.
+A small C library, compiled on the spot and loaded by ``LD_PRELOAD``, adds an offset from a file to every time
+of day that a process asks for. Monotonic clocks are unchanged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
-    """This machine cannot preload a clock; the message names the missing part."""
+    """This machine cannot give a process another wall clock; the message names the missing part."""
 
 
 def _jumps() -> Iterator[int]:
@@ -52,7 +52,10 @@ def _jumps() -> Iterator[int]:
 
 @dataclass(slots=True)
 class WallClock:
-    """The library and the file of its offset; a process with ``environment`` has that clock."""
+    """A wall clock with an offset, for every process that is started with :attr:`environment`.
+
+    ``library`` is the compiled library, ``offset`` the file with the offset in seconds (8 bytes, signed).
+    """
 
     library: Path
     offset: Path
@@ -60,9 +63,9 @@ class WallClock:
 
     @classmethod
     def made(cls, folder: Path) -> Self:
-        """Build a clock in that folder and try it.
+        """Compile the library in ``folder`` and test it in a new Python process; the offset is 0.
 
-        Raises :class:`ClockRefused` without a compiler, or where preloading has no effect.
+        Raises :class:`ClockRefused` where there is no C compiler or ``LD_PRELOAD`` has no effect.
         """
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
@@ -85,20 +88,19 @@ class WallClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process must be started with."""
+        """The environment variables to start a process with: ``LD_PRELOAD``, the caller's own appended."""
         preloaded = os.environ.get("LD_PRELOAD", "")
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
 
     def jump(self) -> None:
-        """Set the clock to the next time of the list.
+        """Set the clock to the next of six times, in turn.
 
-        The times are 1970, an hour ahead, an hour back, two days ahead, two days back, ten years ahead; then
-        again.
+        They are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead.
         """
         self._set(next(self._jumps))
 
     def mend(self) -> None:
-        """Go back to the machine's time."""
+        """Set the offset to 0: the processes see the machine's time again."""
         self._set(0)
 
     def _set(self, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""What a fault did to a service under steady load, and the figures of it."""
+"""One fault's effect on a service under steady load: the observations and the figures from them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ _ASKED = 1.0
 class Episode:
     """The observations of one fault.
 
-    They are the load's result, the fault's start and end, and the breakers that were not closed. ``breakers``
-    has the columns time and open, the names with commas; times are of the monotonic clock. Of the trials that
-    were ``due`` some are ``lost``, and of all some ``skewed``; ``admitted`` is an attacker's share of what
-    the limits allow; ``refused`` says whether the service was seen to refuse a model.
+    ``load`` is the result of the steady load. ``begin`` and ``end`` of the fault are seconds of the monotonic
+    clock, as is the column time of ``breakers``; its column open names the breakers that were not closed,
+    with commas, "" for none. ``due`` counts the patches for which a trial had to be stored, ``lost`` those of
+    them without one, ``skewed`` the trials dated outside the run. ``admitted`` is the number of an attacker's
+    admitted requests, divided by what the rate limit allows (NaN without a flood). ``refused`` says whether
+    the service reported that it refuses a model.
     """
 
     fault: Fault
@@ -41,20 +43,20 @@ class Episode:
 
     @property
     def timeline(self) -> pd.DataFrame:
-        """See :func:`crisol.loadtest.result.timeline`; the fault's span is :attr:`span`."""
+        """The load in windows of one second, see :func:`crisol.loadtest.result.timeline`."""
         return timeline(self.load.samples, _SHOWN)
 
     @property
     def span(self) -> tuple[float, float, str]:
-        """The beginning and end of the fault, in seconds of the timeline, and its name."""
+        """Begin and end of the fault, in seconds of the timeline, and the fault's name."""
         start = float(self.load.samples["intended"].min())
         return self.begin - start, self.end - start, self.fault.name
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """The spans in which breakers were not closed, in seconds of the timeline.
+        """The times in which a breaker was not closed: (begin, end, breaker), in seconds of the timeline.
 
-        A breaker that closed in between has two spans.
+        A breaker that closed for more than a second in between has two entries.
         """
         start = float(self.load.samples["intended"].min())
         rows = self.breakers[self.breakers["open"] != ""]
@@ -68,17 +70,15 @@ class Episode:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Return the figures of the episode, by name.
+        """The figures of the episode, by name.
 
-        They are detect_s, recover_s, failed, trials_due, trials_lost, trials_skewed, wrong_answers, hits_kept
-        and the latency during the fault.
-
-            A sign is a breaker that is not closed, an answer that says what it lacks, or a failure. Detected
-            is the first one after the beginning; NaN where there was none. Recovered is the end of the signs,
-            counted from the fault's end: the moment before five seconds without any; infinite where the load
-            ended before. ``strays`` are signs among the answers before the fault and after the recovery: what
-            the machine does without any fault. Skewed are trials dated outside of the run. ``hits_kept`` is
-            the hit ratio during the fault, divided by that of the rest of the run.
+        A *sign* is an answer that failed or names a missing dependency, or a poll with a breaker not closed.
+        ``detect_s`` is the time from the fault's begin to the first sign, NaN without one. ``recover_s`` is
+        the time from the fault's end to the last sign before five quiet seconds; infinite if the load ended
+        earlier. ``strays`` counts signs before the fault and after the recovery. ``hits_kept`` is the hit
+        ratio during the fault divided by that of the rest of the run; ``p99_during_ms`` the latency of good
+        answers meanwhile. ``failed`` and ``requests`` count over the whole run, ``failed_share`` is their
+        quotient. The other figures are the fields of the same name.
         """
         signs = self._signs()
         during = self.load.samples[

@@ -16,9 +16,10 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 
 
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
-    """Return the targets for one fault.
+    """Return the targets that apply to ``fault``, from lines such as ``redis_killed: failed <= 0``.
 
-    Raises :class:`~crisol.errors.ExperimentError` for an unknown fault.
+    A line for ``*`` applies to every fault; lines for other faults are skipped. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown fault or a malformed line.
     """
     targets = []
     for text in texts:
@@ -31,5 +32,9 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
-    """Compare a fault's figures with its expectations and with :data:`ALWAYS`."""
+    """Compare the figures of ``fault`` with the expectations for it and with :data:`ALWAYS`.
+
+    Raises :class:`~crisol.errors.ExperimentError` for a measure that ``metrics`` lacks; a missed target does
+    not raise.
+    """
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

@@ -31,7 +31,11 @@ _MANY = 10_000
 
 @dataclass(slots=True)
 class Stage:
-    """The processes that a fault may touch; ``held`` is closed when the fault ends."""
+    """The running processes on which a fault acts; a field is None if the fault does not need that one.
+
+    ``model`` is the folder of the served model, a copy that a fault may damage. ``held`` collects what must
+    be undone; it is closed when the fault ends.
+    """
 
     service: ServiceProcess
     model: Path
@@ -49,14 +53,17 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault.
+    """One fault: how to inject it, and what must run for it. Times are in seconds.
 
-    ``start`` and ``stop`` act on a :class:`Stage`, ``during`` every ``every`` seconds in between. ``flood``
-    makes a second client ask without pause, or ``pace`` times a second, as one client (1) or under so many
-    false names. It lasts at least ``seconds``; afterwards the service may take ``waits`` seconds, which a
-    breaker waits or a refresh is apart, before it tries again. With ``fresh``, verdicts are not kept in the
-    cache either, so that wargames are really run. PostgreSQL has a ``disk`` of its own, the service
-    namespaces (``enclosed``) or a wall clock (``clocked``) of its own.
+    ``start`` and ``stop`` begin and end it; ``during`` is called every ``every`` seconds between. It lasts at
+    least ``seconds``; ``waits`` more are granted for recovery, because a breaker or a refresh waits that
+    long. ``redis``, ``postgres`` and ``workers`` say which servers and how many workers run; ``disk`` gives
+    PostgreSQL a small disk; ``enclosed`` and ``clocked`` give the service namespaces and a wall clock of its
+    own. ``changes`` are environment variables of the service.
+
+    ``flood`` adds an attacker: 0 none, 1 under its own address, n under n false ones; it sends ``pace``
+    requests a second, without pause at 0. ``hostile`` adds a client with malicious patches. ``fresh`` drops
+    cached verdicts during the load, so that wargames run.
     """
 
     name: str
@@ -264,14 +271,14 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return the number of requests that the limits of a flood grant one client in ``seconds``."""
+    """Return how many requests a flooding client may send in ``seconds``: the burst and the rate's tokens."""
     return _BURST + _A_SECOND * seconds
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return the faults that ``names`` names.
+    """Return the faults with these names, in this order.
 
-    Raises :class:`~crisol.errors.ExperimentError` that lists those there are.
+    Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an unknown name.
     """
     for name in names:
         if name not in FAULTS:

@@ -1,7 +1,7 @@
-"""Models that load without an error and fail when they predict.
+"""Damage a served model so that it loads without an error and fails when it predicts.
 
-Both are the served model's own graph with a few nodes more, whose work depends on the features of the patch:
-for a row of zeros they do nothing, so that no trial at loading finds them out.
+Both functions add nodes to the model's ONNX graph whose work depends on the features: for a row of zeros
+they do nothing, so the test prediction at loading does not notice them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ _ROUNDS = 12
 
 
 def raising(folder: Path) -> None:
-    """Make the model raise IndexError: it looks a number up in a table that is too small for any real patch.
+    """Rewrite ``folder/model.onnx`` so that every prediction of a real patch raises IndexError.
 
-    Every prediction raises.
+    The added node reads beyond the end of a table. The hash in ``serving.json`` is updated.
     """
     _change(folder, _look_up)
 
 
 def slow(folder: Path) -> None:
-    """Make the model slow: it multiplies large matrices first.
+    """Rewrite ``folder/model.onnx`` so that a prediction takes about half a second of one core.
 
-    The answers stay the same and take about half a second of one core.
+    The added nodes multiply large matrices; probabilities stay the same. The hash in ``serving.json`` is
+    updated.
     """
     _change(folder, _multiply)
 

@@ -52,10 +52,10 @@ _DISK_MB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Seconds before, during and after the fault, and the requests a second throughout.
+    """Seconds of load before (``calm``), during (``fault``) and after (``after``) the fault.
 
-    A fault that says how long it must last, or how long a breaker waits afterwards, gets that time besides
-    (:meth:`of`).
+    ``rate`` is the requests a second throughout, ``seed`` that of the load. :meth:`of` lengthens the times
+    for faults that need more.
     """
 
     calm: float = 3.0
@@ -65,23 +65,25 @@ class Schedule:
     seed: int = 0
 
     def of(self, fault: Fault) -> Schedule:
-        """Return the schedule of this fault."""
+        """Return the schedule for a fault.
+
+        ``fault`` becomes at least ``fault.seconds``, ``after`` grows by ``fault.waits``.
+        """
         return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
 
     @property
     def seconds(self) -> float:
-        """The seconds of load."""
+        """The seconds of load in all."""
         return self.calm + self.fault + self.after
 
 
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
-    """Start the servers of a fault and a service under steady load, inject the fault, end it, and sum up.
+    """Run one fault: start its servers and a service, put steady load on, inject the fault, end it.
 
-    Every patch is wargamed once before, so that a cold start is not taken for the fault's doing. Every second
-    the decisions in the cache are dropped, so that model and stores are really asked all along; verdicts
-    stay, or the load would be one of wargames alone, but for faults that are ``fresh``: there they are
-    dropped every four seconds. Raises :class:`~crisol.errors.UnavailableError` where a server or the service
-    does not start.
+    Before the load every patch is wargamed once, so that a cold start does not count as an effect. During
+    the load cached decisions are dropped every second, so that model and stores are used all the time;
+    cached verdicts are dropped every four seconds for ``fresh`` faults only. Raises
+    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:
@@ -148,10 +150,11 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Return the patches with the quickest wargames.
+    """Train a model on a corpus table and return it with the 30 patches whose wargames are the quickest.
 
-    The model is unsure of many of them: each is a trial that could be lost.
-    Few and quick ones, because the fault is to be seen and not how many wargames the machine can bear.
+    The policy leaves 40 % of them to a wargame, so that there are trials that could be lost; few and quick
+    ones, because the load must show the fault and not the machine's limit. Raises like
+    :func:`crisol.loadtest.material.prepare`.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
@@ -304,7 +307,10 @@ class _Observer:
 
 
 def breakers_open(breakers: Sequence[dict[str, object]]) -> list[str]:
-    """Return the names of the breakers that are not closed."""
+    """Return the names of the breakers that are not closed, sorted.
+
+    ``breakers`` is the answer of ``GET /wargaming/breakers``.
+    """
     return sorted(str(breaker["name"]) for breaker in breakers if breaker["state"] != "closed")
 
 

@@ -1,4 +1,4 @@
-"""Chaos for notebooks and the command line: one fault after the other, each held against its expectations."""
+"""Chaos for notebooks and the command line: inject one fault after the other and check its expectations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suffered:
-    """An episode, and its figures compared with the expectations."""
+    """The observations of one fault, and its figures checked against the expectations."""
 
     episode: Episode
     checked: tuple[Checked, ...]
@@ -39,11 +39,12 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject the named faults in turn, and yield each episode when it is over.
+    """Inject the named faults one after the other, and yield each result when its load is over.
 
-    No name means all faults that this machine can inject. Raises :class:`~crisol.errors.ExperimentError`,
-    before anything is started, for an unknown fault or an unreadable expectation, and
-    :class:`~crisol.errors.UnavailableError` where a server cannot be had.
+    ``names`` empty means all faults that this machine can inject. ``frame`` is the corpus table whose patches
+    are sent; ``expectations`` are lines such as ``*: failed <= 0``. Raises
+    :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed line, and
+    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -56,14 +57,17 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a row for each fault, with all its figures."""
+    """Return a row for each fault: its name in the column fault, and the metrics of its episode."""
     return pd.DataFrame(
         [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
     )
 
 
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Columns: fault, target, measured, result."""
+    """Return a row for each fault and target.
+
+    Columns: fault, target, measured, result (``pass`` or ``FAIL``).
+    """
     parts = [
         targets.table(result.checked).assign(fault=result.episode.fault.name)[
             ["fault", "target", "measured", "result"]
@@ -74,7 +78,7 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
-    """Return all figures as ``fault.measure``."""
+    """Return all figures as ``{"fault.measure": value}``; infinite ones are left out."""
     return {
         f"{result.episode.fault.name}.{name}": value
         for result in suffered
@@ -84,7 +88,10 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 
 def not_run() -> pd.DataFrame:
-    """Return the faults that this machine cannot inject, and why: they count as not run, never as passed."""
+    """Return the faults that this machine cannot inject. Columns: fault, reason.
+
+    They count as not run, never as passed.
+    """
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
 
@@ -109,7 +116,7 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Draw the load around the fault, with the fault and the open breakers shaded."""
+    """Return a figure of the load over time, with the fault and the times of open breakers shaded."""
     spans = [
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),

@@ -34,12 +34,13 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The job of a client: address, requests, and their times.
+    """Everything that the client process needs, as a message. Times are in seconds.
 
-    ``heads`` and ``bodies`` are those of the different requests, ``order`` says which of them is sent at
-    which place, and ``starts`` when; empty for a closed loop, which sends the last one after ``order`` or
-    ``seconds``. ``begin`` is the moment of the first one on the system's monotonic clock; in the past means
-    now.
+    ``heads`` (HTTP heads without the final blank line) and ``bodies`` are those of the distinct requests;
+    ``order[i]`` is the index of the i-th request to send among them and ``starts[i]`` its intended start
+    after ``begin``. Empty ``starts`` mean a closed loop, which ends with ``order`` or after ``seconds``.
+    ``begin`` is a moment of the monotonic clock; a past one means now. ``connections``, ``sources``,
+    ``spoofed`` and ``timeout`` are those of :class:`~crisol.loadtest.plan.LoadPlan`.
     """
 
     host: str
@@ -57,9 +58,9 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def check_loopback(host: str) -> None:
-    """Raise :class:`~crisol.errors.SettingsError` unless that address is on this machine.
+    """Raise :class:`~crisol.errors.SettingsError` unless ``host`` is a loopback IP address.
 
-    The client sends load nowhere else.
+    The client sends load to no other machine.
     """
     try:
         ours = ipaddress.ip_address(host).is_loopback
@@ -245,7 +246,11 @@ class _Client:
 
 
 def main(folder: Path) -> None:
-    """Run the job that ``folder`` describes, and write its samples there."""
+    """Run the job in ``folder/job.msgpack`` and write its samples to ``folder/samples.npz``.
+
+    Prints a JSON line of progress every half second. Raises :class:`~crisol.errors.SettingsError` for a host
+    that is not this machine.
+    """
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     check_loopback(job.host)
     gc.disable()  # Nothing here makes cycles worth a pause, and the process ends with its job.

@@ -30,10 +30,12 @@ _SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
 
 
 def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) -> pd.DataFrame:
-    """Ask a service for the patches of a material as fast as it answers, by Crisol's client and by wrk.
+    """Measure the same closed loop with Crisol's client and then with wrk, ``seconds`` each.
 
-    Connections, popularity and seed are the plan's. Columns: client (crisol, wrk, ratio), throughput, p50_ms,
-    p90_ms, p99_ms, errors; empty where wrk is not installed.
+    Both send the patches of ``material`` to ``POST /wargaming/ml-first`` with the plan's connections,
+    popularity and seed. Returns rows crisol, wrk and ratio (crisol / wrk) with the columns client,
+    throughput (requests a second), p50_ms, p90_ms, p99_ms, errors (share); no rows where wrk is not
+    installed. Raises :class:`~crisol.errors.UnavailableError` where wrk fails.
     """
     program = shutil.which("wrk")
     if program is None:
@@ -49,9 +51,10 @@ def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) ->
 
 
 def read_wrk(text: str) -> dict[str, float]:
-    """Return what wrk printed: throughput, percentiles in milliseconds, and the share of errors.
+    """Parse the output of ``wrk --latency``.
 
-    Raises :class:`~crisol.errors.UnavailableError` where it printed something else.
+    Returns throughput (requests a second), p50_ms, p90_ms, p99_ms and errors (failed requests and socket
+    errors, divided by all requests). Raises :class:`~crisol.errors.UnavailableError` for other text.
     """
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     count = re.search(r"(\d+) requests in ", text)

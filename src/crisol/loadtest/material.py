@@ -1,4 +1,4 @@
-"""What is sent: real candidate patches, each with the truth that its answer is held against."""
+"""The requests of a load: candidate patches, each with the verdict and prediction to expect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ _UNSURE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One patch, the outcome of its wargame, and the probability of valid by the served model."""
+    """One patch to send, with what the corpus and the served model say about it.
+
+    ``outcome`` and ``reason`` ("" for a valid patch) are those of the corpus, ``seconds`` its wargame's wall
+    time there. ``probability`` is the served model's probability of valid. ``cwe`` is "" if unknown.
+    """
 
     vulnerability: str
     cwe: str
@@ -43,7 +47,7 @@ class Item:
 
     @property
     def body(self) -> bytes:
-        """The JSON body of the request."""
+        """The JSON body of the request that submits this patch."""
         return msgspec.json.encode(
             {"diff": self.diff, "vulnerability": self.vulnerability, "cwe": self.cwe or None}
         )
@@ -51,7 +55,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Patches, the folder of the model that is served, and the policy under which it decides alone."""
+    """The patches of a load, the folder of the served model, and the policy of the service.
+
+    The policy holds the probabilities from which the model decides without a wargame.
+    """
 
     items: tuple[Item, ...]
     model: Path
@@ -59,23 +66,26 @@ class Material:
 
     @property
     def sure(self) -> float:
-        """The share of the patches that the model decides alone."""
+        """The share of the patches, 0 to 1, that the model decides without a wargame."""
         return float(self.policy.decides(np.array([item.probability for item in self.items])).mean())
 
     @property
     def wargame_seconds(self) -> float:
-        """The mean time of a wargame among the patches of which the model is unsure."""
+        """The mean wall seconds of a wargame, over the patches of which the model is unsure.
+
+        Over all patches if it is unsure of none.
+        """
         unsure = [item.seconds for item in self.items if self.policy.decide(item.probability) is None]
         return float(np.mean(unsure or [item.seconds for item in self.items]))
 
 
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
-    """Train a compiled model on a corpus table, and take the table's patches as material.
+    """Train a model on a corpus table and return it with the table's patches, ready to send.
 
-    The model is kept below ``data/cache/models`` and made once for a table and seed. It has seen these
-    patches: how right it is says nothing, only how fast it is. Thresholds are set around 0.5 such that the
-    share ``unsure`` of the patches is wargamed. Raises :class:`~crisol.errors.DatasetError` where nothing is
-    left to send.
+    The policy's thresholds lie around 0.5 such that the share ``unsure`` of the patches needs a wargame. The
+    model was trained on these same patches: use the load for speed, not for accuracy. It is kept below
+    ``data/cache/models``, one for each table and ``seed``. Raises :class:`~crisol.errors.DatasetError` for a
+    table without both valid and invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:
@@ -105,7 +115,10 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
 
 
 def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
-    """Return the policy around 0.5 that wargames about the share ``unsure`` of the probabilities."""
+    """Return a policy with thresholds at equal distance from 0.5, set by the given probabilities.
+
+    About the share ``unsure`` of them, 0 to 1, lies between the thresholds and so needs a wargame.
+    """
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)
     # Between two patches, so that no rounding decides on which side one lies.

@@ -28,11 +28,11 @@ class _Setting(ctypes.Structure):
 
 
 class Pacer:
-    """Makes ``fd`` readable at each of ``moments`` (of the monotonic clock, in order). Use it as ``with``.
+    """A kernel timer (timerfd) that makes ``fd`` readable when a request is due. Use it as ``with``.
 
-    A timer of the kernel's does so, and no thread: one would take the interpreter's lock from the loop at
-    every moment. It rests for at least 0.2 ms, so close moments share a wake-up. Raises :class:`OSError`
-    where there is none to be had.
+    ``moments`` are times of the monotonic clock, ascending, in seconds. Wake-ups are at least 0.2 ms apart,
+    so moments closer than that share one. A thread would compete with the event loop for the interpreter's
+    lock. Raises :class:`OSError` where the kernel gives no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:
@@ -52,13 +52,13 @@ class Pacer:
 
     @property
     def empty(self) -> bool:
-        """Whether every moment was handed out."""
+        """Whether :meth:`due` has yielded every moment."""
         return self._at == len(self._moments)
 
     def due(self, now: float) -> Iterator[float]:
-        """Yield the moments that have come and were not yet handed out.
+        """Yield the moments up to ``now`` that were not yielded before, then arm the timer for the next one.
 
-        Then ``fd`` waits for the next one.
+        Call it when ``fd`` is readable.
         """
         os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:

@@ -1,6 +1,6 @@
 """The plan of a load: number of requests, times, patches and sources. Pure and seeded.
 
->>> LoadPlan(Loop.CLOSED, requests=1000, connections=50).problem() is None
+>>> LoadPlan(loop=Loop.CLOSED, requests=1000, connections=50).problem() is None
 True
 >>> arrivals(Shape.CONSTANT, rate=2.0, seconds=2.0, seed=0).tolist()
 [0.0, 0.5, 1.0, 1.5]
@@ -39,7 +39,7 @@ _RAMP, _SPIKE = 0.1, 5.0
 
 
 class Loop(StrEnum):
-    """Who decides when the next request starts."""
+    """What starts the next request: the clock (open loop) or the previous answer (closed loop)."""
 
     OPEN = "open"
     """The clock starts requests; a slow server gets them all the same.
@@ -51,7 +51,10 @@ class Loop(StrEnum):
 
 
 class Shape(StrEnum):
-    """The course of an open loop's rate over time."""
+    """How the rate of an open loop changes over its duration.
+
+    Constant requests are evenly spaced; all other shapes are Poisson processes.
+    """
 
     CONSTANT = "constant"
     POISSON = "poisson"
@@ -65,13 +68,14 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """One load. ``requests`` bounds a closed loop; ``seconds`` bounds both kinds of loop.
+    """One load. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
 
-    ``warm_up`` is a share of the requests (closed) or of the time (open) that is sent
-    and not counted. At most ``connections`` are open, from ``sources`` addresses of the loopback network.
-    ``zipf`` is the exponent of the patches' popularity, 0 for all alike. ``spoofed`` makes every request name
-    a client of its own, one of so many, in ``X-Forwarded-For``. ``timeout`` is the client's wait for an
-    answer, in seconds.
+    ``requests`` ends a closed loop; ``rate`` (requests a second) and ``shape`` plan an open one; ``seconds``
+    bounds both. ``warm_up`` is the share of the requests (closed) or of the time (open) that is sent but not
+    counted. At most ``connections`` are open, from ``sources`` different loopback addresses. ``zipf`` is the
+    exponent of the popularity of patches, 0 for uniform. ``mix`` gives each route its share. ``spoofed`` is
+    the number of false client addresses in ``X-Forwarded-For``, 0 for no such header. ``timeout`` is the
+    client's wait for an answer, in seconds.
     """
 
     loop: Loop = Loop.CLOSED
@@ -94,7 +98,7 @@ class LoadPlan:
             raise SettingsError(problem)
 
     def problem(self) -> str | None:
-        """Return a description of the first value out of range, or None."""
+        """Return a message about the first value out of range, or None if all are in range."""
         bounds: dict[str, tuple[float, float]] = {
             "requests": (1, MOST_REQUESTS),
             "rate": (0.01, 100_000),
@@ -118,14 +122,20 @@ class LoadPlan:
         return None
 
     def schedule(self) -> NDArray[np.float64] | None:
-        """Return the intended starts in seconds; None for a closed loop, which has none."""
+        """Return the intended starts of an open loop, in seconds from the beginning, shape (n,).
+
+        None for a closed loop, whose answers start the requests.
+        """
         if self.loop is Loop.CLOSED:
             return None
         return arrivals(self.shape, rate=self.rate, seconds=self.seconds, seed=self.seed)
 
 
 def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate at shares of the duration, 0 to 1."""
+    """Return the rate of a shape at the moments ``share``, given as shares of the duration, 0 to 1.
+
+    The result has the unit of ``rate`` and the shape of ``share``.
+    """
     if shape is Shape.RAMP:
         return rate * (_RAMP + (1 - _RAMP) * share)
     if shape is Shape.SPIKE:
@@ -134,10 +144,11 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 
 
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return the planned starts of requests, in seconds from the beginning, in order.
+    """Return the planned starts of requests, in seconds from the beginning, ascending, shape (n,).
 
-    Constant arrivals are evenly spaced; all others are a Poisson process of the shape's rate, by inversion of
-    its integral, so the same seed gives the same schedule.
+    ``rate`` is in requests a second. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson
+    process, drawn by inverting the integral of the rate, so n varies with the seed. At least one start is
+    returned.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate
@@ -151,10 +162,10 @@ def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray
 
 
 def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np.int64]:
-    """Return ``count`` choices among ``items``.
+    """Return ``count`` indices below ``items``, drawn by Zipf's law, shape (count,).
 
-    The item of rank k is drawn in proportion to ``k ** -exponent``.
-    Which item has which rank is drawn, too: the order in which they are handed in says nothing.
+    The item of rank k is drawn in proportion to ``k ** -exponent``; an exponent of 0 is uniform. The ranks
+    are assigned at random.
     """
     rng = np.random.default_rng(seed)
     weights = np.arange(1, items + 1, dtype=np.float64) ** -exponent
@@ -163,7 +174,11 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Read shares such as ``ml-first=0.9``. Raises :class:`~crisol.errors.SettingsError`."""
+    """Parse the shares of routes: ``["ml-first=0.9", "validate=0.1"]`` gives pairs of name and share.
+
+    A missing share is 1. Raises :class:`~crisol.errors.SettingsError` for a share that is no number; names
+    are checked by :class:`LoadPlan`.
+    """
     parts = []
     for text in texts:
         name, _, share = text.partition("=")

@@ -25,12 +25,13 @@ _LATE_MS = 10.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadResult:
-    """The result of one load.
+    """The result of one load, without the requests of the warm-up.
 
-    ``samples`` has a row for each counted request, with ``latency_ms`` (from the intended start),
-    ``service_ms`` (from the moment of sending), ``route`` and ``failed``. ``metrics`` maps names to figures,
-    ``errors`` the kinds of failure to counts. ``costs`` holds CPU and memory of the service over time; it is
-    empty where no watch ran.
+    ``samples`` has a row for each request: the columns of :func:`~crisol.loadtest.samples.load_samples`,
+    ``latency_ms`` (from the intended start to the answer), ``service_ms`` (from sending to the answer),
+    ``lag_ms`` (from the intended start to sending), ``route`` and ``failed`` (no status 200). ``metrics`` are
+    the figures of :func:`summarise`; ``errors`` counts failures by kind. ``costs`` is the table of
+    :class:`~crisol.loadtest.watch.ProcessWatch`, without rows if no process was watched.
     """
 
     samples: pd.DataFrame
@@ -40,17 +41,19 @@ class LoadResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The figures as a table: measure and value."""
+        """The metrics as a table with the columns measure and value."""
         return pd.DataFrame({"measure": list(self.metrics), "value": list(self.metrics.values())})
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The failures by kind: kind and count; empty without failures."""
+        """The failures as a table with the columns kind and count; no rows without failures."""
         return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
 
 
 def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
-    """Return p50, p90, p95, p99, p99.9 and max by nearest rank, so that each is a measured latency.
+    """Return p50_ms, p90_ms, p95_ms, p99_ms, p99.9_ms and max_ms of latencies in milliseconds, shape (n,).
+
+    By nearest rank, so each is a measured latency. All are NaN for an empty array.
 
     >>> percentiles(np.arange(1.0, 101.0))["p95_ms"]
     95.0
@@ -63,9 +66,10 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
 
 
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
-    """Return latencies by percentile, ever denser towards the slowest, as HDR histograms are drawn.
+    """Return the quantiles of latencies (milliseconds) for a plot like those of HDR histograms.
 
-    Columns: percentile, one_in (1 in so many is slower), latency_ms.
+    Columns: percentile (0 to 100), one_in (one request in so many is slower), latency_ms. ``points`` rows
+    with one_in spaced geometrically, so they are densest in the slow tail; no rows without latencies.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})
@@ -86,11 +90,15 @@ def summarise(
     middleware_ms: float,
     costs: pd.DataFrame | None,
 ) -> LoadResult:
-    """Sum up a client's samples.
+    """Compute the figures of a load from the client's samples.
 
-    The share ``warm_up`` of the time (of the requests in a closed loop) is left out. Figures without a
-    measurement are NaN. ``saturated`` is 1 where the client used most of a core, or sent one in a hundred
-    more than 10 ms late although a connection was free: then the figures are partly the client's own.
+    ``kinds[which]`` are route and patch of a sample. ``warm_up`` is the share of the requests (``closed``) or
+    of the time that is left out, ``client_cpu`` the share of a core that the client used, ``middleware_ms``
+    the service's own figure for a request. Latency percentiles are over answers with status 200; throughput
+    is such answers a second, ``errors`` the share of all others; ``hit_ratio`` and ``share_*`` are shares of
+    the good answers by source; ``wrong_answers`` counts the warm-up, too. Figures without a measurement are
+    NaN. ``saturated`` is 1 where the client used over 85 % of a core, or sent 1 % of the requests more than
+    10 ms late although a connection was free: then the client itself limits the figures.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
@@ -137,11 +145,12 @@ def summarise(
 
 
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
-    """Return a row for each window of seconds; 0 chooses eighty windows.
+    """Return the course of a load: one row for each window of ``window`` seconds.
 
-    A last window of less than half that length joins the window before it. Columns: time (seconds since the
-    first request), throughput, p50_ms, p99_ms, errors (a second), and the answers a second of each source:
-    cache, model, wargame, fallback. Requests count when they were meant to start.
+    0 means 80 windows, of 0.1 s at least. A remainder of less than half a window joins the last one. Columns:
+    time (middle of the window, seconds since the first request), throughput, p50_ms, p99_ms, errors, and
+    cache, model, wargame, fallback: the good answers from each source. All counts are per second. A request
+    belongs to the window of its intended start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start

@@ -41,7 +41,11 @@ __all__ = ["Load", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a load."""
+    """The progress of a load, in requests: started, answered, failed, and planned in all.
+
+    ``done`` counts every answer, whatever its status; ``failed`` those without an answer or with another
+    status than 200.
+    """
 
     sent: int
     done: int
@@ -50,10 +54,11 @@ class Progress:
 
 
 class Load:
-    """Runs a plan against the service at ``url``; ``pid`` lets its CPU and memory be watched.
+    """One run of a plan against the service at ``url``, which must be on this machine.
 
-    ``begin`` is the moment of the first request on the monotonic clock; 0 means as soon as possible. Raises
-    :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
+    ``pid`` is the service's process, whose CPU and memory are then sampled; ``token`` its API token, "" for
+    none. ``begin`` is the moment of the first request on the monotonic clock; 0 means in half a second.
+    Raises :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
     """
 
     def __init__(
@@ -83,23 +88,24 @@ class Load:
 
     @property
     def planned(self) -> int:
-        """The number of planned requests."""
+        """The number of requests that the plan will send at most."""
         return self._count
 
     @property
     def result(self) -> LoadResult:
-        """The result, once :meth:`run` has ended."""
+        """The result of :meth:`run`; only once that has ended, else AssertionError."""
         assert self._result is not None, "the load has not run"
         return self._result
 
     def asked(self, which: int) -> tuple[str, Item]:
-        """Return the route and the patch of the request that a sample calls ``which``."""
+        """Return route and patch of a request, by the index in the column ``which`` of the samples."""
         return self._kinds[which]
 
     def run(self) -> Iterator[Progress]:
-        """Run the plan, and yield its progress every half second.
+        """Send the load from a separate process and yield its progress every half second.
 
-        Raises :class:`~crisol.errors.UnavailableError` where the client fails.
+        When the iterator ends, :attr:`result` is there. Raises :class:`~crisol.errors.UnavailableError` where
+        the client process fails or was cancelled.
         """
         before = _middleware(self._url)
         with contextlib.ExitStack() as stack:
@@ -129,7 +135,7 @@ class Load:
         return self.result
 
     def cancel(self) -> None:
-        """End the load from another thread; :meth:`run` raises there."""
+        """Kill the client process, from any thread; :meth:`run` then raises UnavailableError."""
         if self._process is not None:
             self._process.kill()
 

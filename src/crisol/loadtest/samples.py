@@ -57,9 +57,10 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """Records requests by their place in the order; requests that never began keep ``intended`` at NaN.
+    """The client's record of all requests, each by its index in ``order``.
 
-    The client writes ``intended`` and ``sent`` itself, seconds of the monotonic clock.
+    The client writes ``intended`` and ``sent``, in seconds of the monotonic clock; they are NaN for a request
+    that never began. ``done`` counts answers, ``failures`` the requests without status 200.
     """
 
     def __init__(self, order: Sequence[int]) -> None:
@@ -75,7 +76,10 @@ class Recorder:
         self._codes = [[0] * len(_BYTES)]
 
     def answered(self, at: int, received: float, status: int, body: bytes) -> None:
-        """Record an answer."""
+        """Record the answer to request ``at``: its arrival on the monotonic clock, HTTP status and body.
+
+        A body with status 200 that cannot be decoded is recorded as garbled.
+        """
         self.done += 1
         self._received[at] = received
         self._status[at] = status
@@ -97,12 +101,15 @@ class Recorder:
         self._said[at] = self._saying(combination, _codes(answer)) if code is None else code
 
     def failed(self, at: int, error: str) -> None:
-        """Record that there was no answer."""
+        """Record that request ``at`` got no answer; ``error`` is one of :data:`ERRORS`."""
         self.failures += 1
         self._error[at] = ERRORS.index(error)
 
     def save(self, path: Path, *, cpu: float, wall: float) -> None:
-        """Write all samples into one file."""
+        """Write all samples to an ``.npz`` file, which :func:`load_samples` reads.
+
+        ``cpu`` and ``wall`` are the seconds of CPU time and of wall time that the client took.
+        """
         intended = np.asarray(self.intended)
         codes = np.array(self._codes, np.uint8)[np.asarray(self._said)]
         np.savez(
@@ -145,10 +152,11 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
     """Read a client's file of samples.
 
-    Return a row for each request that began, and the share of a core that the client used. Columns: intended,
-    sent, received (seconds of the monotonic clock), which (the request), status (0 without an answer), error,
-    source, decided_by, outcome, reason (texts, empty where there is none), probability, server_ms, degraded
-    (a set of names with commas), advisory, garbled.
+    Returns a row for each request that began, and the share of a core that the client used. Columns:
+    intended, sent, received (seconds of the monotonic clock), which (index of the distinct request), status
+    (HTTP; 0 without an answer), error (one of :data:`ERRORS`), source (cache, a rung or fallback), decided_by
+    (the rung behind a cached answer), outcome, reason (texts, empty where there is none), probability,
+    server_ms (the service's own time), degraded (names with commas), advisory, garbled (not readable).
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 

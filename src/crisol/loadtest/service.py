@@ -1,4 +1,4 @@
-"""A service to put load on: ``crisol serve`` as a process of its own, with runs of its own."""
+"""A service to put load on: ``crisol serve`` as a separate process with its own folder of runs."""
 
 from __future__ import annotations
 
@@ -38,9 +38,11 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class ServiceProcess:
-    """A running ``crisol serve``. ``root`` has the workbench's data and runs of its own.
+    """A ``crisol serve`` process and its worker processes.
 
-    ``reaper`` ends it with this process.
+    ``root`` is its workbench folder and holds its log; ``environment`` are all its variables. ``reaper``
+    kills it when this process dies. ``enclosure`` gives it namespaces, None for none. ``url`` is "" and
+    ``process`` None before :meth:`start`.
     """
 
     root: Path
@@ -53,19 +55,20 @@ class ServiceProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the process that was started; workers are its children."""
+        """The id of the started process, the parent of the workers. AssertionError before :meth:`start`."""
         assert self.process is not None
         return self.process.pid
 
     @property
     def log(self) -> Path:
-        """The text that it wrote to standard error."""
+        """The file with what the service wrote to standard output and standard error."""
         return self.root / "service.log"
 
     def start(self) -> None:
-        """Start it and return when it answers.
+        """Start the service and return when ``/health`` answers 200; a restart keeps the port.
 
-        Raises :class:`~crisol.errors.UnavailableError` with the service's messages.
+        Raises :class:`~crisol.errors.UnavailableError` with the service's messages where it ends or takes
+        more than a minute.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
@@ -99,14 +102,14 @@ class ServiceProcess:
         raise UnavailableError(f"the service did not answer within {_START_SECONDS:g} s; see {self.log}")
 
     def kill(self) -> None:
-        """SIGKILL the process and its workers."""
+        """SIGKILL the process and its workers; no error if they have ended."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Send SIGTERM and wait for the end; SIGKILL after 30 s. No error if it has ended."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -126,13 +129,12 @@ def serving(
     enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[ServiceProcess]:
-    """Serve the workbench's vulnerabilities with a model, without limits.
+    """Run ``crisol serve`` in a separate process while the block runs, without rate limits.
 
-    ``changes`` are environment variables.
-    In an ``enclosure`` where one is given.
-
-    Runs and trials go to a temporary folder, so a load test leaves no trace in those of the user. Raises
-    :class:`~crisol.errors.UnavailableError` where the service does not start.
+    It serves the workbench's vulnerabilities with the model in the folder ``model`` under ``policy``, with
+    ``workers`` worker processes, in ``enclosure`` unless None. ``changes`` are environment variables that
+    override; the caller's Redis, PostgreSQL and token are not passed on. Runs and trials go to a temporary
+    folder. Raises :class:`~crisol.errors.UnavailableError` where the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)
@@ -172,7 +174,11 @@ def serving(
 def ask(
     url: str, path: str, wish: Any = None, *, token: str = "", seconds: float = 5.0
 ) -> tuple[int, Any]:  # fmt: skip
-    """Return status and decoded body of one request: GET, or POST with a body."""
+    """Send one request and return its status and body: decoded JSON, else text.
+
+    ``wish`` is the JSON body of a POST; None sends a GET. ``token`` is the API token, "" for none;
+    ``seconds`` the timeout. Raises OSError or HTTPException where no answer comes.
+    """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)
     headers = {"content-type": "application/json"} if wish is not None else {}

@@ -1,12 +1,12 @@
-"""How much it takes to serve a rate: queues with several servers, from service times that were measured.
+"""Size an installation for a rate: queues with several servers and measured service times.
 
-Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen and
-Cunneen's approximation for M/G/c).
+Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen
+and Cunneen's approximation for M/G/c).
 
 >>> round(erlang_c(2.0, 3), 4)
 0.4444
 >>> servers_needed(rate=10.0, seconds=0.2, variation=1.0, wait=0.1)
-4
+3
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _DAY, _MIB = 86_400, 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """The demand on the service.
+    """The demand on the service. All but ``rate`` are shares, 0 to 1.
 
-    ``rate`` is in patches a second. ``hits`` is the share that the cache answers, ``skipped`` the share of
-    the rest that the model decides alone, ``ab_rate`` the share of those that is wargamed for the A/B test.
+    ``rate`` is in patches a second. The cache answers the share ``hits`` of them; of the others the model
+    decides the share ``skipped`` without a wargame; of these the share ``ab_rate`` is wargamed all the same,
+    for the A/B test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     rate: float
@@ -43,16 +44,18 @@ class Demand:
 
     @property
     def wargames(self) -> float:
-        """Wargames a second: patches of which the model is unsure, and sampled ones."""
+        """Wargames a second: the patches of which the model is unsure, and the A/B samples of the others."""
         return self.rate * (1 - self.hits) * (1 - self.skipped + self.skipped * self.ab_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds of CPU that a worker spends on a request, and a wargame takes.
+    """The measured cost of one request.
 
-    ``variation`` is the squared coefficient of variation of the wargame's time. ``entries`` are the bytes of
-    memory that a miss leaves in Redis, ``row`` those of disk that a trial takes in PostgreSQL.
+    ``request`` is the CPU time of a service worker for a request, ``wargame`` the mean time of a wargame,
+    both in seconds; ``variation`` is the squared coefficient of variation of the latter (1: exponential).
+    ``entries`` are the bytes that a cache miss leaves in Redis, ``row`` the bytes that a trial takes on
+    PostgreSQL's disk.
     """
 
     request: float
@@ -64,9 +67,11 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of an installation: processes, and the load on PostgreSQL and Redis.
+    """The size of an installation.
 
-    ``disk`` is in MiB a day, ``memory`` in MiB; trials and commands are per second.
+    ``workers`` are service processes, ``wargames`` wargames at the same time. ``trials`` are rows a second
+    in PostgreSQL, ``disk_mb`` their MiB a day; ``commands`` are commands a second to Redis, ``memory_mb`` the
+    MiB of its entries.
     """
 
     workers: int
@@ -78,11 +83,9 @@ class Size:
 
 
 def erlang_c(load: float, servers: int) -> float:
-    """Return the probability that an arriving request waits, by Erlang's C formula.
+    """Return the probability that an arriving request must wait in an M/M/c queue (Erlang's C formula).
 
-    ``load`` is the mean number of busy servers.
-
-    The probability is 1 from saturation on.
+    ``load`` is the arrival rate times the mean service time; from ``servers`` on the result is 1.
     """
     if load >= servers:
         return 1.0
@@ -93,7 +96,11 @@ def erlang_c(load: float, servers: int) -> float:
 
 
 def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> float:
-    """Return the mean seconds in line, infinite from saturation on; ``seconds`` is the mean service time."""
+    """Return the mean seconds that a request waits in an M/G/c queue (Allen and Cunneen's approximation).
+
+    ``rate`` is in arrivals a second, ``seconds`` the mean service time, ``variation`` its squared coefficient
+    of variation. Infinite where the servers cannot keep up.
+    """
     load = rate * seconds
     if load >= servers:
         return math.inf
@@ -101,7 +108,7 @@ def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> f
 
 
 def servers_needed(*, rate: float, seconds: float, variation: float, wait: float) -> int:
-    """Return the fewest servers with which the mean time in line is at most ``wait`` seconds.
+    """Return the fewest servers with which the mean wait is at most ``wait`` seconds; see :func:`waiting`.
 
     Raises :class:`~crisol.errors.SettingsError` where more than 100,000 would be needed.
     """
@@ -116,8 +123,9 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return the size for a demand, with a mean wait of at most ``wait`` seconds in each queue.
 
-    Each request asks Redis for its bucket, each miss reads and writes decision and verdict there besides,
-    which stay for a day.
+    Workers and wargames are two queues. Redis gets one command for each request and four more for each cache
+    miss, whose entries stay for a day. Raises :class:`~crisol.errors.SettingsError` like
+    :func:`servers_needed`.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(

@@ -1,4 +1,4 @@
-"""The load test for notebooks and the command line: start a service, put load on it, say what came of it."""
+"""The load test for notebooks and the command line: start a service, put load on it, return its figures."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ _SATURATED = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadMeasurement:
-    """The results of a load test: the load, the search for saturation, and the cross-check by wrk.
+    """The results of a load test.
 
-    Columns of ``saturation``: rate, throughput, p50_ms, p99_ms, errors, saturated (answers fell behind the
-    rate); of ``other`` see :func:`~crisol.loadtest.crosscheck.cross_check`.
+    ``result`` is that of the load. ``saturation`` has a row for each tried rate: rate and throughput (both in
+    requests a second; the rate as really sent), p50_ms, p99_ms, errors (share), and saturated: whether
+    throughput was below 95 % of the rate. ``other`` is the table of
+    :func:`~crisol.loadtest.crosscheck.cross_check`.
     """
 
     result: LoadResult
@@ -63,9 +65,11 @@ def plan(
     mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),),
     warm_up: float = 0.1,
 ) -> LoadPlan:
-    """Return the plan of a profile: ``closed``, or the shape of an open loop.
+    """Return the load plan of a profile: ``closed``, or the shape of an open loop such as ``poisson``.
 
-    Raises :class:`~crisol.errors.ExperimentError` for a profile that there is none of.
+    The other parameters are those of :class:`~crisol.loadtest.plan.LoadPlan`; a closed profile ignores
+    ``seconds`` and an open one ``requests``. Raises :class:`~crisol.errors.ExperimentError` for an unknown
+    profile and :class:`~crisol.errors.SettingsError` for a value out of range.
     """
     profiles = (Loop.CLOSED.value, *Shape)
     if profile not in profiles:
@@ -97,10 +101,12 @@ def measure(
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
 ) -> LoadMeasurement:
-    """Serve the patches of a corpus table, put the load on, then look for saturation at each of ``rates``.
+    """Serve the patches of a corpus table, run ``load``, then an open loop at each of ``rates``.
 
-    In the end wrk, where it is installed, asks for ``rate_seconds`` what our client asked before it.
-    ``targets`` are read first, so that a wrong one costs no load. The caches are filled by the warm-up alone.
+    ``rates`` are requests a second, each for ``rate_seconds``; empty means no search for saturation. At last
+    :func:`~crisol.loadtest.crosscheck.cross_check` runs for ``rate_seconds`` a client. ``targets`` are only
+    parsed, so that a malformed one is refused before any load (:class:`~crisol.errors.ExperimentError`);
+    compare them with :func:`crisol.loadtest.targets.check`. Before ``load`` the caches are empty.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)
@@ -121,7 +127,9 @@ def measure(
 
 
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the latency targets for a plot: percentile and milliseconds, by the text of the target.
+    """Return the upper bounds on latency percentiles among the targets, for a plot.
+
+    Maps the text of the target to (percentile, milliseconds); other targets are left out.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}

@@ -31,7 +31,7 @@ class TargetMissed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """A measure, a comparison operator and a bound."""
+    """A requirement on a figure: the name of the measure, one of ``< <= > >= ==``, and a number."""
 
     measure: str
     operator: str
@@ -43,9 +43,9 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A target and its measured value; ``of`` names the subject where there are several.
+    """A target and the measured value; NaN, for no measurement, never passes.
 
-    The value is NaN without a measurement; NaN never passes.
+    ``of`` names the subject, such as a fault, where several are checked; "" for one.
     """
 
     target: LoadTarget
@@ -64,7 +64,10 @@ class Checked:
 
 
 def parse(text: str) -> LoadTarget:
-    """Read ``measure < number``. Raises :class:`~crisol.errors.ExperimentError`."""
+    """Parse a target such as ``p95_ms < 100``.
+
+    Raises :class:`~crisol.errors.ExperimentError` for another form; the measure's name is not checked.
+    """
     match = _FORM.fullmatch(text)
     if match is None:
         raise ExperimentError(
@@ -75,14 +78,15 @@ def parse(text: str) -> LoadTarget:
 
 
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
-    """Read several targets, see :func:`parse`."""
+    """Parse several targets; raises like :func:`parse`."""
     return [parse(text) for text in texts]
 
 
 def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
-    """Compare figures with targets.
+    """Look up the measured value of each target, in the same order.
 
-    Raises :class:`~crisol.errors.ExperimentError` for an unknown measure.
+    Raises :class:`~crisol.errors.ExperimentError` for a measure that ``metrics`` lacks. A missed target does
+    not raise; see :func:`require`.
     """
     unknown = [target.measure for target in targets if target.measure not in metrics]
     if unknown:
@@ -91,7 +95,7 @@ def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[C
 
 
 def table(checked: Sequence[Checked]) -> pd.DataFrame:
-    """Columns: target, measured, result (pass or FAIL)."""
+    """Return a row for each target. Columns: target (text), measured, result (``pass`` or ``FAIL``)."""
     return pd.DataFrame(
         [
             {
@@ -106,7 +110,7 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 
 def require(checked: Sequence[Checked]) -> None:
-    """Raise :class:`TargetMissed` unless every target is met."""
+    """Raise :class:`TargetMissed` unless every target passed."""
     missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

@@ -23,12 +23,12 @@ _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
-    """Return a mask of wrong answers: those that differ from the truth of their declared source.
+    """Return which answers contradict what decided them, as a mask of shape (rows of ``samples``,).
 
-    By wargame: outcome and reason are those of the corpus. By a fact: the outcome is. By the model: the
-    probability is the model's and the outcome follows from the policy. A fallback names what was missing, and
-    its outcome is unknown. An unreadable answer is wrong, as is one of the memory, which a service under load
-    does not have. A cached answer is checked against its original source.
+    ``kinds[which]`` are route and patch of a sample. An answer by wargame must have the outcome and reason of
+    the corpus; one by the model must have its probability, and the outcome that ``policy`` gives; a fallback
+    must be advisory, unknown, and name a missing dependency. Cached answers are checked like the original. An
+    unreadable answer is wrong; one with another status than 200 is not.
     """
     rows = samples.to_dict("records")
     lies = [

@@ -1,4 +1,4 @@
-"""What a service costs while it is under load: CPU and memory of its processes, from outside."""
+"""Sample the CPU and memory of a service's processes from outside, while it is under load."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessWatch:
-    """Samples the processes below ``pid`` in a thread, every ``seconds``.
+    """Sample CPU and memory of the process ``pid`` and its descendants every ``seconds``, in a thread.
 
-    Use it as a context manager, then take the table.
+    Use it as a context manager, then call :meth:`table`. Linux only: it reads ``/proc``.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:
@@ -44,11 +44,11 @@ class ProcessWatch:
         self._sample()
 
     def table(self) -> pd.DataFrame:
-        """Return the table of measurements.
+        """Return one row for each interval between two samples.
 
-        Columns: time (monotonic, the end of an interval), cores (busy in it), memory_mb (resident),
-        other_cores. ``other_cores`` are those that everybody else on the machine kept busy, the load's client
-        among them.
+        Columns: time (end of the interval, monotonic clock), cores (CPU seconds a second of the processes),
+        memory_mb (their resident memory, MiB), other_cores (cores that all other processes of the machine
+        kept busy, the load's client among them).
         """
         frame = pd.DataFrame(self._rows, columns=["time", "cpu", "memory_mb", "machine"])
         frame["cores"] = frame["cpu"].diff() / frame["time"].diff()
@@ -77,7 +77,7 @@ class ProcessWatch:
 
 
 def busy_seconds() -> float:
-    """Return the CPU seconds that all cores have been busy since the machine started."""
+    """Return the CPU seconds, summed over all cores, that this machine was busy since it started."""
     line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     user, nice, system, _, _, irq, soft, *_ = map(int, line.split()[1:])
     return (user + nice + system + irq + soft) / _TICKS

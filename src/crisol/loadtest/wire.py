@@ -1,4 +1,4 @@
-"""One connection of the client: HTTP/1.1, one request at a time, as raw protocol."""
+"""One connection of the client: HTTP/1.1, one request at a time, as an asyncio protocol."""
 
 from __future__ import annotations
 
@@ -18,27 +18,38 @@ _LONGEST_HEAD = 65_536
 
 
 class Owner(Protocol):
-    """The owner of connections, which is told when one is ready or lost, and how requests end."""
+    """The client that owns the connections; each :class:`Connection` calls it, in the event loop.
+
+    ``at`` is the index of a request among all requests of the load. ``samples`` records them.
+    """
 
     samples: Recorder
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Record that the request at ``place`` was answered."""
+        """Handle the answer to request ``at``.
+
+        ``now`` is the monotonic time of its last byte, in seconds. The connection is free for the next
+        request unless it is closing.
+        """
         ...
 
     def failed(self, at: int, error: str) -> None:
-        """Record that the request failed."""
+        """Handle that request ``at`` got no answer.
+
+        ``error`` is one of :data:`crisol.loadtest.samples.ERRORS`.
+        """
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Record that a connection is lost."""
+        """Handle that a connection was closed; its failed request, if any, was reported before."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """Sends and reads; bytes that are no answer with a length end the connection as ``bad_answer``.
+    """An asyncio protocol that sends one request at a time and reads its answer.
 
-    ``at`` is the place of the request under way, :data:`RESTS` without one.
+    ``at`` is the index of the request under way, or :data:`RESTS`. An answer that is not HTTP/1.1 with a
+    content length aborts the connection as ``bad_answer``.
     """
 
     __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
@@ -52,17 +63,17 @@ class Connection(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether a request can be sent now."""
+        """Whether the connection is open and has no request under way."""
         return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
 
     def send(self, at: int, content: bytes) -> None:
-        """Send the request at ``place``."""
+        """Send the bytes of request ``at`` and record the time; only while :attr:`ready`."""
         self.at = at
         self._owner.samples.sent[at] = time.monotonic()
         self._write(content)
 
     def abort(self, error: str) -> None:
-        """Give up on the request, and the connection with it."""
+        """Close the connection; a request under way fails as ``error``."""
         self._error = error
         if self._transport is not None:
             self._transport.abort()

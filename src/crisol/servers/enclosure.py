@@ -1,14 +1,14 @@
-"""Private namespaces for a server.
+"""Private namespaces for a server: a small disk, and control over the creation of further namespaces.
 
-They give it a small disk and control over the creation of further namespaces::
+::
 
     with Enclosure(folder, megabytes=64) as enclosure:
         subprocess.Popen(enclosure.command(["server"]))  # finds an empty disk of 64 MiB at ``folder``
         enclosure.path(folder / "filler")  # the same file, seen from outside
-        enclosure.allow(0)  # from now on the kernel refuses namespaces to whatever runs inside
+        enclosure.allow(0)  # from now on the kernel refuses namespaces to the processes inside
 
-A holder process keeps the namespaces open until the block is left. As root, users have the numbers that they
-have outside; another user has only its own.
+A holder process keeps the namespaces open until the block is left. Where Crisol runs as root, all user ids
+are the same inside; otherwise only the caller's own exists there.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _PROGRAM = (sys.executable, "-c", f"import {__name__} as it; it.main()")
 
 
 class EnclosureRefused(UnavailableError):
-    """The kernel refuses namespaces; the message is the kernel's."""
+    """The kernel refuses to create namespaces; the message is the kernel's."""
 
 
 class Enclosure:
-    """User and mount namespaces; with ``megabytes``, an empty disk of that size is at ``folder`` inside.
+    """User and mount namespaces that last as long as the ``with`` block.
 
-    Raises :class:`EnclosureRefused` when it is entered where that is not permitted.
+    ``megabytes`` mounts an empty tmpfs of that many MiB at ``folder`` inside; 0 mounts nothing. Entering
+    raises :class:`EnclosureRefused` where the kernel does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -63,15 +64,21 @@ class Enclosure:
         holder.wait()
 
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
-        """Return the command that runs ``command`` inside, with the same process id, as ``user`` if given."""
+        """Return the command line that runs ``command`` inside the namespaces, under the same process id.
+
+        ``user`` is the name of the user it runs as; "" keeps the caller's.
+        """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
-        """Return where a path of the inside is found from outside."""
+        """Return the path outside, through ``/proc``, of an absolute ``path`` inside."""
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
-        """Allow at most this number of further namespaces of each kind inside, from now on."""
+        """Set how many further namespaces of each kind may exist inside; 0 refuses any new one.
+
+        Raises :class:`EnclosureRefused` where the kernel refuses the limit.
+        """
         holder = self._held()
         assert holder.stdin is not None
         holder.stdin.write(f"{namespaces}\n")

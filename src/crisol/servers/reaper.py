@@ -1,10 +1,10 @@
-"""Ends what a process started when that process dies without ending it itself, by SIGKILL for instance.
+"""End the processes and the folder of a parent that dies without doing so itself, by SIGKILL for instance.
 
 ::
 
     reaper = Reaper(folder)
-    reaper.hold(process.pid)  # it, its descendants and the folder do not outlive the caller
-    reaper.dismiss()  # it was ended, and the folder removed
+    reaper.hold(process.pid)  # the process, its descendants and the folder do not outlive the caller
+    reaper.dismiss()  # once the caller has ended the process and removed the folder
 
 The reaper is a process in its own session that reads from a pipe: the kernel closes the other end when the
 parent ends. It is run as a script, without the package, so that it starts in milliseconds.
@@ -27,7 +27,10 @@ _PATIENCE_MS = 5_000
 
 
 class Reaper:
-    """Watches over processes, their descendants, and one folder. Linux only, as are the servers."""
+    """A helper process that waits for this process to end, and then cleans up after it. Linux only.
+
+    It kills the held processes and their descendants by SIGKILL and deletes ``folder``.
+    """
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-I", "-S", __file__, str(folder)]
@@ -35,13 +38,13 @@ class Reaper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Watch a process that the caller has started and not yet waited for."""
+        """Add a process to those that do not outlive the caller; it must not have been waited for."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
         self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        """End the reaper, once there is nothing left to end. May be called twice."""
+        """End the helper without any clean-up. May be called twice."""
         self._process.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -49,7 +52,7 @@ class Reaper:
 
 
 def family(pid: int) -> list[int]:
-    """Return that process and all its descendants that are alive."""
+    """Return ``pid`` and the ids of all its living descendants, parents before their children."""
     pids, at = [pid], 0
     while at < len(pids):
         with contextlib.suppress(OSError):

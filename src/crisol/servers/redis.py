@@ -1,4 +1,4 @@
-"""A private Redis."""
+"""A private Redis server for tests, demonstrations and faults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def _free_port() -> int:
 
 @dataclass
 class RedisServer:
-    """A private Redis on loopback; a random password excludes a mix-up with other servers."""
+    """A private Redis on 127.0.0.1 without persistence; make one with :meth:`start`.
+
+    ``folder`` holds its log, ``port`` is 0 before the start. The random ``password`` keeps clients of other
+    servers out. ``options`` are command-line options; ``process`` is None before the start; ``reaper`` kills
+    it when this process dies.
+    """
 
     folder: Path
     port: int = 0
@@ -46,7 +51,11 @@ class RedisServer:
 
     @classmethod
     def start(cls, *options: str) -> Self:
-        """Start a server; ``options`` are Redis command-line options, such as ``"--maxmemory", "3mb"``."""
+        """Start a server on a free port; ``options`` are such as ``"--maxmemory", "3mb"``.
+
+        Raises :class:`~crisol.servers.programs.ServerMissing` without the program and
+        :class:`~crisol.errors.UnavailableError` or TimeoutError where it does not start.
+        """
         server = cls(Path(tempfile.mkdtemp(prefix="crisol-redis-")), options=options)
         try:
             server._launch_somewhere()
@@ -57,7 +66,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients, with the password."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def _launch_somewhere(self) -> None:
@@ -99,26 +108,26 @@ class RedisServer:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL: connections are reset, data are gone."""
+        """SIGKILL the server: connections are reset and all data are lost."""
         self._signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
 
     def stop(self) -> None:
-        """SIGSTOP: the port accepts and nothing answers."""
+        """SIGSTOP the server: its port still accepts connections, and nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """SIGCONT after :meth:`stop`."""
+        """SIGCONT the server after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Start again, empty, on the same port."""
+        """Kill the server and start it, empty, on the same port with the same password."""
         self.kill()
         self._launch()
 
     def close(self) -> None:
-        """End the server and remove its folder."""
+        """Kill the server and remove its folder."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.reaper.dismiss()
