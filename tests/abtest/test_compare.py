@@ -131,7 +131,10 @@ def test_so_many_trials_give_the_margin_that_was_asked_for(margin: float, expect
 
 
 def test_a_plan_counts_arrivals_wargames_and_days() -> None:
-    """At rate 0.1 with a fifth unsure, a patch that arrives knows an eighth of a trial; 28 % of them are wargamed."""
+    """At rate 0.1 with a fifth unsure, a patch that arrives knows an eighth of a trial.
+
+    28 % of them are wargamed.
+    """
     found = plan(Design(0.1, 0.2, per_day=200.0, wargame_seconds=0.75), difference=0.05)
     assert found.effective_trials == pairs_needed(0.05, 0.10)
     assert found.patches == math.ceil(found.effective_trials * (0.2 + 0.8 / 0.1))

@@ -58,8 +58,8 @@ def test_probabilities_that_stop_meaning_what_they_say_raise_the_alarm() -> None
 def test_confused_classes_raise_it_and_honest_probabilities_do_not(shape: tuple[float, float]) -> None:
     """In 200 streams of 400 trials each: classes confused after 100 are noticed within 200 more, nearly always.
 
-    The share of valid patches stays as predicted, so that only the confidence tells. Honest streams may raise 40 % at
-    a run length of 1,000 (Markov); that they raise next to none shows how much the bound leaves.
+    The share of valid patches stays as predicted, so that only the confidence tells. Honest streams may raise
+    40 % at a run length of 1,000 (Markov); that they raise next to none shows how much the bound leaves.
     """
     rng = np.random.default_rng(6)
     noticed = false = 0

@@ -170,7 +170,8 @@ def test_kill_minus_9_of_writer_and_server_loses_nothing_acknowledged_and_double
             seen = [next(writer.stdout) for _ in range(rng.randrange(2, 40, 2))]
             if round_ % 2:
                 server.kill()
-                # The writer goes on acknowledging, into the journal now; what the pipe still holds came before.
+                # The writer goes on acknowledging, into the journal now; what the pipe still holds came
+                # before.
                 while Journal(journal).empty:
                     seen.append(next(writer.stdout))
                 if round_ % 4 == 3:
@@ -218,7 +219,10 @@ for i in range(int(sys.argv[3]), int(sys.argv[3]) + 50):
 
 
 def test_writers_are_not_held_up_by_a_replay_and_what_they_add_goes_with_it(tmp_path: Path) -> None:
-    """The store takes its time over the first trial; a second one is acknowledged meanwhile, and follows it."""
+    """The store takes its time over the first trial.
+
+    A second one is acknowledged meanwhile, and follows it.
+    """
     journal = Journal(tmp_path / "j")
     journal.write([make_trial(1)])
     taken: list[str] = []

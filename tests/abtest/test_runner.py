@@ -63,7 +63,10 @@ def test_each_trial_knows_the_probability_with_which_it_was_sampled() -> None:
 
 
 def test_weighting_finds_the_accuracy_that_counting_misses() -> None:
-    """The unsure fifth is wrong half the time and the rest never; sampled at 0.1 the naive figure is far off."""
+    """The unsure fifth is wrong half the time and the rest never.
+
+    Sampled at 0.1 the naive figure is far off.
+    """
 
     def predict(patch: LabelledPatch) -> Prediction:
         i = int(patch.id[1:])
@@ -84,7 +87,10 @@ def test_weighting_finds_the_accuracy_that_counting_misses() -> None:
 
 @pytest.mark.parametrize("chunk", [1, 13])
 def test_killed_anywhere_and_restarted_it_ends_up_the_same(chunk: int) -> None:
-    """The sandbox fails after every 40th wargame; restarted until it ends, nothing is judged twice or lost."""
+    """The sandbox fails after every 40th wargame.
+
+    Restarted until it ends, nothing is judged twice or lost.
+    """
     whole = new_store()
     list(run(experiment(), PATCHES, whole, start=START))
     store, judged = new_store(), Counter[str]()

@@ -40,7 +40,10 @@ def test_rates_of_zero_and_one_mean_never_and_always(patch: str) -> None:
 
 def test_another_process_draws_the_same() -> None:
     """Also under another hash seed: the decision depends on nothing but salt and patch."""
-    code = "from crisol.abtest import HashSampler as H\nprint([H(.1,'2026').draw(str(i)).sampled for i in range(300)])"
+    code = (
+        "from crisol.abtest import HashSampler as H\n"
+        "print([H(.1,'2026').draw(str(i)).sampled for i in range(300)])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
     )

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["memory", "duckdb", "postgres"])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], TrialStore]]:
-    """Call it for a store; every call gives one more client of the same trials, where the store has clients."""
+    """Call it for a store.
+
+    Every call gives one more client of the same trials, where the store has clients.
+    """
     with ExitStack() as stack:
         if request.param == "postgres":
             dsn = private_schema(request.getfixturevalue("postgres_dsn"), stack)
@@ -302,7 +305,8 @@ def test_a_question_that_is_asked_often_is_still_planned_for_its_window(postgres
         for hours in range(20):
             store.tallies(TrialFilter(since=NOW - dt.timedelta(hours=hours + 1), until=NOW))
         ((prepared, general),) = store._query(
-            "SELECT count(*), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%%trial_hours%%'",
+            "SELECT count(*), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE "
+            "'%%trial_hours%%'",
             {},
         )
     assert (prepared, general) == (1, 0)
@@ -326,7 +330,10 @@ def test_a_database_without_a_locale_gives_text_all_the_same(postgres_dsn: str) 
 
 def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -> None:
     with closing(DuckDBStore(tmp_path / "trials.duckdb")):
-        code = f"from crisol.backends.duckdb import DuckDBStore; DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"
+        code = (
+            "from crisol.backends.duckdb import DuckDBStore; "
+            f"DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"
+        )
         done = run_python(code)
     assert "StoreError" in done
     assert "one process at a time" in done
@@ -335,7 +342,10 @@ def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -
 def test_a_patient_opener_gets_the_file_once_its_holder_has_died(tmp_path: Path) -> None:
     """The holder is killed during the first pause; without a pause there is no second attempt."""
     path = tmp_path / "trials.duckdb"
-    code = f"from crisol.backends.duckdb import DuckDBStore; s = DuckDBStore({str(path)!r}); print('held', flush=True); input()"
+    code = (
+        f"from crisol.backends.duckdb import DuckDBStore; s = DuckDBStore({str(path)!r}); print('held', "
+        "flush=True); input()"
+    )
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:

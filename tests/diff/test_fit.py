@@ -1,4 +1,7 @@
-"""A repository's patch is cut to the release: what is left out is named, what is missing or ambiguous is refused."""
+"""A repository's patch is cut to the release.
+
+What is left out is named, what is missing or ambiguous is refused.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,9 @@ def test_what_no_wargame_runs_is_left_out_by_name() -> None:
         + change(".github/workflows/ci.yml", "A\n", "B\n")
         + change("setup.py", "A\n", "B\n")
         + diff.between({}, {"reproduce.py": "import pkg\n", "src/pkg/new.py": "N = 1\n", "pkg/x.pyc": "?"})
-        + "diff --git a/logo.png b/logo.png\nindex 1..2 100644\nBinary files a/logo.png and b/logo.png differ\n"
+        + "diff --git a/logo.png b/logo.png\n"
+        "index 1..2 100644\n"
+        "Binary files a/logo.png and b/logo.png differ\n"
     )
     fitted = fit(change("src/pkg/app.py") + more)
     assert fitted.files == {"pkg/app.py": FIXED, "pkg/new.py": "N = 1\n"}
@@ -200,7 +205,11 @@ def test_a_binary_change_of_a_file_of_the_release_is_refused() -> None:
 
 def test_renames_copies_and_files_made_on_the_way() -> None:
     """Each step sees the tree as the ones before it left it."""
-    moved = "diff --git a/src/pkg/util.py b/src/pkg/tools.py\nrename from src/pkg/util.py\nrename to src/pkg/tools.py\n"
+    moved = (
+        "diff --git a/src/pkg/util.py b/src/pkg/tools.py\n"
+        "rename from src/pkg/util.py\n"
+        "rename to src/pkg/tools.py\n"
+    )
     later = change("src/pkg/tools.py", "A = 1\n", "A = 2\n")
     fitted = fit(change("src/pkg/app.py") + moved + later)
     assert fitted.files == {"pkg/app.py": FIXED, "pkg/util.py": None, "pkg/tools.py": "A = 2\n"}
@@ -215,8 +224,18 @@ def test_renames_copies_and_files_made_on_the_way() -> None:
 
 def test_diff_dates_a_missing_file_to_the_beginning_of_time() -> None:
     """A diff -N names both sides of a file that is made or deleted."""
-    new = "--- old/pkg/new.py\t1970-01-01 00:00:00 +0000\n+++ new/pkg/new.py\t2026-01-01 00:00:00 +0000\n@@ -0,0 +1 @@\n+A\n"
-    gone = "--- old/pkg/util.py\t2026-01-01 00:00:00\n+++ new/pkg/util.py\t1970-01-01 01:00:00\n@@ -1 +0,0 @@\n-A = 1\n"
+    new = (
+        "--- old/pkg/new.py\t1970-01-01 00:00:00 +0000\n"
+        "+++ new/pkg/new.py\t2026-01-01 00:00:00 +0000\n"
+        "@@ -0,0 +1 @@\n"
+        "+A\n"
+    )
+    gone = (
+        "--- old/pkg/util.py\t2026-01-01 00:00:00\n"
+        "+++ new/pkg/util.py\t1970-01-01 01:00:00\n"
+        "@@ -1 +0,0 @@\n"
+        "-A = 1\n"
+    )
     plain = change("new/pkg/app.py").split("\n", 1)[1]
     assert fit(plain + new + gone).files == {"pkg/app.py": FIXED, "pkg/new.py": "A\n", "pkg/util.py": None}
 
@@ -325,11 +344,16 @@ def test_a_series_composes(texts: list[str], prefix: str) -> None:
 
 PIECES = st.sampled_from(
     [
-        *change("pkg/app.py").splitlines(), *change("tests/x.py").splitlines(), "```diff", "```", "-- ", "--", "", "+x", "- y",
-        "From 1 Mon", "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable", "--- /dev/null",
-        "+++ b/pkg/new.py", "@@ -0,0 +1 @@", "rename from pkg/app.py", "rename to pkg/b.py", "copy from pkg/app.py",
-        "copy to pkg/c.py", "deleted file mode 100644", "new file mode 160000", "GIT binary patch", "\\ No newline", "=20=",
-        "Binary files a/x and b/y differ", "diff --git a/pkg/app.py b/pkg/b.py", " \ud800", "@@ -9,1 +9,2 @@", "\r",
+        *change("pkg/app.py").splitlines(), *change("tests/x.py").splitlines(), "```diff", "```", "-- ", "--",
+        "", "+x", "- y",
+        "From 1 Mon", "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable",
+        "--- /dev/null",
+        "+++ b/pkg/new.py", "@@ -0,0 +1 @@", "rename from pkg/app.py", "rename to pkg/b.py",
+        "copy from pkg/app.py",
+        "copy to pkg/c.py", "deleted file mode 100644", "new file mode 160000", "GIT binary patch",
+        "\\ No newline", "=20=",
+        "Binary files a/x and b/y differ", "diff --git a/pkg/app.py b/pkg/b.py", " \ud800", "@@ -9,1 +9,2 @@",
+        "\r",
     ]
 )  # fmt: skip
 
@@ -355,7 +379,10 @@ def test_any_text_is_fitted_or_refused(text: str, recount: bool, strip: int | No
 
 
 def test_the_search_for_a_place_is_bounded() -> None:
-    """Lines that are all alike, in a file that the patch made: the effort is bounded by the lines there are."""
+    """Lines that are all alike, in a file that the patch made.
+
+    The effort is bounded by the lines there are.
+    """
     made = diff.between({}, {"pkg/big.py": "a\nb\n" * 10_000})
     body = " a\n b\n" * 5_000 + "-b\n+c\n"
     text = f"{change('pkg/app.py')}{made}--- a/pkg/big.py\n+++ b/pkg/big.py\n@@ -9,10001 +9,10001 @@\n{body}"

@@ -28,8 +28,19 @@ index 1111111..2222222 100644
 GIT = "diff --git a/x.py b/x.py\nindex 1111111..2222222 100644\n"
 AFTER = SOURCE.replace("line 4\n", "line four\nline 4.5\n")
 MAIL = (
-    "From 0123456789abcdef0123456789abcdef01234567 Mon Sep 17 00:00:00 2001\nFrom: Ann <a@example.org>\n"
-    "Subject: [PATCH 1/2] Mend it\n{headers}\n- a list\n+ of things\n\n---\n x.py | 3 ++-\n\n{body}-- \n2.39.5\n\n"
+    "From 0123456789abcdef0123456789abcdef01234567 Mon Sep 17 00:00:00 2001\n"
+    "From: Ann <a@example.org>\n"
+    "Subject: [PATCH 1/2] Mend it\n"
+    "{headers}\n"
+    "- a list\n"
+    "+ of things\n"
+    "\n"
+    "---\n"
+    " x.py | 3 ++-\n"
+    "\n"
+    "{body}-- \n"
+    "2.39.5\n"
+    "\n"
 )
 SECOND = DIFF[: DIFF.index("@@")] + "@@ -9,4 +9,4 @@\n line 8\n-line 9\n+line nine\n \n \n"
 
@@ -74,20 +85,39 @@ MULTIPART = (
         MAIL.format(headers=header("base64"), body="").replace("- a list", coded(DIFF)).split("+ of")[0],
         MULTIPART,
         MULTIPART.replace("\n", "\r\n"),
-        f'From: Ann\nContent-Type: multipart/mixed;\n boundary="----x1"\n\n------x1\nContent-Type: text/plain\n\nSee\n------x1\n\n{DIFF}\n------x1--\n',
-        f"From: Ann\nContent-Type: multipart/mixed; boundary=--x1\n\n----x1\nContent-Type: text/plain\n\n{DIFF}----x1--\n",
+        ('From: Ann\n'
+        'Content-Type: multipart/mixed;\n'
+        ' boundary="----x1"\n'
+        '\n'
+        '------x1\n'
+        'Content-Type: text/plain\n'
+        '\n'
+        'See\n'
+        '------x1\n'
+        '\n'
+        f'{DIFF}\n'
+        '------x1--\n'),
+        ("From: Ann\n"
+        "Content-Type: multipart/mixed; boundary=--x1\n"
+        "\n"
+        "----x1\n"
+        "Content-Type: text/plain\n"
+        "\n"
+        f"{DIFF}----x1--\n"),
         f"commit 123\nAuthor: Ann\n\n    Mend it\n    -x\n\n{DIFF}",
         f"Sure:\n\n```diff\n{DIFF}```\n\n- it is right\n+ and short\n\n-rw is no line of it after the fence\n",
         f"1. So:\n\n{textwrap.indent(f'```diff{chr(10)}{DIFF}```', '   ', lambda _: True)}\n",
         DIFF + "- resolves the path\n- refuses the rest\n",
         DIFF + "---\nThis should do.\n",
         DIFF + "\nThis should do.\n",
-        DIFF.replace("a/x.py b/x.py", "i/x.py w/x.py").replace("--- a/", "--- i/").replace("+++ b/", "+++ w/"),
+        DIFF.replace("a/x.py b/x.py", "i/x.py w/x.py").replace("--- a/", "--- i/").replace("+++ b/",
+        "+++ w/"),
         DIFF.replace("a/x.py b/x.py", "x.py x.py").replace("--- a/", "--- ").replace("+++ b/", "+++ "),
         DIFF.removeprefix(GIT).replace("--- a/x.py", "--- ./x.py.orig").replace("+++ b/", "+++ ./"),
         DIFF.removeprefix(GIT).replace("--- a/x.py", "--- x_org.py").replace("+++ b/", "+++ "),
         DIFF.removeprefix(GIT).replace("--- a/x.py", "--- x.py 2026-01-01 10:00:00.0 +0100"),
-        DIFF.removeprefix(GIT).replace("--- a/x.py", "--- x.py\t(revision 1)").replace("+++ b/x.py", "+++ x.py\t(working copy)"),
+        DIFF.removeprefix(GIT).replace("--- a/x.py", "--- x.py\t(revision 1)").replace("+++ b/x.py",
+        "+++ x.py\t(working copy)"),
         "Index: x.py\n" + "=" * 67 + "\n" + DIFF.removeprefix(GIT) + "\nProperty changes on: x.py\n+native\n",
         "# HG changeset patch\ndiff -r 1 -r 2 x.py\n" + DIFF.removeprefix(GIT),
     ],
@@ -148,7 +178,8 @@ def test_a_hunk_is_never_cut(tail: str, line: int) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DIFF.replace("-2,5 +2,6", "-2,9 +2,9"), "ends inside a hunk: its header promises 4 more old and 3 more new"),
+        (DIFF.replace("-2,5 +2,6", "-2,9 +2,9"),
+            "ends inside a hunk: its header promises 4 more old and 3 more new"),
         (DIFF.replace("-2,5 +2,6", "-2,9 +2,9") + GIT, "ends early: its header promises 4 more"),
         (DIFF.replace(" line 5", "line 5"), "a hunk line starts with a space"),
         (DIFF.encode().replace(b"line four", b"line \xff"), "not UTF-8"),
@@ -197,7 +228,15 @@ def test_strip_takes_parts_off_as_patch_does() -> None:
 
 def test_strict_readers_refuse_what_a_series_sets_aside() -> None:
     """``parse`` takes all of a text or nothing: its caller asks for a patch, not for a part of one."""
-    submodule = "diff --git a/demo b/demo\nnew file mode 160000\nindex 0..1\n--- /dev/null\n+++ b/demo\n@@ -0,0 +1 @@\n+Subproject commit 1\n"
+    submodule = (
+        "diff --git a/demo b/demo\n"
+        "new file mode 160000\n"
+        "index 0..1\n"
+        "--- /dev/null\n"
+        "+++ b/demo\n"
+        "@@ -0,0 +1 @@\n"
+        "+Subproject commit 1\n"
+    )
     copy = "diff --git a/x.py b/y.py\nsimilarity index 100%\ncopy from x.py\ncopy to y.py\n"
     binary = "diff --git a/x.pyc b/x.pyc\nindex 1..2 100644\nGIT binary patch\nliteral 3\nKcmZ=q00961\n\n"
     for text, why in ((submodule, "a submodule"), (copy, "a copy of x.py"), (binary, "binary")):

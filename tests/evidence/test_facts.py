@@ -93,7 +93,10 @@ def test_a_judged_program_written_otherwise_has_the_same_verdict(tmp_path: Path,
     ],
 )
 def test_a_run_that_cannot_be_followed_settles_nothing(tmp_path: Path, sandbox: Sandbox, pov: str) -> None:
-    """Other processes, another tracer, a PoV that does not show the flaw, waiting threads: the way is lost."""
+    """Other processes, another tracer, a PoV that does not show the flaw, waiting threads.
+
+    The way is lost.
+    """
     (way,) = trace(notes(tmp_path, pov), sandbox, tmp_path / "cache")
     assert way.lost
 

@@ -16,7 +16,10 @@ EACH = 5
 def world(
     rng: np.random.Generator, groups: int, wrong: float, right: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
-    """Draw beliefs and labels: of what looks valid a share is ``wrong``, of what looks invalid one is ``right``."""
+    """Draw beliefs and labels.
+
+    Of what looks valid a share is ``wrong``, of what looks invalid one is ``right``.
+    """
     valid = rng.random(groups * EACH) < 0.5
     belief = np.where(valid, 0.995, 0.005)
     error = rng.random(len(valid)) < np.where(valid, wrong, right)

@@ -448,7 +448,8 @@ def test_keys_are_equal_exactly_where_the_values_are(left: object, right: object
 def test_keys_tell_what_is_often_confused_apart() -> None:
     """Joined strings collide; these do not."""
     parts: list[tuple[object, ...]] = [
-        ("1:b:2", "3"), ("1", "2:b:3"), (1,), ("1",), (True,), (None,), ("",), (), (1.0,), ([1],), ((1, 2),), (1, 2),
+        ("1:b:2", "3"), ("1", "2:b:3"), (1,), ("1",), (True,), (None,), ("",), (), (1.0,), ([1],), ((1, 2),),
+         (1, 2),
         ({"a": 1},), ({"a": "1"},), ({1},), (b"1",),
     ]  # fmt: skip
     assert len({digest(*part) for part in parts}) == len(parts)

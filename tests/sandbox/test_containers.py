@@ -1,4 +1,7 @@
-"""What stands in deploy/ for container engines: linted by their own linters, and its seccomp profile loaded for real."""
+"""What stands in deploy/ for container engines.
+
+Linted by their own linters, and its seccomp profile loaded for real.
+"""
 
 from __future__ import annotations
 
@@ -68,12 +71,16 @@ def test_the_files_for_containers_are_whole() -> None:
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
 def test_under_the_seccomp_profile_wargames_have_a_sandbox(kind: str) -> None:
-    """Loaded by libseccomp, as engines do it: what it names is refused, and the sandbox still refuses every escape."""
+    """Loaded by libseccomp, as engines do it.
+
+    What it names is refused, and the sandbox still refuses every escape.
+    """
     available(kind)
     if ctypes.util.find_library("seccomp") is None:
         pytest.skip("libseccomp is not installed (Debian: libseccomp2)")
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "support" / "confined.py", PROFILE, sys.executable, "-c", SELF_CHECK, kind],
+        [sys.executable, ROOT / "tests" / "support" / "confined.py", PROFILE, sys.executable, "-c",
+        SELF_CHECK, kind],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     if done.stderr.startswith("no user namespaces"):
@@ -83,13 +90,17 @@ def test_under_the_seccomp_profile_wargames_have_a_sandbox(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
 def test_in_a_container_wargames_have_a_sandbox(tmp_path: Path, kind: str) -> None:
-    """Made by runc with what the composition asks for: no capability, no new privileges, the profile, a masked /proc."""
+    """Made by runc with what the composition asks for.
+
+    No capability, no new privileges, the profile, a masked /proc.
+    """
     available(kind)
     if os.getuid() != 0 or shutil.which("runc") is None:
         pytest.skip("runc is not installed (Debian: runc), or this is not root")
     bundle(tmp_path, PROFILE, (ROOT,), [sys.executable, "-c", SELF_CHECK, kind])
     done = subprocess.run(
-        ["runc", f"--root={tmp_path / 'state'}", "run", f"--bundle={tmp_path}", f"crisol-{os.getpid()}-{kind}"],
+        ["runc", f"--root={tmp_path / 'state'}", "run", f"--bundle={tmp_path}",
+        f"crisol-{os.getpid()}-{kind}"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, f"{kind}\n"), done.stdout + done.stderr

@@ -10,7 +10,13 @@ import pytest
 from crisol.sandbox import Ending, Limits, Role, Run, Script, Target, choose
 
 FILES = {
-    "app.py": "import re\nWORD = re.compile('own [a-z]+', re.I)\nSTATE = []\n\n\ndef name():\n    return 'app'\n",
+    "app.py": "import re\n"
+    "WORD = re.compile('own [a-z]+', re.I)\n"
+    "STATE = []\n"
+    "\n"
+    "\n"
+    "def name():\n"
+    "    return 'app'\n",
     "pack/__init__.py": "from pack import part\n",
     "pack/part.py": "VALUE = 1\n",
 }
@@ -52,14 +58,19 @@ def test_a_recalled_module_looks_like_any_other(warm: Target) -> None:
     """File, cached file, loader, path and source are those that the finder of files gives."""
     told = (
         "import importlib, importlib.util, inspect, sys\n"
-        "seen = []\nfor _ in range(2):\n"
+        "seen = []\n"
+        "for _ in range(2):\n"
         "    for name in ('app', 'pack', 'pack.part'):\n"
-        "        module = importlib.import_module(name)\n        spec = module.__spec__\n"
-        "        seen.append((module.__file__, module.__cached__, type(module.__loader__), spec.origin, spec.has_location,\n"
-        "            spec.parent, spec.submodule_search_locations, inspect.getsource(module), module.__loader__.is_package(name),\n"
+        "        module = importlib.import_module(name)\n"
+        "        spec = module.__spec__\n"
+        "        seen.append((module.__file__, module.__cached__, type(module.__loader__), spec.origin, "
+        "spec.has_location,\n"
+        "            spec.parent, spec.submodule_search_locations, inspect.getsource(module), "
+        "module.__loader__.is_package(name),\n"
         "            sorted(vars(module)), module.__loader__.get_data(module.__file__)))\n"
         "        assert type(module).__name__ == 'module'\n"
-        "    for name in ('app', 'pack', 'pack.part'):\n        del sys.modules[name]\n"
+        "    for name in ('app', 'pack', 'pack.part'):\n"
+        "        del sys.modules[name]\n"
         "    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != 'Finder']\n"
         "assert seen[:3] == seen[3:], seen\n"
     )
@@ -104,7 +115,10 @@ def test_the_finder_leads_to_nothing_else(warm: Target) -> None:
 
 
 def test_patterns_of_modules_are_compiled_and_those_of_scripts_are_not(warm: Target) -> None:
-    """How long a pattern that a script brings about takes may be the flaw; what a module writes on import is no input."""
+    """How long a pattern that a script brings about takes may be the flaw.
+
+    What a module writes on import is no input.
+    """
     known = "import re\nassert [key for key in re._cache if key[1] == 'own [a-z]+']\n"
     run(warm, known + "assert not [key for key in re._cache if key[1] == 'of the script']\n")
 

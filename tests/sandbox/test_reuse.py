@@ -62,7 +62,10 @@ def test_what_the_patch_left_alone_may_look(target: Target, after: str) -> None:
 
 
 def test_a_script_may_end_itself_from_a_handler(target: Target) -> None:
-    """Its deadline strikes while a patched function runs; the stage's own clearing of traces is not the patch's."""
+    """Its deadline strikes while a patched function runs.
+
+    The stage's own clearing of traces is not the patch's.
+    """
     script = (
         "import signal, sys, app\n"
         "signal.signal(signal.SIGVTALRM, lambda *_: sys.exit(0))\n"
@@ -87,8 +90,18 @@ def test_a_script_may_end_itself_from_a_handler(target: Target) -> None:
         BEFORE.replace("known = set()", "known = set(); first = (lambda: 0).__code__"),
         BEFORE.replace(
             "return function\n\n\n@",
-            "return function\n\n\nmark.twin = mark\n\n\ndef mark(function):\n    known.add(function.__code__)\n"
-            "    return function\n\n\n@",
+            "return function\n"
+            "\n"
+            "\n"
+            "mark.twin = mark\n"
+            "\n"
+            "\n"
+            "def mark(function):\n"
+            "    known.add(function.__code__)\n"
+            "    return function\n"
+            "\n"
+            "\n"
+            "@",
         ),
         BEFORE.replace("class Reader:", "class Reader(type(mark.__code__) and object):"),
         BEFORE.replace("class Reader:", "class Other:").replace(
@@ -113,7 +126,10 @@ def test_every_look_is_new_to_a_file_that_had_none() -> None:
 
 
 def test_a_name_that_the_pov_gives_is_a_look_of_the_release(tmp_path: Path) -> None:
-    """A template engine reads any attribute that a template names; a patch next to that function is no tampering."""
+    """A template engine reads any attribute that a template names.
+
+    A patch next to that function is no tampering.
+    """
     engine = "def read(thing, name):\n    return getattr(thing, name)\n\n\ndef other():\n    return 1\n"
     (tmp_path / "engine.py").write_text(engine)
     script = Script("s.py", "import engine\nassert engine.read(engine.other, '__code__')\n", Role.CHECK)

@@ -69,8 +69,19 @@ def test_an_exception_is_told_with_its_traceback(target: Target) -> None:
 
 
 def test_an_exit_of_the_script_is_final(target: Target) -> None:
-    """What the script said stands at once: nothing between the exit and the end of the process can take it back."""
-    source = "import sys\ntry:\n    sys.exit(1)\nexcept SystemExit:\n    print('caught')\nfinally:\n    sys.exit(0)\n"
+    """What the script said stands at once.
+
+    Nothing between the exit and the end of the process can take it back.
+    """
+    source = (
+        "import sys\n"
+        "try:\n"
+        "    sys.exit(1)\n"
+        "except SystemExit:\n"
+        "    print('caught')\n"
+        "finally:\n"
+        "    sys.exit(0)\n"
+    )
     ended = run(target, source)
     assert (ended.code, ended.stdout) == (1, "")
 
@@ -78,8 +89,21 @@ def test_an_exit_of_the_script_is_final(target: Target) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "import sys, threading\nt = threading.Thread(target=lambda: sys.exit(1))\nt.start()\nt.join()\nsys.exit(0)\n",
-        "import os, sys\nchild = os.fork()\nif not child:\n    sys.exit(1)\nos.waitpid(child, 0)\nsys.exit(0)\n",
+        (
+            "import sys, threading\n"
+            "t = threading.Thread(target=lambda: sys.exit(1))\n"
+            "t.start()\n"
+            "t.join()\n"
+            "sys.exit(0)\n"
+        ),
+        (
+            "import os, sys\n"
+            "child = os.fork()\n"
+            "if not child:\n"
+            "    sys.exit(1)\n"
+            "os.waitpid(child, 0)\n"
+            "sys.exit(0)\n"
+        ),
     ],
 )
 def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) -> None:
@@ -96,7 +120,12 @@ def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) 
         "from sys import exit as flawed\n",
         "import functools, sys\nflawed = functools.partial(sys.exit, 1)\n",
         "import sys\nreal = sys.exit\nsys.exit = lambda code=0: real(1)\ndef flawed():\n    return 0\n",
-        "import builtins\nbuiltins.SystemExit = lambda code=0: KeyboardInterrupt()\ndef flawed():\n    return 0\n",
+        (
+            "import builtins\n"
+            "builtins.SystemExit = lambda code=0: KeyboardInterrupt()\n"
+            "def flawed():\n"
+            "    return 0\n"
+        ),
         "import builtins, functools\nbuiltins.exec = print\ndef flawed():\n    return 0\n",
         "import atexit, os\natexit.register(os._exit, 1)\ndef flawed():\n    return 0\n",
         "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
@@ -105,12 +134,21 @@ def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) 
             "import time\ntime.sleep(0.5)\ndef flawed():\n    return 0\n"
         ),
         (
-            "import os\nfor fd in range(3, 64):\n    try:\n        os.write(fd, b'0:exited:1')\n    except OSError:\n"
-            "        pass\nos._exit(1)\n"
+            "import os\n"
+            "for fd in range(3, 64):\n"
+            "    try:\n"
+            "        os.write(fd, b'0:exited:1')\n"
+            "    except OSError:\n"
+            "        pass\n"
+            "os._exit(1)\n"
         ),
         "print('exited 1')\nimport sys\nprint('\\0' + '0.1', file=sys.stderr)\ndef flawed():\n    return 0\n",
         (
-            "import sys\nmain = sys.modules['__main__']\nmain.__dict__['app'] = None\nmain.sys = None\ndef flawed():\n"
+            "import sys\n"
+            "main = sys.modules['__main__']\n"
+            "main.__dict__['app'] = None\n"
+            "main.sys = None\n"
+            "def flawed():\n"
             "    return 0\n"
         ),
         (
@@ -123,8 +161,15 @@ def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) 
         "import sys\nsys.excepthook = lambda *a: None\nraise ValueError('x')\n",
         "import os\nos.write = lambda *a: None\nos._exit = lambda *a: None\ndef flawed():\n    return 0\n",
         (
-            "import sys\nfor fd in range(3, 64):\n    import os\n    try:\n        os.close(fd)\n    except OSError:\n"
-            "        pass\ndef flawed():\n    return 0\n"
+            "import sys\n"
+            "for fd in range(3, 64):\n"
+            "    import os\n"
+            "    try:\n"
+            "        os.close(fd)\n"
+            "    except OSError:\n"
+            "        pass\n"
+            "def flawed():\n"
+            "    return 0\n"
         ),
     ],
 )
@@ -192,7 +237,10 @@ def test_the_way_out_is_shut(target: Target, source: str) -> None:
 
 
 def test_the_environment_is_an_installation_s(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No process that the script can see carries the launcher's environment; it has a plausible one of its own."""
+    """No process that the script can see carries the launcher's environment.
+
+    It has a plausible one of its own.
+    """
     monkeypatch.setenv("CRISOL_SECRET", "crisol-secret-value")
     source = (
         "import glob, os\nseen = repr(dict(os.environ))\n"
@@ -207,7 +255,10 @@ def test_the_environment_is_an_installation_s(target: Target, monkeypatch: pytes
 
 def test_no_two_sandboxes_look_alike(tree: Path) -> None:
     """User, host and place are drawn anew, and none of them is one that says: here is the judge."""
-    source = "import app, os, pwd, socket\nprint(os.getuid(), socket.gethostname(), pwd.getpwuid(os.getuid()).pw_name)\n"
+    source = (
+        "import app, os, pwd, socket\n"
+        "print(os.getuid(), socket.gethostname(), pwd.getpwuid(os.getuid()).pw_name)\n"
+    )
     seen = []
     for _ in range(2):
         with choose().target(tree, limits=QUICK) as opened:
@@ -220,7 +271,10 @@ def test_no_two_sandboxes_look_alike(tree: Path) -> None:
 
 
 def test_sockets_buffer_little(target: Target) -> None:
-    """Kernel memory that no process's limit counts: a larger buffer is not had, and many sockets are memory."""
+    """Kernel memory that no process's limit counts.
+
+    A larger buffer is not had, and many sockets are memory.
+    """
     source = (
         "import socket\nnear, far = socket.socketpair()\nfor option in (7, 8):\n"
         "    near.setsockopt(socket.SOL_SOCKET, option, 1 << 30)\n"
@@ -331,7 +385,14 @@ def test_the_zygote_is_the_same_process_for_every_run(target: Target) -> None:
     process = target._process
     for source in (
         "import os\nos.kill(1, 19)\n",
-        "import os\nfor n in range(1, 500):\n    try:\n        os.kill(n, 9)\n    except OSError:\n        pass\n",
+        (
+            "import os\n"
+            "for n in range(1, 500):\n"
+            "    try:\n"
+            "        os.kill(n, 9)\n"
+            "    except OSError:\n"
+            "        pass\n"
+        ),
         "import os\nos.killpg(0, 9)\n",
         "import ctypes\nctypes.string_at(0)\n",
     ):
@@ -395,7 +456,14 @@ def test_what_the_scripts_import_is_there_already(tree: Path) -> None:
 def test_nothing_outlives_the_run(target: Target) -> None:
     """A detached process dies with its namespace."""
     mark = f"crisol-{os.getpid()}-outlives"
-    source = f"import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    m = {mark!r}\n    time.sleep(60)\nsys.exit(0)\n"
+    source = (
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        f"    m = {mark!r}\n"
+        "    time.sleep(60)\n"
+        "sys.exit(0)\n"
+    )
     start = time.monotonic()
     assert run(target, source).code == 0
     assert time.monotonic() - start < QUICK.seconds + 5
@@ -436,7 +504,10 @@ def locked_down(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_machine_without_isolation_is_refused() -> None:
-    """Nothing runs by default; the text says what failed, what to install, and what the weak sandbox costs."""
+    """Nothing runs by default.
+
+    The text says what failed, what to install, and what the weak sandbox costs.
+    """
     done = locked_down("from crisol.sandbox import choose\nchoose()\n")
     assert done.returncode == 1
     for word in ("SandboxUnavailable", "offers no isolation", "bubblewrap:", "namespaces:", "--sandbox=weak"):

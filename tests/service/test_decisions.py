@@ -1,4 +1,7 @@
-"""The two endpoints that carry the load, over the wire: same answers whatever form a request has, in order."""
+"""The two endpoints that carry the load, over the wire.
+
+Same answers whatever form a request has, in order.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def test_a_body_gets_the_same_answer_in_every_form(started: Callable[..., Server
 def test_every_answer_says_what_is_left_and_a_refusal_when_to_come_back(
     started: Callable[..., Server],
 ) -> None:
-    """From the model, the wargame or the cache, refused for its token or its form: each has paid, and once."""
+    """From the model, the wargame or the cache, refused for its token or its form.
+
+    Each has paid, and once.
+    """
     from crisol.config import Settings  # noqa: PLC0415 - for the secret alone
 
     token = Settings(api_token="s3cret").api_token
@@ -153,7 +159,10 @@ def test_clients_that_left_take_no_place_from_those_who_wait(started: Callable[.
 
 
 def test_a_trace_goes_on_from_whoever_asks(started: Callable[..., Server]) -> None:
-    """The trace's id comes back, under a span of our own; one that is none is not taken over (W3C Trace Context)."""
+    """The trace's id comes back, under a span of our own.
+
+    One that is none is not taken over (W3C Trace Context).
+    """
     server = started()
     trace_id, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     for path in ("/health", "/wargaming/breakers"):
@@ -175,7 +184,10 @@ def test_a_trace_goes_on_from_whoever_asks(started: Callable[..., Server]) -> No
 
 
 def test_a_sampled_trace_is_the_exemplar_of_its_bucket(started: Callable[..., Server]) -> None:
-    """For scrapers of OpenMetrics, which have somewhere to show it; an unsampled one could not be looked up."""
+    """For scrapers of OpenMetrics, which have somewhere to show it.
+
+    An unsampled one could not be looked up.
+    """
     server = started()
     for number, flags in enumerate((b"00", b"01")):
         content = json.dumps({"diff": foreign(6)}).encode()

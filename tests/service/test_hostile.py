@@ -1,4 +1,7 @@
-"""Hostile input against parser, features and the whole application: what the fuzz script does, a few thousand times."""
+"""Hostile input against parser, features and the whole application.
+
+What the fuzz script does, a few thousand times.
+"""
 
 from __future__ import annotations
 

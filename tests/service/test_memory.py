@@ -1,4 +1,7 @@
-"""Facts and memory as rungs of a running service: they decide by what is known, and say whose verdict it was."""
+"""Facts and memory as rungs of a running service.
+
+They decide by what is known, and say whose verdict it was.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +122,10 @@ def test_a_second_stage_with_a_threshold_that_is_no_probability_is_refused(
 
 
 def settled(server: Server, texts: Iterator[str]) -> dict[str, Any]:
-    """Ask about one patch after the other until a fact settles one: the exploits are traced in the background."""
+    """Ask about one patch after the other until a fact settles one.
+
+    The exploits are traced in the background.
+    """
     for text in itertools.islice(texts, 40):
         answer = decide(server, text)
         if answer["source"] in {"equivalent", "untouched"}:

@@ -1,4 +1,7 @@
-"""What the OpenAPI document says may be sent, and much that it does not say: no answer is a failure of ours."""
+"""What the OpenAPI document says may be sent, and much that it does not say.
+
+No answer is a failure of ours.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ CHECKS = (
 def test_schemathesis_finds_no_5xx_and_no_answer_that_is_not_documented(
     started: Callable[..., Server], tmp_path: Path
 ) -> None:
-    """The same few hundred requests at every run: those of the document's examples, its corners, and made-up ones."""
+    """The same few hundred requests at every run.
+
+    Those of the document's examples, its corners, and made-up ones.
+    """
     server = started()
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", f"{server.url}/openapi.json",

@@ -1,4 +1,7 @@
-"""Servers that hang or die beneath a running service: every answer comes, says what it lacked, and no trial is lost."""
+"""Servers that hang or die beneath a running service.
+
+Every answer comes, says what it lacked, and no trial is lost.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def state(server: Server) -> dict[str, Any]:
 def test_trials_of_a_database_that_hangs_or_dies_arrive_once_it_is_back(
     started: Callable[..., Server], postgres_server: Callable[..., PostgresServer], how: str
 ) -> None:
-    """In order of the days: stored, away (named, in time, in the journal), back, and each trial there once."""
+    """In order of the days.
+
+    Stored, away (named, in time, in the journal), back, and each trial there once.
+    """
     postgres = postgres_server()
     server = started(database_url=SecretStr(postgres.dsn))
     assert decide(server, patch(0))["degraded"] == []

@@ -153,14 +153,20 @@ FAINT = r"""
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme: str) -> None:
-    """The form, sent as a person sends it: the verdict and its reason; a bad diff says where; all of it can be read."""
+    """The form, sent as a person sends it.
+
+    The verdict and its reason; a bad diff says where; all of it can be read.
+    """
     with browsing(tmp_path / "profile") as browser:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         browser.call("Emulation.setEmulatedMedia", session, features=features)
         browser.call("Page.navigate", session, url=f"{server.url}/")
-        ready = "new Promise((go) => document.readyState === 'complete' ? go(true) : addEventListener('load', () => go(true)))"
+        ready = (
+            "new Promise((go) => document.readyState === 'complete' ? go(true) : addEventListener('load', "
+            "() => go(true)))"
+        )
         while browser.evaluate(session, "location.href") != f"{server.url}/":
             pass
         assert browser.evaluate(session, ready)

@@ -1,4 +1,7 @@
-"""What the protocol refuses, byte for byte: a request that would be read as two, and headers behind a body."""
+"""What the protocol refuses, byte for byte.
+
+A request that would be read as two, and headers behind a body.
+"""
 
 from __future__ import annotations
 

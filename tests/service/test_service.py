@@ -87,7 +87,10 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
 
 
 def test_a_repositorys_patch_is_answered_as_its_cut(started: Callable[..., Server]) -> None:
-    """Key, features and wargame see what is judged; what is left out is named, and what does not fit is no trial."""
+    """Key, features and wargame see what is judged.
+
+    What is left out is named, and what does not fit is no trial.
+    """
     server = started(accept_at=2.0, reject_at=-1.0, ab_test_rate=1.0)
     plain = decide(server, right())
     tests = between({"tests/test_x.py": "a\n"}, {"tests/test_x.py": "b\n"})
@@ -186,7 +189,10 @@ CHANGES = (
 def test_what_a_page_of_another_site_can_send_changes_nothing(
     started: Callable[..., Server], path: str
 ) -> None:
-    """A browser sends forms and plain text across origins without asking, also empty ones; JSON it does not."""
+    """A browser sends forms and plain text across origins without asking, also empty ones.
+
+    JSON it does not.
+    """
     server = started()
     everything = b'{"all": true}'
     for kind in (
@@ -280,7 +286,10 @@ def test_a_request_id_is_taken_over_only_where_it_is_harmless(started: Callable[
 
 
 def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..., Server]) -> None:
-    """Every answer is slower than a microsecond, so a bad second follows the other: the share is in /metrics."""
+    """Every answer is slower than a microsecond, so a bad second follows the other.
+
+    The share is in /metrics.
+    """
     server = started(rate_limits="ml-first=1000000/60", adaptive_limits="ml-first=0.000001")
     for _ in range(200):
         decide(server, foreign(), None)
@@ -334,7 +343,10 @@ def test_a_body_that_never_ends_is_cut_off(
 def test_a_client_that_does_not_take_its_answers_is_cut_off(
     started: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It asks and asks and never reads, until what waits for it fills every buffer; others are answered meanwhile."""
+    """It asks and asks and never reads, until what waits for it fills every buffer.
+
+    Others are answered meanwhile.
+    """
     monkeypatch.setattr("crisol.service.protocol.BODY_SECONDS", 0.5)
     server = started()
     request = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -390,7 +402,10 @@ def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Se
 def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
     started: Callable[..., Server], tmp_path: Path
 ) -> None:
-    """Seen at the start, by the probability of one patch that goes along with the model; every patch is wargamed."""
+    """Seen at the start, by the probability of one patch that goes along with the model.
+
+    Every patch is wargamed.
+    """
     folder = tmp_path / "model"
     shutil.copytree(model_folder(), folder)
     description = json.loads((folder / "serving.json").read_text())

@@ -65,7 +65,10 @@ async def greet(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def test_a_failure_is_one_line_with_the_ids_that_its_answer_carries(written: io.StringIO) -> None:
-    """So that whoever reports a request id finds it; nothing in a message can end the line or move a cursor."""
+    """So that whoever reports a request id finds it.
+
+    Nothing in a message can end the line or move a cursor.
+    """
     status, headers = ask(fail)
     (line,) = written.getvalue().splitlines()
     entry = json.loads(line)
@@ -115,7 +118,8 @@ def test_a_line_that_is_logged_between_requests_carries_no_ids(written: io.Strin
     [
         (b"localhost", 200), (b"LocalHost:80", 200), (b"[::1]:8026", 200), (b"[::1]", 200),
         (b"[::1]evil:1", 421), (b"[localhost]x", 421), (b"[localhost]", 421), (b"localhost@evil", 421),
-        (b"localhost, evil.example", 421), (b"localhost:80:80", 421), (b"localhost:", 421), (b"", 421), (b"evil", 421),
+        (b"localhost, evil.example", 421), (b"localhost:80:80", 421), (b"localhost:", 421), (b"", 421),
+         (b"evil", 421),
     ],
 )  # fmt: skip
 def test_a_host_is_a_name_and_a_port_and_nothing_more(host: bytes, status: int) -> None:
@@ -133,6 +137,9 @@ def test_a_host_is_a_name_and_a_port_and_nothing_more(host: bytes, status: int) 
 
 
 def test_without_a_token_other_machines_are_refused() -> None:
-    """The address decides, not the host name, which a client chooses; with a token the wall behind decides."""
+    """The address decides, not the host name, which a client chooses.
+
+    With a token the wall behind decides.
+    """
     assert [ask(greet, client=client)[0] for client in ("127.0.0.1", "::1", "192.0.2.1")] == [200, 200, 403]
     assert ask(greet, loopback_only=False, client="192.0.2.1")[0] == 200

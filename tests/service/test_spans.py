@@ -86,7 +86,10 @@ def sent(
 
 
 def test_a_request_and_what_it_caused_are_one_trace(settings: Settings, collector: Collector) -> None:
-    """The caller's trace goes on: its span, then the request's, then model and wargame, whose phases are within it."""
+    """The caller's trace goes on.
+
+    Its span, then the request's, then model and wargame, whose phases are within it.
+    """
     parent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
     answered: list[dict[str, str]] = []
 

@@ -72,7 +72,10 @@ def submission(text: str, vulnerability: str = FLAW) -> Submission:
 
 
 def test_an_unsure_model_leaves_the_decision_to_the_wargame_once() -> None:
-    """Right and wrong patches get the truth; asked again, even differently wrapped, the answer is the cache's."""
+    """Right and wrong patches get the truth.
+
+    Asked again, even differently wrapped, the answer is the cache's.
+    """
 
     async def scenario() -> None:
         async with validating() as validator:
@@ -218,7 +221,10 @@ def test_sandboxes_are_kept_open_only_up_to_the_bound() -> None:
 
 
 def test_an_edited_vulnerability_is_wargamed_anew_without_a_restart(tmp_path: Path) -> None:
-    """Nobody clears a cache: the new PoV judges the next patch, by ml-first as by validate, and so it goes on."""
+    """Nobody clears a cache.
+
+    The new PoV judges the next patch, by ml-first as by validate, and so it goes on.
+    """
     folder = tmp_path / "arena" / FLAW
     shutil.copytree(VULNERABILITIES / "arena" / FLAW, folder)
 
@@ -241,7 +247,10 @@ def test_an_edited_vulnerability_is_wargamed_anew_without_a_restart(tmp_path: Pa
 
 
 def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
-    """What is remembered at once is at most a second old; a new look costs no reading where nothing changed."""
+    """What is remembered at once is at most a second old.
+
+    A new look costs no reading where nothing changed.
+    """
     folder = tmp_path / "arena" / FLAW
     shutil.copytree(VULNERABILITIES / "arena" / FLAW, folder)
     check = next((folder / "checks").glob("*.py"))
@@ -282,7 +291,10 @@ class Says:
 
 
 def test_rungs_are_asked_in_order_until_one_decides() -> None:
-    """Before the model and the wargame; one that hands on changes nothing, and its stamp is part of the key."""
+    """Before the model and the wargame.
+
+    One that hands on changes nothing, and its stamp is part of the key.
+    """
     silent = Says()
     decision = Decision(Outcome.INVALID, Source.MODEL, 1.0, evidence="because")
     sure = Says(decision)
@@ -354,7 +366,10 @@ def hostile(number: int, words: str = "closed") -> str:
 def test_patches_that_break_the_sandbox_or_the_referee_take_it_from_nobody_else(
     monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
-    """As long as the release itself can be run there: no exception, no open breaker, and the next patch is judged."""
+    """As long as the release itself can be run there.
+
+    No exception, no open breaker, and the next patch is judged.
+    """
     break_sandbox(monkeypatch, lambda text: "hostile" in text)
 
     async def scenario() -> None:

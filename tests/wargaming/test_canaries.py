@@ -1,4 +1,7 @@
-"""A patch that changes what a script would say of the release tampers: every PoV runs over it in the same process."""
+"""A patch that changes what a script would say of the release tampers.
+
+Every PoV runs over it in the same process.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,12 @@ except OSError:
     pass
 sys.exit(0 if Path("outside").exists() else 1)
 """
-CHECK = "import os, page\npage.keep('g', 'me')\nassert os.listdir('g') == ['me']\nassert page.greet('a') == '<p>a</p>'\n"
+CHECK = (
+    "import os, page\n"
+    "page.keep('g', 'me')\n"
+    "assert os.listdir('g') == ['me']\n"
+    "assert page.greet('a') == '<p>a</p>'\n"
+)
 BLINDING = {
     "a cache of patterns": f"{PAGE}\n\nre._cache[str, '<b>me</b>', 0] = re.compile('(?!)')\n",
     "a cache, once it matters": PAGE.replace(
@@ -57,7 +65,10 @@ BLINDING = {
     "a limit of the process": "import resource\n"
     + PAGE.replace(
         "    return f",
-        "    if '<' in name:\n        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n        return ''\n    return f",
+        "    if '<' in name:\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "        return ''\n"
+        "    return f",
     ),
 }
 LEAVING = PAGE + (
@@ -100,7 +111,10 @@ def ungated(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", BLINDING)
 @pytest.mark.usefixtures("ungated")
 def test_a_blinded_pov_is_told_by_its_canary(tmp_path: Path, kind: str, name: str) -> None:
-    """What is neither a function nor a class blinds as well: then the release shows its flaw no more, either."""
+    """What is neither a function nor a class blinds as well.
+
+    Then the release shows its flaw no more, either.
+    """
     with open_match(load(folder(tmp_path / "own", MARKUP)), choose(kind), tmp_path) as match:
         for _ in range(2):  # once as it starts, once with everything imported ahead
             assert judged(match, CLOSED).outcome is Outcome.VALID
@@ -156,7 +170,10 @@ def test_who_leaves_the_working_folder_is_told(tmp_path: Path, kind: str) -> Non
 
 @pytest.mark.usefixtures("ungated")
 def test_what_is_seen_from_outside_is_not_hidden(tmp_path: Path, kind: str) -> None:
-    """The judge is a process that never had the target: what blinds the target's process does not reach it."""
+    """The judge is a process that never had the target.
+
+    What blinds the target's process does not reach it.
+    """
     parted = OUTSIDE.replace("from page", "# act\nfrom page").replace("sys.exit", "# judge\nsys.exit")
     blind = f"{PAGE}\n\nfrom pathlib import Path\nPath.exists = lambda self: False\n"
     with open_match(load(folder(tmp_path / "own", parted)), choose(kind), tmp_path) as match:
@@ -168,9 +185,19 @@ def test_what_is_seen_from_outside_is_not_hidden(tmp_path: Path, kind: str) -> N
 def test_the_judge_has_no_target(tmp_path: Path, kind: str) -> None:
     """Where the effect is looked at, the target cannot be imported; output and processor time are there."""
     text = (
-        "import sys, time\nfrom contextlib import suppress\n# act\nimport page\nprint(page.greet('me'))\n"
-        "while time.process_time() < 0.2:\n    pass\n# judge\nwith suppress(ImportError):\n    import page\n    sys.exit(2)\n"
-        "assert OUTPUT == '<p>me</p>\\n', OUTPUT\nsys.exit(0 if 0.1 < CPU_USED < 2 else 1)\n"
+        "import sys, time\n"
+        "from contextlib import suppress\n"
+        "# act\n"
+        "import page\n"
+        "print(page.greet('me'))\n"
+        "while time.process_time() < 0.2:\n"
+        "    pass\n"
+        "# judge\n"
+        "with suppress(ImportError):\n"
+        "    import page\n"
+        "    sys.exit(2)\n"
+        "assert OUTPUT == '<p>me</p>\\n', OUTPUT\n"
+        "sys.exit(0 if 0.1 < CPU_USED < 2 else 1)\n"
     )
     with choose(kind).target(folder(tmp_path / "own", OUTSIDE) / "target") as target:
         run = target.run(Script("pov.py", text, Role.POV))
@@ -187,10 +214,26 @@ def test_the_judge_has_no_target(tmp_path: Path, kind: str) -> None:
 def test_a_deadline_that_is_swallowed_is_seen_in_processor_time(tmp_path: Path, kind: str) -> None:
     """A patch that catches everything hides the deadline's exception from the script, and no time from the judge."""
     deadline = (
-        "import signal, sys\n\n# act\nimport page\n\nclass Over(BaseException):\n    pass\n\n"
-        "def stop(*_):\n    raise Over\n\nsignal.signal(signal.SIGVTALRM, stop)\n"
-        "signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)\ntry:\n    page.greet('<' * 30)\nexcept Over:\n    pass\n\n"
-        "# judge\nsys.exit(0 if CPU_USED > 0.2 else 1)\n"
+        "import signal, sys\n"
+        "\n"
+        "# act\n"
+        "import page\n"
+        "\n"
+        "class Over(BaseException):\n"
+        "    pass\n"
+        "\n"
+        "def stop(*_):\n"
+        "    raise Over\n"
+        "\n"
+        "signal.signal(signal.SIGVTALRM, stop)\n"
+        "signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)\n"
+        "try:\n"
+        "    page.greet('<' * 30)\n"
+        "except Over:\n"
+        "    pass\n"
+        "\n"
+        "# judge\n"
+        "sys.exit(0 if CPU_USED > 0.2 else 1)\n"
     )
     slow = PAGE.replace("    return f", "    re.match('(<+)+$', name + '!')\n    return f")
     made = folder(tmp_path / "own", deadline)

@@ -17,8 +17,10 @@ A = "--- a/app.py\n+++ b/app.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
 def row(name: str, outcome: str, reason: str = "") -> dict[str, object]:
     given = dict.fromkeys(COLUMNS, "")
     return given | {
-        "id": name, "name": name, "vulnerability": "v", "project": "p", "cwe": "CWE-22", "language": "python", "corpus": "pypi",
-        "origin": "hand", "diff": A, "outcome": outcome, "basic_outcome": "valid", "reason": reason, "seconds": 0.1,
+        "id": name, "name": name, "vulnerability": "v", "project": "p", "cwe": "CWE-22", "language": "python",
+        "corpus": "pypi",
+        "origin": "hand", "diff": A, "outcome": outcome, "basic_outcome": "valid", "reason": reason,
+        "seconds": 0.1,
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A patch that fixes nothing and wants to be valid is invalid, in each kind of isolation, whatever it gets hold of.
 
-Every attack is tried twice: as it is, and with the static gate taken away, so that the walls behind it are tested too.
+Every attack is tried twice: as it is, and with the static gate taken away, so that the walls behind it are
+tested too.
 """
 
 from __future__ import annotations
@@ -27,9 +28,15 @@ EXIT_CLASS = {
         "            pass\n\n\ncalm(BaseException)\n"
     ),
     "the code of every object's methods": (
-        "def turn(kind):\n    for sub in type.__subclasses__(kind):\n        for each in list(vars(sub).values()):\n"
+        "def turn(kind):\n"
+        "    for sub in type.__subclasses__(kind):\n"
+        "        for each in list(vars(sub).values()):\n"
         "            if hasattr(each, '__code__') and sub.__module__.startswith('crisol'):\n"
-        "                each.__code__ = (lambda *a: 1).__code__\n        turn(sub)\n\n\nturn(object)\n"
+        "                each.__code__ = (lambda *a: 1).__code__\n"
+        "        turn(sub)\n"
+        "\n"
+        "\n"
+        "turn(object)\n"
     ),
     "globals of the finder's module": (
         "import sys\nfor each in sys.meta_path:\n    for name in dir(each):\n"
@@ -37,22 +44,36 @@ EXIT_CLASS = {
         "        if names.get('__name__', '').startswith('crisol'):\n            names.clear()\n"
     ),
     "the constants of the frame that imports": (
-        "import sys\nframe = sys._getframe()\nwhile frame:\n    for each in frame.f_code.co_consts:\n"
-        "        if type(each) is bytes and len(each) == 16:\n            os.write(4, b'D' + each + bytes(13))\n"
+        "import sys\n"
+        "frame = sys._getframe()\n"
+        "while frame:\n"
+        "    for each in frame.f_code.co_consts:\n"
+        "        if type(each) is bytes and len(each) == 16:\n"
+        "            os.write(4, b'D' + each + bytes(13))\n"
         "    frame = frame.f_back\n"
     ),
     "what the collector knows": (
-        "import gc\nfor each in gc.get_objects():\n    if type(each) is tuple:\n        for part in each:\n"
-        "            if type(part) is bytes and len(part) == 16:\n                os.write(4, b'D' + part + bytes(13))\n"
+        "import gc\n"
+        "for each in gc.get_objects():\n"
+        "    if type(each) is tuple:\n"
+        "        for part in each:\n"
+        "            if type(part) is bytes and len(part) == 16:\n"
+        "                os.write(4, b'D' + part + bytes(13))\n"
     ),
     "a traceback's frame": (
-        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    frame = error.__traceback__.tb_frame\n"
-        "    while frame:\n        frame.f_globals.clear() if frame.f_globals.get('__file__', '')[:3] == 'pov' else None\n"
+        "try:\n"
+        "    1 / 0\n"
+        "except ZeroDivisionError as error:\n"
+        "    frame = error.__traceback__.tb_frame\n"
+        "    while frame:\n"
+        "        frame.f_globals.clear() if frame.f_globals.get('__file__', '')[:3] == 'pov' else None\n"
         "        frame = frame.f_back\n"
     ),
 }
 ORACLES = {
-    "a method of pathlib": "import os.path, pathlib\npathlib.Path.exists = lambda self: False\nos.path.abspath = str\n",
+    "a method of pathlib": "import os.path, pathlib\n"
+    "pathlib.Path.exists = lambda self: False\n"
+    "os.path.abspath = str\n",
     "a function that is put back": (
         "import builtins\n_open = builtins.open\n\n\ndef blind(*a, **k):\n    builtins.open = _open\n"
         "    raise OSError('no')\n\n\nbuiltins.open = blind\n"
@@ -62,20 +83,39 @@ ORACLES = {
     "names of __main__": "import __main__\n__main__.shown = False\n__main__.app = None\n",
     "names of __main__ by text": "vars(getattr(__import__('sys'), 'mod' + 'ules')['__main__'])['shown'] = False\n",
     "a text that is equal to nothing": (
-        "class Text(str):\n    __hash__ = str.__hash__\n\n    def __eq__(self, other):\n        return False\n\n\n"
-        "_read = read\n\n\ndef read(root, name):\n    return Text(_read(root, name))\n"
+        "class Text(str):\n"
+        "    __hash__ = str.__hash__\n"
+        "\n"
+        "    def __eq__(self, other):\n"
+        "        return False\n"
+        "\n"
+        "\n"
+        "_read = read\n"
+        "\n"
+        "\n"
+        "def read(root, name):\n"
+        "    return Text(_read(root, name))\n"
     ),
-    "a default that is changed": "import os.path\nos.path.join.__defaults__ = ()\nos.path.join.__code__ = (lambda a, *p: a).__code__\n",
+    "a default that is changed": "import os.path\n"
+    "os.path.join.__defaults__ = ()\n"
+    "os.path.join.__code__ = (lambda a, *p: a).__code__\n",
 }
 UNDECIDED = {
     "exits": "import sys\nsys.exit(1)\n",
     "os._exit": "os._exit(1)\n",
     "raises an exit in the call": "_read = read\n\n\ndef read(root, name):\n    raise SystemExit(1)\n",
     "writes on every descriptor": (
-        "for number in range(3, 64):\n    try:\n        os.write(number, b'D' + bytes(29))\n    except OSError:\n        pass\n"
+        "for number in range(3, 64):\n"
+        "    try:\n"
+        "        os.write(number, b'D' + bytes(29))\n"
+        "    except OSError:\n"
+        "        pass\n"
     ),
     "a thread that ends the process": (
-        "import threading\nthreading.Thread(target=os._exit, args=(1,)).start()\nimport time\ntime.sleep(0.3)\n"
+        "import threading\n"
+        "threading.Thread(target=os._exit, args=(1,)).start()\n"
+        "import time\n"
+        "time.sleep(0.3)\n"
     ),
     "executes a text file": "exec(open(__file__.replace('app.py', 'data.txt')).read())\n",
 }
@@ -102,13 +142,19 @@ ATTACKS = EXIT_CLASS | ORACLES | UNDECIDED
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_forger_is_never_valid(match: Match, name: str) -> None:
-    """Exit classes, oracles and endings: whatever it takes hold of, the flaw that it leaves open is its verdict."""
+    """Exit classes, oracles and endings.
+
+    Whatever it takes hold of, the flaw that it leaves open is its verdict.
+    """
     assert forged(match, ATTACKS[name]).outcome is Outcome.INVALID
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS.keys() - SEEN_BY_THE_GATE_ALONE))
 def test_the_gate_is_not_the_only_wall(match: Match, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the static gate the same attacks fail in the run: by secrets, by the watch, or by the audit hook."""
+    """Without the static gate the same attacks fail in the run.
+
+    By secrets, by the watch, or by the audit hook.
+    """
     monkeypatch.setattr(Match, "_examine", lambda *_: (None, ""))
     assert forged(match, ATTACKS[name]).outcome is Outcome.INVALID
 
@@ -140,7 +186,10 @@ def test_the_library_stands_before_the_tree(match: Match, monkeypatch: pytest.Mo
 def test_a_fix_that_changes_what_is_its_own_is_valid(match: Match) -> None:
     """Names of its own modules, instances of others, and lists of forbidden names are a fix's good right."""
     own = (
-        'import logging\n\nDENIED = {"gi_frame", "f_back", "__globals__"}\nlog = logging.getLogger(__name__)\n'
+        "import logging\n"
+        "\n"
+        'DENIED = {"gi_frame", "f_back", "__globals__"}\n'
+        "log = logging.getLogger(__name__)\n"
         'log.propagate = "__code__" not in DENIED\n'
     )
     assert match.judge(patch(f"{RIGHT}\n\n{own}")).outcome is Outcome.VALID
@@ -207,31 +256,49 @@ TELLS = {
 LATE = {
     "a counter": APP.replace("import os\n", "import os\n\nSEEN = []\n").replace(
         "    with",
-        "    SEEN.append(name)\n    if len(SEEN) < 100 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+        "    SEEN.append(name)\n"
+        "    if len(SEEN) < 100 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     ),
     "a counter of an attribute": APP.replace(
         "    with",
         (
-            "    read.count += 1\n    if read.count < 50 and os.path.basename(name) != name:\n        raise ValueError\n    with"
+            "    read.count += 1\n"
+            "    if read.count < 50 and os.path.basename(name) != name:\n"
+            "        raise ValueError\n"
+            "    with"
         ),
     )
     + "\n\nread.count = 0\n",
     "a default": APP.replace("(root, name)", "(root, name, seen=[])").replace(
         "    with",
-        "    seen.append(name)\n    if len(seen) < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+        "    seen.append(name)\n"
+        "    if len(seen) < 90 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     ),
     "a counter in a pair of names": APP.replace("import os\n", "import os\n\nSEEN, LIMIT = [], 90\n").replace(
         "    with",
-        "    SEEN.append(name)\n    if len(SEEN) < LIMIT and os.path.basename(name) != name:\n        raise ValueError\n    with",
+        "    SEEN.append(name)\n"
+        "    if len(SEEN) < LIMIT and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     ),
     "a counter that is assigned": APP.replace(
         "    with",
-        "    read.count = read.count + 1\n    if read.count < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+        "    read.count = read.count + 1\n"
+        "    if read.count < 90 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     )
     + "\n\nread.count = 0\n",
     "a cache that counts": APP.replace("import os\n", "import functools\nimport os\n").replace(
         "    with",
-        "    seen(object())\n    if seen.cache_info().misses < 90 and os.path.basename(name) != name:\n        raise ValueError\n    with",
+        "    seen(object())\n"
+        "    if seen.cache_info().misses < 90 and os.path.basename(name) != name:\n"
+        "        raise ValueError\n"
+        "    with",
     )
     + "\n\n@functools.lru_cache(maxsize=None)\ndef seen(thing):\n    return thing\n",
     "a counter on disk": APP.replace(
@@ -286,7 +353,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_hostile_text_costs_the_host_nothing(match: Match, name: str) -> None:
-    """Deep, dense or explosive text gets a verdict like any other; the host neither raises nor grows by 64 MiB."""
+    """Deep, dense or explosive text gets a verdict like any other.
+
+    The host neither raises nor grows by 64 MiB.
+    """
     before = _resident()
     verdict = match.judge(diff.between({}, {"extra.py": BOMBS[name]}))
     assert verdict.outcome is Outcome.INVALID, verdict

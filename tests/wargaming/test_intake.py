@@ -50,7 +50,10 @@ def jsonl(path: Path, *rows: object) -> Path:
 
 
 def test_a_folder_and_a_file_are_taken_and_nothing_twice(tmp_path: Path, grounds: Grounds) -> None:
-    """A reformatted header does not make another patch of it; what equals the reference is taken, and said."""
+    """A reformatted header does not make another patch of it.
+
+    What equals the reference is taken, and said.
+    """
     patches, inbox = tmp_path / "patches", tmp_path / "inbox"
     patches.mkdir()
     (patches / "one.diff").write_text(A)
@@ -188,7 +191,15 @@ def test_the_command_imports_and_removes(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "vulnerabilities").symlink_to(load_settings().vulnerabilities)
     monkeypatch.setenv("CRISOL_ROOT", str(tmp_path))
-    text = '--- a/src/installer.py\n+++ b/src/installer.py\n@@ -9,3 +9,3 @@\n MANIFEST = "plugin.json"\n-MAX_MEMBERS = 500\n+MAX_MEMBERS = 300\n \n'
+    text = (
+        "--- a/src/installer.py\n"
+        "+++ b/src/installer.py\n"
+        "@@ -9,3 +9,3 @@\n"
+        ' MANIFEST = "plugin.json"\n'
+        "-MAX_MEMBERS = 500\n"
+        "+MAX_MEMBERS = 300\n"
+        " \n"
+    )
     (tmp_path / "lower.patch").write_text(text)
     runner = CliRunner()
     arguments = ["corpus", "import", str(tmp_path / "lower.patch"), "--vulnerability", "arena-zip-slip"]

@@ -15,7 +15,18 @@ from crisol.wargaming.mutants import mutants
 from crisol.wargaming.program import VULNERABLE, ProgramTree
 from crisol.wargaming.spans import Text, parses
 
-BEFORE = 'import os\n\n\ndef load(name, root="/srv"):\n    return open(os.path.join(root, name)).read()\n\n\ndef other(a):\n    if a > 1 and a < 5:\n        return a\n'
+BEFORE = (
+    "import os\n"
+    "\n"
+    "\n"
+    'def load(name, root="/srv"):\n'
+    "    return open(os.path.join(root, name)).read()\n"
+    "\n"
+    "\n"
+    "def other(a):\n"
+    "    if a > 1 and a < 5:\n"
+    "        return a\n"
+)
 AFTER = """import os
 
 
@@ -45,7 +56,10 @@ def patched(mutant: Candidate) -> str:
 
 
 def test_no_two_mutants_are_the_same_program() -> None:
-    """Nor is one the same as a parent or the vulnerable source, docstrings and comments aside; what was not touched stays."""
+    """Nor is one the same as a parent or the vulnerable source, docstrings and comments aside.
+
+    What was not touched stays.
+    """
     made = list(mutants([PARENT, SHORT], SOURCE, 60, seed=1))
     tree = ProgramTree(SOURCE)
     programs = {tree.identity({"app.py": patched(mutant)}) for mutant in made}

@@ -65,11 +65,17 @@ def test_a_right_patch_is_valid(match: Match) -> None:
         (patch(RIGHT.replace("import os", "import os\nimport nowhere_to_be_found")), Reason.DOES_NOT_LOAD),
         (patch(RIGHT.replace("import os", "import os\nos._exit(1)")), Reason.TAMPERS),
         (patch(RIGHT.replace("import os", "import os\ngetattr(os, '_ex' + 'it')(1)")), Reason.TAMPERS),
-        (patch("# coding: utf-7\n" + APP.replace("import os", "# +AAo-import os+ADs-os._exit(1)\nimport os")), Reason.TAMPERS),
+        (patch("# coding: utf-7\n" + APP.replace("import os", "# +AAo-import os+ADs-os._exit(1)\nimport os")),
+         Reason.TAMPERS),
         (patch(APP.replace('"""Serve', '"""Safely serve')), Reason.EXPLOIT_SURVIVES),
-        (patch(APP.replace("    with", '    if ".." in name:\n        raise ValueError\n    with')), Reason.VARIANT_SURVIVES),
-        (patch(RIGHT.replace("basename(name) != name", "basename(name) != name.lower() + name")), Reason.BREAKS_FUNCTION),
-        (patch(APP.replace("    with", '    if ".." in name or name[0] == "/":\n        raise ValueError\n    with')), Reason.BREAKS_FUNCTION),
+        (patch(APP.replace("    with", '    if ".." in name:\n        raise ValueError\n    with')),
+         Reason.VARIANT_SURVIVES),
+        (patch(RIGHT.replace("basename(name) != name", "basename(name) != name.lower() + name")),
+         Reason.BREAKS_FUNCTION),
+        (patch(APP.replace("    with",
+            '    if ".." in name or name[0] == "/":\n'
+            '        raise ValueError\n'
+            '    with')), Reason.BREAKS_FUNCTION),
         (patch(APP.replace("    with", "    while True:\n        pass\n    with")), Reason.TIMEOUT),
         (patch(RIGHT.replace('ValueError("', 'ValueErrro("')), Reason.BREAKS_FUNCTION),
     ],
@@ -171,16 +177,28 @@ def test_planted_files_do_not_close_the_flaw(walled: Match, name: str, text: str
         "import sys as s\ngetattr(s, 'mod' + 'ules')['app'] = None\n",
         "import sys as s\nsetattr(s, 'exit', lambda code=0: s.stdout.write('1'))\n",
         "import builtins\nbuiltins.SystemExit = KeyboardInterrupt\n",
-        "for fd in range(3, 64):\n    try:\n        os.write(fd, b'E\\1' + bytes(8))\n    except OSError:\n        pass\n",
+        (
+            "for fd in range(3, 64):\n"
+            "    try:\n"
+            "        os.write(fd, b'E\\1' + bytes(8))\n"
+            "    except OSError:\n"
+            "        pass\n"
+        ),
         "for fd in range(3, 64):\n    try:\n        os.close(fd)\n    except OSError:\n        pass\n",
         (
-            "for place in ('/pov', '/checks', '/target', '.'):\n    try:\n"
-            "        open(place + '/1_parent.py', 'w').write('import sys; sys.exit(1)')\n    except OSError:\n        pass\n"
+            "for place in ('/pov', '/checks', '/target', '.'):\n"
+            "    try:\n"
+            "        open(place + '/1_parent.py', 'w').write('import sys; sys.exit(1)')\n"
+            "    except OSError:\n"
+            "        pass\n"
         ),
         "print('exited 1')\n",
         "import sys as s\ngetattr(s, 'ex' + 'it')(1)\n",
         "class Quiet(ValueError):\n    pass\n\n\nraise Quiet\n",
-        "import threading\nthreading.Thread(target=getattr(os, '_ex' + 'it'), args=(1,), daemon=True).start()\n",
+        (
+            "import threading\n"
+            "threading.Thread(target=getattr(os, '_ex' + 'it'), args=(1,), daemon=True).start()\n"
+        ),
     ],
 )
 def test_tampering_does_not_make_a_patch_valid(walled: Match, added: str) -> None:
@@ -223,7 +241,10 @@ def test_a_build_is_resumable_and_repeatable(vulnerability: Vulnerability, tmp_p
 
 
 def test_a_table_holds_of_a_patch_what_is_judged(tmp_path: Path) -> None:
-    """Tests that an agent wrote beside its fix are left out: features, identity and the wargame see the same patch."""
+    """Tests that an agent wrote beside its fix are left out.
+
+    Features, identity and the wargame see the same patch.
+    """
     folder = load_settings().vulnerabilities / "arena" / "arena-login-redirect"
     written = (folder / "patches" / "agent" / "maintainer.diff").read_text(encoding="utf-8")
     assert "+++ b/tests/" in written

@@ -77,7 +77,8 @@ def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
     for key in matched:
         if firsts[key].outcome is not seconds[key].outcome:
             raise InputError(
-                f"patch {key[1]!r}: one arm's trial says {firsts[key].outcome}, {seconds[key].outcome} the other's"
+                f"patch {key[1]!r}: one arm's trial says {firsts[key].outcome}, {seconds[key].outcome} the "
+                "other's"
             )
     groups = {name: i for i, name in enumerate(dict.fromkeys(key[2] for key in matched))}
     difference = [float(bool(firsts[key].correct)) - float(bool(seconds[key].correct)) for key in matched]

@@ -158,8 +158,8 @@ def _connor(difference: float, discordance: float, level: float, power: float) -
 def _check_difference(difference: float, discordance: float) -> None:
     if not 0.0 < abs(difference) <= discordance <= 1.0:
         raise ExperimentError(
-            f"difference {difference} with discordance {discordance}: arms cannot differ by more than the share "
-            "of patches on which exactly one is right; give 0 < difference <= discordance <= 1"
+            f"difference {difference} with discordance {discordance}: arms cannot differ by more than the "
+            "share of patches on which exactly one is right; give 0 < difference <= discordance <= 1"
         )
 
 

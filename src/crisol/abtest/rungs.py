@@ -47,8 +47,8 @@ PROMISED = {
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
     """Watch what each rung accepted and refused, in the order of the trials; no baseline is set aside.
 
-    While a rung keeps its promise, a false alarm comes at most once in 1,000 of its trials on average. What it did
-    not accept or refuse yet is not watched. Inconclusive trials are left out.
+    While a rung keeps its promise, a false alarm comes at most once in 1,000 of its trials on average. What
+    it did not accept or refuse yet is not watched. Inconclusive trials are left out.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -100,7 +100,8 @@ class Experiment:
             if trial.model_version != versions[trial.arm]:
                 raise ExperimentError(
                     f"trial {trial.id}, patch {trial.patch}: predicted by model {trial.model_version!r}, "
-                    f"but arm {trial.arm!r} is model {versions[trial.arm]!r}; start another arm for another model"
+                    f"but arm {trial.arm!r} is model {versions[trial.arm]!r}; start another arm for "
+                    "another model"
                 )
 
 

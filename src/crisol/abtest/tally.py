@@ -94,7 +94,10 @@ class Tally:
 
     @classmethod
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
-        """Return the tally of one trial: what the model guessed, or, if ``answered``, what the caller was told."""
+        """Return the tally of one trial.
+
+        What the model guessed, or, if ``answered``, what the caller was told.
+        """
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)
         weight = 1.0 / trial.sampling_probability

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Edit", "apply", "between", "edited", "edits", "hunks", "split"]
 
 _CONTEXT = 3
-# So many lines may be compared while the places of a file's hunks are sought, for each line of the file and the patch.
+# So many lines may be compared while the places of a file's hunks are sought, for each line of the file and
+# the patch.
 _EFFORT = 200
 
 
@@ -31,9 +32,9 @@ class Edit(NamedTuple):
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
     """Return the new text of every file that the patch touches, None for one that it deletes.
 
-    ``read`` gives the text of a path, or None where there is no such file; ``dict.get`` will do. Every context
-    and removed line must match exactly; a hunk may stand at another line than its header says, if its lines stand
-    there alone. Raises :class:`~crisol.errors.PatchDoesNotApply`; sources are never modified.
+    ``read`` gives the text of a path, or None where there is no such file; ``dict.get`` will do. Every
+    context and removed line must match exactly; a hunk may stand at another line than its header says, if its
+    lines stand there alone. Raises :class:`~crisol.errors.PatchDoesNotApply`; sources are never modified.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -94,8 +95,8 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
         if len(places) > 1:
             shown = ", ".join(str(at + 1) for at in places[:4])
             raise PatchDoesNotApply(
-                f"{change.path}: the lines of the hunk at line {hunk.old_start} are not there, but at the lines {shown}: "
-                "give the line numbers of this release"
+                f"{change.path}: the lines of the hunk at line {hunk.old_start} are not there, but at the "
+                f"lines {shown}: give the line numbers of this release"
             )
         start = places[0] if places else None
         if start is None:

@@ -36,9 +36,9 @@ class DiffLimits:
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
     """Return the lines of a text without what it was sent in.
 
-    Byte-order marks, UTF-16, the quoted-printable and base64 bodies of mails, line feeds that became CRLF and the
-    indentation of a fenced block are undone. Bytes that are no UTF-8 become lone surrogates: harmless in a message,
-    refused in a hunk. Raises :class:`~crisol.errors.DiffError`.
+    Byte-order marks, UTF-16, the quoted-printable and base64 bodies of mails, line feeds that became CRLF and
+    the indentation of a fenced block are undone. Bytes that are no UTF-8 become lone surrogates: harmless in
+    a message, refused in a hunk. Raises :class:`~crisol.errors.DiffError`.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")

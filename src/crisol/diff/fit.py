@@ -34,8 +34,8 @@ class LeftOut:
 class Fitted:
     """What remains of a patch on a tree: all that features, identity and a wargame see.
 
-    ``files`` maps every touched path of the tree to its new text, None for one that is deleted. ``notes`` say how the
-    text was read: which prefix was found, what was recounted.
+    ``files`` maps every touched path of the tree to its new text, None for one that is deleted. ``notes`` say
+    how the text was read: which prefix was found, what was recounted.
     """
 
     patch: Patch
@@ -53,9 +53,9 @@ class Fitted:
 def fit(series: Series, tree: Tree) -> Fitted:
     """Lay a series over a tree, in its order.
 
-    Files that the tree does not hold are left out and named where their names say that no wargame runs them (tests,
-    changelogs); of any other :class:`~crisol.errors.PatchDoesNotApply` is raised, as for a hunk that does not fit, a
-    path that could mean several files, and a patch of which nothing is left.
+    Files that the tree does not hold are left out and named where their names say that no wargame runs them
+    (tests, changelogs); of any other :class:`~crisol.errors.PatchDoesNotApply` is raised, as for a hunk that
+    does not fit, a path that could mean several files, and a patch of which nothing is left.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)
@@ -127,7 +127,10 @@ def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
 
 @dataclass(slots=True)
 class _File:
-    """A file under work: ``before`` are its lines in the tree, where it is called ``origin``; None for a new one."""
+    """A file under work.
+
+    ``before`` are its lines in the tree, where it is called ``origin``; None for a new one.
+    """
 
     origin: str | None
     before: list[str]

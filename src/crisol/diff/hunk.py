@@ -64,7 +64,10 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
     old, new = (1 if count is None else int(count) for count in (match[2], match[4]))
     note = ""
     if recount and (old, new) != (counted := _counted(lines, at)):
-        note = f"line {at + 1}: its header says {old} old and {new} new lines, the hunk has {counted[0]} and {counted[1]}"
+        note = (
+            f"line {at + 1}: its header says {old} old and {new} new lines, the hunk has {counted[0]} and "
+            f"{counted[1]}"
+        )
         old, new = counted
     if (old and not old_start) or (new and not new_start):
         raise MalformedDiff("line numbers count from 1", line=at + 1)

@@ -96,8 +96,8 @@ def says_version(hunk: Hunk) -> bool:
 def outside(path: str, *, present: bool) -> str:
     """Say which kind of file a path names that no wargame runs, such as ``a test``; empty for source.
 
-    A path that the tree holds (``present``) is source unless its name leaves no doubt: a package may have a module
-    ``tests.py`` or a folder ``docs``.
+    A path that the tree holds (``present``) is source unless its name leaves no doubt: a package may have a
+    module ``tests.py`` or a folder ``docs``.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

@@ -33,7 +33,10 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
     ends = ""
     if 0 <= at < len(lines) and lines[at].rstrip() == old[row].rstrip():
         ends = " (they differ in blanks at the end, or in the line's end)"
-    return f"{where}: line {row + 1} of its old lines is {_quoted(old[row])}, line {at + 1} of the file is {stands}{ends}; {_fuzz(hunk, wrong)}"
+    return (
+        f"{where}: line {row + 1} of its old lines is {_quoted(old[row])}, line {at + 1} of the file is "
+        f"{stands}{ends}; {_fuzz(hunk, wrong)}"
+    )
 
 
 def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
@@ -46,7 +49,10 @@ def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
         skipped_head, skipped_tail = (max(0, fuzz + side - context) for side in (head, tail))
         if all(row < skipped_head or row >= rows - skipped_tail for row in wrong):
             note = "" if fuzz < 3 else ", which is more than it does by default"
-            return f"no fuzz is taken here (patch would need --fuzz={fuzz}{note}): make the patch anew for this release"
+            return (
+                f"no fuzz is taken here (patch would need --fuzz={fuzz}{note}): make the patch anew for "
+                "this release"
+            )
     return "no fuzz would help: make the patch for this release"
 
 

@@ -31,8 +31,8 @@ def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
     """Parse untrusted text into a :class:`Patch`, all of it or nothing.
 
     Raises :class:`~crisol.errors.MalformedDiff`, :class:`~crisol.errors.UnsafeDiff`,
-    :class:`~crisol.errors.UnsupportedDiff` or :class:`~crisol.errors.DiffTooLarge`, each with the line. Runs in time
-    linear in the text.
+    :class:`~crisol.errors.UnsupportedDiff` or :class:`~crisol.errors.DiffTooLarge`, each with the line. Runs
+    in time linear in the text.
     """
     series = read(text, limits)
     for stray in series.strays:
@@ -53,15 +53,18 @@ def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
 def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions = _AS_GIT) -> Series:
     """Read untrusted text, in any form in which patches travel, into a :class:`Series`.
 
-    Text before the first file (a commit message) and between files is skipped, as every tool does; text that looks
-    like part of a hunk is not. Raises what :func:`parse` does; what is no text, such as a submodule, becomes a
-    :class:`Stray`.
+    Text before the first file (a commit message) and between files is skipped, as every tool does; text that
+    looks like part of a hunk is not. Raises what :func:`parse` does; what is no text, such as a submodule,
+    becomes a :class:`Stray`.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 
 
 class _Extended(NamedTuple):
-    """What git says of a file before its hunks; ``moved`` has the paths ``from`` and ``to`` of a rename or a copy."""
+    """What git says of a file before its hunks.
+
+    ``moved`` has the paths ``from`` and ``to`` of a rename or a copy.
+    """
 
     moved: dict[str, str]
     created: bool

@@ -17,8 +17,8 @@ __all__ = ["FileChange", "Hunk", "Patch"]
 class Hunk:
     """A run of lines, each with its tag (space, ``+`` or ``-``) and without its line feed.
 
-    ``old_start`` and ``new_start`` are the 1-based numbers of the header. ``old_open`` and ``new_open`` say that
-    the last line of that side ends the file without a line feed.
+    ``old_start`` and ``new_start`` are the 1-based numbers of the header. ``old_open`` and ``new_open`` say
+    that the last line of that side ends the file without a line feed.
     """
 
     old_start: int

@@ -27,7 +27,10 @@ def named(text: str) -> str:
 
 
 def epoch(text: str) -> bool:
-    """Return whether a name's timestamp is the beginning of time: ``diff -N`` says so of a file that is not there."""
+    """Return whether a name's timestamp is the beginning of time.
+
+    ``diff -N`` says so of a file that is not there.
+    """
     return bool(_EPOCH.search(text))
 
 

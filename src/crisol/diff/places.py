@@ -1,4 +1,7 @@
-"""Find out which file of a tree each path of a patch means: repositories keep packages below folders of their own."""
+"""Find out which file of a tree each path of a patch means.
+
+Repositories keep packages below folders of their own.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +71,10 @@ class FilePlaces:
 def place(series: Series, tree: Tree) -> FilePlaces:
     """Find the file of the tree for every path that a series changes.
 
-    A path that the tree has is that file. Else the folders before or after which it continues like a file of the
-    tree are tried, and its first change has to fit exactly one of them. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path that is ambiguous.
+    A path that the tree has is that file. Else the folders before or after which it continues like a file of
+    the tree are tried, and its first change has to fit exactly one of them. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path that is
+    ambiguous.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

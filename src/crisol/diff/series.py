@@ -14,8 +14,8 @@ __all__ = ["ReadOptions", "Series", "Step", "Stray"]
 class ReadOptions:
     """How to read a diff.
 
-    ``strip`` leading parts are taken off every path, as by ``patch -p``; None takes off what git writes (``a/``,
-    ``i/``). With ``recount`` a hunk is as long as its lines, whatever its header says.
+    ``strip`` leading parts are taken off every path, as by ``patch -p``; None takes off what git writes
+    (``a/``, ``i/``). With ``recount`` a hunk is as long as its lines, whatever its header says.
     """
 
     strip: int | None = None
@@ -26,7 +26,8 @@ class ReadOptions:
 class Step:
     """One change of one file; ``line`` is where it begins in the text.
 
-    ``copied`` says that the old file stays. ``other`` is the old side's path where a plain diff names two files.
+    ``copied`` says that the old file stays. ``other`` is the old side's path where a plain diff names two
+    files.
     """
 
     change: FileChange
@@ -37,7 +38,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A part of a diff that is no change of text, such as a submodule; ``error`` is how a strict reader refuses it."""
+    """A part of a diff that is no change of text, such as a submodule.
+
+    ``error`` is how a strict reader refuses it.
+    """
 
     path: str
     why: str
@@ -46,7 +50,10 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All changes in the order of the text; a file may be changed more than once. ``notes`` say what was mended."""
+    """All changes in the order of the text.
+
+    A file may be changed more than once. ``notes`` say what was mended.
+    """
 
     steps: tuple[Step, ...]
     strays: tuple[Stray, ...] = ()

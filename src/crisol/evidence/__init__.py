@@ -1,1 +1,4 @@
-"""What is known of a candidate before it is wargamed: sound facts, the known fix, the verdicts of other patches."""
+"""What is known of a candidate before it is wargamed.
+
+Sound facts, the known fix, the verdicts of other patches.
+"""

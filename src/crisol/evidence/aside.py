@@ -6,7 +6,8 @@
     examined = examine(ground, fitted.files)  # blocks: call it in a thread
     examined.program, examined.fact
 
-The worker keeps the last releases that it was asked about, so what a patch costs is the parsing of its own files.
+The worker keeps the last releases that it was asked about, so what a patch costs is the parsing of its own
+files.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from crisol.wargaming.parsing import parsed
 __all__ = ["Examined", "Ground", "examine"]
 
 _RELEASES = 8
-"""How many a worker keeps with the trees of the files that were touched; its own limit of memory bounds these."""
+"""How many a worker keeps with the trees of the files that were touched.
+
+Its own limit of memory bounds these.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
 
 def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     """Do in the worker what :func:`examine` asks."""
-    # What a patch made is not asked about again, and its trees take some hundred times the bytes of their text.
+    # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
+    # text.
     parsed.cache_clear()
     after: dict[str, str | None] = dict.fromkeys(head["gone"])
     texts = (blob.decode(errors="surrogatepass") for blob in blobs)

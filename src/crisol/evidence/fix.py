@@ -66,8 +66,8 @@ class Profile:
 class Distance:
     """What stands between a candidate and another patch, the known fix or a judged one.
 
-    ``lacks`` are parts of the other that the candidate has not, ``adds`` those that it alone has, guards first;
-    shapes are left out there, they are for ``vector``, float64 of shape (len(COLUMNS),).
+    ``lacks`` are parts of the other that the candidate has not, ``adds`` those that it alone has, guards
+    first; shapes are left out there, they are for ``vector``, float64 of shape (len(COLUMNS),).
     """
 
     lacks: tuple[Part, ...]
@@ -78,8 +78,8 @@ class Distance:
 def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profile:
     """Return what turning the files ``source`` into ``after`` does, as trees; None in ``after``: deleted.
 
-    ``after`` is what :func:`crisol.diff.apply` returns. Files that are no Python, or no Python that can be read, add
-    nothing.
+    ``after`` is what :func:`crisol.diff.apply` returns. Files that are no Python, or no Python that can be
+    read, add nothing.
     """
     functions: set[str] = set()
     parts: Counter[Part] = Counter()

@@ -32,11 +32,12 @@ ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
 class Guarantee:
     """The loosest policy that was shown to hold, :data:`~crisol.model.policy.NEVER` where none was.
 
-    Draw a vulnerability and an order of its candidates: of those accepted without a full wargame a share of at most
-    alpha is wrong, of those refused at most beta is right, with confidence 1 - delta over vulnerabilities of which
-    something is decided. The same alpha holds of those accepted that are alike to a known valid patch: what an attacker
-    sends. ``skipped`` is the share of arrivals decided so on the streams at hand, ``near_misses`` counts the wrong
-    ones alike to a known valid patch there, and ``near_accepted`` those of them that were accepted.
+    Draw a vulnerability and an order of its candidates: of those accepted without a full wargame a share of
+    at most alpha is wrong, of those refused at most beta is right, with confidence 1 - delta over
+    vulnerabilities of which something is decided. The same alpha holds of those accepted that are alike to a
+    known valid patch: what an attacker sends. ``skipped`` is the share of arrivals decided so on the streams
+    at hand, ``near_misses`` counts the wrong ones alike to a known valid patch there, and ``near_accepted``
+    those of them that were accepted.
     """
 
     policy: Policy
@@ -57,9 +58,9 @@ def certify(
 ) -> Guarantee:
     """Test ever looser policies on streams until one fails; return the last that held, and in its reason what is missing.
 
-    ``walk`` plays the streams by a policy, with beliefs from models that never saw the stream's group; ``label`` and
-    ``group`` have shape (arrivals,). A side on which too few vulnerabilities decide anything is passed over, labels having
-    no say in that. Raises ValueError for a level outside (0, 1).
+    ``walk`` plays the streams by a policy, with beliefs from models that never saw the stream's group;
+    ``label`` and ``group`` have shape (arrivals,). A side on which too few vulnerabilities decide anything is
+    passed over, labels having no say in that. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -78,7 +79,8 @@ def certify(
             if min(len(loss) for loss, _, _ in tests) < least(level, delta):
                 continue
             if side > 0 and best.reject is not None:
-                # What is accepted changes which verdicts are known, so the refusals are tested again beside it.
+                # What is accepted changes which verdicts are known, so the refusals are tested again beside
+                # it.
                 tests.append((losses(played, label, group, -1, order), beta, " among the refused"))
             failed = [test for test in tests if not _holds(test[0], test[1], delta)]
             if failed:
@@ -111,8 +113,8 @@ def losses(
 ) -> NDArray[np.float64]:
     """Return for each group, in the given order, the share of errors among what it accepted (1) or refused (-1).
 
-    With ``near`` only what is alike to a known valid patch counts. Groups of which nothing is decided so are left out;
-    the orders of arrival of one group make one loss.
+    With ``near`` only what is alike to a known valid patch counts. Groups of which nothing is decided so are
+    left out; the orders of arrival of one group make one loss.
     """
     truth = label[played.arrival]
     decided = played.decision == side

@@ -9,7 +9,8 @@ r"""The verdicts that are known of a vulnerability at this moment, and what they
 >>> recall.known, recall.valid.similarity
 (1, 1.0)
 
-A verdict of the future is never in a memory: whoever simulates a stream adds verdicts as they come to be known.
+A verdict of the future is never in a memory: whoever simulates a stream adds verdicts as they come to be
+known.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ COLUMNS = (
 )
 """What the second stage reads of a patch, in this order; nan where nothing is known that could say it.
 
-``has_*`` and ``lacks_*`` are the log-odds of valid of what the patch has and lacks, by the judged patches that have it."""
+``has_*`` and ``lacks_*`` are the log-odds of valid of what the patch has and lacks, by the judged patches
+that have it.
+"""
 
 _WEIGHTS = np.array([1.5, 0.5, 0.5, 1.5, 1.0, 1.5, 1.0, 1.0, 1.5])
 _WEIGHTS /= _WEIGHTS.sum()
@@ -83,7 +86,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A judged patch near the candidate; ``similarity`` is 1 where both change the same places to the same code."""
+    """A judged patch near the candidate.
+
+    ``similarity`` is 1 where both change the same places to the same code.
+    """
 
     identity: str
     similarity: float
@@ -93,7 +99,10 @@ class Near:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """What a memory says of a patch: ``known`` verdicts, the nearest of either class, and ``row``, shape (len(COLUMNS),)."""
+    """What a memory says of a patch.
+
+    ``known`` verdicts, the nearest of either class, and ``row``, shape (len(COLUMNS),).
+    """
 
     known: int
     valid: Near | None
@@ -104,8 +113,8 @@ class Recall:
 class Memory:
     """The verdicts of one vulnerability, at most ``most``: where one comes too many, the older half is forgotten.
 
-    A verdict on the same identity takes the place of the earlier one. Not safe across threads: whoever shares a memory
-    holds a lock.
+    A verdict on the same identity takes the place of the earlier one. Not safe across threads: whoever shares
+    a memory holds a lock.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -222,7 +231,10 @@ class Memory:
 
 
 class _Part:
-    """Which judged patches have which items of one part: a column a patch, a row an item, and who of them was valid."""
+    """Which judged patches have which items of one part.
+
+    A column a patch, a row an item, and who of them was valid.
+    """
 
     def __init__(self) -> None:
         self._number: dict[int, int] = {}

@@ -7,11 +7,12 @@ r"""Whether a patch changes anything on the way of an exploit, by comparing tree
 >>> touched(old, after, way) is None
 True
 
-Everything is on the way that runs when a module is imported: its own statements, class bodies, decorators, defaults,
-base classes, the names that it defines. So is whatever is added where execution may fall off the end of a suite, and
-every file that the program reads other than by import. What remains is the inside of functions that are never called,
-of suites that are never entered, what follows a statement that was never reached, and files that nobody looks for. A
-change inside a function that does run must not make another of its names local, nor turn it into a generator.
+Everything is on the way that runs when a module is imported: its own statements, class bodies, decorators,
+defaults, base classes, the names that it defines. So is whatever is added where execution may fall off the
+end of a suite, and every file that the program reads other than by import. What remains is the inside of
+functions that are never called, of suites that are never entered, what follows a statement that was never
+reached, and files that nobody looks for. A change inside a function that does run must not make another of
+its names local, nor turn it into a generator.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
 
 
 def sees_itself(tree: ProgramTree, way: Way) -> bool:
-    """Return whether anything that ran mentions line numbers, source text or byte code: then layout is on the way."""
+    """Return whether anything that ran mentions line numbers, source text or byte code.
+
+    Then layout is on the way.
+    """
     for path in {code.path for code in way.code}:
         module = tree.module(path)
         if module is None:

@@ -1,7 +1,7 @@
 """The second stage: what a wargame would say, given what the memory of the vulnerability recalls of a patch.
 
-Gradient boosting over :data:`~crisol.evidence.memory.COLUMNS`, the cold probability among them, learnt from simulated
-streams of other vulnerabilities.
+Gradient boosting over :data:`~crisol.evidence.memory.COLUMNS`, the cold probability among them, learnt from
+simulated streams of other vulnerabilities.
 """
 
 from __future__ import annotations

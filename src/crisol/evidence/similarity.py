@@ -5,8 +5,8 @@ r"""What two patches of one vulnerability can be compared by: the places, lines 
 >>> sketch(guard).gained["<"]
 1
 
-Two patches change the same vulnerable tree, so a line number of the old side means the same place in both. Comments and
-layout are no part of a sketch.
+Two patches change the same vulnerable tree, so a line number of the old side means the same place in both.
+Comments and layout are no part of a sketch.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _MOST_CHARACTERS = 1_000
 class Sketch:
     """What is compared of a patch: for each of :data:`PARTS` the different items, at most 1,000, as hashes of this process.
 
-    ``gained`` and ``lost`` count the tokens of added lines beyond those of removed ones, and the other way round;
-    ``added`` and ``removed`` are lines of code.
+    ``gained`` and ``lost`` count the tokens of added lines beyond those of removed ones, and the other way
+    round; ``added`` and ``removed`` are lines of code.
     """
 
     parts: tuple[tuple[int, ...], ...]

@@ -1,8 +1,8 @@
 """Candidates that arrive one after the other, and what a policy would have done with them.
 
-A stream is the order in which the candidates of one vulnerability arrive. Walking along it, a memory holds the verdicts
-that are known at that moment: those of the patches that were wargamed, never those of the future and never those of
-patches that were decided without a wargame.
+A stream is the order in which the candidates of one vulnerability arrive. Walking along it, a memory holds
+the verdicts that are known at that moment: those of the patches that were wargamed, never those of the future
+and never those of patches that were decided without a wargame.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 class Arrival:
     """A candidate of a labelled set; ``code`` is the same for candidates that make the same program.
 
-    ``reference`` says that its verdict is known from the start, as that of a public fix is; ``seconds`` is what its
-    wargame takes.
+    ``reference`` says that its verdict is known from the start, as that of a public fix is; ``seconds`` is
+    what its wargame takes.
     """
 
     patch: Judged
@@ -45,7 +45,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The candidates of one group, as numbers into a list of arrivals: those known from the start, then the others."""
+    """The candidates of one group, as numbers into a list of arrivals.
+
+    Those known from the start, then the others.
+    """
 
     group: int
     known: tuple[int, ...]
@@ -72,7 +75,10 @@ class Played:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recalled:
-    """What was recalled of each arrival of some streams: ``rows``, shape (n, columns), and who it was, shape (n,)."""
+    """What was recalled of each arrival of some streams.
+
+    ``rows``, shape (n, columns), and who it was, shape (n,).
+    """
 
     rows: _Floats
     arrival: NDArray[np.int_]
@@ -123,8 +129,8 @@ def streams(
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
     """Walk streams along which every patch is wargamed.
 
-    With a ``seed`` only a share of the verdicts becomes known, drawn anew for each stream: what a second stage learns
-    from, since a policy leaves some patches without a verdict.
+    With a ``seed`` only a share of the verdicts becomes known, drawn anew for each stream: what a second
+    stage learns from, since a policy leaves some patches without a verdict.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []
@@ -150,7 +156,8 @@ def play(
 ) -> Played:
     """Let candidates arrive and decide each by what is known then; with ``facts``, a repeat has the verdict of the first.
 
-    What the memory hands on, every patch of which no verdict is known among it, the cold model may decide. Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
+    What the memory hands on, every patch of which no verdict is known among it, the cold model may decide.
+    Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
     """
     tables = [
         _Table(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)

@@ -4,8 +4,8 @@
 >>> ways[0].functions[:2]  # doctest: +SKIP
 ('mistune.py:Markdown.parse', 'mistune.py:Markdown.output')
 
-A way is *lost* where a run could not be followed whole: it started another program, replaced the tracer, measured time
-in threads, or did not show the flaw under the tracer. What is lost settles nothing.
+A way is *lost* where a run could not be followed whole: it started another program, replaced the tracer,
+measured time in threads, or did not show the flaw under the tracer. What is lost settles nothing.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ class Code:
 class Way:
     """What one PoV executes, looks for and reads of the vulnerable program; paths are relative to the tree.
 
-    ``imports`` are the modules looked for, there or not; ``opened`` the files read other than by import, ``listed`` the
-    folders, each with a slash at its end. ``lost`` says why the run could not be followed, empty where it was.
+    ``imports`` are the modules looked for, there or not; ``opened`` the files read other than by import,
+    ``listed`` the folders, each with a slash at its end. ``lost`` says why the run could not be followed,
+    empty where it was.
     """
 
     pov: str

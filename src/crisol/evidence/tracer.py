@@ -1,7 +1,7 @@
 """Runs inside the sandbox: executes one PoV under a tracer and tells which lines of the target it went through.
 
-The text of this module is the source of a probe, which ends with ``report(main(ARGUMENTS))``. The vulnerable program and
-its PoV are no opponents: nothing here defends itself. What it cannot follow it says in ``lost``.
+The text of this module is the source of a probe, which ends with ``report(main(ARGUMENTS))``. The vulnerable
+program and its PoV are no opponents: nothing here defends itself. What it cannot follow it says in ``lost``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What deciding from the verdicts of other patches would have saved: streams over labelled sets, beside baselines.
 
-``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` answers what ``crisol evaluate --stream``
-prints and what the notebook ``09_evidence`` shows.
+``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` answers what ``crisol evaluate
+--stream`` prints and what the notebook ``09_evidence`` shows.
 """
 
 from __future__ import annotations
@@ -54,10 +54,11 @@ class Measured:
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
     """Walk every stream under each policy; ``tell`` is told what comes next.
 
-    ``by_known`` has a row for each number of known verdicts where every verdict becomes known: patches, AUC with a 95 %
-    interval over groups, that of each baseline, average precision, calibration error, and what the whole ladder skips
-    and gets wrong at that number. ``policies`` has a row a policy: what share of the wargames and of their seconds it
-    skips, and its errors, by thresholds that the other half of the groups chose. ``near_misses`` tells the same of wrong patches that are alike to a valid one by more than 0.8.
+    ``by_known`` has a row for each number of known verdicts where every verdict becomes known: patches, AUC
+    with a 95 % interval over groups, that of each baseline, average precision, calibration error, and what
+    the whole ladder skips and gets wrong at that number. ``policies`` has a row a policy: what share of the
+    wargames and of their seconds it skips, and its errors, by thresholds that the other half of the groups
+    chose. ``near_misses`` tells the same of wrong patches that are alike to a valid one by more than 0.8.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)

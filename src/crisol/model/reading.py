@@ -195,8 +195,8 @@ def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 def read(patch: Patch, cwe: str) -> Reading:
     """Read a patch; ``cwe`` is ``CWE-79`` or ``79``, or anything else where it is not known.
 
-    Comments, docstrings, blank lines and version strings are read as if the patch left them alone, and context as if
-    every hunk had three lines of it, so that neither moves what is counted.
+    Comments, docstrings, blank lines and version strings are read as if the patch left them alone, and
+    context as if every hunk had three lines of it, so that neither moves what is counted.
     """
     added: list[str] = []
     removed: list[str] = []

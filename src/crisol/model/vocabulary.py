@@ -204,8 +204,9 @@ BOUNDS = frozenset(
 )
 
 _PATH = (
-    "realpath resolve abspath normpath commonpath commonprefix basename relative_to is_relative_to startswith "
-    "normalize canonical getcanonicalpath secure_filename islink issym islnk isabs samefile parts traversal"
+    "realpath resolve abspath normpath commonpath commonprefix basename relative_to is_relative_to "
+    "startswith normalize canonical getcanonicalpath secure_filename islink issym islnk isabs samefile "
+    "parts traversal"
 )
 _COMMAND = "shlex quote list2cmdline argv args run check_call shell false"
 _MARKUP = "escape quote htmlspecialchars encode markupsafe autoescape sanitize strip nonce html"
@@ -216,7 +217,10 @@ _REQUEST = (
 )
 _HEADER = "crlf newline header strip replace splitlines content transfer length chunked isdigit encode"
 _RESOURCE = "max limit timeout len size depth maxsize maximum count fullmatch possessive read"
-_ACCESS = "permission permissions authorize authenticated token csrf session owner role compare_digest secrets chmod mode"
+_ACCESS = (
+    "permission permissions authorize authenticated token csrf session owner role compare_digest secrets "
+    "chmod mode"
+)
 _CRYPTO = "secrets token_hex token_urlsafe urandom sha256 sha512 hmac compare_digest verify cert_required tls"
 _XML = "defusedxml resolve_entities no_network forbid_dtd entity dtd external feature"
 _MEMORY = "sizeof strncpy snprintf null bounds length memset size_t overflow int_max size_max"

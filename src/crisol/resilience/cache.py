@@ -112,7 +112,8 @@ class Cache:
     ) -> None:
         if not (budget >= 0 and 0.0 <= jitter < 1.0 and 0.0 < early <= 1.0 and local_seconds > 0.0):
             raise SettingsError(
-                f"cache: budget {budget}, jitter {jitter}, early {early} or local_seconds {local_seconds} is out of range"
+                f"cache: budget {budget}, jitter {jitter}, early {early} or local_seconds {local_seconds} "
+                "is out of range"
             )
         self._lru = Lru(budget)
         self._entries = self._lru.entries

@@ -51,5 +51,6 @@ def _returned(fn: Callable[..., Any]) -> Any:
         return typing.get_type_hints(fn)["return"]
     except (KeyError, NameError) as error:
         raise SettingsError(
-            f"{fn.__qualname__}: annotate the type that it returns, as entries are checked against it ({error!r})"
+            f"{fn.__qualname__}: annotate the type that it returns, as entries are checked against it "
+            f"({error!r})"
         ) from None

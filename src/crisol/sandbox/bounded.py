@@ -2,8 +2,9 @@ r"""Reads untrusted text (parses, compiles, analyses it) in a process with limit
 
 >>> bounded("crisol.sandbox.reading:prepare", {"name": "app.py", "before": False}, [b"a = 1\\n"])  # doctest: +SKIP
 
-A text may be made so that parsing it takes gigabytes, minutes or the interpreter's life. It takes them from a worker
-that is killed and replaced, never from the host. Workers wait for the next text; each serves one caller at a time.
+A text may be made so that parsing it takes gigabytes, minutes or the interpreter's life. It takes them from a
+worker that is killed and replaced, never from the host. Workers wait for the next text; each serves one
+caller at a time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The outer walls by bubblewrap, from the same layout as our own; see :mod:`.namespaces` for what follows inside."""
+"""The outer walls by bubblewrap, from the same layout as our own.
+
+See :mod:`.namespaces` for what follows inside.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,10 @@ def find() -> str | None:
 def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, int]) -> list[str]:
     """Return the start of a command line: append the program that is to run inside.
 
-    ``descriptors`` maps the path of each made file to an open descriptor that holds its text. The process starts
-    with no environment, as the first of its namespace, so that not even ``/proc/1/environ`` has anything to tell.
-    It keeps the capabilities over its own namespaces, which :mod:`.namespaces` and :mod:`.walls` need and drop.
+    ``descriptors`` maps the path of each made file to an open descriptor that holds its text. The process
+    starts with no environment, as the first of its namespace, so that not even ``/proc/1/environ`` has
+    anything to tell. It keeps the capabilities over its own namespaces, which :mod:`.namespaces` and
+    :mod:`.walls` need and drop.
     """
     command = [
         program,
@@ -54,8 +58,8 @@ def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, in
         command += ["--file", str(descriptor), place]
     for place in layout.folders:
         command += ["--dir", place]
-    # bubblewrap's own /proc is partly covered, which forbids the fresh one of every run; the guest mounts its own
-    # beside the machine's, and then takes that away.
+    # bubblewrap's own /proc is partly covered, which forbids the fresh one of every run; the guest mounts its
+    # own beside the machine's, and then takes that away.
     command += ["--dev-bind", "/proc", OLD_PROC]
     for name in layout.devices:
         command += ["--dev-bind", name, name]

@@ -37,9 +37,9 @@ class Sandbox:
     ) -> Iterator[Target]:
         """Hold a source tree ready, last on the import path, the folders of ``requires`` before it, all read-only.
 
-        ``preload`` names modules of the standard library or of ``requires``, never the target's own, that every
-        run finds imported; ``prelude`` is trusted source that is executed once, before them. The sources are read
-        when the block is entered: later changes to the folders are not seen.
+        ``preload`` names modules of the standard library or of ``requires``, never the target's own, that
+        every run finds imported; ``prelude`` is trusted source that is executed once, before them. The
+        sources are read when the block is entered: later changes to the folders are not seen.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits)
         target.requires = tuple(requires)
@@ -64,8 +64,8 @@ def choose(kind: str = "auto") -> Sandbox:
                 return Sandbox(each)
         reasons = "; ".join(f"{each}: {reason}" for each, reason in found.items())
         raise SandboxUnavailable(
-            f"this machine offers no isolation ({reasons}). Install bubblewrap or allow unprivileged user namespaces; "
-            "--sandbox=weak runs untrusted code with limits only and marks every verdict so"
+            f"this machine offers no isolation ({reasons}). Install bubblewrap or allow unprivileged user "
+            "namespaces; --sandbox=weak runs untrusted code with limits only and marks every verdict so"
         )
     if kind not in {each.value for each in SandboxKind}:
         raise SandboxUnavailable(f"no sandbox is called {kind!r}; use auto, bubblewrap, namespaces or weak")

@@ -1,8 +1,8 @@
 """Frames between the host and the inside of a sandbox: one JSON object and any number of byte strings.
 
 Both sides run this file, the inner one without the rest of the package, so it imports the standard library
-only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the blobs) and
-the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
+only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the
+blobs) and the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
 
 
 def rehearse() -> None:
-    """Send a frame to oneself: what a fork shares with its parent is copied at first use, better before a run's clock."""
+    """Send a frame to oneself.
+
+    What a fork shares with its parent is copied at first use, better before a run's clock.
+    """
     near, far = socket.socketpair()
     send(near, {"names": ["rehearsal"], "seconds": 1.5}, [b"blob"])
     receive(far)

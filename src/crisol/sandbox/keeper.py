@@ -1,8 +1,8 @@
 """The keeper of one run: the first process of its namespaces, which watches over it and tells how it ended.
 
-Runs inside. The zygote forks it ahead of time; it makes everything that does not depend on the run, then waits for
-a job on the host's socket. It is the only process beside the script's that the run can see, its memory is closed
-to it, and with its end the kernel ends whatever the run left behind.
+Runs inside. The zygote forks it ahead of time; it makes everything that does not depend on the run, then
+waits for a job on the host's socket. It is the only process beside the script's that the run can see, its
+memory is closed to it, and with its end the kernel ends whatever the run left behind.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def keep(
 
 
 class _Said(NamedTuple):
-    """One report: its kind, the secret that makes it believable, another code than 0 and 1, findings, and data."""
+    """One report.
+
+    Its kind, the secret that makes it believable, another code than 0 and 1, findings, and data.
+    """
 
     kind: bytes
     secret: bytes = b""
@@ -274,7 +277,10 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Let the canary follow, once, where the host wants it after what was said; False where it does not."""
+        """Let the canary follow, once, where the host wants it after what was said.
+
+        False where it does not.
+        """
         said = self._said()
         if not self._canary or self._first is not None or said is None:
             return False
@@ -351,7 +357,10 @@ class _Run:
         return self._said() is not None
 
     def _said(self) -> _Said | None:
-        """Return what came on the channel, or None; that the secret is one of the run's is for the caller to see."""
+        """Return what came on the channel, or None.
+
+        That the secret is one of the run's is for the caller to see.
+        """
         text = bytes(self._kept["report"])[len(stage.STARTED) :]
         kind = text[:1]
         if kind in {stage.RAISED, stage.LIMIT}:

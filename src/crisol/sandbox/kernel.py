@@ -1,6 +1,7 @@
 """The Linux calls that the standard library lacks, through ctypes: namespaces, mounts, privileges, Landlock.
 
-Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os`` does.
+Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os``
+does.
 """
 
 from __future__ import annotations

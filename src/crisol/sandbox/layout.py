@@ -1,4 +1,7 @@
-"""What of this machine is shown inside a sandbox: the interpreter, the system's libraries, and nothing personal."""
+"""What of this machine is shown inside a sandbox.
+
+The interpreter, the system's libraries, and nothing personal.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a sandbox seems to belong to, and where: drawn anew for each, so that nothing tells it from an installation."""
+    """Who a sandbox seems to belong to, and where.
+
+    Drawn anew for each, so that nothing tells it from an installation.
+    """
 
     name: str
     number: int

@@ -28,7 +28,8 @@ except BaseException:
     pass
 report("\\n".join(name for name in list(sys.modules) if name not in before).encode())
 """
-# The script's own input must not leave its traces in the cache of patterns: a flaw may lie in how long one takes.
+# The script's own input must not leave its traces in the cache of patterns: a flaw may lie in how long one
+# takes.
 _MODULES = """
 import importlib, importlib.machinery, json, re, sys
 kept, place = set(getattr(re, "_cache", ())), sys.path[-1] + "/"

@@ -108,8 +108,8 @@ def _map(user: int, uid: int, gid: int) -> None:
 def become_nobody(user: int) -> None:
     """Give up being the machine's root for a user who owns nothing, in a user namespace of its own.
 
-    Process limits do not bind root, and root outside is root over whatever leaks. Inside the new namespace this
-    process may still mount and make namespaces, which is what each run needs.
+    Process limits do not bind root, and root outside is root over whatever leaks. Inside the new namespace
+    this process may still mount and make namespaces, which is what each run needs.
     """
     if os.getuid() != 0:
         return

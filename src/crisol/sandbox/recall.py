@@ -1,9 +1,9 @@
 """What every run would work out anew and come to the same: code of the target's own files, and compiled patterns.
 
-Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns that these
-modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are made anew in every
-run, from code that is theirs: a file that the patch changes is read as ever, and where it adds or deletes one, or a
-script changes where modules come from, nothing is recalled.
+Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns
+that these modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are
+made anew in every run, from code that is theirs: a file that the patch changes is read as ever, and where it
+adds or deletes one, or a script changes where modules come from, nothing is recalled.
 
 The finder lies open to the code of a run, so this module's globals hold nothing that a verdict hangs on.
 """

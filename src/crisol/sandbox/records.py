@@ -27,8 +27,9 @@ class Limits:
 
     ``seconds`` is wall time, ``cpu_seconds`` processor time of the script's own process; ``memory_mb`` is
     address space of each process and, summed, twice as much resident memory of them all; ``file_mb`` the size
-    of one file and ``scratch_mb`` of all files in each of the two writable folders; ``output_bytes`` is how much
-    of standard output and of standard error is kept (their ends), and sixteen times as much ends the run.
+    of one file and ``scratch_mb`` of all files in each of the two writable folders; ``output_bytes`` is how
+    much of standard output and of standard error is kept (their ends), and sixteen times as much ends the
+    run.
     """
 
     seconds: float = 10.0
@@ -95,8 +96,9 @@ class Run:
     """What came of one script: ``seconds`` are wall time, ``cpu_seconds`` those of the whole process tree.
 
     ``report`` is what a probe told. ``changed`` names functions and classes outside the tree, such as
-    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported. ``canary`` is what
-    the script said the second time, -1 where it said nothing, None where there was no second time.
+    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported.
+    ``canary`` is what the script said the second time, -1 where it said nothing, None where there was no
+    second time.
     """
 
     ending: Ending

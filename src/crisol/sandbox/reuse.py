@@ -1,8 +1,8 @@
 """Which lines of a patched file are still the release's own, so that what they look at is no tampering.
 
-Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except from
-code that the patch left as it was: a whole function, or a whole statement outside functions. A function that is
-there twice is the release's own only as often as it was before.
+Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except
+from code that the patch left as it was: a whole function, or a whole statement outside functions. A function
+that is there twice is the release's own only as often as it was before.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _WORDS = re.compile(
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
     """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
 
-    Empty where ``before`` cannot look into frames or code: then every such look is new. ``getattr`` can, by a name
-    that the PoV gives it.
+    Empty where ``before`` cannot look into frames or code: then every such look is new. ``getattr`` can, by a
+    name that the PoV gives it.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []
@@ -52,7 +52,8 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
     """Yield what can be left as it was, as text with its first and last line.
 
-    These are functions, the decorators of each, statements outside functions, and what a class says before its body.
+    These are functions, the decorators of each, statements outside functions, and what a class says before
+    its body.
     """
     for node in body.body:
         match node:

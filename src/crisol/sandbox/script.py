@@ -1,9 +1,9 @@
 """Compiles a script so that its own text alone decides what it says.
 
-``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe, ``report(X)``
-are rewritten into calls of constants of the code object. Every ``0`` and ``1`` in them becomes a constant, too, which
-the run replaces by a secret that the host drew for it. So the outcome of a run can be told only by code that holds
-the secrets, and nothing but the script's own code does.
+``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe,
+``report(X)`` are rewritten into calls of constants of the code object. Every ``0`` and ``1`` in them becomes
+a constant, too, which the run replaces by a secret that the host drew for it. So the outcome of a run can be
+told only by code that holds the secrets, and nothing but the script's own code does.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def seeded(source: str, seed: int) -> str:
 def parts(source: str) -> tuple[str, str]:
     r"""Return what of a script runs with the target, and what looks at it from outside; empty where nothing does.
 
-    The lines ``# act`` and ``# judge`` divide it: the first part has what stands before ``# judge``, the second what
-    stands before ``# act`` and after ``# judge``, each in the lines in which it was written.
+    The lines ``# act`` and ``# judge`` divide it: the first part has what stands before ``# judge``, the
+    second what stands before ``# act`` and after ``# judge``, each in the lines in which it was written.
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\\n\\n\\n\\nlook\\n')

@@ -19,7 +19,10 @@ ATTEMPTS = {
     "reaches a network": "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=0.2)",
     "makes namespaces": "import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0",
     "traces processes": "import ctypes\nassert ctypes.CDLL(None).ptrace(0, 0, 0, 0) == 0",
-    "signals its keeper": "import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(0.2)\nassert os.getppid() != 1",
+    "signals its keeper": "import os, time\n"
+    "os.kill(os.getppid(), 9)\n"
+    "time.sleep(0.2)\n"
+    "assert os.getppid() != 1",
 }
 
 

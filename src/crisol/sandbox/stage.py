@@ -1,10 +1,10 @@
 """The process in which a script and its target run, and the report that only the script's own text produces.
 
 Runs inside. The outcomes of a run are secrets that the host drew; they are constants of the script's code and
-nothing else in the process holds them. A script that leaves writes one of them at once and waits for its end, so
-that no code of the target runs between what the script decided and what is told. The thread that becomes this
-process has no Python frame below the script but :func:`_perform`, whose frame holds nothing: everything that
-happens before and after is a chain of C iterators (see :func:`open_stage`).
+nothing else in the process holds them. A script that leaves writes one of them at once and waits for its end,
+so that no code of the target runs between what the script decided and what is told. The thread that becomes
+this process has no Python frame below the script but :func:`_perform`, whose frame holds nothing: everything
+that happens before and after is a chain of C iterators (see :func:`open_stage`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ _SIGNALS = signal.valid_signals()
 _LIBRARY = tuple(sys.path)
 _exit, _getcwd, _getpid, _write = os._exit, os.getcwd, os.getpid, os.write
 _TIMERS = {
-    signal.ITIMER_REAL: signal.SIGALRM, signal.ITIMER_VIRTUAL: signal.SIGVTALRM, signal.ITIMER_PROF: signal.SIGPROF,
+    signal.ITIMER_REAL: signal.SIGALRM, signal.ITIMER_VIRTUAL: signal.SIGVTALRM,
+    signal.ITIMER_PROF: signal.SIGPROF,
 }  # fmt: skip
 _OUT_OF = frozenset({27, 28, 122})
 """EFBIG, ENOSPC, EDQUOT."""
@@ -68,8 +69,8 @@ def open_stage(
     """Fork the process that will run one script, and return its id.
 
     ``pipes`` are its standard output, its standard error and the socket on which it gets its job and reports.
-    It is forked from a thread that consists of C code alone, so that this thread, the child's only one, carries no
-    Python frames of ours. ``confine`` gives up privileges, in the child.
+    It is forked from a thread that consists of C code alone, so that this thread, the child's only one,
+    carries no Python frames of ours. ``confine`` gives up privileges, in the child.
     """
     born = _thread.allocate_lock()
     born.acquire()
@@ -113,7 +114,8 @@ def _perform(job: list[Any]) -> BaseException | None:
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
     """Take away a trace or profile function that is set.
 
-    A handler of the script may end the run from within a patched function, which the guard would blame for the call.
+    A handler of the script may end the run from within a patched function, which the guard would blame for
+    the call.
     """
     for hooked, hook in hooks:
         if hooked() is not None:
@@ -123,7 +125,10 @@ def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ..
 def _ways(
     channel: socket.socket, inherited: Inherited, guarded: dict[str, list[list[int]]]
 ) -> dict[int, Callable[..., None]]:
-    """Return the functions that a script's marks stand for; they hold no secret, their callers hand them in."""
+    """Return the functions that a script's marks stand for.
+
+    They hold no secret, their callers hand them in.
+    """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
     unhook = partial(_unhook, ((sys.gettrace, sys.settrace), (sys.getprofile, sys.setprofile)))
@@ -177,8 +182,8 @@ def _place() -> str:
 def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
     """Wait to be killed, or for the canary: the script once more, over the release's own files, in this process.
 
-    Nothing tells the two apart before the first act is decided. Whatever the patch did to the process is in place;
-    only the target's modules are imported anew.
+    Nothing tells the two apart before the first act is decided. Whatever the patch did to the process is in
+    place; only the target's modules are imported anew.
     """
     try:
         job, (code, zero, one) = frames.receive(channel)
@@ -210,7 +215,10 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
 
 
 def _lies_in(module: object, place: str) -> bool:
-    """Whether a module comes from the tree at ``place``; what lies about itself is left, and shows as the patch's."""
+    """Whether a module comes from the tree at ``place``.
+
+    What lies about itself is left, and shows as the patch's.
+    """
     if not isinstance(module, types.ModuleType):
         return False
     names = vars(module)
@@ -332,7 +340,10 @@ def _tell(errors: list[BaseException], channel: int, error: BaseException | None
 
 
 def _epilogue(errors: list[BaseException], _told: None) -> None:
-    """Show the traceback, after the report: what the target's objects say of themselves can change nothing now."""
+    """Show the traceback, after the report.
+
+    What the target's objects say of themselves can change nothing now.
+    """
     for error in errors:
         trace = error.__traceback__
         shown = traceback.format_exception(type(error), error, trace.tb_next if trace else None)
@@ -344,7 +355,8 @@ _NEVER = frozenset({"gc.get_objects", "gc.get_referrers", "gc.get_referents"})
 """What would find the nonce's holder; refused to everybody, because a new thread hides who asked."""
 _REACHING = frozenset({
     "sys._current_frames", "sys._current_exceptions",
-    "sys.settrace", "sys.setprofile", "sys.addaudithook", "ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle",
+    "sys.settrace", "sys.setprofile", "sys.addaudithook", "ctypes.dlopen", "ctypes.dlsym",
+    "ctypes.dlsym/handle",
     "ctypes.call_function", "ctypes.cdata", "ctypes.cdata/buffer", "ctypes.string_at", "ctypes.addressof",
     "ctypes.PyObj_FromPtr",
 })  # fmt: skip
@@ -357,8 +369,8 @@ LOOKING = frozenset(
 def _guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook that ends the process when code of the patched files reaches into the interpreter.
 
-    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may look at
-    frames and code, unless other lines of a patched file asked it to.
+    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may
+    look at frames and code, unless other lines of a patched file asked it to.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

@@ -167,7 +167,10 @@ class Target:
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
-        """Return which lines of a patched file are the release's own, and its byte code; empty where it has none."""
+        """Return which lines of a patched file are the release's own, and its byte code.
+
+        Empty where it has none.
+        """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
         if key not in self._facts:
             before = self._source.tree.get(name)
@@ -193,7 +196,10 @@ class Target:
         return text.replace(library, "/target")
 
     def start(self) -> None:
-        """Start the zygote; raises :class:`~crisol.errors.SandboxError` with its own words where it cannot."""
+        """Start the zygote.
+
+        Raises :class:`~crisol.errors.SandboxError` with its own words where it cannot.
+        """
         self.close()
         host, guest = socket.socketpair()
         self._channel = host

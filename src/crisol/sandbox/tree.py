@@ -1,7 +1,8 @@
 """The files of the target as they lie inside: written once, byte code included, and overlaid for every run.
 
 Runs inside. Nothing here executes a file of the target. What a patch changes comes with its byte code, which
-:mod:`.bounded` made; compiling the release may crash the compiler all the same, so it happens in a process of its own.
+:mod:`.bounded` made; compiling the release may crash the compiler all the same, so it happens in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
     """Return what a run's overlay makes of the tree's files (None: gone), byte code included.
 
-    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each where the entry
-    says that there is one. Where a file takes the place of a folder, or the other way round, what goes needs no word.
+    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each where the
+    entry says that there is one. Where a file takes the place of a folder, or the other way round, what goes
+    needs no word.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)

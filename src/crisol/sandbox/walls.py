@@ -1,4 +1,7 @@
-"""The inner walls, new for every run: its mounts, its overlay over the tree, and no way back for its script."""
+"""The inner walls, new for every run.
+
+Its mounts, its overlay over the tree, and no way back for its script.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,8 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
 def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
     """Show ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
 
-    The layer stays, read-only as well: it shows what the target shows, and to unmount it takes longer than all else.
+    The layer stays, read-only as well: it shows what the target shows, and to unmount it takes longer than
+    all else.
     """
     try:
         folders = {layer}

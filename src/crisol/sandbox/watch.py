@@ -1,8 +1,8 @@
 """What a run may not change: classes and modules that were there before the target, builtins above all.
 
-Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares. Python
-counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too. Values that are
-neither callable nor a module may change: they are the caches and settings of their modules.
+Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares.
+Python counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too.
+Values that are neither callable nor a module may change: they are the caches and settings of their modules.
 """
 
 from __future__ import annotations

@@ -81,7 +81,10 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 
 
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
-    """Run the prelude, import and read what is to be there already; return what could not be imported, and the code."""
+    """Run the prelude, import and read what is to be there already.
+
+    Return what could not be imported, and the code.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
     sys.dont_write_bytecode = True

@@ -36,7 +36,8 @@ class TrustedProxies:
                 networks.append(ip_network(entry, strict=False))
             except ValueError:
                 raise SettingsError(
-                    f"CRISOL_TRUSTED_PROXIES: {entry!r} is neither an address nor a network such as 10.0.0.0/8"
+                    f"CRISOL_TRUSTED_PROXIES: {entry!r} is neither an address nor a network such as "
+                    "10.0.0.0/8"
                 ) from None
         return cls(tuple(networks))
 

@@ -64,7 +64,8 @@ class Application:
         targets(settings.adaptive_limits)
         if settings.api_token is None and settings.host not in LOOPBACK:
             raise SettingsError(
-                f"CRISOL_HOST is {settings.host}: without CRISOL_API_TOKEN the service listens on loopback only"
+                f"CRISOL_HOST is {settings.host}: without CRISOL_API_TOKEN the service listens on loopback "
+                "only"
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,7 @@
-"""What the trials' store still knows: the verdicts of earlier runs and of other workers, as facts and memory read them."""
+"""What the trials' store still knows.
+
+The verdicts of earlier runs and of other workers, as facts and memory read them.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ def read(
 ) -> list[tuple[Trial, Judged | None]]:
     """Return the last 2,000 trials with a verdict, the earliest first; from ``since`` on, if that is given.
 
-    Beside each stands the judged patch, None where its text was not kept, and where no ``patches`` are asked for it.
-    Trials of another referee, or that do not say against what content they were judged, are left out. Raises
-    what :meth:`~crisol.abtest.store.TrialStore.latest` raises.
+    Beside each stands the judged patch, None where its text was not kept, and where no ``patches`` are asked
+    for it. Trials of another referee, or that do not say against what content they were judged, are left out.
+    Raises what :meth:`~crisol.abtest.store.TrialStore.latest` raises.
     """
     trials = store.latest(_MOST, TrialFilter(experiment=experiment, since=since))
     return [

@@ -66,9 +66,10 @@ class LiveTrials:
     """Makes trials of answers, in the background unless ``blocking``; one event loop's, as ``async with``.
 
     A patch that no rung was sure of was wargamed anyway and is a trial with probability 1; one that a rung
-    decided without that, be it a fact, is wargamed with the switch's rate. A trial is in the journal on disk before its wargame
-    answers anybody, and from there it goes to the store, at once or when that is back: killing this process
-    loses none. A sampled patch whose wargame had not ended then is no trial, as if the queue had been full.
+    decided without that, be it a fact, is wargamed with the switch's rate. A trial is in the journal on disk
+    before its wargame answers anybody, and from there it goes to the store, at once or when that is back:
+    killing this process loses none. A sampled patch whose wargame had not ended then is no trial, as if the
+    queue had been full.
     """
 
     def __init__(
@@ -162,7 +163,10 @@ class LiveTrials:
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
     async def _job(self, submission: Submission, validated: Validated) -> _Job | None:
-        """Return the trial that is to be made of a decision, if any: a trial needs the model's prediction, too."""
+        """Return the trial that is to be made of a decision, if any.
+
+        A trial needs the model's prediction, too.
+        """
         decision = validated.decision
         if validated.cached or validated.pattern is None or not self.switch.enabled:
             return None

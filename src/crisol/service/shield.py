@@ -26,7 +26,10 @@ HEADERS = (
     (b"cache-control", b"no-store"),
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+            b"base-uri 'none'"
+        ),
     ),
 )
 """What every answer carries."""

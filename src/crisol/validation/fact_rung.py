@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 class FactRung:
     """Decides what is the vulnerable program, or one that was wargamed, or leaves an exploit's way alone.
 
-    The ways are traced in the background, once for the content of a vulnerability; until then, and for a minute
-    after a sandbox failed, a patch is decided without them. Files are parsed in bounded workers. What is kept is
-    bounded: the verdicts on 1,000 programs of each of 256 vulnerabilities. For one event loop.
+    The ways are traced in the background, once for the content of a vulnerability; until then, and for a
+    minute after a sandbox failed, a patch is decided without them. Files are parsed in bounded workers. What
+    is kept is bounded: the verdicts on 1,000 programs of each of 256 vulnerabilities. For one event loop.
     """
 
     stamp = "facts-1"
@@ -119,7 +119,10 @@ class FactRung:
         return programs
 
     async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
-        """Return what a bounded worker says of the patch's files; None where it has none, or they are too large."""
+        """Return what a bounded worker says of the patch's files.
+
+        None where it has none, or they are too large.
+        """
         ground = self._grounds.get((pattern.id, pattern.content_hash))
         if ground is None or not submission.files:
             return None

@@ -64,8 +64,8 @@ class Submission:
 
     Both ids may be empty. ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says
     what was left out of the text that came, and ``misfit`` why the patch cannot be laid over the release;
-    then it is not judged. ``files`` are the release's files as the patch makes them, None for one that it deletes;
-    there are none where the release is not at hand.
+    then it is not judged. ``files`` are the release's files as the patch makes them, None for one that it
+    deletes; there are none where the release is not at hand.
     """
 
     patch: Patch

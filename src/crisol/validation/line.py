@@ -77,7 +77,8 @@ class Line:
             raise Overloaded(f"{len(self._places)} wargames are waiting already; try again later", patience)
         if places >= free:
             raise Overloaded(
-                f"{places} wargames of this client are waiting already, and {free} places are left for others; try again later",
+                f"{places} wargames of this client are waiting already, and {free} places are left for "
+                "others; try again later",
                 patience,
             )
         place = _Place(key, client, asyncio.get_running_loop().create_future())

@@ -31,7 +31,8 @@ _INLINE_CHARACTERS = 32_768
 class Memories:
     """The memories of up to 256 vulnerabilities as they are now; the one used least recently goes first.
 
-    A vulnerability whose content changes starts anew, see :class:`~crisol.evidence.memory.Memory` for the rest.
+    A vulnerability whose content changes starts anew, see :class:`~crisol.evidence.memory.Memory` for the
+    rest.
     """
 
     def __init__(self, most: int = _VULNERABILITIES) -> None:
@@ -62,8 +63,8 @@ class Memories:
 class MemoryRung:
     """Asks the second stage of the model that is served, if it has one; for one event loop.
 
-    Without a known verdict, or a second stage, it hands on. ``filled`` says whether the verdicts of earlier runs were
-    read; until then an answer names ``memory`` among what was missing.
+    Without a known verdict, or a second stage, it hands on. ``filled`` says whether the verdicts of earlier
+    runs were read; until then an answer names ``memory`` among what was missing.
     """
 
     stamp = "memory-1"

@@ -1,8 +1,9 @@
 """The public PoV once more, for a patch that could behave for the judge alone: other surroundings, and a long life.
 
-A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be right in
-every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its end, as it is; what
-comes before makes the process one that has lived for long, or lives in another year, elsewhere, as somebody else.
+A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be
+right in every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its
+end, as it is; what comes before makes the process one that has lived for long, or lives in another year,
+elsewhere, as somebody else.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ _os.stat = _stat_there
 def again(pov: Script) -> tuple[Script, ...]:
     """Return the scripts, which mean what the PoV means where they show the flaw on the release.
 
-    They keep the PoV's line numbers apart only by what stands before it. One that counts processor time gets no long
-    life, which would count as well.
+    They keep the PoV's line numbers apart only by what stands before it. One that counts processor time gets
+    no long life, which would count as well.
     """
     lived = f"{_LIVED.format(source=pov.source, place='/tmp')}\n_os.makedirs('cold')\n_os.chdir('cold')"  # noqa: S108 - inside the sandbox
     scripts = (
@@ -113,7 +114,10 @@ def again(pov: Script) -> tuple[Script, ...]:
 
 
 def _behind(before: str, place: str, text: str) -> str:
-    """Return a script with something before it, in the target's process alone; ``place`` is where that leaves it."""
+    """Return a script with something before it, in the target's process alone.
+
+    ``place`` is where that leaves it.
+    """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)
     if not parts(text)[1]:

@@ -70,8 +70,10 @@ def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
         "## Reasons\n\n" + _markdown(_crosstab(frame, "reason")),
         "## Pass basic, fail strict\n\n" + _markdown(_crosstab(basic_only(frame), "reason")),
         "## Weaknesses\n\n" + _markdown(_crosstab(frame, "cwe")),
-        "## Sources\n\nReal releases are named by package, version and SHA-256 in each `vulnerability.toml` and are "
-        "not part of these files; a diff quotes the lines around its changes. Licences of the releases: "
+        "## Sources\n"
+        "\n"
+        "Real releases are named by package, version and SHA-256 in each `vulnerability.toml` and are not "
+        "part of these files; a diff quotes the lines around its changes. Licences of the releases: "
         + (", ".join(f"{name} ({count})" for name, count in licences.items()) or "none")
         + ". Programs of the arena were written for Crisol (Apache-2.0).",
         _LIMITS,

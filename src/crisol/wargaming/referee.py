@@ -85,9 +85,10 @@ class Match:
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
 
-        ``reading`` says how to read it; what of it is not judged is named in the detail of the phase ``apply``.
-        The first failure that every strength listens to ends the wargame. After one that only a strict label listens
-        to, what the basic label asks still runs, so that the label can be read at both strengths.
+        ``reading`` says how to read it; what of it is not judged is named in the detail of the phase
+        ``apply``. The first failure that every strength listens to ends the wargame. After one that only a
+        strict label listens to, what the basic label asks still runs, so that the label can be read at both
+        strengths.
         """
         start = time.perf_counter()
         done: list[Phase] = []
@@ -328,9 +329,9 @@ def open_match(
 ) -> Iterator[Match]:
     """Fetch the sources of a vulnerability and hold a sandbox over them open.
 
-    ``seed`` (below 2**32) is what the scripts draw their planted names from; without one it is drawn, and told in
-    every verdict. ``budget`` is in seconds of wall time for the runs of one patch together.
-    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
+    ``seed`` (below 2**32) is what the scripts draw their planted names from; without one it is drawn, and
+    told in every verdict. ``budget`` is in seconds of wall time for the runs of one patch together. Raises
+    :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)
@@ -349,8 +350,8 @@ def open_match(
 def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
     """Read one run on patched code: None is the only good answer.
 
-    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception is one
-    by which the vulnerability lets a fix refuse.
+    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception
+    is one by which the vulnerability lets a fix refuse.
     """
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:

@@ -1,8 +1,9 @@
 """A static gate: does a patched file newly take hold of the interpreter, of its judge, or of code that is not its own?
 
-What counts is what an expression can be, not how it is spelled: values flow through names, attributes, parameters,
-results, containers and text that is put together (see :mod:`.flow`). A text constant alone is data: a list of
-forbidden names does no harm until one of them reaches ``getattr``. Honest fixes do none of what is refused here.
+What counts is what an expression can be, not how it is spelled: values flow through names, attributes,
+parameters, results, containers and text that is put together (see :mod:`.flow`). A text constant alone is
+data: a list of forbidden names does no harm until one of them reaches ``getattr``. Honest fixes do none of
+what is refused here.
 """
 
 from __future__ import annotations
@@ -19,42 +20,55 @@ from crisol.wargaming.values import Value
 __all__ = ["Findings", "findings", "parsed"]
 
 _INSIDE = frozenset({
-    "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__", "__traceback__",
+    "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
+    "__traceback__",
     "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
     "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__",
 })  # fmt: skip
 """Attributes that lead from an object to the code around it."""
 _MODULES = frozenset({
-    "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess", "sitecustomize",
-    "usercustomize", "imp", "_imp", "runpy", "zipimport", "marshal", "code", "codeop", "dis", "bdb", "pdb", "trace",
-    "cProfile", "profile", "_lsprof", "tracemalloc", "unittest", "multiprocessing", "concurrent", "sched", "_thread",
-    "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap", "_frozen_importlib",
+    "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess",
+    "sitecustomize",
+    "usercustomize", "imp", "_imp", "runpy", "zipimport", "marshal", "code", "codeop", "dis", "bdb", "pdb",
+    "trace",
+    "cProfile", "profile", "_lsprof", "tracemalloc", "unittest", "multiprocessing", "concurrent", "sched",
+    "_thread",
+    "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap",
+    "_frozen_importlib",
     "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
 })  # fmt: skip
 _CALLS = frozenset({
     "builtins.exec", "builtins.eval", "builtins.exit", "builtins.quit", "builtins.SystemExit",
     "builtins.globals", "builtins.breakpoint", "builtins.__build_class__", "builtins.__dict__",
-    "sys.exit", "sys.modules", "sys._getframe", "sys._current_frames", "sys._current_exceptions", "sys.settrace",
+    "sys.exit", "sys.modules", "sys._getframe", "sys._current_frames", "sys._current_exceptions",
+    "sys.settrace",
     "sys.setprofile", "sys.addaudithook", "sys.excepthook", "sys.__excepthook__", "sys.unraisablehook",
-    "sys.meta_path", "sys.path_hooks", "sys.path_importer_cache", "sys.monitoring", "sys.displayhook", "sys.path",
+    "sys.meta_path", "sys.path_hooks", "sys.path_importer_cache", "sys.monitoring", "sys.displayhook",
+    "sys.path",
     "os._exit", "os.abort", "os.kill", "os.killpg", "os.fork", "os.forkpty", "os.dup2", "os.closerange",
     "os.register_at_fork", "os.execv", "os.execve", "os.execvp", "threading.Thread", "threading.Timer",
     "threading.settrace", "threading.setprofile", "threading.excepthook", "signal.signal", "signal.setitimer",
     "signal.alarm", "signal.raise_signal", "weakref.finalize", "inspect.currentframe", "inspect.stack",
-    "inspect.trace", "inspect.getframeinfo", "importlib.reload", "importlib.invalidate_caches", "pkgutil.resolve_name",
+    "inspect.trace", "inspect.getframeinfo", "importlib.reload", "importlib.invalidate_caches",
+    "pkgutil.resolve_name",
     "asyncio.create_task", "asyncio.ensure_future", "types.CodeType", "types.FunctionType", "types.FrameType",
-    "linecache.cache", "linecache.getline", "linecache.getlines", "inspect.getsource", "inspect.getclosurevars",
-    "sys.argv", "sys.orig_argv", "sys.flags", "sys.dont_write_bytecode", "sys._xoptions", "socket.gethostname",
+    "linecache.cache", "linecache.getline", "linecache.getlines", "inspect.getsource",
+    "inspect.getclosurevars",
+    "sys.argv", "sys.orig_argv", "sys.flags", "sys.dont_write_bytecode", "sys._xoptions",
+    "socket.gethostname",
     "socket.getfqdn", "platform.node", "platform.uname", "os.uname", "os.getppid", "getpass.getuser",
-    "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks", "sys._debugmallocstats",
+    "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks",
+    "sys._debugmallocstats",
     "sys.getallocatedblocks",
 })  # fmt: skip
 _LOOKED_UP = frozenset({
     "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
     "time.gmtime", "time.sleep", "time.perf_counter", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "datetime.datetime.today", "datetime.date.today", "os.getpid", "os.getuid", "os.geteuid", "os.getcwd", "os.getlogin",
+    "datetime.datetime.today", "datetime.date.today", "os.getpid", "os.getuid", "os.geteuid", "os.getcwd",
+    "os.getlogin",
     "pathlib.Path.cwd", "pathlib.Path.home", "sys.executable", "sys.prefix", "sys.base_prefix", "os.times",
-    "time.process_time", "time.thread_time", "time.process_time_ns", "time.perf_counter_ns", "time.monotonic_ns",
+    "time.process_time", "time.thread_time", "time.process_time_ns", "time.perf_counter_ns",
+    "time.monotonic_ns",
     "resource.getrlimit", "resource.getrusage", "os.statvfs", "shutil.disk_usage", "sys.stdin", "os.isatty",
     "threading.active_count", "threading.enumerate", "threading.main_thread", "threading.current_thread",
     "os.sched_getaffinity", "os.cpu_count", "os.getloadavg", "os.sysconf", "builtins.hash", "builtins.id",
@@ -80,7 +94,8 @@ _PLAIN = frozenset(
     {"str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset"}
 )
 _ANSWERS = frozenset({
-    "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__", "__ge__",
+    "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__",
+    "__ge__",
     "__getitem__", "__class__", "__instancecheck__", "__getattribute__",
 })  # fmt: skip
 """Methods by which a value says what it is."""
@@ -92,7 +107,10 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is new in a patched file: ``refused`` makes it tampering, ``noted`` asks for a run in other surroundings."""
+    """What is new in a patched file.
+
+    ``refused`` makes it tampering, ``noted`` asks for a run in other surroundings.
+    """
 
     refused: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
@@ -199,7 +217,10 @@ def _flow(text: str, own: frozenset[str]) -> Flow:
 
 
 def _capability(path: str) -> str:
-    """Return the name under which something outside the tree is refused, whatever leads to it; empty for the rest."""
+    """Return the name under which something outside the tree is refused, whatever leads to it.
+
+    Empty for the rest.
+    """
     parts = path.split(".")
     for module in (parts[0], ".".join(parts[:2])):
         if module in _MODULES:
@@ -245,7 +266,10 @@ def _kept(tree: ast.Module) -> frozenset[str]:
 
 
 def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
-    """Return what a node keeps for the next call: in a container or a global of the module, a default, an attribute."""
+    """Return what a node keeps for the next call.
+
+    In a container or a global of the module, a default, an attribute.
+    """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             return [f"state {name}" for name in names]
