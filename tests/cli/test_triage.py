@@ -12,7 +12,8 @@ from crisol.cli import app
 from crisol.diff import Patch
 from crisol.errors import DatasetError, ModelError, SandboxUnavailable
 from crisol.lab.triage import Bench, Triage
-from crisol.records import Candidate, Origin, Outcome, Source
+from crisol.lab.triage_order import TriageOrder
+from crisol.records import Candidate, Origin, Outcome, Reason, Source
 from crisol.sandbox import choose
 from support.flawed import RIGHT, notes, patch
 
@@ -179,3 +180,41 @@ def test_an_empty_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "empty").mkdir()
     ran = CliRunner().invoke(app, ["triage", str(notes(tmp_path).folder), str(tmp_path / "empty")])
     assert isinstance(ran.exception, DatasetError)
+
+
+def test_every_verdict_changes_which_candidate_is_next() -> None:
+    """What is alike to an invalid patch waits, what is alike to the fix comes first; a belief counts."""
+    order = TriageOrder()
+    right, wrong = patch("    with open", RIGHT), patch("    os.remove", "    print(name)\n    os.remove")
+    for name, text in {
+        "fix": right,
+        "like-the-fix": patch("    with open", RIGHT.replace("raise ValueError(name)", "raise ValueError")),
+        "wrong": wrong,
+        "like-the-wrong": patch("    os.remove", "    print(root, name)\n    os.remove"),
+    }.items():
+        order.add(name, text, None)
+    assert order.promise("like-the-fix") == order.promise("like-the-wrong") == 0.5
+    order.learn("fix", valid=True)
+    before = order.promise("like-the-wrong")
+    assert order.promise("like-the-fix") > before
+    order.learn("wrong", valid=False, reason=Reason.EXPLOIT_SURVIVES)
+    assert order.promise("like-the-wrong") < before
+    order.add("believed", wrong, 0.999)
+    assert order.promise("believed") > order.promise("like-the-fix")
+
+
+def test_triage_learns_from_the_verdict_before(tmp_path: Path) -> None:
+    """The cold model prefers two that break; after the first, the second waits for the right one."""
+    breaks = [
+        str(patch("    with open", f"    raise ValueError(name{rest})\n    with open"))
+        for rest in ("", ", 1")
+    ]
+    candidates = [
+        Candidate("notes-1", name, Origin.IMPORT, text)
+        for name, text in zip(("breaks", "breaks-too", "right"), (*breaks, _DIFFS["right"]), strict=True)
+    ]
+    bench = Bench(tmp_path / "cache", jobs=1, predict=lambda read, _: 0.55 if len(read.added) == 1 else 0.5)
+    work = Triage(notes(tmp_path), candidates, bench, until="first-valid")
+    list(work.run())
+    assert work.outcome is Outcome.VALID
+    assert work.entries["breaks-too"].outcome is None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,8 +20,7 @@ from crisol.errors import DatasetError, ModelError, StoreError
 from crisol.records import Candidate, Origin, Outcome, Source
 
 if TYPE_CHECKING:
-    from crisol.diff import Patch
-    from crisol.lab.triage import Triage, TriageEntry
+    from crisol.lab.triage import Bench, Triage, TriageEntry
 
 __all__ = ["triage"]
 
@@ -60,7 +59,7 @@ def triage(
     is_folder = (folder / "vulnerability.toml").is_file()
     subject = load(folder) if is_folder else find(settings.search_path, only=[vulnerability])[0]
     named = _named(_read(candidates, subject.id))
-    bench = Bench(settings.cache, sandbox or settings.sandbox, jobs, _predict(settings, model))
+    bench = _believing(Bench(settings.cache, sandbox or settings.sandbox, jobs), settings, model)
     work = Triage(
         subject, named, bench, "first-valid" if until == "first-valid" else "decided", budget or None
     )
@@ -126,8 +125,6 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
 
     Raise :class:`~crisol.errors.DatasetError` without a candidate.
     """
-    from dataclasses import replace
-
     by_name: dict[str, Candidate] = {}
     for candidate in candidates:
         name, number = candidate.name, 1
@@ -142,18 +139,21 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
     return list(by_name.values())
 
 
-def _predict(settings: Settings, model: Path | None) -> Callable[[Patch, str], float] | None:
-    """Return the cold model, or None without a named model and without a champion."""
+def _believing(bench: Bench, settings: Settings, model: Path | None) -> Bench:
+    """Return the bench with cold model and second stage; without, where no model is named or champion."""
+    from crisol.evidence.second_stage import SecondStage
     from crisol.model.predictor import Predictor
     from crisol.tracking.registry import champion_folder
 
     try:
-        predictor = Predictor.load(model or champion_folder(settings), settings.trust)
+        folder = model or champion_folder(settings)
+        predictor = Predictor.load(folder, settings.trust)
+        second = SecondStage.load(folder / "memory.json") if (folder / "memory.json").is_file() else None
     except (ModelError, StoreError):
         if model is not None:
             raise
-        return None
-    return lambda patch, cwe: predictor.predict(patch, cwe).probability
+        return bench
+    return replace(bench, predict=lambda patch, cwe: predictor.predict(patch, cwe).probability, second=second)
 
 
 def _table(work: Triage, most: int) -> Table:

@@ -8,7 +8,8 @@
     triage.ranked()[0]
 
 Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in
-the order of the cold model, likeliest first. What is recommended was always wargamed, with the strict phases.
+the order of their promise, which every verdict changes, see :mod:`crisol.lab.triage_order`. What is
+recommended was always wargamed, with the strict phases.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from crisol.diff import Patch
 from crisol.errors import DiffError, PatchDoesNotApply, unwritable
 from crisol.evidence.facts import Facts, gather
 from crisol.evidence.fix import Profile, distance, profile
+from crisol.evidence.second_stage import SecondStage
+from crisol.lab.triage_order import TriageOrder
 from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
 from crisol.wargaming.candidates import reference
@@ -40,20 +43,23 @@ __all__ = ["Bench", "Triage", "TriageEntry", "Until"]
 
 Until = Literal["decided", "first-valid"]
 _SAID = 4
+_FIX = "the known fix"
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """The tools of a triage.
 
-    ``predict`` gives the cold probability of a patch, or is None without a model. ``jobs`` wargames run at a
-    time (0: one for each core). ``kept`` is the folder of the verdicts of earlier runs.
+    ``predict`` gives the cold probability of a patch, or is None without a model; ``second`` reads the
+    verdicts reached so far, None where the model has no second stage. ``jobs`` wargames run at a time (0: one
+    for each core). ``kept`` is the folder of the verdicts of earlier runs.
     """
 
     cache: Path
     sandbox: str = "auto"
     jobs: int = 0
     predict: Callable[[Patch, str], float] | None = None
+    second: SecondStage | None = None
 
     @property
     def kept(self) -> Path:
@@ -109,6 +115,7 @@ class Triage:
     seconds: float = 0.0
     _open: dict[str, str] = field(default_factory=dict)
     _facts: Facts | None = None
+    _order: TriageOrder = field(default_factory=TriageOrder)
 
     def run(self) -> Iterator[TriageEntry]:
         """Yield every entry once.
@@ -148,7 +155,7 @@ class Triage:
                 return 0, entry.lines
             if entry.outcome is Outcome.INVALID:
                 return 2, -(entry.probability or 0.0)
-            return 1, -self._promise(entry.name)
+            return 1, -self._order.promise(entry.name)
 
         return sorted(self.entries.values(), key=key)
 
@@ -170,21 +177,19 @@ class Triage:
         waiting = [
             name for name in self._open if self.entries[name].outcome is None and name not in running.values()
         ]
-        return max(waiting, key=self._promise, default=None)
-
-    def _promise(self, name: str) -> float:
-        probability = self.entries[name].probability
-        return 0.5 if probability is None else probability
+        return max(waiting, key=self._order.promise, default=None)
 
     def _prepare(self, sandbox: Sandbox) -> None:
         """Read every candidate, join candidates of the same program, and settle the certain ones."""
         vulnerability, cache = self.vulnerability, self.bench.cache
         facts = self._facts = gather(vulnerability, sandbox, cache)
         tree = vulnerability.vulnerable(cache)
-        fix = None
+        fix, self._order = None, TriageOrder(self.bench.second)
         if (known_fix := reference(vulnerability, cache)) is not None:
-            files = fitted(known_fix.diff, tree).files
-            fix = profile(files, self._sources(files))
+            fit = fitted(known_fix.diff, tree)
+            fix = profile(fit.files, self._sources(fit.files))
+            self._order.add(_FIX, fit.patch, self._predicted(fit.patch))
+            self._order.learn(_FIX, valid=True)
         earlier = self._earlier()
         first: dict[str, str] = {}
         for candidate in self.candidates:
@@ -211,6 +216,7 @@ class Triage:
             first[identity] = candidate.name
             parts = profile(fit.files, self._sources(fit.files))
             entry = self._described(entry, fit.patch, parts, fix)
+            self._order.add(entry.name, fit.patch, entry.probability)
             self._open[candidate.name] = identity
             fact = facts.settled(fit.files)
             if fact is not None:
@@ -231,14 +237,16 @@ class Triage:
         self, entry: TriageEntry, patch: Patch, parts: Profile, fix: Profile | None
     ) -> TriageEntry:
         between = None if fix is None else distance(parts, fix)
-        predict = self.bench.predict
         return replace(
             entry,
             lines=len(patch.added) + len(patch.removed),
-            probability=None if predict is None else predict(patch, self.vulnerability.cwe),
+            probability=self._predicted(patch),
             lacks=() if between is None else tuple(map(str, between.lacks[:_SAID])),
             adds=() if between is None else tuple(map(str, between.adds[:_SAID])),
         )
+
+    def _predicted(self, patch: Patch) -> float | None:
+        return None if self.bench.predict is None else self.bench.predict(patch, self.vulnerability.cwe)
 
     def _sources(self, files: dict[str, str | None]) -> dict[str, str]:
         assert self._facts is not None
@@ -247,6 +255,8 @@ class Triage:
 
     def _settle(self, entry: TriageEntry) -> None:
         self.entries[entry.name] = entry
+        if entry.name in self._open and entry.outcome in {Outcome.VALID, Outcome.INVALID}:
+            self._order.learn(entry.name, valid=entry.outcome is Outcome.VALID, reason=entry.reason)
 
     def _told(self, name: str, verdict: Verdict) -> TriageEntry:
         """Take a verdict in, and keep it for the next run."""
