@@ -146,6 +146,16 @@ def test_only_what_reaches_the_target_is_varied() -> None:
     assert [node.value for node in literals(ast.parse(source))] == ["/input"]
 
 
+def test_the_size_of_a_draw_is_no_input() -> None:
+    """A planted name without letters is another script, and its flaw perhaps another one; spellings are inputs."""
+    source = (
+        "import app, random\nrng = random.Random(7)\n"
+        'name = "".join(rng.choices("abc", k=rng.randint(4, 9))) + rng.choice(("/up", "../up"))\n'
+        "app.go(name, 12)\n"
+    )
+    assert [node.value for node in literals(ast.parse(source))] == [12, "/up", "../up"]
+
+
 def test_a_set_of_letters_is_no_input() -> None:
     """With a set of text a script looks into what it got: a change of it asks the target nothing."""
     source = 'import app\nplain = set("abc") | frozenset(b"xyz")\nanswer = app.go("/input")\nassert plain - set(answer)\n'

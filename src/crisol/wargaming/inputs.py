@@ -28,6 +28,8 @@ _READS_RESULTS = frozenset({
     "split", "sub", "replace", "set", "frozenset", "exit", "quit", "SystemExit", "get", "decode", "encode",
     "setenv", "getattr", "hasattr", "isinstance", "simplefilter",
 })  # fmt: skip
+_DRAWS = frozenset({"randint", "randrange", "getrandbits", "randbytes", "choices", "sample", "Random"})
+"""By these a script draws what it plants: their arguments are the size of a name, and no input of the target."""
 _MAX_LITERAL = 4096
 
 
@@ -63,11 +65,11 @@ def literals(tree: ast.Module) -> list[ast.Constant]:
             case ast.Compare(left=left, comparators=others):
                 for operand in (left, *others):
                     skipped |= _plain_parts(operand)
-            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if (
-                name in _READS_RESULTS
-            ):
-                for argument in args:
-                    skipped |= _plain_parts(argument)
+            case ast.Call(
+                func=ast.Attribute(attr=name) | ast.Name(id=name), args=args, keywords=keywords
+            ) if name in _READS_RESULTS or name in _DRAWS:
+                for operand in (*args, *(keyword.value for keyword in keywords)):
+                    skipped |= _plain_parts(operand)
             case ast.Assert(msg=ast.expr() as message):
                 skipped.update(ast.walk(message))
             case ast.match_case(pattern=pattern):
