@@ -1,4 +1,4 @@
-"""The public PoV once more, for a patch that could behave for the judge alone: other surroundings, and a long life.
+"""The public PoV once more, in other surroundings and after a long life, for a patch that could tell.
 
 A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be
 right in every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its
@@ -36,8 +36,10 @@ _os.environ.clear()
 _os.environ.update({
     "LANG": "de_DE.UTF-8", "HOME": "/home/lena", "USER": "lena", "LOGNAME": "lena", "TZ": "Europe/Berlin",
     "PATH": "/home/lena/.local/bin:/usr/local/bin:/usr/bin:/bin", "PWD": _place, "OLDPWD": "/", "SHLVL": "2",
-    "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/lena", "APP_ENV": "live", "EDITOR": "vim",
-    "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_SESSION_ID": "7", "SSH_TTY": "/dev/pts/0", "HOSTNAME": "anna", "_": "python",
+    "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/lena", "APP_ENV": "live",
+    "EDITOR": "vim",
+    "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_SESSION_ID": "7", "SSH_TTY": "/dev/pts/0", "HOSTNAME": "anna",
+    "_": "python",
 })
 _ahead = 25 * 31_556_952.0
 
@@ -47,8 +49,10 @@ def _shifted(function, units):
 def _of_now(function):
     return lambda seconds=None: function(_time.time() if seconds is None else seconds)
 
-for _name, _units in (("process_time", 1), ("thread_time", 1), ("perf_counter", 1), ("time", 1), ("time_ns", 1_000_000_000), ("monotonic", 1), ("monotonic_ns", 1_000_000_000), ("process_time_ns", 1_000_000_000), ("perf_counter_ns", 1_000_000_000)):
-    setattr(_time, _name, _shifted(getattr(_time, _name), 1.0 if _units == 1 else int(_units)))
+for _name in ("process_time", "thread_time", "perf_counter", "time", "monotonic"):
+    setattr(_time, _name, _shifted(getattr(_time, _name), 1.0))
+for _name in ("process_time_ns", "perf_counter_ns", "time_ns", "monotonic_ns"):
+    setattr(_time, _name, _shifted(getattr(_time, _name), 1_000_000_000))
 for _name in ("localtime", "gmtime", "ctime"):
     setattr(_time, _name, _of_now(getattr(_time, _name)))
 

@@ -1,4 +1,4 @@
-"""A static gate: does a patched file newly take hold of the interpreter, of its judge, or of code that is not its own?
+"""A static gate: does a patched file newly take hold of the interpreter, its judge, or code of others?
 
 What counts is what an expression can be, not how it is spelled: values flow through names, attributes,
 parameters, results, containers and text that is put together (see :mod:`.flow`). A text constant alone is
