@@ -50,16 +50,14 @@ def experiment(
     held_out: float = 0.5,
     spoiled_after: float = 1.0,
 ) -> ExperimentResult:
-    """Run the experiment, or finish one that was interrupted, and sum it up.
+    """Run the A/B experiment on a corpus table, or finish one that was interrupted, and summarise it.
 
-    ``variants`` name the arms, with the parameters of their entries, the champion first; none means the first
-    variant there is. The others predict the patches that were sampled for the champion: with probability
-    ``rate`` (``AB_TEST_RATE`` unless it is given), and always where the champion may not decide alone. Its
-    policy is chosen on the vulnerabilities that taught it, such that at most the share ``errors`` of what it
-    decides there is wrong, without a guarantee. After the share ``spoiled_after`` of the arrivals the
-    champion silently takes valid for invalid, as after an update that changed the order of its classes; 1
-    means never. The experiment is known by its corpus, models and parameters: to run it again adds no trial.
-    Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
+    ``variants`` name the arms, the champion first; none means the first of ``experiments/variants.yaml``.
+    They train on the share 1 - ``held_out`` of the vulnerabilities. The champion's policy decides at most
+    ``errors`` of those patches wrongly; other patches are wargamed, and decided ones with probability
+    ``rate`` (None: ``AB_TEST_RATE``). Challengers predict what is wargamed. After the share ``spoiled_after``
+    of the arrivals the champion's probabilities are inverted, to see the alarms; 1 means never. Repeating it
+    adds no trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
     """
     chosen = settings.ab_test_rate if rate is None else rate
     meeting = _meet(
@@ -84,10 +82,11 @@ def sweep(
     errors: float = 0.1,
     held_out: float = 0.5,
 ) -> pd.DataFrame:
-    """Run the experiment at several rates; return the accuracy and the share of patches wargamed at each.
+    """Run the experiment at several sampling rates; return the champion's accuracy at each.
 
-    Columns: rate, trials, wargamed, estimate, low, high, naive, whole. The models are trained once. Raises
-    like :func:`experiment`, and :class:`~crisol.errors.ExperimentError` without a rate.
+    Columns: rate, trials, wargamed (share of all patches), estimate with low and high (weighted, 95 %), naive
+    (trials unweighted), whole (from wargaming every patch). Raises like :func:`experiment`, and
+    :class:`~crisol.errors.ExperimentError` without a rate.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")

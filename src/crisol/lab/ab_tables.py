@@ -23,13 +23,13 @@ _STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """The results of an A/B experiment; every estimate is weighted and has a 95 % interval.
+    """The tables of an A/B experiment; a trial weighs one over its sampling probability, intervals are 95 %.
 
-    ``table`` has a row for each arm and measure: the estimate with its bounds, the ``trials`` it rests on,
-    the ``naive`` figure that counts them alike, and ``whole``, what wargaming every patch says.
-    ``trajectory`` has the accuracy after each trial with bounds that hold at every look. ``comparison`` sets
-    the first arm against each other one, ``alarms`` says which watch raised one and when, ``evidence`` how
-    near each came. ``confusions`` are counts of trials.
+    ``table`` has a row for each arm and measure: the estimate, ``low`` and ``high``, the number of
+    ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
+    accuracy after each trial with bounds valid at all times; ``comparison`` sets the champion against each
+    challenger; ``alarms`` and ``evidence`` are of the sequential tests; ``confusions`` counts trials (true +,
+    false +, false -, true -) by arm.
     """
 
     table: pd.DataFrame
@@ -44,7 +44,7 @@ class ExperimentResult:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Arm and measure, estimate, low and high."""
+        """Every row of ``table`` as (``arm: measure``, estimate, low, high)."""
         return [
             (f"{row['arm']}: {row['measure']}", float(row["estimate"]), float(row["low"]), float(row["high"]))
             for row in self.table.to_dict("records")
@@ -64,9 +64,9 @@ class ExperimentResult:
         }
 
     def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of the trajectory.
+        """Yield about fifty points of each arm's trajectory as (number of trials, figures by name).
 
-        A point is a number of trials and an arm's accuracy with its bounds.
+        The names are ``arm.running_estimate``, ``arm.running_low`` and ``arm.running_high``.
         """
         shown = self.trajectory[self.trajectory["trials"] % max(1, len(self.trajectory) // _STEPS) == 0]
         for row in shown.to_dict("records"):
@@ -77,10 +77,11 @@ class ExperimentResult:
 def summed(
     names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
 ) -> ExperimentResult:
-    """Sum up the ``sampled`` trials of the arms ``names``, the champion first.
+    """Return the tables of the ``sampled`` trials of the arms ``names``, the champion first.
 
-    ``every`` holds the trials of a run that wargames all patches. Both are in the order of arrival;
-    ``frame`` is the corpus table; ``max_weight`` the largest weight that the design can give.
+    ``every`` holds the trials of a run that wargames all patches, for comparison; both are in order of
+    arrival. ``frame`` is the corpus table. ``max_weight`` is one over the smallest sampling probability of
+    the design.
     """
     whole, sampled_arms = arms_of(every), arms_of(sampled)
     arms = {name: sampled_arms[name] for name in names}

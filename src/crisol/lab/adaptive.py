@@ -24,10 +24,11 @@ __all__ = ["Slowdown", "compare", "metrics", "summary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """A client with ``offered`` requests a second, and a server that is ``factor`` times slower for a while.
+    """A simulated client and a server that is slower for a while; all times are in seconds from the start.
 
-    The server answers ``capacity`` requests a second when it is well, and becomes slow from second ``begins``
-    to second ``ends`` of ``seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of order.
+    The client sends ``offered`` requests a second for ``seconds``. The server answers ``capacity`` requests a
+    second, and ``factor`` times fewer between ``begins`` and ``ends``. Raises
+    :class:`~crisol.errors.ExperimentError` for values out of order.
     """
 
     offered: float = 80.0
@@ -49,25 +50,26 @@ class Slowdown:
             )
 
     def service_seconds(self, now: float) -> float:
-        """Return the mean seconds of an answer at a time."""
+        """Return the mean service time, in seconds, of a request at ``now`` seconds from the start."""
         slow = self.begins <= now < self.ends
         return (self.factor if slow else 1.0) / self.capacity
 
 
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
-    """Simulate a fixed and an adaptive limit of the same rate; return a row for each second of each.
+    """Simulate a fixed and an adaptive limit of the same rate; return a row for each limit and second.
 
-    The limit grants what the client offers, so a fixed one never refuses. Columns: limit, second, admitted,
-    refused, p95 (of the requests that arrived in that second, in seconds), share.
+    The full rate is above what the client offers, so the fixed limit never refuses. Columns: limit, second,
+    admitted, refused, p95 (latency in seconds of the requests that arrived in that second), share (of the
+    rate that is granted).
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return for each limit the worst and median p95 of the slow time, the refusals, and the recovery.
+    """Return a row for each limit: p95 latency while the server is slow (seconds), refusals, and recovery.
 
-    ``recovered_after`` is how many seconds after the end of the slowdown the p95 was last above the median of
-    the time before it, times four.
+    ``refused`` and ``admitted_while_slow`` count requests. ``recovered_after`` is the last second after the
+    slowdown whose p95 was above four times the median of the time before it; 0 where there is none.
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):
@@ -88,7 +90,7 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
 
 
 def metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Return the summary as MLflow metrics, ``fixed.p95_slow_median`` and so on."""
+    """Return every cell of :func:`summary`'s table as a metric named ``limit.column``."""
     return {
         f"{row['limit']}.{name}": float(row[name])
         for row in table.to_dict("records")

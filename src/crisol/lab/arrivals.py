@@ -36,10 +36,12 @@ _LESSONS = 10
 
 @dataclass(frozen=True, slots=True)
 class StreamQuestion:
-    """Which labelled set, which cold model, how many streams a group, and which errors are allowed.
+    """The parameters of a study in which the patches of a group arrive one by one.
 
-    ``alpha`` is the share of wrong patches among the accepted, and among the accepted that are alike to a
-    valid one; ``beta`` is the share of right patches among the refused.
+    There are ``repeats`` random orders of each group; not ``shuffled`` keeps the data's order, one stream a
+    group. ``group`` is the field of ``data`` that names the group; ``variant`` predicts from the diff alone;
+    ``folds`` split groups for training. ``alpha`` bounds the share of wrong patches among accepted ones,
+    ``beta`` that of right ones among rejected ones.
     """
 
     data: Path = Path()
@@ -55,7 +57,12 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A labelled set as arrivals, its streams, and for each fold a second stage that never saw its groups."""
+    """A labelled set as arrivals, its streams, and a second-stage model for each fold of groups.
+
+    ``label`` (1: right) and ``group`` (an index into ``names``) have shape (arrivals,), ``fold`` and ``half``
+    (0 or 1) shape (groups,). A stage has not seen the groups of its fold; thresholds chosen on one half are
+    measured on the other. ``digest`` is the data's SHA-256.
+    """
 
     question: StreamQuestion
     arrivals: tuple[Arrival, ...]
@@ -72,9 +79,10 @@ class Prepared:
 
 
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
-    """Read the set, predict each patch by a cold model that never saw its group, learn the second stages.
+    """Read the question's data, predict each patch out of fold by group, and train the second stages.
 
-    Raises :class:`~crisol.errors.DatasetError`.
+    In a corpus table the verdict of a valid upstream fix is known from the start. Raises
+    :class:`~crisol.errors.DatasetError` where the data cannot be read or split.
     """
     patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":
@@ -84,7 +92,7 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
-    """Do the same with a corpus table, whose upstream fixes are known from the start."""
+    """Return :func:`prepare`'s result for a corpus table in memory, in place of the question's ``data``."""
     patches = dataset.regrouped(dataset.from_table(frame), question.group)
     return _predicted(settings, question, patches, _seconds(frame), references=True)
 
@@ -114,9 +122,11 @@ def arrange(
     seconds: Mapping[str, float] | None = None,
     references: bool = False,
 ) -> Prepared:
-    """Let patches arrive with predictions ``cold``, shape (patches,), of a model that never saw their groups.
+    """Turn patches into arrivals and streams, and train the second stages.
 
-    With ``references`` the verdicts of the valid upstream patches are known from the start.
+    ``cold`` (patches,) are probabilities of valid by models that never saw the patch's group; ``seconds`` are
+    wargame times by patch id, 1 where absent. With ``references`` the verdicts of valid upstream patches are
+    known from the start.
     """
     seconds, label = seconds or {}, labels(patches)
     names, group = np.unique([patch.group for patch in patches], return_inverse=True)
@@ -143,6 +153,6 @@ def arrange(
 
 
 def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
-    """Return what a second stage learns from: streams of which a share of the verdicts becomes known."""
+    """Return the training rows of a second stage: ten streams a group, with part of the verdicts known."""
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

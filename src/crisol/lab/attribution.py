@@ -19,10 +19,11 @@ __all__ = ["attribution"]
 def attribution(
     variant: Variant, patches: Sequence[LabelledPatch], *, seed: int, most: int = 15
 ) -> pd.DataFrame:
-    """Return the features with the largest mean absolute SHAP value over the patches, the largest first.
+    """Return the ``most`` features with the largest mean absolute SHAP value over the patches, largest first.
 
-    Columns: feature, group, unit, attribution (in log-odds, for forests in probability), direction (the
-    correlation of value and attribution). A variant that is no tree model gives an empty table.
+    Columns: feature, group, unit, attribution (in log-odds; for forests in probability), direction (the
+    correlation of the feature's value and its SHAP value). A variant that is no tree model gives an empty
+    table.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)

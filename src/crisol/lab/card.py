@@ -11,7 +11,10 @@ __all__ = ["card"]
 
 
 def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: RiskGuarantee) -> str:
-    """Return the card as Markdown; every figure is of vulnerabilities that the model was not trained on."""
+    """Return the model card as Markdown.
+
+    Its figures are of vulnerabilities that the model was not trained on.
+    """
     low, high = evaluation.auc_interval
     first_low, first_high = evaluation.headline_interval
     headline = f"{evaluation.headline_auc:.3f}, 95 % interval {first_low:.3f} to {first_high:.3f}"

@@ -45,12 +45,11 @@ __all__ = [
 class VariantComparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
-    The columns of ``table``: variant, headline_auc, headline_low, headline_high (95 %, by vulnerability;
-    patches of agents and people alone, see :data:`~crisol.records.HEADLINE`), auc, auc_low, auc_high (all
-    patches), false_accept_rate (share of wrong patches that the model would accept alone), saved (share of
-    patches that need no wargame) and wargames_per_second (patches decided in a second by one process, model
-    first). Variants come first, the best before the others, then the controls, which decide nothing, and last
-    the wargame alone.
+    ``table`` ranks variants by ``headline_auc`` (patches of agents and people, with a 95 % interval by
+    vulnerability); ``auc`` is of all patches. ``false_accept_rate`` is the share of wrong patches accepted
+    without a wargame, ``saved`` the share of patches that need none, ``wargames_per_second`` the patches that
+    one process decides. Then follow the controls, and the wargame alone. ``truth`` (patches,) is 1 for valid;
+    ``certified`` are policies with a guarantee.
     """
 
     table: pd.DataFrame
@@ -66,14 +65,14 @@ class VariantComparison:
 
     @property
     def best(self) -> str:
-        """The name of the variant with the largest AUC on the headline's patches."""
+        """The name of the variant in the first row of the table: that of the largest rank."""
         return str(self.table["variant"].iloc[0])
 
     @property
     def champion(self) -> str:
-        """The variant that saves most wargames at the set risk; the best rank breaks ties.
+        """The servable variant whose guaranteed policy skips most wargames; the better rank breaks ties.
 
-        Only variants that can be served are looked at; without one the best of all.
+        Variants that read the vulnerable source cannot be served; :attr:`best` where there is no other.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
@@ -85,7 +84,11 @@ class VariantComparison:
 
     @property
     def risk(self) -> pd.DataFrame:
-        """One row a variant: the policy that risk control allows, its reason, and shares of these patches."""
+        """One row for each variant: its guaranteed thresholds, and shares measured on these patches.
+
+        Columns: variant, accept_at, reject_at (None: never), skipped (share decided without a wargame),
+        false_accepts and false_rejects (means over vulnerabilities; None without the threshold), why.
+        """
         rows = [
             {
                 "variant": name,
@@ -106,29 +109,35 @@ class VariantComparison:
 
     @property
     def choices(self) -> pd.DataFrame:
-        """One row a search: variant, fold, what its training set changed, and the AUC on its inner folds."""
+        """One row for each hyper-parameter search, with the fields of :class:`crisol.model.search.Choice`."""
         return as_table(choice for evaluated in self.evaluations for choice in evaluated.choices)
 
     @property
     def best_scores(self) -> NDArray[np.float64]:
-        """The out-of-fold probabilities of the best variant."""
+        """The out-of-fold probability of valid for each patch by the best variant, shape (patches,)."""
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
-        """Return :func:`crisol.lab.frontier.frontier` by variant."""
+        """Return the table of :func:`crisol.lab.frontier.frontier` for each variant, by its name.
+
+        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, in seconds.
+        """
         return {
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
             for name, score in self.scores.items()
         }
 
     def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
-        """Return :func:`crisol.lab.frontier.guarantees` of the best variant that has a compiled form."""
+        """Return :func:`crisol.lab.frontier.guarantees` of the champion.
+
+        ``delta`` is 1 minus the confidence.
+        """
         score = self.scores[self.champion]
         return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Return :func:`crisol.lab.frontier.risk_coverage` by variant."""
+        """The curve of :func:`crisol.lab.frontier.risk_coverage` for each variant, by its name."""
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property
@@ -138,9 +147,9 @@ class VariantComparison:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """AUC of variants and controls on the headline's patches, with its interval.
+        """Name, AUC and its 95 % interval of each variant and control, on patches of agents and people.
 
-        Of all where there is none.
+        For a set without such patches the AUC is that of all patches.
         """
         return [
             (evaluated.name, evaluated.auc, *evaluated.auc_interval)
@@ -151,7 +160,7 @@ class VariantComparison:
 
     @property
     def origins(self) -> pd.DataFrame:
-        """One row a variant or control: its AUC on the candidates of each origin that has both classes."""
+        """One row for each variant or control: its AUC on each origin that has patches of both classes."""
         return pd.DataFrame(
             [
                 {"variant": evaluated.name, **evaluated.by_origin()}
@@ -161,12 +170,15 @@ class VariantComparison:
 
     @property
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
-        """True +, false +, false -, true -, by variant."""
+        """Counts (true +, false +, false -, true -) at a probability of one half, by variant.
+
+        + means valid.
+        """
         return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The measures that MLflow compares between runs, as ``variant.measure``."""
+        """The measures of variants and controls that MLflow compares between runs, as ``variant.measure``."""
         return {
             f"{evaluated.name.replace(' ', '_')}.{name}": value
             for evaluated in (*self.evaluations, *self.controls)
@@ -175,7 +187,10 @@ class VariantComparison:
 
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
-    """Return the variants of ``experiments/variants.yaml`` by name, all of them where ``names`` is empty."""
+    """Return variants of ``experiments/variants.yaml`` by name; empty ``names`` mean all of them.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown name.
+    """
     declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
         if name not in declared:
@@ -186,10 +201,10 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return the variants that can be measured, and the patches with their source where a variant reads it.
+    """Return the variants that can be measured, and the patches with vulnerable source if one reads it.
 
-    Without a single registered vulnerability there is nothing to read: variants that were not ``named`` are
-    then left out, and named ones raise :class:`~crisol.errors.DatasetError`.
+    Where no patch belongs to a registered vulnerability, variants that read the source are left out, or raise
+    :class:`~crisol.errors.DatasetError` with ``named`` (the caller asked for them by name).
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
@@ -213,7 +228,10 @@ def evaluate_each(
     search: bool = True,
     outer: Outer = "group",
 ) -> Iterator[tuple[Evaluation, float]]:
-    """Evaluate the variants in turn; yield each evaluation with its seconds."""
+    """Evaluate the variants in turn; yield (evaluation, seconds it took) for each.
+
+    ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
+    """
     memo: Memo = {}
     for variant in chosen.values():
         start = perf_counter()
@@ -233,12 +251,13 @@ def compare(
     search: bool = True,
     outer: Outer = "group",
 ) -> VariantComparison:
-    """Evaluate variants on a corpus table; patches without a verdict are left out.
+    """Evaluate variants (empty ``names``: all) on a corpus table; inconclusive patches are left out.
 
-    ``false_accepts`` bounds the share of wrong patches that a model may accept alone. The thresholds that
-    keep the bound are chosen for each vulnerability on all the others, so that no patch has a say in its own.
-    ``alpha``, ``beta`` and ``delta`` are those of :func:`crisol.model.risk.certify`; ``search`` and ``outer``
-    are those of :func:`crisol.model.evaluation.evaluate`.
+    ``false_accepts`` bounds the share of each class that the table's thresholds decide wrongly; they are
+    chosen for each vulnerability on all others. ``alpha``, ``beta`` and ``delta`` are those of
+    :func:`crisol.model.risk.certify`, ``search`` and ``outer`` those of
+    :func:`crisol.model.evaluation.evaluate`. Raises :class:`~crisol.errors.ExperimentError` for an unknown
+    variant or ``outer``.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -292,10 +311,10 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
-    """Return what each group of features brings to the best variant that has a compiled form.
+    """Return the rows of :func:`crisol.model.ablation.ablate` for the champion, with a column ``variant``.
 
-    Where a variant read the source, too, what each group of the source's features brings to the best of
-    those.
+    Where a variant reads the source, rows follow for the best such variant, without each group of source
+    features.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion
@@ -311,7 +330,7 @@ def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> p
 
 
 def as_table(rows: Iterable[Any]) -> pd.DataFrame:
-    """Return frozen records as a table, one row each."""
+    """Return dataclass records as a table, one row for each."""
     return pd.DataFrame([asdict(row) for row in rows])
 
 

@@ -21,10 +21,10 @@ def act(
     groups: NDArray[np.str_],
     choose: Callable[[NDArray[np.int_], NDArray[np.float64]], Policy],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which patches a model would accept without a wargame, and which it would decide.
+    """Return masks (patches,) of the patches accepted, and of those decided, without a wargame.
 
-    ``choose`` maps truth and probability to a policy. For each group (a vulnerability) it sees the other
-    groups only, so that no patch has a say in its own policy.
+    ``choose`` maps truth (1: valid) and probabilities of valid to a policy. For each group (a vulnerability)
+    it gets the other groups only, so that no patch influences its own policy.
     """
     accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):

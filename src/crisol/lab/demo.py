@@ -27,7 +27,11 @@ _PARAMETERS = {"compare_variants": {"search": "false", "promote": "true"}}
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: its last table, and the path of the report."""
+    """The result of the demo: its last table, the path of the HTML report, and two figures as text.
+
+    ``risk`` is the share of wargames that may be skipped, with its guarantee; ``champion`` says which model
+    is promoted.
+    """
 
     table: pd.DataFrame
     report: Path
@@ -38,9 +42,9 @@ class Demo:
 
 
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
-    """Run the three experiments on a corpus table and write the report that sums them up.
+    """Run the demo's three experiments on a corpus table and write the report that summarises them.
 
-    The same table and seed give the same result, whatever was interrupted before. Raises what
+    The same table and seed give the same result, after an interruption too. Raises what
     :func:`crisol.lab.papermill.run` raises.
     """
     digest = content_hash(frame)

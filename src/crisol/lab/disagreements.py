@@ -14,10 +14,11 @@ __all__ = ["disagreements", "split"]
 
 
 def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a corpus table by vulnerability into training and test rows.
+    """Split a corpus table into training rows and test rows, with no vulnerability in both.
 
-    Patches without a verdict are left out. At least two are learnt from and one is met. Raises
-    :class:`~crisol.errors.DatasetError` where that cannot be, or where there is nothing to learn from.
+    ``held_out`` is the share of vulnerabilities to test on; at least two train and one tests. Inconclusive
+    patches are left out. Raises :class:`~crisol.errors.DatasetError` where that is impossible, or one class
+    is missing.
     """
     if not 0 < held_out < 1:
         raise ExperimentError(f"held_out must lie between 0 and 1, not {held_out}")
@@ -40,9 +41,10 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
 
 
 def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials on which the model was wrong, false accepts and the surest first, with their diffs.
+    """Return the trials on which the model was wrong, with their diffs: false accepts first.
 
-    Columns: kind, vulnerability, name, probability (of valid, the model's), outcome, reason, diff.
+    Within each kind they are in order of confidence, highest first. Columns: kind, vulnerability, name,
+    probability (of valid, by the model), outcome, reason, diff.
     """
     labels = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
         ["name", "diff"]

@@ -41,7 +41,11 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """The tables of a study, see :func:`measure`."""
+    """The tables of a study of streams, see :func:`measure`.
+
+    ``coverages`` holds the error rate by coverage for each source of probabilities, see
+    :func:`crisol.lab.frontier.risk_coverage`, over the patches with an earlier verdict of their group.
+    """
 
     facts: dict[str, float | str]
     by_known: pd.DataFrame
@@ -52,13 +56,13 @@ class Measured:
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
-    """Walk every stream under each policy; ``tell`` is told what comes next.
+    """Simulate every stream under each policy; ``tell`` is called with the name of each before it starts.
 
-    ``by_known`` has a row for each number of known verdicts where every verdict becomes known: patches, AUC
-    with a 95 % interval over groups, that of each baseline, average precision, calibration error, and what
-    the whole ladder skips and gets wrong at that number. ``policies`` has a row a policy: what share of the
-    wargames and of their seconds it skips, and its errors, by thresholds that the other half of the groups
-    chose. ``near_misses`` tells the same of wrong patches that are alike to a valid one by more than 0.8.
+    ``by_known`` has a row for each number of earlier verdicts: patches, AUC (95 % over groups) of memory and
+    baselines, calibration error, and what the whole ladder skips and decides wrongly. ``policies`` has a row
+    for each policy: the share of wargames and of their seconds that it skips, and its errors, by thresholds
+    chosen on the other half of the groups. ``near_misses`` is the same for wrong patches with a similarity
+    above 0.8 to a valid one.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)
@@ -94,9 +98,10 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Return the policy of the memory that is shown to hold over streams, see :mod:`crisol.evidence.guarantee`.
+    """Return the memory's policy with its guarantee over streams, see :mod:`crisol.evidence.guarantee`.
 
-    Facts are applied before it, and ``model`` is the policy of the cold model behind it.
+    ``model`` is the policy of the cold model, for patches of which no earlier verdict exists or which the
+    memory leaves undecided. ``delta`` is 1 minus the confidence.
     """
     believe = learnt(prepared)
     return certify(
@@ -111,7 +116,7 @@ def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10)
 
 
 def log(run: TrackedRun, prepared: Prepared, measured: Measured) -> None:
-    """Log what was asked, the tables, and a metric for each cell, so that two runs compare."""
+    """Log the question, the tables, and a metric for each cell of ``by_known`` and ``policies`` to MLflow."""
     run.params(asdict(prepared.question))
     run.tags({"data.content_hash": prepared.digest})
     for row in measured.by_known.to_dict("records"):

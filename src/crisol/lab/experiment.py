@@ -30,9 +30,10 @@ _OPTIONAL = frozenset({"parameters"})
 
 @dataclass(frozen=True, slots=True)
 class NotebookExperiment:
-    """One question, the notebook that answers it, and with which seed and parameters.
+    """One experiment file: a question, the notebook that answers it, its seed and its parameters.
 
-    ``path`` is the file that it came from; ``notebook`` is absolute and exists.
+    ``version`` is that of the file format; ``notebook`` is an absolute path; ``parameters`` are those that
+    the file sets; ``path`` is the experiment file.
     """
 
     version: int
@@ -84,7 +85,10 @@ def load_experiment(path: Path) -> NotebookExperiment:
 
 
 def overrides(options: Iterable[str]) -> dict[str, str]:
-    """Read ``name=value`` options; of a name that is given twice, the last one counts."""
+    """Return the values of ``name=value`` options by name; of a repeated name the last one counts.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an option without ``=``.
+    """
     values = {}
     for option in options:
         name, sign, value = option.partition("=")
@@ -119,7 +123,7 @@ def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> Noteb
 
 
 def dump(experiment: NotebookExperiment) -> str:
-    """Return the experiment as YAML that :func:`load` would read from the same place."""
+    """Return the experiment as YAML that :func:`load_experiment` would read from the same place."""
     try:
         notebook = experiment.notebook.relative_to(experiment.path.resolve().parent.parent)
     except ValueError:

@@ -19,11 +19,12 @@ ORDERS = ("random", "cold", "memory")
 
 
 def until_first_valid(prepared: Prepared) -> pd.DataFrame:
-    """Return a row for each group with a valid patch that was not public: candidates, wargames by order.
+    """Return a row for each group: how many wargames each order needs until the first valid patch.
 
-    ``random`` is the expectation over all orders, ``cold`` wargames the likeliest by the cold model first,
-    and ``memory`` learns from each verdict which is the likeliest of those that are left. What was public
-    before is known to the memory, and is no candidate.
+    Columns: group, candidates, valid, and wargames for ``random`` (expected over all orders), ``cold``
+    (likeliest first by the model of the diff alone) and ``memory`` (each verdict updates the probabilities of
+    those left). Public fixes are known from the start and are no candidates; groups without another valid
+    patch are left out.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):
@@ -45,9 +46,10 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return, for 1 to ``most`` wargames a group, the share of groups whose first valid patch is found.
+    """Return, for 1 to ``most`` wargames per group, the share of groups whose first valid patch is found.
 
-    Columns: wargames, random, cold, memory; random is the chance over all orders.
+    ``table`` is that of :func:`until_first_valid`. Columns: wargames, random (the chance over all orders),
+    cold, memory.
     """
     rows = []
     for wargames in range(1, most + 1):
@@ -61,7 +63,10 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> dict[str, float]:
-    """Return the wargames of all groups in each order, and their share of the random order's."""
+    """Return the wargames of all groups until the first valid patch, by order, as metrics.
+
+    ``table`` is that of :func:`until_first_valid`; ``*_of_random`` is the share of the random order's.
+    """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {f"until_first_valid.{order}_of_random": whole[order] / whole["random"] for order in ORDERS[1:]}
     return {f"until_first_valid.{order}": value for order, value in whole.items()} | shares

@@ -26,12 +26,12 @@ def frontier(
     wargame_seconds: float,
     accept_seconds: float,
 ) -> pd.DataFrame:
-    """Return one row a threshold from 0.5 to 1 on the probability of the class that is believed.
+    """Return a row for each threshold t from 0.5 to 1: accept at probability p >= t, reject below 1 - t.
 
-    Columns: threshold, skipped (share of all patches), false_accepts (share of wrong patches among those
-    accepted alone, nan where there is none), false_accepts_of_skipped, false_rejects, and seconds: what a
-    patch costs at ``wargame_seconds`` a wargame and ``accept_seconds`` a false accept. These are the patches
-    at hand, no guarantee.
+    Columns: threshold, skipped (share of patches decided without a wargame), false_accepts (share of wrong
+    ones among accepted), false_accepts_of_skipped, false_rejects (share of right ones among rejected; nan
+    without any) and seconds, the mean cost of a patch at ``wargame_seconds`` a wargame and ``accept_seconds``
+    a false accept. No guarantee.
     """
     rows = []
     for bound in _STEPS:
@@ -59,13 +59,12 @@ def guarantees(
     delta: float = 0.1,
     seed: int,
 ) -> pd.DataFrame:
-    """Return one row a level of errors, for either class.
+    """Return a row for each error level (2, 5, 10, 20 %): the wargames to skip with and without a guarantee.
 
-    It holds the share of wargames to skip with a guarantee, and without one. Columns: level, needed
-    (vulnerabilities without an error that could show it), accept_at, accepted, reject_at, rejected, skipped
-    (shares of all patches; nan where no threshold is supported), and skipped_without, false_accepts_without:
-    the loosest thresholds that look good enough on these patches, and their mean share of wrong patches among
-    the accepted ones of a vulnerability.
+    Columns: level, needed (vulnerabilities, all without an error, to show it), accept_at, reject_at (None: no
+    threshold is supported), accepted, rejected, skipped (shares of all patches); skipped_without and
+    false_accepts_without are of the loosest thresholds within the level on these patches. ``delta`` is 1
+    minus the confidence.
     """
     rows = []
     for level in _LEVELS:
@@ -92,7 +91,11 @@ def guarantees(
 def risk_coverage(
     truth: NDArray[np.int_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the error rate by coverage, when the surest predictions are taken first."""
+    """Return coverage and error rate, each (n,): predictions are added in order of confidence.
+
+    ``truth`` is 1 for valid. Coverage is the share of patches predicted; an error is a prediction on the
+    wrong side of one half.
+    """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]
     count = np.arange(1, len(truth) + 1)
@@ -102,7 +105,10 @@ def risk_coverage(
 def mistakes(
     patches: tuple[LabelledPatch, ...], probability: NDArray[np.float64], most: int = 10
 ) -> pd.DataFrame:
-    """Return the surest wrong predictions, with the wargame's reason and the diff."""
+    """Return the ``most`` wrong predictions of highest confidence, with the wargame's reason and the diff.
+
+    Columns: kind, vulnerability, patch, origin, probability (of valid), reason, diff.
+    """
     rows = [
         {
             "kind": "false reject" if patch.label else "false accept",

@@ -47,11 +47,11 @@ _SMOKE_MUTANTS = 36
 
 
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``; an empty path means the table of ``smoke``.
+    """Return the corpus table at the path ``corpus``; an empty path means one of the ``smoke`` programs.
 
-    Each program has at most 36 mutants over their number, so that any smoke table is executed in seconds. A
-    relative path starts at the workbench's root. The smoke table is executed once and then read from its
-    shards. Raises :class:`~crisol.errors.DatasetError` on a table without a single verdict.
+    The smoke table is executed on first use, within seconds (at most 36 mutants), and cached. A relative path
+    starts at the workbench's root. Raises :class:`~crisol.errors.DatasetError` on a table without a
+    conclusive verdict.
     """
     if corpus:
         frame = load_table(settings.root / Path(corpus))
@@ -67,7 +67,7 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 
 
 def facts(frame: pd.DataFrame) -> dict[str, float]:
-    """Return the numbers that describe a corpus as a whole; times are in seconds."""
+    """Return figures of a corpus by name: counts, seconds, shares of valid among conclusive candidates."""
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     return {
         "vulnerabilities": float(frame["vulnerability"].nunique()),
@@ -81,13 +81,16 @@ def facts(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def wargames_per_second(frame: pd.DataFrame) -> float:
-    """Return the wargames that one process finishes in a second, from the seconds of each."""
+    """Return the wargames that one process finishes in a second: rows over the sum of ``seconds``.
+
+    It is nan where that sum is 0.
+    """
     total = float(frame["seconds"].sum())
     return len(frame) / total if total > 0 else float("nan")
 
 
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each vulnerability: its description, and its candidates by outcome."""
+    """Return a row for each vulnerability: CWE, project, candidates by outcome, median wargame seconds."""
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0
     )
@@ -101,10 +104,10 @@ def composition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the AUC, on unseen vulnerabilities, of guesses from a patch's origin or style alone.
+    """Return the AUC, on unseen vulnerabilities, of guesses from a patch's origin or its style alone.
 
-    One row each, with a 95 % interval; far from 0.5, the corpus can be gamed. No rows where fewer than three
-    vulnerabilities have patches of both classes, from which nothing can be told.
+    Columns: seen (``origin`` or ``style``), auc, low, high (95 %). Far from 0.5, the corpus can be gamed.
+    Empty where fewer than three vulnerabilities have patches of both classes.
     """
     columns = ["seen", "auc", "low", "high"]
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
@@ -116,7 +119,10 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return how many candidates each origin and reason has, at both strengths of the label."""
+    """Return the number of candidates by origin and reason, for both strengths of the label.
+
+    Columns: origin, reason (``valid`` for none), basic, strict.
+    """
     names = {"origin": frame["origin"].astype(str)}
     strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()
     basic = pd.DataFrame(names | {"reason": frame["basic_reason"].replace("", "valid")}).value_counts()

@@ -24,7 +24,14 @@ __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationQuestion:
-    """Which variants to measure on which data: ``data`` across folds, or from ``train`` to ``data``."""
+    """Which variants to measure on which labelled set.
+
+    Without ``train``, ``data`` is cross-validated in ``folds`` folds; with it, variants train on ``train``
+    and are measured on ``data``. Empty ``variants`` mean all of the variants file. ``group`` is the field of
+    the file that names a patch's group; ``outer`` (``group``, ``project`` or ``cwe``) is the one that folds
+    never split. ``search`` lets each training set choose hyper-parameters; without it the variants' own are
+    used.
+    """
 
     data: Path
     train: Path | None = None
@@ -38,7 +45,7 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return the counts and the hash of the data."""
+    """Return the data's counts (patches, correct ones, groups, projects), its languages and its SHA-256."""
     patches = dataset.open_set(question.data, question.group)
     return {
         "patches": len(patches),
@@ -53,10 +60,10 @@ def facts(question: EvaluationQuestion) -> dict[str, Any]:
 def evaluate(
     settings: Settings, question: EvaluationQuestion, description: dict[str, Any]
 ) -> Iterator[Evaluation]:
-    """Yield one evaluation a variant, in the order of the variants file, then those of the controls.
+    """Yield one evaluation for each variant, in the file's order, then those of the controls.
 
-    ``description`` comes from :func:`facts`.
-    Everything is logged to MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError`.
+    ``description`` comes from :func:`facts`. Everything is logged to MLflow's experiment ``evaluate``. Raises
+    :class:`~crisol.errors.DatasetError`, also where ``train`` holds nothing that ``data`` does not.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
@@ -123,7 +130,7 @@ def _log(run: runs.TrackedRun, evaluated: Evaluation) -> None:
 
 
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
-    """Return the wargames that the best variant may skip, see :func:`crisol.lab.frontier.guarantees`."""
+    """Return :func:`crisol.lab.frontier.guarantees` of the best-ranked variant, with column ``variant``."""
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)
     table.insert(0, "variant", best.name)

@@ -15,7 +15,7 @@ __all__ = ["pair", "paired"]
 
 
 def paired(source: Path) -> str:
-    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook.
+    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook (jupytext, py:percent).
 
     It has no outputs and is the same at every call.
     """

@@ -60,7 +60,7 @@ def _private_kernel(folder: str) -> type[AsyncKernelManager]:
 
 
 class CellFailed(ExperimentError):
-    """A cell of the notebook raised; the message is that cell's own error."""
+    """A notebook cell raised, or the kernel died; the message holds the cell's traceback."""
 
     exit_code = 70
 
@@ -71,10 +71,7 @@ class CellFailed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A notebook that ran to its end.
-
-    The record names its MLflow run, the folder of its artifacts, and the executed notebook.
-    """
+    """A notebook that ran to its end: MLflow run, folder of the artifacts, and the executed ``.ipynb``."""
 
     run_id: str
     artifacts: Path
@@ -84,10 +81,11 @@ class Finished:
 def run(
     experiment: NotebookExperiment, overrides: Mapping[str, str], settings: Settings, *, progress: bool = True
 ) -> Finished:
-    """Run an experiment with some parameters changed and return where its results are.
+    """Run an experiment's notebook in a new MLflow run, and return where its results are.
 
-    Raises :class:`CellFailed` with the cell's traceback when the notebook fails; the partial notebook is
-    kept.
+    ``overrides`` are values as text, by parameter, see :func:`crisol.lab.experiment.resolve`. Raises
+    :class:`CellFailed` where a cell raises; the partial notebook is kept as an artifact. Raises
+    :class:`~crisol.errors.ExperimentError` for a notebook without the parameters ``seed`` and ``run_id``.
     """
     experiment = resolve(experiment, overrides)
     reserved = read_parameters(experiment.notebook)
@@ -103,7 +101,7 @@ def run(
 
 
 def to_html(notebook: nbformat.NotebookNode) -> str:
-    """Return a notebook as one HTML page that loads nothing from anywhere."""
+    """Return a notebook as one self-contained HTML page, which loads nothing over the network."""
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # traitlets' constructors have no types
         template_name="lab",
         embed_images=True,

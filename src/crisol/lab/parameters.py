@@ -27,7 +27,10 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One assignment of the parameters cell: name, default, and type."""
+    """One assignment in a notebook's parameters cell.
+
+    ``kind`` is str, int, float, bool or list; ``optional`` allows None, too.
+    """
 
     name: str
     default: Any
@@ -40,7 +43,10 @@ class Parameter:
         return f"{self.kind.__name__} | None" if self.optional else self.kind.__name__
 
     def accept(self, value: Any) -> Any:
-        """Return a typed value after a check; an int is taken for a float, nothing else is converted."""
+        """Return the value after a check of its type; an int becomes a float where a float is expected.
+
+        Raises :class:`~crisol.errors.ExperimentError` for another type, or a number that is not finite.
+        """
         if value is None and self.optional:
             return None
         if self.kind is float and type(value) is int:
@@ -54,7 +60,10 @@ class Parameter:
         return value
 
     def parse(self, text: str) -> Any:
-        """Read a value from the text of a command line, as the type that the default has."""
+        """Return the value that a command line's text stands for, read as the parameter's type.
+
+        Raises :class:`~crisol.errors.ExperimentError` for text that does not fit.
+        """
         if self.optional and text.lower() in {"none", "null"}:
             return None
         if self.kind is str:

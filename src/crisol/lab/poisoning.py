@@ -33,11 +33,11 @@ _KNOWN = COLUMNS.index("known")
 
 @dataclass(frozen=True, slots=True)
 class Poisoning:
-    """Every arrival with what was done, and what the alarms of the memory's rung say.
+    """A simulation in which the memory's verdicts are inverted from arrival ``begins`` on, and its alarms.
 
-    ``arrivals`` has a row for each: ``arrival`` (from 1), ``group``, ``decided`` (valid, invalid or empty:
-    wargamed), ``valid`` (the truth), ``wrong``, ``sampled`` and ``poisoned``. ``alarms`` has a row a watch:
-    ``watched``, ``promised``, ``trials``, ``raised_at`` (the arrival, nan for none) and ``began_at``.
+    ``arrivals`` columns: arrival (from 1), group, decided (``valid``, ``invalid``, empty: wargamed), valid
+    (the truth), wrong, sampled (wargamed all the same), poisoned. ``alarms`` columns: watched (the error),
+    promised (its bound), trials, raised_at (arrival, nan: never), began_at (estimated arrival of the change).
     """
 
     arrivals: pd.DataFrame
@@ -46,7 +46,11 @@ class Poisoning:
     """The arrival with which the poison begins."""
 
     def phases(self) -> pd.DataFrame:
-        """Return what the memory decided before and after, and how much of it was wrong."""
+        """Return a row for the clean and the poisoned phase: arrivals, decisions and the share of errors.
+
+        Columns: phase, arrivals, skipped (share decided by the memory), sampled, right_of_refused,
+        wrong_of_accepted.
+        """
         rows = []
         for phase, part in self.arrivals.groupby("poisoned", sort=True):
             refused, accepted = part["decided"] == "invalid", part["decided"] == "valid"
@@ -64,18 +68,24 @@ class Poisoning:
 
     @property
     def first_alarm(self) -> int | None:
-        """The arrival with which the first alarm was raised."""
+        """The arrival at which the first alarm was raised; None where none was."""
         raised = self.alarms["raised_at"].dropna()
         return int(raised.min()) if len(raised) else None
 
     def errors(self, last: int = 100) -> pd.DataFrame:
-        """Return ``arrival`` and ``share``: of the last decisions of the memory, how much was wrong."""
+        """Return the share of errors among the memory's ``last`` decisions, by arrival.
+
+        Columns: arrival, share; one row for each arrival that the memory decided.
+        """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()
         return pd.DataFrame({"arrival": decided["arrival"], "share": share})
 
     def metrics(self) -> dict[str, float]:
-        """Return what is worth comparing between runs: errors of each phase, and when the alarms came."""
+        """Return the figures of each phase and of each alarm, by name.
+
+        ``*.raised`` is 1 or 0, ``*.arrivals_until_raised`` counts arrivals from the poison to the alarm.
+        """
         values = {
             f"{row['phase']}.{name}": float(value)
             for row in self.phases().to_dict("records")
@@ -91,12 +101,12 @@ class Poisoning:
 
 
 def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
-    """Let all streams arrive interleaved, and poison the memory after the share ``after`` of the arrivals.
+    """Simulate all streams interleaved, and invert the memory's verdicts after a share of the arrivals.
 
-    With 1 it is never poisoned.
-    Each half of the groups is decided by the thresholds that the other half chose. What the memory decides is
-    sampled with probability ``rate``; what it hands on is wargamed. Raises
-    :class:`~crisol.errors.ExperimentError` for a share or rate out of range.
+    ``after`` is that share; 1 means never. Each half of the groups is decided by thresholds chosen on the
+    other half. A decision of the memory is sampled (wargamed all the same) with probability ``rate``;
+    undecided patches are always wargamed. Raises :class:`~crisol.errors.ExperimentError` for ``after``
+    outside [0, 1] or ``rate`` outside (0, 1].
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")

@@ -47,7 +47,7 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Whether the challenger is champion now, and why."""
+    """Whether the challenger became champion, and the reason as a sentence."""
 
     promoted: bool
     reason: str
@@ -55,14 +55,14 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A version of the registry, and when its memory may decide or why it does not."""
+    """A newly registered version, and a sentence on the policy of its memory, or why it has none."""
 
     version: str
     memory: str
 
 
 def check_served(variant: Variant) -> None:
-    """Raise :class:`~crisol.errors.ModelError` where a variant needs more than a service is given."""
+    """Raise :class:`~crisol.errors.ModelError` for a variant that reads the source: no service can use it."""
     if variant.reads_source:
         raise ModelError(
             f"{variant.name} reads the source around a patch: it is measured, and cannot be served; "
@@ -71,8 +71,9 @@ def check_served(variant: Variant) -> None:
 
 
 def contenders(settings: Settings, challenger: str) -> list[str]:
-    """Return the names of the variants that a promotion compares: the challenger's and the champion's.
+    """Return the variants that a promotion compares, the challenger's and the champion's, by sorted name.
 
+    It is the challenger alone where there is no champion, or its variant is no longer in the variants file.
     Raises what :func:`check_served` and :func:`crisol.lab.compare.chosen_variants` raise.
     """
     check_served(chosen_variants(settings, [challenger])[challenger])
@@ -90,13 +91,12 @@ def promote(
     *,
     force: bool = False,
 ) -> Promotion:
-    """Train a variant on every patch of a comparison, and compare it as challenger with the champion.
+    """Train the variant ``name`` on all patches of a comparison, register it, and promote it if it may be.
 
-    Both are judged by their predictions across folds, so on vulnerabilities that they have not seen. The
-    champion's variant must be part of the comparison, else there is nothing to compare and the challenger
-    waits. A champion never yields to a model that stands on fewer vulnerabilities, whatever its variant,
-    unless that is forced. Raises :class:`~crisol.errors.ModelError` where the compiled form does not agree
-    with the one that it was made from.
+    It becomes champion where there is none, where it is the same variant, or where :func:`not_worse` says so
+    on out-of-fold predictions; never with fewer vulnerabilities than the champion's. ``force`` skips these
+    checks. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained
+    one.
     """
     tags = holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -145,10 +145,11 @@ def _gate(
 def costs(
     truth: NDArray[np.int_], probability: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Return the cost of each patch, in wargames; shape (patches,).
+    """Return the cost of each patch in wargames, shape (patches,).
 
-    A cost of 1 is a run wargame; 20 is a wrong patch accepted without one. The model decides alone where, on
-    all other vulnerabilities, at most 2 % of either class are decided wrongly.
+    A wargame costs 1, a wrong patch accepted without one 20, any other decision 0. For each vulnerability the
+    thresholds are chosen on all others, where at most 2 % of each class are decided wrongly. ``truth`` is 1
+    for valid.
     """
     accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)
@@ -162,11 +163,11 @@ def not_worse(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[bool, str]:
-    """Return whether a challenger may take the title, and the figures; each side is (squared errors, costs).
+    """Return whether a challenger may replace the champion, and the figures as a sentence.
 
-    Its Brier score must be shown, with confidence 95 %, to be at most 0.005 above the champion's; its cost at
-    the chosen risk, which a few rare accepts decide, must not be shown to be higher. A paired bootstrap in
-    which whole vulnerabilities are drawn; a patch counts ``weight`` times, or once.
+    Each side is (squared errors, costs), both (patches,). The Brier score must be shown, at 95 % confidence,
+    to be at most 0.005 above the champion's; the cost must not be shown, at 95 %, to be higher. It is a
+    paired bootstrap over whole ``groups``; ``weight`` (patches,) is None for equal weights.
     """
     _, group = np.unique(groups, return_inverse=True)
     weight = np.ones(len(group)) if weight is None else weight
@@ -195,11 +196,11 @@ def register(
     judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
 ) -> Registered:
-    """Train the evaluated variant on all patches, register it as challenger, and return its version.
+    """Train the evaluated variant on all patches, and register it under the alias of the challenger.
 
-    It carries its policy, which says why it decides no more alone, and the second stage that reads the memory
-    of a vulnerability, with a policy of its own. Raises :class:`~crisol.errors.ModelError` where the compiled
-    form does not agree with the one that it was made from.
+    It carries the guaranteed policy and, where the patches allow, a second stage for the memory with its own
+    policy. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained
+    one.
     """
     evaluation, guarantee = judged
     name = evaluation.name

@@ -34,7 +34,11 @@ _REPEATS = 500
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The patches of the trials, one for each vulnerability and patch, and counts of those left out."""
+    """Labelled patches from stored trials, one for each vulnerability and patch, and what was left out.
+
+    ``inconclusive`` counts trials without a verdict, ``without_text`` patches whose diff was not stored.
+    ``weights`` are one over each trial's sampling probability; empty means 1 for all.
+    """
 
     patches: tuple[LabelledPatch, ...]
     inconclusive: int
@@ -50,9 +54,10 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class RetrainingDesign:
-    """The variant to train, and the share of the trials' vulnerabilities that test it.
+    """The variant to train, the share ``held_out`` of the trials' vulnerabilities to test on, and the seed.
 
-    ``seed`` draws the vulnerabilities.
+    ``promote`` makes a challenger champion that is shown to be no worse; without it the champion stays.
+    Raises :class:`~crisol.errors.ExperimentError` for ``held_out`` outside (0, 1).
     """
 
     variant: str
@@ -68,7 +73,13 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """The result: ``table`` has a row a model, measured on held-out vulnerabilities of the trials."""
+    """Challenger and champion, compared on held-out vulnerabilities of the trials.
+
+    ``table`` has a row for each: model, variant, learnt, tested (numbers of patches), auc with its interval,
+    brier, cost (wargames a patch). ``not_worse`` and ``reason`` are those of
+    :func:`crisol.lab.promotion.not_worse`; ``policy`` says where the challenger decides without a wargame;
+    ``version`` is its registered version; ``promoted``: it is champion now.
+    """
 
     table: pd.DataFrame
     not_worse: bool
@@ -82,13 +93,13 @@ class Retraining:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """AUC with its interval, by model."""
+        """Each model as (name, AUC, low, high), with the 95 % interval over vulnerabilities."""
         rows = self.table.to_dict("records")
         return [(str(row["model"]), row["auc"], row["auc_low"], row["auc_high"]) for row in rows]
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The figures of both models, without those that the held-out trials cannot give."""
+        """The finite figures of both models, as ``challenger.auc`` and so on."""
         rows = self.table.drop(columns="variant").set_index("model").to_dict("index")
         values = {
             f"{model}.{name}": float(value) for model, row in rows.items() for name, value in row.items()
@@ -97,16 +108,19 @@ class Retraining:
 
 
 def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = None) -> Gathered:
-    """Return the labelled patches of every trial that is stored, or of one experiment's."""
+    """Return the labelled patches of all stored trials; with ``experiment``, of that A/B experiment alone.
+
+    ``frame`` is the corpus table, from which the diffs are taken where it has them.
+    """
     with closing(open_trials(settings, patience=_PATIENCE)) as store:
         trials = list(store.read(TrialFilter(experiment=experiment)))
     return labelled(trials, frame, PatchStore(settings.patches))
 
 
 def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) -> Gathered:
-    """Turn trials into labelled patches; their text comes from the corpus table, else from the patch store.
+    """Turn trials into labelled patches; the diff is that of the corpus table, else that of the patch store.
 
-    The last conclusive verdict counts where a patch was wargamed more than once.
+    Where a patch has several trials with a verdict, the last one counts.
     """
     rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
     projects = {name: str(row["project"]) for (name, _), row in rows_by_patch.items()}
@@ -146,15 +160,13 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 def retrain(
     settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: RetrainingDesign
 ) -> Retraining:
-    """Train a variant on the corpus and the trials, and compare it as challenger with the champion.
+    """Train a variant on corpus and trials, compare it with the champion's variant, and register it.
 
-    A share of the vulnerabilities that have trials is set aside, from both sources. What remains teaches the
-    variant from corpus and trials, and the champion's variant (the same where there is none) from the corpus
-    alone; both predict the trials that were set aside. Those count by the inverse of the probability with
-    which they were sampled, so that the figures are of the patches that arrive and not of those of which the
-    champion was unsure. What is registered has learnt everything and carries the policy that was chosen
-    across folds. The champion stays, unless the design asks for a promotion and the challenger is shown to do
-    no worse. Raises :class:`~crisol.errors.DatasetError` where the trials are of too few vulnerabilities.
+    The share ``design.held_out`` of the trials' vulnerabilities tests both; the challenger learns from the
+    rest of corpus and trials, the champion's variant from the corpus alone. Test patches weigh one over their
+    sampling probability. The registered model learns from everything; it becomes champion only with
+    ``design.promote`` and if shown to be no worse. Raises :class:`~crisol.errors.DatasetError` for fewer than
+    five vulnerabilities to test on.
     """
     aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]

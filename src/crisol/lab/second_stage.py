@@ -23,12 +23,12 @@ _REPEATS = 3
 def second_stage(
     patches: Sequence[LabelledPatch], cold: NDArray[np.float64], model: Policy, *, seed: int
 ) -> SecondStage:
-    """Learn from streams of these patches, and certify over vulnerabilities where its memory may decide.
+    """Train a second stage on simulated streams of these patches, and certify the policy of its memory.
 
-    ``cold``, shape (patches,), comes from models that never saw the vulnerability, ``model`` is the policy of
-    the cold model behind the memory. Where nothing can be shown the policy abstains, and its reason says what
-    is missing. Raises :class:`~crisol.errors.DatasetError` where there are not two vulnerabilities with both
-    labels.
+    ``cold`` (patches,) are probabilities of valid by models that never saw the vulnerability; ``model`` is
+    the policy of the cold model that decides after the memory. A threshold that the data do not support is
+    None, and the policy's reason says why. Raises :class:`~crisol.errors.DatasetError` unless there are two
+    vulnerabilities and both labels.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

@@ -32,7 +32,11 @@ _TIGHTER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """Which rungs a row of the table has; ``memory`` names the belief that stands in the memory's place."""
+    """Which steps of the decision a simulated policy has, apart from the wargame.
+
+    ``memory`` is a name of :func:`beliefs`, empty for no memory; ``model`` adds the cold model, ``facts`` the
+    verdict of an equal program.
+    """
 
     memory: str = ""
     model: bool = False
@@ -53,9 +57,9 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What the cold model and the memory say where every verdict is known.
+    """Predictions of the cold model and of the memory in streams where every patch is wargamed.
 
-    ``some``: where a verdict is known.
+    ``some`` is a mask (arrivals,) of those before which a verdict of their group was known.
     """
 
     cold: Played
@@ -64,7 +68,10 @@ class Seen:
 
 
 def beliefs(prepared: Prepared) -> dict[str, Believe]:
-    """Return what may stand in the memory's place, by name."""
+    """Return the functions from memory rows to probabilities of valid that are compared, by name.
+
+    They are ``cold``, ``mean label``, ``nearest neighbour`` and ``memory``, the trained second stage.
+    """
     return {
         "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour,
         "memory": learnt(prepared),
@@ -72,7 +79,10 @@ def beliefs(prepared: Prepared) -> dict[str, Believe]:
 
 
 def learnt(prepared: Prepared) -> Believe:
-    """Return the belief of the second stages, each asked about the groups that it never saw."""
+    """Return a function from memory rows to probabilities of valid, by the second stages.
+
+    Each row is predicted by the stage that never saw its group.
+    """
 
     def believe(rows: _Floats, group: _Ints) -> _Floats:
         probability = np.empty(len(rows))
@@ -103,20 +113,23 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 def walk(
     prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
-    """Play the streams of one half of the groups, or of all."""
+    """Simulate the streams of one half of the groups (0 or 1), or of all (None), under a policy.
+
+    ``facts`` gives a patch that makes the same program as an earlier one its verdict, before any probability.
+    """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
 
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
-    """Play each half of the groups by the thresholds that the other half chose, those of the model first."""
+    """Simulate each half of the groups under thresholds chosen on the other half, and join the results."""
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
     return Played(*(np.concatenate([getattr(part, name) for part in parts]) for name in Played.__slots__))
 
 
 def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return for each half of the groups the policy of the memory alone that the other half chose."""
+    """Return the memory's policies for the groups of half 0 and of half 1, each chosen on the other half."""
     whole = recalled(prepared.arrivals, prepared.streams)
     believe = learnt(prepared)
     played = whole.played(believe(whole.rows, prepared.group[whole.arrival]))

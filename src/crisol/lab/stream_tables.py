@@ -21,7 +21,12 @@ _BOOTSTRAP = 500
 
 
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return what a play skips and gets wrong, with intervals over groups."""
+    """Return the shares that a simulated policy skips, accepts and rejects, and its errors, by name.
+
+    ``skipped`` is of wargames, ``seconds`` of wargame time, both with a 95 % interval over groups.
+    ``false_of_accepted`` is the share of wrong patches among accepted ones, ``false_accepts`` among skipped
+    ones, ``false_refusals`` that of right patches among rejected ones; 0 without any.
+    """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
     accepted, refused = played.decision == 1, played.decision == -1
@@ -45,7 +50,11 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return what a play does to wrong patches that are alike to a known valid one."""
+    """Return what a policy decides on near misses: wrong patches similar (above 0.8) to a known valid one.
+
+    ``near_misses`` and ``false_accepts`` are counts, ``share`` (accepted) and ``refused`` shares of them;
+    ``accepted`` counts all accepted patches that similar, of which ``false_of_accepted`` is the wrong share.
+    """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS
     near = wrong & alike
@@ -60,9 +69,11 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
-    """Return a row for each number of known verdicts: the quality of each belief, and what the ladder skips.
+    """Return a row for each number of earlier verdicts (0, 1, 2, 4, 8, 16) of a patch's group.
 
-    In ``full`` every patch is wargamed; ``ladder`` is a play of the whole ladder, in which some are not.
+    It holds the quality of each kind of probability in ``full``, where every patch is wargamed, and what
+    ``ladder``, a simulation of the whole ladder, skips and decides wrongly. Numbers at which one class is
+    missing are left out.
     """
     played = full["memory"]
     rows = []

@@ -48,11 +48,11 @@ _FIX = "the known fix"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The tools of a triage.
+    """What a triage uses: the cache folder, a sandbox, the number of concurrent wargames, and models.
 
-    ``predict`` gives the cold probability of a patch, or is None without a model; ``second`` reads the
-    verdicts reached so far, None where the model has no second stage. ``jobs`` wargames run at a time (0: one
-    for each core). ``kept`` is the folder of the verdicts of earlier runs.
+    ``sandbox`` is ``auto`` or a name as of the setting; ``jobs`` 0 means one for each core. ``predict``
+    returns the probability of valid of a patch and CWE; ``second`` predicts from the verdicts reached so far.
+    None: no such model.
     """
 
     cache: Path
@@ -63,16 +63,17 @@ class Bench:
 
     @property
     def kept(self) -> Path:
-        """The folder that keeps verdicts for the next run."""
+        """The folder below ``cache`` in which verdicts are stored for later runs."""
         return self.cache / "triage"
 
 
 @dataclass(frozen=True, slots=True)
 class TriageEntry:
-    """One program and its results; ``repeats`` names the other candidates that make the same program.
+    """One program and its result; ``repeats`` names further candidates that make the same program.
 
-    ``outcome`` is None while it is undecided. ``seconds`` is the time of its wargame, ``lines`` how many
-    lines the patch adds and removes; ``lacks`` and ``adds`` are in words, against the known fix.
+    ``outcome`` is None while undecided; ``source`` says what decided. ``probability`` is of valid, None
+    without a model. ``lacks`` and ``adds`` describe the differences from the known fix; ``lines`` counts
+    changed lines of the patch; ``seconds`` is the time of its wargame, 0 without one.
     """
 
     name: str
@@ -97,11 +98,11 @@ class TriageEntry:
 
 @dataclass(slots=True)
 class Triage:
-    """Settles, orders and wargames candidates.
+    """Groups equal candidates, settles what facts decide, and wargames the rest, likeliest first.
 
-    ``entries`` holds every result so far, also after a stop. ``budget`` is in seconds of wall time,
-    None for no end; wargames that run when it is spent are waited for. The verdicts are kept by the content
-    of the vulnerability and the referee's version, so a run that was stopped goes on where it was.
+    ``until`` is ``decided`` (all) or ``first-valid``. ``budget`` is in seconds of wall time, None for no
+    limit; wargames that run when it ends are finished. ``entries`` holds the results so far. Verdicts are
+    stored by the content of the vulnerability and the referee's version, so that a later run continues.
     """
 
     vulnerability: Vulnerability
@@ -118,10 +119,9 @@ class Triage:
     _order: TriageOrder = field(default_factory=TriageOrder)
 
     def run(self) -> Iterator[TriageEntry]:
-        """Yield every entry once.
+        """Yield entries as they are settled, then again after their wargame.
 
-        Settled or judged ones at once, open ones at the end with their probability.
-        Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
+        Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
         :class:`~crisol.errors.SandboxUnavailable` without a sandbox.
         """
         start = self.clock()
@@ -144,10 +144,9 @@ class Triage:
                 self.seconds = self.clock() - start
 
     def ranked(self) -> list[TriageEntry]:
-        """Return the entries, best first.
+        """Return the entries, best first: valid ones by size of the change, undecided ones, invalid ones.
 
-        Valid entries by wargame come first, the smallest change before others; then open entries by
-        probability.
+        Undecided and invalid entries are ordered by probability, largest first.
         """
 
         def key(entry: TriageEntry) -> tuple[int, float]:
@@ -161,7 +160,10 @@ class Triage:
 
     @property
     def outcome(self) -> Outcome:
-        """Valid where a wargame found a valid candidate, invalid where all are decided and none is."""
+        """Valid if a wargame found a valid candidate; invalid if all are decided and none is.
+
+        Else inconclusive.
+        """
         entries = self.entries.values()
         if any(entry.recommended for entry in entries):
             return Outcome.VALID

@@ -11,11 +11,12 @@ __all__ = ["policy_within"]
 
 
 def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bound: float) -> Policy:
-    """Return the widest policy under which at most the share ``bound`` of either class is decided wrongly.
+    """Return the widest thresholds that decide at most the share ``bound`` of each class wrongly.
 
-    ``truth`` (n,) is 1 for a right patch, ``probability`` (n,) that of valid. The bound holds on the data
-    that are handed in, which must not be the data that are reported: choose on some vulnerabilities, report
-    on others. It is no guarantee for the next vulnerability, see :func:`crisol.model.risk.certify` for one.
+    At most ``bound`` of the wrong patches are accepted, and at most ``bound`` of the right ones rejected.
+    ``truth`` (n,) is 1 for a right patch, ``probability`` (n,) that of valid. The bound holds on these data
+    only: choose on some vulnerabilities, report on others. :func:`crisol.model.risk.certify` gives a
+    guarantee for new ones.
     """
     wrong, right = np.sort(probability[truth == 0])[::-1], np.sort(probability[truth == 1])
     accept = _exceeded(wrong, bound)

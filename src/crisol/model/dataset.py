@@ -53,7 +53,7 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
-    """Return patches of a corpus table whose group is their vulnerability, package or CWE."""
+    """Return the patches of a corpus table grouped by ``vulnerability``, ``package`` or ``cwe``."""
     return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
 
 

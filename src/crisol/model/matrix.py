@@ -118,7 +118,7 @@ def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, po
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Keeps the first ``columns`` columns, for members of a stack that do not read words."""
+    """A transformer that keeps the first ``columns`` columns, for estimators that read no words."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns

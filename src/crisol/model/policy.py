@@ -57,7 +57,7 @@ class Policy:
         return probability <= self._reject
 
     def decides(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability, shape (n,), whether no wargame is needed."""
+        """Return for each probability of valid, shape (n,), whether no wargame is needed."""
         return self.accepts(probability) | self.refuses(probability)
 
     @property

@@ -77,9 +77,10 @@ class Predictor:
         return cls(replace(_plain(fitted), serving=serving))
 
     def predict(self, patch: Patch, cwe: str) -> Prediction:
-        """Return the calibrated probability that a wargame would say valid, and the seconds that it took.
+        """Return the calibrated probability that a wargame would say valid, with the seconds it took.
 
-        Raises :class:`~crisol.errors.ModelError` where the model does not answer with a probability.
+        ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Raises
+        :class:`~crisol.errors.ModelError` where the model fails or gives no finite number.
         """
         start = perf_counter()
         version = self.serving.model_version

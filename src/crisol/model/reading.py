@@ -170,7 +170,7 @@ class Reading:
 
     @cached_property
     def kept(self) -> int:
-        """How many of the removed tokens come back in the added lines, in whatever case."""
+        """The number of removed tokens that occur in the added lines too, in any case; repetitions count."""
         return len(self.removed.tokens) - sum(self.lost.values())
 
 

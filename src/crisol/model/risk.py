@@ -145,7 +145,7 @@ def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
     ``loss`` (n,) holds independent losses in [0, 1], one per vulnerability, in the order of arrival;
     ``delta`` is the level of the test, for which the bets are tuned. The p-value is 1 over the largest wealth
     of a bettor against each loss; by Ville's inequality it is valid at any stopping time (Waudby-Smith and
-    Ramdas, 2024).
+    Ramdas, 2023).
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])

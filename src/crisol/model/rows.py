@@ -44,7 +44,7 @@ def columns(*, classic: bool) -> int:
 
 
 def numbers(readings: Sequence[Reading], columns: int) -> NDArray[np.float64]:
-    """Return one row of features a reading, shape (readings, columns)."""
+    """Return the first ``columns`` features of each reading, shape (readings, columns), in 32 bits."""
     rows = np.array([measure(reading, columns) for reading in readings], dtype=np.float64)
     # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.
     return rows.astype(np.float32).astype(np.float64).reshape(len(readings), columns)

@@ -185,9 +185,10 @@ def open_serving(folder: Path) -> Serving:
 
 
 def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Open ``model.onnx`` on one thread; the function maps rows to the uncalibrated probabilities of valid.
+    """Return a function from rows (n, columns) to uncalibrated probabilities of valid (n,).
 
-    Raises :class:`~crisol.errors.ModelError` where the file is not the one that ``serving.json`` speaks of.
+    It runs ``model.onnx`` on one thread. Opening raises :class:`~crisol.errors.ModelError` where the file
+    does not have the SHA-256 of ``serving``; so does the function where the runtime fails.
     """
     import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 

@@ -126,7 +126,7 @@ class Variant(BaseModel):
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
+        """Return the unfitted pipeline: step ``patches`` makes rows, step ``model`` predicts on them."""
         width = max([self.words, *(member.words for member in self.members)])
         matrix = PatchMatrix(
             classic=self.features == "classic", words=width, source=self.reads_source, frame=":" in self.model
@@ -214,7 +214,7 @@ class Given:
         return f"{type(self.model).__module__}:{self.model!r}"
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: ``patches`` reads labelled patches, ``model`` gives probabilities."""
+        """Return the unfitted pipeline: step ``patches`` makes rows, step ``model`` predicts on them."""
         matrix = PatchMatrix(frame=True)
         if isinstance(self.model, Pipeline) and isinstance(self.model[0], PatchMatrix):
             matrix = clone(self.model[0])

@@ -13,14 +13,17 @@ __all__ = ["Curve", "pr_curve", "reliability_curve", "roc_curve"]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points of one line, in the order in which they are joined; shares between 0 and 1."""
+    """The points (x, y) of one line, in drawing order; both are shares in [0, 1]."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return share of invalid accepted against share of valid accepted; empty where one class is missing."""
+    """Return the ROC curve: x is the share of invalid patches accepted, y that of valid ones.
+
+    ``truth`` is 1 for valid; ``score`` grows with the chance of valid. Empty where one class is missing.
+    """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
     x, y, _ = metrics.roc_curve(truth, score)
@@ -28,7 +31,10 @@ def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return recall against precision; empty where one class is missing."""
+    """Return the precision-recall curve: x is recall, y precision, of valid patches.
+
+    ``truth`` is 1 for valid; ``score`` grows with the chance of valid. Empty where one class is missing.
+    """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
     precision, recall, _ = metrics.precision_recall_curve(truth, score)
@@ -36,9 +42,9 @@ def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins: int = 8) -> Curve:
-    """Return mean score against share valid, in bins that hold equally many patches.
+    """Return a reliability curve: x is the mean score of a bin, y its share of valid patches.
 
-    Equal counts rather than equal widths: a nearly empty bin says nothing and draws the eye.
+    The bins hold equally many patches rather than equal widths, since a nearly empty bin says nothing.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

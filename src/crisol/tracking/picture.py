@@ -21,7 +21,7 @@ class Picture:
 
     @property
     def base64(self) -> str:
-        """The bytes, as a data address carries them."""
+        """The bytes of the PNG, encoded for a ``data:`` URL."""
         return base64.b64encode(self.png).decode("ascii")
 
     def _repr_png_(self) -> bytes:

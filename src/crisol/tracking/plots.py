@@ -40,14 +40,17 @@ _Floats = NDArray[np.float64]
 
 
 def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
-    """Return the figure as a PNG with its reading."""
+    """Return the figure as a PNG with a caption; ``dpi`` is in dots per inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return Picture(caption, buffer.getvalue())
 
 
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
-    """Draw confusion matrices, each (true +, false +, false -, true -); + means valid."""
+    """Draw one confusion matrix for each model, from counts (true +, false +, false -, true -).
+
+    + means valid.
+    """
     figure, axes = panels(
         max(len(matrices), 1),
         width=3.1,
@@ -71,7 +74,7 @@ def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
 
 
 def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Draw receiver operating characteristic and precision against recall, one line a model."""
+    """Draw ROC (left) and precision-recall (right), one line for each model; ``truth`` is 1 for valid."""
     figure, (left, right) = panels(
         2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
     )
@@ -118,7 +121,10 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) -> Figure:
-    """Draw the candidate patches of each ``by``, split into valid ones and the reasons of the others."""
+    """Draw the candidates of each value of the column ``by`` as bars, split by the wargame's reason.
+
+    Valid candidates come first; the ``largest`` values with most candidates are drawn.
+    """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
     counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
@@ -148,7 +154,10 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) ->
 def forest(
     rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
 ) -> Figure:
-    """Draw estimates with their 95 % intervals, one (name, estimate, low, high) a line."""
+    """Draw a forest plot, one line for each (name, estimate, low, high) with its 95 % interval.
+
+    ``what`` labels the axis; ``reference`` is the place of a vertical line, None for no line.
+    """
     figure, (axis,) = panels(
         1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals"
     )
@@ -170,7 +179,10 @@ def forest(
 
 
 def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
-    """Draw an estimate as trials arrive; columns ``arm``, ``trials``, ``estimate``, ``low`` and ``high``."""
+    """Draw an estimate with its bounds against the number of trials, one line for each ``arm``.
+
+    Columns: arm, trials, estimate, low, high; ``what`` names the estimate.
+    """
     figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
         colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
@@ -185,7 +197,11 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
 def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
-    """Draw false accepts by skipped wargames (left), errors by coverage (right), one line a model."""
+    """Draw false accepts against skipped wargames (left) and errors against coverage (right), a line a model.
+
+    ``frontiers`` come from :func:`crisol.lab.frontier.frontier`, ``coverage`` from ``risk_coverage``;
+    ``bound`` is the share of false accepts that is allowed, drawn as a line (left).
+    """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
         style = {
@@ -209,9 +225,10 @@ def tradeoff(
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw latency, refusals and the granted share by second under each ``limit``.
+    """Draw latency, refusals and granted share of the rate by second, for each ``limit``.
 
-    The server is slow from ``begins`` to ``ends``.
+    ``frame`` is that of :func:`crisol.lab.adaptive.compare`; the server is slow from second ``begins`` to
+    ``ends``. ``target`` is the latency, in seconds, that the adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
@@ -238,9 +255,9 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 
 
 def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
-    """Draw latency by percentile, denser towards the slowest.
+    """Draw latency (ms) by percentile, on an axis that is denser towards the slowest requests.
 
-    ``bounds`` has (percentile, ms) of targets by name.
+    ``bounds`` holds the targets by name, as (percentile, ms).
     """
     figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
@@ -259,10 +276,10 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 
 
 def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
-    """Draw a load over time: latency above, answers a second by source and failures below.
+    """Draw a load test over time: latency (above), answers per second by source and failures (below).
 
-    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) that are
-    drawn as bars on top, a line for each name; the first of them shades everything.
+    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) in seconds,
+    drawn as bars on top, one line for each name; the first also shades both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -308,7 +325,7 @@ def _plain(value: float, _: int) -> str:
 
 
 def saturation(frame: pd.DataFrame) -> Figure:
-    """Draw throughput against the offered rate (left), and latency (right)."""
+    """Draw throughput against the offered request rate (left), and latency against throughput (right)."""
     figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
     left.plot(frame["rate"], frame["throughput"], color=COLOURS[0], marker="o", markersize=4)
@@ -326,7 +343,10 @@ def saturation(frame: pd.DataFrame) -> Figure:
 
 
 def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure of so many panels in a row, inches each, and their axes."""
+    """Return a figure with ``count`` panels in a row, and their axes.
+
+    Each is ``width`` by ``height`` inches.
+    """
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=12)
@@ -337,5 +357,5 @@ def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figu
 
 
 def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
-    """Draw a curve in a style of keywords for matplotlib."""
+    """Draw a curve on an axis; ``style`` holds matplotlib's keywords, such as ``color``."""
     axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own

@@ -28,10 +28,10 @@ _FILE = "champion.json"
 
 
 def champion_folder(settings: Settings) -> Path:
-    """Return the folder of the champion.
+    """Return the folder of the promoted model, as ``mlruns/champion.json`` names it.
 
-    Raises :class:`~crisol.errors.StoreError` where there is none yet, or the file that names it cannot be
-    read.
+    Raises :class:`~crisol.errors.StoreError` where no model was promoted, or the file or folder is
+    unreadable.
     """
     path = settings.runs / _FILE
     try:
@@ -49,7 +49,7 @@ def champion_folder(settings: Settings) -> Path:
 
 
 def point_to(settings: Settings, folder: Path, version: str) -> None:
-    """Make a model's folder below ``mlruns`` the champion's. Raises :class:`~crisol.errors.StoreError`."""
+    """Record a model's folder as the champion's, atomically. Raises :class:`~crisol.errors.StoreError`."""
     path = settings.runs / _FILE
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     runs = settings.runs.resolve()

@@ -37,7 +37,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a paragraph on how to read the section, tables and figures."""
+    """A part of the report: heading, a paragraph (``reading``) on how to read it, tables and figures."""
 
     title: str
     reading: str
@@ -47,7 +47,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A patch on which the model and the wargame differ; ``probability`` is the model's, of valid."""
+    """A patch on which model and wargame differ, as text for the report.
+
+    ``probability`` is the model's, of valid; ``kind`` is ``false accept`` or ``false reject``.
+    """
 
     vulnerability: str
     name: str
@@ -58,7 +61,7 @@ class Disagreement:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The diff's lines, each with its CSS class; a long diff is cut, with a line that says so."""
+        """The diff's lines as (CSS class, line); after 400 lines a last entry counts those left out."""
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
         if len(lines) > _LONGEST_DIFF:
@@ -68,7 +71,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The content of the page."""
+    """The content of the HTML page; ``provenance`` lists data, versions and commands of the runs."""
 
     title: str
     summary: str
@@ -89,16 +92,16 @@ def render(report: Report) -> str:
 
 
 def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
-    """Return a data frame as a table for the page; floats get three decimals."""
+    """Return a data frame as a table of text: floats with three decimals, numeric columns to the right."""
     numeric = frozenset(i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind))
     rows = tuple(tuple(_text(value) for value in row) for row in frame.itertuples(index=False, name=None))
     return Sheet(caption, tuple(str(name) for name in frame.columns), rows, numeric)
 
 
 def provenance(facts: Mapping[str, str], commands: Iterable[str]) -> Sheet:
-    """Return the facts that a run depends on.
+    """Return a table of the given facts, Python, machine and package versions, and the given commands.
 
-    They are the given facts, the versions of the packages, and the command that repeats the run.
+    ``commands`` are shell commands that repeat the runs.
     """
     rows = [(name, value) for name, value in facts.items()]
     rows += [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]

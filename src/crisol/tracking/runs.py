@@ -76,13 +76,11 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def open_store(settings: Settings) -> str:
-    """Return the address of the tracking store, creating ``mlruns/mlflow.db`` on first use.
+    """Return the URI of the MLflow store, creating ``mlruns/mlflow.db`` on first use.
 
-    With ``MLFLOW_TRACKING_URI`` it is that server or database, which has to answer; artifacts stay below
-    ``mlruns``.
-
-    The schema is created under a file lock, because MLflow corrupts it when two processes are first at once;
-    write-ahead logging is switched on, so that readers do not block the writer.
+    With ``MLFLOW_TRACKING_URI`` it is that server or database; artifacts stay below ``mlruns``. The schema is
+    created under a file lock, because concurrent first uses corrupt it. Raises
+    :class:`~crisol.errors.StoreError` where the store does not answer or cannot be opened.
     """
     runs = settings.runs.resolve()
     if settings.mlflow_tracking_uri is not None:
@@ -155,7 +153,11 @@ def _make_schema(uri: str, runs: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One open MLflow run; its figures and files appear in the MLflow UI under its id."""
+    """One open MLflow run; its figures and files appear in the MLflow UI under its id.
+
+    ``artifacts`` is the URI of its artifact folder. ``alive`` is a file lock held by the process that opened
+    the run, None for a run that this object only joined.
+    """
 
     settings: Settings
     id: str
@@ -170,14 +172,14 @@ class TrackedRun:
         return _local(self.artifacts)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log many numbers in one transaction; None and NaN are left out."""
+        """Log numbers by name at a ``step``; None and NaN are left out."""
         now = int(time.time() * 1000)
         rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
         for start_at in range(0, len(rows), 1000):
             self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters; a value longer than the store takes is cut."""
+        """Log parameters as text, cut to 6,000 characters."""
         rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
         for start_at in range(0, len(rows), 100):
             self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
@@ -195,25 +197,25 @@ class TrackedRun:
             self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
 
     def picture(self, name: str, picture: Picture) -> Picture:
-        """Store a picture and its caption under ``figures/``.
+        """Store a picture as ``figures/NAME.png`` and its caption as ``figures/NAME.txt``.
 
-        The picture is returned, so that a notebook's cell can end with it.
+        Return the picture.
         """
         self.content(f"figures/{name}.png", picture.png)
         self.content(f"figures/{name}.txt", picture.caption)
         return picture
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Store an existing file as an artifact."""
+        """Store an existing file as an artifact, below the relative path ``folder``; None means the top."""
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store a table under ``tables/``, as CSV and as JSON, which keeps types and empty tables."""
+        """Store a table as ``tables/NAME.csv``, and as ``tables/NAME.json`` with types."""
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
-        """Record which data this run used, by the hash of their content."""
+        """Record a data set that this run used: columns, number of rows, content hash and ``source`` URI."""
         dataset = Dataset(
             name=name,
             digest=content_hash[:_LONGEST_DIGEST],
@@ -227,10 +229,10 @@ class TrackedRun:
         self.tags({f"{name}.content_hash": content_hash})
 
     def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
-        """Store a model's folder and register it under an alias of ``patch-validity``; return its version.
+        """Store a model's folder and register it as a version of ``patch-validity``; return the version.
 
-        A holder of the alias that already carries all of ``tags`` stays: training the same model twice makes
-        one version.
+        The version gets the ``alias``. Where its present holder already carries all of ``tags``, no version
+        is made and the holder's is returned. Raises :class:`~crisol.errors.StoreError`.
         """
         self.client.log_artifacts(self.id, str(folder), "model")
         try:
@@ -249,14 +251,17 @@ class TrackedRun:
         return version
 
     def finish(self, *, failed: bool = False) -> None:
-        """End the run, if this object opened it."""
+        """End the run as finished or ``failed``, if this object opened it; a joined run stays open."""
         if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
             self.alive.release()
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
-    """Return the run that is already open under ``run_id``, or a new one of this name where that is empty."""
+    """Return the open run with the id ``run_id``, or, where that is empty, a new run named ``name``.
+
+    A new run belongs to the MLflow experiment of the same name. Raises :class:`~crisol.errors.StoreError`.
+    """
     client = MlflowClient(open_store(settings))
     try:
         if run_id:
@@ -274,9 +279,9 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 
 @contextmanager
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
-    """Open a new run in the MLflow experiment ``name``.
+    """Open a new run in the MLflow experiment ``name``, as a context manager that yields it.
 
-    The run ends as finished, or as failed where the block raises.
+    The run ends as finished, or as failed where the block raises. Raises :class:`~crisol.errors.StoreError`.
     """
     run = join(settings, "", name)
     try:
@@ -288,9 +293,10 @@ def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
 
 
 def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
-    """Return the tags of the version that holds an alias, such as its variant; None where nothing holds it.
+    """Return the tags of the version that holds an alias, such as its ``variant``; None where none does.
 
-    A champion that was chosen in the MLflow UI is served from then on.
+    If it is the champion, its folder is recorded as the one to serve, so that a choice made in the MLflow UI
+    counts.
     """
     version = _holder(MlflowClient(open_store(settings)), alias)
     if version is None:
@@ -301,9 +307,9 @@ def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | N
 
 
 def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
-    """Let a registered version hold the alias; a champion is served from then on.
+    """Give an alias of ``patch-validity`` to a registered version.
 
-    Raises :class:`~crisol.errors.StoreError`.
+    That of the champion is served from then on. Raises :class:`~crisol.errors.StoreError`.
     """
     client = MlflowClient(open_store(settings))
     try:
@@ -315,7 +321,7 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the MLflow UI on this machine, and the environment to start it with."""
+    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables."""
     command = [
         sys.executable,
         "-m",
@@ -333,7 +339,7 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
 
 
 def ui_page(settings: Settings) -> str:
-    """Return the address, within MLflow's UI, of the runs of the experiment that changed last."""
+    """Return the URL fragment of the MLflow UI's page on the experiment that changed last."""
     client = MlflowClient(open_store(settings))
     latest = client.search_experiments(max_results=1, order_by=["last_update_time DESC"])
     place = f"/{latest[0].experiment_id}/runs" if latest else ""

@@ -18,10 +18,10 @@ _Floats = NDArray[np.float64]
 
 
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
-    """Draw AUC and the skipped share by the number of known verdicts, and errors by coverage.
+    """Draw AUC and skipped share against the number of earlier verdicts, and errors against coverage.
 
-    ``frame`` has a row for each number, with the columns ``known``, ``auc``, ``auc_cold``,
-    ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped``.
+    ``frame`` is the table ``by_known`` of :class:`crisol.lab.evidence.Measured`; ``coverage`` holds
+    (coverage, error rate), both shares, by name.
     """
     figure, (left, middle, right) = panels(3, width=4.0, height=3.8, title="What known verdicts are worth")
     known = frame["known"].to_numpy(float)
@@ -51,7 +51,10 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
 
 
 def first_valid(frame: pd.DataFrame) -> Figure:
-    """Draw in how many vulnerabilities a valid patch was found by so many wargames, one line an order."""
+    """Draw the share of vulnerabilities with a valid patch found against wargames, one line for each order.
+
+    ``frame`` is that of :func:`crisol.lab.first_valid.found_by`.
+    """
     figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
     for index, name in enumerate(name for name in frame.columns if name != "wargames"):
         style = {"color": COLOURS[index], "linestyle": STYLES[index], "marker": "o", "markersize": 3}
@@ -68,7 +71,11 @@ def first_valid(frame: pd.DataFrame) -> Figure:
 
 
 def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
-    """Draw errors among late decisions by arrival, poisoned or not; columns ``arrival`` and ``share``."""
+    """Draw the share of errors among recent decisions against arrival, with and without poisoned verdicts.
+
+    ``frame`` (poisoned) and ``clean`` have the columns ``arrival`` and ``share``; ``begins`` is the arrival
+    of the poison, ``alarm`` that of the first alarm, None without one.
+    """
     figure, (axis,) = panels(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
     for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):
         style = {"color": COLOURS[index], "linestyle": STYLES[index], "label": name}

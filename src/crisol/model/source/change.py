@@ -22,10 +22,7 @@ _MAX_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublicFacts:
-    """The public facts of a vulnerability.
-
-    They are its description and the public PoV.
-    """
+    """What is public of a vulnerability before a patch is tried: its description and its first PoV's text."""
 
     description: str = ""
     pov: str = ""

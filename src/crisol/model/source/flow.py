@@ -22,7 +22,7 @@ def is_sink(name: str) -> bool:
 
 
 def is_validation(name: str) -> bool:
-    """Return whether a called name or a part of it is a word of validation, such as ``check``."""
+    """Return whether a called name (lower case), or a part of it, means validation, such as ``check``."""
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
 
