@@ -1,4 +1,4 @@
-"""Lay a patch over sources, or make one from two versions of them."""
+"""Apply a patch to source texts, or make one from two versions of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EFFORT = 200
 
 
 class Edit(NamedTuple):
-    """The lines from the 0-based ``at`` on, ``removed`` of them, become ``added``, each with its end."""
+    """Replace ``removed`` lines from the 0-based line ``at`` on by ``added``, lines with their line ends."""
 
     at: int
     removed: int
@@ -32,9 +32,9 @@ class Edit(NamedTuple):
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
     """Return the new text of every file that the patch touches, None for one that it deletes.
 
-    ``read`` gives the text of a path, or None where there is no such file; ``dict.get`` will do. Every
-    context and removed line must match exactly; a hunk may stand at another line than its header says, if its
-    lines stand there alone. Raises :class:`~crisol.errors.PatchDoesNotApply`; sources are never modified.
+    ``read`` returns the text of a path, or None if there is no such file; ``dict.get`` will do. Every context
+    and removed line must match exactly; a hunk whose lines are elsewhere than its header says is moved if
+    they occur exactly once. Raises :class:`~crisol.errors.PatchDoesNotApply`; the sources are not modified.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -55,7 +55,11 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
 
 
 def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONTEXT) -> str:
-    """Return the unified diff that turns the files ``old`` into ``new``, in git's form; empty when equal."""
+    """Return the unified diff that turns the files ``old`` into ``new`` (path to text), in git's form.
+
+    A path in one of them alone is created or deleted; equal files give "". ``context`` is the number of
+    unchanged lines around a change.
+    """
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path), new.get(path)
@@ -75,14 +79,21 @@ def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONT
 
 
 def split(text: str) -> list[str]:
-    """Split at line feeds only: ``str.splitlines`` would also split at form feeds and U+2028."""
+    """Split text into lines, each with its line feed, at line feeds only.
+
+    ``str.splitlines`` would also split at form feeds and U+2028. The empty text has no lines.
+    """
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines
 
 
 def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
-    """Find the place of every hunk of a change in the lines of its file; raises PatchDoesNotApply."""
+    """Return the edits by which ``change`` turns the ``lines`` of its file into the new ones, in order.
+
+    Raises :class:`~crisol.errors.PatchDoesNotApply` for a hunk that does not match or matches at several
+    places.
+    """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)
     search = _Search(lines)
@@ -116,7 +127,7 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
 
 
 def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
-    """Return the lines with the edits, which are in order and apart."""
+    """Return ``lines`` with the edits applied; they must be in order and must not overlap."""
     out: list[str] = []
     done = 0
     for edit in made:
@@ -128,7 +139,7 @@ def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
 
 
 def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
-    """Write edits as hunks with three lines of context, as git does."""
+    """Return the hunks, with three lines of context, that a diff of these edits of ``lines`` has."""
     grouped: list[list[Edit]] = []
     for edit in made:
         end = grouped[-1][-1].at + grouped[-1][-1].removed if grouped else 0

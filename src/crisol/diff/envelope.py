@@ -1,4 +1,4 @@
-"""What a diff travels in: encodings, mails, fences. Taken off before the diff is read."""
+"""Unwrap a diff from what it was sent in, such as encodings, mails and code fences, before it is parsed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _DIFF = ("diff --git ", "diff -", "--- ", "Index: ", "From ")
 
 @dataclass(frozen=True, slots=True)
 class DiffLimits:
-    """What the parser accepts at the most."""
+    """The largest diff that the parser accepts: bytes and lines of the whole text, files and hunks.
+
+    ``line_bytes`` bounds one line, in characters.
+    """
 
     bytes: int = 1 << 20
     files: int = 200
@@ -34,11 +37,13 @@ class DiffLimits:
 
 
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
-    """Return the lines of a text without what it was sent in.
+    """Return the lines of the diff in ``text``, without line feeds.
 
-    Byte-order marks, UTF-16, the quoted-printable and base64 bodies of mails, line feeds that became CRLF and
-    the indentation of a fenced block are undone. Bytes that are no UTF-8 become lone surrogates: harmless in
-    a message, refused in a hunk. Raises :class:`~crisol.errors.DiffError`.
+    Decodes UTF-8, UTF-16 with a byte-order mark, and quoted-printable or base64 mails; undoes CRLF and the
+    indentation of a Markdown fence. Bytes that are not UTF-8 become lone surrogates, which hunks must not
+    contain. Raises :class:`~crisol.errors.DiffTooLarge` beyond ``limits``,
+    :class:`~crisol.errors.UnsupportedDiff` for NUL, and :class:`~crisol.errors.MalformedDiff` for a text that
+    cannot be decoded.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")

@@ -1,4 +1,4 @@
-"""Fit a series of changes, made in a repository, onto the tree of a release: the patch that is judged."""
+"""Fit a diff that was made in a repository to the source of a release: the patch that is judged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Fitted", "LeftOut", "cut", "fit"]
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file of a patch that is not judged, and why."""
+    """A file of a diff that is not judged; ``why`` is its kind, such as ``a test``."""
 
     path: str
     why: str
@@ -32,10 +32,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What remains of a patch on a tree: all that features, identity and a wargame see.
+    """The part of a diff that is judged: features, identity and wargame see nothing else.
 
-    ``files`` maps every touched path of the tree to its new text, None for one that is deleted. ``notes`` say
-    how the text was read: which prefix was found, what was recounted.
+    ``files`` maps every touched path to its new text, None for a deleted file; it is empty from :func:`cut`.
+    ``left_out`` are the files that are not judged. ``notes`` tell people how the diff was interpreted: path
+    prefixes that were replaced, line counts that were corrected.
     """
 
     patch: Patch
@@ -45,17 +46,17 @@ class Fitted:
 
     @property
     def detail(self) -> str:
-        """What was done to the patch, in one line; empty where it was taken as it is."""
+        """``notes`` and ``left_out`` in one line; "" if the diff was taken as it is."""
         left = f"left out: {', '.join(map(str, self.left_out))}" if self.left_out else ""
         return "; ".join([*self.notes, *([left] if left else [])])
 
 
 def fit(series: Series, tree: Tree) -> Fitted:
-    """Lay a series over a tree, in its order.
+    """Apply the changes of a diff, in its order, to the source of a release.
 
-    Files that the tree does not hold are left out and named where their names say that no wargame runs them
-    (tests, changelogs); of any other :class:`~crisol.errors.PatchDoesNotApply` is raised, as for a hunk that
-    does not fit, a path that could mean several files, and a patch of which nothing is left.
+    Files that the release lacks are left out if no wargame runs them by their names (tests, changelogs).
+    Raises :class:`~crisol.errors.PatchDoesNotApply` for any other missing file, a hunk that does not match, a
+    path that could mean several files, and a diff of which nothing remains.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)
@@ -80,7 +81,10 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
 
 def cut(series: Series) -> Fitted:
-    """Cut a series by the names of its files alone, where no tree is known; its text is not checked."""
+    """Leave out the files that no wargame runs, by their names alone; for use without the release's source.
+
+    Hunks are not checked. Raises :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
+    """
     series, versions = _without_versions(series)
     left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions
     kept: dict[tuple[str | None, str | None], FileChange] = {}

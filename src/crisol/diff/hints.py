@@ -1,4 +1,4 @@
-"""Why a text holds no unified diff that can be read, and what to do about it."""
+"""Tell people what a text that is no unified diff seems to be, and what to do about it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HINTS = (
 
 
 def hint(lines: Sequence[str]) -> str:
-    """Say in one line what a text seems to be instead of a unified diff.
+    """Return a message, one line, about what the lines seem to be instead of a unified diff.
 
     >>> hint(["*** Begin Patch", "*** Update File: x.py"])
     'no unified diff: a patch without line numbers, as some language models write it; ask for a unified diff'

@@ -1,4 +1,4 @@
-"""One hunk of a diff: its header, its lines, and whether what follows could belong to it."""
+"""Read one hunk of a diff: its header and its lines, and check what follows it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk and how many lines it has on either side, where the text goes on, and a note on how it was read."""
+    """A hunk and how it was read.
+
+    ``old`` and ``new`` are its numbers of lines before and after the change, ``end`` is the 0-based line
+    after it in the text, and ``note`` a message about lines that were corrected, "" for none.
+    """
 
     hunk: Hunk
     old: int
@@ -47,15 +51,15 @@ class Sized(NamedTuple):
 
 
 def is_header(lines: Sequence[str], at: int) -> bool:
-    """Return whether the two lines from the 0-based ``at`` on head a file."""
+    """Return whether the 0-based lines ``at`` and ``at + 1`` are the ``---`` and ``+++`` lines of a file."""
     return at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
 
 
 def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
     """Read the hunk whose header is the 0-based line ``at``.
 
-    It has as many lines as its header says; ``recount`` makes it as long as its lines. Raises
-    :class:`~crisol.errors.MalformedDiff`.
+    Its length is what the header says; with ``recount`` it is counted instead. Raises
+    :class:`~crisol.errors.MalformedDiff` with the 1-based line.
     """
     match = HUNK.match(lines[at])
     if match is None:

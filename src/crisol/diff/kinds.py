@@ -1,4 +1,4 @@
-"""Which files of a repository no wargame runs, by their names."""
+"""Tell by its name which file of a repository no wargame runs."""
 
 from __future__ import annotations
 
@@ -87,17 +87,17 @@ _VERSION = re.compile(
 
 
 def says_version(hunk: Hunk) -> bool:
-    """Return whether a hunk exchanges version strings alone, which releases do between any two commits."""
+    """Return whether a hunk only replaces version strings, as every release does."""
     changed = [line for line in hunk.lines if line[0] != " "]
     removed = sum(line[0] == "-" for line in changed)
     return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
 
 
 def outside(path: str, *, present: bool) -> str:
-    """Say which kind of file a path names that no wargame runs, such as ``a test``; empty for source.
+    """Return what kind of file ``path`` names, such as ``a test``, if no wargame runs it; "" for source.
 
-    A path that the tree holds (``present``) is source unless its name leaves no doubt: a package may have a
-    module ``tests.py`` or a folder ``docs``.
+    ``present`` says that the release holds the path: then only unmistakable names count, since a package may
+    have a module ``tests.py`` or a folder ``docs``.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

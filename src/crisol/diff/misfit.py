@@ -1,4 +1,4 @@
-"""Why a hunk does not fit: which line was wanted, what stands there, and what ``patch`` would make of it."""
+"""Explain why a hunk does not match: the expected line, the line in the file, and what ``patch`` would do."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _SHOWN = 90
 
 
 def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
-    """Describe the first line of a hunk that the file does not have, at the place where most of it stands.
+    """Return a message about the first line of a hunk that differs, where most of the hunk matches.
 
-    ``old`` and ``new`` are the hunk's sides with line ends, ``expected`` the 0-based line where it should be.
+    ``lines`` are the file's. ``old`` and ``new`` are the hunk's lines before and after the change, with line
+    ends; ``expected`` is the 0-based line at which it should match.
     """
     where = f"the hunk at line {hunk.old_start} does not fit"
     if not old:

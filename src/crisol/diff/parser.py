@@ -30,9 +30,10 @@ _TWO = re.compile(r"Binary files (.+) and (.+) differ\s*$")
 def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
     """Parse untrusted text into a :class:`Patch`, all of it or nothing.
 
-    Raises :class:`~crisol.errors.MalformedDiff`, :class:`~crisol.errors.UnsafeDiff`,
-    :class:`~crisol.errors.UnsupportedDiff` or :class:`~crisol.errors.DiffTooLarge`, each with the line. Runs
-    in time linear in the text.
+    Each file may be changed once; copies, binary content and submodules are refused. Raises
+    :class:`~crisol.errors.MalformedDiff`, :class:`~crisol.errors.UnsafeDiff`,
+    :class:`~crisol.errors.UnsupportedDiff` or :class:`~crisol.errors.DiffTooLarge`, each with the line. Takes
+    time linear in the text.
     """
     series = read(text, limits)
     for stray in series.strays:
@@ -51,11 +52,11 @@ def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
 
 
 def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions = _AS_GIT) -> Series:
-    """Read untrusted text, in any form in which patches travel, into a :class:`Series`.
+    """Read untrusted text into a :class:`Series`, which may change a file more than once.
 
-    Text before the first file (a commit message) and between files is skipped, as every tool does; text that
-    looks like part of a hunk is not. Raises what :func:`parse` does; what is no text, such as a submodule,
-    becomes a :class:`Stray`.
+    Accepts mails, code fences and several commits in one text. Text before and between files, such as a
+    commit message, is skipped; text that looks like part of a hunk is refused. Raises like :func:`parse`, but
+    binary content and submodules become a :class:`Stray`. ``reading`` says how to read paths and counts.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 

@@ -1,4 +1,4 @@
-"""What a parsed diff consists of, and its identity."""
+"""The parts of a parsed diff, and its identity."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["FileChange", "Hunk", "Patch"]
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """A run of lines, each with its tag (space, ``+`` or ``-``) and without its line feed.
+    """A run of lines of a diff, each with its tag (space, ``+`` or ``-``) and without its line feed.
 
-    ``old_start`` and ``new_start`` are the 1-based numbers of the header. ``old_open`` and ``new_open`` say
-    that the last line of that side ends the file without a line feed.
+    ``old_start`` and ``new_start`` are the 1-based line numbers of the header, 0 for a side without lines.
+    ``old_open`` and ``new_open`` say that the last line of that side ends the file without a line feed.
     """
 
     old_start: int
@@ -29,18 +29,22 @@ class Hunk:
 
     @property
     def old(self) -> list[str]:
-        """The lines that must be there before."""
+        """The lines before the change, without tags: context and removed lines."""
         return [line[1:] for line in self.lines if line[0] != "+"]
 
     @property
     def new(self) -> list[str]:
-        """The lines that are there afterwards."""
+        """The lines after the change, without tags: context and added lines."""
         return [line[1:] for line in self.lines if line[0] != "-"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What happens to one file: ``old`` is None where it is created, ``new`` is None where it is deleted."""
+    """The change of one file: its path before (``old``) and after (``new``), and the hunks.
+
+    ``old`` is None for a created file, ``new`` for a deleted one; two different paths mean a rename. Without
+    hunks the text stays the same.
+    """
 
     old: str | None
     new: str | None
@@ -48,18 +52,18 @@ class FileChange:
 
     @property
     def path(self) -> str:
-        """The path by which to speak of the file: the new one, unless it is deleted."""
+        """The path after the change; the old one if the file is deleted."""
         path = self.new or self.old
         assert path is not None
         return path
 
     @property
     def creates(self) -> bool:
-        """Whether it has new lines alone: a plain diff of a file that is missing makes it."""
+        """Whether its one hunk has added lines alone at line 0, as in a plain diff of a new file."""
         return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
 
     def lines(self, tag: str) -> Iterator[str]:
-        """Yield the lines that carry the tag ``+``, ``-`` or space, without it."""
+        """Yield the lines of all hunks with that tag (``+``, ``-`` or space), without the tag."""
         for hunk in self.hunks:
             for line in hunk.lines:
                 if line[0] == tag:
@@ -68,13 +72,13 @@ class FileChange:
 
 @dataclass(frozen=True)
 class Patch:
-    """A strict unified diff over one or more files, sorted by path."""
+    """A unified diff over one or more files, sorted by path; ``str(patch)`` is its text in git's form."""
 
     files: tuple[FileChange, ...]
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths that the patch touches."""
+        """The path of every touched file: the new one, or the old one of a deleted file."""
         return tuple(change.path for change in self.files)
 
     @property
@@ -89,10 +93,10 @@ class Patch:
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 over the normalised content, 64 hexadecimal digits.
+        """The SHA-256 over the normalised content, 64 hexadecimal digits.
 
         Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files and
-        a transport that turned line feeds into CRLF do not change it; every line of every hunk does.
+        line feeds turned into CRLF in transport do not change it; every line of every hunk does.
         """
         digest = hashlib.sha256(b"crisol-patch-1")
         for change in self.files:
@@ -110,7 +114,10 @@ class Patch:
 
 
 def header(old: str | None, new: str | None) -> list[str]:
-    """Return git's header lines for a file; the hunks, if any, follow."""
+    """Return git's header lines of a file, without line feeds, up to the ``---`` line exclusively.
+
+    None for ``old`` means a new file, None for ``new`` a deleted one.
+    """
     left, right = quoted(f"a/{old or new}"), quoted(f"b/{new or old}")
     out = [f"diff --git {left} {right}"]
     if old is None:
@@ -123,7 +130,7 @@ def header(old: str | None, new: str | None) -> list[str]:
 
 
 def quoted(path: str) -> str:
-    """Write a path as git does: in C quotes where it holds anything but printable ASCII."""
+    """Return a path as git writes it: in C quotes if it contains ``"`` or anything but printable ASCII."""
     if path.isascii() and path.isprintable() and '"' not in path:
         return path
     out = "".join(

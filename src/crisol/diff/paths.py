@@ -1,4 +1,4 @@
-"""The paths that a diff names: untrusted, in the notations of git, diff, quilt and Subversion."""
+"""Read the paths in a diff, which are untrusted, in the notations of git, diff, quilt and Subversion."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _BACKUP = re.compile(r"(?:\.orig|\.old|\.bak|\.org|_orig|_org|-orig|~)$")
 
 
 def named(text: str) -> str:
-    """Take the name out of what follows ``---`` or ``+++``: a tab ends it, or a timestamp after blanks."""
+    """Return the path in the text after ``---`` or ``+++``, without the timestamp that may follow it."""
     text = text.split("\t", 1)[0].rstrip()
     return text[: match.start()] if (match := _STAMP.search(text)) else text
 
 
 def epoch(text: str) -> bool:
-    """Return whether a name's timestamp is the beginning of time.
-
-    ``diff -N`` says so of a file that is not there.
-    """
+    """Return whether the timestamp after a path is 1970-01-01, by which ``diff -N`` marks a missing file."""
     return bool(_EPOCH.search(text))
 
 
 def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]:
-    """Return the two paths of a file, each relative and inside the tree, without what tools write before them.
+    """Return the old and the new path of a file, relative, without prefixes such as ``a/`` and ``b/``.
 
-    Raises :class:`~crisol.errors.MalformedDiff` or :class:`~crisol.errors.UnsafeDiff`.
+    ``left`` and ``right`` are as in the diff; ``/dev/null`` stays. ``strip`` leading parts are removed; None
+    removes what git writes. ``line`` is the 1-based line for errors. Raises
+    :class:`~crisol.errors.MalformedDiff` for a broken quotation and :class:`~crisol.errors.UnsafeDiff` for a
+    path outside the tree.
     """
     old, new = _plain(left, line), _plain(right, line)
     if strip is not None:
@@ -56,13 +56,20 @@ def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]
 
 
 def bare(text: str, strip: int | None, line: int) -> str:
-    """Return a path that git writes without a prefix, as after ``rename from``."""
+    """Return a path that git writes without a prefix, as after ``rename from``.
+
+    ``strip`` counts the prefix that is missing here, so one part less is removed; None removes none. Raises
+    like :func:`pair`.
+    """
     path = _plain(text, line)
     return _stripped(path, max(0, strip - 1), line) if strip is not None else _safe(path, line)
 
 
 def without_backup(path: str) -> str:
-    """Return the file of which a path names the backup: ``x.py.orig``, ``x.py~``, ``x_org.py``."""
+    """Return the path without the mark of a backup copy: ``x.py`` for ``x.py.orig`` and ``x.py~``.
+
+    Any other path is returned as it is.
+    """
     stem, dot, end = path.rpartition(".")
     if dot and "/" not in end and (match := _BACKUP.search(stem)):
         return f"{stem[: match.start()]}.{end}"

@@ -1,7 +1,4 @@
-"""Find out which file of a tree each path of a patch means.
-
-Repositories keep packages below folders of their own.
-"""
+"""Find the file of a release that each path of a diff means: repositories keep packages in subfolders."""
 
 from __future__ import annotations
 
@@ -27,14 +24,14 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Tree:
-    """The source of a release: ``read`` gives the text of a path or None, ``names`` lists the paths."""
+    """The source of a release: ``read(path)`` returns its text or None, ``names()`` all paths."""
 
     read: Callable[[str], str | None]
     names: Callable[[], Iterable[str]]
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
-        """The paths by their last part, in order."""
+        """The paths, sorted, by their file name."""
         found: dict[str, list[str]] = {}
         for path in sorted(self.names()):
             found.setdefault(path.rpartition("/")[2], []).append(path)
@@ -43,13 +40,20 @@ class Tree:
 
 @dataclass(slots=True)
 class FilePlaces:
-    """Where the files of a patch lie in the tree, which are left out and why, and what to say of it."""
+    """Which file of the release each path of a diff means.
+
+    ``found`` maps paths of the diff to paths of the release; ``left_out`` maps paths that are not judged to
+    their kind, such as ``a test``.
+    """
 
     found: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def path(self, path: str) -> str | None:
-        """Return a path of the patch as one of the tree; None for one outside of it."""
+        """Return the path of the release that ``path`` of the diff means; None if it lies outside.
+
+        A path that is not in ``found`` gets the same prefix replaced as those that are.
+        """
         if path in self.found:
             return self.found[path]
         mappings = sorted({_mapping(*pair) for pair in self.found.items()}, key=lambda pair: -len(pair[0]))
@@ -60,7 +64,7 @@ class FilePlaces:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say which prefix was taken off or put before the paths, once for each."""
+        """Messages about prefixes that were replaced, one for each, such as ``src/ read as ./``."""
         out = []
         for cut, put in dict.fromkeys(_mapping(*pair) for pair in self.found.items()):
             if cut or put:
@@ -69,12 +73,11 @@ class FilePlaces:
 
 
 def place(series: Series, tree: Tree) -> FilePlaces:
-    """Find the file of the tree for every path that a series changes.
+    """Find the file of the release for every path that the diff changes.
 
-    A path that the tree has is that file. Else the folders before or after which it continues like a file of
-    the tree are tried, and its first change has to fit exactly one of them. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path that is
-    ambiguous.
+    A path that the release has is that file. Otherwise files that share its last parts are tried, and exactly
+    one of them must match its first change. Raises :class:`~crisol.errors.PatchDoesNotApply` for a source
+    file that is missing, and for a path that could mean several files.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

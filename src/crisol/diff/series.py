@@ -1,4 +1,8 @@
-"""What a text says is to be done, before it is laid over a tree."""
+"""How to read a diff.
+
+``strip`` leading parts are removed from every path, as by ``patch -p``; None removes what git writes
+(``a/``, ``i/``). ``recount`` counts the lines of each hunk instead of believing its header.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,10 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one file; ``line`` is where it begins in the text.
+    """One change of one file; ``line`` is its 1-based first line in the text.
 
-    ``copied`` says that the old file stays. ``other`` is the old side's path where a plain diff names two
-    files.
+    ``copied`` means that ``change.old`` stays and ``change.new`` is a copy of it. ``other`` is the path on
+    the ``---`` side if a plain diff names two different ones, else "".
     """
 
     change: FileChange
@@ -38,9 +42,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A part of a diff that is no change of text, such as a submodule.
+    """A part of a diff that changes no text: binary content, a submodule or a copy.
 
-    ``error`` is how a strict reader refuses it.
+    ``why`` says which of them, for people. ``error`` is what :func:`~crisol.diff.parse` raises for it.
     """
 
     path: str
@@ -50,9 +54,9 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All changes in the order of the text.
+    """All changes of a diff in the order of the text; a file may be changed more than once.
 
-    A file may be changed more than once. ``notes`` say what was mended.
+    ``strays`` are its parts that change no text. ``notes`` are messages about counts that were corrected.
     """
 
     steps: tuple[Step, ...]

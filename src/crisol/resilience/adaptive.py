@@ -25,11 +25,12 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptivePolicy:
-    """When a share shrinks, when it grows, and between which bounds. Times are in seconds.
+    """How the granted share of a rate limit follows the service's health. Times are in seconds.
 
-    An interval is bad when more than ``tolerated`` of its calls took longer than ``target_seconds`` or
-    failed, or when a breaker is not closed. After a bad one the share is multiplied by ``decrease``, after
-    any other ``increase`` is added. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    An interval of ``interval`` seconds is bad when more than the share ``tolerated`` of its calls failed or
+    took longer than ``target_seconds``, or when a breaker is not closed. After a bad one the share is
+    multiplied by ``decrease``, after any other ``increase`` is added; it stays within ``low`` and ``high``,
+    where 1 is the full rate. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     target_seconds: float
@@ -54,11 +55,11 @@ class AdaptivePolicy:
 
 
 class AdaptiveShare:
-    """The share of a rate that is granted at the moment, between the policy's bounds.
+    """The share of a rate limit that is granted at the moment; it starts at ``policy.high``.
 
-    A share of a half charges every request twice: so it works on buckets of any kind, shared ones too, and a
-    share that changes forgets nothing that a client has spent. ``strained`` says whether a breaker is not
-    closed; it is asked once an interval. Intervals without a call are good ones: what stands still recovers.
+    A share of 0.5 is granted by charging two tokens a request, so it works on every kind of bucket.
+    ``strained`` says whether a breaker is not closed; it is called once an interval. Intervals without a call
+    count as good ones, so an idle service recovers.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock
@@ -87,13 +88,13 @@ class AdaptiveShare:
         self._calls = self._bad = 0
 
     def observe(self, seconds: float, *, failed: bool = False) -> None:
-        """Count a call that took so long; ``failed`` says that it went wrong on our side."""
+        """Count a call that took ``seconds``; ``failed`` means by the service's fault, such as HTTP 500."""
         self._turn(self._clock())
         self._calls += 1
         self._bad += failed or seconds > self.policy.target_seconds
 
     def cost(self, rate: Rate) -> float:
-        """Return the tokens that one request costs now; never more than a full bucket has."""
+        """Return the tokens that one request costs now: 1 / share, at most the burst of ``rate``."""
         self._turn(self._clock())
         return min(1.0 / self.share, rate.burst)
 

@@ -32,7 +32,7 @@ _lock = threading.Lock()
 
 
 class State(Enum):
-    """What a breaker does with calls."""
+    """The state of a circuit breaker: which calls it admits and which results it counts."""
 
     CLOSED = "closed"
     """Calls pass and are counted."""
@@ -56,7 +56,14 @@ METRICS_ONLY: Final = State.METRICS_ONLY
 
 @dataclass(frozen=True, slots=True)
 class BreakerSnapshot:
-    """A breaker at one moment. Rates are None below ``minimum_calls``; ``retry_after`` is in seconds."""
+    """A copy of a breaker's state and counters.
+
+    ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None below
+    ``minimum_calls`` or if the policy has no such limit. ``successes``, ``failures`` (timeouts included),
+    ``timeouts`` and ``rejections`` count since the start, ``recovered`` and ``relapsed`` the half-open
+    periods that ended closed and open. ``generation`` numbers the changes of state. ``retry_after`` is in
+    seconds, 0 if calls are admitted.
+    """
 
     name: str
     state: State
@@ -74,10 +81,10 @@ class BreakerSnapshot:
 
 
 class BreakerCore:
-    """Decide whether a call may pass, and learn from how it ended.
+    """The circuit breaker's state machine: it admits or rejects a call, and counts how the call ended.
 
-    ``permit = breaker.try_acquire()`` gives a permit, or 0 when the call is held back; then exactly one of
-    :meth:`success`, :meth:`failure` and :meth:`release` takes the permit.
+    ``permit = breaker.try_acquire()`` gives a permit, or 0 for a rejected call; then exactly one of
+    :meth:`success`, :meth:`failure` and :meth:`release` must get the permit. Safe across threads.
 
     >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
     >>> for _ in range(2):
@@ -132,7 +139,7 @@ class BreakerCore:
         return f"<{type(self).__name__} {self.name!r} {self.state.value}>"
 
     def try_acquire(self) -> int:
-        """Return a permit (a positive number), or 0 when the call is held back."""
+        """Return a permit (a positive number) for one call, or 0 if the call is rejected."""
         state = self.state
         if state is OPEN:
             if self.clock() < self._until:
@@ -146,9 +153,9 @@ class BreakerCore:
         return self._try_probe()
 
     def acquire(self) -> int:
-        """Return a permit.
+        """Return a permit (a positive number) for one call.
 
-        Raises a fresh :class:`~crisol.errors.CircuitOpenError` when the call is held back.
+        Raises :class:`~crisol.errors.CircuitOpenError` if the call is rejected.
         """
         if self.state is OPEN:
             # The common rejection, with the clock read once: it is there to cost nothing.
@@ -163,7 +170,10 @@ class BreakerCore:
         raise CircuitOpenError(self.name, self.retry_after())
 
     def retry_after(self) -> float:
-        """Return the seconds after which asking again makes sense; 0 when calls pass."""
+        """Return the seconds until a call may be admitted again; 0 if calls are admitted now.
+
+        While the breaker is forced open, that is ``recovery_seconds`` of its policy.
+        """
         state = self.state
         # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a
         # rejection.
@@ -196,18 +206,21 @@ class BreakerCore:
         return permit
 
     def success(self, permit: int, seconds: float = 0.0) -> None:
-        """Count a call that succeeded after ``seconds``."""
+        """Count an admitted call that succeeded after ``seconds``.
+
+        ``permit`` is from :meth:`try_acquire`; one from before a change of state counts nothing.
+        """
         self._settle(permit, seconds, bad=False)
 
     def failure(self, permit: int, seconds: float = 0.0, *, timeout: bool = False) -> None:
-        """Count a call that failed after ``seconds``; ``timeout`` says that its time ran out."""
+        """Count an admitted call that failed after ``seconds``; ``timeout`` says that its time ran out.
+
+        ``permit`` is from :meth:`try_acquire`; one from before a change of state counts nothing.
+        """
         self._settle(permit, seconds, bad=True, timeout=timeout)
 
     def release(self, permit: int) -> None:
-        """Give a permit back.
-
-        The call says nothing about the dependency (cancelled, or its error ignored).
-        """
+        """Return a permit without counting the call, because it was cancelled or its error is ignored."""
         with _lock:
             if permit == self.generation and self.state is HALF_OPEN and self._admitted:
                 self._admitted -= 1
@@ -283,27 +296,27 @@ class BreakerCore:
         return calls, self._bad.bit_count(), self._slow.bit_count()
 
     def reset(self) -> None:
-        """Close the circuit and forget the past, whatever the state."""
+        """Close the circuit, whatever its state, and empty the window; the counters since the start stay."""
         self._force(CLOSED)
 
     def disable(self) -> None:
-        """Let everything pass and count nothing, until :meth:`reset`."""
+        """Admit every call and count none, until :meth:`reset`."""
         self._force(State.DISABLED)
 
     def force_open(self) -> None:
-        """Hold everything back, until :meth:`reset`."""
+        """Reject every call until :meth:`reset`."""
         self._force(State.FORCED_OPEN)
 
     def metrics_only(self) -> None:
-        """Count, and never open, until :meth:`reset`."""
+        """Admit and count every call, and never open, until :meth:`reset`."""
         self._force(METRICS_ONLY)
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after every change; what it raises is logged, not passed on."""
+        """Call ``listener(name, old, new)`` after each change of state; an exception in it is only logged."""
         self._listeners = (*self._listeners, listener)
 
     def snapshot(self) -> BreakerSnapshot:
-        """Return the breaker as it is now."""
+        """Return a copy of the state and the counters."""
         with _lock:
             calls, bad, slow = self._sums()
             enough = self.policy.rated and calls >= self.policy.minimum_calls

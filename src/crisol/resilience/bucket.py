@@ -30,10 +30,10 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``limit`` tokens every ``seconds``, of which ``burst`` (the limit unless given) may be saved up.
+    """A rate limit: ``limit`` tokens every ``seconds``; a bucket holds at most ``burst`` of them.
 
-    ``Rate(100)`` is a hundred a minute. ``Rate.unlimited()`` refuses nothing.
-    Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    A ``burst`` of 0 means the limit itself. ``Rate(100)`` is a hundred a minute; ``Rate.unlimited()`` admits
+    everything. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     limit: float
@@ -56,16 +56,16 @@ class Rate:
 
     @classmethod
     def unlimited(cls) -> Rate:
-        """Return the rate that refuses nothing."""
+        """Return the rate that admits every request; its ``limit`` is infinite."""
         return cls(math.inf)
 
     @property
     def name(self) -> str:
-        """The policy as a key: ``100/60s+100``."""
+        """The rate as text, ``limit/seconds+burst``, such as ``100/60s+100``; part of the keys in Redis."""
         return f"{self.limit:.15g}/{self.seconds:.15g}s+{self.burst:.15g}"
 
     def check_cost(self, cost: float) -> None:
-        """Refuse, as :class:`~crisol.errors.InputError`, a cost that no full bucket could pay."""
+        """Raise :class:`~crisol.errors.InputError` unless ``cost`` tokens lie within 0 and the burst."""
         if not 0.0 <= cost <= self.burst:
             raise InputError(
                 f"cost: {cost} is out of range; it must lie between 0 and the burst, {self.burst:g}"
@@ -74,10 +74,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BucketDecision:
-    """The answer to one request; every header and body of the limiter is computed from it.
+    """The limiter's answer to one request of ``cost`` tokens.
 
-    ``room`` is how many seconds' worth of tokens stayed in the bucket, or, negative, how many seconds were
-    missing: then nothing was taken.
+    ``room`` is the time, in seconds, in which the tokens left in the bucket would be refilled. A negative one
+    means that the request was refused, and after how many seconds its tokens are there.
     """
 
     rate: Rate
@@ -86,58 +86,61 @@ class BucketDecision:
 
     @property
     def allowed(self) -> bool:
-        """Whether the tokens were there."""
+        """Whether the tokens were taken, and so the request may pass."""
         return self.room >= 0.0
 
     @property
     def retry_after(self) -> float:
-        """Seconds until the same request would pass; 0 when it did."""
+        """Seconds until the same request would pass; 0 if it was allowed."""
         return max(-self.room, 0.0)
 
     @property
     def left(self) -> float:
-        """Seconds' worth of tokens in the bucket after the decision."""
+        """The tokens left in the bucket after the decision, as the seconds in which they are refilled."""
         if self.room >= 0.0:
             return self.room
         return max(self.room + self.cost * self.rate.interval, 0.0)
 
     @property
     def remaining(self) -> float:
-        """Whole tokens in the bucket after the decision; infinite where nothing is limited."""
+        """The whole tokens left in the bucket after the decision; infinite for an unlimited rate."""
         if self.rate.interval == 0.0:
             return math.inf
         return math.floor((self.left + TOLERANCE) / self.rate.interval)
 
     @property
     def reset_after(self) -> float:
-        """Seconds until the bucket is full again."""
+        """Seconds until the bucket is full again, 0 if it is."""
         return max(self.rate.full - self.left, 0.0)
 
 
 class Bucket(Protocol):
-    """Buckets of one rate, by key, in this process or elsewhere.
+    """Token buckets of one rate, one for each key, in this process or in a shared store.
 
-    ``take`` returns the room, at once or as an awaitable. It never raises for a store that is away. Cores are
-    safe across tasks of one event loop; what several processes share says so.
+    ``take`` returns a number or an awaitable of it, and never raises because the store is away. Every
+    implementation is safe across the tasks of one event loop.
     """
 
     @property
     def rate(self) -> Rate:
-        """The rate that every key has."""
+        """The rate of every bucket."""
         ...
 
     def take(self, key: str, cost: float = 1.0) -> float | Awaitable[float]:
-        """Take ``cost`` tokens, or none; see :class:`BucketDecision` for the number that comes back."""
+        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
+
+        Returns ``room``, see :class:`BucketDecision`; a negative number means refused.
+        """
         ...
 
 
 class TokenBucket:
-    """One bucket a key, at most ``capacity`` keys, in two generations.
+    """Token buckets of one rate in this process, one for each key (GCRA, ITU-T I.371). Not thread-safe.
 
-    Every ``rate.full`` seconds the older generation is dropped: whoever was not seen for so long has a full
-    bucket again, so nothing is lost. While both together are full, keys never seen share one overflow bucket:
-    flooding the table with invented names buys no fresh bucket, costs no memory and evicts nobody.
-    Time never runs backwards in here; a clock that is set back stands still until it has caught up.
+    A key unused for ``rate.full`` seconds is forgotten, since its bucket is full again. At most ``capacity``
+    keys are kept; while they are in use, all new keys share one overflow bucket (``overflowed`` counts its
+    requests), so invented keys cost no memory. A clock that is set back counts as standing still. Raises
+    :class:`~crisol.errors.SettingsError` for a capacity below 1.
 
     >>> bucket = TokenBucket(Rate(2, 60))
     >>> [bucket.decide("203.0.113.7").allowed for _ in range(3)]
@@ -177,10 +180,10 @@ class TokenBucket:
         return len(self._current) + len(self._previous)
 
     def take(self, key: str, cost: float = 1.0) -> float:
-        """Take ``cost`` tokens from the bucket of ``key``, or none.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
 
-        Returns the room in seconds (see :class:`BucketDecision`). Raises :class:`~crisol.errors.InputError`
-        for a cost that no full bucket could pay.
+        Returns the room in seconds (see :class:`BucketDecision`), negative if refused. Raises
+        :class:`~crisol.errors.InputError` for a cost above the burst or below 0.
         """
         now = self._clock()
         if self._now <= now < self._rotate_at:
@@ -202,7 +205,7 @@ class TokenBucket:
         return room
 
     def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Like :meth:`take`, with the number explained."""
+        """Like :meth:`take`, but return a :class:`BucketDecision`."""
         return BucketDecision(self.rate, self.take(key, cost), cost)
 
     def limit(
@@ -226,15 +229,16 @@ class TokenBucket:
         return limited(self, key, cost)
 
     def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key``, and take no token."""
+        """Return the state of the bucket of ``key`` without taking a token."""
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
-        """Lower the bucket of ``key`` to the tokens of ``seconds``, as another store reports them.
+        """Lower the bucket of ``key`` to what another store reports; never raise it.
 
-        A bucket that holds less here keeps it; a full table takes in no new key.
+        ``seconds`` is the time in which the reported tokens are refilled. A new key is ignored while the
+        table is full.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds
@@ -245,7 +249,7 @@ class TokenBucket:
             self._current[key] = moment
 
     def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``."""
+        """Fill the bucket of ``key``; no error if there is none."""
         self._current.pop(key, None)
         self._previous.pop(key, None)
 
@@ -289,7 +293,12 @@ class TokenBucket:
 def limited(
     bucket: Bucket, key: Callable[P, str], cost: float = 1.0
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-    """Return a decorator that takes ``cost`` tokens before every call; see :meth:`TokenBucket.limit`."""
+    """Return a decorator for ``async`` functions that takes ``cost`` tokens from ``bucket`` before each call.
+
+    ``key`` names the bucket by the call's arguments. The decorated function raises
+    :class:`~crisol.errors.RateLimited` where there are too few tokens. Decorating any other function raises
+    :class:`~crisol.errors.SettingsError`.
+    """
 
     def decorate(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         if not inspect.iscoroutinefunction(fn):

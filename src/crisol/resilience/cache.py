@@ -1,4 +1,4 @@
-"""Compute once, answer often: an in-process tier over an optional shared one.
+"""Cache computed records: a cache in this process, over an optional one that processes share.
 
 >>> import asyncio
 >>> from crisol.records import Prediction
@@ -90,13 +90,14 @@ _computing: ContextVar[_Flight | None] = ContextVar("computing", default=None)
 
 
 class Cache:
-    """Typed entries by key, at most ``budget`` bytes of them in this process, for one event loop.
+    """Cached records by key, at most ``budget`` bytes in this process (least recently used go first).
 
-    A life is cut short by up to ``jitter`` (a fraction), so that what was filled together does not end
-    together. An entry used when only ``1 - early`` of its life is left is computed anew in the background.
-    Over a shared ``tier`` a local copy lives for at most ``local_seconds``: so long may a process serve what
-    another one has invalidated. The tier's failures are counted and are misses; a computation's failure
-    reaches all who wait for it and is not kept.
+    Each lifetime is shortened by a random share up to ``jitter``, so that entries do not expire together. A
+    hit after the share ``early`` of the lifetime recomputes the entry in the background. Over a shared
+    ``tier``, a local copy lives for at most ``local_seconds``: that long another process's invalidation may
+    go unnoticed here. Errors of the tier are counted and treated as misses. A failed computation raises in
+    all callers that wait for it and is not cached. Use it in one event loop. Raises
+    :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     def __init__(
@@ -133,7 +134,10 @@ class Cache:
         return len(self._entries)
 
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
-        """Return this process's value of ``key``, else ``default``; use no shared tier, compute nothing."""
+        """Return the value of ``key`` cached in this process, else ``default``.
+
+        Asks no shared tier and computes nothing. A cached None ("there is none") is returned as None.
+        """
         try:
             entry = self._entries[key]
         except KeyError:
@@ -161,10 +165,10 @@ class Cache:
     ) -> T | None:
         """Return the cached value of ``key`` (see :meth:`Kind.key`), or compute it by ``fn`` and cache it.
 
-        ``ttl`` is in seconds and defaults to the kind's; 0 keeps nothing. However many ask at once, ``fn``
-        runs once, in a task of its own: cancelling any caller harms no other. Raises what ``fn`` raises, and
-        :class:`~crisol.errors.InputError` for a key, a lifetime or a result that does not fit, and where
-        ``fn`` waits for its own result.
+        ``ttl`` is in seconds; None means the kind's, 0 caches nothing. ``tags`` are names for
+        :meth:`invalidate`. For concurrent callers ``fn`` runs once, in a task of its own, so cancelling a
+        caller cancels nobody else. Raises what ``fn`` raises, and :class:`~crisol.errors.InputError` for a
+        wrong key, ttl or type of result, and where ``fn`` waits for its own key.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -202,9 +206,10 @@ class Cache:
         return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
 
     def put(self, kind: Kind[T], key: bytes, value: T, tags: tuple[str, ...] = ()) -> None:
-        """Keep what was computed meanwhile without waiting, in this process alone; counts as a miss.
+        """Store a value in this process alone, without waiting; counts as a miss of its kind.
 
-        For a cache without a shared tier, and values of the kind's own type.
+        Only for a cache without a shared tier. The lifetime is the kind's; ``tags`` as in
+        :meth:`get_or_compute`.
         """
         stats = self._of(kind)
         stats.misses += 1
@@ -218,11 +223,11 @@ class Cache:
     def memoize(
         self, *, ttl: float, tags: tuple[str, ...] = ()
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that caches the results of an ``async`` function by its arguments.
+        """Return a decorator that caches the results of an ``async`` function for ``ttl`` seconds.
 
-        The function says what it returns, and its arguments have a canonical form (text, numbers, lists,
-        mappings; see :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError`
-        where it does not.
+        The key is the function and its arguments, which need a canonical form (see
+        :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError` for a function
+        that is not ``async`` or does not annotate its return type.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)
@@ -239,15 +244,14 @@ class Cache:
 
     @property
     def is_shared(self) -> bool:
-        """Whether a tier is behind this process's own, which others fill, too."""
+        """Whether there is a shared tier behind this process's cache."""
         return self._tier is not None
 
     async def invalidate(self, tag: str) -> int:
-        """Forget all entries that carry ``tag`` and the computations that run for them.
+        """Delete all entries with ``tag``, here and in the tier, and discard running computations for them.
 
-        Returns the number of entries forgotten in this process. Raises
-        :class:`~crisol.errors.UnavailableError` when the shared tier does not answer; this process has
-        forgotten them all the same.
+        Returns the number of entries deleted in this process. Raises :class:`~crisol.errors.UnavailableError`
+        when the shared tier does not answer; this process has deleted its entries all the same.
         """
         self._ground(flight for flight in self._flights.values() if tag in flight.tags)
         count = self._lru.sweep(lambda entry: tag in entry.tags)
@@ -256,7 +260,10 @@ class Cache:
         return count
 
     async def delete(self, key: bytes) -> bool:
-        """Forget one entry; says whether it was here. Raises as :meth:`invalidate` does."""
+        """Delete the entry of ``key`` here and in the tier; return whether it was in this process.
+
+        Raises like :meth:`invalidate`.
+        """
         self._ground(flight for flight in self._flights.values() if flight.key == key)
         deleted = self._lru.drop(key)
         if self._tier is not None:
@@ -264,7 +271,10 @@ class Cache:
         return deleted
 
     async def clear(self) -> int:
-        """Forget everything; returns how many entries were here. Raises as :meth:`invalidate` does."""
+        """Delete all entries, here and in the tier; return how many were in this process.
+
+        Raises like :meth:`invalidate`.
+        """
         self._ground(self._flights.values())
         count = self._lru.sweep(lambda _: True)
         if self._tier is not None:
@@ -272,17 +282,17 @@ class Cache:
         return count
 
     async def drain(self) -> None:
-        """Wait for the background writes to the shared tier and the background refreshes."""
+        """Wait until all background refreshes and writes to the shared tier have ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def stats(self) -> list[KindStats]:
-        """Return the live counters, kind by kind."""
+        """Return the counters of each kind that was used; they are live objects and go on counting."""
         return list(self._stats.values())
 
     @property
     def weight(self) -> int:
-        """What the entries in this process weigh, in bytes."""
+        """The bytes of the entries in this process, an estimate with the overhead of each."""
         return self._lru.bytes
 
     def _time(self) -> float:

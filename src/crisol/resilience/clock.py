@@ -15,7 +15,7 @@ __all__ = ["Clock", "FakeClock"]
 
 
 class Clock(Protocol):
-    """Returns seconds since some fixed moment; ``time.monotonic`` is one."""
+    """A function that returns seconds since some fixed moment, such as ``time.monotonic``."""
 
     def __call__(self) -> float:
         """Return the present, in seconds."""
@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class FakeClock:
-    """A clock that only the test moves, in either direction."""
+    """A clock for tests: it moves only by :meth:`advance`. ``now`` is its reading in seconds."""
 
     __slots__ = ("now",)
 

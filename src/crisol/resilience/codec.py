@@ -23,10 +23,11 @@ HEADER = 13
 
 
 class Codec(Generic[T]):
-    """Encode records of ``type_`` (or None, for "there is none").
+    """Encode and decode records of ``type_``, or None for "there is none", as bytes of cache entries.
 
-    Raise ``version`` when the meaning of a field changes.
-    Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot describe.
+    Entries of another ``version`` or schema do not decode: raise ``version`` when the meaning of a field
+    changes; a changed schema is noticed by itself. Raises :class:`~crisol.errors.SettingsError` for a type
+    that msgspec cannot describe.
     """
 
     def __init__(self, type_: type[T], *, version: int = 1) -> None:
@@ -41,12 +42,15 @@ class Codec(Generic[T]):
         self._stamp = VERSION + hashlib.sha256(b"%d:" % version + schema).digest()[:4]
 
     def encode(self, key: bytes, value: T | None) -> bytes:
-        """Return the entry for ``value`` under ``key``; raises InputError for one that no entry can hold."""
+        """Return the bytes of the entry of ``value`` under ``key``.
+
+        Raises :class:`~crisol.errors.InputError` for a value that cannot be encoded.
+        """
         payload = self._payload(value)
         return self._stamp + _checksum(key, payload) + payload
 
     def size(self, value: T) -> int:
-        """Return how long the entry for ``value`` is."""
+        """Return the length of the entry of ``value``, in bytes."""
         return HEADER + len(self._payload(value))
 
     def _payload(self, value: T | None) -> bytes:
@@ -56,10 +60,10 @@ class Codec(Generic[T]):
             raise InputError(f"a {type(value).__name__} cannot be cached: {error}") from error
 
     def decode(self, key: bytes, entry: bytes) -> T | None:
-        """Return the value of ``entry``.
+        """Return the value of ``entry``; None means a cached "there is none".
 
-        Raises :class:`~crisol.errors.IntegrityError` unless it was written whole, for this key, by this
-        schema.
+        Raises :class:`~crisol.errors.IntegrityError` for an entry that is damaged or was written for another
+        key, schema or version.
         """
         payload = entry[HEADER:]
         if entry[:5] != self._stamp or entry[5:HEADER] != _checksum(key, payload):
@@ -100,7 +104,7 @@ def _may_be_text(key: msgspec.inspect.Type) -> bool:
 
 
 def is_immutable(type_: Any) -> bool:
-    """Say whether values of ``type_`` can be handed to many callers, none of whom can change them.
+    """Return whether all values of ``type_`` are deeply immutable, so that callers may share one object.
 
     >>> is_immutable(tuple[int, ...]), is_immutable(dict[str, int])
     (True, False)

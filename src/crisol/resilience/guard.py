@@ -1,6 +1,4 @@
-"""The circuit breaker's interface for callers.
-
-It offers a decorator, ``call`` and ``guard``, for ``async`` and plain functions.
+"""The circuit breaker for callers: a decorator, ``call`` and ``guard``, for ``async`` and plain functions.
 
 >>> breaker = CircuitBreaker("model", BreakerPolicy(consecutive_failures=1))
 >>> @breaker
@@ -42,12 +40,12 @@ T = TypeVar("T")
 
 
 class CircuitBreaker(BreakerCore):
-    """The state machine with ways to put a call behind it.
+    """A circuit breaker that makes the calls itself: as a decorator, by :meth:`call`, or by :meth:`guard`.
 
-    All of them raise :class:`~crisol.errors.CircuitOpenError` when the call is held back and ``TimeoutError``
-    when the policy's time-out cuts an ``async`` call short. A plain function cannot be interrupted: one that
-    took longer than the time-out returns its result and counts as failed. An awaitable that a plain function
-    returns is awaited behind the breaker, too. An exception group counts as what its members count.
+    Each raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, ``TimeoutError`` if
+    the policy's ``timeout`` interrupts an ``async`` call, and else what the call raises. A plain function
+    cannot be interrupted: one that takes too long returns its result and counts as a failure. An awaitable
+    that it returns is awaited under the breaker. An exception group counts as a failure if a member does.
     """
 
     __slots__ = ()
@@ -64,7 +62,7 @@ class CircuitBreaker(BreakerCore):
         return cast("Callable[P, T]", wrap(coroutine_function))
 
     async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Await ``fn(*args, **kwargs)`` behind the breaker."""
+        """Return ``await fn(*args, **kwargs)``, if the breaker admits the call; raises as the class says."""
         permit = self.acquire()
         started = self.clock() if self.policy.timed else 0.0
         try:
@@ -80,7 +78,7 @@ class CircuitBreaker(BreakerCore):
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the plain function ``fn`` behind the breaker."""
+        """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call."""
         return self._run(self.acquire(), fn, args, kwargs)
 
     def _run(self, permit: int, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
@@ -107,11 +105,17 @@ class CircuitBreaker(BreakerCore):
         return result
 
     def guard(self) -> Guard:
-        """Return a context manager, for ``with`` and ``async with``, around one use of the dependency."""
+        """Return a context manager, for ``with`` and ``async with``, whose block counts as one call.
+
+        Only ``async with`` interrupts the block at the policy's ``timeout``.
+        """
         return Guard(self)
 
     def failed(self, permit: int, error: BaseException, started: float) -> None:
-        """Settle a call that raised: a failure, or nothing where the policy does not record ``error``."""
+        """Count a call that raised ``error``, or release its permit if the policy ignores such errors.
+
+        ``started`` is the clock's reading at the start of the call.
+        """
         policy = self.policy
         members = _members(error)
         if isinstance(error, policy.ignore) or not any(
@@ -123,7 +127,11 @@ class CircuitBreaker(BreakerCore):
             self.failure(permit, self._since(started), timeout=timeout)
 
     def returned(self, permit: int, result: object, started: float, *, late: float | None = None) -> None:
-        """Settle a call that returned: ``is_failure`` judges the result, ``late`` the seconds it took."""
+        """Count a call that returned: a failure if the policy's ``is_failure(result)``, else a success.
+
+        ``started`` is the clock's reading at the start of the call. A call that took more than ``late``
+        seconds counts as a time-out; None means no limit.
+        """
         seconds = self._since(started)
         timeout = late is not None and seconds > late
         judge = self.policy.is_failure
@@ -196,7 +204,10 @@ def _members(error: BaseException) -> list[BaseException]:
 
 
 class Guard:
-    """One use of a dependency, entered once."""
+    """A context manager whose block counts as one call of the breaker; use each object once.
+
+    Entering raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call.
+    """
 
     __slots__ = ("_breaker", "_permit", "_started", "_timeout")
 
@@ -250,7 +261,7 @@ class Guard:
 
 
 class BreakerRegistry:
-    """The breakers of one process, by name, with listeners that hear all of them."""
+    """The circuit breakers of one process, by name; iteration yields them."""
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -258,9 +269,9 @@ class BreakerRegistry:
         self._listeners: list[Callable[[str, State, State], None]] = []
 
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
-        """Return the breaker of that name, made on first use.
+        """Return the breaker called ``name``; the first call makes it, with ``policy`` or the default one.
 
-        Raises :class:`~crisol.errors.SettingsError` where it exists with another policy.
+        Raises :class:`~crisol.errors.SettingsError` if it exists with another policy.
         """
         expected = policy if policy is not None else BreakerPolicy()
         breaker = self._breakers.get(name)
@@ -275,13 +286,13 @@ class BreakerRegistry:
         return breaker
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after every change of any breaker, present or future."""
+        """Call ``listener(name, old, new)`` after each change of state of any breaker, also of later ones."""
         self._listeners.append(listener)
         for breaker in self._breakers.values():
             breaker.add_listener(listener)
 
     def snapshot(self) -> list[BreakerSnapshot]:
-        """Return every breaker as it is now."""
+        """Return a copy of the state and counters of each breaker."""
         return [breaker.snapshot() for breaker in list(self._breakers.values())]
 
     def __getitem__(self, name: str) -> CircuitBreaker:

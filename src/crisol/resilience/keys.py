@@ -1,4 +1,4 @@
-"""Keys that mean what they say: SHA-256 over a canonical, typed, prefix-free encoding.
+"""Cache keys without collisions: SHA-256 over a canonical, typed, prefix-free encoding.
 
 Every value is written as a letter for its type, its length, and its content. So ``("1:b:2", "3")`` and
 ``("1", "2:b:3")`` differ, as do ``1``, ``1.0``, ``"1"``, ``True``, ``None`` and ``""``.
@@ -23,11 +23,11 @@ DEEPEST = 32
 
 
 def digest(*parts: object) -> bytes:
-    """Return 32 bytes that stand for ``parts``, in order, with their types.
+    """Return the SHA-256 (32 bytes) of ``parts``, their order and their types.
 
-    Takes None, bool, int, float, str (an enumeration of strings counts as its value), bytes, lists and tuples
-    (alike), mappings and sets (in any order), nested at most 32 deep. Raises
-    :class:`~crisol.errors.InputError` for anything else, and for NaN, which equals nothing.
+    Takes None, bool, int, float, str (also string enumerations), bytes, lists and tuples (alike), mappings
+    and sets (in any order), nested at most 32 deep. Raises :class:`~crisol.errors.InputError` for anything
+    else, and for NaN, which equals nothing.
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
@@ -41,7 +41,10 @@ def digest(*parts: object) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the encoding itself: equal values of equal type give equal bytes, all others different ones."""
+    """Return the encoding that :func:`digest` hashes: equal exactly for equal values of the same types.
+
+    Takes the same values and raises the same errors.
+    """
     out = bytearray()
     _write(out, value, 0)
     return bytes(out)

@@ -1,4 +1,4 @@
-"""What may be cached, for how long: a kind is a name, a record type and a lifetime."""
+"""What may be cached and for how long: a kind is a name, a record type and a lifetime."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ LIFETIMES = {"prediction": 86_400.0, "confusion_matrix": 300.0, "vulnerability_p
 
 
 class Kind(Generic[T]):
-    """Entries of one record type. ``ttl`` and ``negative_ttl`` (for None, "there is none") are in seconds.
+    """A kind of cache entry: records of ``type_`` under a name, with a lifetime.
 
-    ``Kind("confusion_matrix", Confusion)`` takes its lifetime from :data:`LIFETIMES`; other names need a
-    ``ttl``. Raise ``version`` when the meaning of a field changes; a changed field is noticed by itself.
+    ``ttl`` is the lifetime in seconds, by default that of the name in :data:`LIFETIMES`; ``negative_ttl``
+    that of a cached None ("there is none"). Raise ``version`` when the meaning of a field changes; a changed
+    field is noticed by itself. Raises :class:`~crisol.errors.SettingsError` for a name without a lifetime, a
+    value out of range, or a type that cannot be encoded.
     """
 
     __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")
@@ -51,10 +53,10 @@ class Kind(Generic[T]):
         """Whether all callers may be given the same object; otherwise each hit is decoded anew."""
 
     def key(self, *parts: object) -> bytes:
-        """Return the key of an entry of this kind: 32 bytes, see :func:`~crisol.resilience.keys.digest`.
+        """Return the key of an entry, 32 bytes: a hash of the kind, its version and ``parts``.
 
-        What the answer depends on belongs into ``parts``, the model version first of all: then a new model
-        can never be answered by an old entry.
+        ``parts`` are all that the value depends on, above all the model version, so that a new model never
+        gets an old one's entry. Raises like :func:`~crisol.resilience.keys.digest`.
         """
         return digest(self.name, self.version, *parts)
 

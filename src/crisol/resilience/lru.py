@@ -1,4 +1,4 @@
-"""The cache in this process: least recently used goes first, by bytes, not by count."""
+"""The cache in this process: bounded in bytes; the least recently used entries are removed first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ OVERHEAD = 450
 
 @dataclass(slots=True)
 class KindStats:
-    """Plain counters of one kind, read at scrape. ``bytes`` and ``entries`` are of this process."""
+    """The counters of one kind of cache entry, since the start of the process.
+
+    ``hits`` were answered here, ``shared_hits`` by the shared tier, ``misses`` by computing. ``errors`` are
+    failures of the tier, ``corrupt`` entries in it that did not decode, ``refreshes`` recomputations in the
+    background, ``evictions`` entries removed for space. ``entries`` and ``bytes`` are those held now.
+    """
 
     kind: Kind[Any]
     hits: int = 0
@@ -35,9 +40,10 @@ class KindStats:
 
 
 class CacheEntry:
-    """One value: the record itself where its kind is shared, its encoding otherwise.
+    """One cached value: the record itself if its kind is immutable, else its encoding.
 
-    Times are readings of the cache's clock.
+    ``size`` is in bytes. The entry is refreshed in the background after ``fresh_until`` and invalid from
+    ``expires`` on; both are readings of the cache's clock. ``tags`` are names by which it is invalidated.
     """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
@@ -61,7 +67,7 @@ class CacheEntry:
 
 
 class Lru:
-    """At most ``budget`` bytes of entries, by key."""
+    """Entries by key, at most ``budget`` bytes of them; ``entries`` has the least recently used first."""
 
     __slots__ = ("budget", "bytes", "entries")
 
@@ -71,7 +77,10 @@ class Lru:
         self.entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Add or replace; one that alone exceeds the budget is left out."""
+        """Add or replace an entry, and remove the least recently used ones beyond the budget.
+
+        An entry that is larger than the budget is not stored.
+        """
         self.drop(key)
         if entry.size > self.budget:
             return
@@ -83,7 +92,7 @@ class Lru:
             oldest.stats.evictions += 1
 
     def drop(self, key: bytes) -> bool:
-        """Remove; says whether it was there."""
+        """Remove the entry of ``key``; return whether there was one."""
         entry = self.entries.pop(key, None)
         if entry is None:
             return False
@@ -91,7 +100,7 @@ class Lru:
         return True
 
     def sweep(self, doomed: Callable[[CacheEntry], bool]) -> int:
-        """Remove all that are ``doomed``; returns how many."""
+        """Remove the entries for which ``doomed`` returns True; return their number."""
         keys = [key for key, entry in self.entries.items() if doomed(entry)]
         for key in keys:
             self.drop(key)

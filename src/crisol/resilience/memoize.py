@@ -1,4 +1,4 @@
-"""What :meth:`Cache.memoize` decorates with."""
+"""The decorator behind :meth:`Cache.memoize`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _Function = Callable[P, Coroutine[Any, Any, T]]
 def memoized(
     cache: Cache, ttl: float, tags: tuple[str, ...] = ()
 ) -> Callable[[_Function[P, T]], _Function[P, T]]:
-    """Return a decorator that keeps what an ``async`` function returns; see :meth:`Cache.memoize`."""
+    """Return a decorator that caches the results of an ``async`` function; see :meth:`Cache.memoize`.
+
+    ``ttl`` is in seconds; ``tags`` are names for :meth:`Cache.invalidate`.
+    """
 
     def decorate(fn: _Function[P, T]) -> _Function[P, T]:
         name = f"{fn.__module__}.{fn.__qualname__}"

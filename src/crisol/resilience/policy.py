@@ -17,20 +17,19 @@ __all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When to open, how long to wait, how to probe. Times are in seconds, rates are fractions in (0, 1].
+    """When a breaker opens, waits, probes and closes. Times are in seconds, rates are shares in (0, 1].
 
-    The circuit opens after ``consecutive_failures`` in a row, or when at least ``minimum_calls`` lie in the
-    window and the share of failures reaches ``failure_rate`` or that of calls slower than ``slow_seconds``
-    reaches ``slow_rate``. The window is the last ``window_calls``, or the last ``window_seconds`` where set.
-    None switches a criterion off.
+    It opens after ``consecutive_failures`` in a row; or when, of at least ``minimum_calls`` in the window,
+    the share ``failure_rate`` failed or the share ``slow_rate`` took longer than ``slow_seconds``. The window
+    is the last ``window_calls`` calls, or the last ``window_seconds`` if set. None switches a limit off.
 
-    After ``recovery_seconds`` (times ``backoff`` for every failed recovery in a row, at most
-    ``max_recovery_seconds``, then varied by ± ``jitter``) at most ``probes`` calls are let through. The
-    circuit closes when ``probe_successes`` of them succeed and opens again as soon as that many no longer
-    can. After ``half_open_seconds`` probes that have not reported count as failed.
+    After ``recovery_seconds`` (times ``backoff`` for each failed recovery in a row, at most
+    ``max_recovery_seconds``, then varied by ± the share ``jitter``) it is half open: at most ``probes`` calls
+    are admitted. It closes when ``probe_successes`` of them succeed and opens again once that is impossible,
+    or when a probe has not ended within ``half_open_seconds``. ``timeout`` is the limit of one call.
 
-    An exception is a failure if it is one of ``record`` and none of ``ignore``; everything else, cancellation
-    first of all, gives the permit back and counts as nothing. ``is_failure`` judges results.
+    An exception is a failure if it is one of ``record`` and none of ``ignore``; others, such as cancellation,
+    are not counted. ``is_failure(result)`` judges what a call returns; None means that every result is good.
     Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
@@ -100,7 +99,10 @@ class BreakerPolicy:
             raise SettingsError(f"{name}: {value} is out of range; it must be {bound}{limit}")
 
     def wait(self, trips: int) -> float:
-        """Return how long to stay open after the ``trips``-th opening in a row, in seconds."""
+        """Return how many seconds the breaker stays open after opening ``trips`` times in a row.
+
+        ``trips`` counts from 1; ``jitter`` makes the result random.
+        """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)
         except OverflowError:

@@ -1,4 +1,4 @@
-"""What a cache shared between processes has to offer."""
+"""The interface of a cache that several processes share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ __all__ = ["SharedTier", "TierEntry"]
 
 @dataclass(frozen=True, slots=True)
 class TierEntry:
-    """What a lookup brought: the entry, or None, and a ticket that says which invalidations it has seen.
+    """The result of a look-up in the shared tier.
 
-    ``remaining`` is the rest of the entry's life in seconds, as far as the clocks of two machines agree.
+    ``entry`` is the encoded value, None if there is none. ``remaining`` is the rest of its lifetime in
+    seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` identifies the state of the
+    tags' invalidations; hand it to ``put``.
     """
 
     entry: bytes | None
@@ -21,29 +23,32 @@ class TierEntry:
 
 
 class SharedTier(Protocol):
-    """Entries by key, shared between processes, invalidated by tag.
+    """Encoded cache entries by key, shared between processes, invalidated by tag.
 
-    Every method raises :class:`~crisol.errors.UnavailableError` when the store is away, soon rather than
-    late, and is safe across tasks and processes. An entry put with a ticket from before an invalidation of
-    one of its tags is never found.
+    Every method raises :class:`~crisol.errors.UnavailableError` soon when the store is away, and is safe
+    across tasks and processes. An entry put with a ticket from before an invalidation of one of its tags is
+    never returned.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look ``key`` up."""
+        """Look up the entry of ``key`` with these tags."""
         ...
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:
-        """Keep ``entry`` for ``ttl`` seconds."""
+        """Store ``entry`` for ``ttl`` seconds.
+
+        ``ticket`` is from the ``get`` before the value was computed.
+        """
         ...
 
     async def delete(self, key: bytes) -> None:
-        """Forget ``key``."""
+        """Delete the entry of ``key``; no error if there is none."""
         ...
 
     async def invalidate(self, tag: str) -> None:
-        """Forget every entry that carries ``tag``."""
+        """Delete every entry that was put with ``tag``."""
         ...
 
     async def clear(self) -> None:
-        """Forget everything."""
+        """Delete every entry."""
         ...

@@ -1,4 +1,4 @@
-"""Which calls a breaker's rates are taken over: the last N calls, or the last seconds.
+"""The window over which a breaker's rates are taken: the last N calls, or the last seconds.
 
 The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. Seconds are
 kept in a ring of partial sums.
@@ -12,7 +12,7 @@ BUCKETS = 10
 
 
 def push(bits: int, bit: int, size: int) -> int:
-    """Return ``bits`` with the newest outcome in and the one of ``size`` calls ago out.
+    """Return ``bits`` with the newest outcome ``bit`` shifted in; the last ``size`` outcomes are kept.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
@@ -21,9 +21,9 @@ def push(bits: int, bit: int, size: int) -> int:
 
 
 class TimeWindow:
-    """Calls, bad ones and slow ones of the last ``seconds``, to a tenth of the window.
+    """Counts of calls, failed calls and slow calls in the last ``seconds``.
 
-    Time never runs backwards in here: an older reading of the clock counts as the newest one seen.
+    The window moves in steps of a tenth of its length. A clock that is set back counts as standing still.
     """
 
     __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
@@ -36,14 +36,14 @@ class TimeWindow:
         self._newest = -1
 
     def add(self, now: float, *, bad: bool, slow: bool) -> None:
-        """Count one call that ended at ``now``."""
+        """Count a call that ended at ``now``, the clock's reading; ``bad`` means failed."""
         slot = self._advance(now)
         self._calls[slot] += 1
         self._bad[slot] += bad
         self._slow[slot] += slow
 
     def sums(self, now: float) -> tuple[int, int, int]:
-        """Return calls, bad calls and slow calls in the window that ends at ``now``."""
+        """Return the numbers of calls, failed calls and slow calls in the window that ends at ``now``."""
         self._advance(now)
         return sum(self._calls), sum(self._bad), sum(self._slow)
 
