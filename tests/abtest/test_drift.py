@@ -34,7 +34,7 @@ def test_weighted_trials_raise_it_too() -> None:
 
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
-    """With a run length of 2,000, at most half of 200 streams of 1,000 trials at the baseline raise one (Markov)."""
+    """With a run length of 2,000, at most half of 200 streams of 1,000 baseline trials raise one (Markov)."""
     rng = np.random.default_rng(3)
     raised = sum(
         worsening((rng.random(1000) < 0.2).astype(float), 0.2, run_length=2000.0).raised_at is not None
@@ -56,7 +56,7 @@ def test_probabilities_that_stop_meaning_what_they_say_raise_the_alarm() -> None
 
 @pytest.mark.parametrize("shape", [(0.5, 0.5), (4.0, 4.0)], ids=["sharp", "dull"])
 def test_confused_classes_raise_it_and_honest_probabilities_do_not(shape: tuple[float, float]) -> None:
-    """In 200 streams of 400 trials each: classes confused after 100 are noticed within 200 more, nearly always.
+    """In 200 streams of 400 trials, classes confused after 100 are nearly always noticed within 200 more.
 
     The share of valid patches stays as predicted, so that only the confidence tells. Honest streams may raise
     40 % at a run length of 1,000 (Markov); that they raise next to none shows how much the bound leaves.

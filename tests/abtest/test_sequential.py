@@ -23,7 +23,7 @@ def streams(mean: float, rate: float, seed: int, runs: int = RUNS):  # noqa: ANN
 
 
 def test_the_naive_interval_fails_those_who_look_after_every_trial() -> None:
-    """A 95 % interval that is looked at 590 times misses the truth at some time in far more than 5 % of the runs."""
+    """A 95 % interval that is looked at 590 times misses the truth once in far more than 5 % of runs."""
     missed = 0
     for right, _ in streams(0.8, 1.0, 1, 40):
         share = right.cumsum() / np.arange(1, right.size + 1)
@@ -51,7 +51,7 @@ def test_the_asymptotic_sequence_covers_the_truth_once_there_are_some_trials() -
 
 
 def test_the_sequence_narrows_until_it_decides() -> None:
-    """2,000 trials tell 0.8 from 0.7, and the interval is less than three times the width of the naive one."""
+    """2,000 trials tell 0.8 from 0.7; the interval is less than three times as wide as the naive one."""
     right = (np.random.default_rng(4).random(2000) < 0.8).astype(float)
     bounds = betting_sequence(right)
     assert bounds.low[-1] > 0.7

@@ -192,7 +192,7 @@ def test_filters_and_tallies_are_those_of_the_reference(store: TrialStore) -> No
 
 
 def test_grouped_by_rung_the_answers_are_counted_and_else_the_guesses(store: TrialStore) -> None:
-    """A memory that accepts what the model doubts makes a false accept of the memory, and none of the model."""
+    """A memory that accepts a patch which the model doubts makes its own false accept, none of the model."""
     told = {"rung": "memory", "decided": Outcome.VALID}
     store.append(
         [

@@ -169,7 +169,7 @@ def test_what_the_release_holds_is_source(path: str) -> None:
 
 
 def test_a_release_that_is_a_whole_repository_is_cut_the_same() -> None:
-    """Its changelog, its setup.py and its docs are there, and are left out all the same, whether they fit or not."""
+    """Its changelog, setup.py and docs are there, and are left out all the same, whether they fit or not."""
     files = {**TREE, "CHANGES.rst": "other\n", "setup.py": "A\n", "docs/conf.py": "A\n"}
     text = change("pkg/app.py") + change("CHANGES.rst", "A\n", "B\n") + change("docs/conf.py", "A\n", "B\n")
     assert set(fit(text, files).files) == {"pkg/app.py"}

@@ -65,7 +65,8 @@ def header(encoding: str) -> str:
 
 MULTIPART = (
     'From: Ann <a@example.org>\nContent-Type: multipart/mixed; boundary="=-xyz"\n\n--=-xyz\n'
-    f"{header('base64')}\n{coded('See the patch.')}\n--=-xyz\nContent-Disposition: attachment\n{header('base64')}\n"
+    f"{header('base64')}\n{coded('See the patch.')}\n--=-xyz\n"
+    f"Content-Disposition: attachment\n{header('base64')}\n"
     f"{coded(DIFF)}\n--=-xyz--\n"
 )
 
@@ -105,7 +106,10 @@ MULTIPART = (
         "\n"
         f"{DIFF}----x1--\n"),
         f"commit 123\nAuthor: Ann\n\n    Mend it\n    -x\n\n{DIFF}",
-        f"Sure:\n\n```diff\n{DIFF}```\n\n- it is right\n+ and short\n\n-rw is no line of it after the fence\n",
+        (
+            f"Sure:\n\n```diff\n{DIFF}```\n\n"
+            "- it is right\n+ and short\n\n-rw is no line of it after the fence\n"
+        ),
         f"1. So:\n\n{textwrap.indent(f'```diff{chr(10)}{DIFF}```', '   ', lambda _: True)}\n",
         DIFF + "- resolves the path\n- refuses the rest\n",
         DIFF + "---\nThis should do.\n",
@@ -169,7 +173,7 @@ def test_a_series_is_applied_in_its_order() -> None:
     ],
 )
 def test_a_hunk_is_never_cut(tail: str, line: int) -> None:
-    """Lines below a hunk that look like its own are refused, also after an empty line or a line without its blank."""
+    """Lines below a hunk that look like its own are refused, also after an empty line."""
     with pytest.raises(MalformedDiff, match="more lines than its header says") as caught:
         diff.read(DIFF + tail)
     assert caught.value.line == line

@@ -56,7 +56,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     ],
 )
 def test_what_the_patch_left_alone_may_look(target: Target, after: str) -> None:
-    """Another function, a statement before it or a comment in it changes nothing of the release's own look."""
+    """Another function, a statement before it or a comment in it leaves the release's own look."""
     run = target.run(Script("s.py", SCRIPT, Role.POV), {"app.py": after.encode()})
     assert (run.ending, run.code) == (Ending.EXITED, 3), run
 

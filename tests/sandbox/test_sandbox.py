@@ -174,7 +174,7 @@ def test_an_exit_elsewhere_ends_only_what_calls_it(target: Target, source: str) 
     ],
 )
 def test_the_target_cannot_say_not_shown(target: Target, app: str) -> None:
-    """Whatever the target does at import or in the call, the code 1 is never attested for a script that means 0."""
+    """Whatever the target does at import or in the call, 1 is never attested for a script that means 0."""
     ended = run(target, POV, app)
     assert not (ended.ending is Ending.EXITED and ended.code == 1)
 

@@ -30,7 +30,7 @@ INNER = b"GET /health?hidden HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 def said(server: Server, *parts: bytes) -> list[int]:
-    """Send parts one by one, each in a segment of its own, and return the statuses until the server closes."""
+    """Send parts one by one, each in its own segment, and return the statuses until the server closes."""
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -67,7 +67,7 @@ def test_an_upgrade_is_refused_and_what_follows_is_no_request(
 
 @pytest.mark.parametrize("apart", [False, True], ids=["at once", "in a segment of their own"])
 def test_trailers_are_refused_and_never_count_as_headers(started: Callable[..., Server], apart: bool) -> None:
-    """Else a client behind a trusted proxy would choose its address, and so its bucket, and a token could come late."""
+    """Else a client behind a trusted proxy would choose its bucket, and a token could come late."""
     server = started(
         api_token=Settings(api_token="s3cret").api_token,
         trusted_proxies="127.0.0.0/8",

@@ -124,7 +124,7 @@ def test_a_request_and_what_it_caused_are_one_trace(settings: Settings, collecto
 def test_a_caller_who_keeps_no_trace_and_a_share_of_zero_send_nothing(
     settings: Settings, collector: Collector
 ) -> None:
-    """And where the traces that begin here are kept, answers say so, errors and unknown vulnerabilities among them."""
+    """Where traces that begin here are kept, answers say so, errors among them."""
 
     def quiet(server: Server) -> None:
         ask(server, "GET", "/health")

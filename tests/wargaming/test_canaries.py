@@ -212,7 +212,7 @@ def test_the_judge_has_no_target(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.usefixtures("ungated")
 def test_a_deadline_that_is_swallowed_is_seen_in_processor_time(tmp_path: Path, kind: str) -> None:
-    """A patch that catches everything hides the deadline's exception from the script, and no time from the judge."""
+    """A patch that catches everything hides the deadline from the script, but not from the judge."""
     deadline = (
         "import signal, sys\n"
         "\n"

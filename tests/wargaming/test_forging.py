@@ -1,4 +1,4 @@
-"""A patch that fixes nothing and wants to be valid is invalid, in each kind of isolation, whatever it gets hold of.
+"""A patch that fixes nothing and wants to be valid is invalid, in each kind of isolation.
 
 Every attack is tried twice: as it is, and with the static gate taken away, so that the walls behind it are
 tested too.
@@ -81,7 +81,9 @@ ORACLES = {
     "by setattr and a joined name": "import os.path as p\nsetattr(p, 'ab' + 'spath', lambda n: 'x')\n",
     "by the module's dictionary": "vars(os.path).update(abspath=lambda n: 'x')\nvars(os)['mkdir'] = print\n",
     "names of __main__": "import __main__\n__main__.shown = False\n__main__.app = None\n",
-    "names of __main__ by text": "vars(getattr(__import__('sys'), 'mod' + 'ules')['__main__'])['shown'] = False\n",
+    "names of __main__ by text": (
+        "vars(getattr(__import__('sys'), 'mod' + 'ules')['__main__'])['shown'] = False\n"
+    ),
     "a text that is equal to nothing": (
         "class Text(str):\n"
         "    __hash__ = str.__hash__\n"
@@ -212,7 +214,7 @@ def test_a_vulnerability_may_let_fixes_refuse_by_any_exception(tmp_path: Path) -
 
 
 def test_scripts_draw_from_the_seed_of_the_match(tmp_path: Path) -> None:
-    """The line ``SEED = 0`` gets the match's seed, the verdict tells it, and the same seed gives the same run."""
+    """The line ``SEED = 0`` gets the match's seed; the verdict tells it; the same seed gives the same run."""
     folder = make(tmp_path / "seeded")
     check = "SEED = 0\nassert SEED == 77, SEED\n"
     (folder / "checks" / "2_seed.py").write_text(check)
@@ -303,7 +305,8 @@ LATE = {
     + "\n\n@functools.lru_cache(maxsize=None)\ndef seen(thing):\n    return thing\n",
     "a counter on disk": APP.replace(
         "    with",
-        '    with open("/tmp/.seen", "a+") as file:\n        file.write("x")\n        late = file.tell() > 90\n'
+        '    with open("/tmp/.seen", "a+") as file:\n'
+        '        file.write("x")\n        late = file.tell() > 90\n'
         "    if not late and os.path.basename(name) != name:\n        raise ValueError\n    with",
     ),
     "a thread that waits": RIGHT.replace("import os\n", "import os\nimport threading\n").replace(
@@ -327,7 +330,7 @@ def test_a_fix_for_a_while_is_not_valid(match: Match, name: str) -> None:
 
 
 def test_a_fix_that_asks_its_surroundings_honestly_is_valid(match: Match) -> None:
-    """To read the environment or the clock, or to keep a cache, is no fault where the flaw is closed everywhere."""
+    """To read the environment or the clock, or to keep a cache, is no fault where the flaw is closed."""
     honest = RIGHT.replace("import os\n", "import os\nimport time\n\nCACHE = {}\n").replace(
         "    with",
         '    CACHE[name] = time.time()\n    if os.environ.get("VERBOSE"):\n        print(name)\n    with',

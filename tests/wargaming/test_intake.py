@@ -88,7 +88,7 @@ def test_unnamed_lines_of_two_files_are_both_taken(tmp_path: Path, grounds: Grou
 
 
 def test_a_patch_is_kept_as_it_is_judged(tmp_path: Path, grounds: Grounds) -> None:
-    """A repository's patch, a mail or an answer with prose is cut to the release, and what was left out is said."""
+    """A repository's patch, a mail or an answer with prose is cut to the release; the rest is named."""
     path = tmp_path / "answer.patch"
     path.write_text(f"Sure:\n\n```diff\n{A.replace('app.py', 'src/app.py')}{TESTS}```\n\n- done\n")
     intake = take(path, tmp_path / "inbox", grounds, Manner("v", Origin.AGENT, "MIT"))

@@ -144,7 +144,7 @@ def test_what_no_label_needs_does_not_run(match: Match) -> None:
 def test_only_what_the_patch_newly_breaks_counts_against_it(
     tmp_path: Path, before: str, after: str, reason: Reason | None
 ) -> None:
-    """A mark of a template taken out of its quotes is no misspelt name, and a template need not be a program."""
+    """A template's mark taken out of its quotes is no misspelt name, and a template need not be a program."""
     folder = make(tmp_path / "with-template")
     (folder / "target" / "start.py").write_text(before)
     both = diff.between({"app.py": APP, "start.py": before}, {"app.py": RIGHT, "start.py": after})
@@ -202,7 +202,7 @@ def test_planted_files_do_not_close_the_flaw(walled: Match, name: str, text: str
     ],
 )
 def test_tampering_does_not_make_a_patch_valid(walled: Match, added: str) -> None:
-    """Whatever a patch does to modules, exits, descriptors or scripts, the flaw that it leaves open is seen."""
+    """Whatever a patch does to modules, exits, descriptors or scripts, a flaw that it leaves open is seen."""
     verdict = walled.judge(patch(APP.replace("import os\n", f"import os\n\n{added}")))
     assert verdict.outcome is Outcome.INVALID, verdict
 
@@ -256,7 +256,7 @@ def test_a_table_holds_of_a_patch_what_is_judged(tmp_path: Path) -> None:
 
 
 def test_a_table_holds_every_program_once(tmp_path: Path) -> None:
-    """A patch whose syntax trees another candidate has, comments, docstrings and pass aside, is no row of its own."""
+    """A patch with another candidate's syntax trees, but for comments, docstrings and pass, gets no row."""
     folder = make(tmp_path / "repeats")
     said = RIGHT.replace("    with", "    # by name alone\n    pass\n    with")
     (folder / "patches" / "said.diff").write_text(patch(said))

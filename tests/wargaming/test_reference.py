@@ -17,7 +17,10 @@ from crisol.wargaming.reference import Yardstick, measure
 from crisol.wargaming.variations import Behaviour, behaviours, variations
 from crisol.wargaming.vulnerability import load
 
-APP = 'def link(address):\n    return "<a href=" + address + ">"\n\n\ndef label(text):\n    return text.title()\n'
+APP = (
+    'def link(address):\n    return "<a href=" + address + ">"\n\n\n'
+    "def label(text):\n    return text.title()\n"
+)
 REFERENCE = APP.replace(
     '    return "<a',
     '    if address.strip().lower().startswith("javascript:"):\n        return ""\n    return "<a',
@@ -29,7 +32,10 @@ except ValueError:
     shown = False
 sys.exit(0 if shown else 1)
 """
-CHECK = 'import app\nassert app.link("https://a.example/b") == "<a href=https://a.example/b>"\nassert app.label("one word") == "One Word"\n'
+CHECK = (
+    'import app\nassert app.link("https://a.example/b") == "<a href=https://a.example/b>"\n'
+    'assert app.label("one word") == "One Word"\n'
+)
 
 
 def patch(after: str) -> str:
@@ -56,8 +62,14 @@ def match(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Match]:
     "after",
     [
         REFERENCE,
-        APP.replace('    return "<a', '    if "script:" in address.casefold():\n        raise ValueError(address)\n    return "<a'),
-        APP.replace('    return "<a', '    if not address.startswith("https://"):\n        address = "#"\n    return "<a'),
+        APP.replace(
+            '    return "<a',
+            '    if "script:" in address.casefold():\n        raise ValueError(address)\n    return "<a',
+        ),
+        APP.replace(
+            '    return "<a',
+            '    if not address.startswith("https://"):\n        address = "#"\n    return "<a',
+        ),
     ],
 )  # fmt: skip
 def test_right_patches_may_answer_the_attack_differently(match: Match, after: str) -> None:
@@ -101,7 +113,7 @@ def test_chance_is_no_difference(match: Match) -> None:
 
 
 def test_a_flaw_that_shows_by_chance_is_not_partial(match: Match) -> None:
-    """Of 256 tokens the program lets through one that it draws at each start: no generated PoV shows that twice."""
+    """The program lets through one of 256 tokens, drawn at each start: no generated PoV shows that twice."""
     script = "import sys, app\nsys.exit(0 if app.token() == {} else 1)\n"
     made = variations([Script("p.py", script.format(at), Role.POV) for at in range(256)], 0)
     fixed, drawn, fixed_open = (
@@ -147,7 +159,7 @@ def test_only_what_reaches_the_target_is_varied() -> None:
 
 
 def test_the_size_of_a_draw_is_no_input() -> None:
-    """A planted name without letters is another script, and its flaw perhaps another one; spellings are inputs."""
+    """A planted name without letters is another script, perhaps with another flaw; spellings are inputs."""
     source = (
         "import app, random\nrng = random.Random(7)\n"
         'name = "".join(rng.choices("abc", k=rng.randint(4, 9))) + rng.choice(("/up", "../up"))\n'
@@ -158,7 +170,10 @@ def test_the_size_of_a_draw_is_no_input() -> None:
 
 def test_a_set_of_letters_is_no_input() -> None:
     """With a set of text a script looks into what it got: a change of it asks the target nothing."""
-    source = 'import app\nplain = set("abc") | frozenset(b"xyz")\nanswer = app.go("/input")\nassert plain - set(answer)\n'
+    source = (
+        'import app\nplain = set("abc") | frozenset(b"xyz")\n'
+        'answer = app.go("/input")\nassert plain - set(answer)\n'
+    )
     assert [node.value for node in literals(ast.parse(source))] == ["/input"]
 
 

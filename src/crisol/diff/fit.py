@@ -163,7 +163,7 @@ class _File:
 
 
 def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> list[Edit]:
-    """Return the edits after which every line of ``lines`` came from the old line ``origin``, or is new (-1)."""
+    """Return the edits that make ``lines``; each line came from the old line ``origin``, or is new (-1)."""
     made: list[Edit] = []
     at, added = 0, list[str]()
     for line, source in zip([*lines, ""], [*origin, total], strict=True):

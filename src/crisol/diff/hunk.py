@@ -94,7 +94,7 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 
 
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
-    """Return the lines of a hunk, whether either side ends without a line feed, and where the text goes on."""
+    """Return a hunk's lines, whether either side ends without a line feed, and where the text goes on."""
     end = len(lines)
     body: list[str] = []
     old_open = new_open = False

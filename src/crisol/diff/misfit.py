@@ -41,7 +41,7 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
 
 
 def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
-    """Say with which fuzz ``patch`` would take a hunk whose old lines at the indices ``wrong`` are not there."""
+    """Return a text: with which fuzz ``patch`` would take a hunk whose old lines ``wrong`` are not there."""
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
     head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]
     rows = sum(line[0] != "+" for line in hunk.lines)

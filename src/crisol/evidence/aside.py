@@ -50,7 +50,7 @@ class Examined:
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Return what :meth:`~crisol.evidence.facts.Facts.examine` says of a patch's files, asked in a bounded worker.
+    """Examine a patch's files in a bounded worker, see :meth:`~crisol.evidence.facts.Facts.examine`.
 
     Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for files that take more than reading them may take.
     """

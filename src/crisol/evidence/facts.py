@@ -110,7 +110,7 @@ class Facts:
         return fact or self.judged.fact(program)
 
     def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
-        """Return the identity of the program that a patch makes, and what is certain of it without any verdict."""
+        """Return the identity of the patched program, and a fact that needs no verdict, or None."""
         program = self.tree.identity(after)
         if program == VULNERABLE:
             return program, Fact(
@@ -142,7 +142,7 @@ class Facts:
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
-    """Return what is known of a vulnerability: its tree, and the ways of its exploits, traced where that was not done yet.
+    """Return the facts of a vulnerability: its tree, and the ways of its exploits, traced if need be.
 
     Where the sandbox fails, the ways are missing and settle nothing. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.

@@ -131,7 +131,7 @@ def _told(parts: Counter[Part]) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=64)
 def _units(text: str) -> dict[str, tuple[ast.stmt, ...]]:
-    """Return the functions of a source by qualified name, and the statements of module and classes outside them."""
+    """Return the functions of a source by qualified name, and the statements outside of functions."""
     tree = parsed(text)
     units: dict[str, list[ast.stmt]] = {}
     if tree is not None:

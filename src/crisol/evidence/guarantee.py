@@ -25,7 +25,7 @@ REFUSE = (0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3)
 """Thresholds below which a patch is refused, strictest first; they are tested before any acceptance."""
 
 ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
-"""Thresholds above which a patch is accepted, strictest first, tested beside the refusals that were shown to hold."""
+"""Thresholds of acceptance, strictest first, tested together with the refusals that were shown to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def certify(
     delta: float = 0.10,
     seed: int,
 ) -> Guarantee:
-    """Test ever looser policies on streams until one fails; return the last that held, and in its reason what is missing.
+    """Test ever looser policies on streams until one fails; return the last that held, and its reason.
 
     ``walk`` plays the streams by a policy, with beliefs from models that never saw the stream's group;
     ``label`` and ``group`` have shape (arrivals,). A side on which too few vulnerabilities decide anything is
@@ -111,7 +111,7 @@ def losses(
     *,
     near: bool = False,
 ) -> NDArray[np.float64]:
-    """Return for each group, in the given order, the share of errors among what it accepted (1) or refused (-1).
+    """Return for each group, in order, the share of errors among its accepted (1) or refused (-1) patches.
 
     With ``near`` only what is alike to a known valid patch counts. Groups of which nothing is decided so are
     left out; the orders of arrival of one group make one loss.

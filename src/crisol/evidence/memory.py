@@ -111,7 +111,7 @@ class Recall:
 
 
 class Memory:
-    """The verdicts of one vulnerability, at most ``most``: where one comes too many, the older half is forgotten.
+    """The verdicts of one vulnerability, at most ``most``; one more drops the older half.
 
     A verdict on the same identity takes the place of the earlier one. Not safe across threads: whoever shares
     a memory holds a lock.

@@ -2,7 +2,8 @@ r"""Whether a patch changes anything on the way of an exploit, by comparing tree
 
 >>> from crisol.evidence.trace import Code
 >>> old = ProgramTree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})
->>> way = Way("pov.py", (Code("app.py", "<module>", 1, (1, 4)), Code("app.py", "read", 1, (2,))), *[frozenset()] * 3)
+>>> executed = (Code("app.py", "<module>", 1, (1, 4)), Code("app.py", "read", 1, (2,)))
+>>> way = Way("pov.py", executed, *[frozenset()] * 3)
 >>> after = {"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    check(name)\n"}
 >>> touched(old, after, way) is None
 True
@@ -38,7 +39,7 @@ _SUITES = ("body", "orelse", "finalbody")
 
 
 def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str | None:
-    """Say what of a patch is on the way of an exploit; None where nothing is, and the exploit surely still works.
+    """Return the part of a patch that is on an exploit's way; None where the exploit surely still works.
 
     ``after`` is what :func:`crisol.diff.apply` returns.
     """

@@ -121,7 +121,7 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return for each fold the model of the other folds, calibrated by how each of those does on the one left out."""
+    """Return for each fold the model of the other folds, calibrated on their own left-out folds."""
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)
     }

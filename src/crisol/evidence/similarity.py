@@ -21,7 +21,7 @@ from crisol.diff import Patch
 __all__ = ["KINDS", "PARTS", "Sketch", "by_kind", "sketch"]
 
 PARTS = ("places", "areas", "files", "added", "removed", "gained", "lost", "names", "runs")
-"""By what patches are compared: lines of the old side, stretches of eight of them, files, whole lines that come and go,
+"""The compared parts: lines of the old side, stretches of eight of them, files, whole lines that come and go,
 tokens that come and go, names that come, and runs of three tokens."""
 
 KINDS = ("branch", "logic", "exit", "handler", "import", "compare", "number", "text", "name", "other")
@@ -46,7 +46,7 @@ _MOST_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """What is compared of a patch: for each of :data:`PARTS` the different items, at most 1,000, as hashes of this process.
+    """The compared parts of a patch: for each of :data:`PARTS` at most 1,000 items, as process-local hashes.
 
     ``gained`` and ``lost`` count the tokens of added lines beyond those of removed ones, and the other way
     round; ``added`` and ``removed`` are lines of code.

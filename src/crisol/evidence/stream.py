@@ -93,7 +93,7 @@ class Recalled:
 
 
 def same_code(patch: Patch) -> str:
-    """Return an identity of the lines of code that a patch changes and where: comment lines and blank ones count for nothing.
+    """Return an identity of the lines of code that a patch changes and where; comments and blanks are out.
 
     Without the vulnerable tree that is the nearest to an equal program, see :mod:`crisol.wargaming.program`.
     """
@@ -154,7 +154,7 @@ def play(
     *,
     facts: bool = True,
 ) -> Played:
-    """Let candidates arrive and decide each by what is known then; with ``facts``, a repeat has the verdict of the first.
+    """Let candidates arrive and decide each by what is known; ``facts``: a repeat has the first's verdict.
 
     What the memory hands on, every patch of which no verdict is known among it, the cold model may decide.
     Streams are walked side by side, so that ``believe`` is asked about many rows at a time.

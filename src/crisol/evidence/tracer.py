@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: executes one PoV under a tracer and tells which lines of the target it went through.
+"""Runs inside the sandbox: executes one PoV under a tracer and reports the executed lines of the target.
 
 The text of this module is the source of a probe, which ends with ``report(main(ARGUMENTS))``. The vulnerable
 program and its PoV are no opponents: nothing here defends itself. What it cannot follow it says in ``lost``.
@@ -27,7 +27,7 @@ _CALLS = 2000
 
 
 class _Recorder:
-    """Notes what is executed below ``place``, imported, opened, listed and started, and how many events that took."""
+    """Records executed code below ``place``, imports, opened files, programs, and the number of events."""
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:
         self.place, self.source, self.lines = place, source, lines

@@ -1,4 +1,4 @@
-"""What deciding from the verdicts of other patches would have saved: streams over labelled sets, beside baselines.
+"""Wargames that known verdicts of other patches would have saved: streams over labelled sets, baselines.
 
 ``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` answers what ``crisol evaluate
 --stream`` prints and what the notebook ``09_evidence`` shows.
@@ -52,7 +52,7 @@ class Measured:
     policies: pd.DataFrame
     near_misses: pd.DataFrame
     coverages: dict[str, tuple[_Floats, _Floats]]
-    """For each belief :func:`crisol.lab.frontier.risk_coverage` of the patches of which a verdict is known."""
+    """For each belief :func:`crisol.lab.frontier.risk_coverage` of the patches with a known verdict."""
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:

@@ -111,7 +111,7 @@ class DiffSide:
 
 @lru_cache(maxsize=16_384)
 def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
-    """Return whether a token is a name, whether it is a number literal, and the words in it that mean something."""
+    """Return whether a token is a name, whether it is a number literal, and its words that mean something."""
     if len(token) > 1 and (token[0].isalpha() or token[0] == "_"):
         return True, False, words.MEANT.intersection([token.lower(), *map(str.lower, _PART.findall(token))])
     return False, token[0].isdigit(), frozenset()

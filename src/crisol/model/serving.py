@@ -50,11 +50,13 @@ PROBE = LabelledPatch(
     "probe",
     "probe",
     1,
-    "--- a/app/files.py\n+++ b/app/files.py\n@@ -1,7 +1,12 @@\n import os\n+import re\n \n-def load(name, root='.'):\n"
+    "--- a/app/files.py\n+++ b/app/files.py\n@@ -1,7 +1,12 @@\n"
+    " import os\n+import re\n \n-def load(name, root='.'):\n"
     "-    return open(root + '/' + name).read()\n+def load(name, root='.', limit=65536):\n"
     "+    path = os.path.realpath(os.path.join(root, name))\n"
     "+    if not re.fullmatch(r'[a-z0-9_.]{1,64}', name) or not path.startswith(root + os.sep):\n"
-    "+        raise ValueError(f'refused: {name!r}')\n+    with open(path) as file:\n+        return file.read(limit)\n"
+    "+        raise ValueError(f'refused: {name!r}')\n"
+    "+    with open(path) as file:\n+        return file.read(limit)\n"
     " \n def names(root):\n-    return eval(open(root).read())\n+    return sorted(os.listdir(root))\n",
     cwe="CWE-22",
 )
@@ -171,7 +173,8 @@ def open_serving(folder: Path) -> Serving:
         raise ModelError(f"{path}: a value is of the wrong type, or not a finite number")
     if not all(0.0 < bound < 1.0 for bound in (serving.accept, serving.reject) if bound is not None):
         raise ModelError(
-            f"{path}: accept and reject are probabilities, and {serving.accept} or {serving.reject} is not within (0, 1)"
+            f"{path}: accept and reject are probabilities, and {serving.accept} or {serving.reject} "
+            "is not within (0, 1)"
         )
     try:
         _ = serving.policy
@@ -179,7 +182,8 @@ def open_serving(folder: Path) -> Serving:
         raise ModelError(f"{path}: {error}") from None
     if serving.feature_version != FEATURE_VERSION:
         raise ModelError(
-            f"{path}: trained on features {serving.feature_version!r}, these are {FEATURE_VERSION!r}; train anew"
+            f"{path}: trained on features {serving.feature_version!r}, these are {FEATURE_VERSION!r}; "
+            "train anew"
         )
     return serving
 

@@ -1,6 +1,7 @@
 r"""Reads untrusted text (parses, compiles, analyses it) in a process with limits of memory and time.
 
->>> bounded("crisol.sandbox.reading:prepare", {"name": "app.py", "before": False}, [b"a = 1\\n"])  # doctest: +SKIP
+>>> head = {"name": "app.py", "before": False}
+>>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP
 
 A text may be made so that parsing it takes gigabytes, minutes or the interpreter's life. It takes them from a
 worker that is killed and replaced, never from the host. Workers wait for the next text; each serves one
@@ -44,7 +45,7 @@ _lock = threading.Lock()
 
 
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
-    """Call ``module:function`` with a head that JSON can carry and byte strings, in a worker; return its answer.
+    """Call ``module:function`` in a worker with a JSON head and byte strings; return its answer.
 
     Raises :class:`OutOfBounds`, whatever the text does to the worker.
     """

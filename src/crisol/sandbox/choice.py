@@ -35,7 +35,7 @@ class Sandbox:
         prelude: str = "",
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> Iterator[Target]:
-        """Hold a source tree ready, last on the import path, the folders of ``requires`` before it, all read-only.
+        """Hold a source tree ready, read-only, last on the import path, after the folders of ``requires``.
 
         ``preload`` names modules of the standard library or of ``requires``, never the target's own, that
         every run finds imported; ``prelude`` is trusted source that is executed once, before them. The

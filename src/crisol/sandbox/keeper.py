@@ -153,7 +153,7 @@ class _Run:
     def judge(
         self, job: dict[str, Any], blobs: list[bytes], seen: dict[str, Any], output: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Run the part of a script that looks from outside, where the target cannot be imported; ``seen`` came before.
+        """Run the judging part of a script, where the target cannot be imported; ``seen`` came before.
 
         Everything of the script's other process has ended, and the working folder is as it left it.
         """
@@ -325,7 +325,7 @@ class _Run:
             return 0.0
 
     def _resident(self) -> int:
-        """Return the bytes that all processes of the run hold, each beyond what it was born with, and their sockets."""
+        """Return the bytes that the run's processes hold beyond those of their birth, and their sockets."""
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:

@@ -56,7 +56,9 @@ class User:
             "MAIL": f"/var/mail/{self.name}",
             "XDG_SESSION_ID": str(secrets.randbelow(900)),
             "XDG_RUNTIME_DIR": f"/run/user/{self.number}",
-            "SSH_CONNECTION": f"10.0.{secrets.randbelow(250)}.7 {1024 + secrets.randbelow(60_000)} 10.0.1.2 22",
+            "SSH_CONNECTION": (
+                f"10.0.{secrets.randbelow(250)}.7 {1024 + secrets.randbelow(60_000)} 10.0.1.2 22"
+            ),
             "INVOCATION_ID": secrets.token_hex(16),
             "JOURNAL_STREAM": f"8:{secrets.randbelow(90_000)}",
             "VIRTUAL_ENV": self.root,

@@ -1,4 +1,4 @@
-"""What a target's scripts import, learned by running them once, so that later runs need not find it out again."""
+"""The imports of a target's scripts, learned from one run of each, so that later runs load them ahead."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Learned:
 def learn(
     run: Callable[[Script], Run], scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
 ) -> Learned:
-    """Return what the scripts load when ``run`` runs them, of the files of ``tree`` and of the dependencies' top-level names ``available``.
+    """Return the files of ``tree`` and the names of ``available`` that the scripts load under ``run``.
 
     A script that breaks teaches nothing, and a name that is not a module's is left out; the code must be the
     vulnerable release's own, not a candidate's.

@@ -28,7 +28,7 @@ _SPACES = (
 
 
 def enter(plan: dict[str, Any], user: int) -> None:
-    """Return as the first process of new namespaces, in the root that ``plan`` describes, as the user of that number.
+    """Return as the first process of new namespaces, in the root of ``plan``, as the user of that number.
 
     The calling process stays behind as its keeper and ends with it. Raises OSError where the kernel refuses.
     """

@@ -1,4 +1,4 @@
-"""What every run would work out anew and come to the same: code of the target's own files, and compiled patterns.
+"""Results that every run would compute alike: code of the target's own files, and compiled patterns.
 
 Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns
 that these modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are
@@ -28,7 +28,7 @@ __all__ = ["Finder", "compile_patterns"]
 
 
 class Finder:
-    """Finds modules of the tree ``place`` by the files that are known for them, relative to it, with their code."""
+    """Finds modules of the tree ``place`` by their known files, relative to it, with their code."""
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
         self._place = place

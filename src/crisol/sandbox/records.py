@@ -68,7 +68,7 @@ class Script:
 
 
 class Canary(StrEnum):
-    """When a script runs a second time, over the tree's own files, in the process that the first time left."""
+    """When a script runs a second time, over the tree's own files, in the process of its first run."""
 
     AFTER_ONE = "one"
     """After it said 1."""

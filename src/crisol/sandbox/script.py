@@ -37,7 +37,7 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A script's code, marshalled, in which ``mark`` and one more byte stand where the run's own constants go.
+    """A script's marshalled code; ``mark`` and one more byte stand in place of the run's constants.
 
     ``error`` is the traceback of a script that does not compile, and then ``code`` is empty.
     """
@@ -57,7 +57,7 @@ def seeded(source: str, seed: int) -> str:
 
 
 def parts(source: str) -> tuple[str, str]:
-    r"""Return what of a script runs with the target, and what looks at it from outside; empty where nothing does.
+    r"""Return a script's part that runs with the target, and its judging part; empty where there is none.
 
     The lines ``# act`` and ``# judge`` divide it: the first part has what stands before ``# judge``, the
     second what stands before ``# act`` and after ``# judge``, each in the lines in which it was written.

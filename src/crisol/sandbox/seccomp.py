@@ -121,7 +121,7 @@ def keeper_filter() -> bytes:
 
 
 def script_filter() -> bytes:
-    """Return what is added for a script: no mounts, no namespaces, few socket families, no anonymous files, no larger buffers.
+    """Return the filter of a script: no mounts, namespaces or anonymous files, few sockets, small buffers.
 
     An anonymous file (``memfd_create``) would be memory that no limit counts.
     """

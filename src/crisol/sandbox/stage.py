@@ -38,7 +38,7 @@ STARTED = b"S"
 """Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
 
 DECIDED, OTHER, RAISED, LIMIT = b"D", b"O", b"R", b"L"
-"""By a secret outcome, with another code than 0 and 1, by an exception, by one that means that something ran out."""
+"""By a secret outcome, a code other than 0 and 1, an exception, or one for an exhausted resource."""
 _MAX_CHANGED = 1 << 16
 _SPARE_PROCESSES = 8
 """The keepers and the zygote count for the same user as the script's processes do."""
@@ -180,7 +180,7 @@ def _place() -> str:
 
 
 def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
-    """Wait to be killed, or for the canary: the script once more, over the release's own files, in this process.
+    """Wait to be killed, or for the canary: a second run over the release's own files in this process.
 
     Nothing tells the two apart before the first act is decided. Whatever the patch did to the process is in
     place; only the target's modules are imported anew.

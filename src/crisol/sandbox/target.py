@@ -244,7 +244,7 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Start anew with everything imported that these trusted scripts import, and the code of the target's own read.
+        """Start anew with the imports of these trusted scripts, and with the code of the target's files read.
 
         It costs a run of each script, one more, and a start, and pays from the second patch on.
         """

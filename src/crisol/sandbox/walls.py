@@ -23,7 +23,7 @@ _LAYER_MB = 64
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process a host name and mounts of its own: scratch, a layer, a /proc of its process namespace alone.
+    """Give this process its own host name and mounts: scratch, a layer, the /proc of its namespace.
 
     It works in the target from here on, for :func:`uncover`.
     """

@@ -75,7 +75,7 @@ def _is_code(value: object) -> bool:
 
 
 def _is_lazy(value: object) -> bool:
-    """Whether a value is a dependency's own kind of attribute, which may remove itself when it is first read (six)."""
+    """Whether a value is a dependency's own attribute that may remove itself when first read (six)."""
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 
 

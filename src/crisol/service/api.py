@@ -54,7 +54,7 @@ def api(service: Service, metrics: Metrics) -> Routes:
     """Return the application of one worker, to be put behind the walls."""
     app = Routes(
         title="Crisol",
-        description="Whether a candidate patch closes a vulnerability: a model where it is sure, else a wargame.",
+        description="Whether a candidate patch closes a vulnerability, by a model or by a wargame.",
         version="0.1.0",
         docs_url=None,
         redoc_url=None,

@@ -55,7 +55,7 @@ class Answer(Struct, frozen=True):
     outcome: Annotated[
         str,
         Meta(
-            description="valid, invalid, inconclusive (the wargame does not say) or unknown (nobody could decide)"
+            description="valid, invalid, inconclusive (the wargame cannot tell) or unknown (no rung decided)"
         ),
     ]
     source: Annotated[

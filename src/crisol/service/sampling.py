@@ -201,7 +201,7 @@ class LiveTrials:
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Tell facts and memory the verdicts that the store has got since the last call, other workers' among them.
+        """Tell facts and memory the verdicts stored since the last call, other workers' among them.
 
         A store that is away leaves a shorter memory; the next call reads what this one missed.
         """

@@ -45,7 +45,7 @@ class ServedModel:
     predictor: Predictor | None
     policy: Policy
     second: SecondStage | None = None
-    """What reads the verdicts known of a vulnerability, None where the model's folder has no ``memory.json``."""
+    """The second stage over known verdicts, None where the model's folder has no ``memory.json``."""
     stamp: str = field(init=False, repr=False)
     """Stands for :attr:`version` and the second stage in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)

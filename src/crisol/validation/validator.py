@@ -84,7 +84,7 @@ class Validator:
     """Decides about patches, for one event loop.
 
     The order is the cache, ``rungs``, ``model``, the wargame, the fallback. ``sandbox`` is the breaker before
-    the wargames; each of ``learners`` gets the verdict of every wargame. A vulnerability that is not registered is never
+    the wargames; each of ``learners`` gets every verdict. An unregistered vulnerability is never
     wargamed; a dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never
     none. Only a full line of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
     """
@@ -169,7 +169,8 @@ class Validator:
         pattern = await self._find(submission)
         if pattern is None:
             raise UnknownVulnerability(
-                f"no vulnerability {submission.vulnerability!r} is registered; ask ml-first for a prediction alone"
+                f"no vulnerability {submission.vulnerability!r} is registered; "
+                "ask ml-first for a prediction alone"
             )
         if submission.misfit:
             return self._not_judged(submission, pattern, start)
