@@ -35,7 +35,10 @@ Its own limit of memory bounds these.
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a release and the traced ways through it are kept; ``ways`` is empty while there are none."""
+    """The folder of a vulnerable release, and the file of its traces.
+
+    ``ways`` is empty before it was traced.
+    """
 
     folder: str
     ways: str = ""
@@ -43,16 +46,17 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The identity of a patched program, and what is certain of it without any verdict."""
+    """The identity of the program that a patch makes, and a certain answer about it, None without one."""
 
     program: str
     fact: Fact | None
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Examine a patch's files in a bounded worker, see :meth:`~crisol.evidence.facts.Facts.examine`.
+    """Return :meth:`crisol.evidence.facts.Facts.examine`'s result, computed in a process with limits.
 
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for files that take more than reading them may take.
+    ``after`` maps paths to patched texts, None for a deleted file. Raises
+    :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits of memory or time.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {
@@ -66,7 +70,7 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
 
 
 def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Do in the worker what :func:`examine` asks."""
+    """Serve one request of :func:`examine` in the worker: JSON head and binary parts in, the same out."""
     # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
     # text.
     parsed.cache_clear()

@@ -35,10 +35,11 @@ _PROGRAMS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A certain answer, and what makes it so.
+    """An outcome that is certain without a wargame, and the evidence for it.
 
-    ``evidence`` is, for an equivalent patch, the name of the one that it repeats (``vulnerable`` for no patch
-    at all); for an untouched way, the PoV and the functions on it that the patch leaves alone.
+    ``source`` is ``equivalent`` (the program is one already judged) or ``untouched`` (a PoV executes nothing
+    that changes). ``evidence`` is the name of the judged patch (``vulnerable`` for the unpatched program), or
+    the PoV followed by the functions that it executes.
     """
 
     outcome: Outcome
@@ -49,10 +50,10 @@ class Fact:
 
 
 class JudgedPrograms:
-    """The verdicts known of the programs that patches made of one vulnerability, the last ``most`` of them.
+    """The verdicts on the last ``most`` different programs that patches of one vulnerability made.
 
-    Verdicts on one program that contradict each other settle nothing, and neither does a timeout, which may
-    be the machine's doing. Telling one from two threads at a time is safe: a verdict is one assignment.
+    Contradicting verdicts on one program cancel each other; inconclusive ones and time-outs are ignored.
+    Reads and writes from several threads are safe.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:
@@ -60,9 +61,9 @@ class JudgedPrograms:
         self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
 
     def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Remember what the wargame of the patch ``name`` said of a program.
+        """Remember the verdict on a program, made by the patch ``name``.
 
-        An inconclusive one says nothing.
+        Inconclusive ones and time-outs are ignored.
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return
@@ -75,7 +76,7 @@ class JudgedPrograms:
             self._of[program] = name, Outcome.INCONCLUSIVE, None
 
     def fact(self, program: str) -> Fact | None:
-        """Return the fact that a program was judged, None where it was not, or not clearly."""
+        """Return the verdict on this program as a fact, None where it has none or contradicting ones."""
         name, outcome, reason = self._of.get(program, ("", Outcome.INCONCLUSIVE, None))
         if outcome is Outcome.INCONCLUSIVE:
             return None
@@ -84,9 +85,10 @@ class JudgedPrograms:
 
 @dataclass(slots=True)
 class Facts:
-    """The facts about one vulnerability.
+    """What decides patches of one vulnerability with certainty; :func:`gather` makes it.
 
-    Grows by every verdict that it is told. Get it from :func:`gather`.
+    ``tree`` is the vulnerable program; ``ways`` are traces of the PoVs, without those that failed; ``public``
+    is the name of the public PoV; ``judged`` holds the programs that were wargamed.
     """
 
     tree: ProgramTree
@@ -96,7 +98,10 @@ class Facts:
     judged: JudgedPrograms = field(default_factory=JudgedPrograms)
 
     def settle(self, patch: Patch) -> Fact | None:
-        """Return what is certain of a patch, None where nothing is."""
+        """Return the fact that decides a patch, None where a wargame is needed.
+
+        A patch that does not apply is decided as invalid.
+        """
         try:
             return self.settled(diff.apply(patch, self.tree.read))
         except PatchDoesNotApply as error:
@@ -105,12 +110,18 @@ class Facts:
             )
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
-        """Return what is certain of the files that a patch makes, None where nothing is."""
+        """Return the fact that decides patched files, None where a wargame is needed.
+
+        ``after`` maps paths to texts, None for a deleted file.
+        """
         program, fact = self.examine(after)
         return fact or self.judged.fact(program)
 
     def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
-        """Return the identity of the patched program, and a fact that needs no verdict, or None."""
+        """Return the identity of the program that a patch makes, and a fact that needs no earlier verdict.
+
+        ``after`` maps paths to patched texts, None for a deleted file; the fact is None where there is none.
+        """
         program = self.tree.identity(after)
         if program == VULNERABLE:
             return program, Fact(
@@ -133,7 +144,7 @@ class Facts:
         return program, None
 
     def learn(self, patch: Patch, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Remember the verdict of a wargame; that of a patch that does not apply says nothing."""
+        """Remember a wargame's verdict on the patch ``name``; a patch that does not apply is ignored."""
         try:
             program = self.tree.identity(diff.apply(patch, self.tree.read))
         except PatchDoesNotApply:
@@ -142,10 +153,11 @@ class Facts:
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
-    """Return the facts of a vulnerability: its tree, and the ways of its exploits, traced if need be.
+    """Return the facts about a vulnerability.
 
-    Where the sandbox fails, the ways are missing and settle nothing. Raises
-    :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
+    Its PoVs are traced in the sandbox unless a trace is in ``cache``. Where the sandbox fails there are no
+    traces, and only equal programs are decided. Raises :class:`~crisol.errors.IndexUnavailable` where a
+    release cannot be downloaded.
     """
     folder = vulnerability.vulnerable(cache)
     try:
@@ -156,7 +168,7 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 
 
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
-    """Return the facts of a release's folder and the ways through it; one that was lost settles nothing."""
+    """Return the facts of a release's folder with these traces; failed traces are left out."""
     tree = open_tree(folder)
     followed = tuple(way for way in ways if not way.lost and not sees_itself(tree, way))
     return Facts(tree, followed, ways[0].pov if ways else "")

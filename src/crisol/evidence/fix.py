@@ -38,7 +38,11 @@ _MAX_TEXT = 160
 
 
 class Part(NamedTuple):
-    """One thing that a patch puts into a function (``sign`` 1) or takes out of it (-1)."""
+    """A syntactic element that a patch adds to a function (``sign`` 1) or removes from it (-1).
+
+    ``kind`` is one of :data:`KINDS`, ``text`` its source, ``where`` the function or, outside of functions,
+    the path.
+    """
 
     kind: str
     text: str
@@ -53,7 +57,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a patch does: the functions that it changes, and every part that it puts in or takes out, counted.
+    """What a patch does: the functions that it changes, and how often it adds or removes each part.
 
     A function is named ``path:Class.method``; ``path:`` is the module itself.
     """
@@ -64,10 +68,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """What stands between a candidate and another patch, the known fix or a judged one.
+    """The difference between a candidate and another patch of the same vulnerability, such as the known fix.
 
-    ``lacks`` are parts of the other that the candidate has not, ``adds`` those that it alone has, guards
-    first; shapes are left out there, they are for ``vector``, float64 of shape (len(COLUMNS),).
+    ``lacks`` are parts of the other patch that the candidate has not, ``adds`` those that only it has, guards
+    first, without the kind ``shape``. ``vector``, float64 of shape (len(COLUMNS),), is for models.
     """
 
     lacks: tuple[Part, ...]
@@ -76,10 +80,10 @@ class Distance:
 
 
 def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profile:
-    """Return what turning the files ``source`` into ``after`` does, as trees; None in ``after``: deleted.
+    """Return what a patch that turns the files ``source`` into ``after`` does, compared as syntax trees.
 
-    ``after`` is what :func:`crisol.diff.apply` returns. Files that are no Python, or no Python that can be
-    read, add nothing.
+    Both map paths to texts; None in ``after`` is a deleted file. Files that are not Python, or do not parse,
+    are ignored.
     """
     functions: set[str] = set()
     parts: Counter[Part] = Counter()
@@ -100,7 +104,7 @@ def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profi
 
 
 def distance(candidate: Profile, other: Profile) -> Distance:
-    """Return what a candidate lacks and adds against another patch of the same vulnerability."""
+    """Return the parts that a candidate lacks and adds against another patch of the same vulnerability."""
     lacks, adds = other.parts - candidate.parts, candidate.parts - other.parts
     shared = candidate.parts & other.parts
     vector = [

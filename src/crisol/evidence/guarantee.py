@@ -30,13 +30,12 @@ ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """The loosest policy that was shown to hold, :data:`~crisol.model.policy.NEVER` where none was.
+    """The loosest policy whose error bounds were shown, :data:`~crisol.model.policy.NEVER` where none was.
 
-    Draw a vulnerability and an order of its candidates: of those accepted without a full wargame a share of
-    at most alpha is wrong, of those refused at most beta is right, with confidence 1 - delta over
-    vulnerabilities of which something is decided. The same alpha holds of those accepted that are alike to a
-    known valid patch: what an attacker sends. ``skipped`` is the share of arrivals decided so on the streams
-    at hand, ``near_misses`` counts the wrong ones alike to a known valid patch there, and ``near_accepted``
+    With confidence 1 - delta: among patches accepted without a wargame at most the share alpha is wrong,
+    among rejected ones at most beta is right, as means over vulnerabilities; alpha also holds for patches
+    with a similarity above 0.8 to a known valid one. ``skipped`` is the share of arrivals decided without a
+    wargame. ``near_misses`` counts wrong arrivals that similar to a known valid patch, ``near_accepted``
     those of them that were accepted.
     """
 
@@ -56,11 +55,14 @@ def certify(
     delta: float = 0.10,
     seed: int,
 ) -> Guarantee:
-    """Test ever looser policies on streams until one fails; return the last that held, and its reason.
+    """Return the loosest policy whose error rates on simulated streams are shown to stay within bounds.
 
-    ``walk`` plays the streams by a policy, with beliefs from models that never saw the stream's group;
-    ``label`` and ``group`` have shape (arrivals,). A side on which too few vulnerabilities decide anything is
-    passed over, labels having no say in that. Raises ValueError for a level outside (0, 1).
+    ``walk`` simulates all streams under a policy, with probabilities from models that never saw the group;
+    ``label`` (1: right) and ``group`` (0, 1, ...) have shape (arrivals,). ``alpha`` bounds the share of wrong
+    patches among accepted ones, ``beta`` that of right ones among rejected ones (means over groups), with
+    confidence 1 - ``delta``. Thresholds of :data:`REFUSE`, then of :data:`ACCEPT`, are tested, strictest
+    first, until one fails; the policy's reason says why. ``seed`` orders the groups. Raises ValueError for a
+    level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -111,10 +113,11 @@ def losses(
     *,
     near: bool = False,
 ) -> NDArray[np.float64]:
-    """Return for each group, in order, the share of errors among its accepted (1) or refused (-1) patches.
+    """Return the error rate of each group among its accepted (``side`` 1) or rejected (-1) patches.
 
-    With ``near`` only what is alike to a known valid patch counts. Groups of which nothing is decided so are
-    left out; the orders of arrival of one group make one loss.
+    ``label`` (1: right) and ``group`` have shape (arrivals,), ``order`` holds all group numbers in the order
+    of the result. Groups without such a decision are left out. All streams of a group count together.
+    ``near`` restricts it to patches with a similarity above 0.8 to a known valid one.
     """
     truth = label[played.arrival]
     decided = played.decision == side

@@ -75,7 +75,11 @@ _REASON_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A patch whose wargame has ended: valid or invalid, with the cold probability that it had."""
+    """A wargamed patch: its verdict, and the probability of valid that the model of the diff had given it.
+
+    ``identity`` is that of the diff, ``sketch`` what similarity compares, ``reason`` why it is invalid
+    (empty: valid or unknown).
+    """
 
     identity: str
     sketch: Sketch
@@ -86,9 +90,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A judged patch near the candidate.
+    """The judged patch that is most similar to a candidate, among valid or among invalid ones.
 
-    ``similarity`` is 1 where both change the same places to the same code.
+    ``similarity`` lies in [0, 1]; 1 means that both change the same places to the same code.
     """
 
     identity: str
@@ -99,9 +103,10 @@ class Near:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """What a memory says of a patch.
+    """What earlier verdicts on the same vulnerability say of a patch.
 
-    ``known`` verdicts, the nearest of either class, and ``row``, shape (len(COLUMNS),).
+    ``known`` counts them; ``valid`` and ``invalid`` are the nearest patch of each class, None without one;
+    ``row``, shape (len(COLUMNS),), is the input of the second stage.
     """
 
     known: int
@@ -111,10 +116,9 @@ class Recall:
 
 
 class Memory:
-    """The verdicts of one vulnerability, at most ``most``; one more drops the older half.
+    """The verdicts on one vulnerability's patches, at most ``most``; beyond that the older half is dropped.
 
-    A verdict on the same identity takes the place of the earlier one. Not safe across threads: whoever shares
-    a memory holds a lock.
+    A verdict on the same identity replaces the earlier one. Not thread-safe.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -132,11 +136,11 @@ class Memory:
 
     @property
     def judged(self) -> Sequence[Judged]:
-        """The judged patches, the one that came first before the others."""
+        """The judged patches, in the order in which they were added."""
         return self._judged
 
     def add(self, judged: Judged) -> None:
-        """Learn a verdict."""
+        """Add a verdict; one on the same identity is replaced."""
         if judged.identity in self._at:
             kept = [other for other in self._judged if other.identity != judged.identity]
             self._rebuild([*kept, judged])
@@ -146,7 +150,10 @@ class Memory:
             self._append(judged)
 
     def recall(self, sketch: Sketch, probability: float) -> Recall:
-        """Return what is known of a patch with this cold probability of valid."""
+        """Return what the verdicts say of a patch.
+
+        ``probability`` is that of valid by the model of the diff.
+        """
         cold, n = _log_odds(probability), len(self._judged)
         right = int(self._label[:n].sum())
         row = [cold, n, right, n - right, (right + 0.5) / (n + 1.5) if n else math.nan]

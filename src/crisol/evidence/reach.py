@@ -39,9 +39,10 @@ _SUITES = ("body", "orelse", "finalbody")
 
 
 def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str | None:
-    """Return the part of a patch that is on an exploit's way; None where the exploit surely still works.
+    """Return, in words, what a patch changes of what a PoV executes or reads; None where it changes nothing.
 
-    ``after`` is what :func:`crisol.diff.apply` returns.
+    With None the exploit still works. ``after`` maps paths to patched texts, None for a deleted file. A trace
+    that failed gives the reason.
     """
     if way.lost:
         return way.lost[0]
@@ -52,9 +53,9 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
 
 
 def sees_itself(tree: ProgramTree, way: Way) -> bool:
-    """Return whether anything that ran mentions line numbers, source text or byte code.
+    """Return whether executed code mentions line numbers, source text or byte code.
 
-    Then layout is on the way.
+    Such a program may depend on its own layout, so that even a comment could change what it does.
     """
     for path in {code.path for code in way.code}:
         module = tree.module(path)

@@ -47,9 +47,10 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """Fitted trees and their calibration; ``version`` changes with whatever it was learnt from.
+    """A LightGBM model that predicts a patch from the verdicts known of its vulnerability, calibrated.
 
-    ``policy`` says when it may decide without a wargame.
+    ``version`` is a hash of its training data; ``policy`` says at which probabilities it decides without a
+    wargame.
     """
 
     trees: lightgbm.Booster
@@ -58,15 +59,15 @@ class SecondStage:
     policy: Policy = NEVER
 
     def probabilities(self, rows: _Floats) -> _Floats:
-        """Return the probability of valid of each row, shape (n, len(COLUMNS))."""
+        """Return the probability of valid, shape (n,), of each row, shape (n, len(memory.COLUMNS))."""
         return self.calibration(_scores(self.trees, rows)) if len(rows) else np.empty(0)
 
     def probability(self, row: _Floats) -> float:
-        """Return the probability of valid of one row, in about a tenth of a millisecond."""
+        """Return the probability of valid of one row, shape (len(memory.COLUMNS),); takes about 0.1 ms."""
         return self.calibration.one(float(_scores(self.trees, row[None])[0]))
 
     def save(self, path: Path) -> None:
-        """Write the model as text, which holds no code."""
+        """Write the model to a JSON file, which holds no code. Raises OSError."""
         content = {
             "format": _FORMAT,
             "columns": COLUMNS,
@@ -82,7 +83,7 @@ class SecondStage:
 
     @classmethod
     def load(cls, path: Path) -> SecondStage:
-        """Read what :meth:`save` wrote; raises :class:`~crisol.errors.ModelError` for anything else."""
+        """Read what :meth:`save` wrote; raises :class:`~crisol.errors.ModelError` for any other content."""
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise ModelError(f"{path}: more than {_MOST_BYTES} bytes; this is no second stage")
@@ -108,9 +109,10 @@ class SecondStage:
 
 
 def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) -> SecondStage:
-    """Fit on all rows; the calibration comes from scores across folds that split no group.
+    """Fit on all rows (n, columns), and calibrate on out-of-fold scores of five folds that split no group.
 
-    Raises :class:`~crisol.errors.DatasetError` where there are not two groups and both classes.
+    ``label`` (n,) is 1 for valid. The policy stays NEVER. Raises :class:`~crisol.errors.DatasetError` unless
+    there are two groups and both classes.
     """
     fold = grouped_folds(label, group, 5, seed)
     score = np.empty(len(label))
@@ -121,7 +123,11 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return for each fold the model of the other folds, calibrated on their own left-out folds."""
+    """Return for each fold number a model trained on all other folds, with a calibration from them.
+
+    ``rows`` (n, columns), ``label`` (n,; 1 means valid) and ``fold`` (n,). Each model is calibrated on the
+    out-of-fold scores of the other folds, so that it never saw its own.
+    """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)
     }

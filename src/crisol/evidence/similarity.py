@@ -46,10 +46,11 @@ _MOST_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The compared parts of a patch: for each of :data:`PARTS` at most 1,000 items, as process-local hashes.
+    """What similarity compares of a patch.
 
-    ``gained`` and ``lost`` count the tokens of added lines beyond those of removed ones, and the other way
-    round; ``added`` and ``removed`` are lines of code.
+    ``parts`` holds, for each of :data:`PARTS`, hashes of up to 1,000 different items, valid in this process
+    only. ``gained`` counts tokens added beyond those removed, ``lost`` the reverse; ``added`` and ``removed``
+    count lines of code.
     """
 
     parts: tuple[tuple[int, ...], ...]
@@ -60,7 +61,7 @@ class Sketch:
 
 
 def sketch(patch: Patch) -> Sketch:
-    """Return the sketch of a patch; of a patch past 5,000 changed lines the rest is not looked at."""
+    """Return the sketch of a patch; changed lines past 5,000 are ignored."""
     items: tuple[dict[object, None], ...] = tuple({} for _ in PARTS)
     places, areas, files, added, removed, gained, lost, names, runs = items
     sides = {"+": Counter[str](), "-": Counter[str]()}
@@ -89,7 +90,7 @@ def sketch(patch: Patch) -> Sketch:
 
 
 def by_kind(tokens: Counter[str]) -> list[float]:
-    """Return how many tokens are of each of :data:`KINDS`."""
+    """Return the number of tokens of each kind, in the order of :data:`KINDS`."""
     counts = [0.0] * len(KINDS)
     for token, count in tokens.items():
         counts[_kind(token)] += count

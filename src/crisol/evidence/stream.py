@@ -31,10 +31,10 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A candidate of a labelled set; ``code`` is the same for candidates that make the same program.
+    """A candidate of a labelled set.
 
-    ``reference`` says that its verdict is known from the start, as that of a public fix is; ``seconds`` is
-    what its wargame takes.
+    ``code`` is equal for candidates that change the same code, empty if unknown. ``reference`` means that its
+    verdict is known from the start, as that of a public fix; ``seconds`` is the duration of its wargame.
     """
 
     patch: Judged
@@ -45,9 +45,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The candidates of one group, as numbers into a list of arrivals.
+    """One order in which the candidates of a group arrive, as indexes into a list of arrivals.
 
-    Those known from the start, then the others.
+    ``known`` are those whose verdict is known from the start, ``order`` all others.
     """
 
     group: int
@@ -57,10 +57,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """What was done with each arrival of some streams; all arrays have shape (n,).
+    """What a simulation did with each arrival of its streams; all arrays have shape (n,).
 
-    ``decision`` is 1 accepted, -1 refused, 0 wargamed; ``rung`` is ``equivalent``, ``memory``, ``model`` or
-    ``wargame``; ``known`` counts the verdicts that the stream had brought before.
+    ``arrival`` and ``stream`` are indexes; ``known`` counts earlier verdicts of the stream, public fixes
+    aside; ``probability`` is of valid; ``decision`` is 1 accepted, -1 rejected, 0 wargamed; ``rung`` is
+    ``equivalent``, ``memory``, ``model`` or ``wargame``; ``near_valid`` is the similarity to the nearest
+    known valid patch, nan without one.
     """
 
     arrival: NDArray[np.int_]
@@ -75,9 +77,10 @@ class Played:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recalled:
-    """What was recalled of each arrival of some streams.
+    """The memory's rows for each arrival of some streams in which verdicts become known.
 
-    ``rows``, shape (n, columns), and who it was, shape (n,).
+    ``rows``, shape (n, columns), are inputs of the second stage; ``arrival`` and ``stream`` (n,) are indexes;
+    ``known`` (n,) counts earlier verdicts, public fixes aside.
     """
 
     rows: _Floats
@@ -86,7 +89,10 @@ class Recalled:
     known: NDArray[np.int_]
 
     def played(self, probability: _Floats) -> Played:
-        """Return these streams as one who wargames every patch would have seen them."""
+        """Return these streams as a simulation that wargames every patch.
+
+        ``probability`` (n,) is of valid.
+        """
         nothing = np.zeros(len(self.arrival), dtype=np.int_)
         rung = np.full(len(self.arrival), "wargame")
         return Played(self.arrival, self.stream, self.known, probability, nothing, rung, self.rows[:, _NEAR])
@@ -113,7 +119,10 @@ def same_code(patch: Patch) -> str:
 def streams(
     arrivals: Sequence[Arrival], group: NDArray[np.int_], *, repeats: int, seed: int, shuffled: bool = True
 ) -> list[Stream]:
-    """Return ``repeats`` streams a group, in random order, or one each in the order of the list."""
+    """Return ``repeats`` random orders of each group or, unless ``shuffled``, one in the list's order.
+
+    ``group`` (arrivals,) holds the group number of each arrival.
+    """
     rng = np.random.default_rng(seed)
     made = []
     for number in np.unique(group):
@@ -127,10 +136,10 @@ def streams(
 
 
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
-    """Walk streams along which every patch is wargamed.
+    """Return the memory's rows along streams in which every patch is wargamed.
 
-    With a ``seed`` only a share of the verdicts becomes known, drawn anew for each stream: what a second
-    stage learns from, since a policy leaves some patches without a verdict.
+    With a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as when a policy
+    skips wargames: the training data of a second stage. With None all become known.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []
@@ -154,10 +163,11 @@ def play(
     *,
     facts: bool = True,
 ) -> Played:
-    """Let candidates arrive and decide each by what is known; ``facts``: a repeat has the first's verdict.
+    """Simulate the streams ``chosen`` under a policy, deciding each patch by what is known on its arrival.
 
-    What the memory hands on, every patch of which no verdict is known among it, the cold model may decide.
-    Streams are walked side by side, so that ``believe`` is asked about many rows at a time.
+    ``believe`` maps the memory's rows and group numbers to probabilities of valid. With ``facts`` a patch
+    with the same ``code`` as an earlier one has its verdict. Then the memory's policy decides if a verdict is
+    known, then the model's; a patch that is left is wargamed.
     """
     tables = [
         _Table(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)

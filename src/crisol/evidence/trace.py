@@ -37,7 +37,11 @@ _TRACER = Path(__file__).parent / "tracer.py"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code object of the target that ran: its file, its name, its first line (a decorator's, if any)."""
+    """A code object of the vulnerable program that ran: its file, its name and its first line, from 1.
+
+    ``lines`` are the line numbers that were reached; None means that lines were not traced, and any may have
+    run.
+    """
 
     path: str
     name: str
@@ -48,11 +52,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What one PoV executes, looks for and reads of the vulnerable program; paths are relative to the tree.
+    """What one PoV executes and reads of the vulnerable program; paths are relative to its root.
 
-    ``imports`` are the modules looked for, there or not; ``opened`` the files read other than by import,
-    ``listed`` the folders, each with a slash at its end. ``lost`` says why the run could not be followed,
-    empty where it was.
+    ``imports`` are module names looked for, whether or not they exist; ``opened`` files read other than by
+    import; ``listed`` folders, with a slash at the end. ``lost`` says why the run could not be traced; empty
+    means that it was.
     """
 
     pov: str
@@ -64,14 +68,14 @@ class Way:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The functions that ran, as ``path:name``."""
+        """The functions that ran, as ``path:name``, in order and without repetitions."""
         return tuple(dict.fromkeys(f"{code.path}:{code.name}" for code in self.code))
 
 
 def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[Way, ...]:
-    """Return the way of every PoV, in their order, traced at most once for the content of a vulnerability.
+    """Return the trace of every PoV, in their order, from ``cache`` or by running them in the sandbox.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be had, and
+    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
     :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     path = ways_file(vulnerability, cache)
@@ -92,13 +96,16 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
 
 
 def ways_file(vulnerability: Vulnerability, cache: Path) -> Path:
-    """Return the file in which the ways of this content of a vulnerability are kept, there or not."""
+    """Return the path of the file with this vulnerability's traces, whether or not it exists.
+
+    The name depends on the content of the vulnerability and of the tracer.
+    """
     key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{_tracer()}\0{sys.version}".encode()).hexdigest()
     return cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
 
 
 def read_ways(path: Path) -> tuple[Way, ...]:
-    """Return the ways that :func:`trace` kept in a file."""
+    """Return the traces that :func:`trace` stored in a file."""
     return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -162,7 +162,11 @@ def _run(recorder: _Recorder, name: str, source: str) -> object:
 
 
 def main(arguments: bytes) -> bytes:
-    """Trace the PoV of a job, JSON with ``name``, ``source``, ``lines`` and ``stretch``; return JSON."""
+    """Trace one PoV and return what it executed and read, as JSON.
+
+    ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (trace lines, too) and
+    ``stretch`` (factor by which the PoV's own time limits grow).
+    """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last
     price = _Recorder(place, "", lines=False).cost()

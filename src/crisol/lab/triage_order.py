@@ -23,10 +23,11 @@ _LEAST = 1e-4
 
 @dataclass(slots=True)
 class TriageOrder:
-    """Candidates by name, and a memory that grows by each verdict.
+    """The order in which triage wargames its candidates: likeliest first, updated by each verdict.
 
-    With a second stage the promise of a candidate is its probability of valid; without one the cold log-odds
-    count, more for what is alike to a valid patch, less for what is alike to an invalid one.
+    ``memory`` holds the verdicts so far. With ``second`` (a second-stage model) a candidate's promise is its
+    probability of valid; with None the log-odds of the model of the diff count, more for candidates similar
+    to a valid patch, less for those similar to an invalid one.
     """
 
     second: SecondStage | None = None
@@ -34,17 +35,20 @@ class TriageOrder:
     _candidates: dict[str, tuple[Sketch, float]] = field(default_factory=dict)
 
     def add(self, name: str, patch: Patch, probability: float | None) -> None:
-        """Take a candidate in; ``probability`` is the cold one, None without a model."""
+        """Add a candidate by name.
+
+        ``probability`` is that of valid by the model of the diff, None without a model.
+        """
         self._candidates[name] = sketch(patch), _UNKNOWN if probability is None else probability
 
     def learn(self, name: str, *, valid: bool, reason: Reason | None = None) -> None:
-        """Learn the verdict on a candidate, or that it is the known fix."""
+        """Add the verdict on a candidate; the known fix is added as a valid one."""
         drawn, probability = self._candidates[name]
         why = "" if reason is None else reason.value
         self.memory.add(Judged(name, drawn, valid=valid, probability=probability, reason=why))
 
     def promise(self, name: str) -> float:
-        """Return how likely a candidate is valid, within 0..1, by what is known now."""
+        """Return how likely a candidate is valid, in [0, 1], given the verdicts so far."""
         drawn, probability = self._candidates[name]
         if not len(self.memory):
             return probability

@@ -28,9 +28,10 @@ _CURRENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What has to be known of a vulnerability before a patch for it is wargamed.
+    """The identity of a registered vulnerability: its id, its CWE, and a hash of its folder.
 
-    ``content_hash`` covers everything that decides a verdict, so answers to an earlier form are never reused.
+    ``content_hash`` covers everything that decides a verdict, so that cached answers to an earlier form are
+    not reused.
     """
 
     id: str
@@ -42,12 +43,10 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """The vulnerability folders below ``roots``, read on first use and kept in ``cache``.
+    """Finds registered vulnerabilities in the folders below ``roots``; what it read is kept in ``cache``.
 
-    :func:`crisol.wargaming.vulnerability.descriptions` finds them.
-
-    What is remembered of a folder is remembered under the times and sizes of its files, so that an edit is
-    picked up by the next question, and by :meth:`known` within a second.
+    An entry is valid as long as names, sizes and times of the folder's files stay the same: :meth:`find` sees
+    an edit at once, :meth:`known` within a second.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
@@ -57,7 +56,7 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the pattern of that id if this process saw its folder within the last second.
+        """Return the pattern of that id if :meth:`find` read it within the last second, else None.
 
         It reads no file.
         """
@@ -67,7 +66,7 @@ class Catalogue:
         return current[0]
 
     async def find(self, name: str) -> Pattern | None:
-        """Return the pattern of that id, or None where no vulnerability has it.
+        """Return the pattern of that id, or None where no vulnerability has it or its folder is invalid.
 
         Any text is safe as an id.
         """
@@ -88,7 +87,10 @@ class Catalogue:
         return pattern
 
     def open(self, name: str) -> Vulnerability | None:
-        """Read the folder of that id, of a name that :meth:`find` has found; None where it is gone."""
+        """Read the vulnerability's folder; None where no folder has that id.
+
+        Raises :class:`~crisol.errors.VulnerabilityError` for an invalid folder.
+        """
         folder = self._folder(name)
         return None if folder is None else load(folder)
 

@@ -38,11 +38,12 @@ _log = logging.getLogger(__name__)
 
 
 class FactRung:
-    """Decides what is the vulnerable program, or one that was wargamed, or leaves an exploit's way alone.
+    """Decides patches that make the vulnerable program, a judged one, or change nothing a PoV executes.
 
-    The ways are traced in the background, once for the content of a vulnerability; until then, and for a
-    minute after a sandbox failed, a patch is decided without them. Files are parsed in bounded workers. What
-    is kept is bounded: the verdicts on 1,000 programs of each of 256 vulnerabilities. For one event loop.
+    Each vulnerability's PoVs are traced in the background, once; until then, and for a minute after a sandbox
+    failure, a patch is decided without the trace. Files are parsed in processes with limits, ``workers`` at a
+    time. It keeps the verdicts on 1,000 programs of each of 256 vulnerabilities. Use it within one event
+    loop.
     """
 
     stamp = "facts-1"
@@ -82,7 +83,7 @@ class FactRung:
         return None if fact is None else _decision(fact)
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Remember the verdict of a wargame by the program that it judged."""
+        """Remember a wargame's verdict for all patches that make the same program."""
         examined = await self._examine(submission, pattern)
         if examined is not None:
             patch = submission.patch.identity
@@ -93,16 +94,19 @@ class FactRung:
     def add(
         self, content: tuple[str, str], program: str, patch: str, outcome: Outcome, reason: Reason | None
     ) -> None:
-        """Remember a verdict on a program of a vulnerability with this content: its id and the hash."""
+        """Remember a verdict on a program.
+
+        ``content`` is (vulnerability id, content hash), ``patch`` its identity.
+        """
         self._programs(*content).add(program, patch, outcome, reason)
 
     def program(self, submission: Submission, pattern: Pattern) -> str:
-        """Return the identity of a patch's program, empty where it was not examined lately."""
+        """Return the identity of the program that a patch makes; empty unless it was examined recently."""
         examined = self._examined.get(_key(submission, pattern))
         return "" if examined is None else examined.program
 
     async def close(self) -> None:
-        """Trace no more; a trace that runs in its thread ends by its own limits."""
+        """Cancel all background traces; one that already runs in a thread ends by its own time limit."""
         for task in self._tracing.values():
             task.cancel()
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)

@@ -46,10 +46,10 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question without the text of the patch: small enough to keep thousands in memory.
+    """A request without the text of the patch: small enough to keep thousands in memory.
 
-    ``patch`` is the identity of the diff; ``vulnerability`` and ``cwe`` may be empty. ``cut`` says what was
-    left out of the text that came.
+    ``patch`` is the identity of the diff. Empty ``vulnerability`` or ``cwe`` mean that the caller named none;
+    ``cut`` says which part of the submitted text was left out, empty for nothing.
     """
 
     patch: str
@@ -60,12 +60,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A parsed patch, its text, and the ids of the vulnerability and weakness.
+    """A parsed patch and its text, with the vulnerability id and CWE that the caller named (empty: none).
 
-    Both ids may be empty. ``client`` is the caller whose share of the line of wargames it takes. ``cut`` says
-    what was left out of the text that came, and ``misfit`` why the patch cannot be laid over the release;
-    then it is not judged. ``files`` are the release's files as the patch makes them, None for one that it
-    deletes; there are none where the release is not at hand.
+    ``client`` is the caller to whom its wargame is counted. ``cut`` says which part of the submitted text was
+    left out, ``misfit`` why the patch cannot be applied to the release; then it is not judged. ``files`` are
+    the patched files by path, None for a deleted one; empty where the release is not available.
     """
 
     patch: Patch
@@ -79,16 +78,17 @@ class Submission:
 
     @property
     def question(self) -> Question:
-        """What it asks."""
+        """The same request without the text of the patch."""
         return Question(self.patch.identity, self.vulnerability, self.cwe, self.cut)
 
 
 @dataclass(slots=True)
 class Case:
-    """A submission on its way up the ladder, and what the rungs found out that did not decide.
+    """A submission while the rungs try to decide it, with what they found out so far.
 
-    ``pattern`` is None where the vulnerability is not registered. ``missing`` names the dependencies that a
-    rung needed and did not get; ``verdict`` is that of a wargame that could not be run to its end here.
+    ``pattern`` is None for an unregistered vulnerability; ``prediction`` is that of the model, None until it
+    was made. ``verdict`` is that of a wargame which failed on this machine. ``missing`` names unavailable
+    dependencies.
     """
 
     submission: Submission
@@ -99,20 +99,20 @@ class Case:
 
     @property
     def cwe(self) -> str:
-        """The weakness as the caller names it, else as the vulnerability's folder does."""
+        """The CWE that the caller names, else that of the registered vulnerability, else empty."""
         return self.submission.cwe or (self.pattern.cwe if self.pattern is not None else "")
 
 
 class Rung(Protocol):
-    """Decides a case, or hands it on by returning None.
+    """One step of the ladder: decides a case, or returns None, so that the next rung is asked.
 
-    A decision names its ``evidence``. A dependency that is away is added to ``case.missing`` and no error;
-    whatever is raised reaches the caller.
+    A decision names its ``evidence``. A rung adds an unavailable dependency to ``case.missing`` instead of
+    raising; an exception reaches the caller.
     """
 
     @property
     def stamp(self) -> str:
-        """The rung's inputs other than the case; they are part of the cache key of its decisions."""
+        """A version of everything but the case that the decision depends on; it is part of the cache key."""
         ...
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -125,7 +125,11 @@ Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:
-    """Return the wargame's decision; an inconclusive verdict has confidence 0."""
+    """Return a wargame's verdict as a decision: confidence 1, or 0 where it is inconclusive.
+
+    ``prediction`` is the model's, None without one; ``degraded`` names the dependencies that were
+    unavailable.
+    """
     reason = verdict.reason
     failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)
     return Decision(
@@ -142,7 +146,7 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
 
 
 def not_judged(submission: Submission) -> Decision:
-    """Return the decision for a patch that does not fit its release: neither valid nor invalid."""
+    """Return the inconclusive decision for a patch that does not apply to its release."""
     return Decision(
         Outcome.INCONCLUSIVE,
         Source.WARGAME,
@@ -154,10 +158,7 @@ def not_judged(submission: Submission) -> Decision:
 
 
 def fall_back(case: Case) -> Decision:
-    """Return the decision when no rung could decide.
-
-    Its outcome is unknown; it carries the model's prediction.
-    """
+    """Return the decision when no rung could decide: outcome None, with the model's prediction if any."""
     reason = None if case.verdict is None else case.verdict.reason
     return Decision(
         None,

@@ -26,12 +26,11 @@ class _Place:
 
 
 class Line:
-    """Gives ``seats`` to those who wait for them, at most ``length`` of them; for one event loop.
+    """A queue for ``seats`` concurrent wargames, with at most ``length`` waiting; for one event loop.
 
-    A client may take a place while it holds fewer places than are free: alone it gets half of the line, and
-    whoever comes next still finds room. A free seat goes to the client that has the fewest, among equals to
-    the first in line. Several callers may wait for one key; when the last of them has left, the key's place
-    is given back.
+    A client may queue while it holds fewer places than are free, so alone it gets half of them. A free seat
+    goes to the client with the fewest seats; ties are served in order of arrival. Callers that wait for the
+    same key share a place, which is freed when the last of them leaves.
     """
 
     def __init__(self, seats: int, length: int) -> None:
@@ -43,12 +42,15 @@ class Line:
 
     @property
     def waiting(self) -> int:
-        """How many places are taken."""
+        """The number of places taken in the queue."""
         return len(self._places)
 
     @contextmanager
     def attended(self, key: bytes) -> Iterator[None]:
-        """Be a caller who waits for that key, as long as the block is not left."""
+        """Count the caller as waiting for the verdict under ``key`` until the block is left.
+
+        When the last caller leaves, places under the key are given up and raise Overloaded.
+        """
         self._callers[key] += 1
         try:
             yield
@@ -61,10 +63,10 @@ class Line:
                     place.turn.set_exception(Overloaded(_DESERTED, 1.0))
 
     async def enter(self, key: bytes, client: str, patience: float) -> None:
-        """Return when there is a seat; :meth:`leave` gives it back.
+        """Wait for a seat; :meth:`leave` gives it back.
 
-        Raises :class:`~crisol.errors.Overloaded`, to come back in ``patience`` seconds, where there is no
-        place, and where nobody waits for the key any more.
+        Raises :class:`~crisol.errors.Overloaded` where this client gets no place (its ``retry_after`` is
+        ``patience``, in seconds), and where nobody waits for the key any more.
         """
         if self._free and not self._places:
             self._sit(client)
@@ -93,7 +95,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give a seat back to the next client."""
+        """Give a seat of ``client`` back; the next in the queue gets it."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

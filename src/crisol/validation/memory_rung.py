@@ -29,10 +29,9 @@ _INLINE_CHARACTERS = 32_768
 
 
 class Memories:
-    """The memories of up to 256 vulnerabilities as they are now; the one used least recently goes first.
+    """The known verdicts of up to ``most`` vulnerabilities; the least recently used one is dropped.
 
-    A vulnerability whose content changes starts anew, see :class:`~crisol.evidence.memory.Memory` for the
-    rest.
+    A vulnerability whose content changes starts with an empty :class:`~crisol.evidence.memory.Memory`.
     """
 
     def __init__(self, most: int = _VULNERABILITIES) -> None:
@@ -40,7 +39,7 @@ class Memories:
         self._of: OrderedDict[str, tuple[str, Memory]] = OrderedDict()
 
     def get(self, vulnerability: str, content_hash: str) -> Memory | None:
-        """Return what is known of a vulnerability with this content, None where nothing is."""
+        """Return the verdicts on a vulnerability with this content hash, None where there are none."""
         content, memory = self._of.get(vulnerability, ("", None))
         if memory is None or content != content_hash:
             return None
@@ -48,7 +47,7 @@ class Memories:
         return memory
 
     def add(self, vulnerability: str, content_hash: str, judged: Judged) -> None:
-        """Learn a verdict; the first one about a patch counts."""
+        """Add a verdict; further verdicts on the same patch are ignored."""
         memory = self.get(vulnerability, content_hash)
         if memory is None:
             memory = Memory()
@@ -61,10 +60,10 @@ class Memories:
 
 
 class MemoryRung:
-    """Asks the second stage of the model that is served, if it has one; for one event loop.
+    """Decides by the second stage of the served model, from the verdicts known of the vulnerability.
 
-    Without a known verdict, or a second stage, it hands on. ``filled`` says whether the verdicts of earlier
-    runs were read; until then an answer names ``memory`` among what was missing.
+    Without a known verdict or a second stage it returns None. ``filled`` says whether stored verdicts were
+    read; until then a decision names ``memory`` as missing. Use it within one event loop.
     """
 
     stamp = "memory-1"
@@ -96,7 +95,7 @@ class MemoryRung:
         return _decision(second, recall, prediction, tuple(case.missing))
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Remember the verdict of a wargame; one that is inconclusive says nothing."""
+        """Remember a wargame's verdict, unless it is inconclusive or the served model has no second stage."""
         predictor = self._model.served.predictor
         if self._model.served.second is None or predictor is None:
             return

@@ -37,9 +37,12 @@ _ASIDE, _ASIDE_LINE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model in use and its policy; a new model replaces both at once.
+    """The model in use with its policies; it is replaced as a whole.
 
-    The model is None where none can be loaded.
+    ``predictor`` is None where no model can be loaded; ``policy`` says when it decides without a wargame.
+    ``second`` predicts from known verdicts, None where the model has no ``memory.json``. ``stamp`` (a hash of
+    versions and thresholds) is part of every decision's cache key; ``tag`` (``model:VERSION``) is the cache
+    tag by which its decisions are invalidated.
     """
 
     predictor: Predictor | None
@@ -57,7 +60,10 @@ class ServedModel:
 
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
-        """What an answer of this model depends on."""
+        """Model version, feature version, and the two thresholds (None: never).
+
+        The versions are empty without a model.
+        """
         accept, reject = self.policy.accept, self.policy.reject
         if self.predictor is None:
             return "", "", accept, reject
@@ -72,10 +78,10 @@ class ServedModel:
 
 
 class ModelRung:
-    """Asks the model that is :attr:`served`, behind its breaker; for one event loop.
+    """Decides by the :attr:`served` model, behind its circuit breaker, where its policy allows.
 
-    A vulnerability that is not registered is predicted and not decided: the policy's guarantee does not speak
-    of it.
+    For an unregistered vulnerability it predicts but does not decide, since the policy's guarantee covers
+    registered ones only. Use it within one event loop.
     """
 
     def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:
@@ -100,7 +106,10 @@ class ModelRung:
         return None if outcome is None else _decision(outcome, prediction, served.policy)
 
     async def predict(self, case: Case) -> Prediction | None:
-        """Return the prediction of a case, made once; None where the model does not answer."""
+        """Return the model's prediction, computed once for a case.
+
+        None where the model is missing or fails.
+        """
         if case.prediction is None and self.served.predictor is not None:
             case.prediction = await self._predict(self.served.predictor, case)
         return case.prediction

@@ -60,9 +60,10 @@ A full line, a folder that changed, a release that cannot be had and whatever a 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A decision and its circumstances.
+    """A decision with its circumstances.
 
-    ``seconds`` is its duration. ``pattern`` is None for an unknown vulnerability.
+    ``cached`` says that it came from the cache or from a concurrent caller's work; ``key`` is its cache key;
+    ``pattern`` is None for an unregistered vulnerability; ``seconds`` is how long this answer took.
     """
 
     decision: Decision
@@ -81,12 +82,12 @@ class _NotKept(Exception):
 
 
 class Validator:
-    """Decides about patches, for one event loop.
+    """Decides about patches by the first of these that can: cache, ``rungs``, ``model``, wargame, fallback.
 
-    The order is the cache, ``rungs``, ``model``, the wargame, the fallback. ``sandbox`` is the breaker before
-    the wargames; each of ``learners`` gets every verdict. An unregistered vulnerability is never
-    wargamed; a dependency that is away makes a worse answer, named in ``degraded`` and not kept, and never
-    none. Only a full line of wargames turns a caller away, with :class:`~crisol.errors.Overloaded`.
+    ``sandbox`` is the circuit breaker around wargames; each of ``learners`` is called with every wargame's
+    verdict. For an unregistered vulnerability no wargame is run. An unavailable dependency is skipped, named
+    in ``degraded``, and such a decision is not cached. Raises :class:`~crisol.errors.Overloaded` where the
+    queue of wargames is full. Use it within one event loop.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Validator:
         self._sandbox = sandbox
 
     def recall(self, question: Question) -> Validated | None:
-        """Answer from this process's memory, without a call or a wait."""
+        """Return the decision from this process's cache, or None; it neither reads a file nor waits."""
         start = perf_counter()
         pattern = self._catalogue.known(question.vulnerability) if question.vulnerability else None
         if question.vulnerability and pattern is None:
@@ -121,9 +122,10 @@ class Validator:
         return Validated(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
-        """Return a submission whose patch is cut to its vulnerability's release, if registered.
+        """Return the submission with its patch reduced to the files of the vulnerability's release.
 
-        Features, keys and the wargame then see the same patch. One that does not fit says so in ``misfit``.
+        Features, cache keys and the wargame then use the same patch. Where it does not apply, ``misfit`` says
+        why. It is returned unchanged for an unregistered vulnerability.
         """
         pattern = await self._find(submission)
         if pattern is None:
@@ -137,7 +139,10 @@ class Validator:
         )
 
     async def decide(self, submission: Submission) -> Validated:
-        """Answer ML-first."""
+        """Decide about a patch: by model and facts where they are sure, else by wargame.
+
+        Raises :class:`~crisol.errors.Overloaded` where the queue of wargames is full.
+        """
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
         if submission.misfit:
@@ -160,9 +165,9 @@ class Validator:
         return Validated(decision, cached, pattern, key, perf_counter() - start)
 
     async def validate(self, submission: Submission) -> Validated:
-        """Answer by wargame alone.
+        """Decide about a patch by wargame alone.
 
-        Raises :class:`~crisol.errors.UnknownVulnerability` where there is nothing to wargame against, and
+        Raises :class:`~crisol.errors.UnknownVulnerability` for an unregistered vulnerability and
         :class:`~crisol.errors.UnavailableError` where no wargame can be run.
         """
         start = perf_counter()
@@ -186,13 +191,19 @@ class Validator:
         )
 
     async def wargame(self, submission: Submission, pattern: Pattern) -> Verdict:
-        """Run the wargame behind the sandbox's breaker, or return what it said before."""
+        """Return the wargame's verdict, from the cache or by running it behind the sandbox's breaker.
+
+        Raises as :meth:`validate` does.
+        """
         with self._referees.attended(_verdict_key(submission.question, pattern)):
             verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace what the cache holds of a decision by what a wargame said later."""
+        """Replace a cached decision by that of a later wargame.
+
+        An inconclusive verdict by our failure changes nothing.
+        """
         if verdict.reason in OURS:
             return
         truth = from_verdict(verdict, validated.decision.prediction)
@@ -201,7 +212,10 @@ class Validator:
         await self._cache.get_or_compute(DECISION, validated.key, lambda: truth, tags=tags)
 
     def key(self, question: Question, pattern: Pattern | None) -> bytes:
-        """Return the key of the decision: everything that it depends on, the stamp of every rung included."""
+        """Return the cache key of a decision: a hash of question, content, and the stamp of every rung.
+
+        ``pattern`` is None for an unregistered vulnerability.
+        """
         return DECISION.key(
             question.patch,
             question.vulnerability,

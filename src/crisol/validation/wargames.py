@@ -37,7 +37,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefereeStats:
-    """Wargames in line and running now, sandboxes open; and since the start those done and turned away."""
+    """Counters of the wargames: waiting, running and sandboxes open now; done and rejected since the start.
+
+    ``mean_seconds`` is a moving average over wargames, with the start of the sandbox.
+    """
 
     waiting: int
     running: int
@@ -59,11 +62,11 @@ class _Table:
 
 
 class Referees:
-    """Judges patches in threads.
+    """Runs wargames in threads: at most ``concurrency`` at a time, with ``line`` more waiting.
 
-    At most ``concurrency`` run at a time, for ``seconds`` each; at most ``line`` wait. Up to ``warm``
-    sandboxes stay open between patches, the least recently used is closed first. What the PoVs draw is
-    ``secret``, or that of the corpus, whose labels then repeat. Use it within one event
+    ``seconds`` limits the wall time of all runs of one patch; up to ``warm`` sandboxes stay open between
+    patches. With ``secret`` the PoVs draw unpredictable values, else those of the corpus, so that verdicts
+    repeat. Raises :class:`~crisol.errors.SettingsError` for numbers out of range. Use it within one event
     loop, as ``async with``.
     """
 
@@ -116,14 +119,14 @@ class Referees:
         )
 
     def attended(self, key: bytes) -> AbstractContextManager[None]:
-        """Wait for the verdict under that key, see :meth:`~crisol.validation.line.Line.attended`."""
+        """Count the caller as waiting for a verdict, see :meth:`crisol.validation.line.Line.attended`."""
         return self._line.attended(key)
 
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
-        """Cut an untrusted diff to the release of a vulnerability, as its wargame will.
+        """Return an untrusted diff reduced to the files of a vulnerability's release, as a wargame reads it.
 
-        Raises what :func:`crisol.wargaming.fitting.fitted` does. A release that cannot be had leaves the
-        names of the files to decide.
+        Raises what :func:`crisol.wargaming.fitting.fitted` does. Where the release cannot be downloaded,
+        files are kept or left out by their names alone.
         """
         return await asyncio.to_thread(self._fit, pattern, text)
 
@@ -141,11 +144,12 @@ class Referees:
         return fitted(text, tree)
 
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
-        """Wargame one untrusted diff against the vulnerability that ``pattern`` describes.
+        """Return the verdict of a wargame of one untrusted diff.
 
-        Raises :class:`~crisol.errors.Overloaded` when there is no place in line for this client, and what
-        opening the sandbox or fetching the release raises; what the patch does raises nothing. A wargame that
-        has begun runs to its end, whoever leaves.
+        ``key`` names the wargame for :meth:`attended`, ``client`` the caller to whom it counts. Raises
+        :class:`~crisol.errors.Overloaded` where the client gets no place in the queue, and what opening the
+        sandbox or downloading the release raises; nothing that the patch does raises. A wargame that runs is
+        not cancelled.
         """
         try:
             await self._line.enter(key, client, self.patience)
@@ -169,7 +173,7 @@ class Referees:
 
     @property
     def patience(self) -> float:
-        """The wait that a refused client is told, in seconds."""
+        """The number of seconds after which a rejected client should ask again, at least 1."""
         return max(1.0, self._mean * (self._line.waiting + 1) / self._concurrency)
 
     def _judge(self, pattern: Pattern, text: str) -> Verdict:
