@@ -1,4 +1,4 @@
-"""Two arms on the same patches: which is right more often, and is the difference real?"""
+"""Compare two arms on the same patches: which is right more often, and could the difference be chance?"""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ EXACT_BELOW = 25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Patches that both arms predicted, in the order of arrival; arrays of one length.
+    """The patches that both arms predicted, in the order of arrival; arrays of shape (n,).
 
-    ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0.
-    ``group`` numbers the vulnerability.
+    ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0. ``weight``
+    is 1 / sampling probability. ``group`` numbers the patch's vulnerability, from 0.
     """
 
     difference: NDArray[np.float64]
@@ -43,11 +43,14 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two arms differ by, in accuracy over the patches that arrived (first minus second).
+    """The difference of two arms' accuracy, first minus second, over ``n`` patches that both predicted.
 
-    ``p_value`` is McNemar's, over the wargamed patches as they are; ``weighted_p_value`` is of the same
-    question about all that arrived. ``low..high`` comes from resampling vulnerabilities and holds for one
-    look, ``always_low..always_high`` for looks at any time (assuming independent patches).
+    ``difference`` is weighted by 1 / sampling probability, so it holds for all patches that arrived; ``low``
+    and ``high`` are its percentile bootstrap interval over ``vulnerabilities``, valid for one look at the
+    data; ``always_low`` and ``always_high`` bound it at all times (assuming independent patches). ``p_value``
+    is McNemar's, two-sided, over the sampled patches without weights, by ``method`` (``exact`` or
+    ``asymptotic``); ``weighted_p_value`` is that of a weighted normal test. ``only_first_right`` and
+    ``only_second_right`` count patches.
     """
 
     first: str
@@ -69,8 +72,8 @@ class Comparison:
 def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
     """Match the conclusive trials of two arms by experiment, patch and vulnerability.
 
-    Raises :class:`~crisol.errors.InputError` when an arm holds a patch twice (two model versions) or the two
-    disagree about the wargame's verdict.
+    Patches that one arm alone predicted are left out. Raises :class:`~crisol.errors.InputError` when an arm
+    has a patch twice (two model versions) or the two arms' trials hold different verdicts.
     """
     firsts, seconds = _by_patch(first), _by_patch(second)
     matched = sorted(firsts.keys() & seconds.keys(), key=lambda key: (firsts[key].created_at, firsts[key].id))
@@ -103,7 +106,11 @@ def _by_patch(trials: Iterable[Trial]) -> dict[tuple[str, str, str], Trial]:
 
 
 def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
-    """Return the two-sided p-value and the method: exact below 25 discordant pairs, else asymptotic."""
+    """Return the two-sided p-value of McNemar's test and its method, ``exact`` or ``asymptotic``.
+
+    ``only_first`` and ``only_second`` count the patches on which one arm alone was right. Below 25 of them
+    the binomial test is used; none give p = 1.
+    """
     discordant = only_first + only_second
     if discordant < EXACT_BELOW:
         p = binomtest(only_first, discordant).pvalue if discordant else 1.0
@@ -112,16 +119,20 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 
 
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
-    """Return the confidence sequence of the difference in accuracy."""
+    """Return the confidence sequence of the weighted difference in accuracy, within -1 and 1.
+
+    It covers the truth at all times at once with probability ``level``.
+    """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 
 
 def compare(
     first: str, second: str, pairs: Pairs, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Compare two arms by their pairs; ``first`` and ``second`` are their names.
+    """Compare two arms by their pairs; ``first`` and ``second`` are their names, for the result.
 
-    Raises :class:`~crisol.errors.InputError` when no patch was predicted by both.
+    The intervals cover the truth with probability ``level``; the bootstrap draws ``resamples`` samples with
+    ``seed``. Raises :class:`~crisol.errors.InputError` for no pairs.
     """
     if not len(pairs):
         raise InputError(f"arms {first!r} and {second!r} have no patch in common: run them in one experiment")

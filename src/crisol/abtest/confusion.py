@@ -1,4 +1,4 @@
-"""Precision, recall and their kin from a weighted confusion matrix, each with an interval.
+"""Estimate precision, recall and the like from a weighted confusion matrix, each with an interval.
 
 Patches that the model was sure of are wargamed with a small probability p, unsure ones always. Counting them
 alike would describe the patches that were wargamed; weighting each by 1/p describes the patches that arrived
@@ -24,9 +24,9 @@ _UNKNOWN = math.nan
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value and its interval; all three are nan where no trial speaks of it.
+    """A weighted estimate and its confidence interval ``low`` to ``high``; all three are NaN without trials.
 
-    ``n`` is the number of trials it rests on, ``effective_n`` how many unweighted ones would know as much.
+    ``n`` is the number of trials, ``effective_n`` that of unweighted trials with the same precision.
     """
 
     value: float
@@ -38,10 +38,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionMetrics:
-    """What a confusion matrix says; see the fields of the same name in any textbook.
+    """The usual metrics of a confusion matrix; positive means valid. All but ``mcc`` (-1 to 1) are 0 to 1.
 
-    ``false_accept_rate`` is the share of the invalid patches that the model calls valid, fp / (fp + tn);
-    ``prevalence`` the share of valid patches.
+    ``mcc`` is Matthews' correlation coefficient; ``false_accept_rate`` the share of the invalid patches that
+    the model calls valid, fp / (fp + tn); ``prevalence`` the share of valid patches. ``n`` counts conclusive
+    trials, ``inconclusive`` the others.
     """
 
     accuracy: Estimate
@@ -60,7 +61,7 @@ METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", 
 
 
 def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
-    """Return every estimate of a tally, with intervals that cover the truth with probability ``level``.
+    """Return every metric of a tally, with intervals that cover the truth with probability ``level``.
 
     >>> one = Cell(45, 45.0, 45.0)
     >>> metrics(Tally(tp=one, fp=Cell(5, 5.0, 5.0))).precision.value
@@ -81,7 +82,7 @@ def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
 
 
 def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95) -> Estimate:
-    """Return the weighted share of the hits among hits and misses.
+    """Return the weighted share of the hits among hits and misses, with an interval at ``level``.
 
     The interval is Wilson's at the effective number of trials: share * (1 - share) / variance, where the
     variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is

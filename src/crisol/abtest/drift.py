@@ -1,4 +1,4 @@
-"""Has the world changed since the model was trained? Inputs, errors and calibration over time."""
+"""Detect that inputs, errors or calibration have changed since the model was trained."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _BETS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alarm:
-    """A watch over a stream of trials.
+    """The result of a detector over a sequence of n trials.
 
-    ``evidence`` is the detector after each trial; the alarm is ``raised_at`` the index of the first trial at
-    which it reached ``threshold``, or None, and the change is estimated to have begun at ``began_at``.
+    ``evidence``, shape (n,), is the detector's value after each trial. ``raised_at`` is the 0-based index of
+    the first trial at which it reached ``threshold``, and ``began_at`` that of the trial at which the change
+    is estimated to have begun; both are None without an alarm.
     """
 
     evidence: NDArray[np.float64]
@@ -41,12 +42,13 @@ def worsening(
     max_weight: float | None = None,
     run_length: float = 10_000.0,
 ) -> Alarm:
-    """Watch for an error rate above ``baseline``; ``errors`` are 1 for a wrong prediction, else 0.
+    """Detect that the error rate rose above ``baseline``, in (0, 1).
 
-    While the rate is at most the baseline, a false alarm comes no more often than once in ``run_length``
-    trials on average, whatever the distribution (a CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Take as
-    baseline the upper bound of the validated rate. Raises :class:`~crisol.errors.InputError` for values out
-    of range.
+    ``errors``, shape (n,), are 1 for a wrong prediction, else 0; ``weights`` are 1 / sampling probability,
+    None means all 1; ``max_weight`` is the largest that the design can give, None means the largest given.
+    While the rate is at most ``baseline``, false alarms are at least ``run_length`` trials apart on average,
+    for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Use the upper bound of the
+    validated rate as baseline. Raises :class:`~crisol.errors.InputError` for values out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -60,13 +62,13 @@ def worsening(
 def calibration_drift(
     probabilities: ArrayLike, outcomes: ArrayLike, *, tolerated: float = 0.0, run_length: float = 10_000.0
 ) -> Alarm:
-    """Watch for predicted probabilities that the outcomes (1 valid, 0 invalid) no longer follow.
+    """Detect that outcomes no longer follow the predicted probabilities; both of shape (n,).
 
-    Two things are bet on: that patches are valid more or less often than predicted, and that the model is
-    right less often than it is confident, by more than ``tolerated``. The first alone is blind to confused
-    classes, whose errors on either side cancel out; the second is blind to errors that confidence does not
-    show. Sampling depends on the probability alone, so weights are not needed. False alarms as in
-    :func:`worsening`.
+    ``probabilities`` are those of valid; ``outcomes`` are 1 for valid, 0 for invalid. Two deviations raise
+    the alarm: patches are valid more or less often than predicted; or the model is right less often than its
+    confidence says, by more than ``tolerated``, in [0, 0.5). The first misses errors that cancel out between
+    the classes, the second a model that became underconfident. No weights are needed, since sampling depends
+    on the probability alone. ``run_length`` and errors are as in :func:`worsening`.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
@@ -99,9 +101,11 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 
 
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
-    """Return the population stability index over the reference's quantiles.
+    """Return the population stability index of ``current`` against ``reference``, one-dimensional samples.
 
-    An index of 0.1 is a change, 0.25 a large change.
+    The sum of (b - a) ln(b / a) over the shares a and b of the two in the ``bins`` quantile bins of the
+    reference; 0 means equal, 0.1 a change, 0.25 a large change. Raises :class:`~crisol.errors.InputError`
+    for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:
@@ -118,10 +122,11 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 
 
 def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
-    """Compare the numeric columns that both tables have.
+    """Compare the distributions of the numeric columns that both tables have.
 
-    Columns: PSI, the Kolmogorov-Smirnov statistic and its Holm-adjusted p-value. One row a column, the most
-    changed first. Raises :class:`~crisol.errors.InputError` without a common column.
+    Returns one row for each such column, the largest psi first. Columns: feature, psi (see :func:`psi`), ks
+    (two-sample Kolmogorov-Smirnov statistic), p_value, adjusted_p_value (Holm). Raises
+    :class:`~crisol.errors.InputError` without a common column.
     """
     names = [name for name in reference.select_dtypes("number").columns if name in current.columns]
     if not names:

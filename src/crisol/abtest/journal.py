@@ -45,24 +45,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay did: trials handed to the store, and lines set aside because they do not read."""
+    """The result of a replay: trials handed to the store, and lines moved aside because they are corrupt."""
 
     replayed: int = 0
     rejected: int = 0
 
 
 class Journal:
-    """An append-only file of trials, one checksummed line each.
+    """An append-only file of trials at ``path``, one line each with a checksum.
 
-    Safe across threads and across the processes of one machine, which may share the file: each call holds a
-    lock that dies with its holder. Raises :class:`~crisol.errors.StoreError` when the disk refuses.
+    Safe across threads and across the processes of one machine: each call locks the file, and the lock ends
+    with its process. Every method raises :class:`~crisol.errors.StoreError` when the disk refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, trials: Sequence[Trial]) -> None:
-        """Add the trials; when this returns they survive the process and the machine's power."""
+        """Append the trials and sync the file: on return they survive a crash of the process or machine."""
         data = b"".join(_encode(trial) for trial in trials)
         with self._held(self.path) as file:
             file.seek(_whole(file))
@@ -72,11 +72,11 @@ class Journal:
             _sync(file)
 
     def replay(self, append: Callable[[Sequence[Trial]], int]) -> Replay:
-        """Hand all trials to ``append`` in the order in which they were written, and forget them.
+        """Pass all trials to ``append``, in the order in which they were written, then empty the journal.
 
-        One caller at a time, of all threads and processes; writers are not held up meanwhile. What ``append``
-        raises comes through; then all trials are still there. A line that does not read is moved to
-        ``<name>.rejected`` and logged: it must not hold up those behind it.
+        Only one thread or process replays at a time; writers are not blocked meanwhile. An exception of
+        ``append`` is passed on, and all trials stay. A corrupt line is moved to ``<name>.rejected`` and
+        logged.
         """
         replayed, rejected = 0, list[bytes]()
         with self._held(self._beside("lock")):
@@ -117,7 +117,7 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no trial waits in the journal."""
         try:
             return self.path.stat().st_size == 0
         except FileNotFoundError:
@@ -148,12 +148,11 @@ class Journal:
 
 
 class JournaledStore:
-    """A store that does not lose trials while the one it wraps is away.
+    """A trial store that writes to ``journal`` while the wrapped ``store`` is unavailable.
 
-    ``append`` returns once every trial is durable; it counts those that reached the store at once. While
-    trials wait, later ones queue behind them. Reading and the switch go to the wrapped store and raise what
-    it raises: waiting trials are not seen by them. Safe across threads and processes as far as the wrapped
-    store is.
+    Trials in the journal reach the store before later ones; until then reads do not see them. All methods but
+    ``append`` go to the store and raise what it raises. Safe across threads and processes as far as the
+    wrapped store is.
     """
 
     def __init__(
@@ -164,9 +163,10 @@ class JournaledStore:
         self._clock = clock
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """See :meth:`~crisol.abtest.store.TrialStore.append`.
+        """Keep the trials, in the store or else in the journal; return how many were new to the store.
 
-        Raises StoreError only if the disk refuses too.
+        0 if they went to the journal. Raises :class:`~crisol.errors.InputError` for a trial that no store may
+        hold, and :class:`~crisol.errors.StoreError` if store and disk both refuse.
         """
         now = self._clock()
         for trial in trials:
@@ -181,7 +181,10 @@ class JournaledStore:
             return 0
 
     def replay(self) -> Replay:
-        """Bring the store up to date; raises :class:`~crisol.errors.UnavailableError` while it is away."""
+        """Move the journal's trials into the store.
+
+        Raises :class:`~crisol.errors.UnavailableError` while the store is unavailable; the trials stay.
+        """
         return Replay() if self.journal.empty else self.journal.replay(self._append_late)
 
     def _append_late(self, trials: Sequence[Trial]) -> int:
@@ -217,7 +220,7 @@ class JournaledStore:
         self.store.flip(switch)
 
     def close(self) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.close`; what waits stays for the next start."""
+        """Close the store; trials in the journal stay there until the next replay."""
         self.store.close()
 
 

@@ -1,4 +1,4 @@
-"""The text of patches by their identity: what a trial points to, kept so that a model can learn from it."""
+"""Store the texts of patches by their identity, so that a model can be trained on the patches of trials."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ __all__ = ["PatchStore"]
 
 
 class PatchStore:
-    """A folder of diffs named by identity, shared by any number of threads and processes.
+    """A folder of diffs named by their identity, shared by any number of threads and processes.
 
-    Adding is atomic and happens once for each identity. What is read is checked against its name, so that a
-    file that was damaged or exchanged never becomes training data.
+    Adding is atomic and happens once for each identity. A file whose content does not have its identity is
+    never returned.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, text: str) -> str:
-        """Keep a diff and return its identity.
+        """Store a diff and return its identity, 64 hexadecimal digits.
 
-        Raises DiffError for a text without a diff, StoreError where the disk refuses.
+        Raises :class:`~crisol.errors.DiffError` for a text that is no diff and
+        :class:`~crisol.errors.StoreError` where the disk refuses.
         """
         identity = parse(text).identity
         path = self._path(identity)
@@ -45,7 +46,7 @@ class PatchStore:
         return identity
 
     def get(self, identity: str) -> str | None:
-        """Return the diff, or None where it was not kept or is no longer what its name says."""
+        """Return the diff with this identity, or None if it is missing, unreadable or damaged."""
         if not identity.isalnum():
             return None
         try:

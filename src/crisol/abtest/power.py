@@ -1,4 +1,4 @@
-"""How many patches must arrive before a question can be answered."""
+"""Plan sample sizes: how many patches must arrive before a question can be answered."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How patches are sampled, and how many come.
+    """The sampling design of an A/B test. ``rate`` and ``unsure`` are shares, 0 to 1.
 
-    ``unsure`` is the share of patches that are always wargamed, ``per_day`` the patches that arrive,
-    ``wargame_seconds`` what one wargame takes. Raises :class:`~crisol.errors.ExperimentError` for shares
-    outside 0..1, a design that never samples, or no arrivals.
+    ``unsure`` of the patches are always wargamed, the others with probability ``rate``. ``per_day`` patches
+    arrive a day; one wargame takes ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for a
+    share out of range, a rate of 0 unless all are unsure, or no arrivals.
     """
 
     rate: float
@@ -39,23 +39,24 @@ class Design:
 
     @property
     def wargamed(self) -> float:
-        """The share of the arriving patches that is wargamed."""
+        """The share of the arriving patches that is wargamed, 0 to 1."""
         return self.unsure + (1.0 - self.unsure) * self.rate
 
     @property
     def patches_per_trial(self) -> float:
-        """The patches that must arrive for the information of one unweighted trial.
+        """How many patches must arrive for the information of one unweighted trial.
 
-        This is the mean weight (Kish 1965).
+        This is the mean weight of the sampled trials, the design effect of Kish (1965).
         """
         return self.unsure + (1.0 - self.unsure) / self.rate if self.rate else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """The cost of an answer.
+    """The cost of answering a ``question``, a sentence for people.
 
-    Effective trials, arriving patches, wargames, days, and hours of wargames.
+    ``effective_trials`` unweighted trials are needed, for which ``patches`` must arrive in ``days`` and
+    ``wargames`` of them be wargamed, in ``wargame_hours`` of wargame time.
     """
 
     question: str
@@ -76,11 +77,12 @@ def plan(
     level: float = 0.95,
     power: float = 0.80,
 ) -> TrialPlan:
-    """Plan the trials for one question.
+    """Plan the trials for one question: detect a ``difference`` in accuracy, or know a share to ± ``margin``.
 
-    Either detect a ``difference`` between two arms, or estimate a share to within ``margin``.
-    ``discordance`` is the share of patches on which exactly one arm is right; ``expected`` the share itself.
-    Raises :class:`~crisol.errors.ExperimentError` unless exactly one question is asked.
+    ``difference`` is between two arms, which disagree in being right on the share ``discordance`` of the
+    patches; ``power`` is the probability of detecting it (see :func:`pairs_needed`). ``expected`` is the
+    share that is estimated (see :func:`trials_for_margin`). ``level`` is the confidence level of either.
+    Raises :class:`~crisol.errors.ExperimentError` unless exactly one of the two is given, within range.
     """
     if (difference is None) == (margin is None):
         raise ExperimentError("give either difference or margin: a plan answers one question")
@@ -98,7 +100,11 @@ def plan(
 
 
 def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, power: float = 0.80) -> int:
-    """Return the pairs that McNemar's test needs (Connor 1987, two-sided).
+    """Return the pairs with which McNemar's test detects ``difference`` (Connor 1987, two-sided).
+
+    ``discordance`` is the share of patches on which exactly one arm is right, ``difference`` that of the
+    first arm minus that of the second; ``level`` is 1 - alpha. Raises :class:`~crisol.errors.ExperimentError`
+    unless 0 < abs(difference) <= discordance <= 1.
 
     >>> pairs_needed(0.05, 0.10)
     312
@@ -111,7 +117,10 @@ def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, 
 def detectable_difference(
     pairs: float, discordance: float, *, level: float = 0.95, power: float = 0.80
 ) -> float:
-    """Return the smallest difference that this number of pairs detects; nan where none is detectable."""
+    """Return the smallest difference in accuracy that this many pairs detect; NaN where they detect none.
+
+    The inverse of :func:`pairs_needed`, with the same parameters and errors.
+    """
     _check_difference(discordance, discordance)
     _check_power(level, power)
     if _connor(discordance, discordance, level, power) > pairs:
@@ -122,7 +131,10 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return the trials after which Wilson's interval of a share is ``margin`` wide to either side.
+    """Return the unweighted trials after which Wilson's interval of a share has the half-width ``margin``.
+
+    ``expected`` is the share, 0 to 1, ``level`` the coverage. Raises
+    :class:`~crisol.errors.ExperimentError` for a margin outside (0, 0.5) or a share out of range.
 
     >>> trials_for_margin(0.05, 0.5)
     381

@@ -1,4 +1,4 @@
-"""Tables of estimates, ready to print: what the command line, the notebook and the service show."""
+"""Tables of estimates for the command line, the notebook and the service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The switch and what came of it; ``arms`` maps the arm to its number of trials, of any outcome."""
+    """The state of A/B testing: its switch, and counts of trials of any outcome.
+
+    ``trials`` counts all, ``inconclusive`` those of them without a verdict, ``last_day`` those of the last 24
+    h, ``arms`` those of each arm.
+    """
 
     switch: Switch
     trials: int
@@ -56,9 +60,9 @@ class Status:
 
 
 def window(text: str) -> dt.timedelta:
-    """Return the span that ``90m``, ``6h`` or ``14d`` stands for.
+    """Return the duration that a text such as ``90m``, ``6h`` or ``14d`` means (minutes, hours, days).
 
-    Raises :class:`~crisol.errors.ExperimentError` for any other text, and for spans of 0 or above 10 years.
+    Raises :class:`~crisol.errors.ExperimentError` for any other text, and for 0 or more than 10 years.
     """
     match = re.fullmatch(r"(\d{1,6})([mhd])", text, re.ASCII)
     span = dt.timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else dt.timedelta(0)
@@ -72,9 +76,10 @@ def window(text: str) -> dt.timedelta:
 def results(
     store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """Return one row a group: its keys, the counts, and each metric with ``_low`` and ``_high``.
+    """Return one row for each group of trials; empty ``by`` means one group.
 
-    Unknown values are nan.
+    Columns: one for each of ``by``, n, inconclusive, and each of :data:`~crisol.abtest.confusion.METRICS`
+    with ``_low`` and ``_high`` at ``level``. Estimates without trials are NaN; no trials give no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -90,7 +95,11 @@ def window_results(
     windows: dict[str, dt.timedelta] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Return one row a time window that ends ``now``, as :func:`results` does; an empty window has n = 0."""
+    """Return one row for each time window that ends ``now``; the first column is window (its name).
+
+    ``windows`` maps names to durations, None means :data:`WINDOWS`; they replace ``since`` and ``until`` of
+    ``where``. The other columns are those of :func:`results`; a window without trials has n = 0.
+    """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
         within = TrialFilter(
@@ -102,7 +111,7 @@ def window_results(
 
 
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
-    """Return what ``crisol ab status`` shows."""
+    """Return the switch and the counts of trials that ``where`` admits; ``now`` ends the last day."""
     by_arm = {key[0]: tally for key, tally in store.tallies(where, (Slice.ARM,)).items()}
     total = sum(by_arm.values(), Tally())
     day = TrialFilter(
@@ -119,7 +128,7 @@ def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING)
 
 
 def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """Return the trials of each arm, in their order."""
+    """Return the trials grouped by arm, in their order."""
     arms: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         arms[trial.arm].append(trial)
@@ -129,9 +138,11 @@ def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare two arms of the trials that ``where`` admits; also return the difference after each patch.
+    """Compare two arms, by name, over the trials that ``where`` admits.
 
-    Raises :class:`~crisol.errors.ExperimentError` that lists the arms when one is unknown.
+    Returns the comparison, and the difference in accuracy after each patch as a confidence sequence.
+    ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` for an unknown arm and
+    :class:`~crisol.errors.InputError` for arms without a patch in common.
     """
     arms = arms_of(store.read(where))
     for name in (first, second):
@@ -146,9 +157,11 @@ def compare_arms(
 def trajectory(
     trials: Iterable[Trial], *, max_weight: float | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return the accuracy after each conclusive trial with bounds that hold at all times.
+    """Return the weighted accuracy after each conclusive trial, with bounds that hold at all times at once.
 
-    Columns ``created_at``, ``n``, ``accuracy``, ``low``, ``high``; the trials are of one arm, in order.
+    ``trials`` are those of one arm in order; ``max_weight`` and ``level`` are as in
+    :func:`~crisol.abtest.sequential.betting_sequence`. Columns: created_at, n (trials so far), accuracy, low,
+    high.
     """
     conclusive = [trial for trial in trials if trial.correct is not None]
     bounds = betting_sequence(
@@ -169,7 +182,10 @@ def trajectory(
 
 
 def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
-    """Return the trials in which model and wargame disagree, the most confident mistakes first."""
+    """Return the trials in which model and wargame disagree, the model's most confident errors first.
+
+    Columns: vulnerability, patch, arm, confidence, disagreement (a text).
+    """
     rows = [
         {
             "vulnerability": trial.vulnerability,

@@ -1,4 +1,4 @@
-"""Whether each rung that answers without a wargame keeps its promise, by the trials of its sampled answers.
+"""Check by the sampled trials that each rung that answers without a wargame keeps its error rate.
 
 >>> [(watched.arm, watched.name) for watched in watch_rungs(trials) if watched.raised_at]  # doctest: +SKIP
 [('memory', 'false accepts')]
@@ -23,7 +23,11 @@ __all__ = ["PROMISED", "Promise", "watch_rungs"]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The shares that may be wrong: invalid ones among the accepted, valid ones among the refused."""
+    """The error rates that a rung may have, as shares in (0, 1).
+
+    ``false_accepts`` is the share of invalid patches among those it accepted, ``false_refusals`` the share of
+    valid patches among those it refused.
+    """
 
     false_accepts: float
     false_refusals: float
@@ -45,10 +49,11 @@ PROMISED = {
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
-    """Watch what each rung accepted and refused, in the order of the trials; no baseline is set aside.
+    """Watch the error rates of each rung against :data:`PROMISED`, over its sampled trials in order.
 
-    While a rung keeps its promise, a false alarm comes at most once in 1,000 of its trials on average. What
-    it did not accept or refuse yet is not watched. Inconclusive trials are left out.
+    Returns one result for each rung and kind of error, ``false accepts`` or ``false refusals``, that has
+    trials; its ``arm`` is the rung and its ``baseline`` 0. While a rung keeps its promise, false alarms are
+    at least 1,000 of its trials apart on average. Inconclusive trials are left out.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -1,8 +1,8 @@
-"""Run an experiment over labelled patches: predict, sample, judge, keep.
+"""Run an experiment over labelled patches: predict, sample, judge, store.
 
-:func:`run` is an iterator of new trials; what it yields is already in the store. Kill it at any moment and
-start it again: trials that are kept are neither judged nor written twice, and the store ends up the same as
-after one run.
+:func:`run` is an iterator of new trials; each is in the store before it is yielded. It may be killed at any
+moment and started again: stored trials are neither judged nor written twice, and the store ends up the same
+as after one run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ Predict = Callable[[LabelledPatch], Prediction]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The outcome of a wargame, and its seconds."""
+    """The verdict on one patch; ``seconds`` is the wall time of its wargame.
+
+    ``reason`` is None for a valid patch, and for an invalid one of which no reason is known.
+    """
 
     outcome: Outcome
     reason: Reason | None = None
@@ -40,9 +43,11 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A model variant: it predicts ``share`` of the sampled patches, and is of one model version throughout.
+    """One model variant in an experiment.
 
-    ``explain`` gives the feature attributions that are kept with a trial.
+    ``predict`` must be of one ``model_version`` throughout. The arm predicts the share ``share``, in (0, 1],
+    of the sampled patches. ``explain`` returns feature attributions to store with each trial; None stores
+    none.
     """
 
     name: str
@@ -54,12 +59,11 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A question put to one or more arms over the same sampled patches.
+    """One or more arms that predict the same sampled patches.
 
-    The first arm is the champion: a patch that it may not decide alone under the ``policy`` is always
-    sampled, as a service wargames it, the others by the sampler. Raises
-    :class:`~crisol.errors.ExperimentError` for arms without a name, twice the same name, or a share outside
-    (0, 1].
+    The first arm is the champion: a patch that it may not decide under ``policy`` is always sampled, any
+    other by ``sampler``. ``salt`` seeds which patches an arm with a share below 1 predicts. Raises
+    :class:`~crisol.errors.ExperimentError` for no arms, equal names, or a share outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -84,9 +88,10 @@ class Experiment:
                 raise ExperimentError(f"arm {arm.name!r}: share is {arm.share}, not within (0, 1]")
 
     def admit(self, trials: Iterable[Trial]) -> None:
-        """Return if every trial is of this experiment, of a known arm, and of that arm's model version.
+        """Check that every trial is of this experiment, of one of its arms, and of that arm's model version.
 
-        Raises :class:`~crisol.errors.ExperimentError` that names the trial; call it before ``append``.
+        Raises :class:`~crisol.errors.ExperimentError` that names the first wrong trial. Call it before
+        ``append``.
         """
         versions = {arm.name: arm.model_version for arm in self.arms}
         for trial in trials:
@@ -106,9 +111,10 @@ class Experiment:
 
 
 def label_of(patch: LabelledPatch) -> Truth:
-    """Return the truth that the label already holds.
+    """Return the label of a patch as a :class:`Truth`, with 0 seconds.
 
-    Raises :class:`~crisol.errors.DatasetError` for a label that is neither 0 nor 1 or a reason that is none.
+    Raises :class:`~crisol.errors.DatasetError` for a label that is neither 0 nor 1, or a reason that is no
+    :class:`~crisol.records.Reason` or contradicts the label.
     """
     try:
         reason = Reason(patch.reason) if patch.reason else None
@@ -133,12 +139,12 @@ def run(
     judge: Callable[[LabelledPatch], Truth] = label_of,
     chunk: int = 100,
 ) -> Iterator[Trial]:
-    """Yield the new trials of the experiment, kept in the store ``chunk`` patches at a time.
+    """Run an experiment and yield its new trials; they are stored ``chunk`` patches at a time.
 
-    The i-th patch arrives at ``start + i * step``, sampled or not, so that the times of an experiment do not
-    depend on when it ran. ``judge`` is called once for a patch, and only if an arm's trial is missing. Raises
-    what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that
-    comes twice.
+    The i-th patch, from 0, is dated ``start + i * step``, sampled or not, so times do not depend on the run.
+    ``judge`` gives the verdict, by default the patch's label; it is called once a patch and only if a trial
+    is missing. Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError`
+    for a patch that comes twice.
     """
     arrivals = enumerate(patches)
     patch_keys: set[tuple[str, str]] = set()

@@ -1,7 +1,7 @@
-"""Which patches are wargamed although the model was sure of them.
+"""Sample the patches that are wargamed although the model is sure of them.
 
-A sampler decides from the patch alone, and says with which probability it would have decided so: every
-estimate is later weighted by the inverse of that probability.
+A sampler decides from the patch alone and returns the probability of being sampled: estimates later weight
+each trial by its inverse.
 
 >>> sampler = HashSampler(rate=0.10, salt="2026")
 >>> sampler.draw("3f9a") == sampler.draw("3f9a")
@@ -25,36 +25,43 @@ __all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_r
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Whether a patch is wargamed, and the probability with which it was to be."""
+    """Whether a patch is sampled for a wargame, and the probability with which it would be."""
 
     sampled: bool
     probability: float
 
 
 class Sampler(Protocol):
-    """Decides which patches are wargamed."""
+    """Decides which patches are sampled for a wargame."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide about the patch of this identity; one that the model was ``unsure`` of is always in."""
+        """Decide about a patch, given by its identity.
+
+        ``unsure`` says that the model may not decide it: then it is sampled with probability 1.
+        """
         ...
 
 
 def uniform(*parts: str) -> float:
-    """Return a number in [0, 1) that is fixed by the parts, the same on every machine."""
+    """Return a number in [0, 1) that is a hash of the parts, the same on every machine."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
 
 def allots(salt: str, patch: str, arm: str, share: float) -> bool:
-    """Return whether this arm predicts this sampled patch; independent of the sampling and of other arms."""
+    """Return whether ``arm`` predicts this sampled patch, with probability ``share``.
+
+    A hash of salt, arm and patch decides, independently of the sampling and of the other arms.
+    """
     return uniform("arm", salt, arm, patch) < share
 
 
 @dataclass(frozen=True, slots=True)
 class HashSampler:
-    """The same patch is always in or always out for one salt; raising the rate only adds patches.
+    """Sample the share ``rate`` of the patches by a hash of ``salt`` and identity.
 
-    Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    The same patch gets the same answer for one salt; a higher rate only adds patches. Raises
+    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float
@@ -64,7 +71,7 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide by the salted hash of the patch's identity."""
+        """Decide by the hash; an ``unsure`` patch is always sampled."""
         if unsure:
             return Draw(sampled=True, probability=1.0)
         return Draw(sampled=uniform("sample", self.salt, patch) < self.rate, probability=self.rate)
@@ -72,7 +79,7 @@ class HashSampler:
 
 @dataclass(frozen=True, slots=True)
 class RandomSampler:
-    """Every call is a new draw, in an order that the seed fixes; not for several threads at once.
+    """Sample each arrival with probability ``rate``, by a random generator with ``seed``. Not thread-safe.
 
     Use it where the same patch comes again and each arrival counts. Raises
     :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
@@ -87,7 +94,7 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Decide by the next random number, which is used up for unsure patches too."""
+        """Decide by the next random number; an ``unsure`` patch uses one up and is always sampled."""
         number = self._rng.random()
         if unsure:
             return Draw(sampled=True, probability=1.0)
@@ -95,6 +102,6 @@ class RandomSampler:
 
 
 def check_rate(rate: float, name: str = "rate") -> None:
-    """Raise :class:`~crisol.errors.SettingsError` unless the rate is a number within 0..1."""
+    """Raise :class:`~crisol.errors.SettingsError`, naming ``name``, unless ``rate`` is within 0..1."""
     if not 0.0 <= rate <= 1.0:
         raise SettingsError(f"{name} is {rate}: give a number within 0..1, such as 0.10")

@@ -1,4 +1,4 @@
-"""Intervals that may be looked at after every trial.
+"""Confidence sequences: intervals that hold after every trial at once.
 
 A 95 % interval holds at one moment chosen beforehand. A reader who looks every hour and stops at a good
 moment is wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
@@ -24,7 +24,10 @@ _TRUNCATION = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConfidenceSequence:
-    """The estimate after each trial and its interval; arrays of one length."""
+    """A weighted mean after each of n trials, and bounds that hold at all n at once.
+
+    The arrays have the shape (n,).
+    """
 
     estimate: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -32,9 +35,9 @@ class ConfidenceSequence:
 
     @property
     def broken_at(self) -> int | None:
-        """The index of the trial after which no constant mean explains what was seen, or None.
+        """The 0-based index of the trial after which no constant mean fits the data; None if one always does.
 
-        The world changed; bounds are nan from there on. :mod:`crisol.abtest.drift` says when it began.
+        The bounds are NaN from there on: the mean has changed. :mod:`crisol.abtest.drift` estimates when.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None
@@ -50,14 +53,16 @@ def betting_sequence(
     level: float = 0.95,
     grid: int = 1001,
 ) -> ConfidenceSequence:
-    """Return the sequence for the weighted mean of values within ``low..high``, exact for any sample size.
+    """Return the confidence sequence of a weighted mean of values within ``low`` and ``high``.
 
-    For each candidate mean m a gambler bets on ``w * (x - m)``, which has mean zero if m is the mean over the
-    patches that arrived; where they would have become too rich, m is out for good (hedged capital of
-    Waudby-Smith & Ramdas 2024, with inverse-probability weights as in Waudby-Smith et al. 2024).
-    ``max_weight`` is the largest weight that the design can give, 1 / rate; the largest seen by default.
+    Valid for any number of trials, with probability ``level``. ``weights`` are 1 / sampling probability, None
+    means all 1; ``max_weight`` is the largest that the design can give (1 / rate), None means the largest
+    given. The bounds are accurate to a step of ``grid`` candidate means.
 
-    Raises :class:`~crisol.errors.InputError` for values or weights out of range, naming the first.
+    For each candidate mean m a gambler bets on ``w * (x - m)``, which has mean zero if m is true; once the
+    capital exceeds 2 / (1 - level), m is excluded for good (hedged capital: Waudby-Smith & Ramdas 2024; with
+    weights: Waudby-Smith et al. 2024). Raises :class:`~crisol.errors.InputError` for values or weights out
+    of range, naming the first.
     """
     x, w = _checked(values, weights, low, high)
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
@@ -93,11 +98,12 @@ def betting_sequence(
 def asymptotic_sequence(
     values: ArrayLike, weights: ArrayLike | None = None, *, level: float = 0.95, tuned_for: int = 500
 ) -> ConfidenceSequence:
-    """Return the sequence for the running weighted mean, which may change over time; for large samples.
+    """Return the confidence sequence of a running weighted mean that may change over time; for many trials.
 
-    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), with the linearised
-    variance of the weighted mean; narrowest after about ``tuned_for`` trials. Bounds are nan before the
-    second trial.
+    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with the linearised
+    variance of the weighted mean. ``level`` is the coverage; the bounds are narrowest after about
+    ``tuned_for`` trials and NaN before the second. ``weights`` and errors are as in
+    :func:`betting_sequence`.
     """
     x, w = _checked(values, weights, -np.inf, np.inf)
     n = np.arange(1, x.size + 1)

@@ -1,4 +1,4 @@
-"""Wargames in the background, so that a sampled patch is answered as fast as any other.
+"""Wargame sampled patches in the background, so that they are answered as fast as any other.
 
 ::
 
@@ -29,9 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """Counts of jobs: waiting and running now, and finished since the start.
+    """Counts of jobs: waiting (``queued``) and ``running`` now, and ended since the start.
 
-    A finished job is done, failed, or dropped because the queue was full.
+    ``failed`` counts jobs whose wargame or record raised, ``dropped`` those refused by a full or closed
+    queue.
     """
 
     queued: int
@@ -42,12 +43,12 @@ class ShadowStats:
 
 
 class ShadowQueue(Generic[J, R]):
-    """A bounded queue of jobs: at most ``concurrency`` wargames run, at most ``limit`` wait.
+    """A bounded queue of wargames: at most ``concurrency`` run, at most ``limit`` wait. For one event loop.
 
-    ``wargame`` judges a job; ``record`` keeps what came of it (make the trial and append it, in a thread if
-    that blocks). A failure of either is logged and counted, and never stops the queue. A dropped job yields
-    no trial: drops depend on load, not on the patch, so estimates stay unbiased. Use it within one event
-    loop.
+    ``wargame(job)`` returns the verdict, ``record(job, verdict)`` stores the trial. An exception of either is
+    logged and counted and does not stop the queue. A dropped job gives no trial; since that depends on load
+    and not on the patch, estimates stay unbiased. Leaving the block waits ``grace`` seconds for the jobs.
+    Raises :class:`~crisol.errors.SettingsError` for a limit below 1.
     """
 
     def __init__(
@@ -91,11 +92,11 @@ class ShadowQueue(Generic[J, R]):
 
     @property
     def stats(self) -> ShadowStats:
-        """The counters at this moment."""
+        """A copy of the counters."""
         return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
 
     def offer(self, job: J) -> bool:
-        """Queue the job and return True; drop it and return False when the queue is full or closed."""
+        """Queue a job without waiting and return True; return False if the queue is full or closed."""
         if self._workers and not self._jobs.full():
             self._jobs.put_nowait((job, None))
             return True
@@ -103,10 +104,10 @@ class ShadowQueue(Generic[J, R]):
         return False
 
     async def verdict(self, job: J) -> R:
-        """Wait for the job's wargame, behind those that wait already, and return what it says.
+        """Queue a job, wait for its wargame and return the verdict.
 
         Raises what the wargame raises, and :class:`~crisol.errors.UnavailableError` when the queue is full or
-        closes first. Cancelling the wait does not stop the wargame: its trial is recorded all the same.
+        is closed first. Cancelling the wait does not cancel the wargame; its trial is still recorded.
         """
         if not self._workers or self._jobs.full():
             self._dropped += 1

@@ -1,4 +1,4 @@
-"""Did the arms get the shares that they were to get?
+"""Test whether the arms got the shares of the patches that were planned.
 
 A sample ratio mismatch means that trials were lost on the way, and not at random: no estimate can be believed
 until it is explained.
@@ -25,10 +25,9 @@ _PRIOR = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """What was counted, what was due, and whether the two can be chance.
+    """The test for a sample ratio mismatch: trials counted and expected for each arm, and p-values.
 
-    ``p_value`` (chi-squared) holds for one look; ``always_p_value`` for any number of looks, and decides
-    ``mismatch`` at 0.001.
+    ``p_value`` (chi-squared) holds for one look at the data, ``always_p_value`` for any number of looks.
     """
 
     counted: dict[str, int]
@@ -38,16 +37,16 @@ class Ratio:
 
     @property
     def mismatch(self) -> bool:
-        """Whether to stop and look for what loses trials."""
+        """Whether ``always_p_value`` is below 0.001: trials are being lost, find out where."""
         return self.always_p_value < 0.001
 
 
 def sample_ratio(counted: Mapping[str, int], shares: Mapping[str, float]) -> Ratio:
-    """Compare counts with shares, which need not add up to 1.
+    """Test the trials of each arm against its share; shares are relative and need not add up to 1.
 
-    The p-value for any number of looks is the inverse of a Bayes factor with a Dirichlet prior around the due
-    shares (Lindon & Malek 2022). Raises :class:`~crisol.errors.InputError` for arms without a share or counts
-    below 0.
+    An arm that ``counted`` lacks has 0. ``always_p_value`` is the inverse of a Bayes factor with a Dirichlet
+    prior around the expected shares (Lindon & Malek 2022). Raises :class:`~crisol.errors.InputError` for an
+    arm without a share, a share that is not positive, or a negative count.
     """
     if unknown := counted.keys() - shares.keys():
         raise InputError(f"arms {sorted(unknown)} have no share; there are: {', '.join(sorted(shares))}")

@@ -1,4 +1,4 @@
-"""Where trials are kept: the Protocol, and the store that lives in memory."""
+"""The interface of a store of trials, and the store that keeps them in memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ __all__ = ["EVERYTHING", "MemoryStore", "Switch", "TrialFilter", "TrialStore", "
 
 
 def utc_now() -> dt.datetime:
-    """Return the time of this machine, in UTC."""
+    """Return this machine's time, in UTC and with its time zone."""
     return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The switch of A/B testing: on or off, the rate and the salt.
+    """The switch of A/B testing, which the store keeps for all workers.
 
-    The store keeps it, so all workers share it.
-    Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a salt that does not print.
+    ``rate`` is the sampling probability of patches that the model is sure of, while ``enabled``; ``salt``
+    seeds which patches those are. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a
+    salt that is not 1 to 512 printable characters.
     """
 
     enabled: bool = False
@@ -45,15 +46,16 @@ class Switch:
 
     @property
     def sampler(self) -> HashSampler:
-        """The sampler that this switch asks for; switched off, it samples nothing that is sure."""
+        """The sampler for this switch; its rate is 0 while A/B testing is off."""
         return HashSampler(self.rate if self.enabled else 0.0, self.salt)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialFilter:
-    """Which trials a question is about; ``since`` is included, ``until`` is not, None asks for all.
+    """A condition on trials; every field that is not None must match.
 
-    Raises :class:`~crisol.errors.SettingsError` for a time without a zone.
+    ``since`` is inclusive, ``until`` exclusive. Raises :class:`~crisol.errors.SettingsError` for a time
+    without a zone.
     """
 
     experiment: str | None = None
@@ -70,7 +72,7 @@ class TrialFilter:
                 raise SettingsError(f"{name} {time} carries no time zone: add one, such as +00:00")
 
     def admits(self, trial: Trial) -> bool:
-        """Return whether the question is about this trial."""
+        """Return whether the trial matches every field."""
         for name in ("experiment", "arm", "model_version", "cwe"):
             value = getattr(self, name)
             if value is not None and value != getattr(trial, name):
@@ -86,62 +88,66 @@ EVERYTHING = TrialFilter()
 
 @runtime_checkable
 class TrialStore(Protocol):
-    """An append-only table of trials, and the switch.
+    """An append-only table of trials, and the switch of A/B testing.
 
-    Every method is safe to call from several threads; what several processes may share is said by each store.
-    All raise :class:`~crisol.errors.StoreError` when the store cannot be reached or refuses; then nothing was
-    written. Reading raises :class:`~crisol.errors.IntegrityError`, naming the row, when a row is corrupt.
+    Every method is safe across threads; each store says whether processes may share it. All raise
+    :class:`~crisol.errors.StoreError` when the store cannot be reached or refuses; nothing was written then.
+    Reading raises :class:`~crisol.errors.IntegrityError`, naming the row, for a corrupt one.
     """
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """Keep the trials, durably, all or none; return how many were new.
+        """Store the trials durably, all or none; return how many were new.
 
-        A trial whose id is already kept is left as it is: appending again after a doubt is always right.
-        Raises :class:`~crisol.errors.InputError`, before anything is written, for a trial that
+        A trial whose id is stored already is ignored, so repeating an append is safe. Raises
+        :class:`~crisol.errors.InputError`, before anything is written, for a trial that
         :func:`~crisol.abtest.trial.check` refuses.
         """
         ...
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """Return those of the ids that no kept trial has."""
+        """Return those of the ids that no stored trial has."""
         ...
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
-        """Yield the trials in the order of ``created_at``, then id."""
+        """Yield the trials that match ``where``, ordered by ``created_at``, then id."""
         ...
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """Return the last ``limit`` trials of that order, the last one first; the store reads no others."""
+        """Return the last ``limit`` trials that match ``where``, the newest first.
+
+        The store does not read the others.
+        """
         ...
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the confusion matrix of each group, sorted by the groups' keys.
+        """Return the confusion matrix of each group of matching trials, sorted by key.
 
-        A key has one text for each of ``by``; without ``by`` the only key is ``()``. No trials, no groups.
-        Grouped by rung, the matrix is that of the answers, else that of the model's guesses.
+        A key has one text for each of ``by``; without ``by`` it is ``()``. Groups without trials are absent.
+        Grouped by rung, the matrix compares the answers with the verdicts, otherwise the model's predictions.
         """
         ...
 
     def switch(self) -> Switch:
-        """Return the switch as it stands for all who share the store.
-
-        Until it is set, that is the ``initial`` switch of the store.
-        """
+        """Return the switch; until somebody sets it, the ``initial`` one of this store object."""
         ...
 
     def flip(self, switch: Switch) -> None:
-        """Set the switch, durably."""
+        """Set the switch durably, for all who share the store."""
         ...
 
     def close(self) -> None:
-        """Give connections and files back; closing twice is harmless."""
+        """Release connections and files; closing twice is harmless."""
         ...
 
 
 class MemoryStore:
-    """Trials in this process, gone with it; the reference that the other stores are tested against."""
+    """Trials in this process's memory; the reference against which the other stores are tested.
+
+    ``clock`` is the present against which trials are checked; ``initial`` the switch until one is set, None
+    means off.
+    """
 
     def __init__(self, clock: Callable[[], dt.datetime] = utc_now, initial: Switch | None = None) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""What a store sums up, so that no estimate needs the trials themselves.
+"""Sums of trials from which every estimate follows, so that none needs the trials themselves.
 
 The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared
 weights. Every ratio of cells and its linearised variance follow from those twelve numbers, so a million
@@ -20,7 +20,7 @@ __all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
 
 
 class Slice(StrEnum):
-    """What trials are grouped by; times are UTC, a band is a tenth of the confidence."""
+    """A property to group trials by. Hours and days are UTC; a band is a tenth of the confidence."""
 
     EXPERIMENT = "experiment"
     ARM = "arm"
@@ -32,7 +32,7 @@ class Slice(StrEnum):
     DAY = "day"
 
     def of(self, trial: Trial) -> str:
-        """Return the group that the trial belongs to."""
+        """Return the trial's group as text, such as ``0.9-1.0`` or ``2026-01-31T14:00Z``."""
         if self is Slice.BAND:
             return band_of(trial.confidence)
         if self is Slice.HOUR:
@@ -49,13 +49,16 @@ BAND_EDGES = (0.6, 0.7, 0.8, 0.9)
 
 
 def band_of(confidence: float) -> str:
-    """Return the band of a confidence, such as ``0.9-1.0``."""
+    """Return the band of a confidence, 0.5 to 1, such as ``0.9-1.0``."""
     return BANDS[sum(confidence >= edge for edge in BAND_EDGES)]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Trials of one kind: how many, the sum of their weights and of the squared weights."""
+    """One cell of a weighted confusion matrix: the number of trials and sums over them.
+
+    ``weight`` is the sum of 1 / sampling probability, ``weight_squared`` that of its squares.
+    """
 
     n: int = 0
     weight: float = 0.0
@@ -67,9 +70,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The confusion matrix of a group of trials; positive means valid, so ``fp`` are the false accepts.
+    """The weighted confusion matrix of a group of trials; positive means valid, so ``fp`` are false accepts.
 
-    ``inconclusive`` counts the wargames that failed by themselves; they are in none of the cells.
+    ``inconclusive`` counts trials without a verdict; they are in no cell.
     """
 
     tp: Cell = Cell()
@@ -89,14 +92,14 @@ class Tally:
 
     @property
     def n(self) -> int:
-        """The number of conclusive trials."""
+        """The number of conclusive trials, without weights."""
         return self.tp.n + self.fp.n + self.fn.n + self.tn.n
 
     @classmethod
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
-        """Return the tally of one trial.
+        """Return the tally of one trial: of the model's prediction, or with ``answered`` of the answer.
 
-        What the model guessed, or, if ``answered``, what the caller was told.
+        The answer is what the caller was told, see :attr:`~crisol.records.Trial.answered_valid`.
         """
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)

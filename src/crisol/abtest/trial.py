@@ -1,4 +1,4 @@
-"""Trials as they are made, checked, written and read back.
+"""Make trials, check them, and convert them from and to rows.
 
 :func:`observe` makes one; :func:`check` refuses one that no store may hold; :func:`to_row` and
 :func:`from_row` are the only two places where a trial meets a table or a journal.
@@ -52,9 +52,9 @@ _ATTRIBUTIONS_LIMIT = 65_536
 
 
 def trial_id(experiment: str, arm: str, patch: str, vulnerability: str, model_version: str) -> str:
-    """Return the identity of a trial: 32 hex digits that depend on nothing but what was tried.
+    """Return the id of a trial: 32 hexadecimal digits, a hash of the arguments.
 
-    Whoever repeats the trial gets the same id, so a repeated write is recognised as such.
+    A repeated trial gets the same id, by which stores recognise it.
     """
     # JSON keeps ("ab", "c") and ("a", "bc") apart.
     text = json.dumps([experiment, arm, patch, vulnerability, model_version])
@@ -81,10 +81,10 @@ def observe(
     referee: str = "",
     program: str = "",
 ) -> Trial:
-    """Put a prediction and the verdict on the same patch together into a checked trial.
+    """Make a checked trial of a prediction and the verdict on the same patch.
 
-    What a machine observes whose clock was never set is dated 2000-01-01, which says so, rather than lost.
-    Raises :class:`~crisol.errors.InputError` like :func:`check`.
+    The parameters are the fields of :class:`~crisol.records.Trial`. A time before 2000, from a clock that was
+    never set, becomes 2000-01-01. Raises :class:`~crisol.errors.InputError` like :func:`check`.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -114,9 +114,10 @@ def observe(
 
 
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
-    """Return if a store may hold this trial; with ``now``, also refuse one from the future.
+    """Check that a store may hold this trial; ``now`` also refuses one dated more than 5 minutes later.
 
-    Raises :class:`~crisol.errors.InputError` that names the trial, the field and the value.
+    With None the time is not compared. Raises :class:`~crisol.errors.InputError` that names the trial and
+    what is wrong.
     """
     problem = _problem(trial, now)
     if problem:
@@ -194,9 +195,9 @@ def _attributions_problem(attributions: dict[str, Any] | None) -> str:
 
 
 def disagreement(trial: Trial) -> str:
-    """Say in a few words why model and wargame disagree; empty where they agree or the wargame does not know.
+    """Return a text such as ``model 0.91 valid, wargame: variant_survives`` if model and wargame disagree.
 
-    For example ``model 0.91 valid, wargame: variant_survives``.
+    "" if they agree or the wargame was inconclusive.
     """
     if trial.correct is not False:
         return ""
@@ -205,7 +206,7 @@ def disagreement(trial: Trial) -> str:
 
 
 def to_row(trial: Trial) -> dict[str, Any]:
-    """Return the trial as plain values, one for each of :data:`COLUMNS`; attributions become JSON text."""
+    """Return the trial as plain values by column, see :data:`COLUMNS`; attributions become JSON text."""
     row = asdict(trial)
     row["outcome"] = trial.outcome.value
     row["reason"] = None if trial.reason is None else trial.reason.value
@@ -216,10 +217,10 @@ def to_row(trial: Trial) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any], where: str) -> Trial:
-    """Return the trial that a row holds; rows are not trusted.
+    """Return the trial that a row holds. Rows are not trusted.
 
-    Raises :class:`~crisol.errors.IntegrityError` that names ``where`` the row stands, its id and what is
-    wrong.
+    ``where`` names the table or file for messages. Raises :class:`~crisol.errors.IntegrityError` with it, the
+    id and what is wrong.
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:

@@ -1,8 +1,7 @@
-"""Detect that an arm became worse or that its patches changed.
+"""Detect that an arm became worse or that its patches changed, over its trials in order.
 
-Watches over the trials of one arm, in their order.
-The first part of the trials is the reference: it says how often the model errs while it is well, and which
-probabilities it predicts.
+The first part of the trials is the reference: it gives the usual error rate and the usual distribution of
+the predicted probabilities.
 """
 
 from __future__ import annotations
@@ -33,9 +32,10 @@ RUN_LENGTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One watch over one arm.
+    """The result of one detector, such as ``errors`` or ``calibration``, over the trials of one arm.
 
-    The alarm counts from the trial ``baseline + 1`` on; ``raised_on`` is the patch that raised it.
+    ``baseline`` is the number of first trials that served as reference; ``alarm`` counts the trials after
+    them. ``raised_on`` is the identity of the patch that raised the alarm, None without one.
     """
 
     arm: str
@@ -46,23 +46,28 @@ class Watched:
 
     @property
     def raised_at(self) -> int | None:
-        """The number of the trial, from 1, at which the alarm was raised."""
+        """The number, from 1, of the conclusive trial at which the alarm was raised; None without one."""
         return _number(self.alarm.raised_at, self.baseline)
 
     @property
     def began_at(self) -> int | None:
-        """The number of the trial at which the change is estimated to have begun."""
+        """The number, from 1, of the trial at which the change is estimated to have begun.
+
+        None without an alarm.
+        """
         return _number(self.alarm.began_at, self.baseline)
 
 
 def watch(
     arm: str, trials: Sequence[Trial], *, max_weight: float | None = None, reference: float = 0.25
 ) -> tuple[Watched, ...]:
-    """Watch the errors and the calibration of an arm.
+    """Watch the error rate and the calibration of an arm over its trials, in order.
 
-    The first share ``reference`` of its trials is the baseline. ``max_weight`` is the largest weight that
-    the design can give. Inconclusive trials are left out. Raises :class:`~crisol.errors.ExperimentError` for
-    fewer than two conclusive trials or a reference outside (0, 1).
+    The first share ``reference`` of the conclusive trials is the baseline; the rest is watched by
+    :func:`~crisol.abtest.drift.worsening` and :func:`~crisol.abtest.drift.calibration_drift`, results named
+    ``errors`` and ``calibration``. ``max_weight`` is the largest weight that the design can give (1 / rate),
+    None means the largest seen. Raises :class:`~crisol.errors.ExperimentError` for fewer than two conclusive
+    trials or a reference outside (0, 1).
     """
     if not 0.0 < reference < 1.0:
         raise ExperimentError(f"reference is {reference}, not within (0, 1)")
@@ -110,13 +115,11 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
 
 
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
-    """Compare the predictions in the first share of the trials with the rest.
+    """Compare the predictions of the first share ``reference`` of the trials with those of the rest.
 
-    The comparison is :func:`~crisol.abtest.drift.input_drift`.
-
-    Its rows are ``probability`` and ``confidence``: whatever changes about the patches and matters to the
-    model shows there. A row is ``drifted`` when the change is large (PSI from 0.25) and no chance (adjusted p
-    below 0.001). Every trial counts, the inconclusive ones too.
+    Returns the table of :func:`~crisol.abtest.drift.input_drift` for the features probability and confidence,
+    with a column drifted: psi is at least 0.25 and the adjusted p-value below 0.001. Inconclusive trials
+    count, too.
     """
     baseline = max(1, round(len(trials) * reference))
     table = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Asynchronous drivers for callers that are not: an event loop in a thread of its own."""
+"""Run asynchronous drivers for synchronous callers: an event loop in a separate thread."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ T = TypeVar("T")
 
 
 class Background(Generic[R]):
-    """Keeps the resource of ``opened()`` open in its own event loop, from the first call to :meth:`close`.
+    """Opens an asynchronous resource in an event loop of its own thread, for synchronous callers.
 
     ::
 
         pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
         rows = pool.call(question)  # runs ``await question(pool)`` there, waits here
 
-    Any number of threads may call. A forked child opens its own, and leaves its parent's alone.
+    The first call opens it, :meth:`close` closes it. Safe across threads; a forked child opens its own.
     """
 
     def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:
@@ -39,9 +39,10 @@ class Background(Generic[R]):
         _living.add(self)
 
     def call(self, work: Callable[[R], Coroutine[Any, Any, T]]) -> T:
-        """Run ``work`` in the loop and return its result or raise its error; ``work`` has to end in time.
+        """Run ``await work(resource)`` in the loop and return its result or raise its error.
 
-        Raises :class:`~crisol.errors.StoreError` once closed.
+        Waits as long as ``work`` takes, so it needs a time limit of its own. Raises
+        :class:`~crisol.errors.StoreError` once closed.
         """
         with self._idle:
             if self._closed:
@@ -60,10 +61,7 @@ class Background(Generic[R]):
                 self._idle.notify_all()
 
     def close(self) -> None:
-        """Wait for the calls that run, close what was opened, and end the thread.
-
-        Closing twice is harmless.
-        """
+        """Wait for the running calls, close the resource and end the thread. Closing twice is harmless."""
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._running)

@@ -54,14 +54,12 @@ def _parameter(name: str) -> str:
 
 
 class DuckDBStore:
-    """Trials in the file ``path``, or in memory for ``:memory:``.
+    """A trial store in the DuckDB file ``path``, or in memory for ``:memory:``; see :class:`TrialStore`.
 
-    Opening the file migrates it unless ``upgrade`` is False.
-
-    Safe across threads. A second process cannot open the file while this one has it: it waits for
-    ``patience`` seconds, then gets a :class:`~crisol.errors.StoreError` that says so. Appending many trials
-    at once is far cheaper than one by one. Raises :class:`~crisol.errors.IntegrityError` for a file that is
-    no DuckDB database.
+    Safe across threads; one process at a time can open the file. Another one waits ``patience`` seconds and
+    then raises :class:`~crisol.errors.StoreError`. Opening migrates the schema unless ``upgrade`` is False.
+    ``initial`` is the switch until one is set, None means off. Append many trials at once: that is far
+    cheaper. Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
     """
 
     engine = "duckdb"

@@ -1,4 +1,4 @@
-"""Bring a database to the schema that this version of Crisol expects.
+"""Migrate a database to the schema that this version of Crisol needs.
 
 Migrations are the numbered files in ``migrations/``: ``NNNN_name.sql`` for every engine,
 ``NNNN_name.ENGINE.sql`` for one. Each is applied in a transaction of its own, under a lock, so any number of
@@ -30,15 +30,18 @@ _LEDGER = """
 
 
 class Database(Protocol):
-    """The part of a store that migrations use."""
+    """The part of a trial store that migrations use."""
 
     @property
     def engine(self) -> str:
-        """Return ``duckdb`` or ``postgres``."""
+        """The kind of database: ``duckdb`` or ``postgres``."""
         ...
 
     def exclusive(self) -> AbstractContextManager[Callable[[str], list[tuple[Any, ...]]]]:
-        """Yield a function that executes SQL in one transaction; no other migration runs meanwhile."""
+        """Return a context with a function that executes SQL and returns the rows, in one transaction.
+
+        No other process migrates meanwhile. Leaving the block commits; an exception rolls back.
+        """
         ...
 
     def close(self) -> None:
@@ -48,7 +51,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered step of the schema."""
+    """One numbered step of the schema: ``sql`` is its text, without the ledger's row."""
 
     number: int
     name: str
@@ -56,13 +59,13 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """The hash of its text, which reveals that an applied migration was edited later."""
+        """The SHA-256 of the SQL text, by which a later edit of an applied migration is noticed."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """A migration and when this database got it, or None if it has not."""
+    """A migration and the time at which this database got it; None if it has not."""
 
     number: int
     name: str
@@ -71,7 +74,7 @@ class MigrationStep:
 
 @cache
 def migrations(engine: str) -> tuple[Migration, ...]:
-    """Return the migrations of an engine, in order."""
+    """Return the migrations of an engine, ``duckdb`` or ``postgres``, by ascending number."""
     numbered = []
     for file in files("crisol.backends").joinpath("migrations").iterdir():
         stem, *only = file.name.removesuffix(".sql").split(".")
@@ -82,10 +85,10 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 
 
 def status(database: Database) -> list[MigrationStep]:
-    """Return every migration of this version of Crisol, applied or not.
+    """Return every migration of this version of Crisol, applied or not, without applying any.
 
     Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
-    :class:`~crisol.errors.IntegrityError` for one with a migration that reads differently here.
+    :class:`~crisol.errors.IntegrityError` for one whose applied migration has another text here.
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
@@ -93,7 +96,7 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply the missing migrations, up to the number ``to`` if given; return the applied migrations.
+    """Apply the missing migrations up to the number ``to``, None for all; return those applied now.
 
     Raises like :func:`status`.
     """

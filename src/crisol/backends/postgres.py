@@ -73,12 +73,13 @@ def _parameter(name: str) -> str:
 
 
 class PostgresStore:
-    """Trials in the database that ``dsn`` (a libpq string or URL) names, migrated before the first use.
+    """A trial store in PostgreSQL; ``dsn`` is a libpq string or URL. See :class:`TrialStore`.
 
-    Safe across threads, forks, processes and machines. Making the object connects to nothing, so a service
-    can start while its database is away. Every call ends within ``seconds``, whatever the server does: one
-    that is gone or hangs is a :class:`~crisol.errors.StoreError`; only migrating may take its time.
-    Connections that died since their last use are replaced once, silently: every call may be repeated.
+    Safe across threads, forks, processes and machines. The first use connects, at most ``connections`` at a
+    time, and migrates the schema, so a service can start while its database is away. Every call but the
+    migration ends within ``seconds``: a server that is gone or hangs raises
+    :class:`~crisol.errors.StoreError`. A connection that died while idle is replaced once. ``initial`` is the
+    switch until one is set, None means off.
     """
 
     engine = "postgres"
@@ -164,7 +165,7 @@ class PostgresStore:
     ) -> dict[tuple[str, ...], Tally]:
         """See :meth:`~crisol.abtest.store.TrialStore.tallies`.
 
-        Grouping by rung, or by CWE and band at once, takes longest: no sums are kept for it.
+        Grouping by rung, or by CWE and band at once, reads every matching trial and so is the slowest.
         """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}

@@ -57,7 +57,10 @@ _COMPARISONS = {
 
 
 def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
-    """Return the filter as a boolean expression and its parameters; ``parameter`` writes a named one."""
+    """Return the filter as a boolean SQL expression, and the values of its parameters by name.
+
+    ``parameter`` writes a named parameter in the engine's syntax; an empty filter is ``TRUE``.
+    """
     values = {name: getattr(where, name) for name in _COMPARISONS if getattr(where, name) is not None}
     return " AND ".join(f"{_COMPARISONS[name]} {parameter(name)}" for name in values) or "TRUE", values
 
@@ -65,7 +68,11 @@ def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str
 def tallies_query(
     where: TrialFilter, by: Sequence[Slice], parameter: Callable[[str], str]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the query of :meth:`~crisol.abtest.store.TrialStore.tallies`: a row for each group and cell."""
+    """Return the query, and its parameters, of :meth:`~crisol.abtest.store.TrialStore.tallies`.
+
+    It has a row for each group and cell: the keys of ``by``, the cell (0 to 4), the number of trials, the sum
+    of their weights and of the squared weights.
+    """
     condition, values = conditions(where, parameter)
     cell = _ANSWERED if Slice.RUNG in by else CELL
     columns = [*(_EXPRESSIONS.get(slice_, slice_.value) for slice_ in by), cell]
@@ -77,7 +84,7 @@ def tallies_query(
 
 
 def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tuple[str, ...], Tally]:
-    """Return the tallies in the rows of that query, sorted by key."""
+    """Return the tallies in the rows of :func:`tallies_query`, by key and sorted."""
     groups: dict[tuple[str, ...], Tally] = {}
     for *keys, cell, n, weight, squared in rows:
         key = tuple(_KEYS.get(slice_, str)(value) for slice_, value in zip(by, keys, strict=True))

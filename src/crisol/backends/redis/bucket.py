@@ -33,12 +33,12 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisBucket:
-    """Buckets of one rate that all processes on one Redis share.
+    """Token buckets of one rate in Redis, shared by all processes that use it; times are the server's.
 
-    The key names algorithm and policy, so a changed policy starts afresh and never misreads an old number.
-    When Redis is away, or the breaker holds calls to it back, ``fallback`` decides: ``local`` by buckets of
-    the same rate in this process, which go on from what Redis said last, ``open`` lets all pass, ``closed``
-    refuses all.
+    When Redis is away or the breaker is open, ``fallback`` decides: ``local`` uses buckets of this process
+    that go on from Redis's last answer, ``open`` admits all, ``closed`` refuses all; ``fallbacks`` counts
+    such requests. ``prefix`` begins all keys. They contain the rate, so a changed rate starts with full
+    buckets.
     """
 
     def __init__(
@@ -62,10 +62,11 @@ class RedisBucket:
         self._full = math.ceil(self._interval * rate.burst) if limited else 0
 
     async def take(self, key: str, cost: float = 1.0) -> float:
-        """Take ``cost`` tokens from the bucket of ``key``, or none; returns the room in seconds.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
 
-        Raises :class:`~crisol.errors.InputError` for a cost that no full bucket could pay, and never because
-        of Redis.
+        Returns the room in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`), negative if
+        refused. Raises :class:`~crisol.errors.InputError` for a cost above the burst or below 0, and never
+        because of Redis.
         """
         self.rate.check_cost(cost)
         if not self._interval:
@@ -83,20 +84,21 @@ class RedisBucket:
         return room
 
     async def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Like :meth:`take`, with the number explained."""
+        """Like :meth:`take`, but return a :class:`~crisol.resilience.bucket.BucketDecision`."""
         return BucketDecision(self.rate, await self.take(key, cost), cost)
 
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that takes ``cost`` tokens a call; ``key`` names the bucket by the arguments.
+        """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
+        ``key`` names the bucket by the call's arguments. The decorated function raises
+        :class:`~crisol.errors.RateLimited` where there are too few tokens.
         """
         return limited(self, key, cost)
 
     async def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key``, and take no token."""
+        """Return the state of the bucket of ``key`` without taking a token."""
         return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
     async def reset(self, key: str) -> None:

@@ -39,9 +39,11 @@ _NONE = bytes(8)
 
 
 class RedisTier:
-    """Entries in the Redis behind ``client``, below ``prefix``; every call passes the ``breaker``.
+    """The shared cache tier in Redis; see :class:`~crisol.resilience.tier.SharedTier`.
 
-    ``wall`` tells the time of day, by which the machines agree how much of a life is left.
+    Every call goes through ``breaker``; ``prefix`` begins all keys. ``wall`` returns the time of day in
+    seconds since the epoch, by which the machines agree when an entry expires. Raises
+    :class:`~crisol.errors.UnavailableError` when Redis is away or the breaker is open.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class RedisTier:
         self._wall = wall
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look ``key`` up; see :class:`~crisol.resilience.tier.SharedTier`."""
+        """Look up the entry of ``key`` with these tags."""
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
         raw, *stamps = await self._do("MGET", self._entry + key, *names)
         ticket = _ticket(tags, stamps)
@@ -74,24 +76,24 @@ class RedisTier:
         return TierEntry(raw[head:], remaining if 0.0 < remaining < LONGEST else 0.0, ticket)
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:  # noqa: ARG002 - the ticket speaks for the tags here; other stores may index them
-        """Keep ``entry`` for ``ttl`` seconds, at most a week."""
+        """Store ``entry`` for ``ttl`` seconds, at most a week."""
         seconds = min(ttl, LONGEST)
         raw = _EXPIRY.pack(self._wall() + seconds) + ticket + entry
         await self._do("SET", self._entry + key, raw, "PX", max(round(seconds * 1000), 1))
 
     async def delete(self, key: bytes) -> None:
-        """Forget ``key``."""
+        """Delete the entry of ``key``; no error if there is none."""
         await self._do("DEL", self._entry + key)
 
     async def invalidate(self, tag: str) -> None:
-        """Forget every entry that carries ``tag``."""
+        """Delete every entry that was put with ``tag``; ``*`` means all entries."""
         if tag == _EVERYTHING:
             await self.clear()
         else:
             await self._restamp(tag)
 
     async def clear(self) -> None:
-        """Forget everything; Redis frees the memory as the entries expire."""
+        """Make every entry invalid; Redis frees the memory as they expire."""
         await self._restamp(_EVERYTHING)
 
     async def _restamp(self, tag: str) -> None:

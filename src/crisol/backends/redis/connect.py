@@ -1,4 +1,4 @@
-"""How to reach Redis: a blocking pool and time-outs short enough to be worth a fallback."""
+"""Connect to Redis: a pool that blocks, and time-outs short enough for a fallback to help."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _OPTIONS = frozenset(
 def connect(
     url: str, *, connections: int = 32, socket_seconds: float = 0.05, pool_seconds: float = 0.5
 ) -> Redis:
-    """Return a client for ``url`` that answers or fails within ``socket_seconds`` a command.
+    """Return a client for ``url``; it connects on first use.
 
-    At most ``connections`` are open; a task waits ``pool_seconds`` for one instead of failing at once. A
-    broken connection is replaced once, without a pause; a time-out is never repeated. Connects on first use.
-    Raises :class:`~crisol.errors.SettingsError` for a URL that is none.
+    A command fails after ``socket_seconds`` without an answer. At most ``connections`` are open; a task waits
+    up to ``pool_seconds`` for a free one. A command on a broken connection is repeated once; one that timed
+    out is not. Raises :class:`~crisol.errors.SettingsError` for a malformed URL or an option that is not
+    supported.
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
         raise SettingsError(
