@@ -254,7 +254,7 @@ def _stream(
     as_json: bool,
 ) -> None:
     """Print what the verdicts of earlier patches of the same group are worth."""
-    from crisol.lab import evidence
+    from crisol.lab import evidence, first_valid
     from crisol.tracking import runs
 
     settings = load_settings()
@@ -266,9 +266,14 @@ def _stream(
         prepared = evidence.prepare(settings, question)
         measured = evidence.measure(prepared, status.update)
         evidence.log(run, prepared, measured)
+        status.update("what can be guaranteed")
+        guarantee = evidence.certified(prepared)
+        totals = first_valid.totals(first_valid.until_first_valid(prepared))
+        run.metrics({"guarantee.skipped": guarantee.skipped} | totals)
     tables = {name: getattr(measured, name) for name in ("by_known", "policies", "near_misses")}
     if as_json:
-        content = {name: table.to_dict("records") for name, table in tables.items()}
+        content: dict[str, Any] = {name: table.to_dict("records") for name, table in tables.items()}
+        content |= {"guarantee": {"skipped": guarantee.skipped, "why": guarantee.policy.reason}, **totals}
         print(json.dumps({"data": measured.facts, **content}))  # noqa: T201 - machines read this
         return
     out.print(
@@ -284,6 +289,13 @@ def _stream(
         for row in table.to_dict("records"):
             shown.add_row(*(_with_bounds(row, column) for column in plain))
         out.print(shown)
+    out.print(
+        f"\nwith the guarantee the memory skips {guarantee.skipped:.1%}: {guarantee.policy.reason}\n"
+        f"wargames until the first valid patch: {totals['until_first_valid.memory']:g} with the memory, "
+        f"{totals['until_first_valid.cold']:g} in the cold model's order, "
+        f"{totals['until_first_valid.random']:.0f} at random",
+        soft_wrap=True,
+    )
 
 
 def _with_bounds(row: dict[str, Any], column: str) -> str:

@@ -68,7 +68,11 @@ def totals(table: pd.DataFrame) -> dict[str, float]:
     ``table`` is that of :func:`until_first_valid`; ``*_of_random`` is the share of the random order's.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
-    shares = {f"until_first_valid.{order}_of_random": whole[order] / whole["random"] for order in ORDERS[1:]}
+    shares = {
+        f"until_first_valid.{order}_of_random": whole[order] / whole["random"]
+        for order in ORDERS[1:]
+        if len(table)
+    }
     return {f"until_first_valid.{order}": value for order, value in whole.items()} | shares
 
 
