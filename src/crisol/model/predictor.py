@@ -47,9 +47,9 @@ class Served:
 class Predictor:
     """Predicts single patches; it is immutable and safe to share between threads.
 
-    ``serving`` describes the model (versions, calibration, policy); ``form`` is ``onnx`` or ``scikit-learn``,
-    whichever computes. Set ``OMP_NUM_THREADS=1`` in a process that serves: more threads only make a single
-    row slower.
+    ``serving`` describes the model (versions, calibration, policy). ``form`` is what computes: ``onnx``
+    (trees), ``numpy`` (linear models and means) or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process
+    that serves: more threads only make a single row slower.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
@@ -74,7 +74,7 @@ class Predictor:
         fitted = _fitted(path / "model.skops", trust)
         if fitted.model_version != serving.model_version:
             raise ModelError(f"{path}: model.skops is not the model that serving.json describes")
-        return cls(replace(_plain(fitted), serving=serving))
+        return cls(_direct(fitted, serving))
 
     def predict(self, patch: Patch, cwe: str) -> Prediction:
         """Return the calibrated probability that a wargame would say valid, with the seconds it took.
@@ -118,6 +118,14 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
     from crisol.model.training import load_fitted  # noqa: PLC0415 - the compiled form needs no scikit-learn
 
     return load_fitted(path, trust)
+
+
+def _direct(model: FittedModel, serving: Serving) -> Served:
+    """Return a model without its own graph in the fastest form that there is for it."""
+    from crisol.model.direct import direct_scorer  # noqa: PLC0415 - only models that need scikit-learn pay for it
+
+    score = direct_scorer(model.pipeline)
+    return replace(_plain(model), serving=serving) if score is None else Served(serving, "numpy", score)
 
 
 def _plain(model: FittedModel) -> Served:

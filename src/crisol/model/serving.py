@@ -194,28 +194,38 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
     It runs ``model.onnx`` on one thread. Opening raises :class:`~crisol.errors.ModelError` where the file
     does not have the SHA-256 of ``serving``; so does the function where the runtime fails.
     """
+    path = folder / "model.onnx"
+    return graph_scorer(_described(path, serving.sha256), serving.rows.columns, str(path))
+
+
+def graph_scorer(
+    graph: bytes, columns: int, name: str
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Open an ONNX graph over rows of ``columns`` on one thread; ``name`` is how messages call it.
+
+    The function maps rows of shape (n, columns) to probabilities of shape (n,). Raises
+    :class:`~crisol.errors.ModelError` for a graph that is none.
+    """
     import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 
-    path, columns = folder / "model.onnx", serving.rows.columns
-    content = _described(path, serving.sha256)
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         (model_input,) = session.get_inputs()
     except Exception as error:  # noqa: BLE001 - the runtime raises what it likes
-        raise ModelError(f"{path}: cannot be read as a model: {error}") from None
+        raise ModelError(f"{name}: cannot be read as a model: {error}") from None
     if model_input.shape[-1] != columns:
-        raise ModelError(f"{path}: reads {model_input.shape[-1]} columns, the features have {columns}")
-    run, name = session.run, model_input.name
+        raise ModelError(f"{name}: reads {model_input.shape[-1]} columns, the features have {columns}")
+    run, rows_name = session.run, model_input.name
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         try:
-            output: NDArray[np.float32] = run(None, {name: rows.astype(np.float32)})[0]
+            output: NDArray[np.float32] = run(None, {rows_name: rows.astype(np.float32)})[0]
         except Exception as error:
             # The runtime raises what it likes.
-            raise ModelError(f"the model {serving.model_version} does not answer: {error}") from error
+            raise ModelError(f"the model {name} does not answer: {error}") from error
         return output[:, 0].astype(np.float64)
 
     return score

@@ -14,21 +14,19 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import math
 import random
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from crisol.errors import InputError, IntegrityError, SettingsError, UnavailableError
+from crisol.resilience.computation import COMPUTING, Computation, produced
 from crisol.resilience.lru import OVERHEAD, CacheEntry, KindStats, Lru
 from crisol.resilience.memoize import memoized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
-    from types import TracebackType
 
     from crisol.resilience.clock import Clock
     from crisol.resilience.kinds import Kind
@@ -40,53 +38,6 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class _Flight:
-    """One computation that any number of callers wait for."""
-
-    __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
-
-    def __init__(
-        self,
-        kind: Kind[Any],
-        key: bytes,
-        produce: Callable[[], Any],
-        ttl: float,
-        tags: tuple[str, ...],
-        *,
-        refresh: bool,
-    ) -> None:
-        self.kind = kind
-        self.key = key
-        self.produce = produce
-        self.ttl = ttl
-        self.tags = tags
-        self.refresh = refresh
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.awaits: list[_Flight] = []
-        """The computations that this one waits for now."""
-        self.stale = False
-        self.trace: TracebackType | None = None
-
-    def land(self, stored: Any) -> None:
-        if not self.future.done():
-            self.future.set_result(stored)
-
-    def needs(self, waiter: _Flight) -> bool:
-        """Say whether this one ends only after ``waiter``, directly or through those that it waits for."""
-        return self is waiter or any(flight.needs(waiter) for flight in self.awaits)
-
-    def crash(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.trace = error.__traceback__
-            self.future.set_exception(error)
-            # Read once, so that a crash nobody waits for any more is not reported by the loop as well.
-            self.future.exception()
-
-
-_computing: ContextVar[_Flight | None] = ContextVar("computing", default=None)
-"""The computation that the running task belongs to."""
 
 
 class Cache:
@@ -127,7 +78,7 @@ class Cache:
         self._rng = rng
         self._now = clock()
         self._stats: dict[str, KindStats] = {}
-        self._flights: dict[bytes, _Flight] = {}
+        self._running: dict[bytes, Computation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -176,33 +127,35 @@ class Cache:
             if now < entry.expires:
                 self._touch(key)
                 entry.stats.hits += 1
-                if now >= entry.fresh_until and key not in self._flights:
+                if now >= entry.fresh_until and key not in self._running:
                     entry.stats.refreshes += 1
-                    self._launch(_Flight(kind, key, fn, self._life(kind, ttl), entry.tags, refresh=True))
+                    self._start(Computation(kind, key, fn, self._life(kind, ttl), entry.tags, refresh=True))
                 value: T | None = entry.stored
                 return value if kind.shared else kind.codec.decode(key, entry.stored)
-        flight = self._flights.get(key)
-        if flight is None or flight.kind is not kind:
+        computation = self._running.get(key)
+        if computation is None or computation.kind is not kind:
             if not isinstance(key, bytes) or len(key) != 32:
                 raise InputError(f"cache key {key!r}: it must be the 32 bytes that kind.key(...) returns")
-            flight = _Flight(kind, key, fn, self._life(kind, ttl), tuple(sorted(set(tags))), refresh=False)
-            self._launch(flight)
-        asker = _computing.get()
+            computation = Computation(
+                kind, key, fn, self._life(kind, ttl), tuple(sorted(set(tags))), refresh=False
+            )
+            self._start(computation)
+        asker = COMPUTING.get()
         if asker is not None:
-            if flight.needs(asker):
+            if computation.needs(asker):
                 raise InputError(f"a {kind.name} is computed from itself: its function asks for its own key")
-            asker.awaits.append(flight)
+            asker.awaits.append(computation)
         try:
-            stored: T | None = await asyncio.shield(flight.future)
+            stored: T | None = await asyncio.shield(computation.future)
         except BaseException as error:
-            if flight.future.done() and not flight.future.cancelled() and flight.future.exception() is error:
+            if computation.failed_with(error):
                 # Every waiter gets the same exception object: without this its traceback would grow with
                 # each.
-                raise error.with_traceback(flight.trace)  # noqa: B904 - it is the same error, and its own cause
+                raise error.with_traceback(computation.trace)  # noqa: B904 - it is the same error, and its own cause
             raise
         finally:
             if asker is not None:
-                asker.awaits.remove(flight)
+                asker.awaits.remove(computation)
         return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
 
     def put(self, kind: Kind[T], key: bytes, value: T, tags: tuple[str, ...] = ()) -> None:
@@ -253,7 +206,7 @@ class Cache:
         Returns the number of entries deleted in this process. Raises :class:`~crisol.errors.UnavailableError`
         when the shared tier does not answer; this process has deleted its entries all the same.
         """
-        self._ground(flight for flight in self._flights.values() if tag in flight.tags)
+        self._detach(computation for computation in self._running.values() if tag in computation.tags)
         count = self._lru.sweep(lambda entry: tag in entry.tags)
         if self._tier is not None:
             await self._tier.invalidate(tag)
@@ -264,7 +217,7 @@ class Cache:
 
         Raises like :meth:`invalidate`.
         """
-        self._ground(flight for flight in self._flights.values() if flight.key == key)
+        self._detach(computation for computation in self._running.values() if computation.key == key)
         deleted = self._lru.drop(key)
         if self._tier is not None:
             await self._tier.delete(key)
@@ -275,7 +228,7 @@ class Cache:
 
         Raises like :meth:`invalidate`.
         """
-        self._ground(self._flights.values())
+        self._detach(self._running.values())
         count = self._lru.sweep(lambda _: True)
         if self._tier is not None:
             await self._tier.clear()
@@ -318,43 +271,43 @@ class Cache:
             raise InputError(f"kind {kind.name!r} is in use with another record type; keep one Kind per name")
         return stats
 
-    def _launch(self, flight: _Flight) -> None:
-        stats = self._of(flight.kind)
-        self._flights[flight.key] = flight
-        task = asyncio.create_task(self._fly(flight, stats), name=f"cache-{flight.kind.name}")
+    def _start(self, computation: Computation) -> None:
+        stats = self._of(computation.kind)
+        self._running[computation.key] = computation
+        task = asyncio.create_task(self._run(computation, stats), name=f"cache-{computation.kind.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _ground(self, flights: Iterable[_Flight]) -> None:
-        for flight in list(flights):
-            flight.stale = True
-            self._flights.pop(flight.key, None)
+    def _detach(self, computations: Iterable[Computation]) -> None:
+        for computation in list(computations):
+            computation.stale = True
+            self._running.pop(computation.key, None)
 
-    async def _fly(self, flight: _Flight, stats: KindStats) -> None:
-        _computing.set(flight)
+    async def _run(self, computation: Computation, stats: KindStats) -> None:
+        COMPUTING.set(computation)
         try:
-            ticket = await self._look_up(flight, stats)
+            ticket = await self._look_up(computation, stats)
             if ticket is None:
                 return
-            entry, life = await self._produce(flight, stats)
+            entry, life = await self._produce(computation, stats)
         except asyncio.CancelledError:
-            flight.future.cancel()
+            computation.future.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - it is passed on to everybody who waits
-            flight.crash(error)
-            if flight.refresh:
-                log.warning("refreshing a %s failed: %s", flight.kind.name, error)
+            computation.fail(error)
+            if computation.refresh:
+                log.warning("refreshing a %s failed: %s", computation.kind.name, error)
             return
         except BaseException as error:
-            flight.crash(error)
+            computation.fail(error)
             raise
         finally:
-            if self._flights.get(flight.key) is flight:
-                del self._flights[flight.key]
-        if self._tier is not None and ticket and life > 0.0 and not flight.stale:
-            await self._tell(stats, self._tier.put(flight.key, flight.tags, entry, life, ticket))
+            if self._running.get(computation.key) is computation:
+                del self._running[computation.key]
+        if self._tier is not None and ticket and life > 0.0 and not computation.stale:
+            await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
-    async def _look_up(self, flight: _Flight, stats: KindStats) -> bytes | None:
+    async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
         """Serve the computation from the shared tier if the entry is there.
 
         Otherwise return the ticket with which the entry is put.
@@ -362,57 +315,58 @@ class Cache:
         if self._tier is None:
             return b""
         try:
-            answer = await self._tier.get(flight.key, flight.tags)
+            answer = await self._tier.get(computation.key, computation.tags)
         except UnavailableError:
             stats.errors += 1
             return b""
-        late = answer.remaining < flight.ttl * (1.0 - self._early)
-        if answer.entry is None or (flight.refresh and late):
+        late = answer.remaining < computation.ttl * (1.0 - self._early)
+        if answer.entry is None or (computation.refresh and late):
             return answer.ticket
         try:
-            value = flight.kind.codec.decode(flight.key, answer.entry)
+            value = computation.kind.codec.decode(computation.key, answer.entry)
         except IntegrityError:
             stats.corrupt += 1
-            await self._tell(stats, self._tier.delete(flight.key))
+            await self._tell(stats, self._tier.delete(computation.key))
             return answer.ticket
         stats.shared_hits += 1
-        stored = value if flight.kind.shared else answer.entry
+        stored = value if computation.kind.shared else answer.entry
         life = max(answer.remaining, 1.0)
-        self._keep(flight, stats, stored, len(answer.entry), life, renew=late)
-        flight.land(stored)
+        self._keep(computation, stats, stored, len(answer.entry), life, renew=late)
+        computation.resolve(stored)
         return None
 
-    async def _produce(self, flight: _Flight, stats: KindStats) -> tuple[bytes, float]:
+    async def _produce(self, computation: Computation, stats: KindStats) -> tuple[bytes, float]:
         stats.misses += 1
-        value = await _call(flight)
-        kind = flight.kind
+        value = await produced(computation)
+        kind = computation.kind
         try:
-            entry = kind.codec.encode(flight.key, value)
+            entry = kind.codec.encode(computation.key, value)
             # What is kept is what the encoding says: no caller can change it, and every process sees the
             # same.
-            copy = kind.codec.decode(flight.key, entry)
+            copy = kind.codec.decode(computation.key, entry)
         except (InputError, IntegrityError) as error:
             raise InputError(
                 f"kind {kind.name!r}: a {type(value).__name__} does not fit its type: {error}"
             ) from error
-        life = flight.ttl if value is not None else min(flight.ttl, kind.negative_ttl)
+        life = computation.ttl if value is not None else min(computation.ttl, kind.negative_ttl)
         life *= 1.0 - self._jitter * self._rng()
         stored = copy if kind.shared else entry
-        self._keep(flight, stats, stored, len(entry), life, renew=False)
-        flight.land(stored)
+        self._keep(computation, stats, stored, len(entry), life, renew=False)
+        computation.resolve(stored)
         return entry, life
 
     def _keep(
-        self, flight: _Flight, stats: KindStats, stored: Any, size: int, life: float, *, renew: bool
+        self, computation: Computation, stats: KindStats, stored: Any, size: int, life: float, *, renew: bool
     ) -> None:
-        if flight.stale or life <= 0.0:
+        if computation.stale or life <= 0.0:
             return
         now = self._time()
         local = min(life, self._local_seconds)
         # A copy that ends before its original is not refreshed early: looking it up again is cheap.
         fresh = now if renew else now + (life * self._early if local == life else local)
         self._lru.put(
-            flight.key, CacheEntry(stored, stats, size + OVERHEAD, fresh, now + local, tags=flight.tags)
+            computation.key,
+            CacheEntry(stored, stats, size + OVERHEAD, fresh, now + local, tags=computation.tags),
         )
 
     async def _tell(self, stats: KindStats, telling: Coroutine[Any, Any, None]) -> None:
@@ -420,16 +374,3 @@ class Cache:
             await telling
         except UnavailableError:
             stats.errors += 1
-
-
-async def _call(flight: _Flight) -> Any:
-    try:
-        value = flight.produce()
-        return await value if inspect.isawaitable(value) else value
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise UnavailableError(
-            f"computing a {flight.kind.name} was cancelled from inside; ask again"
-        ) from None

@@ -147,12 +147,12 @@ class Validator:
         question, pattern = submission.question, await self._find(submission)
         if submission.misfit:
             return self._not_judged(submission, pattern, start)
-        key, tag = self.key(question, pattern), self.model.served.tag
+        key, tag, stamps = self.key(question, pattern), self.model.served.tag, self._stamps()
 
         def keeps(decision: Decision) -> bool:
             # A rung that was replaced meanwhile may have decided: its decision does not belong under this
             # key.
-            return not decision.degraded and key == self.key(question, pattern)
+            return not decision.degraded and stamps == self._stamps()
 
         with self._referees.attended(_verdict_key(question, pattern)):
             decision, cached = await self._once(
@@ -222,8 +222,11 @@ class Validator:
             pattern.content_hash if pattern is not None else "",
             question.cwe,
             REFEREE_VERSION,
-            *(rung.stamp for rung in self._rungs),
+            *self._stamps(),
         )
+
+    def _stamps(self) -> list[str]:
+        return [rung.stamp for rung in self._rungs]
 
     async def _climb(self, case: Case) -> Decision:
         rungs: tuple[Callable[[Case], Awaitable[Decision | None]], ...] = (*self._rungs, self._wargamed)

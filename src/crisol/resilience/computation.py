@@ -1,0 +1,86 @@
+"""One computation of a cached value: any number of callers wait for it, and none of them owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from crisol.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from crisol.resilience.kinds import Kind
+
+__all__ = ["COMPUTING", "Computation", "produced"]
+
+
+class Computation:
+    """One computation that any number of callers wait for."""
+
+    __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
+
+    def __init__(
+        self,
+        kind: Kind[Any],
+        key: bytes,
+        produce: Callable[[], Any],
+        ttl: float,
+        tags: tuple[str, ...],
+        *,
+        refresh: bool,
+    ) -> None:
+        self.kind = kind
+        self.key = key
+        self.produce = produce
+        self.ttl = ttl
+        self.tags = tags
+        self.refresh = refresh
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.awaits: list[Computation] = []
+        """The computations that this one waits for now."""
+        self.stale = False
+        self.trace: TracebackType | None = None
+
+    def resolve(self, stored: Any) -> None:
+        """Give the result to all who wait."""
+        if not self.future.done():
+            self.future.set_result(stored)
+
+    def needs(self, waiter: Computation) -> bool:
+        """Return whether this one ends only after ``waiter``, directly or through those that it waits for."""
+        return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
+
+    def failed_with(self, error: BaseException) -> bool:
+        """Return whether this very error is the result: a waiter that was cancelled gets another one."""
+        future = self.future
+        return future.done() and not future.cancelled() and future.exception() is error
+
+    def fail(self, error: BaseException) -> None:
+        """Give the error to all who wait."""
+        if not self.future.done():
+            self.trace = error.__traceback__
+            self.future.set_exception(error)
+            # Read once, so that a failure nobody waits for any more is not reported by the loop as well.
+            self.future.exception()
+
+
+COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None)
+"""The computation that the running task belongs to."""
+
+
+async def produced(computation: Computation) -> Any:
+    """Call the function of a computation; await its result where it has to be awaited."""
+    try:
+        value = computation.produce()
+        return await value if inspect.isawaitable(value) else value
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise UnavailableError(
+            f"computing a {computation.kind.name} was cancelled from inside; ask again"
+        ) from None
