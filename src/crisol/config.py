@@ -19,25 +19,32 @@ __all__ = ["Settings", "load_settings", "variable"]
 class Settings(BaseSettings):
     """The settings, read from environment variables; the defaults need no server.
 
-    ``AB_TEST_RATE`` is the probability with which a patch is wargamed although the model is sure of it, 0 to
-    1. Without ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or
-    ``POSTGRES_HOST`` trials live in a DuckDB file. Nothing else changes when they are set.
-    ``MLFLOW_TRACKING_URI`` is where MLflow keeps its runs, ``CRISOL_VULNERABILITIES`` adds folders where
-    vulnerabilities are looked for, separated as in ``PATH``.
+    A field is set by its alias, else by ``CRISOL_`` and its name (``host``: ``CRISOL_HOST``). Without
+    ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST`` trials
+    live in a DuckDB file. ``MLFLOW_TRACKING_URI`` is where MLflow keeps its runs, None for ``mlruns``.
+    ``CRISOL_ROOT`` is the workbench's folder, by default the nearest one upwards that holds
+    ``data/vulnerabilities``; ``CRISOL_VULNERABILITIES`` lists further folders of vulnerabilities, as in
+    ``PATH``. ``CRISOL_SANDBOX=auto`` is the strongest isolation that this machine offers.
+
+    ``AB_TEST_RATE`` is the probability, 0 to 1, with which a patch is wargamed although the model is sure of
+    it. ``CRISOL_AB_MODE=shadow`` does so after the answer, ``blocking`` before it. The model accepts alone
+    from the probability ``CRISOL_ACCEPT_AT`` on and refuses alone up to ``CRISOL_REJECT_AT``; if one is set,
+    the other is never reached; if neither is, the thresholds of the model's own risk control hold.
+    ``CRISOL_MODEL`` is the model's folder, None for the champion; ``CRISOL_TRUSTED_CLASSES`` lists further
+    classes that it may hold. At most ``CRISOL_WARGAMES`` run at a time (0: one a core) and
+    ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take at most ``CRISOL_WARGAME_SECONDS`` together.
+    ``CRISOL_WARGAME_SEED=corpus`` seeds them as the corpus does, for measurements; ``secret`` draws a seed
+    each time.
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine
-    alone; with a token reads need it, too, unless ``CRISOL_READS=open``. ``CRISOL_ALLOWED_HOSTS`` and
-    ``CRISOL_TRUSTED_PROXIES`` are lists with commas, ``CRISOL_RATE_LIMITS`` one of
-    ``name=tokens/seconds:burst`` or ``name=off``, ``CRISOL_ADAPTIVE_LIMITS`` one of ``name=seconds``, the
-    time that an answer may take before the limit shrinks. ``CRISOL_BODY_LIMIT`` is in bytes,
-    ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_WARGAMES`` run at a time (0: one for each core),
-    ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take ``CRISOL_WARGAME_SECONDS`` together at the most.
-    ``CRISOL_WARGAME_SEED=corpus`` lets PoVs draw what they draw for the corpus, for measurements alone.
-    ``CRISOL_ACCEPT_AT`` and ``CRISOL_REJECT_AT`` replace the thresholds of risk control, ``CRISOL_MODEL`` the
-    champion's folder, ``CRISOL_TRUSTED_CLASSES`` further types that a model may hold, with commas.
-    ``CRISOL_METRICS`` is the folder through which several workers sum up their metrics.
-    ``OTEL_EXPORTER_OTLP_ENDPOINT`` is the collector that is sent spans, of the share
-    ``OTEL_TRACES_SAMPLER_ARG`` of the traces that begin here.
+    alone; with one requests need it, reads included unless ``CRISOL_READS=open``. The following are lists
+    with commas, empty for the defaults: ``CRISOL_ALLOWED_HOSTS`` adds names that the ``Host`` header may
+    have, ``CRISOL_TRUSTED_PROXIES`` the networks whose ``X-Forwarded-For`` is believed,
+    ``CRISOL_RATE_LIMITS`` ``name=tokens/seconds:burst`` or ``name=off``, ``CRISOL_ADAPTIVE_LIMITS``
+    ``name=seconds``, the time that an answer may take before the limit shrinks. ``CRISOL_BODY_LIMIT`` is in
+    bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_METRICS`` is the folder through which workers share metrics,
+    None for one worker. Spans go to ``OTEL_EXPORTER_OTLP_ENDPOINT``, of the share ``OTEL_TRACES_SAMPLER_ARG``
+    of the traces that begin here.
     """
 
     model_config = SettingsConfigDict(

@@ -107,7 +107,7 @@ def _again(kind: type[CrisolError], args: tuple[Any, ...], state: dict[str, Any]
 
 
 class InputError(CrisolError):
-    """What the caller handed in cannot be used; the message says what, where and what to do."""
+    """What the caller handed in cannot be used; the message says what, where and what to do next."""
 
     exit_code = 64
 
@@ -157,7 +157,7 @@ class VulnerabilityError(InputError):
 
 
 class UnknownVulnerability(InputError):
-    """No vulnerability folder has the id that was asked for."""
+    """No vulnerability folder has the requested id."""
 
 
 class ExperimentError(InputError):
@@ -169,7 +169,7 @@ class DatasetError(InputError):
 
 
 class SettingsError(InputError):
-    """An environment variable or option is out of range."""
+    """An environment variable, option or argument is out of range."""
 
 
 class UnavailableError(CrisolError):
@@ -198,7 +198,7 @@ class IndexUnavailable(UnavailableError):
 
 
 class StoreError(UnavailableError):
-    """A store refused an operation or lost its connection."""
+    """A store (trials, cache, journal, registry) refused an operation or cannot be reached."""
 
 
 class ModelError(UnavailableError):

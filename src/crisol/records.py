@@ -47,20 +47,33 @@ class Reason(StrEnum):
     """
 
     MALFORMED = "malformed"
+    """The text is no unified diff that can be read."""
     DOES_NOT_APPLY = "does_not_apply"
+    """A hunk does not match the vulnerable source."""
     TAMPERS = "tampers"
+    """The patch interferes with the wargame: it shadows a module, say, or ends a run by itself."""
     DOES_NOT_LOAD = "does_not_load"
+    """The patched code has a syntax error or cannot be imported."""
     UNDEFINED_NAME = "undefined_name"
+    """The patched code uses a name that is defined nowhere."""
     EXPLOIT_SURVIVES = "exploit_survives"
+    """The public PoV still shows the flaw."""
     VARIANT_SURVIVES = "variant_survives"
+    """Another PoV of the vulnerability still shows the flaw."""
     RAISES = "raises"
     """A PoV ended by an exception that it does not expect, and every check passes."""
     BREAKS_FUNCTION = "breaks_function"
+    """A check fails: the patched code no longer works."""
     TIMEOUT = "timeout"
+    """A run exceeded its limits, or all runs together the time of the wargame."""
     PARTIAL_FIX = "partial_fix"
+    """A generated PoV, which the reference fix defeats, still shows the flaw."""
     DIVERGES_FROM_REFERENCE = "diverges_from_reference"
+    """On a generated benign input the patched code and the reference fix differ."""
     BASELINE_FAILED = "baseline_failed"
+    """On the unpatched code a PoV does not show the flaw, or a check fails."""
     SANDBOX_FAILED = "sandbox_failed"
+    """The sandbox failed for a reason that is not the patch's."""
 
     @property
     def outcome(self) -> Outcome:
@@ -73,7 +86,7 @@ _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, 
 
 
 class Strength(StrEnum):
-    """The strength of a label: how much a patch has to pass."""
+    """The strength of a label, basic or strict: which failures of a wargame make a patch invalid."""
 
     BASIC = "basic"
     """Every PoV fails and every check passes."""
@@ -82,7 +95,7 @@ class Strength(StrEnum):
 
 
 class PhaseName(StrEnum):
-    """The steps of a wargame, in the order in which they run."""
+    """The steps of a wargame, in this order; a failure that every label counts ends it."""
 
     BASELINE = "baseline"
     APPLY = "apply"
@@ -151,13 +164,18 @@ class Verdict:
 
 
 class Origin(StrEnum):
-    """Where a candidate patch came from."""
+    """Who made a candidate patch: the project, a person, a mutation, an agent, or an import from outside."""
 
     UPSTREAM = "upstream"
+    """The fix of the project itself."""
     HAND = "hand"
+    """Written by a person."""
     MUTANT = "mutant"
+    """Made from another candidate by mutation operators."""
     AGENT = "agent"
+    """Written by a language model's agent."""
     IMPORT = "import"
+    """Brought in by the user from outside."""
 
 
 HEADLINE = (Origin.AGENT, Origin.HAND)
@@ -235,6 +253,7 @@ class Source(StrEnum):
     """What answered a request: a cache, one of the rungs that decide in turn, or the fallback."""
 
     CACHE = "cache"
+    """The stored answer to the same request."""
     EQUIVALENT = "equivalent"
     """The same program as the vulnerable one, or as one that was wargamed: a fact, not a guess."""
     UNTOUCHED = "untouched"
@@ -242,8 +261,11 @@ class Source(StrEnum):
     MEMORY = "memory"
     """A model that reads the verdicts known of this vulnerability."""
     MODEL = "model"
+    """The model's prediction, beyond a threshold of its policy."""
     WARGAME = "wargame"
+    """A wargame, run for this request or remembered."""
     FALLBACK = "fallback"
+    """Nothing could decide; the answer is advisory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ Model = Any
 
 
 def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vulnerability:
-    """Return a vulnerability by the path of its folder, or by its id.
+    """Return a vulnerability by the path of its folder, or by its id on the search path of ``settings``.
 
     >>> crisol.find_vulnerability("arena-zip-slip").cwe
     'CWE-22'
@@ -140,7 +140,7 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
 
 
 def features(patches: Iterable[LabelledPatch]) -> Dataset:
-    """Return the features of labelled patches, their labels and their vulnerabilities.
+    """Compute the features of labelled patches; the result has a row for each patch, in order.
 
     >>> X, y, groups = crisol.features(patches)
     >>> X.shape == (len(patches), len(X.columns))

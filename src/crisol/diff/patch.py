@@ -83,12 +83,12 @@ class Patch:
 
     @property
     def added(self) -> list[str]:
-        """All lines that the patch adds, in order."""
+        """All lines that the patch adds, in order, without ``+`` and line feed."""
         return [line for change in self.files for line in change.lines("+")]
 
     @property
     def removed(self) -> list[str]:
-        """All lines that the patch removes, in order."""
+        """All lines that the patch removes, in order, without ``-`` and line feed."""
         return [line for change in self.files for line in change.lines("-")]
 
     @cached_property

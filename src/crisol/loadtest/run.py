@@ -129,7 +129,7 @@ class Load:
         )
 
     def finish(self) -> LoadResult:
-        """Run the plan to its end and return the result."""
+        """Run the plan to its end and return :attr:`result`; raises like :meth:`run`."""
         for _ in self.run():
             pass
         return self.result

@@ -79,12 +79,12 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport; the event loop calls this method."""
         self._transport = cast("asyncio.Transport", transport)
         self._write = self._transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Fail the request that was under way."""
+        """Report the request under way as failed, then the loss, to the owner; the event loop calls this."""
         self._transport = None
         at, self.at = self.at, RESTS
         if at != RESTS:
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._owner.lost(self)
 
     def data_received(self, data: bytes) -> None:
-        """Read an answer."""
+        """Collect bytes and report each whole answer to the owner; the event loop calls this."""
         now = time.monotonic()
         at = self.at
         if at == RESTS:

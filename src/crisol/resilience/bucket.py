@@ -211,9 +211,10 @@ class TokenBucket:
     def limit(
         self, *, key: Callable[P, str], cost: float = 1.0
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-        """Return a decorator that takes ``cost`` tokens a call; ``key`` names the bucket by the arguments.
+        """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        The decorated ``async`` function raises :class:`~crisol.errors.RateLimited` where there are too few.
+        ``key`` names the bucket by the call's arguments. The decorated function raises
+        :class:`~crisol.errors.RateLimited` where there are too few tokens.
 
         >>> import asyncio
         >>> bucket = TokenBucket(Rate(1, 60))
