@@ -33,7 +33,7 @@ _SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
 
 @app.command()
 def status() -> None:
-    """Print the switch, and how many trials each arm of each experiment has."""
+    """Print whether A/B testing is on, its rate, and the number of trials of each arm of each experiment."""
     from crisol.abtest.results import status as status_of
     from crisol.abtest.tally import Slice
     from crisol.wiring import open_trials
@@ -147,7 +147,7 @@ def watch_command(
         float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
     ] = 0.25,
 ) -> None:
-    """Exit 1 if an arm became worse, a rung broke its promise, predictions drifted or trials got lost."""
+    """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost."""
     from crisol.abtest.results import arms_of
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio

@@ -70,7 +70,12 @@ __all__ = [
 
 
 class Exit(IntEnum):
-    """The exit codes of ``crisol``; the table at the top of this module gives their meaning."""
+    """The exit codes of ``crisol``, with the values of ``sysexits.h`` from 64 on.
+
+    0 valid, 1 invalid or a failed check, 2 not decided; 64 wrong usage, 65 bad content, 66 no such input, 69
+    a dependency is unavailable, 70 internal failure, 73 output cannot be created, 74 input/output error, 130
+    and 143 signals.
+    """
 
     VALID = 0
     INVALID = 1
@@ -121,7 +126,7 @@ _CONTROLS = re.compile(
 
 
 def printable(text: object) -> str:
-    r"""Return text that moves no cursor: each control character is written by its number.
+    r"""Return the text with each control character escaped, so that it cannot move a terminal's cursor.
 
     >>> printable("a\x1b[31mb\u202ec")
     'a\\x1b[31mb\\u202ec'
@@ -138,7 +143,7 @@ class _LogLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Send the warnings of Crisol and of the libraries below it to standard error."""
+    """Send log records from WARNING on, of Crisol and its libraries, to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_LogLines())
     logging.basicConfig(handlers=[handler])
@@ -170,7 +175,10 @@ Recount = Annotated[
 
 
 def creatable(path: Path | None) -> Path | None:
-    """Return ``path``; raise CannotCreate, before the work, where no file can be written there."""
+    """Return ``path`` unchanged; raise CannotCreate where no file can be written there.
+
+    Commands call it before their work; None is passed through.
+    """
     if path is None:
         return None
     new = not path.exists()
@@ -185,7 +193,7 @@ def creatable(path: Path | None) -> Path | None:
 
 
 def creatable_folder(path: Path) -> Path:
-    """Make and return the folder ``path``; raise CannotCreate where no file can be written in it."""
+    """Create the folder ``path`` and return it; raise CannotCreate where no file can be written in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path):
@@ -196,7 +204,7 @@ def creatable_folder(path: Path) -> Path:
 
 
 def progress() -> Progress:
-    """Return a progress bar on standard error; a task's field ``note`` stands behind its count."""
+    """Return a progress bar on standard error; a task's field ``note`` is shown after its count."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),

@@ -188,16 +188,17 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the build plan of these settings."""
+    """Return the build plan of these settings; ``seed`` draws at most ``mutants`` mutants a vulnerability."""
     from crisol.wargaming.corpus import Plan
 
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
 
 
 def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:
-    """Judge the candidates of the chosen vulnerabilities under a progress bar and return the table, sorted.
+    """Judge the candidates of the chosen vulnerabilities, with a progress bar.
 
-    With the address of a Dask ``scheduler`` its workers take the place of ``jobs`` processes.
+    Return the sorted corpus table. ``jobs`` processes do the work (0: one for each core), or the workers of a
+    Dask ``scheduler``, given by its address (empty: none).
     """
     from contextlib import nullcontext
 
@@ -236,12 +237,12 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 
 def left_out(error: VulnerabilityError) -> None:
-    """Print which vulnerability a build leaves out, and why."""
+    """Print that a build leaves a vulnerability out, and why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
 
 def composition(frame: pd.DataFrame) -> None:
-    """Print in a few lines what a corpus table holds."""
+    """Print the counts of vulnerabilities, candidates and outcomes of a corpus table."""
     from crisol.wargaming.census import basic_only
 
     counts = frame["outcome"].value_counts()

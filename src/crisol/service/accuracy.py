@@ -40,28 +40,33 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 
 
 class Accuracy:
-    """Answers about the trials of one service.
+    """Estimates the model's accuracy from the A/B trials of the running service.
 
-    Raises what the store raises, behind the ``database`` breaker.
+    Results are cached 5 minutes. Its methods raise :class:`~crisol.errors.CircuitOpenError` while the
+    ``database`` breaker is open, else what the store raises.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
-        """Return the estimates of a time range such as ``90m``, ``24h`` or ``7d``, or ``all``."""
+        """Return the estimates over a time range up to now, such as ``90m``, ``24h``, ``7d``, or ``all``.
+
+        ``model_version`` None means trials of all versions. Raises :class:`~crisol.errors.InputError` for
+        another text.
+        """
         tallies = await self._tallies(time_range, model_version, None)
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return the same for each group."""
+        """Return :meth:`report`'s estimates for each value of the slice ``by``, such as ``cwe``."""
         tallies = await self._tallies(time_range, model_version, by)
         return {
             name: _report(tally, time_range, model_version, tallies.seconds) for name, tally in tallies.groups
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the latest trials, newest first."""
+        """Return the last ``limit`` trials, newest first."""
         trials = self._service.trials
         latest = await trials.ask(trials.store.latest, limit, TrialFilter(experiment=EXPERIMENT))
         return [

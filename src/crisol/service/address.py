@@ -20,15 +20,15 @@ _FORWARDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks whose ``X-Forwarded-For`` is trusted; by default none."""
+    """The networks of proxies whose ``X-Forwarded-For`` header is trusted; empty means that none is."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Read addresses and networks with commas.
+        """Read a comma-separated list of addresses and networks.
 
-        Raises :class:`~crisol.errors.SettingsError` that names the wrong one.
+        Raises :class:`~crisol.errors.SettingsError` that names the wrong entry.
         """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -42,16 +42,15 @@ class TrustedProxies:
         return cls(tuple(networks))
 
     def trusts(self, address: IPv4Address | IPv6Address) -> bool:
-        """Return whether that address is a proxy's."""
+        """Return whether an address belongs to one of the networks."""
         return any(address.version == network.version and address in network for network in self.networks)
 
 
 def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
-    """Return the client as a bucket knows it: an IPv4 address, an IPv6 network of /64, or ``unknown``.
+    """Return the client by which requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
 
-    ``X-Forwarded-For`` is read from right to left, as long as the speaker is a trusted proxy. The first
-    address that is not one is the client; an entry that is no address ends the walk at the proxy that sent
-    it.
+    ``X-Forwarded-For`` is read only from trusted proxies, from right to left: the first address that is no
+    trusted proxy is the client. At an entry that is no address, the proxy that sent it counts as the client.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

@@ -51,7 +51,7 @@ _Version = Annotated[
 
 
 def api(service: Service, metrics: Metrics) -> Routes:
-    """Return the application of one worker, to be put behind the walls."""
+    """Return the FastAPI application with all endpoints of one worker, without its middleware."""
     app = Routes(
         title="Crisol",
         description="Whether a candidate patch closes a vulnerability, by a model or by a wargame.",

@@ -44,11 +44,10 @@ _log = logging.getLogger(__name__)
 
 
 class Application:
-    """An ASGI application that opens its service when the server starts and closes it when the server stops.
+    """The ASGI application: opens its service when the server starts and closes it when the server stops.
 
-    ``freeze`` keeps the garbage collector away from everything that was loaded: for a process that does
-    nothing else. Raises :class:`~crisol.errors.SettingsError`, before anything is opened, for settings that
-    contradict each other.
+    ``freeze`` exempts all loaded objects from garbage collection, for a process that only serves. Raises
+    :class:`~crisol.errors.SettingsError` for contradictory settings, before anything is opened.
     """
 
     def __init__(self, settings: Settings, *, freeze: bool = False) -> None:
@@ -131,7 +130,10 @@ def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
 
 
 def from_environment() -> Application:
-    """Return the application that the environment describes: what each worker process calls."""
+    """Return the application that the environment variables describe; each worker process calls it.
+
+    Raises :class:`~crisol.errors.SettingsError`.
+    """
     _end_with_parent()
     settings = load_settings()
     configure_logging(settings.log_level)

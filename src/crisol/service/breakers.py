@@ -24,10 +24,10 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 
 
 class BreakerView:
-    """Reports breakers and resets them, for the workers that share the folder of ``metrics``.
+    """Reports and resets the circuit breakers of all workers that share the folder of ``metrics``.
 
-    A worker tells the others at every change of a state, and of its counters every ten seconds; it follows
-    another one's reset within ten seconds.
+    A worker publishes a change of state at once and its counters every ten seconds; a reset reaches the other
+    workers within ten seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
@@ -39,14 +39,14 @@ class BreakerView:
         service.on_refresh.append(self.follow)
 
     def report(self) -> list[BreakerReport]:
-        """Return every breaker: the worst of its states, and the sums of what the workers counted."""
+        """Return a report for each breaker: the worst state of any worker, and the sums of their counters."""
         values = self._metrics.gather()
         return [_report(breaker, values) for breaker in self._service.breakers]
 
     def reset(self, name: str) -> BreakerReport:
-        """Close a breaker, here at once, and forget what it has seen.
+        """Close a breaker in this worker, clear its statistics, and ask the other workers to do the same.
 
-        Raises :class:`Problem` where there is none of that name.
+        Raises :class:`Problem` (404) for an unknown name.
         """
         try:
             breaker = self._service.breakers[name]
@@ -60,7 +60,7 @@ class BreakerView:
         return _report(breaker, self._metrics.gather())
 
     async def follow(self) -> None:
-        """Reset the breakers whose reset another worker received."""
+        """Reset the breakers for which another worker received a reset."""
         requests = self._asked()
         for name, time in requests.items():
             if time != self._seen[name]:

@@ -45,7 +45,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Service:
-    """The live objects of one worker. Get one from :func:`open_service`."""
+    """The live objects of one worker; :func:`open_service` makes it.
+
+    ``started`` is a monotonic time in seconds. ``on_refresh`` is called every ten seconds, and once at the
+    start. ``refused`` says why the newest model is not in use, empty where it is.
+    """
 
     settings: Settings
     breakers: BreakerRegistry
@@ -72,18 +76,21 @@ class Service:
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:
-        """Return which dependencies failed when they were last called, or are held back; never asks them."""
+        """Return the names of the cache and database breakers whose last call failed or that are open.
+
+        Calls nothing.
+        """
         cache, database = self._watched
         if cache.quiet and database.quiet:
             return ()
         return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
-        """Return whether a breaker holds calls back at this moment; never asks anybody."""
+        """Return whether any breaker is open or half-open; calls nothing."""
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:
-        """Load a new champion, read the switch, replay journaled trials, and refresh the gauges."""
+        """Load a new champion, read the A/B switch, store journaled trials, learn verdicts, update gauges."""
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
         await self.trials.recollect(self.memory)
@@ -91,9 +98,9 @@ class Service:
             await call()
 
     def reload(self) -> None:
-        """Load the registry's champion if it changed.
+        """Load the champion, or the model of the settings, if its file changed.
 
-        A model that cannot be loaded is logged; the model in use stays.
+        Where a model cannot be loaded, the error is logged and the present one stays.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
@@ -126,11 +133,10 @@ class Service:
 
 
 def load_model(folder: Path, settings: Settings) -> ServedModel:
-    """Load a model and the thresholds at which it may decide alone.
+    """Load a model from a folder, with its policy (or the thresholds of the settings) and second stage.
 
-    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` for one that no longer
-    answers as it did when it was exported, and :class:`~crisol.errors.SettingsError` for thresholds that
-    overlap.
+    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` where its predictions
+    differ from those at export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
@@ -155,11 +161,10 @@ def _policy(predictor: Predictor, settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Open everything that the settings ask for, and close it again in order.
+    """Open a worker's service, as a context manager that yields it and closes everything at the end.
 
-    A dependency that is away does not keep the service from starting; wrong settings do, as
-    :class:`~crisol.errors.SettingsError`, and so does a DuckDB file that another process has, as
-    :class:`~crisol.errors.StoreError`.
+    An unavailable dependency does not prevent the start. Raises :class:`~crisol.errors.SettingsError` for
+    wrong settings, and :class:`~crisol.errors.StoreError` for a DuckDB file that another process has open.
     """
     breakers = BreakerRegistry()
     model, sandbox = breakers.create("ml_model", ML_MODEL), breakers.create("sandbox", SANDBOX)

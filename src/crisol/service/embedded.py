@@ -39,7 +39,10 @@ _ANSWER_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers; ``service`` holds its live objects, which belong to its thread's event loop."""
+    """A running server in this process: its base URL, its port, and the objects of its thread.
+
+    ``service`` may be used only from ``loop``, the event loop of the server's thread.
+    """
 
     url: str
     port: int
@@ -47,13 +50,14 @@ class Server:
     loop: asyncio.AbstractEventLoop
 
     def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
-        """Ask for a decision over HTTP, ML-first, and return the answer as any client gets it.
+        """Ask ``POST /wargaming/ml-first`` about a diff and return the JSON answer.
+
+        An empty id or ``cwe`` is left out.
 
         >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
         'invalid'
 
-        Raises :class:`~crisol.errors.UnavailableError` with the problem that the server names where it does
-        not decide.
+        Raises :class:`~crisol.errors.UnavailableError` with the server's message for any status but 200.
         """
         token = self.service.settings.api_token
         headers = {"content-type": "application/json"}
@@ -74,11 +78,11 @@ class Server:
 
 @contextmanager
 def serve(settings: Settings) -> Iterator[Server]:
-    """Serve in a thread, on a free port unless the settings name one; ready when the block is entered.
+    """Run a server in a thread, as a context manager that yields it once it answers.
 
-    The port is a free one when ``settings.port`` is 0. Leaving the block ends open requests and gives
-    everything back. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings
-    and :class:`~crisol.errors.UnavailableError` where the server does not start.
+    With ``settings.port`` 0 it takes a free port. Leaving the block ends open requests and releases
+    everything. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
+    :class:`~crisol.errors.UnavailableError` where the server does not start.
     """
     application = Application(settings)
     listener = listen(settings.host, settings.port)
@@ -115,9 +119,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure(application: Any, **options: Any) -> uvicorn.Config:
-    """Return the server settings of every Crisol server.
+    """Return uvicorn's configuration for a Crisol application.
 
-    They are httptools with time-outs, uvloop, no access log, no banner.
+    ``options`` are further arguments of uvicorn.Config. It uses :class:`PatientProtocol` and uvloop, without
+    access log and banner.
     """
     return uvicorn.Config(
         application,

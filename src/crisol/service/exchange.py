@@ -26,12 +26,12 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of a request: each wall fills in its own part, and reads those of the walls outside.
+    """The record of one request; each middleware adds its part and reads those of the middleware before it.
 
-    ``headers`` are those of the request by name, the last of each; ``client`` is its address as limits know
-    it, ``quota`` what the limiter decided under the name ``limit``, ``body`` the whole body behind the gate,
-    ``found`` the decision that is the answer. Seconds are those that were spent in a wall itself, and inside
-    all of them.
+    ``headers`` are by name, the last of repeated ones; ``client`` is the address that limits use; ``limit``
+    names the rate limit, empty for none, ``quota`` is its decision; ``body`` is filled by :class:`Gate`;
+    ``found`` is the decision that is answered. ``limit_seconds`` and ``gate_seconds`` are spent in those
+    middleware, ``inside_seconds`` behind them.
     """
 
     headers: dict[bytes, bytes]
@@ -48,9 +48,10 @@ class Exchange:
 
 
 def exchange_of(scope: Scope, traced: float = 0.0) -> Exchange:
-    """Return the record of a request, begun where there is none yet.
+    """Return the record of a request, creating it on the first call for a scope.
 
-    ``traced`` is the share of traces that are kept, of those that begin here.
+    ``traced`` is the share, in [0, 1], of traces sampled among those that begin here, without a
+    ``traceparent``.
     """
     exchange: Exchange | None = scope.get("crisol")
     if exchange is None:
@@ -63,10 +64,9 @@ def exchange_of(scope: Scope, traced: float = 0.0) -> Exchange:
 
 
 class Present:
-    """Gives work up when its caller has left: ``async with Present(receive): ...``.
+    """Cancels the work in its block when the client disconnects: ``async with Present(receive): ...``.
 
-    Only work that takes longer than a moment is watched. Raises :class:`~crisol.service.problems.Problem`,
-    which nobody reads any more, in place of what was being waited for.
+    It watches only after 50 ms. The cancelled block raises :class:`~crisol.service.problems.Problem` (499).
     """
 
     __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")

@@ -21,12 +21,11 @@ _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
 
 
 class Gate:
-    """Asks for the token, for JSON, and for a body of at most ``limit`` bytes, counted while it comes.
+    """Middleware that checks bearer token, origin, content type and size of a request before the endpoints.
 
-    A client without tokens of its bucket is turned away before anybody reads its body, so this wall stands
-    behind the limiter. The body is read here, and handed on in the :class:`~crisol.service.exchange.Exchange`
-    and as the usual message. For how long to wait for it is the protocol's business, see
-    :mod:`crisol.service.protocol`.
+    A body may have ``limit`` bytes; ``token`` None means that none is asked for; ``reads_open`` lets GET
+    requests pass without it. The body is read here, kept in the :class:`~crisol.service.exchange.Exchange`
+    and replayed. It stands behind the rate limit, so that a limited client's body is never read.
     """
 
     def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:

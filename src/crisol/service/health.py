@@ -30,9 +30,9 @@ _SECONDS = 1.0
 
 
 class Component(Struct, frozen=True):
-    """The health of a component.
+    """The health of one component: its status, a sentence on it, and how long the check took, in ms.
 
-    Its status is ``healthy``, ``degraded`` (answers go on without it) or ``unhealthy``.
+    The status is ``healthy``, ``degraded`` (the service answers without it) or ``unhealthy``.
     """
 
     status: str
@@ -41,7 +41,7 @@ class Component(Struct, frozen=True):
 
 
 class HealthReport(Struct, frozen=True):
-    """The worst of the components, and each of them."""
+    """The status of the service, which is the worst of its components', and each component by name."""
 
     status: str
     uptime_seconds: float
@@ -49,7 +49,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Examines one service; a report is at most a second old, however often clients ask."""
+    """Checks the components of a service; a report is reused for one second."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -59,7 +59,7 @@ class Health:
         self._promises: tuple[float, tuple[str, str]] | None = None
 
     async def report(self) -> HealthReport:
-        """Return how every part is."""
+        """Return the status of every component, checked now or within the last second."""
         async with self._lock:
             now = time.monotonic()
             if self._last is not None and now - self._last[0] < _FRESH:

@@ -46,10 +46,10 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 
 
 class Instruments:
-    """The metrics of one service.
+    """The Prometheus metrics and trace spans of one worker.
 
-    A wall notes what it did in the request's :class:`~crisol.service.exchange.Exchange`, which is read when
-    the answer is out. ``shares`` are the limits that adapt, ``spans`` what sends traces.
+    ``shares`` are the adaptive rate limits by name, which learn from each answer's duration; ``spans`` sends
+    traces, None where they are off.
     """
 
     def __init__(
@@ -88,7 +88,10 @@ class Instruments:
         service.on_refresh.append(self.refresh)
 
     def record(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
-        """Count one answer and what made it; unknown paths are one endpoint."""
+        """Count one finished request; ``seconds`` is its whole duration.
+
+        Paths without a route are counted as one endpoint, so that clients cannot create labels.
+        """
         endpoint = route(scope) or _FIXED.get(scope["path"], "other")
         counter = self._requests.get((endpoint, status))
         if counter is None:
@@ -139,9 +142,9 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Refresh the watched values.
+        """Update the gauges that a scrape does not compute.
 
-        They are new kinds of entries, the model, and its accuracy over the last day.
+        They are the kinds of cache entries, the model, and its accuracy over the last day.
         """
         self._watch_kinds()
         self._watch_model()
@@ -235,9 +238,9 @@ class Instruments:
 
 
 class Meter:
-    """The wall outside all others: tells ``instruments`` of every answer, and begins the request's record.
+    """The outermost middleware: begins a request's record and reports finished requests to ``instruments``.
 
-    ``traced`` is the share of traces that are kept, of those that begin here.
+    ``traced`` is the share, in [0, 1], of traces sampled among those that begin here.
     """
 
     def __init__(self, app: App, instruments: Instruments, *, traced: float = 0.0) -> None:

@@ -36,10 +36,10 @@ _FAMILIES = {"ab-testing": "ab-testing", "cache": "cache", "breakers": "breakers
 
 
 def rates(text: str) -> dict[str, Rate]:
-    """Return :data:`RATES` changed by a list such as ``ml-first=600/60:100,cache=off``.
+    """Return the rate limits :data:`RATES`, changed by a text such as ``ml-first=600/60:100,cache=off``.
 
-    Each entry is ``name=tokens/seconds``, optionally ``:burst``, or ``name=off``. Raises
-    :class:`~crisol.errors.SettingsError` that names the entry.
+    Each entry is ``name=tokens/seconds``, optionally ``:burst`` (tokens), or ``name=off``. Raises
+    :class:`~crisol.errors.SettingsError` that names the wrong entry.
     """
     chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -61,10 +61,10 @@ def rates(text: str) -> dict[str, Rate]:
 
 
 def targets(text: str) -> dict[str, AdaptivePolicy]:
-    """Return the limits that adapt, from a list such as ``ml-first=0.05,validate=5``.
+    """Return the adaptive limits of a text such as ``ml-first=0.05,validate=5``, by name.
 
-    Each item is a name and a target in seconds.
-    Raises :class:`~crisol.errors.SettingsError` that names the entry.
+    Each entry names a rate limit and the latency, in seconds, above which it grants less. Raises
+    :class:`~crisol.errors.SettingsError` that names the wrong entry.
     """
     chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -83,10 +83,7 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
 
 
 def route(scope: MutableMapping[str, Any]) -> str | None:
-    """Return the name of the limit that a request falls under, or None.
-
-    A label never holds the raw path, which the client chooses.
-    """
+    """Return the name of the rate limit for a request's path, such as ``ml-first``, or None for no limit."""
     path: str = scope["path"]
     name = _ROUTES.get(path)
     if name is None and path.startswith("/wargaming/"):

@@ -23,10 +23,13 @@ Tasks and threads that are started for the request inherit them.
 
 
 class JsonLines(logging.Formatter):
-    """Writes time (UTC), level, logger, process, message; if present, request id, trace id and traceback."""
+    """Formats a log record as a JSON line: time (UTC), level, logger, process, message.
+
+    Request id, trace id and traceback are added where there are any.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line."""
+        """Return the record as one line of JSON."""
         entry = {
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -44,7 +47,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send everything from ``level`` on to standard error, as :class:`JsonLines`."""
+    """Send log records of ``level`` (such as ``INFO``) and above to standard error, as :class:`JsonLines`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -34,7 +34,7 @@ class Ask(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PhaseReport(Struct, frozen=True):
-    """One phase of the wargame: its name, why it failed (null: it passed), and its milliseconds."""
+    """One phase of the wargame: its name, why it failed (null: it passed), and its duration in ms."""
 
     name: str
     reason: str | None
@@ -42,7 +42,7 @@ class PhaseReport(Struct, frozen=True):
 
 
 class Timings(Struct, frozen=True):
-    """Milliseconds: the whole answer, and, when they were made, the prediction and the wargame behind it."""
+    """Durations in milliseconds of the whole answer, the prediction and the wargame (null: not made)."""
 
     total_ms: float
     model_ms: float | None
@@ -50,7 +50,7 @@ class Timings(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What is known of the patch, by whom it was decided, how sure it is, and how this answer came to be."""
+    """The decision about a patch: outcome, deciding rung, evidence, and how this answer was made."""
 
     outcome: Annotated[
         str,
@@ -85,9 +85,10 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Decode a body and read its diff, not yet fitted to a release.
+    """Decode a request body and parse its diff, without regard to a release.
 
-    Raises :class:`Problem` and :class:`~crisol.errors.DiffError`.
+    ``client`` is the caller's address. Raises :class:`Problem` (422) for a malformed body and
+    :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:
         ask = _decode(body)
@@ -107,7 +108,11 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the answer; ``missing`` names the parts that are down now, in addition to the decision's."""
+    """Return the JSON answer of a decision.
+
+    ``seconds`` is the duration of the request; ``missing`` names dependencies that are down now, added to the
+    decision's own.
+    """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded
     if missing:

@@ -47,10 +47,10 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An answer that is an error, raised where it is found.
+    """An error answer (RFC 9457) with an HTTP status, as an exception.
 
-    ``retry_after`` is in seconds, where coming back may help; ``line`` is that of the diff that was refused,
-    ``allow`` the methods that the route takes.
+    ``retry_after`` is in seconds, None where a retry cannot help; ``line`` is that of the refused diff;
+    ``allow`` lists the methods that the route takes, for status 405.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Problem(Exception):
 
     @property
     def title(self) -> str:
-        """The status in words."""
+        """The reason phrase of the HTTP status, such as ``Not Found``."""
         return _TITLES.get(self.status, "Error")
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the answer to an exception; the service's own faults are logged."""
+    """Return the error answer for an exception; one that no rule names is logged and becomes status 500."""
     match error:
         case Problem():
             return error
@@ -99,7 +99,7 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 
 
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return the bytes and the headers of the answer."""
+    """Return body (JSON) and headers of an error answer."""
     fields: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,
@@ -124,7 +124,7 @@ def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes
 
 
 async def answering(app: App, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    """Call ``app``; turn its exception into the answer unless one has begun: no client sees a traceback."""
+    """Call ``app``, and turn an exception into an error answer unless the answer has already begun."""
     begun = False
 
     async def answer(message: Message) -> None:

@@ -20,12 +20,10 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """Waits ten seconds for a request's head, of at most 32 KiB, ten more for its body, and no longer.
+    """uvicorn's HTTP protocol with time limits: ten seconds each for a request's head, body and reader.
 
-    uvicorn's own would wait for ever and keep whatever is sent. A request that arrives whole, as nearly all
-    do, never starts the timer. A client that does not take its answer is cut off after the same time. An
-    upgrade, whose body would be read as another request, and trailers, which would count as headers, are
-    refused with 400.
+    The head may have 32 KiB. A client that does not read its answer is disconnected after the same time.
+    Upgrades and trailers are refused with 400.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,18 +37,18 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Start to wait for the first request."""
+        """Start the timer for the first request's head."""
         super().connection_made(transport)
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop the timers."""
         self._stop_reading()
         self._stop_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, unless the head grows too large."""
+        """Pass data to the parser; a head of more than 32 KiB ends the connection."""
         super().data_received(data)
         if self._in_head:
             # What one read brings is bounded by the event loop, so it is enough to count afterwards.
@@ -63,19 +61,19 @@ class PatientProtocol(HttpToolsProtocol):
             self._expect(BODY_SECONDS)
 
     def on_message_begin(self) -> None:
-        """Take note that a head has begun."""
+        """Note that a request's head has begun."""
         self._in_head = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header. What is raised here uvicorn answers with 400, and closes the connection."""
+        """Keep a header; uvicorn answers an exception with 400 and closes the connection."""
         if not self._in_head:
             self.cycle.disconnected = True
             raise ValueError("a trailer would count as a header")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Take note that the head has ended, and that a body may follow."""
+        """Note that the head has ended; a body may follow."""
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._stop_reading()
         if self.parser.should_upgrade():
@@ -83,20 +81,20 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Take note that the body has ended."""
+        """Note that the body has ended."""
         self._in_body = False
         self._stop_reading()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Start to wait for a client that does not read."""
+        """Start the timer for a client that does not read its answer."""
         super().pause_writing()
         if self._writing is None:
             # Closing would wait until what is written has been taken.
             self._writing = self.loop.call_later(BODY_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop waiting for it."""
+        """Stop the timer for a client that reads again."""
         self._stop_writing()
         super().resume_writing()
 

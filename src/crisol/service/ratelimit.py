@@ -57,13 +57,12 @@ class _Limit:
 
 
 class RateLimitMiddleware:
-    """Lets each client ask each route at the route's rate.
+    """Middleware that limits each client's requests to each route by a token bucket; answers 429 beyond it.
 
-    ``limits`` has a bucket for every name that ``route`` returns; None, and a name without a bucket, are not
-    limited. A client is its address, see :func:`~crisol.service.address.client_address`. A name in
-    ``adaptive`` is granted that share of its rate; who measures the answers tells the share how they went.
-    The decision stands in the request's :class:`~crisol.service.exchange.Exchange`. Only ``http`` scopes are
-    looked at; what the application sends passes through as it comes, with headers added to its start.
+    ``limits`` holds a bucket by the name that ``route`` returns; None, or a name without a bucket, is not
+    limited. A client is an address, see :func:`~crisol.service.address.client_address`; ``trusted`` are the
+    proxies. A name in ``adaptive`` gets that share of its rate. The decision is kept in the
+    :class:`~crisol.service.exchange.Exchange` and sent as headers.
     """
 
     def __init__(

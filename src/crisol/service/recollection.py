@@ -31,11 +31,11 @@ _MOST = 2_000
 def read(
     store: TrialStore, patches: PatchStore | None, experiment: str, since: dt.datetime | None
 ) -> list[tuple[Trial, Judged | None]]:
-    """Return the last 2,000 trials with a verdict, the earliest first; from ``since`` on, if that is given.
+    """Return the last 2,000 trials of an A/B experiment that have a verdict, oldest first.
 
-    Beside each stands the judged patch, None where its text was not kept, and where no ``patches`` are asked
-    for it. Trials of another referee, or that do not say against what content they were judged, are left out.
-    Raises what :meth:`~crisol.abtest.store.TrialStore.latest` raises.
+    Beside each is its judged patch, None where its text was not stored or ``patches`` is None. ``since`` None
+    means all times. Trials of another referee version, or without a content hash, are left out. Raises what
+    :meth:`~crisol.abtest.store.TrialStore.latest` raises.
     """
     trials = store.latest(_MOST, TrialFilter(experiment=experiment, since=since))
     return [

@@ -45,9 +45,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """Plain counters since the start.
+    """Counters of trials since the start of this worker.
 
-    They count trials that reached the store, waited for it, or were refused by store and disk.
+    ``stored`` reached the store, ``journaled`` stayed on disk because the store failed, ``lost`` could be
+    written to neither.
     """
 
     stored: int = 0
@@ -63,13 +64,12 @@ class _Job:
 
 
 class LiveTrials:
-    """Makes trials of answers, in the background unless ``blocking``; one event loop's, as ``async with``.
+    """Samples decisions for A/B testing: wargames them too, and stores prediction and verdict as trials.
 
-    A patch that no rung was sure of was wargamed anyway and is a trial with probability 1; one that a rung
-    decided without that, be it a fact, is wargamed with the switch's rate. A trial is in the journal on disk
-    before its wargame answers anybody, and from there it goes to the store, at once or when that is back:
-    killing this process loses none. A sampled patch whose wargame had not ended then is no trial, as if the
-    queue had been full.
+    A patch that was wargamed anyway is a trial of sampling probability 1; a decision without a wargame is
+    sampled at the switch's rate, in the background or, if ``blocking``, before the answer. Trials go to a
+    journal on disk, then to the store, so that a crash loses none; a sampled wargame that had not ended makes
+    none. At most ``line`` wait. Use it within one event loop, as ``async with``.
     """
 
     def __init__(
@@ -121,10 +121,10 @@ class LiveTrials:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something that asks the store: behind its breaker, in threads that nothing else needs.
+        """Call ``work``, which uses the store, in a thread for the store, behind the ``database`` breaker.
 
-        A database that hangs holds those threads alone. Raises what ``work`` raises, ``TimeoutError``, and
-        :class:`~crisol.errors.CircuitOpenError` while the store is not asked.
+        Raises what ``work`` raises, ``TimeoutError``, and :class:`~crisol.errors.CircuitOpenError` while the
+        breaker is open.
         """
 
         async def call() -> T:
@@ -140,9 +140,9 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Sample a decision that was just made.
+        """Sample a decision that was just made for a trial.
 
-        Return the decision, or in blocking mode the wargame's decision.
+        Returns the same decision or, in blocking mode, that of the sampled wargame.
         """
         job = await self._job(submission, validated)
         if job is None:
@@ -184,26 +184,26 @@ class LiveTrials:
         return _Job(submission, validated, probability)
 
     async def flip(self, switch: Switch) -> None:
-        """Set the switch for all who share the store.
+        """Set the A/B switch for all workers that share the store.
 
-        Raises :class:`~crisol.errors.UnavailableError` where it cannot be kept; then nothing has changed.
+        Raises :class:`~crisol.errors.UnavailableError` where the store fails; then nothing has changed.
         """
         await self.ask(self.store.flip, switch)
         self.switch = switch
 
     async def refresh(self) -> None:
-        """Read the switch from the store, and write the journaled trials to the store.
+        """Read the A/B switch from the store, and write journaled trials to it.
 
-        A store that is down raises nothing here.
+        An unavailable store is ignored.
         """
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Tell facts and memory the verdicts stored since the last call, other workers' among them.
+        """Pass the verdicts stored since the last call, by any worker, to the facts and to ``memory``.
 
-        A store that is away leaves a shorter memory; the next call reads what this one missed.
+        An unavailable store is logged; the next call reads what this one missed.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered

@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class EnableAb(_Strict):
-    """Switch A/B testing on; without a rate or a salt those of before stay."""
+    """Switch A/B testing on; without a rate or a salt the present ones stay."""
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     salt: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[ -~]+$")] | None = None
@@ -39,7 +39,7 @@ class EnableAb(_Strict):
 
 
 class Invalidate(_Strict):
-    """Which entries of the cache to forget: those of a tag, the one of a key, or all."""
+    """Which cache entries to delete: those with a tag, the one with a key, or all. Exactly one is given."""
 
     tag: Annotated[
         _Printing | None,
@@ -58,13 +58,16 @@ class Invalidate(_Strict):
 
 
 class Invalidated(_Strict):
-    """How many entries this worker forgot; a shared tier forgets them too, uncounted."""
+    """The number of entries that this worker deleted; those of a shared tier are deleted too, uncounted."""
 
     entries: int
 
 
 class EstimateReport(_Strict):
-    """A value with its interval at 95 %; null where no trial speaks of it."""
+    """An estimate with its 95 % interval, the number of trials and their effective number.
+
+    Null without trials.
+    """
 
     value: float | None
     low: float | None
@@ -74,7 +77,10 @@ class EstimateReport(_Strict):
 
 
 class AccuracyReport(_Strict):
-    """Model against wargame, weighted by inverse sampling probability; positive means valid."""
+    """Prediction against verdict over the trials; positive means valid.
+
+    ``confusion`` counts trials; ``weighted`` and ``metrics`` weigh each by one over its sampling probability.
+    """
 
     time_range: str
     model_version: str | None
@@ -87,7 +93,10 @@ class AccuracyReport(_Strict):
 
 
 class KindReport(_Strict):
-    """The counters of one kind of entry since the start of this worker."""
+    """The cache counters of one kind of entry in this worker, since its start.
+
+    ``shared_hits`` came from the shared tier; ``corrupt`` entries failed their check and were dropped.
+    """
 
     kind: str
     hits: int
@@ -101,7 +110,7 @@ class KindReport(_Strict):
 
 
 class CacheReport(_Strict):
-    """The cache of this worker, and whether another tier is behind it."""
+    """The cache of this worker, and whether a shared tier (Redis) is behind it."""
 
     shared_tier: bool
     entries: int
@@ -111,7 +120,10 @@ class CacheReport(_Strict):
 
 
 class BreakerReport(_Strict):
-    """A circuit breaker of all workers: the worst of their states, and the sums of what they counted."""
+    """A circuit breaker over all workers: the worst of their states, and the sums of their counters.
+
+    ``recovered`` and ``relapsed`` count trial calls that closed or reopened it.
+    """
 
     name: str
     state: str
@@ -126,7 +138,11 @@ class BreakerReport(_Strict):
 
 
 class AbStatus(_Strict):
-    """The switch, and what the queue and the stores did since the start of this worker."""
+    """The A/B switch, and the counters of this worker's sampling queue and of its trials since its start.
+
+    ``journaled`` trials stayed on disk because the store failed; ``dropped`` (queue full) and ``lost`` ones
+    were not stored.
+    """
 
     enabled: bool
     rate: float
@@ -140,14 +156,17 @@ class AbStatus(_Strict):
 
 
 class AbResults(_Strict):
-    """The same estimates for each group."""
+    """The accuracy estimates for each value of the slice ``by``; without a slice there is one group."""
 
     by: str | None
     groups: dict[str, AccuracyReport]
 
 
 class TrialReport(_Strict):
-    """One observation: what the model said, and what the wargame said."""
+    """One A/B trial: the model's probability of valid, and the wargame's verdict.
+
+    ``correct`` says whether they agree, null where the verdict is inconclusive.
+    """
 
     created_at: dt.datetime
     vulnerability: str
@@ -162,7 +181,7 @@ class TrialReport(_Strict):
 
 
 class Stats(_Strict):
-    """What this worker runs with and has done since its start."""
+    """The model and the thresholds that this worker uses, and its counters since the start."""
 
     model_version: str | None
     feature_version: str | None

@@ -37,10 +37,10 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 
 
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
-    """Return the accepted host names of a service that listens on ``host``, in lower case.
+    """Return the ``Host`` names that a service listening on ``host`` accepts, in lower case.
 
-    ``text`` adds names with commas. Raises :class:`~crisol.errors.SettingsError` for ``*``, which would let
-    any web page that a user visits ask in the user's name.
+    Loopback names are always among them; ``text`` is a comma-separated list of further names. Raises
+    :class:`~crisol.errors.SettingsError` for ``*``, which would allow DNS rebinding by any web page.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
     if "*" in names:
@@ -51,9 +51,10 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """Refuses wrong hosts, answers for failures, and gives every answer its ids and headers.
+    """Middleware that refuses unknown hosts, turns exceptions into error answers, and adds security headers.
 
-    The lines that are logged on the way carry the same ids, and none after it does.
+    Each answer, and each log line on the way, carries the request id and trace id. ``loopback_only`` refuses
+    clients of other machines.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:

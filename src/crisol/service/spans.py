@@ -37,11 +37,11 @@ _bits = random.Random().getrandbits
 
 @contextmanager
 def open_spans(endpoint: str) -> Iterator[Spans]:
-    """Give what sends spans to a collector, in batches from a thread; what still waits is sent at the end.
+    """Open an OTLP exporter to ``endpoint``, as a context manager that yields the :class:`Spans` to record.
 
-    A collector that does not answer costs spans and nothing else. The exporter reads its other settings,
-    headers among them, from the variables of the standard. Raises :class:`~crisol.errors.SettingsError` where
-    it is not installed.
+    Spans are sent in batches by a thread; an unreachable collector only loses them. Further settings come
+    from the ``OTEL_`` environment variables. Raises :class:`~crisol.errors.SettingsError` where OpenTelemetry
+    is not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
@@ -63,14 +63,17 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
 
 
 class Spans:
-    """Makes the spans of requests that have been answered, and hands them on."""
+    """Builds OpenTelemetry spans of finished requests and passes each to ``send``."""
 
     def __init__(self, send: Callable[[ReadableSpan], None]) -> None:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
     def record(self, method: str, exchange: Exchange, endpoint: str, status: int, seconds: float) -> None:
-        """Make the span of a request, and those of what it caused."""
+        """Send the span of a finished request, with child spans for cache, model, wargame and its phases.
+
+        ``seconds`` is the duration of the request.
+        """
         trace, validated = exchange.trace, exchange.found
         end = time.time_ns()
         start = end - _ns(seconds)

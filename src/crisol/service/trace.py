@@ -20,9 +20,9 @@ _bits = _random.getrandbits
 
 
 class Trace(NamedTuple):
-    """One request's place in a trace. ``sampled`` says that the trace is kept, so that it can be looked up.
+    """One request's trace id, span id and parent span, in hexadecimal (W3C Trace Context).
 
-    ``parent`` is the caller's span, zeros where this request begins the trace.
+    ``sampled`` says that the spans are recorded; ``parent`` is zeros where the trace begins here.
     """
 
     id: str
@@ -32,14 +32,15 @@ class Trace(NamedTuple):
 
     @property
     def header(self) -> bytes:
-        """The ``traceparent`` of what this request causes."""
+        """The ``traceparent`` header to send with calls that this request makes."""
         return b"00-%b-%b-%b" % (self.id.encode(), self.span.encode(), b"01" if self.sampled else b"00")
 
 
 def begin(parent: bytes | None, share: float = 0.0) -> Trace:
-    """Return this request's trace; a ``traceparent`` that is none begins a new one, as the standard says.
+    """Return this request's trace.
 
-    ``share`` of those that begin here are kept; of the others, those that their caller keeps.
+    A missing or malformed ``traceparent`` begins a new one (W3C Trace Context). ``share``, in [0, 1], of new
+    traces are sampled; a continued one is sampled if its caller's is.
 
     >>> begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").id
     '0af7651916cd43dd8448eb211c80319c'
