@@ -111,7 +111,7 @@ class PhaseName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of a wargame: its result and its wall time in seconds.
+    """One step (``name``) of a wargame: its result and its wall time in seconds.
 
     ``reason`` is None when the step passed. ``detail`` is a message for people: the script and how it ended;
     "" if there is nothing to say. A failure with ``strength`` BASIC makes the basic and the strict label

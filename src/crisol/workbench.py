@@ -223,7 +223,8 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
     ``patch`` is a diff as text or bytes, or the Path of a file; its tests, documents and other files that no
     wargame runs are dropped by their names. ``cwe`` is such as ``CWE-22``, "" if unknown. Raises
-    :class:`~crisol.errors.DiffError` for a text that is no diff.
+    :class:`~crisol.errors.DiffError` for a text that is no diff and
+    :class:`~crisol.errors.PatchDoesNotApply` for one of which nothing remains.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise

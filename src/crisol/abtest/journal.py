@@ -45,7 +45,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The result of a replay: trials handed to the store, and lines moved aside because they are corrupt."""
+    """The result of a replay: trials that went to the store, and corrupt lines that were moved aside.
+
+    The fields ``replayed`` and ``rejected`` are their numbers.
+    """
 
     replayed: int = 0
     rejected: int = 0

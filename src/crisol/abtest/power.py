@@ -103,8 +103,8 @@ def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, 
     """Return the pairs with which McNemar's test detects ``difference`` (Connor 1987, two-sided).
 
     ``discordance`` is the share of patches on which exactly one arm is right, ``difference`` that of the
-    first arm minus that of the second; ``level`` is 1 - alpha. Raises :class:`~crisol.errors.ExperimentError`
-    unless 0 < abs(difference) <= discordance <= 1.
+    first arm minus that of the second; ``level`` is 1 - alpha and ``power`` 1 - beta. Raises
+    :class:`~crisol.errors.ExperimentError` unless 0 < abs(difference) <= discordance <= 1.
 
     >>> pairs_needed(0.05, 0.10)
     312

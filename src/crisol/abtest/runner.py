@@ -31,7 +31,7 @@ Predict = Callable[[LabelledPatch], Prediction]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The verdict on one patch; ``seconds`` is the wall time of its wargame.
+    """The verdict on one patch: the ``outcome``, and the wall ``seconds`` of its wargame.
 
     ``reason`` is None for a valid patch, and for an invalid one of which no reason is known.
     """

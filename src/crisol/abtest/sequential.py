@@ -24,9 +24,9 @@ _TRUNCATION = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConfidenceSequence:
-    """A weighted mean after each of n trials, and bounds that hold at all n at once.
+    """A weighted mean (``estimate``) after each of n trials, with bounds ``low`` and ``high``; shapes (n,).
 
-    The arrays have the shape (n,).
+    The bounds hold at all n at once.
     """
 
     estimate: NDArray[np.float64]

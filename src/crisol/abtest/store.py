@@ -52,10 +52,10 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class TrialFilter:
-    """A condition on trials; every field that is not None must match.
+    """A condition on trials: all given fields must be equal; None matches every trial.
 
-    ``since`` is inclusive, ``until`` exclusive. Raises :class:`~crisol.errors.SettingsError` for a time
-    without a zone.
+    ``since`` and ``until`` bound ``created_at``, the former inclusive, the latter exclusive. Raises
+    :class:`~crisol.errors.SettingsError` for a time without a zone.
     """
 
     experiment: str | None = None

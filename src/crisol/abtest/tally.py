@@ -70,9 +70,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The weighted confusion matrix of a group of trials; positive means valid, so ``fp`` are false accepts.
+    """The weighted confusion matrix of a group of trials; positive means valid.
 
-    ``inconclusive`` counts trials without a verdict; they are in no cell.
+    So ``tp`` and ``fp`` (false accepts) were predicted valid, ``fn`` and ``tn`` invalid. ``inconclusive``
+    counts trials without a verdict; they are in no cell.
     """
 
     tp: Cell = Cell()

@@ -32,7 +32,7 @@ RUN_LENGTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The result of one detector, such as ``errors`` or ``calibration``, over the trials of one arm.
+    """The result of one detector over the trials of one arm; ``name`` says of what, such as ``errors``.
 
     ``baseline`` is the number of first trials that served as reference; ``alarm`` counts the trials after
     them. ``raised_on`` is the identity of the patch that raised the alarm, None without one.

@@ -51,7 +51,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered step of the schema: ``sql`` is its text, without the ledger's row."""
+    """One step of the schema: its file's ``number`` and ``name``, and its SQL text."""
 
     number: int
     name: str
@@ -65,7 +65,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """A migration and the time at which this database got it; None if it has not."""
+    """A migration and the time at which this database got it: ``applied_at`` is None if it has not."""
 
     number: int
     name: str

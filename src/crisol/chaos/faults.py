@@ -31,8 +31,9 @@ _MANY = 10_000
 
 @dataclass(slots=True)
 class Stage:
-    """The running processes on which a fault acts; a field is None if the fault does not need that one.
+    """The running processes on which a fault acts; one that the fault does not need is None.
 
+    ``service`` always runs; ``proxy`` stands before ``redis``, and ``clock`` is the service's wall clock.
     ``model`` is the folder of the served model, a copy that a fault may damage. ``held`` collects what must
     be undone; it is closed when the fault ends.
     """
@@ -53,7 +54,7 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: how to inject it, and what must run for it. Times are in seconds.
+    """One fault: how to inject it, and what must run for it. ``story`` describes it; times are in seconds.
 
     ``start`` and ``stop`` begin and end it; ``during`` is called every ``every`` seconds between. It lasts at
     least ``seconds``; ``waits`` more are granted for recovery, because a breaker or a refresh waits that

@@ -127,7 +127,7 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
 
 
 def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
-    """Return ``lines`` with the edits applied; they must be in order and must not overlap."""
+    """Return ``lines`` with the edits ``made``, which must be in order and must not overlap."""
     out: list[str] = []
     done = 0
     for edit in made:
@@ -139,7 +139,7 @@ def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
 
 
 def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
-    """Return the hunks, with three lines of context, that a diff of these edits of ``lines`` has."""
+    """Return the hunks, with three lines of context, of a diff that makes the edits ``made`` in ``lines``."""
     grouped: list[list[Edit]] = []
     for edit in made:
         end = grouped[-1][-1].at + grouped[-1][-1].removed if grouped else 0

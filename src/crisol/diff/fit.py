@@ -21,7 +21,7 @@ __all__ = ["Fitted", "LeftOut", "cut", "fit"]
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file of a diff that is not judged; ``why`` is its kind, such as ``a test``."""
+    """A file of a diff that is not judged: its ``path`` in the diff, and ``why``, such as ``a test``."""
 
     path: str
     why: str

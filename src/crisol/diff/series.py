@@ -54,7 +54,7 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All changes of a diff in the order of the text; a file may be changed more than once.
+    """All changes (``steps``) of a diff in the order of the text; a file may be changed more than once.
 
     ``strays`` are its parts that change no text. ``notes`` are messages about counts that were corrected.
     """

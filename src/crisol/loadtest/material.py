@@ -33,8 +33,9 @@ _UNSURE_SHARE = 0.2
 class Item:
     """One patch to send, with what the corpus and the served model say about it.
 
-    ``outcome`` and ``reason`` ("" for a valid patch) are those of the corpus, ``seconds`` its wargame's wall
-    time there. ``probability`` is the served model's probability of valid. ``cwe`` is "" if unknown.
+    ``vulnerability`` is its id; ``cwe`` is "" if unknown. ``outcome`` and ``reason`` ("" for a valid patch)
+    are those of the corpus, ``seconds`` its wargame's wall time there. ``probability`` is the served model's
+    probability of valid.
     """
 
     vulnerability: str

@@ -73,9 +73,10 @@ class LoadPlan:
     ``requests`` ends a closed loop; ``rate`` (requests a second) and ``shape`` plan an open one; ``seconds``
     bounds both. ``warm_up`` is the share of the requests (closed) or of the time (open) that is sent but not
     counted. At most ``connections`` are open, from ``sources`` different loopback addresses. ``zipf`` is the
-    exponent of the popularity of patches, 0 for uniform. ``mix`` gives each route its share. ``spoofed`` is
-    the number of false client addresses in ``X-Forwarded-For``, 0 for no such header. ``timeout`` is the
-    client's wait for an answer, in seconds.
+    exponent of the popularity of patches, 0 for uniform. ``mix`` pairs names of :data:`ROUTES` with their
+    shares of the requests. ``spoofed`` is the number of false client addresses in ``X-Forwarded-For``, 0 for
+    no such header. ``timeout`` is the client's wait for an answer, in seconds. The same ``seed`` gives the
+    same requests.
     """
 
     loop: Loop = Loop.CLOSED

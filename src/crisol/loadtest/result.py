@@ -94,11 +94,12 @@ def summarise(
 
     ``kinds[which]`` are route and patch of a sample. ``warm_up`` is the share of the requests (``closed``) or
     of the time that is left out, ``client_cpu`` the share of a core that the client used, ``middleware_ms``
-    the service's own figure for a request. Latency percentiles are over answers with status 200; throughput
-    is such answers a second, ``errors`` the share of all others; ``hit_ratio`` and ``share_*`` are shares of
-    the good answers by source; ``wrong_answers`` counts the warm-up, too. Figures without a measurement are
-    NaN. ``saturated`` is 1 where the client used over 85 % of a core, or sent 1 % of the requests more than
-    10 ms late although a connection was free: then the client itself limits the figures.
+    the mean time that a request spends in the service's middleware. Latency percentiles are over answers with
+    status 200; throughput is such answers a second, ``errors`` the share of all others; ``hit_ratio`` and
+    ``share_*`` are shares of the good answers by source; ``wrong_answers`` counts the warm-up, too. Figures
+    without a measurement are NaN. ``saturated`` is 1 where the client used over 85 % of a core, or sent 1 %
+    of the requests more than 10 ms late although a connection was free: then the client itself limits the
+    figures.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)

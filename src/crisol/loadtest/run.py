@@ -41,7 +41,7 @@ __all__ = ["Load", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a load, in requests: started, answered, failed, and planned in all.
+    """The progress of a load, in numbers of requests: ``sent`` out of ``planned`` in all.
 
     ``done`` counts every answer, whatever its status; ``failed`` those without an answer or with another
     status than 200.

@@ -155,8 +155,9 @@ def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
     Returns a row for each request that began, and the share of a core that the client used. Columns:
     intended, sent, received (seconds of the monotonic clock), which (index of the distinct request), status
     (HTTP; 0 without an answer), error (one of :data:`ERRORS`), source (cache, a rung or fallback), decided_by
-    (the rung behind a cached answer), outcome, reason (texts, empty where there is none), probability,
-    server_ms (the service's own time), degraded (names with commas), advisory, garbled (not readable).
+    (the rung behind a cached answer), outcome, reason (texts, empty where there is none), probability (of
+    valid, NaN without), server_ms (the service's own time), degraded (names with commas), advisory (nothing
+    could decide), garbled (not readable).
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 

@@ -31,7 +31,7 @@ class TargetMissed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """A requirement on a figure: the name of the measure, one of ``< <= > >= ==``, and a number."""
+    """A requirement on a figure: a ``measure``, an ``operator`` (one of ``< <= > >= ==``) and a ``bound``."""
 
     measure: str
     operator: str

@@ -75,7 +75,7 @@ class Metrics:
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
-        """Export what ``read()`` returns, as the gauge or counter of these labels.
+        """Export what ``read()`` returns, as the gauge or counter of ``family`` with these label values.
 
         :meth:`refresh` and every scrape call ``read``. Raises TypeError for a histogram or a wrong number of
         labels.

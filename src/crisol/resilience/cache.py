@@ -85,7 +85,7 @@ class Cache:
         return len(self._entries)
 
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
-        """Return the value of ``key`` cached in this process, else ``default``.
+        """Return the value of ``key`` cached in this process under ``kind``, else ``default``.
 
         Asks no shared tier and computes nothing. A cached None ("there is none") is returned as None.
         """

@@ -19,7 +19,12 @@ __all__ = ["COMPUTING", "Computation", "produced"]
 
 
 class Computation:
-    """One computation that any number of callers wait for."""
+    """One computation of a cached value, for which any number of callers wait by awaiting ``future``.
+
+    ``produce`` computes the value of ``key``, which is then cached for ``ttl`` seconds under ``tags``.
+    ``refresh`` means that a cached value exists and is renewed in the background; ``stale`` that the key was
+    invalidated meanwhile, so the value is not cached.
+    """
 
     __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
 
@@ -46,21 +51,21 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give the result to all who wait."""
+        """Give the value ``stored`` to all callers that wait; only the first call has an effect."""
         if not self.future.done():
             self.future.set_result(stored)
 
     def needs(self, waiter: Computation) -> bool:
-        """Return whether this one ends only after ``waiter``, directly or through those that it waits for."""
+        """Return whether this computation waits for ``waiter``, directly or through others, or is it."""
         return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
 
     def failed_with(self, error: BaseException) -> bool:
-        """Return whether this very error is the result: a waiter that was cancelled gets another one."""
+        """Return whether ``error`` is the very exception that this computation ended with."""
         future = self.future
         return future.done() and not future.cancelled() and future.exception() is error
 
     def fail(self, error: BaseException) -> None:
-        """Give the error to all who wait."""
+        """Raise ``error`` in all callers that wait; without effect once there is a result."""
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)
@@ -73,7 +78,10 @@ COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None
 
 
 async def produced(computation: Computation) -> Any:
-    """Call the function of a computation; await its result where it has to be awaited."""
+    """Compute the value: call ``computation.produce``, and await its result if it is awaitable.
+
+    Raises :class:`~crisol.errors.UnavailableError` if the function cancels itself.
+    """
     try:
         value = computation.produce()
         return await value if inspect.isawaitable(value) else value

@@ -101,7 +101,8 @@ class BreakerPolicy:
     def wait(self, trips: int) -> float:
         """Return how many seconds the breaker stays open after opening ``trips`` times in a row.
 
-        ``trips`` counts from 1; ``jitter`` makes the result random.
+        ``trips`` counts from 1; ``jitter`` makes the result random, by ``rng`` (a number in [0, 1) at each
+        call).
         """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)
