@@ -57,8 +57,11 @@ table.T
 
 # %%
 pictures = [
-    run.picture(f"fault_{one.episode.fault.name}", plots.picture(study.drawn(one), one.episode.fault.story))
-    for one in suffered
+    run.picture(
+        f"fault_{suffering.episode.fault.name}",
+        plots.picture(study.drawn(suffering), suffering.episode.fault.story),
+    )
+    for suffering in suffered
 ]
 pictures[0]
 
@@ -74,7 +77,7 @@ study.not_run()
 # ## Were the expectations met?
 
 # %%
-checked = [each for one in suffered for each in one.checked]
+checked = [check for suffering in suffered for check in suffering.checked]
 run.table("expectations", study.verdicts(suffered))
 study.verdicts(suffered)
 

@@ -110,16 +110,16 @@ print(f"{guarantee.skipped:.1%} of the wargames skipped with the guarantee; {gua
 # the cold model, or with a memory that learns from each verdict which of the others is the likeliest.
 
 # %%
-found = first_valid.until_first_valid(prepared)
-run.table("until_first_valid", found)
-run.metrics(first_valid.totals(found))
-found
+wargames = first_valid.until_first_valid(prepared)
+run.table("until_first_valid", wargames)
+run.metrics(first_valid.totals(wargames))
+wargames
 
 # %%
 run.picture(
     "first_valid",
     plots.picture(
-        stream_plots.first_valid(first_valid.found_by(found)),
+        stream_plots.first_valid(first_valid.found_by(wargames)),
         "Vulnerabilities with a valid patch of which one was found by so many wargames.",
     ),
 )

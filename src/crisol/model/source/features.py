@@ -6,7 +6,7 @@ The features are named, documented and versioned; they read Python only.
 >>> old = {"x.py": "def run(x):\n    return eval(x)\n"}
 >>> new = {"x.py": "def run(x):\n    if x != 'a':\n        raise ValueError(x)\n    return eval(x)\n"}
 >>> values = vector(parse(between(old, new)), old, PublicFacts(description="run evaluates what it is given"))
->>> {one.name: value for one, value in zip(SOURCE_FEATURES, values)}["guards_on_input_net"]
+>>> {feature.name: value for feature, value in zip(SOURCE_FEATURES, values)}["guards_on_input_net"]
 1.0
 """
 
