@@ -131,7 +131,7 @@ class Verdict:
 
     ``seconds`` is the wall time of the whole wargame. ``sandbox`` is the isolation that was used:
     ``bubblewrap``, ``namespaces``, or ``weak`` for none against hostile code. ``seed`` seeds the random
-    names and values in PoVs and checks; the same seed gives the same wargame.
+    names and values in the exploits (PoVs) and the functional checks; the same seed gives the same wargame.
     """
 
     phases: tuple[Phase, ...]
@@ -188,8 +188,8 @@ class Candidate:
 
     ``vulnerability`` is an id; ``name`` is unique within it. A mutant's ``parent`` is the patch it was made
     from and its ``operator`` the mutation operators, joined by ``+``; an agent's ``operator`` is the short
-    name of the instruction that the agent was given. ``licence`` is the licence that the author of an
-    imported patch states. Each of the three is "" if it does not apply.
+    name of its instruction. ``licence`` is the one that the author of an imported patch states. Each of the
+    three is "" if it does not apply.
     """
 
     vulnerability: str
@@ -208,7 +208,8 @@ class LabelledPatch:
     ``group`` is the vulnerability or bug, which no split of the data cuts in two; ``project`` the package
     that it lives in. ``tool`` is the origin or tool that made the patch; ``reason`` a :class:`Reason`, "" if
     valid or unknown. ``source`` maps the touched paths to their vulnerable text, ``pov`` is the text of the
-    public PoV, ``description`` that of the flaw: all empty where the vulnerability is not registered.
+    public proof of vulnerability (the exploit), ``description`` that of the flaw: all empty where the
+    vulnerability is not registered. ``cwe`` is such as ``CWE-22``, "" if unknown.
     """
 
     id: str

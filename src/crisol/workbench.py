@@ -240,9 +240,10 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    Returns the service's JSON answer. ``patch`` and ``cwe`` are as in :func:`predict`. Each call starts a
-    server; for many patches start one: ``with crisol.serve() as server: server.decide(...)``. ``changes``
-    and the errors are those of :func:`serve`; no patch is sampled for A/B testing.
+    Returns the service's JSON answer. ``vulnerability`` is an id; ``patch`` and ``cwe`` are as in
+    :func:`predict`. Each call starts a server; for many patches start one: ``with crisol.serve() as server:
+    server.decide(...)``. ``changes`` and the errors are those of :func:`serve`; by default no patch is
+    sampled for A/B testing.
     """
     content = _content(patch)
     text = content if isinstance(content, str) else content.decode(errors="surrogateescape")

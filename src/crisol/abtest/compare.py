@@ -46,9 +46,9 @@ class Comparison:
     """The difference of two arms' accuracy, first minus second, over ``n`` patches that both predicted.
 
     ``difference`` is weighted by 1 / sampling probability, so it holds for all patches that arrived; ``low``
-    and ``high`` are its percentile bootstrap interval over ``vulnerabilities``, valid for one look at the
-    data; ``always_low`` and ``always_high`` bound it at all times (assuming independent patches). ``p_value``
-    is McNemar's, two-sided, over the sampled patches without weights, by ``method`` (``exact`` or
+    and ``high`` are its percentile bootstrap interval over ``vulnerabilities``, valid for a single analysis;
+    ``always_low`` and ``always_high`` bound it in repeated analyses, too (assuming independent patches).
+    ``p_value`` is McNemar's, two-sided, over the sampled patches without weights, by ``method`` (``exact`` or
     ``asymptotic``); ``weighted_p_value`` is that of a weighted normal test. ``only_first_right`` and
     ``only_second_right`` count patches.
     """

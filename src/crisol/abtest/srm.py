@@ -25,9 +25,9 @@ _PRIOR = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The test for a sample ratio mismatch: trials counted and expected for each arm, and p-values.
+    """The test for a sample ratio mismatch: trials ``counted`` and ``expected`` for each arm, and p-values.
 
-    ``p_value`` (chi-squared) holds for one look at the data, ``always_p_value`` for any number of looks.
+    ``p_value`` (chi-squared) is valid for a single test, ``always_p_value`` for tests repeated at any time.
     """
 
     counted: dict[str, int]
