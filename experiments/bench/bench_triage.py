@@ -1,19 +1,16 @@
-"""Wargames and seconds until the first valid patch: at random, in the cold model's order, and by likeness.
+"""Wargames and seconds until the first valid patch: at random, by the cold model, and as triage learns.
 
-Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there at
-once: ``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. The cold probabilities are those
-of models that have not seen the vulnerability. The reference fix is no candidate, and with it goes what
-repeats it. By likeness: the cold log-odds, more for what is like the known fix or a valid patch, less for
-what is like an invalid one.
+Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there:
+``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. Cold model and second stage come from
+folds that have not seen the vulnerability. The reference fix is known and is no candidate, and with it goes
+what repeats it; candidates that make the vulnerable program go, too.
 """
 
 from __future__ import annotations
 
-import math
-import random
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,25 +19,27 @@ import pandas as pd
 
 from crisol import diff
 from crisol.config import load_settings
+from crisol.diff import Patch
 from crisol.errors import CrisolError
-from crisol.evidence.fix import Part, Profile, profile
-from crisol.model.dataset import from_table
-from crisol.model.evaluation import evaluate
-from crisol.model.variants import load_variants
+from crisol.evidence.second_stage import SecondStage
+from crisol.lab.arrivals import Prepared, StreamQuestion, prepare_table
+from crisol.lab.triage_order import TriageOrder
 from crisol.wargaming.corpus import load_table
 from crisol.wargaming.program import VULNERABLE, open_tree
 from crisol.wargaming.vulnerability import find
 
-_REPEATS = 20
-_LEAST = 1e-4
+_REPEATS = 50
+_FIX = "the known fix"
+_FIXES = ("upstream", "reference")
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _Candidate:
+    name: str
+    patch: Patch
     valid: bool
     seconds: float
     cold: float
-    profile: Profile
 
 
 def main(table: Path) -> None:
@@ -48,102 +47,93 @@ def main(table: Path) -> None:
     settings = load_settings()
     frame = load_table(table)
     frame = frame[frame["outcome"] != "inconclusive"].reset_index(drop=True)
-    frame["cold"] = _cold(frame, settings.root / "experiments" / "variants.yaml")
+    prepared = prepare_table(settings, StreamQuestion(group="vulnerability", repeats=3), frame)
+    frame["cold"] = [arrival.patch.probability for arrival in prepared.arrivals]
     sums: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    vulnerabilities = {one.id: one for one in find(settings.vulnerabilities)}
-    for number, (name, rows) in enumerate(frame.groupby("vulnerability")):
+    folders = {vulnerability.id: vulnerability for vulnerability in find(settings.vulnerabilities)}
+    for name, rows in frame.groupby("vulnerability"):
         try:
-            folder = vulnerabilities[str(name)].vulnerable(settings.cache)
+            folder = folders[str(name)].vulnerable(settings.cache)
         except (KeyError, CrisolError):
             continue
-        fix, candidates = _pool(rows, folder)
-        if not any(one.valid for one in candidates) or len(candidates) < 5:
+        fix, pool = _pool(rows, folder)
+        if not any(candidate.valid for candidate in pool) or len(pool) < 5:
             continue
-        for order, paths in _orders(candidates, fix, int(number)):
-            counted = [_until_valid(path) for path in paths]
-            mean = np.mean(counted, axis=0)
-            sums[order].append((mean[0], mean[1], float(len(candidates))))
-    for order, values in sorted(sums.items()):
+        for order, paths in _orders(pool, fix, _stage(prepared, str(name))).items():
+            wargames, seconds = np.mean([_until_valid(path) for path in paths], axis=0)
+            sums[order].append((wargames, seconds, float(len(pool))))
+    base = np.mean(sums["random"], axis=0)
+    for order, values in sums.items():
         wargames, seconds, size = np.mean(values, axis=0)
-        base = np.mean(sums["random"], axis=0)
         print(
-            f"{order:10} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), {seconds:6.2f} s "
-            f"({seconds / base[1]:4.0%}), {len(values)} vulnerabilities of {size:.0f} candidates"
+            f"{order:10} {wargames:6.2f} wargames ({wargames / base[0]:4.0%} of random), "
+            f"{seconds:6.2f} s ({seconds / base[1]:4.0%}), "
+            f"{len(values)} vulnerabilities of {size:.0f} candidates"
         )
 
 
-def _cold(frame: pd.DataFrame, variants: Path) -> np.ndarray:
-    kept = variants.parent.parent / "data" / "cache" / "cold.npy"
-    if kept.is_file():
-        return np.load(kept)
-    found = evaluate(
-        load_variants(variants)["lightgbm"], from_table(frame), seed=0, search=False, bootstrap=10
-    )
-    np.save(kept, found.probability)
-    print(f"cold AUC by vulnerability {found.auc:.3f}")
-    return found.probability
+def _stage(prepared: Prepared, name: str) -> SecondStage:
+    return prepared.stages[int(prepared.fold[list(prepared.names).index(name)])]
 
 
-def _pool(rows: pd.DataFrame, folder: Path) -> tuple[Profile | None, list[_Judged]]:
-    """Return the reference fix, and every other program that the candidates make, once."""
+def _pool(rows: pd.DataFrame, folder: Path) -> tuple[_Candidate | None, list[_Candidate]]:
+    """Return the reference fix, and every other program that the candidates make, one candidate for each."""
     tree = open_tree(folder)
     seen, fix, pool = {VULNERABLE}, None, []
-    known = rows["name"].isin(["upstream", "reference"])
-    for row in pd.concat([rows[known], rows[~known]]).itertuples():
+    public = rows["name"].isin(_FIXES)
+    for row in pd.concat([rows[public], rows[~public]]).itertuples():
+        patch = diff.parse(str(row.diff))
         try:
-            after = diff.apply(diff.parse(str(row.diff)), tree.read)
+            program = tree.identity(diff.apply(patch, tree.read))
         except CrisolError:
             continue
-        identity = tree.identity(after)
-        if identity in seen:
+        if program in seen:
             continue
-        seen.add(identity)
-        parts = profile(after, {path: tree.read(path) or "" for path in after})
-        if fix is None and row.name in {"upstream", "reference"} and row.outcome == "valid":
-            fix = parts
+        seen.add(program)
+        candidate = _Candidate(
+            str(row.name), patch, row.outcome == "valid", float(row.seconds), float(row.cold)
+        )
+        if fix is None and row.name in _FIXES and candidate.valid:
+            fix = candidate
         else:
-            pool.append(_Judged(row.outcome == "valid", float(row.seconds), float(row.cold), parts))
+            pool.append(candidate)
     return fix, pool
 
 
 def _orders(
-    candidates: list[_Judged], fix: Profile | None, seed: int
-) -> Iterator[tuple[str, list[list[_Judged]]]]:
-    rng = random.Random(seed)
-    yield "random", [rng.sample(candidates, len(candidates)) for _ in range(_REPEATS)]
-    yield "cold", [sorted(candidates, key=lambda one: -one.cold)]
-    yield "likeness", [_by_likeness(candidates, fix)]
+    pool: list[_Candidate], fix: _Candidate | None, second: SecondStage
+) -> dict[str, list[list[_Candidate]]]:
+    rng = np.random.default_rng(0)
+    return {
+        "random": [[pool[at] for at in rng.permutation(len(pool))] for _ in range(_REPEATS)],
+        "cold": [sorted(pool, key=lambda candidate: -candidate.cold)],
+        "likeness": [_learning(pool, fix, None)],
+        "memory": [_learning(pool, fix, second)],
+    }
 
 
-def _by_likeness(candidates: list[_Judged], fix: Profile | None) -> list[_Judged]:
-    right, wrong = [] if fix is None else [fix.parts], []
-    left, done = list(candidates), []
-
-    def score(one: _Judged) -> float:
-        cold = min(max(one.cold, _LEAST), 1 - _LEAST)
-        near = [
-            max((_likeness(one.profile.parts, it) for it in side), default=0.0) for side in (right, wrong)
-        ]
-        return math.log(cold / (1 - cold)) + near[0] - near[1]
-
+def _learning(
+    pool: Sequence[_Candidate], fix: _Candidate | None, second: SecondStage | None
+) -> list[_Candidate]:
+    """Return the order in which triage wargames, with the second stage or, without any model, by likeness."""
+    order = TriageOrder(second)
+    if fix is not None:
+        order.add(_FIX, fix.patch, None if second is None else fix.cold)
+        order.learn(_FIX, valid=True)
+    left = {candidate.name: candidate for candidate in pool}
+    for candidate in pool:
+        order.add(candidate.name, candidate.patch, None if second is None else candidate.cold)
+    done = []
     while left:
-        best = max(left, key=score)
-        left.remove(best)
-        done.append(best)
-        (right if best.valid else wrong).append(best.profile.parts)
-        if best.valid:
-            break
+        candidate = left.pop(max(left, key=order.promise))
+        done.append(candidate)
+        order.learn(candidate.name, valid=candidate.valid)
     return done
 
 
-def _likeness(one: Counter[Part], other: Counter[Part]) -> float:
-    whole = (one | other).total()
-    return (one & other).total() / whole if whole else 1.0
-
-
-def _until_valid(path: list[_Judged]) -> tuple[int, float]:
-    count = next(at for at, one in enumerate(path, 1) if one.valid)
-    return count, sum(one.seconds for one in path[:count])
+def _until_valid(path: list[_Candidate]) -> tuple[int, float]:
+    count = next(at for at, candidate in enumerate(path, 1) if candidate.valid)
+    return count, sum(candidate.seconds for candidate in path[:count])
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
     if way.lost:
         return way.lost[0]
     for path, text in sorted(after.items()):
-        if found := _file(tree, path, text, way):
-            return found
+        if change := _file(tree, path, text, way):
+            return change
     return None
 
 
@@ -97,7 +97,7 @@ def _looked_for(path: str, way: Way) -> bool:
     """Return whether an import may have looked for a file that comes or goes, from whatever folder."""
     parts = PurePosixPath(path.removesuffix(".py")).parts
     name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
-    ends = {each.rpartition(".")[2] for each in way.imports}
+    ends = {name.rpartition(".")[2] for name in way.imports}
     return (
         name in ends
         or name in sys.stdlib_module_names
@@ -115,7 +115,7 @@ class _Ran:
 
     def entered(self, node: _Scope | ast.ClassDef) -> bool:
         """Return whether the body of a definition ran."""
-        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return (node.name, first) in self.codes
 
     def reached(self, nodes: Sequence[ast.AST]) -> bool:
@@ -152,10 +152,10 @@ class _Comparison:
         for left, right in zip(before, after, strict=False):
             if same((self.modules[0], left), (self.modules[1], right), self.habits):
                 continue
-            found = self._statement(left, right, where)
-            if found is not None:
+            change = self._statement(left, right, where)
+            if change is not None:
                 # What was never reached cannot be missed: nothing from here on ever ran.
-                return None if self._never(left) else found
+                return None if self._never(left) else change
         if len(after) > len(before):
             return f"{place} gets more at its end"
         if len(after) < len(before):
@@ -204,8 +204,8 @@ class _Comparison:
             return f"{place} takes hold of its class"
         if not self.ran.entered(old):
             return None
-        found = self.suite(old.body, new.body, where)
-        return found if found is not None else _scope(old, new, place)
+        change = self.suite(old.body, new.body, where)
+        return change if change is not None else _scope(old, new, place)
 
 
 def _first(node: ast.AST) -> int:
@@ -287,8 +287,8 @@ def _bound(scope: _Scope) -> dict[str, set[str]]:
 
 
 def _mentioned(scope: ast.AST) -> set[str]:
-    found = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
-    return found | {"super" for name in found if name == "__class__"}
+    names = {node.id for node in ast.walk(scope) if isinstance(node, ast.Name)}
+    return names | {"super" for name in names if name == "__class__"}
 
 
 def _scope(old: _Scope, new: _Scope, place: str) -> str | None:

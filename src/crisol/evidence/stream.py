@@ -169,19 +169,19 @@ def play(
     with the same ``code`` as an earlier one has its verdict. Then the memory's policy decides if a verdict is
     known, then the model's; a patch that is left is wargamed.
     """
-    tables = [
-        _Table(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)
+    walks = [
+        _Walk(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)
     ]
     done: list[tuple[int, int, int, float, int, str, float]] = []
     for step in range(max((len(stream.order) for stream in chosen), default=0)):
-        asked = [table for table in tables if step < len(table.stream.order)]
+        asked = [walk for walk in walks if step < len(walk.stream.order)]
         rows = np.empty((len(asked), len(COLUMNS)))
-        for at, table in enumerate(asked):
-            patch = arrivals[table.stream.order[step]].patch
-            rows[at] = table.memory.recall(patch.sketch, patch.probability).row
-        probability = believe(rows, np.array([table.stream.group for table in asked]))
-        for table, row, belief in zip(asked, rows, probability, strict=True):
-            done.append(table.decide(step, float(belief), row, policy, facts=facts))
+        for at, walk in enumerate(asked):
+            patch = arrivals[walk.stream.order[step]].patch
+            rows[at] = walk.memory.recall(patch.sketch, patch.probability).row
+        probability = believe(rows, np.array([walk.stream.group for walk in asked]))
+        for walk, row, belief in zip(asked, rows, probability, strict=True):
+            done.append(walk.decide(step, float(belief), row, policy, facts=facts))
     arrival, stream, known, belief, decision, rung, near = zip(*done, strict=True) if done else [()] * 7
     return Played(
         np.array(arrival, dtype=np.int_), np.array(stream, dtype=np.int_), np.array(known, dtype=np.int_),
@@ -190,7 +190,7 @@ def play(
 
 
 @dataclass(slots=True)
-class _Table:
+class _Walk:
     """One stream while it is walked."""
 
     number: int

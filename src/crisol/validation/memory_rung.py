@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from crisol.errors import ModelError
 from crisol.evidence.memory import Judged, Memory
 from crisol.evidence.similarity import sketch
-from crisol.model.policy import LadderPolicy
 from crisol.records import Decision, Outcome, Source
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
     from crisol.evidence.memory import Near, Recall
-    from crisol.evidence.second_stage import SecondStage
     from crisol.evidence.similarity import Sketch
+    from crisol.model.policy import LadderPolicy
     from crisol.records import Prediction, Verdict
     from crisol.validation.catalogue import Pattern
     from crisol.validation.ladder import Case, Submission
@@ -81,8 +80,8 @@ class MemoryRung:
 
     async def __call__(self, case: Case) -> Decision | None:
         """Decide where the policy of the second stage lets it do so."""
-        second, pattern = self._model.served.second, case.pattern
-        if second is None or pattern is None:
+        served, pattern = self._model.served, case.pattern
+        if served.second is None or pattern is None:
             return None
         if not self.filled:
             case.missing.append("memory")
@@ -92,7 +91,8 @@ class MemoryRung:
             return None
         patch, text = case.submission.patch, case.submission.text
         recall = memory.recall(await _sketched(patch, text), prediction.probability)
-        return _decision(second, recall, prediction, tuple(case.missing))
+        probability = served.second.probability(recall.row)
+        return _decision(served.ladder, recall, probability, prediction, tuple(case.missing))
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
         """Remember a wargame's verdict, unless it is inconclusive or the served model has no second stage."""
@@ -118,17 +118,20 @@ async def _sketched(patch: Patch, text: str) -> Sketch:
 
 
 def _decision(
-    second: SecondStage, recall: Recall, prediction: Prediction, missing: tuple[str, ...]
+    ladder: LadderPolicy,
+    recall: Recall,
+    probability: float,
+    prediction: Prediction,
+    missing: tuple[str, ...],
 ) -> Decision | None:
-    probability = second.probability(recall.row)
-    outcome = LadderPolicy(memory=second.policy).remembered(probability, recall.known)
+    outcome = ladder.remembered(probability, recall.known)
     if outcome is None:
         return None
     near = ", ".join(_shown(near) for near in (recall.valid, recall.invalid) if near is not None)
     bound = (
-        f"accepted from {second.policy.accept:g} on"
+        f"accepted from {ladder.memory.accept:g} on"
         if outcome is Outcome.VALID
-        else f"refused up to {second.policy.reject:g}"
+        else f"refused up to {ladder.memory.reject:g}"
     )
     return Decision(
         outcome,

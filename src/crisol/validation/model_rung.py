@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crisol.errors import UnavailableError
+from crisol.model.policy import NEVER, LadderPolicy
 from crisol.records import Decision, Outcome, Source
 from crisol.resilience.keys import digest
 
@@ -49,12 +50,16 @@ class ServedModel:
     policy: Policy
     second: SecondStage | None = None
     """The second stage over known verdicts, None where the model's folder has no ``memory.json``."""
+    ladder: LadderPolicy = field(init=False, repr=False)
+    """The thresholds of both rungs that guess."""
     stamp: str = field(init=False, repr=False)
     """Stands for :attr:`version` and the second stage in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)
     """By which what this model decided is found in the cache."""
 
     def __post_init__(self) -> None:
+        memory = NEVER if self.second is None else self.second.policy
+        object.__setattr__(self, "ladder", LadderPolicy(memory=memory, model=self.policy))
         object.__setattr__(self, "stamp", digest((*self.version, *self._second_version)).hex())
         object.__setattr__(self, "tag", f"model:{self.version[0]}")
 
@@ -102,7 +107,7 @@ class ModelRung:
         if prediction is None:
             case.missing.append("ml_model")
             return None
-        outcome = None if case.pattern is None else served.policy.decide(prediction.probability)
+        outcome = None if case.pattern is None else served.ladder.model.decide(prediction.probability)
         return None if outcome is None else _decision(outcome, prediction, served.policy)
 
     async def predict(self, case: Case) -> Prediction | None:
