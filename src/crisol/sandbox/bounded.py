@@ -36,7 +36,7 @@ _BOOT = (
 
 
 class OutOfBounds(Exception):
-    """A text took more time or memory than reading it may take, or ended the process that read it."""
+    """Reading an untrusted text took more than 10 s or 768 MiB, raised, or ended the worker process."""
 
 
 _Answer = tuple[dict[str, Any], list[bytes]]
@@ -45,9 +45,10 @@ _lock = threading.Lock()
 
 
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
-    """Call ``module:function`` in a worker with a JSON head and byte strings; return its answer.
+    """Call ``module:function`` in a worker process with limits; return its (JSON head, byte strings).
 
-    Raises :class:`OutOfBounds`, whatever the text does to the worker.
+    ``function`` takes and returns such a pair. Raises :class:`OutOfBounds` where the call exceeds the limits,
+    raises, or ends the worker.
     """
     with _lock:
         worker = _idle.pop() if _idle else None
@@ -115,7 +116,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve(descriptor: int) -> None:
-    """Serve one host until it hangs up; this is the worker's whole life."""
+    """Set the worker's memory limit, and answer calls of :func:`bounded` until the socket is closed.
+
+    ``descriptor`` is the socket's; this is the worker's main loop.
+    """
     limit = _MEMORY_MB << 20
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -147,7 +151,7 @@ def _serve(channel: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deep() -> Any:
-    """Let recursive analyses go as deep as the trees that the parser lets through."""
+    """Return a context manager that raises Python's recursion limit, for analyses of deeply nested trees."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(_DEPTH)
     try:

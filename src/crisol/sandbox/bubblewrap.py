@@ -19,17 +19,16 @@ __all__ = ["find", "wrapping"]
 
 
 def find() -> str | None:
-    """Return the path of bubblewrap, or None."""
+    """Return the path of the program ``bwrap``, or None where it is not installed."""
     return shutil.which("bwrap")
 
 
 def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, int]) -> list[str]:
-    """Return the start of a command line: append the program that is to run inside.
+    """Return the bubblewrap command line, to which the program to run inside is appended.
 
-    ``descriptors`` maps the path of each made file to an open descriptor that holds its text. The process
-    starts with no environment, as the first of its namespace, so that not even ``/proc/1/environ`` has
-    anything to tell. It keeps the capabilities over its own namespaces, which :mod:`.namespaces` and
-    :mod:`.walls` need and drop.
+    ``descriptors`` maps each path of ``layout.files`` to an open descriptor with its text. The program starts
+    as process 1 of its namespace with an empty environment, and keeps capabilities over its own namespaces,
+    which :mod:`.namespaces` and :mod:`.walls` need and drop.
     """
     command = [
         program,

@@ -21,7 +21,7 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A way to run untrusted scripts; get one from :func:`choose`."""
+    """A way to isolate untrusted scripts; :func:`choose` returns one that works on this machine."""
 
     kind: SandboxKind
 
@@ -35,11 +35,12 @@ class Sandbox:
         prelude: str = "",
         limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> Iterator[Target]:
-        """Hold a source tree ready, read-only, last on the import path, after the folders of ``requires``.
+        """Start a sandbox over a source tree, as a context manager that yields a :class:`Target`.
 
-        ``preload`` names modules of the standard library or of ``requires``, never the target's own, that
-        every run finds imported; ``prelude`` is trusted source that is executed once, before them. The
-        sources are read when the block is entered: later changes to the folders are not seen.
+        The tree is read-only and last on ``sys.path``, after the folders of ``requires``. ``preload`` names
+        modules of the standard library or of ``requires`` to import ahead; ``prelude`` is trusted source
+        executed once before them; ``limits`` hold for each run. Files are read on entry: later changes are
+        not seen. Raises :class:`~crisol.errors.SandboxError` where it does not start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits)
         target.requires = tuple(requires)
@@ -51,10 +52,10 @@ class Sandbox:
 
 
 def choose(kind: str = "auto") -> Sandbox:
-    """Return the strongest sandbox of this machine (bubblewrap, then namespaces), or the one that is named.
+    """Return the strongest sandbox of this machine (bubblewrap, then namespaces), or the named kind.
 
-    Raises :class:`~crisol.errors.SandboxUnavailable` where it cannot be had. Nothing runs without isolation
-    unless ``weak`` is asked for by name.
+    Raises :class:`~crisol.errors.SandboxUnavailable` where there is none. ``weak``, which does not isolate,
+    is used only if named.
     """
     if kind == "auto":
         found = {}
@@ -79,9 +80,9 @@ _proven: set[SandboxKind] = set()
 
 
 def problem(kind: SandboxKind) -> str:
-    """Say why this machine cannot run that kind of sandbox, by running it; empty when it can.
+    """Return why this machine cannot run that kind of sandbox, found by running it; empty if it can.
 
-    Success is remembered; what was missing is looked for again at every call.
+    Success is cached; a failure is checked again at every call.
     """
     if kind in _proven:
         return ""

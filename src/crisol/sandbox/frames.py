@@ -25,11 +25,14 @@ _LENGTH = struct.Struct("!Q")
 
 
 class ClosedError(Exception):
-    """The peer is gone, or does not speak the protocol."""
+    """The other end of the socket is closed, or sent something that is not a frame."""
 
 
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    """Write one frame; raises :class:`ClosedError` when nobody listens."""
+    """Write one frame, a JSON head and byte strings.
+
+    Raises :class:`ClosedError` where the peer has closed.
+    """
     text = json.dumps({**head, "#": [len(blob) for blob in blobs]}).encode()
     try:
         channel.sendall(b"".join((_LENGTH.pack(len(text)), text, *blobs)))
@@ -38,9 +41,9 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 
 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one frame of at most ``limit`` bytes.
+    """Read one frame of at most ``limit`` bytes and return its head and byte strings.
 
-    Raises :class:`ClosedError`, or TimeoutError as the socket is set.
+    Raises :class:`ClosedError`, and TimeoutError after the socket's own time-out.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
     if size > limit:
@@ -58,9 +61,9 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
 
 
 def rehearse() -> None:
-    """Send a frame to oneself.
+    """Send and receive one frame within this process.
 
-    What a fork shares with its parent is copied at first use, better before a run's clock.
+    It copies the memory pages that a fork shares with its parent, before the clock of a run starts.
     """
     near, far = socket.socketpair()
     send(near, {"names": ["rehearsal"], "seconds": 1.5}, [b"blob"])

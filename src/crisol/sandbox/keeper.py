@@ -43,7 +43,12 @@ def keep(
     setup: dict[str, Any],
     inherited: stage.Inherited,
 ) -> None:
-    """Prepare, wait for one job, run it, answer it, end. Never returns."""
+    """Run one job as the first process of its namespaces, and exit; never returns.
+
+    It prepares mounts, reads a job from the socket ``control``, writes one byte to ``taken``, runs the script
+    in a child and sends the answer. ``setup`` holds limits and filters, ``inherited`` the code that was read
+    ahead.
+    """
     status = 1
     try:
         if places.isolated:

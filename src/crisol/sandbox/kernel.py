@@ -84,17 +84,17 @@ def _checked(result: int, what: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave the named namespaces for new ones."""
+    """Move this process into new namespaces of the kinds in ``flags`` (unshare(2)). Raises OSError."""
     _checked(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
 def setns(descriptor: int, flags: int) -> None:
-    """Enter the namespaces of the process behind a pidfd."""
+    """Enter the namespaces in ``flags`` of the process behind a pidfd (setns(2)). Raises OSError."""
     _checked(_libc.setns(descriptor, flags), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Mount; empty strings are passed as null."""
+    """Mount a file system (mount(2)); empty strings are passed as NULL. Raises OSError."""
     words = [word.encode() if word else None for word in (source, target, kind)]
     _checked(
         _libc.mount(*words, flags, data.encode() if data else None), f"mount {kind or source} on {target}"
@@ -102,7 +102,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def protect(target: str, *, recursive: bool) -> None:
-    """Make a mount, and with ``recursive`` those below it, read-only, without devices and setuid programs."""
+    """Make a mount read-only, nosuid and nodev; with ``recursive`` those below it, too. Raises OSError."""
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)
     if result == 0:
@@ -115,40 +115,40 @@ def protect(target: str, *, recursive: bool) -> None:
 
 
 def unmount(target: str) -> None:
-    """Detach a mount; what is open stays usable."""
+    """Detach a mount lazily: open files stay usable. Raises OSError."""
     _checked(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
 def pivot_root(new: str, old: str) -> None:
-    """Swap the root of the mount namespace."""
+    """Swap the root of the mount namespace: ``new`` becomes ``/``, the present one moves to ``old``."""
     _checked(_libc.syscall(_CALLS["pivot_root"], new.encode(), old.encode()), "pivot_root")
 
 
 def no_new_privileges() -> None:
-    """Let no program that is started from here gain anything by being setuid."""
+    """Set PR_SET_NO_NEW_PRIVS: programs started from here gain nothing by being setuid."""
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, None, 0, 0), "no_new_privs")
 
 
 def set_dumpable(*, value: bool) -> None:
-    """Open or close this process's memory and ``/proc`` entries to others of its user."""
+    """Allow or forbid other processes of the same user to read this one's memory and ``/proc`` entries."""
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 
 
 def drop_bounding_set() -> None:
-    """Let no program started from here hold a capability; what this process holds it keeps."""
+    """Empty the capability bounding set: started programs get no capability; this process keeps its own."""
     number = 0
     while _libc.prctl(_PR_CAPBSET_DROP, number, None, 0, 0) == 0:
         number += 1
 
 
 def drop_capabilities() -> None:
-    """Give up every capability for good."""
+    """Give up every capability of this process, permanently."""
     head = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     _checked(_libc.syscall(_CALLS["capset"], head, bytes(24)), "capset")
 
 
 def install_filter(program: bytes) -> None:
-    """Put a seccomp filter (an array of ``struct sock_filter``) on this process and its children."""
+    """Install a seccomp filter (an array of ``struct sock_filter``) for this process and its children."""
     instructions = ctypes.create_string_buffer(program, len(program))
     head = ctypes.create_string_buffer(
         struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)), struct.calcsize("@HP")
@@ -157,14 +157,15 @@ def install_filter(program: bytes) -> None:
 
 
 def landlock_abi() -> int:
-    """Return the kernel's Landlock version, 0 where it has none."""
+    """Return the kernel's Landlock ABI version, 0 where it has none."""
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
 
 
 def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
-    """Allow reading and executing anything, writing only below ``writable`` and to the ``devices``.
+    """Restrict this process by Landlock: writes only below ``writable`` and to the files ``devices``.
 
-    From version 6 on it also forbids abstract sockets and signals that leave the process tree.
+    Reading and executing stay allowed. From ``abi`` 6 on it also forbids abstract sockets and signals that
+    leave the process tree.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0
@@ -189,7 +190,7 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
 
 
 def bring_up_loopback() -> None:
-    """Switch on ``lo``, let no connection linger after its ends are dead, and none hold much memory."""
+    """Bring up ``lo`` in this network namespace, with small buffers and without lingering connections."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack("16sH22x", b"lo", 0)
         flags = struct.unpack("16sH22x", fcntl.ioctl(probe, 0x8913, request))[1]
@@ -203,7 +204,7 @@ def bring_up_loopback() -> None:
 
 
 def one_arena() -> None:
-    """Keep glibc from reserving address space for each thread, which would count against the memory limit."""
+    """Limit glibc to one malloc arena: one for each thread would count against the memory limit."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
 

@@ -24,9 +24,10 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a sandbox seems to belong to, and where.
+    """A made-up user, host name and installation folder, drawn anew for each sandbox.
 
-    Drawn anew for each, so that nothing tells it from an installation.
+    So code inside cannot recognise a sandbox by them. ``number`` is the uid; ``root`` is the folder that
+    holds the target.
     """
 
     name: str
@@ -36,7 +37,7 @@ class User:
 
     @classmethod
     def drawn(cls) -> User:
-        """Return somebody."""
+        """Return a user with random name, uid, host name and folder."""
         name = secrets.choice(("lena", "amir", "deploy", "www", "chloe", "app", "jonas", "mei", "svc", "olu"))
         kind = secrets.choice(("web", "worker", "build", "node", "app", "laptop"))
         root = secrets.choice(("/opt/{}", "/srv/{}/venv", "/data/{}", "/var/www/{}/env"))
@@ -48,7 +49,7 @@ class User:
         )
 
     def variables(self) -> dict[str, str]:
-        """Return the environment of one run: drawn anew for each, of a user's session or of a service."""
+        """Return the environment variables of one run, with a random choice of a session's or service's."""
         names = {"USER": self.name, "LOGNAME": self.name, "PWD": "/tmp", "OLDPWD": "/"}  # noqa: S108 - inside
         more = {
             "SHLVL": secrets.choice("0123"),
@@ -71,9 +72,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The outer root: read-only ``binds`` and ``links`` as pairs (from, to), and what is made new.
+    """The root file system of a sandbox.
 
-    ``hidden`` are folders inside the binds that appear empty; ``devices`` are bound one by one.
+    ``binds`` (from, to) are mounted read-only, ``hidden`` folders inside them appear empty; ``links`` are
+    (target, path). ``files`` (text by path) and ``folders`` are created; ``devices`` are bound one by one.
     """
 
     binds: tuple[tuple[str, str], ...]
@@ -84,26 +86,26 @@ class Layout:
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
     def of(self, user: User) -> Layout:
-        """Return the layout with the user's name and number in its files."""
+        """Return the layout with ``/etc/passwd``, ``/etc/group`` and a home folder for the user."""
         names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
         made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
         home = f"/home/{user.name}"
         return replace(self, files=self.files | made, folders=(*self.folders, home))
 
     def plain(self) -> dict[str, Any]:
-        """Return the layout as JSON can carry it."""
+        """Return the layout as values that JSON can hold."""
         return asdict(self)
 
 
 def interpreter() -> str:
-    """Return the interpreter itself, not a virtual environment's link to it."""
+    """Return the real path of the base interpreter, not that of a virtual environment."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     return os.path.realpath(base)
 
 
 @functools.cache
 def layout() -> Layout:
-    """Look at this machine once."""
+    """Return the layout for this machine's interpreter and libraries, computed once."""
     binds, links = [("/usr", "/usr")], [("/tmp", "/var/tmp")]  # noqa: S108 - inside
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(name).is_symlink():

@@ -52,7 +52,12 @@ report(json.dumps([files, patterns]).encode())
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What scripts need of modules, in the order in which they load them."""
+    """What trusted scripts import, in their order, to be loaded before the first run.
+
+    ``modules`` belong to the standard library or the dependencies and are imported; ``files`` are (module,
+    relative path) of the target, of which only the code is read; ``patterns`` are regular expressions to
+    compile, as (text, is bytes, flags).
+    """
 
     modules: tuple[str, ...] = ()
     """Of the standard library and of the dependencies: imported ahead."""
@@ -65,10 +70,10 @@ class Learned:
 def learn(
     run: Callable[[Script], Run], scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
 ) -> Learned:
-    """Return the files of ``tree`` and the names of ``available`` that the scripts load under ``run``.
+    """Run trusted scripts and return which modules and regular expressions they load.
 
-    A script that breaks teaches nothing, and a name that is not a module's is left out; the code must be the
-    vulnerable release's own, not a candidate's.
+    ``tree`` holds the target's relative paths, ``available`` names of the dependencies' top-level modules.
+    Scripts that fail are ignored. ``run`` must execute the vulnerable release, never a candidate.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     found: dict[str, None] = {}

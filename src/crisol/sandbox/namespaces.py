@@ -28,9 +28,10 @@ _SPACES = (
 
 
 def enter(plan: dict[str, Any], user: int) -> None:
-    """Return as the first process of new namespaces, in the root of ``plan``, as the user of that number.
+    """Continue as process 1 of new namespaces, in the root of ``plan``, as the uid ``user``.
 
-    The calling process stays behind as its keeper and ends with it. Raises OSError where the kernel refuses.
+    ``plan`` is :meth:`crisol.sandbox.layout.Layout.plain`'s result. The calling process waits and ends with
+    it. Raises OSError where the kernel refuses.
     """
     _unshare(user)
     _continue_in_child()
@@ -65,7 +66,7 @@ def enter(plan: dict[str, Any], user: int) -> None:
 
 
 def enter_wrapped() -> None:
-    """Finish what bubblewrap began: a /proc that covers nothing, and the network's own settings."""
+    """Complete the namespaces that bubblewrap made: mount a new /proc and set up the network."""
     _mount_proc("/proc")
     kernel.unmount(OLD_PROC)
     os.rmdir(OLD_PROC)
@@ -106,10 +107,10 @@ def _map(user: int, uid: int, gid: int) -> None:
 
 
 def become_nobody(user: int) -> None:
-    """Give up being the machine's root for a user who owns nothing, in a user namespace of its own.
+    """Change from root to the unprivileged uid ``user``, inside a new user namespace.
 
-    Process limits do not bind root, and root outside is root over whatever leaks. Inside the new namespace
-    this process may still mount and make namespaces, which is what each run needs.
+    Process limits do not bind root, and root would own what leaks. In the new namespace this process may
+    still mount, which each run needs.
     """
     if os.getuid() != 0:
         return

@@ -15,9 +15,10 @@ __all__ = ["prepare"]
 
 
 def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the ranges of lines that are the release's own, and the content of the .pyc, if there is one.
+    """Return the unchanged line ranges of a patched file (``kept``), and its .pyc content if it compiles.
 
-    ``head`` says the file's ``name`` and whether there is a text ``before``, the first of the blobs then.
+    ``head`` holds the file's ``name`` and whether there is a text ``before``, which then is the first of
+    ``blobs``; the patched text is the last. See :func:`crisol.sandbox.reuse.untouched`.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

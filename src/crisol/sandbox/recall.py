@@ -28,7 +28,10 @@ __all__ = ["Finder", "compile_patterns"]
 
 
 class Finder:
-    """Finds modules of the tree ``place`` by their known files, relative to it, with their code."""
+    """An import hook for the target's modules whose code was read ahead.
+
+    ``place`` is the folder of the tree; ``files`` maps module names to relative paths.
+    """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
         self._place = place
@@ -44,9 +47,9 @@ class Finder:
                     self._read[name] = path, code
 
     def install(self, changed: Iterable[str], path: list[str]) -> None:
-        """Stand before the finder that looks at files, for all but the files that this run's patch changes.
+        """Insert this finder before ``PathFinder`` in ``sys.meta_path``, for all files but those ``changed``.
 
-        ``path`` is ``sys.path`` as the run begins.
+        ``changed`` are the relative paths that the patch changes; ``path`` is ``sys.path`` as the run begins.
         """
         self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}
@@ -57,7 +60,7 @@ class Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return what the finder of files would, or None where it would not look into the tree first."""
+        """Return the spec of a module read ahead, or None where the normal search might find another file."""
         known = self._known.get(name)
         if known is None:
             return None
@@ -78,9 +81,9 @@ class Finder:
 
 
 def compile_patterns(patterns: Iterable[tuple[str, bool, int]]) -> None:
-    """Fill the cache of :mod:`re`: text, whether it stands for bytes (as Latin-1), and flags of each pattern.
+    """Compile regular expressions into the cache of :mod:`re`, each given as (text, is bytes, flags).
 
-    What fails or warns is left to the run, which has to see it.
+    Bytes patterns are given as Latin-1 text. One that fails or warns is left to the run.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -11,7 +11,7 @@ __all__ = ["Canary", "Ending", "Limits", "Role", "Run", "SandboxKind", "Script"]
 
 
 class SandboxKind(StrEnum):
-    """How untrusted code is held; every verdict names it."""
+    """How untrusted code is isolated; every verdict names it."""
 
     BUBBLEWRAP = "bubblewrap"
     """Namespaces made by bubblewrap, a seccomp filter, Landlock where the kernel has it, limits."""
@@ -23,13 +23,12 @@ class SandboxKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may use. Exceeding any of them ends the run, never the sandbox.
+    """What one run may use; exceeding a limit ends the run, never the sandbox.
 
-    ``seconds`` is wall time, ``cpu_seconds`` processor time of the script's own process; ``memory_mb`` is
-    address space of each process and, summed, twice as much resident memory of them all; ``file_mb`` the size
-    of one file and ``scratch_mb`` of all files in each of the two writable folders; ``output_bytes`` is how
-    much of standard output and of standard error is kept (their ends), and sixteen times as much ends the
-    run.
+    ``seconds`` is wall time, ``cpu_seconds`` processor time of the script's process; ``memory_mb`` (MiB)
+    bounds the address space of each process, and twice that the resident memory of all; ``processes`` their
+    number. ``file_mb`` bounds one file, ``scratch_mb`` each writable folder. The last ``output_bytes`` of
+    either stream are kept; sixteen times as much ends the run.
     """
 
     seconds: float = 10.0
@@ -47,7 +46,7 @@ class Limits:
 
 
 class Role(StrEnum):
-    """What a script is there for."""
+    """The contract of a script: how it ends and what that means."""
 
     POV = "pov"
     """Ends with ``sys.exit(0)`` when it shows the flaw and ``sys.exit(1)`` when it does not."""
@@ -59,7 +58,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A program that is run as ``__main__`` beside the target; ``name`` is what tracebacks call it."""
+    """A program that runs as ``__main__`` with the target importable.
+
+    ``name`` is its file name in tracebacks; ``arguments`` are the global ``ARGUMENTS`` of a probe.
+    """
 
     name: str
     source: str
@@ -68,7 +70,11 @@ class Script:
 
 
 class Canary(StrEnum):
-    """When a script runs a second time, over the tree's own files, in the process of its first run."""
+    """When a script runs a second time, in the same process, on the unpatched files.
+
+    There a PoV must show the flaw again; if it does not, the patch has changed the process and not the
+    program.
+    """
 
     AFTER_ONE = "one"
     """After it said 1."""
@@ -77,7 +83,7 @@ class Canary(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a run ended, as far as it can be told without believing the code that ran."""
+    """How a run ended, as observed from outside the untrusted code."""
 
     EXITED = "exited"
     """The script itself said so; the run's ``code`` is what it said."""
@@ -93,12 +99,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of one script: ``seconds`` are wall time, ``cpu_seconds`` those of the whole process tree.
+    """The result of one script: ``seconds`` is wall time, ``cpu_seconds`` that of its whole process tree.
 
-    ``report`` is what a probe told. ``changed`` names functions and classes outside the tree, such as
-    ``pathlib.Path.exists``, that were not at the end what they were before the target was imported.
-    ``canary`` is what the script said the second time, -1 where it said nothing, None where there was no
-    second time.
+    ``code`` is what the script exited with, None unless ``ending`` is ``exited``. ``report`` is a probe's
+    result. ``changed`` names functions and classes outside the tree, such as ``pathlib.Path.exists``, that
+    the target replaced. ``canary`` is the exit code of the second run, -1 for none, None where there was no
+    second run.
     """
 
     ending: Ending

@@ -25,10 +25,10 @@ _WORDS = re.compile(
 
 
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
-    """Return the ranges of 1-based lines of ``after`` that hold units of ``before``, first and last included.
+    """Return the line ranges (first, last.
 
-    Empty where ``before`` cannot look into frames or code: then every such look is new. ``getattr`` can, by a
-    name that the PoV gives it.
+    From 1) of ``after`` whose functions or statements are also in ``before``. It is empty where ``before`` is
+    None, does not parse, or does not look into frames or code objects itself.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

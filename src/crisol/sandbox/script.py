@@ -37,9 +37,9 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A script's marshalled code; ``mark`` and one more byte stand in place of the run's constants.
+    """A script's marshalled code, in which ``mark`` plus one byte stands for each secret constant of a run.
 
-    ``error`` is the traceback of a script that does not compile, and then ``code`` is empty.
+    ``error`` is the traceback where it does not compile; then ``code`` is empty.
     """
 
     code: bytes
@@ -48,22 +48,24 @@ class Compiled:
 
 
 def seeded(source: str, seed: int) -> str:
-    r"""Return the script's text with its line ``SEED = 0`` set to the seed of the run; other texts stay.
+    r"""Return the text with the first line ``SEED = 0`` set to ``seed``.
 
-    >>> seeded("SEED = 0\\n", 7)
-    'SEED = 7\\n'
+    A text without that line is unchanged.
+
+    >>> seeded("SEED = 0\n", 7)
+    'SEED = 7\n'
     """
     return _SEED.sub(f"SEED = {seed}", source, count=1)
 
 
 def parts(source: str) -> tuple[str, str]:
-    r"""Return a script's part that runs with the target, and its judging part; empty where there is none.
+    r"""Return the two parts of a script: one runs in the target's process, the other judges it from outside.
 
-    The lines ``# act`` and ``# judge`` divide it: the first part has what stands before ``# judge``, the
-    second what stands before ``# act`` and after ``# judge``, each in the lines in which it was written.
+    The first is everything before the line ``# judge``; the second is what stands before ``# act`` and after
+    ``# judge``, with its line numbers kept. Without both lines the second is empty.
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
-    ('plan\n# act\nact\n', 'plan\\n\\n\\n\\nlook\\n')
+    ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
     """
     plan, acts, rest = source.partition(ACT)
     act, judges, look = rest.partition(JUDGE)
@@ -73,7 +75,7 @@ def parts(source: str) -> tuple[str, str]:
 
 
 def compile_script(script: Script) -> Compiled:
-    """Return the code of a script; one that is not Python is a finding about it, not an error of ours."""
+    """Return the compiled script; a text that does not compile gives :attr:`Compiled.error`, no exception."""
     return _compile(script.name, script.source, script.role)
 
 
@@ -92,9 +94,10 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 
 
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
-    """Return statements that also hand the name and the value of each class and function to a constant.
+    """Return the statements with a call ``function(name, value)`` after each class and function definition.
 
-    A script's own names are not those of ``__main__``, where pickles and annotations look for them.
+    The script runs outside of ``__main__``, where pickle and annotations look for its names; the call puts
+    them there.
     """
     shown: list[ast.stmt] = []
     for statement in body:

@@ -116,14 +116,14 @@ _Step = tuple[int, int, int, int]
 
 
 def keeper_filter() -> bytes:
-    """Return the filter of the process that makes runs: it still mounts and makes namespaces."""
+    """Return the seccomp filter of a run's keeper process, which still mounts and makes namespaces."""
     return _assemble(_NEVER, [])
 
 
 def script_filter() -> bytes:
-    """Return the filter of a script: no mounts, namespaces or anonymous files, few sockets, small buffers.
+    """Return the seccomp filter of a script: no mounts, no namespaces, few kinds of sockets, small buffers.
 
-    An anonymous file (``memfd_create``) would be memory that no limit counts.
+    ``memfd_create`` is forbidden, too, since no limit counts its memory.
     """
     column = _column()
     refused, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS

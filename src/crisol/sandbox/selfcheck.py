@@ -27,9 +27,9 @@ ATTEMPTS = {
 
 
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
-    """Run every attempt and return those that were not refused; a sandbox that isolates returns none.
+    """Run every escape attempt of :data:`ATTEMPTS` and return the names of those that succeeded.
 
-    Raises :class:`~crisol.errors.SandboxError` where the sandbox does not start.
+    An isolating sandbox returns none. Raises :class:`~crisol.errors.SandboxError` where it does not start.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:

@@ -57,7 +57,7 @@ _OUT_OF = frozenset({27, 28, 122})
 
 
 class Inherited(NamedTuple):
-    """What a run has of the zygote: code that is read already, and what it must leave as it is."""
+    """What each run inherits by the fork: modules read ahead, and a snapshot of the interpreter."""
 
     finder: recall.Finder
     watch: watch.Watch
@@ -66,11 +66,11 @@ class Inherited(NamedTuple):
 def open_stage(
     pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited
 ) -> int:
-    """Fork the process that will run one script, and return its id.
+    """Fork the process that will run one script, and return its process id.
 
-    ``pipes`` are its standard output, its standard error and the socket on which it gets its job and reports.
-    It is forked from a thread that consists of C code alone, so that this thread, the child's only one,
-    carries no Python frames of ours. ``confine`` gives up privileges, in the child.
+    ``pipes`` are its standard output, its standard error, and the socket for its job and answer; ``confine``
+    drops privileges in the child. It is forked from a thread of C code only, so that untrusted code finds no
+    Python frames.
     """
     born = _thread.allocate_lock()
     born.acquire()

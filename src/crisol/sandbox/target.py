@@ -63,7 +63,11 @@ _BOOT = (
 
 @dataclass(frozen=True, slots=True)
 class TargetSource:
-    """What a zygote holds: files of the tree and of its dependencies, and what is imported ahead."""
+    """The files that a sandbox holds, read into memory, by relative path.
+
+    ``preload`` names modules to import ahead, ``prelude`` is trusted source executed before them, ``learned``
+    what scripts were seen to import.
+    """
 
     tree: dict[str, bytes]
     requires: tuple[dict[str, bytes], ...]
@@ -73,7 +77,10 @@ class TargetSource:
 
     @classmethod
     def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
-        """Read the regular files of the folders; links and special files are not followed and not shown."""
+        """Read the regular files of the folders; links and special files are left out.
+
+        Raises :class:`~crisol.errors.InputError` where a path is not a folder.
+        """
         for folder in (tree, *requires):
             if not folder.is_dir():
                 raise InputError(f"the sandbox's source {folder} is not a folder")
@@ -81,9 +88,10 @@ class TargetSource:
 
 
 class Target:
-    """A source tree in a sandbox, ready to run scripts beside it; for one thread at a time.
+    """A sandbox over one source tree, in which scripts run; for one thread at a time.
 
-    Get one from :meth:`Sandbox.target`. A sandbox that dies is started again, once for each run.
+    :meth:`Sandbox.target` makes it. ``landlock`` is the Landlock version in use, 0 for none; ``skipped``
+    names modules that could not be preloaded. If its process died, the next run starts another.
     """
 
     def __init__(self, kind: SandboxKind, source: TargetSource, limits: Limits) -> None:
@@ -109,12 +117,12 @@ class Target:
         *,
         canary: Canary | None = None,
     ) -> Run:
-        """Execute a script with the files of ``overlay`` (None: deleted) over the tree, for this run only.
+        """Execute a script with the files of ``overlay`` (None: deleted) in place of the tree's.
 
-        With ``canary`` it then runs once more, in the same process, over the tree's own files.
-
-        Whatever the code does ends in a :class:`~.records.Run`; :class:`~crisol.errors.SandboxError` is our
-        failure alone. An overlay that names a path outside the tree is an :class:`~crisol.errors.InputError`.
+        ``limits`` None means those of the target. With ``canary`` the script runs once more in the same
+        process, on the tree's own files. Whatever the code does gives a :class:`~.records.Run`. Raises
+        :class:`~crisol.errors.SandboxError` where the sandbox fails, and :class:`~crisol.errors.InputError`
+        for an overlay path outside the tree.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -196,9 +204,9 @@ class Target:
         return text.replace(library, "/target")
 
     def start(self) -> None:
-        """Start the zygote.
+        """Start the sandbox's process.
 
-        Raises :class:`~crisol.errors.SandboxError` with its own words where it cannot.
+        Raises :class:`~crisol.errors.SandboxError` with its message where it fails.
         """
         self.close()
         host, guest = socket.socketpair()
@@ -244,9 +252,9 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Start anew with the imports of these trusted scripts, and with the code of the target's files read.
+        """Restart with these trusted scripts' imports done ahead, and the code of the target's files read.
 
-        It costs a run of each script, one more, and a start, and pays from the second patch on.
+        It costs one run of each script and a restart, and pays from the second patch on.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files
@@ -256,7 +264,7 @@ class Target:
         self._source = replace(self._source, learned=learned)
 
     def close(self) -> None:
-        """End the zygote and everything in its sandbox."""
+        """End the sandbox's process and all its runs."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None

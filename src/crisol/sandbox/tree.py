@@ -24,9 +24,11 @@ _MAX_COMPILED = 1 << 19
 
 
 class Places:
-    """Where things are inside: the tree, its dependencies, the layer of one run, and the working folder.
+    """The paths inside a sandbox.
 
-    ``root`` looks like an installation's, and is another one in every sandbox.
+    ``target`` is the tree's folder, ``requires`` those of its dependencies; ``layer`` holds the changed files
+    of one run, ``scratch`` is its working folder. ``root`` looks like an installation and differs in every
+    sandbox. Without isolation ``release`` is where the unpatched files are.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -41,7 +43,7 @@ class Places:
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
 
     def of_one_run(self) -> Places:
-        """Return the places of a run without isolation, in a new folder of its own."""
+        """Return the paths of one run without isolation, with a new scratch folder of its process id."""
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target
         own.requires = self.requires
@@ -50,7 +52,7 @@ class Places:
 
 
 def write(place: str, files: Mapping[str, bytes]) -> None:
-    """Write files with their byte code into an empty folder."""
+    """Write files (content by relative path) and their .pyc files into the empty folder ``place``."""
     for name, content in files.items():
         path = f"{place}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -72,11 +74,10 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 
 
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Return what a run's overlay makes of the tree's files (None: gone), byte code included.
+    """Return the files that a run's overlay changes, by path, with their .pyc files; None means deleted.
 
-    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each where the
-    entry says that there is one. Where a file takes the place of a folder, or the other way round, what goes
-    needs no word.
+    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each only where
+    the entry says so.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)
@@ -100,7 +101,7 @@ def _folders(name: str) -> list[str]:
 
 
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
-    """Copy a tree with some files changed, added or (None) left out."""
+    """Copy the tree ``source`` to ``place`` with some files changed, added or (None) left out."""
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
         path = f"{place}/{name}"
@@ -124,7 +125,7 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the content of a .pyc that is used unchecked, or None for what is not Python or very large."""
+    """Return the content of an unchecked .pyc, or None for a text that does not compile or is very large."""
     if len(content) > _MAX_COMPILED:
         return None
     warnings.simplefilter("ignore")

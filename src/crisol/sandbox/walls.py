@@ -23,9 +23,10 @@ _LAYER_MB = 64
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process its own host name and mounts: scratch, a layer, the /proc of its namespace.
+    """Give this process its own host name and mounts: scratch folders, the layer, and /proc.
 
-    It works in the target from here on, for :func:`uncover`.
+    ``scratch_mb`` (MiB) bounds each scratch folder. The working folder becomes ``target``, so that
+    :func:`uncover` can reach the original files.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -48,7 +49,10 @@ def _size(scratch_mb: int) -> str:
 
 
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
-    """Return what makes the calling process powerless, for good: capabilities, Landlock, system calls."""
+    """Return a function that confines the calling process for good: capabilities, Landlock, seccomp.
+
+    ``setup`` holds the seccomp ``filter`` and the ``landlock`` version, 0 for none.
+    """
     program, abi = setup["filter"], setup["landlock"]
 
     def confine() -> None:
@@ -61,10 +65,9 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
 
 
 def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Show ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
+    """Mount ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
 
-    The layer stays, read-only as well: it shows what the target shows, and to unmount it takes longer than
-    all else.
+    ``layer`` is the folder for the changed files; it stays mounted read-only, since unmounting would be slow.
     """
     try:
         folders = {layer}
@@ -80,7 +83,7 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
 
 
 def uncover(target: str) -> None:
-    """Show the target's own files again, over what :func:`overlay` laid; to unmount takes longer."""
+    """Mount the target's original files over what :func:`overlay` mounted."""
     kernel.mount(".", target, flags=kernel.MS_BIND)
 
 

@@ -25,7 +25,7 @@ _FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
 
 
 class Watch:
-    """The state of the interpreter when it was made."""
+    """A snapshot of the functions and classes of all loaded modules, taken when it is made."""
 
     def __init__(self) -> None:
         self._counts = _counts_changes()
@@ -39,7 +39,7 @@ class Watch:
         self._before = [version and version.value for version in self._versions]
 
     def changed(self) -> list[str]:
-        """Return the dotted names of functions and classes that are not what they were, sorted."""
+        """Return the sorted dotted names of functions and classes that were replaced since the snapshot."""
         found: list[str] = []
         for at, (name, now, before) in enumerate(self._seen):
             version = self._versions[at]

@@ -24,7 +24,10 @@ __all__ = ["main"]
 
 
 def main(descriptor: int) -> None:
-    """Serve the host on the socket ``descriptor`` until it hangs up."""
+    """Serve the host on the socket ``descriptor``: load the tree once, then fork a keeper for each run.
+
+    It ends when the host closes the socket.
+    """
     control = socket.socket(fileno=descriptor)
     try:
         setup, blobs = frames.receive(control)
