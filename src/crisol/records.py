@@ -230,8 +230,8 @@ class LabelledPatch:
 class Prediction:
     """A model's guess: the probability, 0 to 1, that a wargame would say valid.
 
-    ``feature_version`` identifies the code that computes features from a diff. ``seconds`` is the time of the
-    prediction, 0 where it was not taken.
+    ``model_version`` identifies the trained model, ``feature_version`` the code that computes features from a
+    diff. ``seconds`` is the time of the prediction, 0 where it was not taken.
     """
 
     probability: float

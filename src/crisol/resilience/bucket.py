@@ -74,7 +74,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BucketDecision:
-    """The limiter's answer to one request of ``cost`` tokens.
+    """The limiter's answer to one request of ``cost`` tokens from a bucket of ``rate``.
 
     ``room`` is the time, in seconds, in which the tokens left in the bucket would be refilled. A negative one
     means that the request was refused, and after how many seconds its tokens are there.

@@ -24,9 +24,10 @@ class BreakerPolicy:
     is the last ``window_calls`` calls, or the last ``window_seconds`` if set. None switches a limit off.
 
     After ``recovery_seconds`` (times ``backoff`` for each failed recovery in a row, at most
-    ``max_recovery_seconds``, then varied by ± the share ``jitter``) it is half open: at most ``probes`` calls
-    are admitted. It closes when ``probe_successes`` of them succeed and opens again once that is impossible,
-    or when a probe has not ended within ``half_open_seconds``. ``timeout`` is the limit of one call.
+    ``max_recovery_seconds``, then varied by ± the share ``jitter``, drawn by ``rng``) it is half open: at
+    most ``probes`` calls are admitted. It closes when ``probe_successes`` of them succeed and opens again
+    once that is impossible, or when a probe has not ended within ``half_open_seconds``. ``timeout`` is the
+    limit of one call.
 
     An exception is a failure if it is one of ``record`` and none of ``ignore``; others, such as cancellation,
     are not counted. ``is_failure(result)`` judges what a call returns; None means that every result is good.
