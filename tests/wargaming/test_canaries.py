@@ -13,6 +13,7 @@ from crisol import diff
 from crisol.errors import SandboxUnavailable
 from crisol.records import Outcome, Reason, Verdict
 from crisol.sandbox import Canary, Role, Script, choose
+from crisol.wargaming.canaries import Canaries
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.vulnerability import load
 from support.notes import make
@@ -130,7 +131,7 @@ def test_a_pov_that_shows_the_flaw_once_has_no_canary(tmp_path: Path) -> None:
     )
     with open_match(load(folder(tmp_path / "own", once)), choose(), tmp_path) as match:
         assert judged(match, CLOSED).outcome is Outcome.VALID
-        assert match.blind == {("pov/1.py", False)}
+        assert match.canaries.blind == {"pov/1.py"}
 
 
 def test_a_filter_of_its_own_logger_blinds_nobody(tmp_path: Path) -> None:
@@ -245,3 +246,16 @@ def test_a_deadline_that_is_swallowed_is_seen_in_processor_time(tmp_path: Path, 
         assert match.judge(diff.between({"page.py": slow}, {"page.py": PAGE})).outcome is Outcome.VALID
         verdict = match.judge(diff.between({"page.py": slow}, {"page.py": swallowing}))
         assert verdict.reason is Reason.EXPLOIT_SURVIVES, verdict
+
+
+def test_the_pov_that_a_canary_follows_is_drawn() -> None:
+    """By the seed and the patch, among the quick ones whose finding is made in the target's process."""
+    povs = [Script(f"{number}.py", "pass", Role.POV) for number in range(4)]
+    apart = Script("apart.py", "pass\n# act\npass\n# judge\npass\n", Role.POV)
+    canaries = Canaries(costs={"0.py": 3.0, "1.py": 2.0})
+    drawn = {canaries.followed([*povs, apart], seed, {"a.py": b""}) for seed in range(50)}
+    assert drawn == {"2.py", "3.py"}
+    assert canaries.followed(povs[:2], 7, {}) == "1.py"
+    assert canaries.followed([*povs[:2], apart], 7, {}) == ""
+    canaries.blind |= {"2.py"}
+    assert canaries.followed(povs, 7, {}) == "3.py"

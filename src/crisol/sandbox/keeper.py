@@ -18,7 +18,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crisol.sandbox import frames, stage, tree
+from crisol.sandbox import frames, stage, tree, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ class _Run:
         """What was said before the canary."""
         self._canary: dict[str, Any] = {}
         self._child = stage.open_stage((out_end, err_end, far), confine, inherited)
-        self._born_with = _resident_pages(self._child)
+        self._born_with = usage.resident_pages(self._child)
         os.close(out_end)
         os.close(err_end)
         far.close()
@@ -335,8 +335,8 @@ class _Run:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return 0
-        pages = sum(max(0, _resident_pages(each) - self._born_with) for each in processes)
-        return pages * resource.getpagesize() + _sockets() * _SOCKET_BYTES
+        pages = sum(max(0, usage.resident_pages(each) - self._born_with) for each in processes)
+        return pages * resource.getpagesize() + usage.sockets() * _SOCKET_BYTES
 
     def _take(self, name: str, keep: int) -> bool:
         """Read once from one of the run's ends; False at the end of what there is."""
@@ -393,25 +393,3 @@ class _Run:
 
 
 _LIMITED = ("cpu_seconds", "memory_mb", "processes", "file_mb")
-
-
-def _sockets() -> int:
-    """Return how many sockets this network has; what they buffer is the kernel's memory and no process's."""
-    try:
-        with open("/proc/self/net/sockstat", encoding="ascii") as file:
-            return int(file.readline().split()[2])
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-def _resident_pages(process: int) -> int:
-    try:
-        file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
-    except OSError:
-        return 0
-    try:
-        return int(os.read(file, 256).split()[1])
-    except (OSError, IndexError):
-        return 0
-    finally:
-        os.close(file)

@@ -38,7 +38,7 @@ _GRACE_SECONDS = 10.0
 """What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
 _ANSWER_BYTES = 1 << 27
 _FACTS_BYTES = 16 << 20
-_MODULES = ("frames", "tree", "recall", "watch", "stage", "keeper", "zygote")
+_MODULES = ("frames", "tree", "recall", "watch", "usage", "stage", "keeper", "zygote")
 _LINUX_MODULES = ("kernel", "namespaces", "tree", "walls")
 _BOOT = (
     "import sys\nimport builtins, json, marshal, os, types\n"

@@ -16,6 +16,7 @@ from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Canary, Ending, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.again import again
+from crisol.wargaming.canaries import Canaries
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
@@ -32,8 +33,6 @@ __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 REFEREE_VERSION = "8"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
-_QUICK = 0.2
-"""Seconds of processor time up to which every PoV is followed by a canary."""
 _DETAIL = 600
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
@@ -66,10 +65,7 @@ class Match:
     """What each script makes the release change outside the tree."""
     shown_again: dict[str, bool] = field(default_factory=dict)
     """Whether the release shows its flaw in other surroundings, by script."""
-    costs: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor time that each script took on the release."""
-    blind: set[tuple[str, bool]] = field(default_factory=set)
-    """Scripts that do not show the flaw twice in one process of the release's: no canary follows them."""
+    canaries: Canaries = field(default_factory=Canaries)
     _deadline: float = 0.0
 
     def judge(self, text: str | bytes) -> Verdict:
@@ -104,6 +100,7 @@ class Match:
             self.baseline = _timed(PhaseName.BASELINE, self._baseline)
         elif not self.warm and self.baseline.reason is None:
             self.warm = True
+            self.canaries.blind.clear()  # what a script imports for the first time was part of it
             with suppress(SandboxError):  # a sandbox that fails here says so in the first phase that needs it
                 self.target.warm((*self.vulnerability.povs, *self.vulnerability.checks))
         yield self.baseline
@@ -234,7 +231,7 @@ class Match:
                 run = self.target.run(script)
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
-            self.costs[script.name] = run.cpu_seconds
+            self.canaries.costs[script.name] = run.cpu_seconds
             if run.ending is not Ending.EXITED or run.code != 0:
                 return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {_told(run)}"
         return None, ""
@@ -242,6 +239,7 @@ class Match:
     def _run(
         self, scripts: tuple[Script, ...], survives: Reason, files: Mapping[str, bytes | None]
     ) -> _Finding:
+        followed = self.canaries.followed(self.vulnerability.povs, self.seed, files)
         for script in scripts:
             left = self._deadline - time.monotonic()
             if left <= 0:
@@ -249,41 +247,22 @@ class Match:
                     Reason.TIMEOUT,
                     f"{script.name}: the patch has used the {self.budget:.0f} s of its wargame",
                 )
+            canary = Canary.AFTER_ONE if script.name == followed else None
             limits = replace(self.target.limits, seconds=min(self.target.limits.seconds, max(left, 0.1)))
             try:
-                run = self.target.run(script, files, limits, canary=self._canary(script))
+                run = self.target.run(script, files, limits, canary=canary)
             except SandboxError as error:
                 return self._failed(script, error)
             if reason := _read(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {_told(run)}"
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
-            if run.canary and self._keeps_showing(script):
+            if run.canary and self.canaries.told(self.target, script):
                 return (
                     Reason.TAMPERS,
                     f"{script.name}: shows the flaw of the release no more where the patch ran before",
                 )
         return None, ""
-
-    def _canary(self, script: Script) -> Canary | None:
-        """Return when the script is to run over the release, too, in the process that the patch leaves.
-
-        Of the PoVs that take their time, the quickest alone has a canary.
-        """
-        if script.role is not Role.POV or (script.name, self.warm) in self.blind:
-            return None
-        quickest = min((self.costs.get(pov.name, 0.0) for pov in self.vulnerability.povs), default=0.0)
-        slow = self.costs.get(script.name, 0.0) > max(quickest, _QUICK)
-        return None if slow else Canary.AFTER_ONE
-
-    def _keeps_showing(self, script: Script) -> bool:
-        """Whether the script shows the release's flaw a second time where the release ran before."""
-        key = script.name, self.warm
-        with suppress(SandboxError):
-            if self.target.run(script, canary=Canary.AFTER_ANY).canary == 0:
-                return True
-        self.blind.add(key)
-        return False
 
     def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""

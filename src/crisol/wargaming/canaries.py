@@ -1,0 +1,57 @@
+"""Which PoV is followed by a canary: by itself, over the release, in the process that the patch left.
+
+The release's flaw has to show there. Where it does not, the patch did something to the process, not to the flaw.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from crisol.errors import SandboxError
+from crisol.sandbox import Canary
+from crisol.sandbox.script import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crisol.sandbox import Script, Target
+
+__all__ = ["Canaries"]
+
+_QUICK = 0.2
+"""Seconds of processor time up to which a PoV may be followed by a canary."""
+
+
+@dataclass(slots=True)
+class Canaries:
+    """What a match knows of its PoVs."""
+
+    costs: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time that each script took on the release."""
+    blind: set[str] = field(default_factory=set)
+    """PoVs that do not show the flaw twice in one process of the release's: no canary follows them."""
+
+    def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
+        """Return the name of the PoV that a canary follows: one of the quick ones, drawn by the seed and the patch.
+
+        Whoever blinds PoVs has to blind them all, and cannot know which. PoVs that are judged from outside need
+        none; where there are no others, and no quick ones, there is no canary and the name is empty.
+        """
+        outside = {pov.name for pov in povs if parts(pov.source)[1]}
+        able = [pov.name for pov in povs if pov.name not in outside | self.blind]
+        quick = [name for name in able if self.costs.get(name, 0.0) <= _QUICK]
+        if quick:
+            drawn = sha256(f"{seed} {sorted(files.items())}".encode("utf-8", "surrogatepass")).digest()
+            return quick[drawn[0] % len(quick)]
+        return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
+
+    def told(self, target: Target, pov: Script) -> bool:
+        """Whether a canary that did not show the flaw tells of the patch: the PoV shows it where the release ran."""
+        with suppress(SandboxError):
+            if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
+                return True
+        self.blind.add(pov.name)
+        return False
