@@ -1,6 +1,6 @@
-"""What a wargame costs in this checkout against another one: seconds and processor seconds of the same candidates.
+"""What a wargame costs in this checkout against another one, by wall and by processor.
 
-    python experiments/bench/compare_referees.py OTHER_ROOT OTHER_PYTHON [--rounds 3] [--patches 4] [--only ID,...]
+    python experiments/bench/compare_referees.py ROOT PYTHON [--rounds 3] [--patches 4] [--only ID,...]
 
 Both judge the first patches of every arena vulnerability whose text is the same in both, each with its
 own PoVs and checks, in turns (ABBA), so that other load on the machine hits both. Every round is a
@@ -65,7 +65,7 @@ json.dump(told, sys.stdout)
 
 
 def run(root: Path, python: str, work: dict[str, list[str]]) -> dict[str, tuple[float, float, list[str]]]:
-    """Judge the work in a process of its own; return seconds, processor seconds and outcomes by vulnerability."""
+    """Judge in a process of its own; return seconds, processor seconds and outcomes by vulnerability."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root / "src"), "CRISOL_ROOT": str(root)}
     done = subprocess.run(
         [python, "-c", WORKER],
@@ -109,9 +109,8 @@ def main() -> None:
         for at, unit in enumerate(ratios):
             sums = {side: sum(figures[name][at] for name in work) for side, figures in told.items()}
             ratios[unit].append(sums["this"] / sums["other"])
-            print(
-                f"round {number + 1}: {unit} {sums['this']:.1f} / {sums['other']:.1f} = {ratios[unit][-1]:.2f}"
-            )
+            shown = f"{sums['this']:.1f} / {sums['other']:.1f} = {ratios[unit][-1]:.2f}"
+            print(f"round {number + 1}: {unit} {shown}")
         changed = [name for name in work if told["this"][name][2] != told["other"][name][2]]
         print(
             f"  {time.perf_counter() - start:.0f} s, other outcomes in: {', '.join(changed) or 'none'}",
@@ -125,9 +124,7 @@ def main() -> None:
         )
     shares = {name: best["this"][name][1] / best["other"][name][1] for name in work}
     for name, share in sorted(shares.items(), key=lambda entry: -entry[1])[:8]:
-        print(
-            f"  {name}: {share:.2f} ({best['this'][name][1]:.2f} / {best['other'][name][1]:.2f} processor seconds)"
-        )
+        print(f"  {name}: {share:.2f} ({best['this'][name][1]:.2f} / {best['other'][name][1]:.2f} s)")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which PoV is followed by a canary: by itself, over the release, in the process that the patch left.
 
-The release's flaw has to show there. Where it does not, the patch did something to the process, not to the flaw.
+The release's flaw has to show there. Where it does not, the patch did something to the process and not to
+the flaw.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ class Canaries:
     """PoVs that do not show the flaw twice in one process of the release's: no canary follows them."""
 
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
-        """Return the name of the PoV that a canary follows: one of the quick ones, drawn by the seed and the patch.
+        """Return the name of the PoV that a canary follows: a quick one, drawn by the seed and the patch.
 
-        Whoever blinds PoVs has to blind them all, and cannot know which. PoVs that are judged from outside need
-        none; where there are no others, and no quick ones, there is no canary and the name is empty.
+        Whoever blinds PoVs has to blind them all, and cannot know which. PoVs that are judged from outside
+        need none; where there are no others, and no quick ones, there is no canary and the name is empty.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -49,7 +50,7 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Whether a canary that did not show the flaw tells of the patch: the PoV shows it where the release ran."""
+        """Whether a canary that failed tells of the patch: the PoV shows the flaw where the release ran."""
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
                 return True

@@ -34,6 +34,8 @@ REFEREE_VERSION = "8"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
+_PATIENCE = 4
+"""Times the wall time of a run that a run in other surroundings may take."""
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
@@ -266,14 +268,16 @@ class Match:
 
     def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
+        # They count processor time, which takes long on a busy machine.
+        limits = replace(self.target.limits, seconds=_PATIENCE * self.target.limits.seconds)
         for script in again(self.vulnerability.povs[0]):
             with suppress(SandboxError):
                 if script.name not in self.shown_again:
-                    release = self.target.run(script)
+                    release = self.target.run(script, limits=limits)
                     self.shown_again[script.name] = release.ending is Ending.EXITED and release.code == 0
                 if not self.shown_again[script.name]:
                     continue
-                run = self.target.run(script, files)
+                run = self.target.run(script, files, limits)
                 if run.ending is Ending.EXITED and run.code == 0:
                     return Reason.EXPLOIT_SURVIVES, f"{script.name}: {_told(run)}"
         return None, ""
