@@ -158,3 +158,16 @@ def test_a_collector_that_is_away_costs_nothing_but_spans(settings: Settings) ->
 def test_who_sends_no_spans_does_not_load_what_makes_them() -> None:
     code = "import sys, crisol.service.app; sys.exit('opentelemetry.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_service_does_not_load_what_only_training_and_reports_need() -> None:
+    """They would double its memory and the seconds until its first answer."""
+    code = (
+        "import sys, crisol.service.app, crisol.cli.serve; "
+        "names = {'sklearn', 'scipy', 'pandas', 'lightgbm', 'mlflow', 'matplotlib', 'skops'}; "
+        "print(sorted(names & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip() == "[]"
+    )

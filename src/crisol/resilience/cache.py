@@ -158,21 +158,6 @@ class Cache:
                 asker.awaits.remove(computation)
         return stored if kind.shared else kind.codec.decode(key, cast("bytes", stored))
 
-    def put(self, kind: Kind[T], key: bytes, value: T, tags: tuple[str, ...] = ()) -> None:
-        """Store a value in this process alone, without waiting; counts as a miss of its kind.
-
-        Only for a cache without a shared tier. The lifetime is the kind's; ``tags`` as in
-        :meth:`get_or_compute`.
-        """
-        stats = self._of(kind)
-        stats.misses += 1
-        stored: T | bytes = value if kind.shared else kind.codec.encode(key, value)
-        size = kind.codec.size(value) if kind.shared else len(cast("bytes", stored))
-        life = kind.ttl * (1.0 - self._jitter * self._rng())
-        now = self._time()
-        entry = CacheEntry(stored, stats, size + OVERHEAD, now + life * self._early, now + life, tags=tags)
-        self._lru.put(key, entry)
-
     def memoize(
         self, *, ttl: float, tags: tuple[str, ...] = ()
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:

@@ -14,12 +14,14 @@ import math
 import struct
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 from crisol.errors import InputError
 
 __all__ = ["canonical", "digest"]
 
 DEEPEST = 32
+_SHORT = 128
 
 
 def digest(*parts: object) -> bytes:
@@ -31,13 +33,17 @@ def digest(*parts: object) -> bytes:
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
-        # Nearly all parts of nearly all keys are plain text, and every request makes one.
-        if type(part) is str:
-            content = part.encode("utf-8", "surrogatepass")
-            out += b"s" + len(content).to_bytes(8, "big") + content
+        # Nearly all parts of nearly all keys are short texts that recur, and every request makes a key.
+        if type(part) is str and len(part) <= _SHORT:
+            out += _short(part)
         else:
             _write(out, part, 1)
     return hashlib.sha256(out).digest()
+
+
+@lru_cache(maxsize=4_096)
+def _short(text: str) -> bytes:
+    return canonical(text)
 
 
 def canonical(value: object) -> bytes:
