@@ -104,10 +104,10 @@ _os.stat = _stat_there
 
 
 def again(pov: Script) -> tuple[Script, ...]:
-    """Return the scripts, which mean what the PoV means where they show the flaw on the release.
+    """Return scripts that run the PoV after many earlier runs, and in another place, time and environment.
 
-    They keep the PoV's line numbers apart only by what stands before it. One that counts processor time gets
-    no long life, which would count as well.
+    They catch patches that look at their surroundings or keep state between calls. A PoV that measures
+    processor time is not repeated many times.
     """
     lived = f"{_LIVED.format(source=pov.source, place='/tmp')}\n_os.makedirs('cold')\n_os.chdir('cold')"  # noqa: S108 - inside the sandbox
     scripts = (

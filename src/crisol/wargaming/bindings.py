@@ -24,10 +24,10 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Bindings:
-    """What is put where in a file, and what calls what, noted in one pass over its tree.
+    """What each name, attribute and parameter of a file is bound to, and what calls what, in any order.
 
-    ``own`` are the top-level names of the file's own tree: what is imported from it has no value. A scope is
-    the numbers of the functions around a node, the module's 0 first.
+    ``own`` are the top-level module names of the target: what is imported from them has no value. A scope is
+    a tuple of the numbers of the enclosing functions, 0 for the module first.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -47,11 +47,14 @@ class Bindings:
         self._scan(tree)
 
     def place(self, name: str, scope: tuple[int, ...]) -> Place | None:
-        """Return where a name leads from a scope; None for one that the file does not give a value."""
+        """Return the (function number, name) that a name refers to in a scope.
+
+        None where the file does not bind it.
+        """
         return next(((number, name) for number in reversed(scope) if name in self.locals[number]), None)
 
     def is_parameter(self, place: Place) -> bool:
-        """Return whether a place is a parameter that takes positional values."""
+        """Return whether a place is a parameter of its function, ``**kwargs`` aside."""
         arguments = self.functions[place[0]].args
         return any(
             place[1] == argument.arg

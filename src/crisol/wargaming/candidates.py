@@ -23,19 +23,21 @@ _CONTEXT = 3
 
 
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix, where a fixed release exists, every patch of the folder, and the inbox's.
+    """Yield all candidates of a vulnerability: the upstream fix, the folder's patches, and imported ones.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source.
+    ``cache`` holds downloaded releases, ``inbox`` imported patches. Raises
+    :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source, and
+    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     yield from own_candidates(vulnerability, cache)
     yield from kept(inbox, vulnerability.id)
 
 
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix (where a fixed release exists) and every patch of the folder by name.
+    """Yield the upstream fix, if the description has upstream hunks, and every patch of the folder, by name.
 
-    Those below ``patches/agent`` were written blind by agents; the file is named by the order that the agent
-    had.
+    Patches below ``patches/agent`` were written by agents that saw no verdict; a file is named after the
+    agent's instruction, which becomes the candidate's ``operator``.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
@@ -50,16 +52,16 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the fix that others are compared with: upstream, else the folder's patch named ``reference``."""
+    """Return the correct fix: upstream's, else the folder's patch named ``reference``, else None."""
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
     return next(chosen, None)
 
 
 def read_source(tree: Path, name: str) -> str | None:
-    """Return the text of a file of a source tree, byte for byte, or None where there is none.
+    """Return the text of a file of a source tree with its line ends, or None where there is no such file.
 
-    Latin-1 sources of old releases are read as such. Never follows a link out of the tree.
+    Files that are not UTF-8 are read as Latin-1. A link out of the tree is not followed.
     """
     path = tree / name
     try:

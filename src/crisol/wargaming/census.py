@@ -17,9 +17,9 @@ __all__ = ["basic_only", "census"]
 
 
 def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Iterator[tuple[str, str]]:
-    """Yield what is counted, and the count.
+    """Yield the counts of a corpus table as (what is counted, text), row by row for a report.
 
-    PoVs and checks are those of the ``vulnerabilities`` that the table names.
+    PoVs and checks are counted over those of the ``vulnerabilities`` that occur in the table.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):
@@ -53,7 +53,7 @@ def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Ite
 
 
 def basic_only(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates that pass every PoV and check and fail the strict label."""
+    """Return the rows whose candidate passes every PoV and check but fails the strict label."""
     return frame[(frame["basic_outcome"] == Outcome.VALID) & (frame["outcome"] == Outcome.INVALID)]
 
 

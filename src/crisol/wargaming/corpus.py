@@ -67,9 +67,11 @@ _ROWS = "3"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a build makes of each vulnerability: up to ``mutants`` of them, at most a third of all rows.
+    """The parameters of a corpus build.
 
-    ``inbox`` is the folder of candidates from outside, see :mod:`crisol.wargaming.intake`.
+    ``mutants`` bounds the mutants of each vulnerability, which are also at most a third of all rows; ``seed``
+    draws them. ``cache`` holds downloaded releases and judged shards, ``inbox`` imported candidates;
+    ``sandbox`` is ``auto`` or a kind by name.
     """
 
     cache: Path
@@ -81,9 +83,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The judged candidates of one vulnerability; ``missing`` says why there are none.
+    """The judged candidates of one vulnerability; ``missing`` says why there are none, else it is empty.
 
-    ``seconds`` is the time that the wargames took, 0 for a shard that was on disk already.
+    ``seconds`` is the sum of its wargames' durations, 0 for a shard read from disk.
     """
 
     vulnerability: str
@@ -94,7 +96,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """A label before and after its candidate was executed again, each as ``outcome:reason``."""
+    """The label of a candidate before and after another execution, each as ``outcome:reason``."""
 
     vulnerability: str
     name: str
@@ -105,10 +107,10 @@ class Recheck:
 def build(
     vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
 ) -> Iterator[Shard]:
-    """Judge every candidate of the vulnerabilities, yielding each shard as it is ready.
+    """Judge every candidate of the vulnerabilities, yielding a shard for each as it is ready.
 
-    ``jobs`` processes share the work (0: one per core); an ``executor``, such as Dask's, takes their place.
-    A release that the index does not give yields a shard that says so; the others go on.
+    ``jobs`` processes do the work (0: one for each core), or an ``executor``, such as Dask's. A vulnerability
+    whose release cannot be downloaded yields a shard with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -120,7 +122,10 @@ def build(
 def reexecute(
     frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
 ) -> Iterator[Recheck]:
-    """Execute the candidates of a table again, yielding every label with what it is now."""
+    """Execute the candidates of a table again, yielding each label with the new one beside it.
+
+    ``jobs`` processes do the work; 0 means one for each core.
+    """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
     with _pool(jobs) as pool:
@@ -176,7 +181,7 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 
 
 def judge(folder: Path, plan: Plan) -> Shard:
-    """Judge the candidates of one vulnerability, or read its shard where that was done before."""
+    """Return the judged candidates of the vulnerability in ``folder``, from disk if judged before."""
     try:
         vulnerability = load(folder)
         path = plan.cache / "judged" / f"{vulnerability.id}-{_key(vulnerability, plan)}.parquet"
@@ -283,7 +288,7 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def save_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write a table whole or not at all; raises :class:`~crisol.errors.StoreError` for a full disk."""
+    """Write a table atomically; raises :class:`~crisol.errors.StoreError` where the disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -298,7 +303,7 @@ def save_table(rows: pd.DataFrame, path: Path) -> None:
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """Read a corpus table; raises :class:`~crisol.errors.DatasetError` where it is not one."""
+    """Read a corpus table from parquet; raises :class:`~crisol.errors.DatasetError` for anything else."""
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -310,7 +315,7 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def content_hash(frame: pd.DataFrame) -> str:
-    """SHA-256 over what the table says (not how long it took), whatever the order of its rows."""
+    """Return the SHA-256 of a table's rows, durations aside, independent of their order."""
     columns = ["id", "vulnerability", "name", "outcome", "reason", "basic_outcome", "basic_reason"]
     rows = sorted(frame[columns].fillna("").astype(str).itertuples(index=False, name=None))
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

@@ -41,13 +41,18 @@ class _Section(BaseModel):
 
 
 class OwnProgram(_Section):
-    """A program that lies in the folder itself."""
+    """The source of a vulnerability whose program is part of its own folder, below ``target``."""
 
     path: Literal["target"]
 
 
 class ReleasePair(_Section):
-    """The vulnerable and the fixed release of a package, by archive and hash."""
+    """The source of a vulnerability in a package: its vulnerable and its fixed release, pinned by SHA-256.
+
+    ``root`` is the importable folder inside the archive; ``root_fixed`` None means the same. ``requires``
+    names pins of ``requirements.toml``; ``compat`` restores the aliases that Python 3.10 removed; ``licence``
+    is empty if not stated.
+    """
 
     package: str
     vulnerable: str
@@ -64,7 +69,7 @@ class ReleasePair(_Section):
 
 
 class UpstreamHunk(_Section):
-    """One hunk of the difference of two releases, numbered as in a unified diff."""
+    """One hunk of the difference of two releases that belongs to the fix, numbered as in a unified diff."""
 
     file: str
     old_start: int = Field(ge=0)
@@ -74,7 +79,7 @@ class UpstreamHunk(_Section):
 
 
 class LimitsSection(_Section):
-    """Wall seconds, CPU seconds and memory of one script."""
+    """Wall-clock seconds, processor seconds and memory (MiB) that one script may use."""
 
     seconds: float = Field(default=10.0, gt=0, le=120)
     cpu_seconds: float = Field(default=10.0, gt=0, le=120)
@@ -82,14 +87,19 @@ class LimitsSection(_Section):
 
 
 class Requirement(_Section):
-    """A pinned dependency: its archives by name, with their SHA-256."""
+    """A pinned dependency: SHA-256 by archive name, and the importable folder in the archive (``root``)."""
 
     archives: dict[str, _Sha256] = Field(min_length=1)
     root: _Root = ""
 
 
 class Description(_Section):
-    """The content of a ``vulnerability.toml``."""
+    """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md``.
+
+    ``upstream`` are the hunks of the releases' difference that are the fix; empty means that there is no
+    upstream candidate. ``refusals`` names exceptions by which a fix may refuse an attack although no PoV
+    catches them. ``cve`` is empty without one.
+    """
 
     id: _Id
     title: str
@@ -109,15 +119,18 @@ _FORMS = (OwnProgram.__name__, ReleasePair.__name__)
 
 
 def describe(path: Path) -> Description:
-    """Read a ``vulnerability.toml``.
+    """Read and check a ``vulnerability.toml``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the key that is wrong.
+    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the wrong key.
     """
     return _validated(Description, _table(path), path)
 
 
 def requirements(path: Path) -> dict[str, Requirement]:
-    """Read a ``requirements.toml``: the pins by ``name==version``; raises as :func:`describe` does."""
+    """Read a ``requirements.toml``: pinned dependencies by ``name==version``.
+
+    Raises as :func:`describe` does.
+    """
     return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
 
 

@@ -20,7 +20,12 @@ __all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """Of one patched file: why it is not Python, the same of the file before, and what is new in it."""
+    """What a static check of one patched file found.
+
+    ``error`` says why it does not parse, ``error_before`` the same of the unpatched file; empty if it does.
+    ``refused`` are new constructs that count as tampering, ``noted`` those that ask for a run in other
+    surroundings, ``undefined`` new names that are defined nowhere.
+    """
 
     error: str
     error_before: str
@@ -30,11 +35,10 @@ class Examination:
 
 
 def examined(before: str, after: str, own: frozenset[str]) -> Examination:
-    """Return the examination of a file.
+    """Check a patched file against the unpatched one, in a process with limits.
 
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where reading it costs too much.
-
-    ``own`` holds the top-level names of the tree.
+    ``own`` holds the top-level module names of the target. Raises
+    :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
@@ -43,18 +47,18 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
 
 def spoken(text: bytes) -> frozenset[str]:
-    """Return the text constants of a program, casefolded; raises OutOfBounds as :func:`examined` does."""
+    """Return the casefolded string constants of a program; raises OutOfBounds as :func:`examined` does."""
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])
 
 
 def speak(_head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer :func:`spoken`, in the worker."""
+    """Serve one request of :func:`spoken` in the worker process."""
     return {"words": sorted(vocabulary(blobs[0].decode(errors="replace")))}, []
 
 
 def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer :func:`examined`, in the worker."""
+    """Serve one request of :func:`examined` in the worker process."""
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)
     facts: dict[str, Any] = {"error": new, "error_before": old, "refused": [], "noted": [], "undefined": []}

@@ -19,11 +19,10 @@ _AS_GIT = diff.ReadOptions()
 
 
 def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS_GIT) -> diff.Fitted:
-    r"""Return what remains of an untrusted text on a release's importable folder, ``tree``.
+    r"""Read an untrusted diff and reduce it to the files of a release, as every entry point does.
 
-    Command line, service, import, prediction and referee all come this way, so that features, identity, cache
-    and wargame see the same patch. Without a tree the patch is cut by the names of its files alone. Raises
-    :class:`~crisol.errors.DiffError` for a text that cannot be read and
+    ``tree`` is the release's importable folder; with None files are kept or left out by their names alone.
+    ``reading`` says how to read the diff. Raises :class:`~crisol.errors.DiffError` for a malformed text and
     :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit.
 
     >>> fitted("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n", None).patch.paths
@@ -34,7 +33,10 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return the ground of an import for a vulnerability; without its release, names alone cut a patch."""
+    """Return what an import needs of a vulnerability.
+
+    If its release is unavailable, patches are cut by file names.
+    """
     try:
         tree = vulnerability.vulnerable(cache)
     except IndexUnavailable:
@@ -48,7 +50,7 @@ def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
 
 @lru_cache(maxsize=64)
 def source_tree(root: Path) -> diff.Tree:
-    """Return a source folder as what a series is fitted to; its list of files is read once."""
+    """Return a source folder in the form to which diffs are fitted; its list of files is read once."""
     return diff.Tree(lambda path: read_source(root, path), lambda: _names(root))
 
 

@@ -42,7 +42,10 @@ _SETTERS = frozenset(
 
 
 class Flow:
-    """What the expressions of one file can be, worked out when it is asked for."""
+    """The possible values of each expression of a file, by abstract interpretation; computed on demand.
+
+    ``own`` holds the top-level module names of the target.
+    """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
         self._own = own
@@ -55,7 +58,7 @@ class Flow:
         return self._bindings.nodes
 
     def values(self, node: ast.expr | None) -> set[Value]:
-        """Return what an expression of the file can be; nothing where it is not known."""
+        """Return the possible values of an expression; empty where they are unknown."""
         if node is None:
             return set()
         if node not in self._memo:
@@ -86,7 +89,7 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield what a node takes hold of: the value of a name, attribute, item or call, and its imports."""
+        """Yield the values of the names, attributes, items, calls and imports in a node."""
         match node:
             case ast.Import(names=names):
                 yield from (Value("outside", alias.name) for alias in names)
@@ -99,7 +102,7 @@ class Flow:
                 yield from (value for value in self.values(node) if value.text == f"builtins.{name}")
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
-        """Yield the names of attributes that a node reads or writes, in whatever way."""
+        """Yield the attribute names that a node reads or writes, also by ``getattr`` or a format string."""
         match node:
             case ast.Attribute(attr=name):
                 yield name
@@ -114,7 +117,7 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield the dotted paths of what is not the file's own and is set, replaced or deleted by a node."""
+        """Yield the dotted paths of objects outside the file that a node sets, replaces or deletes."""
         match node:
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()):
                 if name == "__class__":

@@ -15,9 +15,9 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 
 
 def refuse_unsafe(folder: Path) -> None:
-    """Refuse a stranger's folder that reads anything outside itself, or is not a folder of plain files.
+    """Check an untrusted vulnerability folder: plain files and folders only, of bounded number and size.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` that names a link, a FIFO, a device, or a size.
+    Raises :class:`~crisol.errors.VulnerabilityError` that names the link, special file or size.
     """
     count = total = 0
     for path in (folder / "vulnerability.toml", *(folder / part for part in _PARTS)):
@@ -44,7 +44,10 @@ def _plain(path: Path) -> None:
 
 
 def regular_files(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted; links and special files are refused."""
+    """Return the files below a folder, sorted, without ``__pycache__``.
+
+    Raises :class:`~crisol.errors.VulnerabilityError` for a link or special file.
+    """
     files: list[Path] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != "__pycache__")
@@ -55,14 +58,14 @@ def regular_files(folder: Path) -> list[Path]:
 
 
 def content(path: Path) -> bytes:
-    """Read a file that was a plain one when its folder was loaded, and no more of it than a file may have."""
+    """Return the bytes of a plain file, at most as many as a file may have; a link raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_MAX_FILE)
 
 
 def inner(folder: Path, name: str) -> Path:
-    """Return a folder inside another one; refuse what leads out of it."""
+    """Return the folder ``name`` inside another; raises VulnerabilityError where it lies outside."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise VulnerabilityError(f"{folder}: {name!r} leads out of the folder")

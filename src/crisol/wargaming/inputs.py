@@ -34,16 +34,15 @@ _MAX_LITERAL = 4096
 
 
 def unsteady(source: str) -> bool:
-    """Whether a script measures time or memory or starts threads: its finding may depend on the load."""
+    """Return whether a script measures time or memory or starts threads, so that load may change it."""
     return _UNSTEADY.search(source) is not None
 
 
 def literals(tree: ast.Module) -> list[ast.Constant]:
-    """Return the text, bytes and integers that a script hands on, in order of appearance.
+    """Return the text, bytes and integer literals that a script passes to the target, in order of appearance.
 
-    Left out are docstrings, what stands beside a comparison or is put together with a result of the target,
-    and arguments of methods that look into results: changing how a script reads an answer asks the target
-    nothing.
+    Docstrings, and literals that only read the target's answers (comparisons, searches, combinations with
+    results), are left out.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -131,7 +130,11 @@ def _plain_parts(node: ast.expr) -> set[ast.AST]:
 
 
 def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tuple[ast.Constant, object]]:
-    """Yield up to ``limit`` literals with another value each, literals in turn, chosen by the seed."""
+    """Yield up to ``limit`` pairs (literal, other value) to vary a script, its literals in turn.
+
+    ``role`` chooses natural neighbours (a check) or filter evasions (a PoV); ``seed`` is text that seeds the
+    choice.
+    """
     rng = random.Random(seed)
     queues = []
     for node in literals(tree):
@@ -148,7 +151,7 @@ def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tup
 
 
 def vocabulary(text: str) -> frozenset[str]:
-    """Return the text constants of a program, casefolded; empty for what does not parse."""
+    """Return the casefolded string constants of a program; empty for a text that does not parse."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
@@ -158,7 +161,7 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Whether a change takes away a word that the program knows: ``GET`` is a keyword and no datum."""
+    """Return whether a changed literal loses one of ``words``, the target's own keywords, such as ``GET``."""
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False
     old, new = _text(before).casefold(), _text(after).casefold()

@@ -28,10 +28,10 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to take patches in: for which ``vulnerability``, of which ``origin``, under which ``licence``.
+    """How to import patches: defaults for ``vulnerability``, ``origin``, ``licence``, and how to read them.
 
-    Lines of JSON may say so themselves. ``reading`` says how diffs are read, ``skip`` takes the others where
-    a patch cannot be judged; ``dry_run`` writes nothing.
+    A line of JSON may name its own. ``skip`` imports the others where a patch does not fit; ``dry_run``
+    writes nothing.
     """
 
     vulnerability: str = ""
@@ -47,7 +47,7 @@ _PLAIN = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A patch that makes the same change as another of its vulnerability, and is judged with it."""
+    """A patch whose change equals that of another candidate (``other``) of its vulnerability."""
 
     vulnerability: str
     name: str
@@ -56,11 +56,11 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What an import did: how many candidates of each vulnerability were new, and what became of the others.
+    """The result of an import.
 
-    ``same`` names those that were there already, in which case they are not taken twice, or come with the
-    vulnerability. ``cut`` says for each patch that was cut to its release what was left out; ``skipped`` why
-    a patch was not taken.
+    ``added`` counts new candidates by vulnerability; ``same`` lists patches equal to a present candidate,
+    which were not imported again; ``cut`` says of each reduced patch what was left out; ``skipped`` why a
+    patch was not imported.
     """
 
     added: dict[str, int]
@@ -71,19 +71,23 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class ImportBase:
-    """What an import has to know of a vulnerability: its source tree and the candidates that it has."""
+    """What an import needs of a vulnerability.
+
+    ``fit`` reduces a diff to the release's files, ``own`` are the candidates that come with the
+    vulnerability.
+    """
 
     fit: Callable[[str, diff.ReadOptions], diff.Fitted]
     own: tuple[Candidate, ...] = ()
 
 
 def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
-    """Take JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``, cut to its release.
+    """Import JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``.
 
-    ``grounds`` gives what is known of a vulnerability and raises
-    :class:`~crisol.errors.UnknownVulnerability`. The whole file is checked before anything is written. A
-    change that is there already, by its identity, is not taken twice. Raises
-    :class:`~crisol.errors.DatasetError` that names the place of whatever is wrong.
+    Each patch is reduced to the release's files. ``grounds`` returns the :class:`ImportBase` of a
+    vulnerability id, or raises :class:`~crisol.errors.UnknownVulnerability`. Everything is checked before
+    anything is written; equal changes are imported once. Raises :class:`~crisol.errors.DatasetError` that
+    names the wrong place.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -121,9 +125,9 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
 
 
 def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
-    """Take candidates out of the inbox again and return how many remain of the vulnerability.
+    """Remove imported candidates by name and return how many of the vulnerability remain.
 
-    Raises :class:`~crisol.errors.DatasetError` for a name that is not in it, and takes nothing out then.
+    Raises :class:`~crisol.errors.DatasetError` for an unknown name, and then removes none.
     """
     gone = set(names)
     with _locked(inbox):
@@ -153,7 +157,7 @@ def _locked(inbox: Path) -> Iterator[None]:
 
 
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
-    """Yield the candidates of one vulnerability that were taken in, in the order in which they came."""
+    """Yield the imported candidates of one vulnerability, in the order of their import."""
     path = inbox / f"{vulnerability}.jsonl"
     if path.is_file():
         yield from imported(path, Manner(vulnerability))
@@ -180,7 +184,7 @@ def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
 
 
 def identity(text: str) -> str:
-    """Return the identity of a diff, or, where it is none, the hash of its text."""
+    """Return the identity of a diff's change; for a text that is no diff, a hash of the text."""
     try:
         return diff.parse(text).identity
     except DiffError:

@@ -40,10 +40,11 @@ _Edit = Callable[[Text, ast.AST], Iterator[str]]
 def mutants(
     parents: Sequence[Candidate], source: Mapping[str, str], limit: int, seed: int
 ) -> Iterator[Candidate]:
-    """Yield up to ``limit`` mutants of candidates of a vulnerability, parents in turn, chosen by the seed.
+    """Yield up to ``limit`` mutants of a vulnerability's candidates, parents in turn, drawn by ``seed``.
 
-    ``source`` holds the vulnerable text of every file that a parent touches. No mutant has the syntax trees
-    of another, of a parent or of the vulnerable source, docstrings aside, and all of them are programs.
+    ``source`` holds the vulnerable text of every file that a parent touches, by path. Every mutant parses,
+    and its syntax trees differ, docstrings aside, from those of the source, the parents and the other
+    mutants.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

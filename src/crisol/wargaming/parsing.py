@@ -20,10 +20,10 @@ _MAX_NESTING = 60
 
 @lru_cache(maxsize=256)
 def parsed(text: str) -> ast.Module | None:
-    """Return the tree of a Python source, or None where it does not parse or exceeds the bounds.
+    """Return the syntax tree of a Python source, or None where it does not parse or exceeds the limits.
 
-    At most 1,000,000 characters, 60 open brackets and 60 indentations are read; longer chains of operators
-    than Python can follow are refused by the parser itself. The tree is shared: do not change it.
+    The limits are 1,000,000 characters, 60 open brackets and 60 levels of indentation. The tree is cached and
+    shared: do not change it.
     """
     if len(text) > _MAX_CHARACTERS or "\0" in text or not _shallow(text):
         return None

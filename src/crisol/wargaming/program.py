@@ -67,7 +67,11 @@ _DOCUMENTATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What the sources of a tree read of themselves; ``words`` is their whole text."""
+    """What a program reads of its own text, so that changes there may change its behaviour.
+
+    ``source``: line numbers, source or byte code; ``docstrings``: docstrings; ``words``: the text of all its
+    files.
+    """
 
     source: bool = False
     docstrings: bool = False
@@ -76,7 +80,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A Python source with its tree, docstrings and comments as they are."""
+    """A parsed Python source: its lines, its statements, and its encoding cookie (empty: none)."""
 
     lines: tuple[str, ...]
     body: tuple[ast.stmt, ...]
@@ -84,7 +88,7 @@ class Module:
 
     @classmethod
     def of(cls, text: str) -> Module | None:
-        """Read a source, or return None for one that does not parse or is larger than any honest one."""
+        """Parse a source; None where it does not parse or exceeds the limits of :func:`parsed`."""
         tree = parsed(text)
         if tree is None:
             return None
@@ -93,10 +97,10 @@ class Module:
 
 
 class ProgramTree:
-    """The vulnerable sources that patches are laid over, and what they read of themselves.
+    """The vulnerable program that patches are applied to, for comparing programs rather than texts.
 
-    ``read`` gives the text of a path or None, as for :func:`crisol.diff.apply`; a mapping will do. It is
-    asked once for every file that there is: the vulnerable side does not change.
+    ``read`` returns a path's text or None, or is a mapping of path to text; texts are read once. ``habits``
+    says what the program reads of itself.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class ProgramTree:
         return text
 
     def module(self, path: str) -> Module | None:
-        """Return a vulnerable file as it parses, None where there is none or it does not."""
+        """Return a vulnerable file, parsed; None where it does not exist or does not parse."""
         if path not in self._modules:
             text = self.read(path)
             if text is None:
@@ -126,10 +130,10 @@ class ProgramTree:
         return self._modules[path]
 
     def identity(self, after: Mapping[str, str | None]) -> str:
-        """Return the identity of the program that ``after`` makes; :data:`VULNERABLE` where it is the same.
+        """Return a SHA-256 of the patched program; :data:`VULNERABLE` where it behaves as the unpatched one.
 
-        ``after`` is what :func:`crisol.diff.apply` returns: the text of each touched file, None where it is
-        gone.
+        Comments, layout and documentation do not count unless the program reads them. ``after`` maps touched
+        paths to texts, None for a deleted file.
         """
         digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):
@@ -141,7 +145,7 @@ class ProgramTree:
         return digest.hexdigest()
 
     def ignores(self, path: str) -> bool:
-        """Return whether a file is documentation that no source of the tree names."""
+        """Return whether a path is a documentation file that no source of the program mentions."""
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
@@ -162,7 +166,7 @@ VULNERABLE = ProgramTree({}).identity({})
 
 
 def open_tree(folder: Path) -> ProgramTree:
-    """Return the tree of a folder, with its habits read from all its sources."""
+    """Return the program of a folder; its habits are read from all sources but tests."""
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(folder.rglob("*.py"))
@@ -172,25 +176,28 @@ def open_tree(folder: Path) -> ProgramTree:
 
 
 def habits(texts: Sequence[str]) -> Habits:
-    """Return what sources read of themselves, by the words that they would need."""
+    """Return what sources read of their own text, found by the names needed to do so."""
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
 
 
 def is_program(files: Mapping[str, str | None]) -> bool:
-    """Return whether every Python file among those that a patch makes parses."""
+    """Return whether every Python file among patched files (None: deleted) parses."""
     return all(
         text is None or not path.endswith(".py") or parsed(text) is not None for path, text in files.items()
     )
 
 
 def is_documentation(path: str) -> bool:
-    """Return whether a path is documentation by its name."""
+    """Return whether a path looks like documentation, such as ``README.md`` or ``docs/*.txt``."""
     return _DOCUMENTATION.search(path) is not None
 
 
 def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
-    """Return whether two statements mean the same; equal text is not looked into."""
+    """Return whether two statements, each with its module, behave alike.
+
+    ``habits`` says what layout matters.
+    """
     (before, left), (after, right) = old, new
     if type(left) is not type(right):
         return False
@@ -240,7 +247,7 @@ def _difference(
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a suite without those that do nothing: constants, docstrings, and pass."""
+    """Return the statements of a suite without those that do nothing: constants, docstrings, ``pass``."""
     documented = habits.docstrings
     return [
         node

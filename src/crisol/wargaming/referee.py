@@ -46,9 +46,12 @@ _Finding = tuple[Reason | None, str]
 
 @dataclass(slots=True)
 class Match:
-    """One vulnerability made ready in a sandbox; judges any number of patches, one at a time.
+    """A vulnerability ready in a sandbox, to judge any number of patches, one at a time.
 
-    Get one from :func:`open_match`.
+    See :func:`open_match`. ``tree`` is the vulnerable source, ``sandbox`` the kind of isolation; ``seed``
+    seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch.
+    ``baseline`` and ``yardstick`` are None before the first patch; ``costs`` are processor seconds of each
+    script; ``changes``, ``shown_again`` and ``blind`` are facts about the scripts on the unpatched release.
     """
 
     vulnerability: Vulnerability
@@ -71,7 +74,7 @@ class Match:
     _deadline: float = 0.0
 
     def judge(self, text: str | bytes) -> Verdict:
-        """Wargame one untrusted diff to its end."""
+        """Return the verdict of a wargame of one untrusted diff, see :meth:`phases`."""
         steps = self.phases(text)
         while True:
             try:
@@ -81,12 +84,11 @@ class Match:
                 return verdict
 
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
-        """Wargame one untrusted diff, yielding every phase as it ends; returns the verdict.
+        """Wargame one untrusted diff, yielding each phase as it ends; the generator returns the verdict.
 
-        ``reading`` says how to read it; what of it is not judged is named in the detail of the phase
-        ``apply``. The first failure that every strength listens to ends the wargame. After one that only a
-        strict label listens to, what the basic label asks still runs, so that the label can be read at both
-        strengths.
+        ``reading`` says how to read the diff; the detail of phase ``apply`` names what of it is not judged. A
+        failure that counts for the basic label ends the wargame; after one that counts for the strict label
+        alone the basic phases still run.
         """
         start = time.perf_counter()
         done: list[Phase] = []
@@ -310,11 +312,11 @@ def open_match(
     seed: int | None = None,
     budget: float = 30.0,
 ) -> Iterator[Match]:
-    """Fetch the sources of a vulnerability and hold a sandbox over them open.
+    """Open a sandbox over a vulnerability's sources, as a context manager that yields the :class:`Match`.
 
-    ``seed`` (below 2**32) is what the scripts draw their planted names from; without one it is drawn, and
-    told in every verdict. ``budget`` is in seconds of wall time for the runs of one patch together. Raises
-    :class:`~crisol.errors.IndexUnavailable` where a release cannot be had.
+    ``seed`` (below 2**32) seeds the values that scripts plant; None draws one, which every verdict names.
+    ``budget`` is seconds of wall time for all runs of one patch. Raises
+    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)

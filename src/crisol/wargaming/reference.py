@@ -49,7 +49,12 @@ _Does = Callable[[Behaviour, Behaviour], bool]
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What the reference does on the inputs that count; empty where there is no reference."""
+    """The behaviour of the reference fix on generated inputs; empty without a reference.
+
+    ``hostile`` are varied PoVs that succeed on the vulnerable code and fail on the reference; ``benign`` are
+    varied checks, with the reference's behaviour in ``expected``; ``fix`` holds the files that the reference
+    changes (None: deleted).
+    """
 
     hostile: tuple[Variation, ...] = ()
     benign: tuple[Variation, ...] = ()
@@ -59,10 +64,10 @@ class Yardstick:
     """The files that the reference changes."""
 
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Say which generated PoV still succeeds on the patched tree; empty when none does.
+        """Return the title of a varied PoV that still succeeds on the patched files; empty where none does.
 
-        A patch that does not live to answer all of them is not called partial for that, and one that is open
-        by chance only, or where the reference is, too, counts for nothing.
+        It must succeed in every repetition while it fails on the reference. A run that does not end in order
+        proves nothing.
         """
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
@@ -77,7 +82,10 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Say on which benign input, and how, the patched tree differs from the reference; empty for none."""
+        """Return how the patched files differ from the reference on a benign input.
+
+        Empty where they do not.
+        """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
             return f"the reference answers {len(self.benign)} benign inputs, the patch ended as {told}"
@@ -111,9 +119,11 @@ class Yardstick:
 
 
 def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Target) -> Yardstick:
-    """Generate inputs and keep those that the vulnerable code and the reference show to count.
+    """Generate inputs, run them on the vulnerable code and on the reference, and keep those that count.
 
-    Raises :class:`~crisol.errors.SandboxError` as any run does.
+    Varied PoVs count where the reference alone withstands them, varied checks where both behave alike.
+    Without a reference the result is empty. Raises :class:`~crisol.errors.SandboxError` where the sandbox
+    fails.
     """
     fix = _files(vulnerability, tree, cache)
     if fix is None:

@@ -76,7 +76,10 @@ with command.main_context():
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file of the package index; ``root`` is the importable folder in it, without an sdist's top folder."""
+    """A file of a package on the package index.
+
+    ``root`` is the importable folder in it, below an sdist's top folder.
+    """
 
     package: str
     name: str
@@ -86,7 +89,7 @@ class Archive:
 
 @cache
 def fits(archive: str) -> bool:
-    """Return whether this interpreter can import what the archive holds: any source, a wheel for its tags."""
+    """Return whether this interpreter can import an archive, by its name: any sdist, or a fitting wheel."""
     if not archive.endswith(".whl"):
         return True
     try:
@@ -97,11 +100,11 @@ def fits(archive: str) -> bool:
 
 
 def unpacked(archive: Archive, cache: Path) -> Path:
-    """Return the importable folder of an archive, downloaded and unpacked under ``cache`` at most once.
+    """Return the importable folder of an archive, downloaded and unpacked below ``cache`` on first use.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` when the index does not give it,
-    :class:`~crisol.errors.IntegrityError` when its content is not what the hash says, or is unsafe to unpack,
-    and :class:`~crisol.errors.StoreError` when ``cache`` is full or cannot be written.
+    Raises :class:`~crisol.errors.IndexUnavailable` where the index does not have it,
+    :class:`~crisol.errors.IntegrityError` where its hash differs or it is unsafe to unpack, and
+    :class:`~crisol.errors.StoreError` where ``cache`` cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root

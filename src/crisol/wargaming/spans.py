@@ -9,9 +9,9 @@ __all__ = ["Text", "parses"]
 
 
 class Text:
-    """A parsed source that gives the character span of a node (``ast`` counts UTF-8 bytes).
+    """A parsed source that finds the characters of a node, where :mod:`ast` counts UTF-8 bytes.
 
-    Raises ``SyntaxError``, ``ValueError`` or ``RecursionError`` for what is no program.
+    Raises ``SyntaxError``, ``ValueError`` or ``RecursionError`` for a text that does not parse.
     """
 
     def __init__(self, text: str) -> None:
@@ -28,23 +28,23 @@ class Text:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Return where a node begins and ends, in characters."""
+        """Return the start and end of a node, as character offsets into the text."""
         return self._at(node.lineno, node.col_offset), self._at(
             node.end_lineno or 0, node.end_col_offset or 0
         )
 
     def of(self, node: ast.expr | ast.stmt) -> str:
-        """Return the text of a node."""
+        """Return the source text of a node."""
         start, end = self.span(node)
         return self.text[start:end]
 
     def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
-        """Return the source with another text in the place of a node."""
+        """Return the source with a node's text replaced."""
         start, end = self.span(node)
         return self.text[:start] + replacement + self.text[end:]
 
     def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
-        """Return the source with another text between two nodes."""
+        """Return the source with the text between two nodes replaced."""
         return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
 
     def _at(self, line: int, column: int) -> int:
@@ -54,7 +54,7 @@ class Text:
 
 
 def parses(text: str) -> bool:
-    """Return whether a text is a program."""
+    """Return whether a text is valid Python."""
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):

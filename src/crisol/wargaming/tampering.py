@@ -107,9 +107,9 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is new in a patched file.
+    """New constructs in a patched file that could deceive the referee, each as text.
 
-    ``refused`` makes it tampering, ``noted`` asks for a run in other surroundings.
+    ``refused`` ones count as tampering; ``noted`` ones ask for a run in other surroundings.
     """
 
     refused: tuple[str, ...] = ()
@@ -117,9 +117,10 @@ class Findings:
 
 
 def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Findings:
-    """Return what ``after`` does more often than ``before``; a text that does not parse does nothing.
+    """Return the suspicious constructs that ``after`` has more often than ``before``.
 
-    ``own`` holds the top-level names of the tree, whose modules a patch may change as it likes.
+    A text that does not parse has none. ``own`` holds the top-level module names of the target, which a patch
+    may change freely.
     """
     gone, come = _changed_lines(before, after)
     old, new = _capabilities(before, own, gone), _capabilities(after, own, come)
@@ -149,9 +150,9 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 
 @lru_cache(maxsize=4)
 def parsed(text: str) -> ast.Module | str:
-    """Return the tree of a text, or why it is no Python.
+    """Return the syntax tree of a text, or a sentence that says why it does not parse.
 
-    It is read as bytes, as the interpreter reads it: by the encoding that its first lines declare.
+    The text is parsed as bytes, so that an encoding declared in its first lines applies.
     """
     try:
         return ast.parse(text.encode())

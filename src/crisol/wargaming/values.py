@@ -52,12 +52,12 @@ _MODULES = {"base64": base64, "binascii": binascii}
 
 
 class Value(NamedTuple):
-    """One thing that an expression can be.
+    """One possible value of an expression.
 
-    ``kind`` is ``text`` (a constant, in ``text``), ``number``, ``outside`` (something that ``text`` names by
-    its dotted path), ``made`` (what a call of it gave), ``names`` (its dictionary), ``inside`` (an element of
-    a container, in ``text`` as the element's own kind and text), ``getter`` (of the attribute in ``text``) or
-    ``function`` (one of the file, by its number).
+    ``kind`` says what ``text`` is: ``text`` a constant; ``outside`` the dotted path of an object outside the
+    file; ``made`` that of a callable whose result it is; ``names`` that of an object whose ``__dict__`` it
+    is; ``inside`` the element of a container (kind and text); ``getter`` an attribute name; ``function`` the
+    number of a function of the file; ``number`` any number.
     """
 
     kind: str
@@ -65,22 +65,22 @@ class Value(NamedTuple):
 
 
 def inside(value: Value) -> Value:
-    """Return a container that holds the value."""
+    """Return the value of a container that holds this value."""
     return Value("inside", f"{value.kind}\0{value.text}")
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return what the containers among the values hold."""
+    """Return the elements of those values that are containers."""
     return {Value(*value.text.split("\0", 1)) for value in values if value.kind == "inside"}
 
 
 def texts(values: Iterable[Value]) -> list[str]:
-    """Return the texts among the values."""
+    """Return the constants among the values that are text."""
     return [value.text for value in values if value.kind == "text"]
 
 
 def fields(text: str) -> Iterator[str]:
-    """Yield the attributes that a format string reaches."""
+    """Yield the attribute and item names in the replacement fields of a format string."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(text) if name]
     except ValueError:
@@ -90,7 +90,7 @@ def fields(text: str) -> Iterator[str]:
 
 
 def worked(function: Callable[..., object], *arguments: object) -> Iterator[Value]:
-    """Yield the text that a harmless function gives, if it gives one of a sensible size."""
+    """Yield the function's result if it is text of at most 4,096 characters; nothing where it raises."""
     try:
         text = function(*arguments)
     except Exception:  # noqa: BLE001 - whatever a wrong argument raises
@@ -100,7 +100,10 @@ def worked(function: Callable[..., object], *arguments: object) -> Iterator[Valu
 
 
 def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[str]]) -> Iterator[Value]:
-    """Yield what a method of text, other than ``join``, gives for every choice of its arguments."""
+    """Yield the results of a string method, other than ``join``, for all choices of base and arguments.
+
+    ``arguments`` holds the possible texts of each argument; at most 64 combinations are tried.
+    """
     for text, *chosen in itertools.islice(itertools.product(bases, *arguments), MOST):
         if method == "split":
             parts = text.split(chosen[0] if chosen else None)[:MOST]
@@ -114,7 +117,11 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield what ``join`` gives for the pieces of a list, and for the letters of a text, both ways."""
+    """Yield the results of ``glue.join``, for each of ``glues``, over a list and over the letters of a text.
+
+    ``pieces`` holds the possible texts of each list element, ``letters`` texts that are joined letter by
+    letter, forwards and backwards.
+    """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
             yield Value("text", glue.join(chosen)[:LONGEST])
@@ -124,7 +131,10 @@ def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Seque
 
 
 def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> Iterator[Value]:
-    """Yield what one of :data:`DECODERS` gives; ``encodings`` are those that a codec may have."""
+    """Yield the results of the function ``name`` of :data:`DECODERS` for each of the ``encoded`` texts.
+
+    ``encodings`` are the possible codec names, for ``codecs.decode`` and ``codecs.encode``.
+    """
     for text in encoded:
         if name == "bytes.fromhex":
             yield from worked(lambda digits: bytes.fromhex(digits).decode("latin-1"), text)

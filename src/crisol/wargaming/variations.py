@@ -34,7 +34,10 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A script, as marshalled code, with the literal ``before`` changed to ``after`` (neither: unchanged)."""
+    """A script as marshalled code, with one literal changed from ``before`` to ``after``.
+
+    Both are None where the script is unchanged. ``number`` identifies it in :func:`behaviours`.
+    """
 
     number: int
     name: str
@@ -44,25 +47,28 @@ class Variation:
 
     @property
     def changed(self) -> bool:
-        """Whether this is not the script as it was written."""
+        """Whether a literal was changed."""
         return self.after is not None
 
     @property
     def title(self) -> str:
-        """What a reader needs to write the program down."""
+        """The script's name and, where a literal was changed, its old and new value."""
         return f"{self.name} with {self.after!r:.60} for {self.before!r:.60}" if self.changed else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a program ended (``done``, ``exit 0``, ``raised``, ``slow``) and what it looked at on the way."""
+    """How a program ended (``done``, ``exit 0``, ``raised``, ``slow``), and the values that it tested.
+
+    ``seen`` are the operands of its comparisons and assertions, as text, in order.
+    """
 
     ending: str
     seen: tuple[str, ...]
 
 
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
-    """Return every script that hangs on no clock or thread, and up to ``limit`` variations of all."""
+    """Return every script that uses no clock or thread, and up to ``limit`` variations of them in all."""
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
     for at, script in enumerate(usable):
@@ -90,10 +96,11 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
 def behaviours(
     target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
 ) -> dict[int, Behaviour] | Ending:
-    """Run variations one after the other in one process on a patched tree, and return what each did.
+    """Run variations in one process on patched files; return each one's behaviour by its number.
 
-    The other ending is returned where the run did not live to tell. What it tells is untrusted: whatever is
-    not of the right form reads as not attested. Raises :class:`~crisol.errors.SandboxError` as any run does.
+    Where the run did not end in order its :class:`Ending` is returned; an answer of the wrong form, which is
+    untrusted, counts as ``not_attested``. Raises :class:`~crisol.errors.SandboxError` where the sandbox
+    fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
