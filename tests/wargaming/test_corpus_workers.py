@@ -41,3 +41,29 @@ def test_workers_end_with_their_parent(number: int, tmp_path: os.PathLike[str]) 
         assert select.select([descriptor], [], [], 30.0)[0]
         os.close(descriptor)
     parent.stdout.close()
+
+
+# One worker of two works for ever, and SIGTERM is an exception as in the command line.
+BUSY = """
+import signal, sys, time
+from crisol.wargaming.corpus import _pool
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with _pool(2) as pool:
+        print(*pool.map(pid, range(2)), flush=True)
+        pool.submit(time.sleep, 600).result()
+"""
+
+
+def test_a_build_that_is_ended_waits_for_no_shard(tmp_path: os.PathLike[str]) -> None:
+    folder = os.fspath(tmp_path)
+    with open(f"{folder}/work.py", "w", encoding="utf-8") as file:  # noqa: PTH123 - a path of any kind
+        file.write(WORK)
+    with open(f"{folder}/build.py", "w", encoding="utf-8") as file:  # noqa: PTH123 - a path of any kind
+        file.write("from work import pid\n" + BUSY)
+    parent = subprocess.Popen([sys.executable, f"{folder}/build.py"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(timeout=60) == 143
+    parent.stdout.close()

@@ -15,9 +15,9 @@ import signal
 import sys
 import tempfile
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,11 +149,24 @@ def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
     return checked
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    """Start processes of their own: a forked child would inherit the caller's threads and locks half-way."""
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Start processes of their own: a forked child would inherit the caller's threads and locks half-way.
+
+    A caller that stops early ends them; otherwise it would wait for the shards that they work on.
+    """
     count = jobs or os.cpu_count() or 1
     context = get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+    with ProcessPoolExecutor(
+        count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
+        try:
+            yield pool
+        except BaseException:
+            # Shards are written whole or not at all.
+            for worker in active_children():
+                worker.terminate()
+            raise
 
 
 def _end_with(parent: int) -> None:
