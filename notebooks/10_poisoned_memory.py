@@ -67,6 +67,8 @@ poisoned.alarms
 # ## What the memory did
 #
 # How much it skipped, and how much of that was wrong, before and after; what was sampled is all that anybody sees of it.
+# An alarm that is not raised is right where the errors stay below what was promised: false verdicts do little harm as long
+# as the second stage leans on the cold model.
 
 # %%
 phases = poisoned.phases()
