@@ -99,9 +99,10 @@ class Recalled:
 
 
 def same_code(patch: Patch) -> str:
-    """Return an identity of the lines of code that a patch changes and where; comments and blanks are out.
+    """Return a hash of the code lines that a patch changes, with their places.
 
-    Without the vulnerable tree that is the nearest to an equal program, see :mod:`crisol.wargaming.program`.
+    Comments and blank lines aside. Without the vulnerable source it is the best available test for equal
+    programs; with it see :mod:`crisol.wargaming.program`.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:

@@ -52,9 +52,10 @@ class ExperimentResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All numbers of the table, by name.
+        """All numbers of ``table`` by name, for MLflow.
 
-        Names are ``arm.measure`` and ``arm.measure_low``, ``_high``, ``_naive``, ``_whole``.
+        An estimate is ``arm.measure``; ``arm.measure_low``, ``_high``, ``_naive`` and ``_whole`` are the
+        other columns.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {

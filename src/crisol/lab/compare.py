@@ -142,7 +142,7 @@ class VariantComparison:
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
-        """The out-of-fold probability of valid for each patch, by variant."""
+        """The out-of-fold probability of valid for each patch, shape (patches,), by variant."""
         return {evaluated.name: evaluated.probability for evaluated in self.evaluations}
 
     @property

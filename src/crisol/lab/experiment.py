@@ -45,15 +45,15 @@ class NotebookExperiment:
 
     @property
     def name(self) -> str:
-        """The file's name without its ending: the name of the run."""
+        """The experiment file's name without its ending; the MLflow run has the same name."""
         return self.path.stem
 
 
 def load_experiment(path: Path) -> NotebookExperiment:
-    """Read an experiment file.
+    """Read and check an experiment's YAML file.
 
-    The notebook is looked for next to the file, then next to the file's folder. Raises
-    :class:`~crisol.errors.ExperimentError` that names the file and the key.
+    The notebook's path is relative to the file's folder or to the folder above. Raises
+    :class:`~crisol.errors.ExperimentError` that names the file and the wrong key.
     """
     data = _read_mapping(path)
     for key in data:
@@ -99,11 +99,11 @@ def overrides(options: Iterable[str]) -> dict[str, str]:
 
 
 def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> NotebookExperiment:
-    """Return the experiment with every parameter of its notebook set: default, then file, then override.
+    """Return the experiment with a value for every parameter: override, else the file's, else the default.
 
-    Override values are text, as typed on a command line, and read as the type of the parameter's default;
-    ``seed`` is an override like any other. Raises :class:`~crisol.errors.ExperimentError` on a name that the
-    notebook does not have, listing those it has, and on a value of the wrong type.
+    ``changes`` are overrides as text, read as the type of the parameter's default; ``seed`` is one like any
+    other. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, listing the known ones, or a
+    value of the wrong type.
     """
     declared = _check(experiment)
     values = {name: parameter.default for name, parameter in declared.items()}

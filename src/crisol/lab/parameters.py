@@ -92,7 +92,7 @@ def _check_members(value: list[Any]) -> None:
 
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
-    """Return the parameters of a jupytext ``.py`` notebook, in the order in which they stand.
+    """Return the parameters of a jupytext ``.py`` notebook by name, in the order of their cell.
 
     Raises :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters`` and each
     of its statements assigns a literal to a name.

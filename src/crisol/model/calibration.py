@@ -33,7 +33,7 @@ class Sigmoid:
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
 
     def one(self, score: float) -> float:
-        """Return the calibrated probability of a single finite score, without the cost of an array."""
+        """Return the calibrated probability of one finite score: faster than a call with an array of one."""
         score = min(max(score, _EDGE), 1 - _EDGE)
         return 1.0 / (
             1.0

@@ -64,12 +64,12 @@ def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read one patch a line: ``id``, ``diff``, ``label`` and ``group``.
+    """Read labelled patches from a JSONL file, one a line, decompressed if its name ends in ``.gz``.
 
-    The fields ``project``, ``language``, ``tool`` and ``cwe`` are optional. ``group`` is the key of what must
-    not be split between training and test; ``project`` is the group unless it is given. ``label`` is 1 for a
-    correct patch, else 0. Other keys are passed over, blank lines too. A name that ends in ``.gz`` is
-    decompressed on the way. Raises :class:`~crisol.errors.DatasetError` with the line.
+    Required keys: ``id``, ``diff``, ``label`` (1 correct, 0 wrong) and the one that ``group`` names, by which
+    folds are split. ``project`` (default: the group), ``language`` (``python``), ``tool`` and ``cwe`` (empty)
+    are optional; other keys and blank lines are ignored. Raises :class:`~crisol.errors.DatasetError` with
+    file and line.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []

@@ -36,9 +36,10 @@ _Member = Callable[[NDArray[np.float64], _Words], float]
 
 
 def direct_scorer(pipeline: Pipeline) -> Scorer | None:
-    """Return what maps a patch and a CWE to the probability that the fitted pipeline gives.
+    """Return a function from a patch and its CWE to the fitted pipeline's uncalibrated probability of valid.
 
-    None for a pipeline that is neither linear, nor trees, nor a mean of those: scikit-learn computes it.
+    It computes without scikit-learn. None where the pipeline is neither linear, nor trees, nor a mean of
+    those.
     """
     matrix, estimator = pipeline[0], pipeline[1]
     if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame:

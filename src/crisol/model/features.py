@@ -40,7 +40,10 @@ class Feature:
 
 
 def vector(patch: Patch, cwe: str) -> list[float]:
-    """Return the value of every feature, in the order of :data:`FEATURES`; time is linear in the diff."""
+    """Return the value of every feature of a patch, in the order of :data:`FEATURES`, in linear time.
+
+    ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown.
+    """
     return measure(read(patch, cwe))
 
 

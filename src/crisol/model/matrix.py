@@ -47,12 +47,12 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def features(self) -> tuple[Feature | SourceFeature, ...]:
-        """The descriptions of the feature columns, in their order."""
+        """The descriptions of the feature columns, in the order of the columns."""
         own = FEATURES[: columns(classic=self.classic)]
         return (*own, *SOURCE_FEATURES) if self.source else own
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Do nothing, as there is nothing to learn."""
+        """Return the transformer unchanged: it learns nothing."""
         return self
 
     def transform(self, patches: Iterable[LabelledPatch]) -> Any:
@@ -124,7 +124,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.columns = columns
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Do nothing, as there is nothing to learn."""
+        """Return the transformer unchanged: it learns nothing."""
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
@@ -139,11 +139,11 @@ class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-l
     """A transformer to sign(x) * log(1 + abs(x)), against the domination of a linear model by long diffs."""
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Do nothing, as there is nothing to learn."""
+        """Return the transformer unchanged: it learns nothing."""
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
-        """Return dense rows in which a count of 100 is 4.6 and one of -1 is -0.7."""
+        """Return sign(x) * log(1 + abs(x)) of every cell, dense: 100 becomes 4.6, -1 becomes -0.7."""
         rows = csr_matrix(rows).toarray()
         return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)), dtype=np.float64)
 

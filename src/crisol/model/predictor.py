@@ -35,8 +35,8 @@ class _RowMaker(Protocol):
 class Served:
     """A model that is ready to predict: its description, its scoring function, and what computes the score.
 
-    ``form`` is ``onnx`` or ``scikit-learn``. ``score`` maps a patch and its CWE to the uncalibrated
-    probability of valid.
+    ``form`` is ``onnx``, ``numpy`` or ``scikit-learn``. ``score`` maps a patch and its CWE to the
+    uncalibrated probability of valid.
     """
 
     serving: Serving

@@ -193,10 +193,11 @@ def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 
 
 def read(patch: Patch, cwe: str) -> Reading:
-    """Read a patch; ``cwe`` is ``CWE-79`` or ``79``, or anything else where it is not known.
+    """Return the tokens and counts of a patch, from which features are computed.
 
-    Comments, docstrings, blank lines and version strings are read as if the patch left them alone, and
-    context as if every hunk had three lines of it, so that neither moves what is counted.
+    ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Changes of comments, docstrings, blank lines
+    and version strings are ignored, and three context lines are read around each change, so that none of
+    these moves a feature.
     """
     added: list[str] = []
     removed: list[str] = []
@@ -292,6 +293,6 @@ def _side(lines: list[str]) -> DiffSide:
 
 
 def number(cwe: str) -> int:
-    """Return the number of ``CWE-79`` or ``79``, 0 for anything else."""
+    """Return 79 for ``CWE-79`` or ``79``, and 0 for anything else."""
     digits = cwe.strip().upper().removeprefix("CWE-")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0

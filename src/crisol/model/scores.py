@@ -118,7 +118,7 @@ def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) ->
 
 
 def average_precision(label: _Ints, score: _Floats) -> float:
-    """Return the area under the steps of the precision-recall curve; nan without a correct patch."""
+    """Return the average precision (area under the precision-recall steps); nan without a correct patch."""
     if not label.any():
         return float("nan")
     order = np.argsort(-score, kind="stable")

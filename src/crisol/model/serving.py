@@ -201,10 +201,11 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
 def graph_scorer(
     graph: bytes, columns: int, name: str
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Open an ONNX graph over rows of ``columns`` on one thread; ``name`` is how messages call it.
+    """Return a function from rows (n, columns) to probabilities of class 1 (n,), by an ONNX graph.
 
-    The function maps rows of shape (n, columns) to probabilities of shape (n,). Raises
-    :class:`~crisol.errors.ModelError` for a graph that is none.
+    It computes on one thread. ``graph`` is the file's content; ``name`` is used in messages. Raises
+    :class:`~crisol.errors.ModelError` for other content or another number of columns; so does the function
+    where the runtime fails.
     """
     import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 

@@ -210,6 +210,6 @@ def one_arena() -> None:
 
 
 def trim_memory() -> None:
-    """Give freed memory back to the kernel where glibc is the allocator."""
+    """Return freed memory to the kernel by glibc's ``malloc_trim``; does nothing with another allocator."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

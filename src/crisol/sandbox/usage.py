@@ -8,7 +8,10 @@ __all__ = ["resident_pages", "sockets"]
 
 
 def sockets() -> int:
-    """Return how many sockets this network has; what they buffer is the kernel's memory and no process's."""
+    """Return the number of sockets in this network namespace, 0 where it cannot be read.
+
+    Their buffers are kernel memory, which counts for no process.
+    """
     try:
         with open("/proc/self/net/sockstat", encoding="ascii") as file:
             return int(file.readline().split()[2])
@@ -17,7 +20,7 @@ def sockets() -> int:
 
 
 def resident_pages(process: int) -> int:
-    """Return the pages of memory that a process holds; 0 for one that is gone."""
+    """Return the resident memory of a process in pages; 0 for one that has ended."""
     try:
         file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
     except OSError:

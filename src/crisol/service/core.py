@@ -123,7 +123,7 @@ class Service:
         _log.info("model %s is in use", self.validator.model.served.version[0])
 
     async def run(self) -> None:
-        """Refresh every ten seconds until cancelled."""
+        """Call :meth:`refresh` every ten seconds until cancelled; a failure is logged."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:

@@ -31,7 +31,7 @@ EXAMPLE = {
 
 
 def add_decisions(app: Routes, service: Service) -> None:
-    """Add ``POST /wargaming/ml-first`` and ``POST /wargaming/validate``."""
+    """Add the routes ``POST /wargaming/ml-first`` and ``POST /wargaming/validate`` to the application."""
     validator, trials = service.validator, service.trials
     questions: dict[bytes, Question] = {}
 

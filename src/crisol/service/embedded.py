@@ -101,7 +101,10 @@ def serve(settings: Settings) -> Iterator[Server]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises :class:`~crisol.errors.UnavailableError` where the port is taken."""
+    """Return a listening TCP socket; port 0 takes a free one.
+
+    Raises :class:`~crisol.errors.UnavailableError` where the port is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

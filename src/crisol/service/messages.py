@@ -24,7 +24,7 @@ _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 
 
 class Ask(Struct, forbid_unknown_fields=True, frozen=True):
-    """A candidate patch: a unified diff, the vulnerability that it is to close, and its weakness class."""
+    """A candidate patch: a unified diff, the vulnerability that it should close, and its weakness class."""
 
     diff: Annotated[str, Meta(min_length=1, description="A unified diff, at most 1 MiB.")]
     vulnerability: (

@@ -136,7 +136,7 @@ class LiveTrials:
 
     @property
     def shadow(self) -> ShadowStats:
-        """The counters of the wargames in the background."""
+        """The counters of the sampled wargames that run in the background."""
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:

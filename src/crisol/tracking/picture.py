@@ -11,9 +11,9 @@ __all__ = ["Picture"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG, and a sentence that describes it for readers who cannot see it.
+    """A PNG with a caption, a sentence that describes it for readers who cannot see it.
 
-    A notebook whose cell ends in one shows it.
+    A notebook displays it where it is the last expression of a cell.
     """
 
     caption: str

@@ -102,9 +102,9 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
 
 
 def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
-    """Draw predicted probability against the share that was valid.
+    """Draw a reliability diagram: the share of valid patches against predicted probability, a line a model.
 
-    A model on the diagonal is calibrated.
+    ``truth`` is 1 for valid; ``bins`` hold equally many patches. A calibrated model follows the diagonal.
     """
     figure, (axis,) = panels(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)

@@ -24,10 +24,7 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text, ready to print.
-
-    ``numeric`` holds the positions of the columns aligned to the right.
-    """
+    """A table of text for the report; ``numeric`` holds the indexes of right-aligned columns."""
 
     caption: str
     columns: tuple[str, ...]

@@ -98,7 +98,7 @@ class ModelRung:
 
     @property
     def stamp(self) -> str:
-        """See :class:`~crisol.validation.ladder.Rung`."""
+        """The stamp of the served model, see :attr:`ServedModel.stamp`."""
         return self.served.stamp
 
     async def __call__(self, case: Case) -> Decision | None:

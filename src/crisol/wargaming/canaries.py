@@ -28,7 +28,11 @@ _QUICK = 0.2
 
 @dataclass(slots=True)
 class Canaries:
-    """What a match knows of its PoVs."""
+    """Which PoV of a match is run a second time as a canary, see :class:`crisol.sandbox.Canary`.
+
+    ``costs`` are processor seconds of each script on the release; ``blind`` names PoVs that do not show the
+    flaw twice in one process, which no canary follows.
+    """
 
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time that each script took on the release."""
@@ -36,10 +40,11 @@ class Canaries:
     """PoVs that do not show the flaw twice in one process of the release's: no canary follows them."""
 
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
-        """Return the name of the PoV that a canary follows: a quick one, drawn by the seed and the patch.
+        """Return the name of the PoV to be followed by a canary; empty for no canary.
 
-        Whoever blinds PoVs has to blind them all, and cannot know which. PoVs that are judged from outside
-        need none; where there are no others, and no quick ones, there is no canary and the name is empty.
+        It is drawn by ``seed`` and the patched ``files`` among PoVs of at most 0.2 processor seconds, so that
+        a patch cannot know which; without any the cheapest is taken. PoVs that are judged from outside need
+        none.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -50,7 +55,10 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Whether a canary that failed tells of the patch: the PoV shows the flaw where the release ran."""
+        """Return whether a failed canary speaks against the patch: it succeeds on the unpatched release.
+
+        If it fails there, too, the PoV is added to ``blind``.
+        """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
                 return True

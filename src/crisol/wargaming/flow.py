@@ -54,7 +54,7 @@ class Flow:
 
     @property
     def nodes(self) -> Sequence[ast.expr | ast.stmt]:
-        """Every expression and statement of the file."""
+        """Every expression and statement of the file, nested ones included."""
         return self._bindings.nodes
 
     def values(self, node: ast.expr | None) -> set[Value]:

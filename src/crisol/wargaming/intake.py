@@ -164,7 +164,7 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 
 
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
-    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file.
+    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file, before any check.
 
     Patches need ``manner.vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given)
     and optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. Raises

@@ -50,8 +50,8 @@ class Match:
 
     See :func:`open_match`. ``tree`` is the vulnerable source, ``sandbox`` the kind of isolation; ``seed``
     seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch.
-    ``baseline`` and ``yardstick`` are None before the first patch; ``costs`` are processor seconds of each
-    script; ``changes``, ``shown_again`` and ``blind`` are facts about the scripts on the unpatched release.
+    ``baseline`` and ``yardstick`` are None before the first patch; ``changes`` and ``shown_again`` are facts
+    about the scripts on the unpatched release.
     """
 
     vulnerability: Vulnerability

@@ -85,7 +85,7 @@ def likeness(code: Iterable[str], text: str, change: Change) -> float:
 
 
 def added_words(change: Change) -> list[str]:
-    """Return the words of the lines that a patch adds."""
+    """Return the words of the lines that a patch adds, in order and with repetitions."""
     return [
         word
         for file in change.files

@@ -14,7 +14,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def definitions(tree: ast.Module) -> list[Definition]:
-    """Return every function and method, an outer one before those inside it."""
+    """Return every function and method of a module, an outer function before those inside it."""
     functions: list[Definition] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
