@@ -73,7 +73,10 @@ def results(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Print the weighted estimates of each group with their intervals."""
+    """Print the estimates of each group with their intervals.
+
+    Trials weigh one over their sampling probability.
+    """
     from crisol.abtest import results as tables
     from crisol.abtest.store import TrialFilter
     from crisol.wiring import open_trials

@@ -47,7 +47,7 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """A LightGBM model that predicts a patch from the verdicts known of its vulnerability, calibrated.
+    """A calibrated LightGBM model that predicts a patch from the verdicts known of its vulnerability.
 
     ``version`` is a hash of its training data; ``policy`` says at which probabilities it decides without a
     wargame.

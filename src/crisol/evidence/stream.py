@@ -101,8 +101,8 @@ class Recalled:
 def same_code(patch: Patch) -> str:
     """Return a hash of the code lines that a patch changes, with their places.
 
-    Comments and blank lines aside. Without the vulnerable source it is the best available test for equal
-    programs; with it see :mod:`crisol.wargaming.program`.
+    Comment lines and blank lines are left out. Without the vulnerable source it is the best available test
+    for equal programs; with it see :mod:`crisol.wargaming.program`.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:
@@ -137,10 +137,10 @@ def streams(
 
 
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
-    """Return the memory's rows along streams in which every patch is wargamed.
+    """Return what a memory says at each arrival of streams in which every patch is wargamed.
 
     With a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as when a policy
-    skips wargames: the training data of a second stage. With None all become known.
+    skips wargames: these are the training data of a second stage. With None all verdicts become known.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []

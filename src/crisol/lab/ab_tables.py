@@ -28,8 +28,9 @@ class ExperimentResult:
     ``table`` has a row for each arm and measure: the estimate, ``low`` and ``high``, the number of
     ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
     accuracy after each trial with bounds valid at all times; ``comparison`` sets the champion against each
-    challenger; ``alarms`` and ``evidence`` are of the sequential tests; ``confusions`` counts trials (true +,
-    false +, false -, true -) by arm.
+    challenger. ``alarms`` lists the sequential tests that were raised, ``evidence`` how near each came after
+    each trial (1: raised). ``confusions`` counts trials by arm (true +, false +, false -, true -);
+    ``experiment`` is the name under which the trials are stored.
     """
 
     table: pd.DataFrame

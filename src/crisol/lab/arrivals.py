@@ -57,11 +57,12 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A labelled set as arrivals, its streams, and a second-stage model for each fold of groups.
+    """A labelled set as streams of arrivals, with a second-stage model for each fold of groups.
 
-    ``label`` (1: right) and ``group`` (an index into ``names``) have shape (arrivals,), ``fold`` and ``half``
-    (0 or 1) shape (groups,). A stage has not seen the groups of its fold; thresholds chosen on one half are
-    measured on the other. ``digest`` is the data's SHA-256.
+    A second stage predicts from the diff and the earlier verdicts of a group, and has not seen the groups of
+    its fold. ``label`` (1: right) and ``group`` (an index into ``names``) have shape (arrivals,), ``fold``
+    and ``half`` (0 or 1) shape (groups,): thresholds chosen on one half are measured on the other. ``digest``
+    is the data's SHA-256.
     """
 
     question: StreamQuestion
@@ -153,6 +154,10 @@ def arrange(
 
 
 def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
-    """Return the training rows of a second stage: ten streams a group, with part of the verdicts known."""
+    """Return training rows for a second stage, which predicts from earlier verdicts.
+
+    They come from ten random streams of each group, in which a random share of the verdicts is known.
+    ``group`` (arrivals,) holds group numbers.
+    """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -45,11 +45,12 @@ __all__ = [
 class VariantComparison:
     """Every variant's evaluation over the same patches, and the table that ranks them.
 
-    ``table`` ranks variants by ``headline_auc`` (patches of agents and people, with a 95 % interval by
-    vulnerability); ``auc`` is of all patches. ``false_accept_rate`` is the share of wrong patches accepted
-    without a wargame, ``saved`` the share of patches that need none, ``wargames_per_second`` the patches that
-    one process decides. Then follow the controls, and the wargame alone. ``truth`` (patches,) is 1 for valid;
-    ``certified`` are policies with a guarantee.
+    ``table`` ranks variants by ``headline_auc`` (patches of agents and people, 95 % interval by
+    vulnerability); ``auc`` is of all patches; ``false_accept_rate`` the share of wrong patches accepted
+    without a wargame; ``saved`` the share of patches without one; ``wargames_per_second`` the patches decided
+    per second and process. Below stand the controls (guesses that ignore what a patch does) and the wargame
+    alone. ``truth`` (patches,) is 1 for valid; ``certified`` are guaranteed policies; ``served`` names the
+    variants that a service can use.
     """
 
     table: pd.DataFrame
@@ -172,7 +173,7 @@ class VariantComparison:
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
         """Counts (true +, false +, false -, true -) at a probability of one half, by variant.
 
-        + means valid.
+        Positive means that the model predicts valid.
         """
         return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 

@@ -100,8 +100,8 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
     """Return the memory's policy with its guarantee over streams, see :mod:`crisol.evidence.guarantee`.
 
-    ``model`` is the policy of the cold model, for patches of which no earlier verdict exists or which the
-    memory leaves undecided. ``delta`` is 1 minus the confidence.
+    ``model`` is the policy of the model that reads the diff alone, applied where the memory does not decide.
+    ``delta`` is 1 minus the confidence.
     """
     believe = learnt(prepared)
     return certify(

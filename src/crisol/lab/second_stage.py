@@ -23,12 +23,12 @@ _REPEATS = 3
 def second_stage(
     patches: Sequence[LabelledPatch], cold: NDArray[np.float64], model: Policy, *, seed: int
 ) -> SecondStage:
-    """Train a second stage on simulated streams of these patches, and certify the policy of its memory.
+    """Train a second stage, which predicts from earlier verdicts, and certify its policy.
 
-    ``cold`` (patches,) are probabilities of valid by models that never saw the vulnerability; ``model`` is
-    the policy of the cold model that decides after the memory. A threshold that the data do not support is
-    None, and the policy's reason says why. Raises :class:`~crisol.errors.DatasetError` unless there are two
-    vulnerabilities and both labels.
+    It learns from simulated streams of these patches. ``cold`` (patches,) are probabilities of valid from the
+    diff alone, by models that never saw the vulnerability; ``model`` is their policy, applied after the
+    memory's. A threshold that the data do not support is None, and the policy's reason says why. Raises
+    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and both labels.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

@@ -34,8 +34,8 @@ _TIGHTER = 0.8
 class Rungs:
     """Which steps of the decision a simulated policy has, apart from the wargame.
 
-    ``memory`` is a name of :func:`beliefs`, empty for no memory; ``model`` adds the cold model, ``facts`` the
-    verdict of an equal program.
+    ``memory`` is a name of :func:`beliefs`, empty for no memory; ``model`` adds the model that reads the diff
+    alone; ``facts`` gives a patch the verdict of an earlier patch that makes the same program.
     """
 
     memory: str = ""
@@ -57,9 +57,10 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Predictions of the cold model and of the memory in streams where every patch is wargamed.
+    """Predictions in streams where every patch is wargamed, of two models.
 
-    ``some`` is a mask (arrivals,) of those before which a verdict of their group was known.
+    ``cold`` are those from the diff alone, ``memory`` those from earlier verdicts. ``some`` is a mask
+    (arrivals,) of those before which a verdict of their group was known.
     """
 
     cold: Played
@@ -115,14 +116,19 @@ def walk(
 ) -> Played:
     """Simulate the streams of one half of the groups (0 or 1), or of all (None), under a policy.
 
-    ``facts`` gives a patch that makes the same program as an earlier one its verdict, before any probability.
+    ``believe`` maps the memory's rows and group numbers to probabilities of valid. ``facts`` first gives a
+    patch that makes the same program as an earlier one its verdict.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
 
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
-    """Simulate each half of the groups under thresholds chosen on the other half, and join the results."""
+    """Simulate each half of the groups under thresholds chosen on the other half, and join the results.
+
+    ``believe`` gives the memory's probabilities; ``seen`` holds predictions for choosing thresholds;
+    ``rungs`` says which steps the policy has.
+    """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
     return Played(*(np.concatenate([getattr(part, name) for part in parts]) for name in Played.__slots__))

@@ -160,9 +160,10 @@ class Triage:
 
     @property
     def outcome(self) -> Outcome:
-        """Valid if a wargame found a valid candidate; invalid if all are decided and none is.
+        """The outcome of the triage so far, over all entries.
 
-        Else inconclusive.
+        It is valid if a wargame found a valid candidate, invalid if all are decided and none is valid, else
+        inconclusive.
         """
         entries = self.entries.values()
         if any(entry.recommended for entry in entries):

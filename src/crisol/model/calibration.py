@@ -42,11 +42,11 @@ class Sigmoid:
 
     @classmethod
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:
-        """Fit slope and intercept by Newton's method on out-of-fold scores (n,) and labels (n,.
+        """Fit slope and intercept by Newton's method on out-of-fold scores, shape (n,).
 
-        1 means correct). The targets are Platt's smoothed ones. A ridge penalty (slope - 1)² / 4 keeps the
-        slope finite for separable classes. Without scores the result is the identity map, apart from the
-        clipping.
+        A label is 1 for a correct patch. The targets are Platt's smoothed ones. A ridge penalty (slope - 1)²
+        / 4 keeps the slope finite for separable classes. Without scores the result is the identity map, apart
+        from the clipping.
         """
         if not len(score):
             return cls()

@@ -89,9 +89,9 @@ class LadderPolicy:
     model: Policy = NEVER
 
     def remembered(self, probability: float, known: int) -> Outcome | None:
-        """Return the decision of the memory's policy at this probability of valid.
+        """Return the decision of the memory's policy at this probability of valid: valid, invalid or None.
 
-        ``known`` counts the earlier verdicts of the same vulnerability. None, always given for 0, passes the
-        patch on.
+        ``known`` counts the earlier verdicts of the same vulnerability. None, always given for 0, leaves the
+        patch to the model or the wargame.
         """
         return self.memory.decide(probability) if known else None

@@ -103,7 +103,7 @@ def auc_interval(
 def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) -> float:
     """Return the AUC over pairs of one correct and one wrong patch of the same group.
 
-    Nan where there is no pair.
+    It is nan where there is no such pair.
     """
     order = np.argsort(groups, kind="stable")
     _, starts = np.unique(groups[order], return_index=True)
@@ -142,8 +142,8 @@ def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> flo
 def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
     """Return for each patch the mean label of the other patches of its group.
 
-    The overall mean where there is none. It is what a model would predict that only recognises the
-    vulnerability: its AUC is the leak of a random split.
+    For a patch alone in its group it is the overall mean. A model that only recognises the vulnerability
+    would predict this: its AUC is the leak of a random split.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label

@@ -113,7 +113,7 @@ class Variant(BaseModel):
     def points(self) -> tuple[Variant, ...]:
         """One variant for each entry of ``grid``, in order, with its parameters applied.
 
-        Empty without a grid.
+        It is empty without a grid.
         """
         return tuple(
             self.model_copy(update={"parameters": {**self.parameters, **point}, "grid": ()})

@@ -78,7 +78,7 @@ class Service:
     def missing(self) -> tuple[str, ...]:
         """Return the names of the cache and database breakers whose last call failed or that are open.
 
-        Calls nothing.
+        It calls neither of them.
         """
         cache, database = self._watched
         if cache.quiet and database.quiet:
@@ -86,7 +86,7 @@ class Service:
         return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
-        """Return whether any breaker is open or half-open; calls nothing."""
+        """Return whether any breaker is open or half-open; it calls no dependency."""
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:

@@ -66,7 +66,7 @@ class Invalidated(_Strict):
 class EstimateReport(_Strict):
     """An estimate with its 95 % interval, the number of trials and their effective number.
 
-    Null without trials.
+    The first three values are null without trials.
     """
 
     value: float | None

@@ -49,7 +49,7 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
 def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
     """Draw one confusion matrix for each model, from counts (true +, false +, false -, true -).
 
-    + means valid.
+    Positive means that the model predicts valid.
     """
     figure, axes = panels(
         max(len(matrices), 1),

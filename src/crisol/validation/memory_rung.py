@@ -59,7 +59,7 @@ class Memories:
 
 
 class MemoryRung:
-    """Decides by the second stage of the served model, from the verdicts known of the vulnerability.
+    """Decides by the served model's second stage, which predicts from verdicts known of the vulnerability.
 
     Without a known verdict or a second stage it returns None. ``filled`` says whether stored verdicts were
     read; until then a decision names ``memory`` as missing. Use it within one event loop.

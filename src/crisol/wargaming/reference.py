@@ -82,9 +82,9 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return how the patched files differ from the reference on a benign input.
+        """Return how the patched files differ from the reference on a benign input, as text.
 
-        Empty where they do not.
+        It is empty where they do not differ.
         """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):

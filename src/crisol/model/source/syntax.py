@@ -57,7 +57,7 @@ def names(tree: ast.AST) -> set[str]:
 def said(tree: ast.AST) -> str:
     """Return an expression's source text in canonical layout, at most 2,000 characters.
 
-    Empty where it is too deep.
+    It is empty for an expression that is nested too deeply.
     """
     try:
         return ast.unparse(tree)[:_MAX_SAID]
