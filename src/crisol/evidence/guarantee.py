@@ -33,10 +33,10 @@ class Guarantee:
     """The loosest policy whose error bounds were shown, :data:`~crisol.model.policy.NEVER` where none was.
 
     With confidence 1 - delta: among patches accepted without a wargame at most the share alpha is wrong,
-    among rejected ones at most beta is right, as means over vulnerabilities; alpha also holds for patches
+    among rejected ones at most beta is right, as means over vulnerabilities; alpha also holds among patches
     with a similarity above 0.8 to a known valid one. ``skipped`` is the share of arrivals decided without a
-    wargame. ``near_misses`` counts wrong arrivals that similar to a known valid patch, ``near_accepted``
-    those of them that were accepted.
+    wargame. ``near_misses`` counts the wrong arrivals with such a similarity, ``near_accepted`` those of them
+    that were accepted.
     """
 
     policy: Policy

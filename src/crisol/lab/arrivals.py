@@ -82,8 +82,9 @@ class Prepared:
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
     """Read the question's data, predict each patch out of fold by group, and train the second stages.
 
-    In a corpus table the verdict of a valid upstream fix is known from the start. Raises
-    :class:`~crisol.errors.DatasetError` where the data cannot be read or split.
+    A second stage predicts from the diff and the earlier verdicts of a group. In a corpus table the verdict
+    of a valid upstream fix is known from the start. Raises :class:`~crisol.errors.DatasetError` where the
+    data cannot be read or split.
     """
     patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":

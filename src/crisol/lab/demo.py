@@ -27,9 +27,9 @@ _PARAMETERS = {"compare_variants": {"search": "false", "promote": "true"}}
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: its last table, the path of the HTML report, and two figures as text.
+    """The result of the demo: the table that compares the variants, the HTML report's path, and two texts.
 
-    ``risk`` is the share of wargames that may be skipped, with its guarantee; ``champion`` says which model
+    ``risk`` says which share of wargames the best variant may skip with a guarantee, ``champion`` which model
     is promoted.
     """
 

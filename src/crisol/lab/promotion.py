@@ -55,7 +55,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A newly registered version, and a sentence on the policy of its memory, or why it has none."""
+    """A newly registered version, and a sentence on its memory (what predicts from earlier verdicts).
+
+    The sentence gives the memory's policy, or says why there is none.
+    """
 
     version: str
     memory: str
@@ -198,9 +201,9 @@ def register(
 ) -> Registered:
     """Train the evaluated variant on all patches, and register it under the alias of the challenger.
 
-    It carries the guaranteed policy and, where the patches allow, a second stage for the memory with its own
-    policy. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained
-    one.
+    ``judged`` is its evaluation and its guaranteed policy, which the model carries; where the patches allow
+    it also gets a second stage, which predicts from earlier verdicts, with a policy of its own. Raises
+    :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained one.
     """
     evaluation, guarantee = judged
     name = evaluation.name

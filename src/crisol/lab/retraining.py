@@ -75,10 +75,10 @@ class RetrainingDesign:
 class Retraining:
     """Challenger and champion, compared on held-out vulnerabilities of the trials.
 
-    ``table`` has a row for each: model, variant, learnt, tested (numbers of patches), auc with its interval,
-    brier, cost (wargames a patch). ``not_worse`` and ``reason`` are those of
-    :func:`crisol.lab.promotion.not_worse`; ``policy`` says where the challenger decides without a wargame;
-    ``version`` is its registered version; ``promoted``: it is champion now.
+    ``table`` has a row for each: model, variant, learnt and tested (numbers of patches), auc with its 95 %
+    interval, brier, cost (mean wargames a patch, see :func:`crisol.lab.promotion.costs`). ``not_worse`` and
+    ``reason`` are the comparison's; ``policy`` says where the challenger decides without a wargame;
+    ``version`` is its registered version; ``promoted`` says whether it is champion now.
     """
 
     table: pd.DataFrame

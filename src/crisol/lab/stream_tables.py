@@ -23,9 +23,10 @@ _BOOTSTRAP = 500
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return the shares that a simulated policy skips, accepts and rejects, and its errors, by name.
 
-    ``skipped`` is of wargames, ``seconds`` of wargame time, both with a 95 % interval over groups.
-    ``false_of_accepted`` is the share of wrong patches among accepted ones, ``false_accepts`` among skipped
-    ones, ``false_refusals`` that of right patches among rejected ones; 0 without any.
+    ``skipped`` is the share of wargames, ``seconds`` that of wargame time, both with a 95 % interval over
+    groups. ``false_of_accepted`` is the share of wrong patches among accepted ones, ``false_accepts`` among
+    skipped ones, ``false_refusals`` that of right patches among rejected ones; each is over all arrivals, 0
+    without any.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
@@ -50,10 +51,11 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return what a policy decides on near misses: wrong patches similar (above 0.8) to a known valid one.
+    """Return what a policy decides on near misses: wrong patches similar to a known valid one (above 0.8).
 
-    ``near_misses`` and ``false_accepts`` are counts, ``share`` (accepted) and ``refused`` shares of them;
-    ``accepted`` counts all accepted patches that similar, of which ``false_of_accepted`` is the wrong share.
+    ``near_misses`` and ``false_accepts`` (accepted ones) are counts, ``share`` (accepted) and ``refused``
+    shares of them. ``accepted`` counts all accepted patches with such a similarity, of which
+    ``false_of_accepted`` is the share of wrong ones.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS

@@ -28,10 +28,10 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to import patches: defaults for ``vulnerability``, ``origin``, ``licence``, and how to read them.
+    """How to import patches: defaults for ``vulnerability``, ``origin`` and ``licence``.
 
-    A line of JSON may name its own. ``skip`` imports the others where a patch does not fit; ``dry_run``
-    writes nothing.
+    A line of JSON may name its own. ``reading`` are the options for parsing diffs; ``skip`` imports the
+    others where a patch does not fit; ``dry_run`` writes nothing.
     """
 
     vulnerability: str = ""
