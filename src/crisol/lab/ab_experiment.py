@@ -53,11 +53,12 @@ def experiment(
     """Run the A/B experiment on a corpus table, or finish one that was interrupted, and summarise it.
 
     ``variants`` name the arms, the champion first; none means the first of ``experiments/variants.yaml``.
-    They train on the share 1 - ``held_out`` of the vulnerabilities. The champion's policy decides at most
-    ``errors`` of those patches wrongly; other patches are wargamed, and decided ones with probability
-    ``rate`` (None: ``AB_TEST_RATE``). Challengers predict what is wargamed. After the share ``spoiled_after``
-    of the arrivals the champion's probabilities are inverted, to see the alarms; 1 means never. Repeating it
-    adds no trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled.
+    They train on the share 1 - ``held_out`` of the vulnerabilities, where the champion's policy has at most
+    the share ``errors`` of wrong decisions. Of the other patches those that it leaves open are wargamed, the
+    decided ones with probability ``rate`` (None: ``AB_TEST_RATE``); challengers predict what is wargamed.
+    After the share ``spoiled_after`` of the arrivals the champion's probabilities are inverted, to raise the
+    alarms; 1 means never. Repeating it adds no trial. Raises :class:`~crisol.errors.DatasetError` where no
+    patch was sampled.
     """
     chosen = settings.ab_test_rate if rate is None else rate
     meeting = _meet(

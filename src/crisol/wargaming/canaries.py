@@ -43,8 +43,8 @@ class Canaries:
         """Return the name of the PoV to be followed by a canary; empty for no canary.
 
         It is drawn by ``seed`` and the patched ``files`` among PoVs of at most 0.2 processor seconds, so that
-        a patch cannot know which; without any the cheapest is taken. PoVs that are judged from outside need
-        none.
+        a patch cannot know which. Without such a PoV the cheapest is taken, unless others are judged from
+        outside, which need no canary.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
