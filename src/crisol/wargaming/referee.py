@@ -136,14 +136,15 @@ class Match:
             yield checks()
         if any(fact.noted for fact in facts.values()):
             yield _timed(PhaseName.AGAIN, partial(self._again, files))
-        known = static.reason
+        strict_failure = static.reason
         for name, step in (
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
         ):
-            if known is None:  # only a strict label listens from here on, and to the first failure alone
+            # Only a strict label listens from here on, and to the first failure alone.
+            if strict_failure is None:
                 phase = _timed(name, partial(self._within, step, files), Strength.STRICT)
-                known = phase.reason
+                strict_failure = phase.reason
                 yield phase
 
     def _within(
@@ -156,18 +157,18 @@ class Match:
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Try the generated PoVs, which the reference fix closes."""
         try:
-            found = self._measured().partial(self.target, files)
+            surviving = self._measured().partial(self.target, files)
         except SandboxError as error:
             return Reason.SANDBOX_FAILED, str(error)
-        return (Reason.PARTIAL_FIX, found) if found else (None, "")
+        return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Compare with the reference fix on generated benign inputs."""
         try:
-            found = self._measured().divergence(self.target, files)
+            difference = self._measured().divergence(self.target, files)
         except SandboxError as error:
             return Reason.SANDBOX_FAILED, str(error)
-        return (Reason.DIVERGES_FROM_REFERENCE, found) if found else (None, "")
+        return (Reason.DIVERGES_FROM_REFERENCE, difference) if difference else (None, "")
 
     def _measured(self) -> Yardstick:
         if self.yardstick is None:
@@ -194,8 +195,8 @@ class Match:
         """Look at the patched files without running them; ``facts`` is filled with what was found."""
         noted: list[str] = []
         for name, after in overlay.items():
-            if found := self._shadowed(name, after):
-                return Reason.TAMPERS, f"{name}: {found}"
+            if shadowed := self._shadowed(name, after):
+                return Reason.TAMPERS, f"{name}: {shadowed}"
             if after is None or not name.endswith(".py"):
                 continue
             try:
@@ -223,7 +224,7 @@ class Match:
         if module in sys.stdlib_module_names or module in _AT_START:
             return f"{module} is a module of the standard library"
         if any(
-            (folder / found).exists() for folder in self.target.requires for found in (module, f"{module}.py")
+            (folder / file).exists() for folder in self.target.requires for file in (module, f"{module}.py")
         ):
             return f"{module} is a dependency's"
         return ""

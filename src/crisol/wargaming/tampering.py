@@ -244,7 +244,7 @@ def _tail(path: str) -> str:
 
 def _pretending(node: ast.ClassDef, flow: Flow) -> list[str]:
     """Return the plain type that a class is derived from only to answer otherwise."""
-    answered = {each.name for each in node.body if isinstance(each, ast.FunctionDef)} & _ANSWERS
+    answered = {method.name for method in node.body if isinstance(method, ast.FunctionDef)} & _ANSWERS
     if not answered:
         return []
     bases: set[Value] = set().union(*(flow.values(base) for base in node.bases)) if node.bases else set()
@@ -301,6 +301,8 @@ def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 
         case ast.FunctionDef(name=name, args=arguments):
             defaults = (*arguments.defaults, *arguments.kw_defaults)
             return [
-                f"state of {name}" for each in defaults if isinstance(each, ast.List | ast.Dict | ast.Set)
+                f"state of {name}"
+                for default in defaults
+                if isinstance(default, ast.List | ast.Dict | ast.Set)
             ]
     return []
