@@ -85,7 +85,8 @@ def wargame(
     of a file; ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, "" for the settings' one.
     ``reading`` says how to read the diff, None as git does. ``watch`` is called with each phase as it ends.
     Raises :class:`~crisol.errors.InputError` for a vulnerability or file that cannot be read and
-    :class:`~crisol.errors.UnavailableError` for a missing sandbox or release; a faulty patch only changes the
+    :class:`~crisol.errors.UnavailableError` where there is no
+    sandbox, or the vulnerable package cannot be downloaded; a faulty patch only changes the
     verdict.
     """
     from crisol.diff import ReadOptions  # noqa: PLC0415 - importing crisol must stay cheap

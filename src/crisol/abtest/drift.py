@@ -41,13 +41,14 @@ def worsening(
     max_weight: float | None = None,
     run_length: float = 10_000.0,
 ) -> Alarm:
-    """Detect that the error rate rose above ``baseline``, in (0, 1).
+    """Return whether, and at which trial, the error rate is shown to be above ``baseline``, in (0, 1).
 
     ``errors``, shape (n,), are 1 for a wrong prediction, else 0; ``weights`` are 1 / sampling probability,
     None means all 1; ``max_weight`` is the largest that the design can give, None means the largest given.
     While the rate is at most ``baseline``, false alarms are at least ``run_length`` trials apart on average,
-    for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). Use the upper bound of the
-    validated rate as baseline. Raises :class:`~crisol.errors.InputError` for values out of range.
+    for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). As baseline, use the upper
+    confidence bound of the error rate that validation measured. Raises :class:`~crisol.errors.InputError` for
+    values out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)

@@ -45,7 +45,7 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return the data's counts (patches, correct ones, groups, projects), its languages and its SHA-256."""
+    """Return a data set's counts (patches, correct patches, groups, projects), languages and SHA-256."""
     patches = dataset.open_set(question.data, question.group)
     return {
         "patches": len(patches),

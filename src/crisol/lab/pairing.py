@@ -33,7 +33,7 @@ def paired(source: Path) -> str:
 
 
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` of every notebook of a folder and return those whose text changed."""
+    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return those that changed."""
     changed = []
     for source in sorted(folder.glob("*.py")):
         target, text = source.with_suffix(".ipynb"), paired(source)

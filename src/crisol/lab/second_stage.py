@@ -26,9 +26,10 @@ def second_stage(
     """Train a second stage, which predicts from earlier verdicts, and certify its policy.
 
     It learns from simulated streams of these patches. ``cold`` (patches,) are probabilities of valid from the
-    diff alone, by models that never saw the vulnerability; ``model`` is their policy, applied after the
-    memory's. A threshold that the data do not support is None, and the policy's reason says why. Raises
-    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and both labels.
+    diff alone, by models that never saw the vulnerability; ``model`` is the policy for these probabilities,
+    applied to patches that the second stage leaves undecided. A threshold that the data do not support is
+    None, and the policy's reason says why. Raises :class:`~crisol.errors.DatasetError` unless there are two
+    vulnerabilities and both labels.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

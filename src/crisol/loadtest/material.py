@@ -84,9 +84,9 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
     """Train a model on a corpus table and return it with the table's patches, ready to send.
 
     The policy's thresholds lie around 0.5 such that the share ``unsure`` of the patches needs a wargame. The
-    model was trained on these same patches: use the load for speed, not for accuracy. It is kept below
-    ``data/cache/models``, one for each table and ``seed``. Raises :class:`~crisol.errors.DatasetError` for a
-    table without both valid and invalid patches.
+    model was trained on these same patches, so the load measures speed and not accuracy. The model is kept
+    below ``data/cache/models``, one for each table and ``seed``. Raises :class:`~crisol.errors.DatasetError`
+    for a table without both valid and invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:

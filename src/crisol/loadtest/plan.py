@@ -147,9 +147,9 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
     """Return the planned starts of requests, in seconds from the beginning, ascending, shape (n,).
 
-    ``rate`` is in requests a second. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson
-    process, drawn by inverting the integral of the rate, so n varies with the seed. At least one start is
-    returned.
+    ``rate`` is in requests a second: that of a constant load, the last of a ramp, and the one outside a
+    spike. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson process, drawn by
+    inverting the integral of the rate, so n varies with the seed. At least one start is returned.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate

@@ -22,9 +22,9 @@ _BYTES = CAPACITY * 8
 
 
 class Counter:
-    """A number that only grows: ``values[slot]``.
+    """A number that only grows, kept in ``values`` (the memory of :class:`Slots`) at the index ``slot``.
 
-    Not safe across threads: only the event loop of one worker may call it.
+    Not safe across threads: only the event loop of one worker may add to it.
     """
 
     __slots__ = ("_slot", "_values")

@@ -196,8 +196,8 @@ def read(patch: Patch, cwe: str) -> Reading:
     """Return the tokens and counts of a patch, from which features are computed.
 
     ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Changes of comments, docstrings, blank lines
-    and version strings are ignored, and three context lines are read around each change, so that none of
-    these moves a feature.
+    and version strings are ignored. Exactly three context lines are read around each change, so that a diff
+    with more context gives the same features.
     """
     added: list[str] = []
     removed: list[str] = []

@@ -209,7 +209,7 @@ class Cache:
         return deleted
 
     async def clear(self) -> int:
-        """Delete all entries, here and in the tier; return how many were in this process.
+        """Delete all entries, in this process and in the shared tier; return how many were in this process.
 
         Raises like :meth:`invalidate`.
         """

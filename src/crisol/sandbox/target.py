@@ -119,8 +119,9 @@ class Target:
     ) -> Run:
         """Execute a script with the files of ``overlay`` (None: deleted) in place of the tree's.
 
-        ``limits`` None means those of the target. With ``canary`` the script runs once more in the same
-        process, on the tree's own files. Whatever the code does gives a :class:`~.records.Run`. Raises
+        ``limits`` None means those of the target. With ``canary`` the script runs a second time in the same
+        process, after the first run and on the unpatched files, to show what the patch did to the process;
+        its result is ``Run.canary``. Whatever the code does gives a :class:`~.records.Run`. Raises
         :class:`~crisol.errors.SandboxError` where the sandbox fails, and :class:`~crisol.errors.InputError`
         for an overlay path outside the tree.
         """

@@ -155,9 +155,9 @@ def _enter(holder: int, user: str, command: list[str]) -> None:
 
 
 def main() -> None:
-    """Run as the holder of the namespaces, or as a program that enters them.
+    """Hold the namespaces open, or enter them and become another program, as the first argument says.
 
-    :class:`Enclosure` starts both.
+    :class:`Enclosure` starts this module in both roles.
     """
     if sys.argv[1] == "hold":
         _hold(sys.argv[2], int(sys.argv[3]))

@@ -49,9 +49,10 @@ class OwnProgram(_Section):
 class ReleasePair(_Section):
     """The source of a vulnerability in a package: its vulnerable and its fixed release, pinned by SHA-256.
 
-    ``root`` is the importable folder inside the archive; ``root_fixed`` None means the same. ``requires``
-    names pins of ``requirements.toml``; ``compat`` restores the aliases that Python 3.10 removed; ``licence``
-    is empty if not stated.
+    ``root`` is the importable folder inside the archive; ``root_fixed`` None means the same.
+    ``archive_vulnerable`` and ``archive_fixed`` are file names in the package index. ``requires`` names the
+    packages that the code imports, as pinned in ``requirements.toml``; ``compat`` restores the aliases that
+    Python 3.10 removed; ``licence`` is empty if not stated.
     """
 
     package: str

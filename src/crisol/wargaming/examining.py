@@ -22,9 +22,10 @@ __all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 class Examination:
     """What a static check of one patched file found.
 
-    ``error`` says why it does not parse, ``error_before`` the same of the unpatched file; empty if it does.
-    ``refused`` are new constructs that count as tampering, ``noted`` those that ask for a run in other
-    surroundings, ``undefined`` new names that are defined nowhere.
+    ``error`` says why it does not parse, ``error_before`` the same of the unpatched file; empty if the file
+    parses. ``refused`` are new constructs that count as tampering, ``noted`` those that can recognise the
+    sandbox, for which the PoV runs once more with another environment, user, host and clock, ``undefined``
+    new names that are defined nowhere.
     """
 
     error: str

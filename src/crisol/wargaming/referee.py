@@ -315,7 +315,8 @@ def open_match(
 ) -> Iterator[Match]:
     """Open a sandbox over a vulnerability's sources, as a context manager that yields the :class:`Match`.
 
-    ``seed`` (below 2**32) seeds the values that scripts plant; None draws one, which every verdict names.
+    ``seed`` (below 2**32) seeds the random names and payloads of PoVs and checks; None draws a
+    seed, which every verdict names. ``cache`` is the folder of downloaded releases.
     ``budget`` is seconds of wall time for all runs of one patch. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
