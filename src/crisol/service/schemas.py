@@ -187,7 +187,7 @@ class Stats(_Strict):
     feature_version: str | None
     form: Annotated[
         str | None,
-        Field(description="what computes predictions: onnx or scikit-learn; null without a model"),
+        Field(description="what computes predictions: onnx, numpy or scikit-learn; null without a model"),
     ]
     accept_at: float | None
     reject_at: float | None
