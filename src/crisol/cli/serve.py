@@ -86,5 +86,11 @@ def _serve_many(settings: Settings, listener: socket.socket, workers: int) -> No
             "CRISOL_HOST": settings.host,
             "CRISOL_METRICS": str(settings.metrics or Path(folder)),
         }
-        config = configure("crisol.service.app:from_environment", factory=True, workers=workers)
+        # uvicorn kills a worker that is silent for five seconds, and a busy machine starts none in that time.
+        config = configure(
+            "crisol.service.app:from_environment",
+            factory=True,
+            workers=workers,
+            timeout_worker_healthcheck=60,
+        )
         Multiprocess(config, sockets=[listener]).run()
