@@ -183,3 +183,32 @@ def test_a_list_parameter_holds_what_json_can_hold(text: str) -> None:
     """Anything else would fail in papermill, after a run was opened."""
     with pytest.raises(ExperimentError, match="cannot hold"):
         Parameter("variants", [], list).parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{a: b}", r"must be list\[str\]; a member must be str, not dict \(\{'a': 'b'\}\)"),
+        ("[forest, [boosting]]", "a member must be str, not list"),
+        ("[forest, 3]", "not int .3.; quote it as text"),
+        ("[forest, null]", "a member must be str, not NoneType"),
+    ],
+)
+def test_a_list_parameter_holds_members_of_its_type(path: Path, text: str, message: str) -> None:
+    """The notebook would fail at the first use, after a run was opened; the file is held to it, too."""
+    with pytest.raises(ExperimentError, match=message):
+        resolve(load_experiment(path), {"names": text})
+    path.write_text(EXPERIMENT + f"  names: {text if text.startswith('[') else f'[{text}]'}\n")
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(path)
+
+
+def test_whole_numbers_become_members_of_a_list_of_floats(path: Path) -> None:
+    """As they do for a parameter that is one float."""
+    notebook = path.parent.parent / "notebooks" / "toy.py"
+    notebook.write_text(NOTEBOOK.replace('names: list[str] = ["forest"]', "rates: list[float] | None = [1]"))
+    experiment = load_experiment(path)
+    assert repr(resolve(experiment, {}).parameters["rates"]) == "[1.0]"
+    assert repr(resolve(experiment, {"rates": "2, 0.5"}).parameters["rates"]) == "[2.0, 0.5]"
+    with pytest.raises(ExperimentError, match=r"list\[float\] \| None; a member must be float, not str"):
+        resolve(experiment, {"rates": "fast"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,21 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 class Parameter:
     """One assignment in a notebook's parameters cell.
 
-    ``kind`` is str, int, float, bool or list; ``optional`` allows None, too.
+    ``kind`` is str, int, float, bool or list; ``optional`` allows None, too. ``member`` is the type of a
+    list's members; without it they are whatever JSON can hold.
     """
 
     name: str
     default: Any
     kind: type
     optional: bool = False
+    member: type | None = None
 
     @property
     def described(self) -> str:
-        """The type as Python writes it, such as ``float | None``."""
-        return f"{self.kind.__name__} | None" if self.optional else self.kind.__name__
+        """The type as Python writes it, such as ``float | None`` or ``list[str]``."""
+        name = f"list[{self.member.__name__}]" if self.member else self.kind.__name__
+        return f"{name} | None" if self.optional else name
 
     def accept(self, value: Any) -> Any:
         """Return the value after a check of its type; an int becomes a float where a float is expected.
@@ -57,7 +60,17 @@ class Parameter:
             raise ExperimentError(f"must be a finite number, not {value!r}")
         if isinstance(value, list):
             _check_members(value)
+            return [self._accept_member(part) for part in value]
         return value
+
+    def _accept_member(self, value: Any) -> Any:
+        if self.member is None:
+            return value
+        try:
+            return Parameter(self.name, None, self.member).accept(value)
+        except ExperimentError as error:
+            hint = "; quote it as text" if self.member is str else ""
+            raise ExperimentError(f"must be {self.described}; a member {error}{hint}") from None
 
     def parse(self, text: str) -> Any:
         """Return the value that a command line's text stands for, read as the parameter's type.
@@ -133,22 +146,29 @@ def _read_statement(statement: ast.stmt) -> Parameter:
         default = ast.literal_eval(value)
     except ValueError:
         raise ExperimentError(f"the default of {name!r} is not a literal") from None
-    kind, optional = (type(default), False) if annotation is None else _read_annotation(annotation)
+    kind, optional, member = (
+        (type(default), False, None) if annotation is None else _read_annotation(annotation)
+    )
     if kind not in _SCALARS.values():
         raise ExperimentError(f"the type of {name!r} must be one of {', '.join(_SCALARS)}; annotate it")
-    parameter = Parameter(name=name, default=default, kind=kind, optional=optional)
-    return Parameter(name=name, default=parameter.accept(default), kind=kind, optional=optional)
+    parameter = Parameter(name, default, kind, optional, member)
+    return replace(parameter, default=parameter.accept(default))
 
 
-def _read_annotation(node: ast.expr) -> tuple[type, bool]:
+def _read_annotation(node: ast.expr) -> tuple[type, bool, type | None]:
+    """Return a parameter's kind, whether it may be None, and the type of a list's members if it is named."""
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
-            return _read_annotation(left)[0], True
+            kind, _, member = _read_annotation(left)
+            return kind, True, member
         case ast.BinOp(left=ast.Constant(value=None), op=ast.BitOr(), right=right):
-            return _read_annotation(right)[0], True
+            kind, _, member = _read_annotation(right)
+            return kind, True, member
+        case ast.Subscript(value=ast.Name(id="list"), slice=ast.Name(id=name)) if name in _SCALARS:
+            return list, False, _SCALARS[name]
         case ast.Subscript(value=ast.Name(id="list")):
-            return list, False
+            return list, False, None
         case ast.Name(id=name) if name in _SCALARS:
-            return _SCALARS[name], False
+            return _SCALARS[name], False, None
         case _:
             raise ExperimentError(f"the type {ast.unparse(node)!r} is not known; use {', '.join(_SCALARS)}")
