@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Check the sandbox, Redis, PostgreSQL, package index, cores and Python, and yield each finding at once.
 
     It runs the sandbox's escape attempts and connects to the configured servers; whatever fails is a finding,
-    not an exception. May take 20 s when the index does not answer.
+    not an exception. May take 20 s when the index does not answer. Raises
+    :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that a service would not take.
     """
     try:
         kind = choose(settings.sandbox).kind
@@ -71,18 +73,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
 def _redis(settings: Settings) -> Finding:
     cost = "cache and buckets live in one process"
     if settings.redis_url:
-        import redis  # noqa: PLC0415 - only where it is configured
+        from redis import RedisError  # noqa: PLC0415 - only where it is configured
 
         try:
-            with redis.Redis.from_url(settings.redis_url, socket_timeout=1.0) as client:
-                version = client.info("server")["redis_version"]
+            version = asyncio.run(_redis_version(settings.redis_url))
             return Finding("Redis", f"{version} at REDIS_URL", cost)
-        except redis.RedisError as error:
+        except RedisError as error:
             return Finding("Redis", f"REDIS_URL does not answer: {redacted(str(error))}", cost, ok=False)
     program = shutil.which("redis-server")
     return Finding(
         "Redis", f"REDIS_URL is not set{f' ({program} is installed)' if program else ''}", cost, ok=False
     )
+
+
+async def _redis_version(url: str) -> str:
+    from crisol.backends.redis import connect  # noqa: PLC0415 - only where it is configured
+
+    async with connect(url, socket_seconds=1.0) as client:
+        return str((await client.info("server"))["redis_version"])
 
 
 def _postgres(settings: Settings) -> Finding:

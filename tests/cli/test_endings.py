@@ -49,6 +49,12 @@ def crisol(command: str, folder: Path, **environment: str) -> subprocess.Complet
         ("$CRISOL ab plan --margin 0.1 > /dev/full", Exit.OUTPUT, "No space left"),
         ("$CRISOL ab plan --margin 0.1 >&-", Exit.OUTPUT, "standard output is closed"),
         ("REDIS_URL=localhost:6379 $CRISOL doctor", Exit.USAGE, "REDIS_URL: this is no Redis URL"),
+        ("REDIS_URL='redis://127.0.0.1:9?db=x' $CRISOL doctor", Exit.USAGE, "Invalid value for 'db'"),
+        (
+            "REDIS_URL='redis://127.0.0.1:9?no=1' $CRISOL doctor",
+            Exit.USAGE,
+            "REDIS_URL: the option no is not",
+        ),
         ("DATABASE_URL=sqlite:///x.db $CRISOL ab status", Exit.USAGE, "its scheme is 'sqlite'"),
         ("$CRISOL ui --port 999999", Exit.USAGE, ""),
         ("$CRISOL serve --port 999999", Exit.USAGE, ""),
