@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -50,6 +52,24 @@ def test_a_run_is_read_back_as_it_was_logged(settings: Settings) -> None:
     assert seen.inputs.dataset_inputs[0].dataset.digest == "f" * 36
     assert (run.folder / "figures" / "a.png").read_bytes() == b"\x89PNG"
     assert pd.read_csv(run.folder / "tables" / "scores.csv").equals(frame)
+
+
+def test_runs_that_use_a_data_set_at_the_same_moment_share_it(settings: Settings) -> None:
+    """MLflow looks for the data set, then adds it: the later of two additions fails in MLflow."""
+    frame = pd.DataFrame({"id": ["a"]})
+    opened = [runs.join(settings, "", "toy") for _ in range(4)]
+    together = threading.Barrier(len(opened), timeout=30)
+
+    def use(run: runs.TrackedRun) -> None:
+        for digit in range(8):
+            together.wait()
+            run.input(f"corpus{digit}", frame, f"{digit}" * 64, "corpus.parquet")
+
+    with ThreadPoolExecutor(len(opened)) as pool:
+        list(pool.map(use, opened))
+    for run in opened:
+        run.finish()
+        assert len(run.client.get_run(run.id).inputs.dataset_inputs) == 8
 
 
 @pytest.mark.integration

@@ -224,8 +224,13 @@ class TrackedRun:
             schema=json.dumps({"columns": {str(k): str(v) for k, v in frame.dtypes.items()}}),
             profile=json.dumps({"num_rows": len(frame)}),
         )
-        tags = [InputTag("mlflow.data.context", "corpus")]
-        self.client.log_inputs(self.id, [DatasetInput(dataset, tags)])
+        inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "corpus")])]
+        try:
+            self.client.log_inputs(self.id, inputs)
+        except MlflowException:
+            # MLflow looks for the data set, then adds it; another run may add it in between. The second look
+            # finds it.
+            self.client.log_inputs(self.id, inputs)
         self.tags({f"{name}.content_hash": content_hash})
 
     def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
