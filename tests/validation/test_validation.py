@@ -317,13 +317,13 @@ def test_what_another_model_decided_meanwhile_is_not_kept_under_the_old_key() ->
     async def scenario() -> None:
         async with validating(ALWAYS) as validator:
 
-            async def replaced(_: Case) -> None:
-                validator.model.served = ServedModel(predictor(), Policy(reject=1.0))
+            class Replacing:
+                stamp = "replacing"
 
-            validator._rungs = (replaced, validator.model)  # type: ignore[assignment]  # a rung without a stamp
-            validator.key = lambda question, _: (
-                question.patch[:31] + validator.model.served.stamp[0]
-            ).encode()  # type: ignore[method-assign]
+                async def __call__(self, _: Case) -> None:
+                    validator.model.served = ServedModel(predictor(), Policy(reject=1.0))
+
+            validator._rungs = (Replacing(), validator.model)
             found = await validator.decide(submission(right()))
             assert found.decision.outcome is Outcome.INVALID
             assert len(validator._cache) == 1, "the pattern alone"
