@@ -517,12 +517,12 @@ def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Serv
     plain = tmp_path / "plain"
     shutil.copytree(model_folder(), plain)
     description = json.loads((plain / "serving.json").read_text())
-    # As a variant is exported that no compiled form exists of.
+    # As a variant is exported that ONNX Runtime does not take.
     (plain / "serving.json").write_text(json.dumps(description | {"sha256": ""}))
     fastest = predictor().form
     for changes, form in (
         ({}, fastest),
-        ({"model": plain}, "scikit-learn"),
+        ({"model": plain}, "numpy"),
         ({"model": Path("nowhere")}, None),
     ):
         server = started(**changes)
