@@ -138,7 +138,6 @@ class Verdict:
     seconds: float
     sandbox: str
     seed: int = 0
-    """What the scripts drew their planted names from; the same seed gives the same wargame."""
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
         """Return the first failure that counts for a label of this strength; None for a valid patch."""

@@ -40,7 +40,6 @@ class Stage:
 
     service: ServiceProcess
     model: Path
-    """The folder of the model that it serves, a copy."""
     redis: RedisServer | None = None
     proxy: SlowProxy | None = None
     postgres: PostgresServer | None = None

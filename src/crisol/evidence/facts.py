@@ -94,7 +94,6 @@ class Facts:
     tree: ProgramTree
     ways: tuple[Way, ...]
     public: str = ""
-    """The name of the public PoV, whose way may be lost."""
     judged: JudgedPrograms = field(default_factory=JudgedPrograms)
 
     def settle(self, patch: Patch) -> Fact | None:

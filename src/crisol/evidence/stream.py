@@ -72,7 +72,6 @@ class Played:
     decision: NDArray[np.int_]
     rung: NDArray[np.str_]
     near_valid: _Floats
-    """Similarity to the nearest valid patch that was known, nan without one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,7 +47,6 @@ class Code:
     name: str
     line: int
     lines: tuple[int, ...] | None
-    """The lines of it that were reached; None where lines were not followed, and all may have been."""
 
 
 @dataclass(frozen=True, slots=True)

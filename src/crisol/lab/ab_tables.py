@@ -41,7 +41,6 @@ class ExperimentResult:
     disagreements: pd.DataFrame
     confusions: dict[str, tuple[int, int, int, int]]
     experiment: str = ""
-    """The name by which the store knows the trials."""
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:

@@ -72,9 +72,7 @@ class Prepared:
     names: NDArray[np.str_]
     streams: tuple[Stream, ...]
     fold: _Ints
-    """The fold of each group."""
     half: _Ints
-    """0 or 1 for each group: thresholds that one half chose are measured on the other."""
     stages: dict[int, SecondStage]
     digest: str
 

@@ -36,9 +36,7 @@ class Demo:
     table: pd.DataFrame
     report: Path
     risk: str
-    """What risk control says of the best variant: where it may decide alone, or why it may not."""
     champion: str
-    """Which model is champion."""
 
 
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:

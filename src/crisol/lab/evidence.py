@@ -52,7 +52,6 @@ class Measured:
     policies: pd.DataFrame
     near_misses: pd.DataFrame
     coverages: dict[str, tuple[_Floats, _Floats]]
-    """For each belief :func:`crisol.lab.frontier.risk_coverage` of the patches with a known verdict."""
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:

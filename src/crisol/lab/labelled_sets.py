@@ -41,7 +41,6 @@ class EvaluationQuestion:
     folds: int = 10
     seed: int = 0
     search: bool = True
-    """Whether each training set chooses its hyper-parameters among the points of the variant's grid."""
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:

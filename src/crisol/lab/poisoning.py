@@ -43,7 +43,6 @@ class Poisoning:
     arrivals: pd.DataFrame
     alarms: pd.DataFrame
     begins: int
-    """The arrival with which the poison begins."""
 
     def phases(self) -> pd.DataFrame:
         """Return a row for the clean and the poisoned phase: arrivals, decisions and the share of errors.

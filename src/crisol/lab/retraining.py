@@ -42,14 +42,8 @@ class Gathered:
 
     patches: tuple[LabelledPatch, ...]
     inconclusive: int
-    """Trials without a verdict."""
     without_text: int
-    """Patches of which only the identity is known."""
     weights: tuple[float, ...] = ()
-    """The weight of each patch: one over the sampling probability of its trial.
-
-    It is empty where each patch has weight 1.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,6 @@ class RetrainingDesign:
     seed: int
     held_out: float = 0.3
     promote: bool = False
-    """Whether a challenger that is shown to do no worse becomes champion."""
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
@@ -85,11 +78,9 @@ class Retraining:
     not_worse: bool
     reason: str
     policy: str
-    """Where the challenger may decide alone, or why it never may."""
     version: str
     """Of the registered challenger, which learnt from everything."""
     promoted: bool
-    """Whether it is champion now."""
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:

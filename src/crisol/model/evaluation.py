@@ -60,12 +60,10 @@ class Evaluation:
     calibration_error: float
     """Expected calibration error over ten bins of equal width."""
     auc_inside_groups: float
-    """The AUC over pairs of the same vulnerability, where knowing the vulnerability does not help."""
     random_split_auc: float
     same_group_mean_auc: float
     confusion: Confusion
     choices: tuple[Choice, ...] = ()
-    """The hyper-parameters that each fold's training set chose; none where no search was made."""
 
     @property
     def rank(self) -> float:

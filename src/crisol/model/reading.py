@@ -94,19 +94,14 @@ class DiffSide:
     indent: int
     tokens: list[str]
     counts: Counter[str]
-    """How often each token occurs."""
     words: dict[str, int]
-    """How often each token occurs, in lower case."""
     names: list[str]
     """The different names, of two characters or more, keywords included."""
     numbers: int
-    """How many tokens are number literals."""
     parts: dict[str, int]
     """How often each word that means something occurs, in names taken whole and by their parts."""
     calls: list[str]
-    """Names that stand before an opening parenthesis, keywords included."""
     marks: list[int]
-    """Where the tokens stand that test, leave or catch, in order."""
 
 
 @lru_cache(maxsize=16_384)
@@ -133,14 +128,11 @@ class Reading:
     files: int
     hunks: int
     insertions: int
-    """Hunks that only add."""
     deletions: int
-    """Hunks that only remove."""
     spots: int
     """Runs of changed lines without a context line between them."""
     created: int
     cwe: int
-    """The CWE's number, 0 where it is not known."""
 
     @cached_property
     def fresh(self) -> int:

@@ -33,13 +33,8 @@ class Choice:
     """
 
     fold: int
-    """The test fold whose training set searched; -1 for a search over a whole set."""
     variant: str
     parameters: str
-    """The changed parameters, such as ``num_leaves=16``.
-
-    It is empty where the entry's own parameters were best.
-    """
     auc: float
     """Mean AUC over the inner folds on which it was tried, on groups that the model had not seen."""
 

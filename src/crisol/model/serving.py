@@ -87,14 +87,11 @@ class Serving:
     slope: float
     intercept: float
     sha256: str
-    """Of ``model.onnx``, empty where the variant has none."""
     classic: bool = False
-    """Whether it reads the nine classic features alone."""
     accept: float | None = None
     reject: float | None = None
     reason: str = "no thresholds were chosen"
     golden: float | None = None
-    """The probability of :data:`PROBE` when the model was exported."""
 
     @property
     def calibration(self) -> Sigmoid:

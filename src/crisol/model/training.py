@@ -71,15 +71,10 @@ class FittedModel:
     model_version: str
     feature_version: str
     data: str
-    """SHA-256 of the training set."""
     patches: int
     groups: int
     seed: int
     held_out: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
-    """The calibrated probability of each training patch by a model that has not seen its vulnerability.
-
-    It is not saved.
-    """
 
     def probabilities(self, patches: Sequence[LabelledPatch]) -> NDArray[np.float64]:
         """Return the calibrated probability of valid for each patch, shape (patches,)."""

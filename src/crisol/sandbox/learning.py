@@ -60,11 +60,8 @@ class Learned:
     """
 
     modules: tuple[str, ...] = ()
-    """Of the standard library and of the dependencies: imported ahead."""
     files: tuple[tuple[str, str], ...] = ()
-    """The target's own modules with their files, relative to the tree: their code is read ahead."""
     patterns: tuple[tuple[str, bool, int], ...] = ()
-    """Regular expressions that these compile on import: text, whether it stands for bytes, flags."""
 
 
 def learn(

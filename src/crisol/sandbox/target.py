@@ -100,7 +100,6 @@ class Target:
         self.landlock = 0
         """The kernel's Landlock version that runs are under, 0 for none; known once started."""
         self.skipped: tuple[str, ...] = ()
-        """Names that were to be preloaded and could not be imported ahead."""
         self._user = User.drawn()
         self.requires: tuple[Path, ...] = ()
         self._source = source

@@ -37,7 +37,6 @@ class Places:
         library = f"{root}/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
         self.target = f"{library}/site-packages"
         self.release = self.target
-        """Where the target's own files are, in a run without isolation."""
         self.layer = f"{root}/share"
         self.requires = [f"{library}/dist-packages/{number}" for number in range(requires)]
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone

@@ -61,9 +61,7 @@ class Service:
     trials: LiveTrials
     started: float = field(default_factory=time.monotonic)
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    """Called every ten seconds, and once at the start."""
     refused: str = ""
-    """Why the newest model is not in use; empty where it is."""
     _model: tuple[Path, float] | None = None
     _watched: tuple[CircuitBreaker, CircuitBreaker] = field(init=False)
 

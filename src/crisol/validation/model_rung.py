@@ -49,13 +49,10 @@ class ServedModel:
     predictor: Predictor | None
     policy: Policy
     second: SecondStage | None = None
-    """The second stage over known verdicts, None where the model's folder has no ``memory.json``."""
     ladder: LadderPolicy = field(init=False, repr=False)
     """The thresholds of both rungs that guess."""
     stamp: str = field(init=False, repr=False)
-    """Stands for :attr:`version` and the second stage in keys, which are made for every request."""
     tag: str = field(init=False, repr=False)
-    """By which what this model decided is found in the cache."""
 
     def __post_init__(self) -> None:
         memory = NEVER if self.second is None else self.second.policy

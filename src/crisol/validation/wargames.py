@@ -48,7 +48,6 @@ class RefereeStats:
     done: int
     rejected: int
     mean_seconds: float
-    """A moving average of what a wargame takes, its sandbox's start included."""
 
 
 class _Table:

@@ -35,9 +35,7 @@ class Canaries:
     """
 
     costs: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor time that each script took on the release."""
     blind: set[str] = field(default_factory=set)
-    """PoVs that do not show the flaw twice in one process of the release's: no canary follows them."""
 
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
         """Return the name of the PoV to be followed by a canary; empty for no canary.

@@ -112,7 +112,6 @@ class Description(_Section):
     upstream: tuple[UpstreamHunk, ...] = ()
     limits: LimitsSection = LimitsSection()
     refusals: tuple[str, ...] = ()
-    """Exceptions by which a fix may refuse what no PoV catches, such as ``Exception``."""
 
 
 _FORMS = (OwnProgram.__name__, ReleasePair.__name__)

@@ -60,9 +60,7 @@ class Match:
     target: Target
     sandbox: str
     seed: int = 0
-    """What the scripts of this match draw their planted names from."""
     budget: float = 30.0
-    """Seconds of wall time for the runs of one patch together."""
     baseline: Phase | None = None
     yardstick: Yardstick | None = None
     warm: bool = False

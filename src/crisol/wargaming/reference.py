@@ -59,9 +59,7 @@ class Yardstick:
     hostile: tuple[Variation, ...] = ()
     benign: tuple[Variation, ...] = ()
     expected: tuple[Behaviour, ...] = ()
-    """Of each benign input."""
     fix: Mapping[str, bytes | None] = field(default_factory=dict)
-    """The files that the reference changes."""
 
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Return the title of a varied PoV that still succeeds on the patched files; empty where none does.

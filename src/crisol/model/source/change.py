@@ -43,12 +43,9 @@ class File:
     old: ast.Module | None
     new: ast.Module | None
     removed: frozenset[int]
-    """Lines of the old text that are gone, from 1."""
     added: frozenset[int]
-    """Lines of the new text that were not there."""
 
     functions: tuple[tuple[Definition | None, Definition | None], ...]
-    """Each innermost function that changes, before and after; None where it is not on that side."""
 
 
 @dataclass(frozen=True, slots=True)
