@@ -19,8 +19,10 @@ from crisol.evidence.memory import COLUMNS, Judged
 from crisol.evidence.second_stage import SecondStage, train
 from crisol.evidence.similarity import sketch
 from crisol.model.policy import Policy
+from crisol.resilience.guard import CircuitBreaker
 from crisol.service.embedded import serve
-from crisol.validation.memory_rung import Memories
+from crisol.validation.memory_rung import MemoryRung
+from crisol.validation.model_rung import ModelRung, ServedModel
 from support.http import ask, decide
 from support.served import FLAW, idle, model_folder, right, wrong
 
@@ -87,22 +89,16 @@ def test_without_a_second_stage_the_memory_hands_on(started: Callable[..., Serve
     assert [decide(server, text)["source"] for text in (wrong(), wrong(1))] == ["wargame", "wargame"]
 
 
-def test_a_vulnerability_that_changes_forgets_and_the_least_used_goes_first() -> None:
-    memories = Memories(most=2)
+def test_a_further_verdict_on_the_same_patch_is_ignored() -> None:
+    served = ServedModel(None, Policy())
+    rung = MemoryRung(ModelRung(served, CircuitBreaker("model")))
     patch = parse(wrong())
     judged = Judged(patch.identity, sketch(patch), valid=False, probability=0.5)
-    memories.add(FLAW, "old", judged)
-    memories.add(FLAW, "old", replace(judged, valid=True))
-    memory = memories.get(FLAW, "old")
+    rung.add((FLAW, "hash"), judged)
+    rung.add((FLAW, "hash"), replace(judged, valid=True))
+    memory = rung.memories.get(FLAW, "hash")
     assert memory is not None
     assert [known.valid for known in memory.judged] == [False]
-    memories.add(FLAW, "new", judged)
-    assert memories.get(FLAW, "old") is None
-    memories.add("other", "x", judged)
-    memories.get(FLAW, "new")
-    memories.add("third", "x", judged)
-    assert memories.get("other", "x") is None
-    assert memories.get(FLAW, "new") is not None
 
 
 @pytest.mark.parametrize("bad", [1.5, "0.5", True])

@@ -217,7 +217,7 @@ class LiveTrials:
             if trial.program:
                 self._facts.add(content, trial.program, trial.patch, trial.outcome, trial.reason)
             if judged is not None:
-                memory.memories.add(*content, judged)
+                memory.add(content, judged)
         # Clocks of workers differ, and a trial reaches the store after its time.
         self._remembered = begun - recollection.OVERLAP
         memory.filled = memory.serves

@@ -15,6 +15,7 @@ from crisol.evidence.trace import trace, ways_file
 from crisol.records import Decision, Outcome, Source
 from crisol.sandbox import choose
 from crisol.sandbox.bounded import OutOfBounds
+from crisol.validation.by_content import ByContent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ class FactRung:
         self._cache = cache
         self._sandbox = sandbox
         self._clock = clock
-        self._judged: OrderedDict[str, tuple[str, JudgedPrograms]] = OrderedDict()
+        self._programs: ByContent[JudgedPrograms] = ByContent(JudgedPrograms, _VULNERABILITIES)
         self._grounds: OrderedDict[tuple[str, str], Ground] = OrderedDict()
         self._retry: dict[tuple[str, str], float] = {}
         self._tracing: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -77,7 +78,7 @@ class FactRung:
         examined = await self._examine(case.submission, case.pattern)
         if examined is None:
             return None
-        fact = examined.fact or self._programs(case.pattern.id, case.pattern.content_hash).fact(
+        fact = examined.fact or self._programs.of(case.pattern.id, case.pattern.content_hash).fact(
             examined.program
         )
         return None if fact is None else _decision(fact)
@@ -98,7 +99,7 @@ class FactRung:
 
         ``content`` is (vulnerability id, content hash), ``patch`` its identity.
         """
-        self._programs(*content).add(program, patch, outcome, reason)
+        self._programs.of(*content).add(program, patch, outcome, reason)
 
     def program(self, submission: Submission, pattern: Pattern) -> str:
         """Return the identity of the program that a patch makes; empty unless it was examined recently."""
@@ -110,17 +111,6 @@ class FactRung:
         for task in self._tracing.values():
             task.cancel()
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)
-
-    def _programs(self, vulnerability: str, content_hash: str) -> JudgedPrograms:
-        """Return the programs judged of a vulnerability with this content; another content begins anew."""
-        content, programs = self._judged.get(vulnerability, ("", None))
-        if programs is None or content != content_hash:
-            programs = JudgedPrograms()
-            self._judged[vulnerability] = content_hash, programs
-            if len(self._judged) > _VULNERABILITIES:
-                self._judged.popitem(last=False)
-        self._judged.move_to_end(vulnerability)
-        return programs
 
     async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
         """Return what a bounded worker says of the patch's files.
@@ -164,6 +154,7 @@ class FactRung:
             try:
                 vulnerability = await asyncio.to_thread(self._catalogue.open, pattern.id)
                 if vulnerability is None or vulnerability.content_hash != pattern.content_hash:
+                    self._retry[key] = self._clock() + _RETRY_SECONDS
                     return
                 folder = await asyncio.to_thread(vulnerability.vulnerable, self._cache)
                 self._keep(key, Ground(str(folder)))

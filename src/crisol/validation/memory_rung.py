@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from crisol.errors import ModelError
 from crisol.evidence.memory import Judged, Memory
 from crisol.evidence.similarity import sketch
 from crisol.records import Decision, Outcome, Source
+from crisol.validation.by_content import ByContent
 
 if TYPE_CHECKING:
     from crisol.diff import Patch
@@ -21,41 +21,9 @@ if TYPE_CHECKING:
     from crisol.validation.ladder import Case, Submission
     from crisol.validation.model_rung import ModelRung
 
-__all__ = ["Memories", "MemoryRung"]
+__all__ = ["MemoryRung"]
 
-_VULNERABILITIES = 256
 _INLINE_CHARACTERS = 32_768
-
-
-class Memories:
-    """The known verdicts of up to ``most`` vulnerabilities; the least recently used one is dropped.
-
-    A vulnerability whose content changes starts with an empty :class:`~crisol.evidence.memory.Memory`.
-    """
-
-    def __init__(self, most: int = _VULNERABILITIES) -> None:
-        self._most = most
-        self._of: OrderedDict[str, tuple[str, Memory]] = OrderedDict()
-
-    def get(self, vulnerability: str, content_hash: str) -> Memory | None:
-        """Return the verdicts on a vulnerability with this content hash, None where there are none."""
-        content, memory = self._of.get(vulnerability, ("", None))
-        if memory is None or content != content_hash:
-            return None
-        self._of.move_to_end(vulnerability)
-        return memory
-
-    def add(self, vulnerability: str, content_hash: str, judged: Judged) -> None:
-        """Add a verdict; further verdicts on the same patch are ignored."""
-        memory = self.get(vulnerability, content_hash)
-        if memory is None:
-            memory = Memory()
-            self._of[vulnerability] = content_hash, memory
-            self._of.move_to_end(vulnerability)
-            if len(self._of) > self._most:
-                self._of.popitem(last=False)
-        if judged.identity not in memory:
-            memory.add(judged)
 
 
 class MemoryRung:
@@ -69,7 +37,7 @@ class MemoryRung:
     """The second stage itself is a part of the model's stamp."""
 
     def __init__(self, model: ModelRung) -> None:
-        self.memories = Memories()
+        self.memories: ByContent[Memory] = ByContent(Memory)
         self.filled = False
         self._model = model
 
@@ -110,7 +78,16 @@ class MemoryRung:
         reason = "" if verdict.reason is None else verdict.reason.value
         valid = verdict.outcome is Outcome.VALID
         judged = Judged(patch.identity, seen, valid=valid, probability=cold.probability, reason=reason)
-        self.memories.add(pattern.id, pattern.content_hash, judged)
+        self.add((pattern.id, pattern.content_hash), judged)
+
+    def add(self, content: tuple[str, str], judged: Judged) -> None:
+        """Remember a verdict; further verdicts on the same patch are ignored.
+
+        ``content`` is (vulnerability id, content hash).
+        """
+        memory = self.memories.of(*content)
+        if judged.identity not in memory:
+            memory.add(judged)
 
 
 async def _sketched(patch: Patch, text: str) -> Sketch:

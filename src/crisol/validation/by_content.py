@@ -1,0 +1,49 @@
+"""What a service knows of each vulnerability, for as long as its content stays the same."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ByContent"]
+
+T = TypeVar("T")
+
+
+class ByContent(Generic[T]):
+    """One value for each of up to ``most`` vulnerabilities; the least recently used one is dropped.
+
+    ``make`` returns an empty value. A vulnerability whose content hash changes starts with a new one.
+
+    >>> verdicts = ByContent(list)
+    >>> verdicts.of("arena-zip-slip", "hash").append("valid")
+    >>> verdicts.get("arena-zip-slip", "hash"), verdicts.get("arena-zip-slip", "another hash")
+    (['valid'], None)
+    """
+
+    def __init__(self, make: Callable[[], T], most: int = 256) -> None:
+        self._make = make
+        self._most = most
+        self._values: OrderedDict[str, tuple[str, T]] = OrderedDict()
+
+    def get(self, vulnerability: str, content_hash: str) -> T | None:
+        """Return the value of a vulnerability with this content hash, None where there is none."""
+        content, value = self._values.get(vulnerability, ("", None))
+        if value is None or content != content_hash:
+            return None
+        self._values.move_to_end(vulnerability)
+        return value
+
+    def of(self, vulnerability: str, content_hash: str) -> T:
+        """Return the value of a vulnerability with this content hash, and make it where there is none."""
+        value = self.get(vulnerability, content_hash)
+        if value is None:
+            value = self._make()
+            self._values[vulnerability] = content_hash, value
+            self._values.move_to_end(vulnerability)
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
