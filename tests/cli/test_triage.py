@@ -45,7 +45,7 @@ def _predict(patch: Patch, cwe: str) -> float:
 
 def _triage(folder: Path, *names: str, **options: object) -> Triage:
     candidates = [Candidate("notes-1", name, Origin.IMPORT, _DIFFS[name]) for name in names or _DIFFS]
-    work = Triage(notes(folder), candidates, Bench(folder / "cache", jobs=1, predict=_predict), **options)  # type: ignore[arg-type]
+    work = Triage(notes(folder), candidates, Bench(folder / "cache", jobs=1, predict=_predict), **options)  # type: ignore[arg-type]  # of several types
     list(work.run())
     return work
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from crisol.errors import SandboxError, SandboxUnavailable
 from crisol.sandbox import bubblewrap
 from crisol.sandbox.records import Ending, Limits, Role, SandboxKind, Script
-from crisol.sandbox.target import Target, TargetSource
+from crisol.sandbox.source import TargetSource
+from crisol.sandbox.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

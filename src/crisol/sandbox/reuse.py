@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from crisol.sandbox.stage import LOOKING
+from crisol.sandbox.guard import LOOKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

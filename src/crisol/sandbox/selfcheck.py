@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from crisol.errors import SandboxError
 from crisol.sandbox.records import Ending, Limits, Role, Script
-from crisol.sandbox.target import Target, TargetSource
+from crisol.sandbox.source import TargetSource
+from crisol.sandbox.target import Target
 
 if TYPE_CHECKING:
     from crisol.sandbox.records import SandboxKind

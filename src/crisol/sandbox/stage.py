@@ -25,14 +25,14 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crisol.sandbox import frames
+from crisol.sandbox import frames, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from crisol.sandbox import recall, watch
 
-__all__ = ["DECIDED", "LIMIT", "LOOKING", "OTHER", "RAISED", "STARTED", "Inherited", "open_stage"]
+__all__ = ["DECIDED", "LIMIT", "OTHER", "RAISED", "STARTED", "Inherited", "open_stage"]
 
 STARTED = b"S"
 """Comes first on the channel: what fails before it is ours, whatever follows is the run's."""
@@ -273,7 +273,7 @@ def _wait_for_job(
         constants = {**ways, b"p"[0]: partial(setattr, main), b"0"[0]: zero, b"1"[0]: one}
         script = _with_constants(marshal.loads(code), job["mark"].encode("latin-1"), constants)  # noqa: S302 - from the host
         if job["guarded"]:
-            sys.addaudithook(_guard(job["guarded"]))
+            sys.addaudithook(guard.guard(job["guarded"]))
         gc.enable()
         _signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _write(keep, STARTED)
@@ -316,7 +316,7 @@ def _limit(job: dict[str, Any]) -> None:
     ):
         current = resource.getrlimit(kind)[1]
         if current != resource.RLIM_INFINITY:
-            soft, hard = (current if each < 0 else min(each, current) for each in (soft, hard))  # noqa: PLW2901 - never raise what is lower already
+            soft, hard = (current if bound < 0 else min(bound, current) for bound in (soft, hard))  # noqa: PLW2901 - never raise what is lower already
         try:
             resource.setrlimit(kind, (soft, hard))
         except (ValueError, OSError):
@@ -349,60 +349,3 @@ def _epilogue(errors: list[BaseException], _told: None) -> None:
         shown = traceback.format_exception(type(error), error, trace.tb_next if trace else None)
         _write(2, "".join(shown).encode(errors="replace"))
     _exit(0)
-
-
-_NEVER = frozenset({"gc.get_objects", "gc.get_referrers", "gc.get_referents"})
-"""What would find the nonce's holder; refused to everybody, because a new thread hides who asked."""
-_REACHING = frozenset({
-    "sys._current_frames", "sys._current_exceptions",
-    "sys.settrace", "sys.setprofile", "sys.addaudithook", "ctypes.dlopen", "ctypes.dlsym",
-    "ctypes.dlsym/handle",
-    "ctypes.call_function", "ctypes.cdata", "ctypes.cdata/buffer", "ctypes.string_at", "ctypes.addressof",
-    "ctypes.PyObj_FromPtr",
-})  # fmt: skip
-LOOKING = frozenset(
-    {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "f_code", "gi_code", "cr_code", "__code__"}
-)
-"""Attributes that lead to a script's code."""
-
-
-def _guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return an audit hook that ends the process when code of the patched files reaches into the interpreter.
-
-    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may
-    look at frames and code, unless other lines of a patched file asked it to.
-    """
-    busy: set[int] = set()
-    me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one
-
-    def stop(event: str) -> None:
-        _write(2, f"a patched file reached into the interpreter ({event})\n".encode())
-        _exit(1)
-
-    def hook(event: str, arguments: Sequence[Any]) -> None:
-        if event in _NEVER:
-            stop(event)
-        reaching = event in _REACHING
-        looking = event == "sys._getframe" or (
-            event == "object.__getattr__" and len(arguments) > 1 and arguments[1] in LOOKING
-        )
-        if not (reaching or looking) or me() in busy:
-            return
-        busy.add(me())
-        try:
-            frame: types.FrameType | None = frame_at(0).f_back
-            while frame is not None and looking and frame.f_code.co_filename.endswith("/inspect.py"):
-                frame = frame.f_back
-            while frame is not None:
-                kept = files.get(frame.f_code.co_filename)
-                if kept is not None and not (looking and _within(frame.f_lineno, kept)):
-                    stop(event)
-                frame = None if looking and kept is None else frame.f_back
-        finally:
-            busy.discard(me())
-
-    return hook
-
-
-def _within(line: int, ranges: list[list[int]]) -> bool:
-    return any(first <= line <= last for first, last in ranges)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,21 +24,23 @@ from crisol.errors import InputError, SandboxError
 from crisol.sandbox import bubblewrap, frames, seccomp
 from crisol.sandbox.bounded import OutOfBounds, bounded
 from crisol.sandbox.layout import User, interpreter, layout
-from crisol.sandbox.learning import Learned, learn
+from crisol.sandbox.learning import learn
 from crisol.sandbox.records import Canary, Ending, Limits, Role, Run, SandboxKind, Script
 from crisol.sandbox.script import compile_script, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Target", "TargetSource"]
+    from crisol.sandbox.source import TargetSource
+
+__all__ = ["Target"]
 
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 """What a run may take beyond its own limit, for the sandbox's own work on a busy machine."""
 _ANSWER_BYTES = 1 << 27
 _FACTS_BYTES = 16 << 20
-_MODULES = ("frames", "tree", "recall", "watch", "usage", "stage", "keeper", "zygote")
+_MODULES = ("frames", "tree", "recall", "watch", "usage", "guard", "stage", "keeper", "zygote")
 _LINUX_MODULES = ("kernel", "namespaces", "tree", "walls")
 _BOOT = (
     "import sys\nimport builtins, json, marshal, os, types\n"
@@ -59,32 +61,6 @@ _BOOT = (
     "    setattr(sys.modules[parent], name, module)\n"
     "sys.modules[f'{parent}.zygote'].main(fd)\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSource:
-    """The files that a sandbox holds, read into memory, by relative path.
-
-    ``preload`` names modules to import ahead, ``prelude`` is trusted source executed before them, ``learned``
-    what scripts were seen to import.
-    """
-
-    tree: dict[str, bytes]
-    requires: tuple[dict[str, bytes], ...]
-    preload: tuple[str, ...]
-    prelude: str
-    learned: Learned = field(default_factory=Learned)
-
-    @classmethod
-    def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
-        """Read the regular files of the folders; links and special files are left out.
-
-        Raises :class:`~crisol.errors.InputError` where a path is not a folder.
-        """
-        for folder in (tree, *requires):
-            if not folder.is_dir():
-                raise InputError(f"the sandbox's source {folder} is not a folder")
-        return cls(_files(tree), tuple(_files(folder) for folder in requires), tuple(preload), prelude)
 
 
 class Target:
@@ -360,17 +336,6 @@ def _modules(*, isolated: bool) -> bytes:
         parts.append(marshal.dumps(compile(path.read_bytes(), f"<crisol {name}>", "exec", dont_inherit=True)))
     head = json.dumps([[name, len(part)] for name, part in zip(names, parts, strict=True)]).encode()
     return b"".join((len(head).to_bytes(8, "big"), head, *parts))
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            path = Path(parent, name)
-            if path.is_file() and not path.is_symlink() and path.suffix != ".pyc":
-                found[path.relative_to(folder).as_posix()] = path.read_bytes()
-    return found
 
 
 def _secrets() -> tuple[bytes, bytes]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from crisol.sandbox.bounded import bounded, deep
 from crisol.wargaming.inputs import vocabulary
-from crisol.wargaming.tampering import findings, parsed
+from crisol.wargaming.tampering import findings, tree_or_reason
 
 __all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 
@@ -73,7 +73,7 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
 
 def _syntax(text: str) -> str:
     """Say why a text is no Python; empty when it is."""
-    tree = parsed(text)
+    tree = tree_or_reason(text)
     return "" if isinstance(tree, ast.Module) else tree
 
 
@@ -81,7 +81,7 @@ def _undefined(text: str) -> frozenset[str]:
     """Return the names that are used but defined nowhere; none for what is no Python."""
     from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone
 
-    tree = parsed(text)
+    tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return frozenset()
     kinds = (messages.UndefinedName, messages.UndefinedLocal, messages.UndefinedExport)
@@ -100,7 +100,7 @@ def _unquoted(before: str, after: str) -> set[str]:
 
 def _capitals(text: str) -> Counter[str]:
     """Count the text constants that are one name in capitals."""
-    tree = parsed(text)
+    tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return Counter()
     values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))

@@ -26,6 +26,7 @@ from crisol.wargaming.values import (
     elements,
     fields,
     inside,
+    integer,
     joined,
     texts,
     worked,
@@ -244,12 +245,12 @@ class Flow:
             elif value.kind == "outside":
                 yield from (Value("outside", f"{value.text}.{name}") for name in names)
             elif value.kind == "text" and isinstance(index, ast.Slice):
-                bounds = [_integer(bound) for bound in (index.lower, index.upper, index.step)]
+                bounds = [integer(bound) for bound in (index.lower, index.upper, index.step)]
                 if None not in [
                     b for b, e in zip(bounds, (index.lower, index.upper, index.step), strict=True) if e
                 ]:
                     yield from worked(operator.getitem, value.text, slice(*bounds))
-            elif value.kind == "text" and (at := _integer(index)) is not None:
+            elif value.kind == "text" and (at := integer(index)) is not None:
                 yield from worked(operator.getitem, value.text, at)
         yield from elements(held)
 
@@ -385,15 +386,6 @@ class Flow:
         for value in self.values(base):
             if value.kind == "outside":
                 yield from (f"{value.text}.{name}" for name in names)
-
-
-def _integer(node: ast.expr | None) -> int | None:
-    match node:
-        case ast.Constant(value=int(number)):
-            return number
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
-            return -number
-    return None
 
 
 def _is_dictionary(node: ast.expr) -> bool:

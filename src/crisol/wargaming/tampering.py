@@ -17,7 +17,7 @@ from functools import lru_cache
 from crisol.wargaming.flow import Flow
 from crisol.wargaming.values import Value
 
-__all__ = ["Findings", "findings", "parsed"]
+__all__ = ["Findings", "findings", "tree_or_reason"]
 
 _INSIDE = frozenset({
     "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
@@ -149,7 +149,7 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 
 
 @lru_cache(maxsize=4)
-def parsed(text: str) -> ast.Module | str:
+def tree_or_reason(text: str) -> ast.Module | str:
     """Return the syntax tree of a text, or a sentence that says why it does not parse.
 
     The text is parsed as bytes, so that an encoding declared in its first lines applies.
@@ -169,7 +169,7 @@ def _capabilities(
     """
     taken: Counter[str] = Counter()
     looked: Counter[str] = Counter()
-    tree = parsed(source)
+    tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
         return taken, looked
     flow, kept = _flow(source, own), _kept(tree)
@@ -212,7 +212,7 @@ def _capabilities(
 
 @lru_cache(maxsize=4)
 def _flow(text: str, own: frozenset[str]) -> Flow:
-    tree = parsed(text)
+    tree = tree_or_reason(text)
     assert isinstance(tree, ast.Module)
     return Flow(tree, own)
 

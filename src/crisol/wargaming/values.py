@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import codecs
@@ -30,6 +31,7 @@ __all__ = [
     "elements",
     "fields",
     "inside",
+    "integer",
     "joined",
     "texts",
     "worked",
@@ -152,3 +154,13 @@ def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> I
 
 def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
     return decode(text.encode("latin-1")).decode("latin-1")
+
+
+def integer(node: ast.expr | None) -> int | None:
+    """Return the number that an expression writes out, None for any other expression."""
+    match node:
+        case ast.Constant(value=int(number)):
+            return number
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
+            return -number
+    return None

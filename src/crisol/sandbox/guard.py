@@ -1,0 +1,72 @@
+"""Inside a run: an audit hook that ends it when a patched file reaches into the interpreter."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Sequence
+
+__all__ = ["LOOKING", "guard"]
+
+_exit, _write = os._exit, os.write
+
+_NEVER = frozenset({"gc.get_objects", "gc.get_referrers", "gc.get_referents"})
+"""What would find the nonce's holder; refused to everybody, because a new thread hides who asked."""
+_REACHING = frozenset({
+    "sys._current_frames", "sys._current_exceptions",
+    "sys.settrace", "sys.setprofile", "sys.addaudithook", "ctypes.dlopen", "ctypes.dlsym",
+    "ctypes.dlsym/handle",
+    "ctypes.call_function", "ctypes.cdata", "ctypes.cdata/buffer", "ctypes.string_at", "ctypes.addressof",
+    "ctypes.PyObj_FromPtr",
+})  # fmt: skip
+LOOKING = frozenset(
+    {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "f_code", "gi_code", "cr_code", "__code__"}
+)
+"""Attributes that lead to a script's code."""
+
+
+def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return an audit hook that ends the process when code of the patched files reaches into the interpreter.
+
+    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may
+    look at frames and code, unless other lines of a patched file asked it to.
+    """
+    busy: set[int] = set()
+    me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one
+
+    def stop(event: str) -> None:
+        _write(2, f"a patched file reached into the interpreter ({event})\n".encode())
+        _exit(1)
+
+    def hook(event: str, arguments: Sequence[Any]) -> None:
+        if event in _NEVER:
+            stop(event)
+        reaching = event in _REACHING
+        looking = event == "sys._getframe" or (
+            event == "object.__getattr__" and len(arguments) > 1 and arguments[1] in LOOKING
+        )
+        if not (reaching or looking) or me() in busy:
+            return
+        busy.add(me())
+        try:
+            frame: types.FrameType | None = frame_at(0).f_back
+            while frame is not None and looking and frame.f_code.co_filename.endswith("/inspect.py"):
+                frame = frame.f_back
+            while frame is not None:
+                kept = files.get(frame.f_code.co_filename)
+                if kept is not None and not (looking and _within(frame.f_lineno, kept)):
+                    stop(event)
+                frame = None if looking and kept is None else frame.f_back
+        finally:
+            busy.discard(me())
+
+    return hook
+
+
+def _within(line: int, ranges: list[list[int]]) -> bool:
+    return any(first <= line <= last for first, last in ranges)

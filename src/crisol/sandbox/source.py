@@ -1,0 +1,53 @@
+"""The files that a sandbox holds, read into memory by the host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crisol.errors import InputError
+from crisol.sandbox.learning import Learned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["TargetSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSource:
+    """The files that a sandbox holds, read into memory, by relative path.
+
+    ``preload`` names modules to import ahead, ``prelude`` is trusted source executed before them, ``learned``
+    what scripts were seen to import.
+    """
+
+    tree: dict[str, bytes]
+    requires: tuple[dict[str, bytes], ...]
+    preload: tuple[str, ...]
+    prelude: str
+    learned: Learned = field(default_factory=Learned)
+
+    @classmethod
+    def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
+        """Read the regular files of the folders; links and special files are left out.
+
+        Raises :class:`~crisol.errors.InputError` where a path is not a folder.
+        """
+        for folder in (tree, *requires):
+            if not folder.is_dir():
+                raise InputError(f"the sandbox's source {folder} is not a folder")
+        return cls(_files(tree), tuple(_files(folder) for folder in requires), tuple(preload), prelude)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink() and path.suffix != ".pyc":
+                files[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return files
