@@ -45,8 +45,8 @@ run.metrics(ground_truth.facts(frame))
 ground_truth.facts(frame)
 
 # %% [markdown]
-# `share_valid_basic` is the share that survives the PoVs and the checks alone; `share_valid` also asks for the static
-# gate and for agreement with the reference fix. The gap between the two is how many wrong patches a lenient label
+# `share_valid_basic` is the share that survives the PoVs and the checks alone; `share_valid` also asks that no new
+# name is undefined, and for agreement with the reference fix. The gap between the two is how many wrong patches a lenient label
 # would have taught a model to accept.
 
 # %%

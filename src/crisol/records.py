@@ -100,6 +100,8 @@ class PhaseName(StrEnum):
     BASELINE = "baseline"
     APPLY = "apply"
     STATIC = "static"
+    NAMES = "names"
+    """New names in the patched files that are defined nowhere; counts for the strict label alone."""
     POV = "pov"
     VARIANTS = "variants"
     CHECKS = "checks"

@@ -52,7 +52,7 @@ def test_a_right_patch_is_valid(match: Match) -> None:
     verdict = match.judge(patch(RIGHT))
     assert verdict.outcome is Outcome.VALID, verdict
     assert [phase.name for phase in verdict.phases] == [
-        *("baseline", "apply", "static", "static", "pov", "variants", "checks"),
+        *("baseline", "apply", "static", "names", "pov", "variants", "checks"),
         *("generated_povs", "differential"),
     ]
     assert verdict.sandbox in {"bubblewrap", "namespaces"}

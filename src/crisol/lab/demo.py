@@ -71,8 +71,8 @@ def _report(
         Section(
             "Corpus",
             "Every label comes from running the exploit against the patched code. Basic asks that every "
-            "proof of vulnerability fails and every check passes; strict adds the static gate and the "
-            "comparison with the reference fix.",
+            "proof of vulnerability fails and every check passes; strict adds that no new "
+            "name is undefined, and the comparison with the reference fix.",
             (
                 sheet(_table(truth, "composition"), "Candidates of each vulnerability, by outcome"),
                 sheet(_table(truth, "reasons"), "Candidates by origin and reason, at both strengths"),

@@ -110,8 +110,8 @@ class Match:
         yield _timed(PhaseName.APPLY, lambda: self._apply(text, reading, overlay))
         facts: dict[str, Examination] = {}
         yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
-        static = _timed(PhaseName.STATIC, partial(_names, facts), Strength.STRICT)
-        yield static
+        names = _timed(PhaseName.NAMES, partial(_names, facts), Strength.STRICT)
+        yield names
         self._deadline = time.monotonic() + self.budget
         files = {name: None if text is None else text.encode() for name, text in overlay.items()}
         checks = partial(
@@ -134,7 +134,7 @@ class Match:
             yield checks()
         if any(fact.noted for fact in facts.values()):
             yield _timed(PhaseName.AGAIN, partial(self._again, files))
-        strict_failure = static.reason
+        strict_failure = names.reason
         for name, step in (
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
