@@ -46,7 +46,7 @@ class Recorded(Variant):
     """A variant with a grid of four points, whose models are recorders."""
 
     def estimator(self, random_state: int) -> Pipeline:
-        return Pipeline([("patches", Numbers()), ("model", self.classifier(None, random_state))])  # type: ignore[arg-type]
+        return Pipeline([("patches", Numbers()), ("model", self.classifier(None, random_state))])  # type: ignore[arg-type]  # reads no schema
 
     def classifier(self, matrix: Any, random_state: int) -> Any:  # noqa: ARG002 - the variant's contract
         return Recorder()

@@ -255,7 +255,7 @@ def test_a_start_message_may_lack_headers_and_is_never_changed(headers: dict[str
 
     async def main() -> None:
         for _ in range(3):
-            await limited({"type": "http", "client": ("192.0.2.1", 1), "headers": []}, None, send)  # type: ignore[arg-type]
+            await limited({"type": "http", "client": ("192.0.2.1", 1), "headers": []}, None, send)  # type: ignore[arg-type]  # a GET has no body
 
     asyncio.run(main())
     assert counts == [5, 5, 5]
