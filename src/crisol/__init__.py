@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         load_model,
         predict,
         read_patches,
+        recipe,
         serve,
         train,
         wargame,
@@ -155,6 +156,7 @@ __all__ = [
     "parse",
     "predict",
     "read_patches",
+    "recipe",
     "serve",
     "train",
     "wargame",
@@ -190,7 +192,7 @@ _HOMES = {
     "wiring": ("open_trials",),
     "workbench": (
         "Dataset", "decide", "evaluate", "features", "find_vulnerability", "load_model", "predict",
-        "read_patches", "serve", "train",
+        "read_patches", "recipe", "serve", "train",
         "wargame",
     ),
 }  # fmt: skip

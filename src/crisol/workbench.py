@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crisol.diff import ReadOptions
     from crisol.model.evaluation import Evaluation
     from crisol.model.predictor import Predictor
+    from crisol.model.reading import Reading
     from crisol.model.training import FittedModel
     from crisol.model.variants import Recipe
     from crisol.records import LabelledPatch, Phase, Prediction, Verdict
@@ -34,6 +35,7 @@ __all__ = [
     "load_model",
     "predict",
     "read_patches",
+    "recipe",
     "serve",
     "train",
     "wargame",
@@ -140,12 +142,17 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
     return open_set(path, group)
 
 
-def features(patches: Iterable[LabelledPatch]) -> Dataset:
+def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Reading], float]] = ()) -> Dataset:
     """Compute the features of labelled patches; the result has a row for each patch, in order.
 
-    >>> X, y, groups = crisol.features(patches)
-    >>> X.shape == (len(patches), len(X.columns))
-    True
+    >>> def quotes(reading):
+    ...     return reading.added.counts['"']
+    >>> X, y, groups = crisol.features(patches, own=[quotes])
+    >>> X.shape == (len(patches), len(X.columns)), X.columns[-1]
+    (True, 'quotes')
+
+    ``own`` are functions of the caller from a :class:`~crisol.model.reading.Reading` (the tokens and counts
+    of a diff) to a number; each becomes a column, by its name.
     """
     import numpy as np  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -153,14 +160,39 @@ def features(patches: Iterable[LabelledPatch]) -> Dataset:
 
     patches = list(patches)
     return Dataset(
-        PatchMatrix(frame=True).transform(patches),
+        PatchMatrix(frame=True, own=tuple(own)).transform(patches),
         np.array([patch.label for patch in patches]),
         np.array([patch.group for patch in patches]),
     )
 
 
+def recipe(model: Model = "lightgbm", *, own: Sequence[Callable[[Reading], float]] = ()) -> Recipe:
+    """Return a model with features of one's own, for what takes a recipe: A/B experiments, training.
+
+    >>> crisol.recipe("lightgbm").name
+    'lightgbm'
+
+    ``model``, ``own`` and the errors are those of :func:`evaluate`.
+    """
+    from crisol.errors import ExperimentError  # noqa: PLC0415 - for one message
+    from crisol.model.variants import Given, Variant, load_variants  # noqa: PLC0415 - importing crisol must stay cheap
+
+    if isinstance(model, str):
+        variants = load_variants(load_settings().root / "experiments" / "variants.yaml")
+        if model not in variants:
+            raise ExperimentError(f"no variant is called {model!r}; there are {', '.join(variants)}")
+        model = variants[model]
+    plain = model if isinstance(model, Variant | Given) else Given(model)
+    return Given(plain.estimator(0).set_params(patches__own=tuple(own)), plain.name) if own else plain
+
+
 def evaluate(
-    patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0, folds: int = 10
+    patches: Iterable[LabelledPatch],
+    model: Model = "lightgbm",
+    *,
+    own: Sequence[Callable[[Reading], float]] = (),
+    seed: int = 0,
+    folds: int = 10,
 ) -> Evaluation:
     """Measure a model by cross-validation on vulnerabilities that it was not trained on.
 
@@ -171,28 +203,35 @@ def evaluate(
 
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
     :class:`~crisol.model.variants.Variant`, or any scikit-learn classifier or pipeline with
-    ``predict_proba``, which gets the columns of :func:`features`. All patches of a vulnerability are in the
-    same one of ``folds``. The same ``seed`` gives the same figures. Raises
+    ``predict_proba``, which gets the columns of :func:`features`, those of ``own`` among them. All patches of
+    a vulnerability are in the same one of ``folds``. The same ``seed`` gives the same figures. Raises
     :class:`~crisol.errors.ExperimentError` for any other model and :class:`~crisol.errors.DatasetError`
     for patches without two vulnerabilities and both labels.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
 
-    return evaluation.evaluate(_recipe(model), list(patches), seed=seed, folds=folds)
+    return evaluation.evaluate(recipe(model, own=own), list(patches), seed=seed, folds=folds)
 
 
-def train(patches: Iterable[LabelledPatch], model: Model = "lightgbm", *, seed: int = 0) -> FittedModel:
+def train(
+    patches: Iterable[LabelledPatch],
+    model: Model = "lightgbm",
+    *,
+    own: Sequence[Callable[[Reading], float]] = (),
+    seed: int = 0,
+) -> FittedModel:
     """Train and calibrate a model on all patches; :meth:`FittedModel.save` writes it to a file.
 
     >>> fitted = crisol.train(patches, GaussianNB())
     >>> 0.0 <= crisol.predict(fitted, patches[0].diff, cwe="CWE-22").probability <= 1.0
     True
 
-    ``model``, ``seed`` and the errors are those of :func:`evaluate`.
+    ``model``, ``own``, ``seed`` and the errors are those of :func:`evaluate`. A model with features of its
+    ``own`` predicts in this process, and is neither promoted nor served.
     """
     from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
 
-    return training.train(_recipe(model), list(patches), seed=seed)
+    return training.train(recipe(model, own=own), list(patches), seed=seed)
 
 
 def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -> Predictor:
@@ -268,20 +307,6 @@ def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
 
     with embedded((settings or load_settings()).changed(**{"port": 0, **changes})) as server:
         yield server
-
-
-def _recipe(model: Model) -> Recipe:
-    from crisol.errors import ExperimentError  # noqa: PLC0415 - for one message
-    from crisol.model.variants import Given, Variant, load_variants  # noqa: PLC0415 - importing crisol must stay cheap
-
-    if isinstance(model, Variant | Given):
-        return model
-    if not isinstance(model, str):
-        return Given(model)
-    variants = load_variants(load_settings().root / "experiments" / "variants.yaml")
-    if model not in variants:
-        raise ExperimentError(f"no variant is called {model!r}; there are {', '.join(variants)}")
-    return variants[model]
 
 
 def _content(patch: str | bytes | Path) -> str | bytes:

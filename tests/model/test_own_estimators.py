@@ -20,6 +20,7 @@ from crisol.diff import parse
 from crisol.errors import ExperimentError, ModelError
 from crisol.model.matrix import PatchMatrix
 from crisol.model.predictor import Predictor
+from crisol.model.reading import Reading
 from crisol.model.serving import PROBE, export
 from crisol.model.training import load_fitted
 from crisol.model.variants import Given, load_variants
@@ -138,3 +139,29 @@ def test_a_given_estimator_is_never_changed() -> None:
     assert model.random_state is None
     assert not hasattr(model, "coef_")
     assert Given(model).name == "logisticregression"
+
+
+def calls(reading: Reading) -> float:
+    """Calls in the added lines."""
+    return len(reading.added.calls)
+
+
+@pytest.mark.parametrize("model", ["lightgbm", GaussianNB()], ids=["variant", "estimator"])
+def test_a_feature_of_ones_own_is_a_column_of_every_model(model: object) -> None:
+    """Its name is the function's; the model is trained with it and predicts with it."""
+    features, _, _ = crisol.features(PATCHES, own=[calls])
+    assert features.columns[-1] == "calls"
+    assert (features["calls"] == features["calls_added"]).all()
+    seen = len(features.columns)
+    fitted = crisol.train(PATCHES, model, own=[calls], seed=1)
+    assert fitted.pipeline[1].n_features_in_ == seen
+    predicted = crisol.predict(fitted, PATCHES[0].diff, cwe=PATCHES[0].cwe).probability
+    assert predicted == pytest.approx(fitted.probabilities(PATCHES[:1])[0])
+    assert fitted.model_version == crisol.train(PATCHES, model, own=[calls], seed=1).model_version
+
+
+def test_a_model_with_a_feature_of_ones_own_is_not_exported(tmp_path: Path) -> None:
+    """Another process could not compute it."""
+    fitted = crisol.train(PATCHES, GaussianNB(), own=[calls])
+    with pytest.raises(ModelError, match="reads calls, which only this process can compute"):
+        export(fitted, tmp_path)

@@ -29,6 +29,7 @@ from crisol.lab.disagreements import split
 from crisol.model import dataset, training
 from crisol.model.policy import Policy
 from crisol.model.risk import at_hand
+from crisol.model.variants import Recipe
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.wargaming.corpus import content_hash
 from crisol.wiring import open_trials
@@ -44,7 +45,7 @@ def experiment(
     frame: pd.DataFrame,
     seed: int,
     *,
-    variants: Sequence[str] = (),
+    variants: Sequence[str | Recipe] = (),
     rate: float | None = None,
     errors: float = 0.1,
     held_out: float = 0.5,
@@ -52,7 +53,8 @@ def experiment(
 ) -> ExperimentResult:
     """Run the A/B experiment on a corpus table, or finish one that was interrupted, and summarise it.
 
-    ``variants`` name the arms, the champion first; none means the first of ``experiments/variants.yaml``.
+    ``variants`` are the arms, the champion first: names of ``experiments/variants.yaml``, or recipes such as
+    those of :func:`crisol.recipe`; none means the first of that file.
     They train on the share 1 - ``held_out`` of the vulnerabilities, where the champion's policy has at most
     the share ``errors`` of wrong decisions. Of the other patches those that it leaves open are wargamed, the
     decided ones with probability ``rate`` (None: ``AB_TEST_RATE``); challengers predict what is wargamed.
@@ -79,7 +81,7 @@ def sweep(
     seed: int,
     rates: Sequence[float],
     *,
-    variants: Sequence[str] = (),
+    variants: Sequence[str | Recipe] = (),
     errors: float = 0.1,
     held_out: float = 0.5,
 ) -> pd.DataFrame:
@@ -146,7 +148,7 @@ def _meet(
     frame: pd.DataFrame,
     seed: int,
     *,
-    variants: Sequence[str],
+    variants: Sequence[str | Recipe],
     held_out: float,
     errors: float,
     spoiled_after: float = 1.0,
@@ -156,14 +158,15 @@ def _meet(
     learn, meet = split(frame, seed, held_out)
     meet = meet.drop_duplicates(["vulnerability", "id"]).sort_values(["id", "vulnerability"])
     patches = dataset.from_table(meet)
-    names = list(variants) or list(chosen_variants(settings, []))[:1]
+    recipes = [
+        chosen_variants(settings, [variant])[variant] if isinstance(variant, str) else variant
+        for variant in variants
+    ] or list(chosen_variants(settings, []).values())[:1]
+    names = [recipe.name for recipe in recipes]
     if not 0.0 < errors < 1.0:
         raise ExperimentError(f"errors is {errors}, not within (0, 1)")
     taught = dataset.from_table(learn)
-    models = [
-        training.train(chosen_variants(settings, [name])[name], taught, seed=seed, search=False)
-        for name in names
-    ]
+    models = [training.train(recipe, taught, seed=seed, search=False) for recipe in recipes]
     champion, *challengers = (_arm(name, model, patches) for name, model in zip(names, models, strict=True))
     truth = np.array([patch.label for patch in taught])
     policy = at_hand(models[0].held_out, truth, np.array([patch.group for patch in taught]), errors)

@@ -42,7 +42,7 @@ def direct_scorer(pipeline: Pipeline) -> Scorer | None:
     those.
     """
     matrix, estimator = pipeline[0], pipeline[1]
-    if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame:
+    if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame or matrix.own:
         return None
     member = _member(estimator, matrix.columns)
     if member is None:

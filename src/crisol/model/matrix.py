@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Self
 
@@ -29,16 +29,27 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     It learns nothing. ``words`` counts the last columns, which hold hashed tokens; with any, the matrix is
     sparse (CSR), else dense. ``classic`` keeps only the original's nine features. ``source`` appends features
-    of the vulnerable source. ``frame`` returns a DataFrame with the features' names as columns, and no words.
+    of the vulnerable source, ``own`` a column for each of the caller's functions from a
+    :class:`~crisol.model.reading.Reading` to a number, by the function's name. ``frame`` returns a DataFrame
+    with the features' names as columns, and no words.
     """
 
+    own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
+
     def __init__(
-        self, *, classic: bool = False, words: int = 0, source: bool = False, frame: bool = False
+        self,
+        *,
+        classic: bool = False,
+        words: int = 0,
+        source: bool = False,
+        frame: bool = False,
+        own: tuple[Callable[[Reading], float], ...] = (),
     ) -> None:
         self.classic = classic
         self.words = words
         self.source = source
         self.frame = frame
+        self.own = own
 
     @property
     def columns(self) -> int:
@@ -48,8 +59,9 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     @property
     def features(self) -> tuple[Feature | SourceFeature, ...]:
         """The descriptions of the feature columns, in the order of the columns."""
-        own = FEATURES[: columns(classic=self.classic)]
-        return (*own, *SOURCE_FEATURES) if self.source else own
+        given = FEATURES[: columns(classic=self.classic)]
+        around = SOURCE_FEATURES if self.source else ()
+        return (*given, *around, *map(_described, self.own))
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Return the transformer unchanged: it learns nothing."""
@@ -91,6 +103,9 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         features = numbers(readings, columns(classic=self.classic))
         if around is not None:
             features = np.hstack([features, around])
+        if self.own:
+            more = [[float(measure(reading)) for measure in self.own] for reading in readings]
+            features = np.hstack([features, np.array(more).reshape(len(readings), len(self.own))])
         if self.frame:
             import pandas as pd  # noqa: PLC0415 - a service whose model reads no names does without
 
@@ -109,6 +124,10 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         tags.requires_fit = False
         tags.no_validation = True
         return tags
+
+
+def _described(measure: Callable[[Reading], float]) -> Feature:
+    return Feature(measure.__name__, "", "own", (measure.__doc__ or "").strip(), measure)
 
 
 @lru_cache(maxsize=16_384)

@@ -113,8 +113,14 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
     """Write ``model.skops``, ``serving.json`` and, where possible, ``model.onnx`` into an existing folder.
 
     ``card`` is the text of ``model_card.md``, not written where empty. Returns what ``serving.json`` holds.
-    Raises :class:`~crisol.errors.ModelError` where the folder cannot be written.
+    Raises :class:`~crisol.errors.ModelError` where the folder cannot be written, and for a model that reads
+    features of the caller's own.
     """
+    if own := [measure.__name__ for measure in model.pipeline[0].own]:
+        raise ModelError(
+            f"{model.model_version} reads {', '.join(own)}, which only this process can compute; add it to "
+            "crisol.model.features to serve the model"
+        )
     from crisol.model.compiled import compilable, to_onnx  # noqa: PLC0415 - a service need not load onnx itself
 
     estimator = model.pipeline[1]
