@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import tarfile
 import zipfile
@@ -14,36 +13,13 @@ import pytest
 from crisol.errors import IndexUnavailable, IntegrityError, StoreError
 from crisol.wargaming import release
 from crisol.wargaming.release import Archive, fits, unpacked
-
-
-def sdist(path: Path, members: dict[str, bytes], link: str = "") -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-        if link:
-            info = tarfile.TarInfo("pkg-1.0/link")
-            info.type, info.linkname = tarfile.SYMTYPE, link
-            tar.addfile(info)
-    return path
+from support.index import digest, own_index, sdist
 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package index of the file system, the only one that pip may ask."""
-    root = tmp_path / "index"
-    root.mkdir()
-    config = tmp_path / "pip.conf"
-    config.write_text(f"[global]\nno-index = true\nfind-links = {root}\n")
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
-    monkeypatch.setenv("PIP_FIND_LINKS", str(root))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    return root
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return own_index(tmp_path, monkeypatch)
 
 
 def test_unpacks_without_links_once(index: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,12 +12,13 @@ from rich.table import Table
 
 from crisol.cli.console import Recount, Strip, creatable, creatable_folder, err, out, progress
 from crisol.config import Settings, load_settings
-from crisol.errors import UnavailableError, UnknownVulnerability, VulnerabilityError
+from crisol.errors import IndexUnavailable, UnavailableError, UnknownVulnerability, VulnerabilityError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crisol.wargaming.corpus import Plan
+    from crisol.wargaming.upstream_tests import Audit
     from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["Jobs", "app", "build", "composition", "plan"]
@@ -112,6 +114,57 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
                 out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}")
     out.print(f"{total} candidates executed again, {changed} labels changed")
     raise typer.Exit(1 if changed else 0)
+
+
+@app.command("audit")
+def audit_command(
+    only: Only = None,
+    table: TablePath = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run upstream's own tests on each valid candidate and report what they refute; exit 1 if they do."""
+    from dataclasses import asdict
+
+    from crisol.sandbox import choose
+    from crisol.wargaming.corpus import load_table
+    from crisol.wargaming.upstream_tests import audit
+    from crisol.wargaming.vulnerability import find
+
+    settings = load_settings()
+    frame = load_table(table or _default(settings))
+    valid = frame[frame["outcome"] == "valid"]
+    chosen = find(settings.search_path, only=only or [])
+    chosen = [vulnerability for vulnerability in chosen if only or vulnerability.about.upstream_tests]
+    sandbox, audits = choose(settings.sandbox), []
+    with progress() as bar:
+        task = bar.add_task("audits", total=len(chosen), note="")
+        for vulnerability in chosen:
+            rows = valid[valid["vulnerability"] == vulnerability.id]
+            candidates = zip(rows["name"], rows["diff"], strict=True)
+            try:
+                audits.append(audit(vulnerability, candidates, sandbox, settings.cache))
+            except IndexUnavailable as error:
+                left_out(error)
+            bar.update(task, advance=1)
+    if as_json:
+        print(json.dumps([asdict(audited) for audited in audits]))  # noqa: T201 - machines read this
+    else:
+        _show_audits(audits)
+    raise typer.Exit(1 if any(audited.refutations for audited in audits) else 0)
+
+
+def _show_audits(audits: Sequence[Audit]) -> None:
+    shown = Table("vulnerability", "kept", "regression", "candidates", "refuted", "seconds", box=None)
+    for audited in audits:
+        refuted = {refutation.candidate for refutation in audited.refutations}
+        counts = [audited.kept, len(audited.regression), audited.candidates, len(refuted)]
+        shown.add_row(audited.vulnerability, *map(str, counts), f"{audited.seconds:.1f}")
+    out.print(shown)
+    for audited in audits:
+        for refutation in audited.refutations:
+            out.print(f"{audited.vulnerability} {refutation.candidate}: {refutation.test}", soft_wrap=True)
+            for line in refutation.message.splitlines():
+                out.print(f"    {line}", soft_wrap=True)
 
 
 @app.command("import")
@@ -236,8 +289,8 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     return frame.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
 
 
-def left_out(error: VulnerabilityError) -> None:
-    """Print that a build leaves a vulnerability out, and why."""
+def left_out(error: VulnerabilityError | IndexUnavailable) -> None:
+    """Print that a vulnerability is left out, and why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
 

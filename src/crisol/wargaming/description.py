@@ -17,7 +17,9 @@ __all__ = [
     "ReleasePair",
     "Requirement",
     "UpstreamHunk",
+    "UpstreamTests",
     "describe",
+    "judged_part",
     "requirements",
 ]
 
@@ -87,6 +89,32 @@ class LimitsSection(_Section):
     memory_mb: int = Field(default=512, ge=32, le=4096)
 
 
+class TestLimits(LimitsSection):
+    """The same for one run of all upstream tests."""
+
+    seconds: float = Field(default=180.0, gt=0, le=600)
+    cpu_seconds: float = Field(default=60.0, gt=0, le=600)
+    memory_mb: int = Field(default=1024, ge=32, le=4096)
+
+
+class UpstreamTests(_Section):
+    """Where the tests of a release lie, pinned by SHA-256, and what they need.
+
+    ``paths`` are files and folders below ``root``, the folder of the archive that stands for the importable
+    one. ``requires`` names pins of ``requirements.toml``, pytest among them; ``options`` are more arguments
+    of pytest. ``excluded`` gives a reason by file or by test, as pytest names them.
+    """
+
+    archive: str
+    sha256: _Sha256
+    root: _Root = ""
+    paths: tuple[_Root, ...] = Field(min_length=1)
+    requires: tuple[str, ...] = Field(min_length=1)
+    options: tuple[str, ...] = ()
+    limits: TestLimits = TestLimits()
+    excluded: dict[str, str] = {}
+
+
 class Requirement(_Section):
     """A pinned dependency: SHA-256 by archive name, and the importable folder in the archive (``root``)."""
 
@@ -98,8 +126,8 @@ class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md``.
 
     ``upstream`` are the hunks of the releases' difference that are the fix; empty means that there is no
-    upstream candidate. ``refusals`` names exceptions by which a fix may refuse an attack although no PoV
-    catches them. ``cve`` is empty without one.
+    upstream candidate. ``upstream_tests`` audit labels and decide none. ``refusals`` names exceptions by
+    which a fix may refuse an attack although no PoV catches them. ``cve`` is empty without one.
     """
 
     id: _Id
@@ -110,6 +138,7 @@ class Description(_Section):
     description: str = ""
     source: OwnProgram | ReleasePair
     upstream: tuple[UpstreamHunk, ...] = ()
+    upstream_tests: UpstreamTests | None = None
     limits: LimitsSection = LimitsSection()
     refusals: tuple[str, ...] = ()
 
@@ -123,7 +152,30 @@ def describe(path: Path) -> Description:
 
     Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the wrong key.
     """
-    return _validated(Description, _table(path), path)
+    table = _table(path)
+    about = _validated(Description, table, path)
+    if about.upstream_tests is not None:
+        if isinstance(about.source, OwnProgram):
+            raise VulnerabilityError(f"{path}: upstream_tests: only a release has them")
+        if _rest(content(path)) != {key: value for key, value in table.items() if key != "upstream_tests"}:
+            raise VulnerabilityError(f"{path}: [upstream_tests] and its parts must be the last of the file")
+    return about
+
+
+def judged_part(text: bytes) -> bytes:
+    r"""Return what a ``vulnerability.toml`` says without its upstream tests, which stand at its end.
+
+    >>> judged_part(b'id = "a"\n\n[upstream_tests]\npaths = ["tests"]\n')
+    b'id = "a"\n'
+    """
+    return text.partition(b"\n[upstream_tests]")[0]
+
+
+def _rest(text: bytes) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(judged_part(text).decode())
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def requirements(path: Path) -> dict[str, Requirement]:

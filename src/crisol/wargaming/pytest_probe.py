@@ -1,0 +1,104 @@
+"""Runs inside the sandbox: executes a test suite with pytest beside the target and reports each test.
+
+The probe executes the text of this module and hands on what :func:`main` returns. It is no judge:
+the target shares its process and may say what it likes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType
+
+__all__ = ["main"]
+
+_LINES = 3
+"""Of a failure's message that are reported."""
+
+
+class _Recorder:
+    """A plug-in of pytest that notes how each test ended, and which of the ``wanted`` names it uses."""
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self.wanted = wanted
+        self.tests: dict[str, list[str]] = {}
+        self.names: dict[str, list[str]] = {}
+        self.broken: dict[str, str] = {}
+
+    def pytest_itemcollected(self, item: Any) -> None:
+        """Note the names of a test that was found."""
+        function = inspect.unwrap(getattr(item, "obj", item))
+        code = getattr(function, "__code__", None)
+        used = self.wanted.intersection(_names(code)) if code is not None else ()
+        if used:
+            self.names[item.nodeid] = sorted(used)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note a file that cannot be imported."""
+        if report.failed:
+            self.broken[report.nodeid] = _message(report)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Note how one of the three steps of a test ended: the first that did not pass decides."""
+        before = self.tests.get(report.nodeid, ["passed", ""])
+        if before[0] != "failed":
+            message = "" if report.passed else _message(report)
+            self.tests[report.nodeid] = before if report.passed else [report.outcome, message]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """Yield the globals, attributes, imports and keywords that a function's code uses."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            yield from _names(constant)
+        elif type(constant) is tuple:
+            yield from (word for word in constant if type(word) is str)
+
+
+def _message(report: Any) -> str:
+    """Return the first lines that say why a test failed."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = str(crash.message if crash is not None else report.longrepr).strip().splitlines()
+    lines = [line.removeprefix("E ").strip() for line in lines if line.startswith("E ")] or lines
+    return "\n".join(lines[:_LINES])[:600]
+
+
+def main(arguments: bytes) -> bytes:
+    """Run the suite in a copy of the target, the last folder of the path; return the report as JSON.
+
+    ``arguments`` is JSON with ``paths`` (of tests, inside the target), ``options`` (of pytest) and ``wanted``
+    names. The report has ``tests`` (outcome and message by test), ``names`` (those of the wanted that a test
+    uses) and ``broken`` (message by file that does not import).
+    """
+    job = json.loads(arguments)
+    place = os.path.realpath("suite")
+    shutil.copytree(sys.path.pop(), place)
+    sys.path.insert(0, place)
+    os.chdir(place)
+    # The project's own settings may name plug-ins that are not here.
+    Path("pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    import pytest  # noqa: PLC0415 - one of the suite's requirements, nothing of Crisol's
+
+    recorder = _Recorder(frozenset(job["wanted"]))
+    pytest.main(
+        [
+            "-q",
+            "--tb=line",
+            "-p",
+            "no:cacheprovider",
+            "--continue-on-collection-errors",
+            *job["options"],
+            *job["paths"],
+        ],
+        [recorder],
+    )
+    return json.dumps({"tests": recorder.tests, "names": recorder.names, "broken": recorder.broken}).encode()
