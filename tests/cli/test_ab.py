@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,28 @@ def test_watch_sees_an_arm_that_loses_its_trials(settings: Settings) -> None:
     done = CliRunner().invoke(app, ["ab", "watch"])
     assert (done.exit_code, "mismatch" in done.output) == (1, True)
     assert "mismatch" not in invoke("ab", "watch", "--share", "other=0.3333")
+
+
+def test_arms_of_unlike_experiments_are_never_pooled(settings: Settings) -> None:
+    """Each is well by itself; one after the other the arm would look as if it had become worse."""
+    unsure = [
+        replace(
+            t,
+            id=trial_id("e3", t.arm, t.patch, "v", "m1"),
+            experiment="e3",
+            probability=0.6 if (t.outcome is Outcome.VALID) == (n % 5 < 3) else 0.4,
+        )
+        for n, t in enumerate(_turning(200, right=200))
+    ]
+    with closing(open_trials(settings)) as store:
+        store.append([*_turning(200, right=200), *unsure])
+    text = invoke("ab", "watch")
+    assert text.count("experiment e") == 2
+    assert "alarm" not in text
+    with pytest.raises(ExperimentError, match="--experiment"):
+        invoke("ab", "watch", "--share", "champion=1")
+    with pytest.raises(ExperimentError, match="one of e2, e3"):
+        invoke("ab", "compare", "champion", "challenger")
 
 
 @pytest.mark.parametrize("arguments", [["--share", "x"], ["--share", "=1"], ["--share", "champion=a"]])

@@ -30,6 +30,7 @@ __all__ = [
     "arms_of",
     "compare_arms",
     "disagreements",
+    "experiments_of",
     "results",
     "status",
     "trajectory",
@@ -135,6 +136,17 @@ def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     return dict(arms)
 
 
+def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+    """Return the trials grouped by experiment, in their order.
+
+    Arms of two experiments may share a name and nothing else.
+    """
+    experiments: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        experiments[trial.experiment].append(trial)
+    return dict(experiments)
+
+
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
@@ -142,9 +154,12 @@ def compare_arms(
 
     Returns the comparison, and the difference in accuracy after each patch as a confidence sequence.
     ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` for an unknown arm and
-    :class:`~crisol.errors.InputError` for arms without a patch in common.
+    for trials of several experiments, :class:`~crisol.errors.InputError` for arms without a patch in common.
     """
-    arms = arms_of(store.read(where))
+    experiments = experiments_of(store.read(where))
+    if len(experiments) > 1:
+        raise ExperimentError(f"arms are of one experiment: name one of {', '.join(sorted(experiments))}")
+    arms = arms_of(trial for trials in experiments.values() for trial in trials)
     for name in (first, second):
         if name not in arms:
             raise ExperimentError(

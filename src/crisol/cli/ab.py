@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crisol.abtest.tally import Slice
+    from crisol.records import Trial
 
 __all__ = ["app"]
 
@@ -150,20 +151,35 @@ def watch_command(
         float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
     ] = 0.25,
 ) -> None:
-    """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost."""
-    from crisol.abtest.results import arms_of
-    from crisol.abtest.rungs import watch_rungs
-    from crisol.abtest.srm import sample_ratio
+    """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost.
+
+    Each experiment is watched by itself.
+    """
+    from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
-    from crisol.abtest.watch import predicted_drift, watch
     from crisol.errors import ExperimentError
     from crisol.wiring import open_trials
 
+    due = _shares(share or [])
     with closing(open_trials(load_settings())) as store:
-        arms = arms_of(store.read(TrialFilter(experiment=experiment)))
-    if not arms:
+        experiments = experiments_of(store.read(TrialFilter(experiment=experiment)))
+    if not experiments:
         raise ExperimentError(f"no trials{f' of experiment {experiment!r}' if experiment else ''} to watch")
-    shares = dict.fromkeys(arms, 1.0) | _shares(share or [])
+    if due and len(experiments) > 1:
+        raise ExperimentError(
+            f"--share is of one experiment: name it by --experiment ({', '.join(experiments)})"
+        )
+    alarms = [_watch(name, arms_of(trials), due, reference) for name, trials in experiments.items()]
+    raise typer.Exit(1 if any(alarms) else 0)
+
+
+def _watch(experiment: str, arms: dict[str, list[Trial]], due: dict[str, float], reference: float) -> bool:
+    """Print what is watched of one experiment, and return whether there is an alarm."""
+    from crisol.abtest.rungs import watch_rungs
+    from crisol.abtest.srm import sample_ratio
+    from crisol.abtest.watch import predicted_drift, watch
+
+    shares = dict.fromkeys(arms, 1.0) | due
     ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, shares)
     alarm = ratio.mismatch
     shown = Table("arm or rung", "watch", "trials", "found", box=None)
@@ -195,12 +211,13 @@ def watch_command(
                 str(len(trials)),
                 finding,
             )
+    out.print(f"experiment {experiment}")
     out.print(shown)
     counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
     verdict = Text("mismatch", "red") if ratio.mismatch else Text("as due")
     rest = f", p = {ratio.always_p_value:.3g} at any number of looks"
     out.print(Text.assemble(f"arms: {counted}: ", verdict, rest))
-    raise typer.Exit(1 if alarm else 0)
+    return alarm
 
 
 @app.command()
