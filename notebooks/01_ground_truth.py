@@ -21,16 +21,18 @@ corpus: str = ""  # path of a corpus table; empty: execute three of our own vuln
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ground_truth
+from crisol.lab import ground_truth, shown
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ground_truth")
+run.params({"seed": seed, "corpus": corpus})
 
 # %%
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %% [markdown]
 # ## How much is there, and how many candidates are right?
@@ -38,7 +40,7 @@ run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 # %%
 composition = ground_truth.composition(frame)
 run.table("composition", composition)
-composition
+shown.whole(composition)
 
 # %%
 run.metrics(ground_truth.facts(frame))
@@ -71,7 +73,7 @@ run.picture(
 # %%
 leaks = ground_truth.leaks(frame, seed)
 run.table("leaks", leaks)
-leaks
+shown.whole(leaks)
 
 # %% [markdown]
 # Each row is a guess that never looks at the fix: by the share of right patches that the same origin has elsewhere, and by a
@@ -81,7 +83,7 @@ leaks
 # %%
 reasons = ground_truth.by_reason(frame)
 run.table("reasons", reasons)
-reasons
+shown.whole(reasons)
 
 # %%
 run.finish()

@@ -19,26 +19,28 @@ seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants; empty: all
-false_accepts: float = 0.05  # the largest share of wrong patches that the model may accept alone
-alpha: float = 0.02  # risk control: the largest share of wrong patches among those accepted alone
-beta: float = 0.1  # and of right ones among those refused alone
-delta: float = 0.1  # and the chance, over vulnerabilities, that either is exceeded
-outer: str = "group"  # by what folds are made: group (the vulnerability), project (the package) or cwe
+false_accepts: float = 0.05  # (0, 1) the largest share of wrong patches that the model may accept alone
+alpha: float = 0.02  # (0, 1) risk control: the largest share of wrong patches among those accepted alone
+beta: float = 0.1  # (0, 1) and of right ones among those refused alone
+delta: float = 0.1  # (0, 1) and the chance, over vulnerabilities, that either is exceeded
+outer: str = "group"  # {group, project, cwe} by what folds are made: the vulnerability, the package or the weakness
 search: bool = True  # whether each training set chooses its hyper-parameters
 promote: bool = False  # whether a challenger that passes the gate becomes champion
-accept_hours: float = 1.0  # what a false accept costs, in hours of computing
+accept_hours: float = 1.0  # [0, inf) what a false accept costs, in hours of computing
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import compare, frontier, ground_truth, promotion
+from crisol.lab import compare, frontier, ground_truth, nested, promotion, shown
 from crisol.lab.attribution import attribution
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "compare_variants")
+run.params({"seed": seed, "corpus": corpus, "variants": variants, "false_accepts": false_accepts, "alpha": alpha, "beta": beta, "delta": delta, "outer": outer, "search": search, "promote": promote, "accept_hours": accept_hours})
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 comparison = compare.compare(
@@ -52,7 +54,7 @@ comparison = compare.compare(
     search=search,
     outer=outer,
 )
-run.metrics(comparison.metrics)
+nested.log_comparison(run, settings, comparison)
 run.table("hyperparameters", comparison.choices)
 
 # %% [markdown]
@@ -65,11 +67,11 @@ run.table("hyperparameters", comparison.choices)
 
 # %%
 run.table("variants", comparison.table)
-comparison.table
+shown.whole(comparison.table)
 
 # %%
 run.table("origins", comparison.origins)
-comparison.origins
+shown.whole(comparison.origins)
 
 # %%
 run.picture(
@@ -125,7 +127,7 @@ run.picture(
 
 # %%
 run.table("risk", comparison.risk)
-comparison.risk
+shown.whole(comparison.risk)
 
 # %% [markdown]
 # The best of the trees at other levels, for either class: what may be skipped with the guarantee, how many vulnerabilities
@@ -134,7 +136,7 @@ comparison.risk
 # %%
 guarantees = comparison.guarantees(seed, delta)
 run.table("guarantees", guarantees)
-guarantees
+shown.whole(guarantees)
 
 # %%
 frontiers = comparison.frontiers(float(frame["seconds"].mean()), accept_hours * 3600)
@@ -152,7 +154,7 @@ run.picture(
 # The cost of a patch in seconds, of wargames run and false accepts suffered, is least at this threshold; 1 is never to skip:
 
 # %%
-frontiers[comparison.best].sort_values(["seconds", "threshold"], ascending=[True, False]).head(1)
+shown.whole(frontiers[comparison.best].sort_values(["seconds", "threshold"], ascending=[True, False]).head(1))
 
 # %% [markdown]
 # ## What does the best of the trees look at?
@@ -163,13 +165,13 @@ frontiers[comparison.best].sort_values(["seconds", "threshold"], ascending=[True
 # %%
 ablation = compare.ablations(settings, comparison, seed)
 run.table("ablation", ablation)
-ablation
+shown.whole(ablation)
 
 # %%
 best = compare.chosen_variants(settings, [comparison.champion])[comparison.champion]
 shap_values = attribution(best, comparison.patches, seed=seed)
 run.table("attribution", shap_values)
-shap_values
+shown.whole(shap_values)
 
 # %% [markdown]
 # ## The ten worst mistakes
@@ -179,7 +181,7 @@ shap_values
 # %%
 mistakes = frontier.mistakes(comparison.patches, comparison.best_scores)
 run.table("mistakes", mistakes)
-mistakes.drop(columns="diff")
+shown.whole(mistakes.drop(columns="diff"))
 
 # %%
 for row in mistakes.itertuples():

@@ -21,21 +21,23 @@ seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants, the champion first; empty: the first there is
-rate: float | None = None  # probability with which a patch is sampled of which the model is sure; None: AB_TEST_RATE
-errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
-held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training
-spoiled_after: float = 1.0  # share of the arrivals after which the champion silently confuses its classes; 1: never
+rate: float | None = None  # [0, 1] probability with which a patch is sampled of which the model is sure; None: AB_TEST_RATE
+errors: float = 0.1  # (0, 1) share of errors at which the champion decides alone, on the vulnerabilities that taught it
+held_out: float = 0.5  # (0, 1) share of the vulnerabilities that the model does not see in training
+spoiled_after: float = 1.0  # [0, 1] share of the arrivals after which the champion silently confuses its classes; 1: never
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab_experiment, ground_truth
+from crisol.lab import ab_experiment, ground_truth, nested, shown
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ab_test")
+run.params({"seed": seed, "corpus": corpus, "variants": variants, "rate": rate, "errors": errors, "held_out": held_out, "spoiled_after": spoiled_after})
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 result = ab_experiment.experiment(
@@ -48,16 +50,14 @@ result = ab_experiment.experiment(
     held_out=held_out,
     spoiled_after=spoiled_after,
 )
-run.metrics(result.metrics)
-for step, values in result.steps():
-    run.metrics(values, step)
+nested.log_arms(run, result)
 
 # %% [markdown]
 # ## How often was it right, and how sure are we?
 
 # %%
 run.table("ab_results", result.table)
-result.table
+shown.whole(result.table)
 
 # %% [markdown]
 # `naive` counts the trials alike, and so describes the patches that were wargamed: it is off wherever the model is
@@ -94,7 +94,7 @@ run.picture(
 
 # %%
 run.table("ab_comparison", result.comparison)
-result.comparison.T.map(lambda value: f"{value:.3g}" if isinstance(value, float) else value)
+shown.whole(result.comparison)
 
 # %% [markdown]
 # ## Has the champion become worse on the way?
@@ -105,7 +105,7 @@ result.comparison.T.map(lambda value: f"{value:.3g}" if isinstance(value, float)
 
 # %%
 run.table("ab_alarms", result.alarms)
-result.alarms
+shown.whole(result.alarms)
 
 # %%
 run.picture(
@@ -120,7 +120,7 @@ run.picture(
 
 # %%
 run.table("disagreements", result.disagreements)
-result.disagreements.drop(columns="diff")
+shown.whole(result.disagreements.drop(columns="diff"))
 
 # %% [markdown]
 # False accepts come first: the model said valid, and the exploit, a check or the reference fix said otherwise.

@@ -20,22 +20,22 @@
 seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
-profile: str = "closed"  # closed, or an open loop: constant, poisson, ramp, spike, soak
-requests: int = 1000  # of a closed loop
-rate: float = 100.0  # requests a second of an open loop
-seconds: float = 5.0  # of an open loop
-warm_up: float = 0.1  # share of the load that fills the caches and is not counted
-connections: int = 50
-sources: int = 8  # addresses of the loopback network from which the client asks
-zipf: float = 1.0  # how unequal the patches' popularity is; 0: all alike
+profile: str = "closed"  # {closed, constant, poisson, ramp, spike, soak} closed loop, or a kind of open loop
+requests: int = 1000  # [1, inf) of a closed loop
+rate: float = 100.0  # (0, inf) requests a second of an open loop
+seconds: float = 5.0  # (0, inf) of an open loop
+warm_up: float = 0.1  # [0, 1) share of the load that fills the caches and is not counted
+connections: int = 50  # [1, inf)
+sources: int = 8  # [1, inf) addresses of the loopback network from which the client asks
+zipf: float = 1.0  # [0, inf) how unequal the patches' popularity is; 0: all alike
 mix: list[str] = ["ml-first=1"]  # shares of ml-first and validate
-rates: list[float] = [100.0, 400.0]  # requests a second at which saturation is looked for
-rate_seconds: float = 1.0  # at each of them
+rates: list[float] = [100.0, 400.0]  # (0, inf) requests a second at which saturation is looked for
+rate_seconds: float = 1.0  # (0, inf) at each of them
 targets: list[str] = ["errors < 0.001", "wrong_answers <= 0"]  # measure, comparison, number
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ground_truth
+from crisol.lab import ground_truth, shown
 from crisol.loadtest import plan, result, study
 from crisol.loadtest import targets as judged
 from crisol.tracking import plots, runs
@@ -43,8 +43,10 @@ from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "load_test")
+run.params({"seed": seed, "corpus": corpus, "profile": profile, "requests": requests, "rate": rate, "seconds": seconds, "warm_up": warm_up, "connections": connections, "sources": sources, "zipf": zipf, "mix": mix, "rates": rates, "rate_seconds": rate_seconds, "targets": targets})
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 wanted = study.plan(
@@ -68,7 +70,7 @@ for step, values in enumerate(timeline.to_dict("records")):
 for step, values in enumerate(load.costs.to_dict("records")):
     run.metrics({f"server.{name}": value for name, value in values.items()}, step)
 run.table("load", load.table)
-load.table
+shown.whole(load.table)
 
 # %% [markdown]
 # `saturated` is 1 where the client used most of a core or sent late without the service being slow: then the figures
@@ -77,7 +79,7 @@ load.table
 
 # %%
 run.table("failures", load.failures)
-load.failures
+shown.whole(load.failures)
 
 # %% [markdown]
 # ## How slow are the slowest?
@@ -122,7 +124,7 @@ run.picture(
 
 # %%
 run.table("cross_check", measured.other)
-measured.other
+shown.whole(measured.other)
 
 # %% [markdown]
 # ## Were the targets met?
@@ -130,7 +132,7 @@ measured.other
 # %%
 checked = judged.check(judged.parse_all(targets), load.metrics)
 run.table("targets", judged.table(checked))
-judged.table(checked)
+shown.whole(judged.table(checked))
 
 # %%
 judged.require(checked)

@@ -21,24 +21,26 @@ run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 faults: list[str] = ["hostile_patches"]  # names of faults; empty: all that this machine lets us inject
 expectations: list[str] = ["*: trials_lost <= 0"]  # fault, or * for all: measure, comparison, number
-calm: float = 1.0  # seconds before the fault
-lasting: float = 2.0  # seconds of the fault
-after: float = 3.0  # seconds after it, beside what the service waits before it tries again
-rate: float = 10.0  # requests a second all along
+calm: float = 1.0  # (0, inf) seconds before the fault
+lasting: float = 2.0  # (0, inf) seconds of the fault
+after: float = 3.0  # (0, inf) seconds after it, beside what the service waits before it tries again
+rate: float = 10.0  # (0, inf) requests a second all along
 
 # %%
 from crisol.chaos import study
 from crisol.chaos.run import Schedule
 from crisol.config import load_settings
-from crisol.lab import ground_truth
+from crisol.lab import ground_truth, shown
 from crisol.loadtest import targets as judged
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "chaos")
+run.params({"seed": seed, "corpus": corpus, "faults": faults, "expectations": expectations, "calm": calm, "lasting": lasting, "after": after, "rate": rate})
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
@@ -46,7 +48,7 @@ suffered = list(study.each(settings, frame, faults, expectations, schedule))
 table = study.table(suffered)
 run.table("chaos", table)
 run.metrics(study.metrics(suffered))
-table.T
+shown.whole(table.T.reset_index(names="measure"))
 
 # %% [markdown]
 # `detect_s` counts from the fault's beginning to the first sign: a breaker that is not closed, an answer that says
@@ -71,7 +73,7 @@ pictures[0]
 
 # %%
 run.table("not_run", study.not_run())
-study.not_run()
+shown.whole(study.not_run())
 
 # %% [markdown]
 # ## Were the expectations met?
@@ -79,7 +81,7 @@ study.not_run()
 # %%
 checked = [check for suffering in suffered for check in suffering.checked]
 run.table("expectations", study.verdicts(suffered))
-study.verdicts(suffered)
+shown.whole(study.verdicts(suffered))
 
 # %%
 judged.require(checked)

@@ -11,30 +11,33 @@
 # %% [markdown]
 # # Do the trials that A/B testing gathered make a better model?
 #
-# Every wargame of an A/B experiment is one more labelled patch. Some of the vulnerabilities that have trials are set aside; a
-# challenger learns everything else with the trials, the champion's variant without them, and both predict what was set aside.
+# Every wargame of an A/B experiment is one more labelled patch. Some of the vulnerabilities that have trials are set aside. The
+# challenger learns everything else with the trials, the same variant learns it without them, and so does the champion's variant;
+# all predict what was set aside. What the trials brought is the difference between the first two, of the same variant and corpus.
 
 # %% tags=["parameters"]
 seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute nine of our own vulnerabilities now
 variant: str = "lightgbm"
-rate: float = 0.5  # probability with which the experiment that gathers trials samples a sure patch
-errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
-met: float = 0.8  # share of the vulnerabilities that the experiment meets
-held_out: float = 0.7  # share of those that the comparison is made on, at least five of them
+rate: float = 0.5  # [0, 1] probability with which the experiment that gathers trials samples a sure patch
+errors: float = 0.1  # (0, 1) share of errors at which the champion decides alone, on the vulnerabilities that taught it
+met: float = 0.8  # (0, 1) share of the vulnerabilities that the experiment meets
+held_out: float = 0.7  # (0, 1) share of those that the comparison is made on, at least five of them
 promote: bool = False  # whether a challenger that passes the gate becomes champion
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab_experiment, disagreements, ground_truth, retraining
+from crisol.lab import ab_experiment, disagreements, ground_truth, nested, retraining, shown
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "retrain")
+run.params({"seed": seed, "corpus": corpus, "variant": variant, "rate": rate, "errors": errors, "met": met, "held_out": held_out, "promote": promote})
 frame = ground_truth.open_corpus(settings, corpus, seed, ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %% [markdown]
 # ## The trials
@@ -61,29 +64,30 @@ len(gathered.patches), gathered.inconclusive, gathered.without_text
 learnt, _ = disagreements.split(frame, seed, met)
 design = retraining.RetrainingDesign(variant, seed, held_out, promote)
 retrained = retraining.retrain(settings, run, learnt, gathered, design)
-run.metrics(retrained.metrics)
+nested.log_retraining(run, retrained)
 run.table("retraining", retrained.table)
-retrained.table
+shown.whole(retrained.table)
 
 # %%
 run.picture(
     "retraining",
     plots.picture(
         plots.forest(retrained.intervals, what="AUC on the vulnerabilities set aside", reference=0.5),
-        "AUC with and without the trials, with an interval from resampling whole vulnerabilities.",
+        "AUC with and without the trials, and of the champion's variant, on vulnerabilities that were set aside.",
     ),
 )
 
 # %% [markdown]
 # Few vulnerabilities rank nothing: intervals that overlap leave it open which model is better. The gate asks what is shown,
-# by a paired bootstrap over vulnerabilities, and the champion stays unless `promote` is set and the gate lets the challenger pass.
+# by a paired bootstrap over vulnerabilities. The champion stays unless `promote` is set and the gate lets the challenger pass;
+# it never yields to a model of fewer vulnerabilities.
 
 # %%
-print(retrained.reason)
+print(retrained.brought)
+print(f"challenger against champion: {retrained.reason}")
 print("the challenger is champion now" if retrained.promoted else "the champion stays")
 
 # %%
-run.metrics({"gate.not_worse": retrained.not_worse, "gate.promoted": retrained.promoted})
 print(retrained.policy)
 
 # %%

@@ -19,25 +19,27 @@ seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute three of our own vulnerabilities now
 variants: list[str] = []  # names of variants, the champion first; empty: the first there is
-rates: list[float] = [0.1, 0.5, 1.0]  # probabilities with which a patch is sampled of which the model is sure
-errors: float = 0.1  # share of errors at which the champion decides alone, on the vulnerabilities that taught it
-held_out: float = 0.5  # share of the vulnerabilities that the model does not see in training
+rates: list[float] = [0.1, 0.5, 1.0]  # (0, 1] probabilities with which a patch is sampled of which the model is sure
+errors: float = 0.1  # (0, 1) share of errors at which the champion decides alone, on the vulnerabilities that taught it
+held_out: float = 0.5  # (0, 1) share of the vulnerabilities that the model does not see in training
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import ab_experiment, ground_truth
+from crisol.lab import ab_experiment, ground_truth, shown
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "ab_rate_sweep")
+run.params({"seed": seed, "corpus": corpus, "variants": variants, "rates": rates, "errors": errors, "held_out": held_out})
 frame = ground_truth.open_corpus(settings, corpus, seed)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 table = ab_experiment.sweep(settings, frame, seed, rates, variants=variants, errors=errors, held_out=held_out)
 run.table("ab_rates", table)
-table
+shown.whole(table)
 
 # %% [markdown]
 # `wargamed` is what a rate costs, the width from `low` to `high` what it buys. `naive` counts the trials alike and comes

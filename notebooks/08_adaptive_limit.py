@@ -20,21 +20,22 @@
 # %% tags=["parameters"]
 seed = 0
 run_id = ""
-offered: float = 80.0  # requests that arrive in a second
-capacity: float = 100.0  # requests that the server answers in a second when it is well
-factor: float = 4.0  # how many times slower it becomes
-begins: float = 30.0  # second at which it becomes slow
-ends: float = 90.0  # second at which it is well again
-seconds: float = 150.0  # length of the run
-target_seconds: float = 0.2  # what an answer may take
+offered: float = 80.0  # (0, inf) requests that arrive in a second
+capacity: float = 100.0  # (0, inf) requests that the server answers in a second when it is well
+factor: float = 4.0  # [1, inf) how many times slower it becomes
+begins: float = 30.0  # [0, inf) second at which it becomes slow
+ends: float = 90.0  # [0, inf) second at which it is well again
+seconds: float = 150.0  # (0, inf) length of the run
+target_seconds: float = 0.2  # (0, inf) what an answer may take
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import adaptive
+from crisol.lab import adaptive, shown
 from crisol.resilience.adaptive import AdaptivePolicy
 from crisol.tracking import plots, runs
 
 run = runs.join(load_settings(), run_id, "adaptive_limit")
+run.params({"seed": seed, "offered": offered, "capacity": capacity, "factor": factor, "begins": begins, "ends": ends, "seconds": seconds, "target_seconds": target_seconds})
 slowdown = adaptive.Slowdown(
     offered=offered, capacity=capacity, factor=factor, begins=begins, ends=ends, seconds=seconds
 )
@@ -46,7 +47,7 @@ run.table("adaptive_limit_seconds", frame)
 table = adaptive.summary(frame, slowdown)
 run.table("adaptive_limit", table)
 run.metrics(adaptive.metrics(table))
-table
+shown.whole(table)
 
 # %%
 run.picture(

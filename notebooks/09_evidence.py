@@ -39,6 +39,7 @@ from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "evidence")
+run.params({"seed": seed, "corpus": corpus, "variant": variant, "repeats": repeats, "alpha": alpha, "beta": beta, "delta": delta})
 frame = ground_truth.open_corpus(settings, corpus, seed, smoke=ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 

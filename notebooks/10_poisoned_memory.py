@@ -37,6 +37,7 @@ from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
 run = runs.join(settings, run_id, "poisoned_memory")
+run.params({"seed": seed, "corpus": corpus, "variant": variant, "repeats": repeats, "after": after, "rate": rate, "beta": beta})
 frame = ground_truth.open_corpus(settings, corpus, seed, smoke=ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
 

@@ -76,6 +76,19 @@ def test_every_notebook_takes_seed_run_and_the_corpus_that_it_reads(notebook: Pa
     assert not reads or parameters["corpus"].default == ""
 
 
+@each_notebook
+def test_a_notebook_logs_every_parameter_by_itself(notebook: Path) -> None:
+    """Run in Jupyter, its MLflow run says as much as one by papermill."""
+    source = notebook.read_text(encoding="utf-8")
+    logged = {
+        key.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "run.params"
+        for key in getattr(node.args[0], "keys", [])
+    }
+    assert "runs.join" not in source or logged == set(read_parameters(notebook)) - {"run_id"}
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_file_fits_its_notebook(path: Path) -> None:
     assert load_experiment(path).question.endswith("?")

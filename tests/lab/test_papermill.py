@@ -11,7 +11,7 @@ from crisol.config import Settings
 from crisol.lab.experiment import load_experiment
 from crisol.lab.papermill import CellFailed
 from crisol.lab.papermill import run as execute
-from crisol.tracking.runs import open_store
+from crisol.tracking.store import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path

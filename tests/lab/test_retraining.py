@@ -20,7 +20,7 @@ from crisol.lab.retraining import Gathered, RetrainingDesign, labelled, retrain
 from crisol.model import scores
 from crisol.model.risk import least
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
-from crisol.tracking import runs
+from crisol.tracking import models, runs
 from crisol.tracking.registry import CHALLENGER
 from crisol.wargaming.corpus import COLUMNS, save_table
 from crisol.wiring import open_trials
@@ -136,11 +136,11 @@ def test_trials_of_a_store_make_a_challenger_and_the_champion_stays(
     made = patches(36, 6)
     tried = made[12 * 6 :]
     save_table(table_of(made[: 12 * 6]), tmp_path / "corpus.parquet")
-    arguments = ["retrain", "small", "--data", str(tmp_path / "corpus.parquet")]
+    arguments = ["retrain", "small", "--data", str(tmp_path / "corpus.parquet"), "--held-out", "0.5"]
 
     assert call(monkeypatch, *arguments) == 64
     assert "the trials are of 0 vulnerabilities" in " ".join(capsys.readouterr().err.split())
-    assert runs.holder_tags(settings, CHALLENGER) is None
+    assert models.holder_tags(settings, CHALLENGER) is None
 
     store = PatchStore(settings.patches)
     with closing(open_trials(settings)) as trials:
@@ -151,19 +151,19 @@ def test_trials_of_a_store_make_a_challenger_and_the_champion_stays(
                 if store.add(p.diff)
             ]
         )
-    assert call(monkeypatch, "promote", "small", *arguments[2:]) == 0
-    champion = runs.holder_tags(settings)
+    assert call(monkeypatch, "promote", "small", *arguments[2:4]) == 0
+    champion = models.holder_tags(settings)
     capsys.readouterr()
 
     assert call(monkeypatch, *arguments) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "7 vulnerabilities" in said
+    assert "12 vulnerabilities" in said
     assert f"no fewer than {least(0.02, 0.1)}" in said
-    challenger = runs.holder_tags(settings, CHALLENGER)
+    challenger = models.holder_tags(settings, CHALLENGER)
     assert champion is not None
     assert challenger is not None
     assert challenger["model_version"] != champion["model_version"]
-    assert runs.holder_tags(settings) == champion
+    assert models.holder_tags(settings) == champion
 
 
 def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_what_trials_teach_shows_on_the_vulnerabilities_set_aside(tmp_path: Path
     wrong = table_of([replace(p, label=1 - p.label) for p in made[: 4 * 6]])
     with runs.start(settings, "retrain") as run:
         result = retrain(
-            settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), RetrainingDesign("small", 0)
+            settings, run, wrong, Gathered(tuple(made[4 * 6 :]), 0, 0), RetrainingDesign("small", 0, 0.5)
         )
     by = result.table.set_index("model")
     assert result.not_worse
@@ -194,12 +194,12 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
         # anything.
         wrong = [replace(p, label=1 - p.label) for p in made[: 4 * 6]]
         for corpus, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
-            design = RetrainingDesign("small", 0, 0.3, promote=True)
+            design = RetrainingDesign("small", 0, 0.5, promote=True)
             result = retrain(settings, run, table_of(corpus), Gathered(tuple(tried), 0, 0), design)
             assert (result.not_worse, result.promoted) == (promoted, promoted)
-            champion = runs.holder_tags(settings)
+            champion = models.holder_tags(settings)
             assert champion is not None
-            held = runs.holder_tags(settings, CHALLENGER)
+            held = models.holder_tags(settings, CHALLENGER)
             assert (champion == held) is promoted
 
 

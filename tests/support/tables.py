@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 
-def corpus(per_group: int = 50) -> pd.DataFrame:
-    """Make a table in which patches of three lengths are wrong, right, or either.
+def corpus(patches: int = 300) -> pd.DataFrame:
+    """Make a table of 20 vulnerabilities in which patches of three lengths are wrong, right, or either.
 
     A model can be unsure of a third.
     """
     rows = []
-    for group in range(6):
-        for i in range(per_group):
+    for group in range(20):
+        for i in range(patches // 20):
             valid = [(i + group) % 20 == 0, (i + group) % 20 != 0, (i // 3 + group) % 2 == 0][i % 3]
             size = (1, 8, 3)[i % 3]
             added = "".join(f"+    check({i}, {n})\n" for n in range(size))

@@ -5,9 +5,11 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from importlib.metadata import entry_points
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -17,17 +19,14 @@ from mlflow import MlflowClient
 
 from crisol.config import Settings
 from crisol.errors import StoreError
-from crisol.tracking import registry, runs
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from crisol.tracking import differences, registry, runs, store, ui
 
 
 def test_no_command_line_shows_the_address_of_the_store(tmp_path: Path) -> None:
     """It may hold a password, and ps shows command lines to every user."""
     uri = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     settings = Settings(root=tmp_path, mlflow_tracking_uri=uri)
-    command, environment = runs.ui_command(settings, 5000)
+    command, environment = ui.ui_command(settings, 5000)
     assert uri not in " ".join(command)
     assert environment["MLFLOW_BACKEND_STORE_URI"] == uri
 
@@ -45,13 +44,13 @@ def test_a_run_is_read_back_as_it_was_logged(settings: Settings) -> None:
         run.content("figures/a.png", b"\x89PNG")
         run.table("scores", frame)
         run.input("corpus", frame, "f" * 64, "corpus.parquet")
-    seen = MlflowClient(runs.open_store(settings)).get_run(run.id)
+    seen = MlflowClient(store.open_store(settings)).get_run(run.id)
     assert seen.info.status == "FINISHED"
     assert len(seen.data.metrics) == 1500
     assert seen.data.tags["corpus.content_hash"] == "f" * 64
     assert seen.inputs.dataset_inputs[0].dataset.digest == "f" * 36
-    assert (run.folder / "figures" / "a.png").read_bytes() == b"\x89PNG"
-    assert pd.read_csv(run.folder / "tables" / "scores.csv").equals(frame)
+    assert (run.fetch() / "figures" / "a.png").read_bytes() == b"\x89PNG"
+    assert pd.read_csv(run.fetch() / "tables" / "scores.csv").equals(frame)
 
 
 def test_runs_that_use_a_data_set_at_the_same_moment_share_it(settings: Settings) -> None:
@@ -84,83 +83,30 @@ def test_a_store_on_postgresql_is_used_where_it_is_named(postgres_dsn: str, tmp_
         run.metrics({"m": 1.0})
         run.content("a.txt", "a")
     assert MlflowClient(uri).get_run(run.id).data.metrics == {"m": 1.0}
-    assert (run.folder / "a.txt").is_relative_to(settings.runs)
+    assert (run.fetch() / "a.txt").is_relative_to(settings.runs)
     assert not (settings.runs / "mlflow.db").exists()
 
 
 def test_a_store_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
     settings = Settings(root=tmp_path, mlflow_tracking_uri="postgresql+psycopg://me:s3cret@127.0.0.1:9/db")
     with pytest.raises(StoreError, match="MLFLOW_TRACKING_URI") as caught:
-        runs.open_store(settings)
+        store.open_store(settings)
     assert "s3cret" not in str(caught.value) + repr(settings)
 
 
 def test_a_run_whose_block_raises_is_marked_failed(settings: Settings) -> None:
     with pytest.raises(KeyboardInterrupt), runs.start(settings, "toy") as run:
         raise KeyboardInterrupt
-    assert MlflowClient(runs.open_store(settings)).get_run(run.id).info.status == "FAILED"
+    assert MlflowClient(store.open_store(settings)).get_run(run.id).info.status == "FAILED"
 
 
 def test_a_run_that_was_joined_is_not_ended_by_the_one_who_joined(settings: Settings) -> None:
     with runs.start(settings, "toy") as run:
         inner = runs.join(settings, run.id, "toy")
         inner.finish()
-        assert MlflowClient(runs.open_store(settings)).get_run(run.id).info.status == "RUNNING"
+        assert MlflowClient(store.open_store(settings)).get_run(run.id).info.status == "RUNNING"
     with pytest.raises(StoreError, match="cannot be opened"):
         runs.join(settings, "0" * 32, "toy")
-
-
-def test_the_last_registered_model_is_the_champion(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no patch-validity@champion yet"):
-        registry.champion_folder(settings)
-    for content in ("one", "two"):
-        folder = tmp_path / content
-        folder.mkdir()
-        (folder / "model.txt").write_text(content)
-        with runs.start(settings, "toy") as run:
-            run.register(folder, {"variant": content})
-    assert (registry.champion_folder(settings) / "model.txt").read_text() == "two"
-
-
-def test_a_store_that_was_moved_still_knows_its_champion(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    with runs.start(settings, "toy") as run:
-        run.register(tmp_path / "model", {"variant": "toy"})
-    (tmp_path / "mlruns").rename(tmp_path / "moved")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "moved").rename(tmp_path / "other" / "mlruns")
-    moved = Settings(root=tmp_path / "other")
-    assert registry.champion_folder(moved).is_relative_to(tmp_path / "other")
-
-
-def test_a_champion_that_was_chosen_in_the_user_interface_is_served(
-    settings: Settings, tmp_path: Path
-) -> None:
-    for content in ("one", "two"):
-        folder = tmp_path / content
-        folder.mkdir()
-        (folder / "model.txt").write_text(content)
-        with runs.start(settings, "toy") as run:
-            run.register(folder, {"variant": content})
-    MlflowClient(runs.open_store(settings)).set_registered_model_alias(registry.MODEL, registry.CHAMPION, "1")
-    assert runs.holder_tags(settings) == {"variant": "one"}
-    assert (registry.champion_folder(settings) / "model.txt").read_text() == "one"
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"folder": "nowhere"}', "[" * 100_000])
-def test_a_pointer_that_cannot_be_read_is_named(settings: Settings, content: str) -> None:
-    settings.runs.mkdir()
-    (settings.runs / "champion.json").write_text(content)
-    with pytest.raises(StoreError, match=r"champion\.json"):
-        registry.champion_folder(settings)
-
-
-def test_the_same_model_is_registered_once(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    with runs.start(settings, "toy") as run:
-        first = run.register(tmp_path / "model", {"model_version": "a", "seed": "0"})
-        assert run.register(tmp_path / "model", {"model_version": "a", "seed": "0"}) == first
-        assert run.register(tmp_path / "model", {"model_version": "b", "seed": "0"}) != first
 
 
 @pytest.mark.integration
@@ -173,14 +119,14 @@ def test_a_run_whose_process_was_killed_is_marked_by_the_next_one(settings: Sett
     assert victim.exitcode == -9
     with runs.start(settings, "toy"):
         runs.join(settings, "", "toy").finish()
-        client = MlflowClient(runs.open_store(settings))
+        client = MlflowClient(store.open_store(settings))
         (experiment,) = client.search_experiments(filter_string="name = 'toy'")
         listed = client.search_runs([experiment.experiment_id])
         assert sorted(run.info.status for run in listed) == ["FINISHED", "KILLED", "RUNNING"]
 
 
 def test_the_store_writes_ahead_and_stays_in_its_folder(settings: Settings, tmp_path: Path) -> None:
-    runs.open_store(settings)
+    store.open_store(settings)
     connection = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -197,7 +143,7 @@ def test_processes_that_are_first_at_once_share_one_store(settings: Settings) ->
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    client = MlflowClient(runs.open_store(settings))
+    client = MlflowClient(store.open_store(settings))
     (experiment,) = client.search_experiments(filter_string="name = 'toy'")
     assert len(client.search_runs([experiment.experiment_id])) == 3
 
@@ -234,5 +180,96 @@ def test_a_store_whose_maker_was_killed_is_set_aside_and_made_anew(tmp_path: Pat
 @pytest.mark.parametrize("name", ["a?b", "a%41b"])
 def test_a_folder_that_the_store_cannot_lie_in_is_refused_at_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="rename"):
-        runs.open_store(Settings().changed(root=tmp_path / name))
+        store.open_store(Settings().changed(root=tmp_path / name))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_nested_run_has_the_facts_of_its_parent(settings: Settings) -> None:
+    """Parameters, data sets and code are those of the experiment; it fails where its block raises."""
+    frame = pd.DataFrame({"vulnerability": ["a", "b", "b"]})
+    with runs.start(settings, "toy") as run:
+        run.params({"seed": 7})
+        run.input("corpus", frame, "f" * 64, "corpus.parquet")
+        with run.child("lightgbm", {"model": "lightgbm"}) as nested:
+            nested.metrics({"auc": 0.75})
+        with pytest.raises(KeyError), run.child("broken"):
+            raise KeyError
+    client = store.open_client(settings)
+    parent, inner = client.get_run(run.id), client.get_run(nested.id)
+    assert inner.data.tags["mlflow.parentRunId"] == run.id
+    assert inner.info.run_name == "lightgbm"
+    assert inner.data.params == {"model": "lightgbm", **parent.data.params}
+    assert {
+        "seed": "7",
+        "corpus.rows": "3",
+        "corpus.vulnerabilities": "2",
+    }.items() <= inner.data.params.items()
+    assert inner.inputs.dataset_inputs[0].dataset.digest == "f" * 36
+    for tag in ("crisol.version", "mlflow.user"):
+        assert inner.data.tags[tag] == parent.data.tags[tag] != ""
+    states = {r.info.run_name: r.info.status for r in client.search_runs([parent.info.experiment_id])}
+    assert states == {"toy": "FINISHED", "lightgbm": "FINISHED", "broken": "FAILED"}
+
+
+def test_a_run_of_a_checkout_names_its_commit(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    settings = Settings(root=tmp_path)
+    with runs.start(settings, "toy") as run:
+        pass
+    tags = store.open_client(settings).get_run(run.id).data.tags
+    assert tags["mlflow.source.git.commit"] == head.stdout.strip()
+    assert tags["crisol.changed"] == "false"
+
+
+def test_a_run_of_another_machine_that_shares_the_store_is_not_buried(tmp_path: Path) -> None:
+    """Its lock lies there, and nobody here can say whether its process lives."""
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    here, there = (Settings(root=tmp_path / name, mlflow_tracking_uri=uri) for name in ("here", "there"))
+    with runs.start(there, "toy") as theirs, runs.start(here, "toy"):
+        assert store.open_client(here).get_run(theirs.id).info.status == "RUNNING"
+
+
+@pytest.mark.skipif(
+    not entry_points(group="mlflow.artifact_repository", name=registry.SCHEME),
+    reason="the package is not installed with its entry point",
+)
+def test_a_store_that_was_moved_keeps_all_its_artifacts(settings: Settings, tmp_path: Path) -> None:
+    with runs.start(settings, "toy with blanks") as run, run.child("inner") as nested:
+        run.content("figures/a.txt", "a")
+        nested.content("b.txt", "b")
+    assert (run.fetch() / "figures" / "a.txt").is_file()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "mlruns").rename(tmp_path / "other" / "mlruns")
+    client = store.open_client(Settings(root=tmp_path / "other"))
+    for id_, name in ((run.id, "figures/a.txt"), (nested.id, "b.txt")):
+        path = Path(client.download_artifacts(id_, name))
+        assert path.is_relative_to(tmp_path / "other")
+        assert path.read_text() in {"a", "b"}
+
+
+def test_what_differs_between_two_runs_is_told_in_markdown(settings: Settings) -> None:
+    """By id, by its beginning, or by name; equal facts are left out; nested runs go by their names."""
+    ids = []
+    for seed, auc in ((0, 0.7), (1, 0.75)):
+        with runs.start(settings, "toy") as run:
+            run.params({"seed": seed, "same": "a|b"})
+            run.metrics({"auc": auc, "n": 5.0})
+            with run.child("lightgbm") as nested:
+                nested.metrics({"auc": auc})
+        ids.append(run.id)
+    text = differences.difference(settings, "toy~1", "toy")
+    assert text == differences.difference(settings, ids[0], ids[1][:12])
+    assert f"# toy {ids[0][:8]} against toy {ids[1][:8]}" in text
+    assert "| seed | 0 | 1 |" in text
+    assert text.count("| auc | 0.7 | 0.75 | +0.05 |") == 2
+    assert "## Metrics of lightgbm" in text
+    assert "same" not in text
+    assert "| n |" not in text
+    assert "Nothing differs." in differences.difference(settings, "toy", ids[1])
+    for wrong in ("toy~2", "nobody", "0000"):
+        with pytest.raises(StoreError, match=f"run '{wrong}'"):
+            differences.difference(settings, "toy", wrong)
+    assert [row.id for row in differences.listed(settings)] == ids[::-1]

@@ -14,11 +14,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli import ab, corpus, db, demo, model, proving, serve, triage
+from crisol.cli import ab, corpus, db, demo, model, models, proving, runs, serve, triage, ui
 from crisol.cli.console import Exit, Recount, Strip, log_to_stderr, out
 from crisol.cli.console import run as run_command
 from crisol.config import load_settings
-from crisol.errors import NoInput, SettingsError, UnavailableError, UnknownVulnerability, redacted
+from crisol.errors import NoInput, SettingsError, UnknownVulnerability
 from crisol.records import Outcome, Strength
 
 __all__ = ["main"]
@@ -46,6 +46,9 @@ app.command()(serve.serve)
 app.command()(proving.loadtest)
 app.command()(proving.chaos)
 app.command()(triage.triage)
+app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
+app.command()(ui.ui)
 app.add_typer(ab.app, name="ab")
 app.add_typer(db.app, name="db")
 
@@ -166,39 +169,6 @@ def run(
     overrides = experiments.overrides(parameter or [])
     result = papermill.run(experiments.load_experiment(experiment), overrides, load_settings())
     out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}")
-
-
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
-) -> None:
-    """Open the MLflow UI on the runs, until interrupted."""
-    import socket
-    import subprocess
-    from tempfile import mkdtemp
-
-    from crisol.servers.reaper import Reaper
-    from crisol.tracking.runs import ui_command, ui_page
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UnavailableError(f"port {port}: {error.strerror}; --port takes another one") from None
-    settings = load_settings()
-    if (settings.mlflow_tracking_uri or "").startswith(("http://", "https://")):
-        out.print(f"MLflow's own server shows the runs: {redacted(str(settings.mlflow_tracking_uri))}")
-        return
-    command, environment = ui_command(settings, port)
-    out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", soft_wrap=True)
-    # MLflow starts processes of its own, which nobody else would end if this one is killed.
-    reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
-    with subprocess.Popen(command, env=environment) as server:
-        reaper.hold(server.pid)
-        code = server.wait()
-    if code:
-        raise UnavailableError(f"MLflow's UI ended with {code}; its own messages stand above")
 
 
 def _read(path: Path) -> bytes:

@@ -73,12 +73,16 @@ def _table(rows: pd.DataFrame) -> Table:
         aucs = (
             "-"
             if math.isnan(row[f"{of}auc"])
-            else f"{row[f'{of}auc']:.3f} [{row[f'{bound}low']:.3f}, {row[f'{bound}high']:.3f}]"
+            else _with_interval(row[f"{of}auc"], row[f"{bound}low"], row[f"{bound}high"])
             for of, bound in (("headline_", "headline_"), ("", "auc_"))
         )
         shares = (_cell(row["false_accept_rate"], ".1%"), _cell(row["saved"], ".1%"))
         shown.add_row(str(row["variant"]), *aucs, *shares, _cell(row["wargames_per_second"], ".1f"))
     return shown
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _cell(value: float, form: str) -> str:

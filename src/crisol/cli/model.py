@@ -182,16 +182,18 @@ def promote(
     ] = False,
 ) -> None:
     """Train a challenger; make it champion unless it is worse on the same patches (then exit 1)."""
-    from crisol.lab import compare, promotion
+    from crisol.lab import compare, nested, promotion
     from crisol.tracking import runs
-    from crisol.wargaming.corpus import load_table
+    from crisol.wargaming.corpus import content_hash, load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
     names = promotion.contenders(settings, variant)
     with runs.start(settings, "promote") as run:
+        run.params({"variant": variant, "seed": seed, "force": force})
+        run.input("corpus", frame, content_hash(frame), str(data or "data/cache/corpus.parquet"))
         comparison = compare.compare(frame, seed, names=names)
-        run.metrics(comparison.metrics)
+        nested.log_comparison(run, settings, comparison)
         result = promotion.promote(settings, run, comparison, variant, seed, force=force)
     out.print(result.reason, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
@@ -215,17 +217,19 @@ def retrain(
 
     Exit 1 unless the challenger is shown to do no worse with them.
     """
-    from crisol.lab import retraining
+    from crisol.lab import nested, retraining
     from crisol.tracking import runs
-    from crisol.wargaming.corpus import load_table
+    from crisol.wargaming.corpus import content_hash, load_table
 
     settings = load_settings()
     frame = load_table(data or settings.cache / "corpus.parquet")
     design = retraining.RetrainingDesign(variant, seed, held_out, promote)
     gathered = retraining.gather(settings, frame, experiment)
     with runs.start(settings, "retrain") as run:
+        run.params(asdict(design) | {"experiment": experiment or ""})
+        run.input("corpus", frame, content_hash(frame), str(data or "data/cache/corpus.parquet"))
         result = retraining.retrain(settings, run, frame, gathered, design)
-        run.metrics(result.metrics)
+        nested.log_retraining(run, result)
         run.table("retraining", result.table)
     shown = Table(*result.table.columns, box=None, padding=(0, 1, 0, 0))
     for row in result.table.itertuples(index=False):
@@ -234,7 +238,7 @@ def retrain(
     out.print(
         f"{len(gathered.patches)} patches of the trials; left out: {gathered.inconclusive} trials without "
         f"a verdict, {gathered.without_text} patches whose text was not kept\n"
-        f"challenger against champion: {result.reason}\n"
+        f"{result.brought}\nchallenger against champion: {result.reason}\n"
         f"version {result.version} is "
         f"{'champion now' if result.promoted else 'challenger, the champion stays'}; {result.policy}",
         soft_wrap=True,
@@ -319,7 +323,8 @@ def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
     for name in _MEASURES:
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        interval = f"{_digits(row, f'{first}low')}-{_digits(row, f'{first}high')}"
+        low, high = (_digits(row, f"{first}{end}") for end in ("low", "high"))
+        interval = "-" if "-" in {low, high} else f"{low}-{high}"
         measures = (_digits(row, measure) for measure in _MEASURES.values())
         value = _digits(row, "headline_auc" if headline else "auc")
         shown.add_row(row["variant"], value, interval, *measures)

@@ -23,12 +23,13 @@ from crisol.abtest.sampler import HashSampler
 from crisol.abtest.store import MemoryStore, TrialFilter, utc_now
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
-from crisol.lab.ab_tables import ExperimentResult, summed
+from crisol.lab.ab_tables import ExperimentResult, summed, without_intervals
 from crisol.lab.compare import chosen_variants
 from crisol.lab.disagreements import split
 from crisol.model import dataset, training
 from crisol.model.policy import Policy
 from crisol.model.risk import at_hand
+from crisol.model.scores import LEAST_GROUPS
 from crisol.model.variants import Recipe
 from crisol.records import LabelledPatch, Outcome, Prediction, Reason, Trial
 from crisol.wargaming.corpus import content_hash
@@ -120,7 +121,8 @@ class _Meeting:
     def conduct(self, rate: float) -> ExperimentResult:
         models = [[arm.name, arm.model_version] for arm in self.arms]
         key = json.dumps([content_hash(self.frame), self.seed, models, rate, *self.key])
-        name = f"ab-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        # The same experiment finds its own trials again by this name.
+        name = "-".join([*(arm.name for arm in self.arms), hashlib.sha256(key.encode()).hexdigest()[:8]])
         design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), self.policy, f"{self.seed}")
         # The kernel of a run that was killed outlives it for a moment.
         with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
@@ -133,6 +135,8 @@ class _Meeting:
             )
         names = [arm.name for arm in self.arms]
         result = summed(names, recorded, self._every(design), self.frame, 1.0 / rate if rate else 1.0)
+        if len({patch.group for patch in self.patches}) < LEAST_GROUPS:
+            result = without_intervals(result)
         return replace(result, experiment=name)
 
     def _every(self, design: Experiment) -> list[Trial]:

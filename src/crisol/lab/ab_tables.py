@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from crisol.abtest.watch import Watched, watch
 from crisol.lab.disagreements import disagreements
 from crisol.records import Trial
 
-__all__ = ["ExperimentResult", "summed"]
+__all__ = ["ExperimentResult", "summed", "without_intervals"]
 
 _STEPS = 50
 
@@ -24,6 +24,8 @@ _STEPS = 50
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
     """The tables of an A/B experiment; a trial weighs one over its sampling probability, intervals are 95 %.
+
+    Intervals are nan where fewer than :data:`~crisol.model.scores.LEAST_GROUPS` vulnerabilities were met.
 
     ``table`` has a row for each arm and measure: the estimate, ``low`` and ``high``, the number of
     ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
@@ -50,29 +52,32 @@ class ExperimentResult:
             for row in self.table.to_dict("records")
         ]
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """All numbers of ``table`` by name, for MLflow.
+    def measures(self, arm: str) -> dict[str, float]:
+        """Return all numbers of an arm's rows of ``table`` by name, for MLflow.
 
-        An estimate is ``arm.measure``; ``arm.measure_low``, ``_high``, ``_naive`` and ``_whole`` are the
-        other columns.
+        An estimate has the name of its measure; with ``_low``, ``_high``, ``_naive`` and ``_whole`` it is one
+        of the other columns.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {
-            f"{row['arm']}.{row['measure']}{end}": float(row[column])
-            for row in self.table.to_dict("records")
+            f"{row['measure']}{end}": float(row[column])
+            for row in self.table[self.table["arm"] == arm].to_dict("records")
             for end, column in ends.items()
         }
 
-    def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of each arm's trajectory as (number of trials, figures by name).
+    def steps(self, arm: str) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield about fifty points of an arm's trajectory as (number of trials, figures by name).
 
-        The names are ``arm.running_estimate``, ``arm.running_low`` and ``arm.running_high``.
+        The names are ``running_accuracy``, ``running_accuracy_low`` and ``running_accuracy_high``.
         """
-        shown = self.trajectory[self.trajectory["trials"] % max(1, len(self.trajectory) // _STEPS) == 0]
+        path = self.trajectory[self.trajectory["arm"] == arm]
+        shown = path[path["trials"] % max(1, len(path) // _STEPS) == 0]
         for row in shown.to_dict("records"):
-            ends = ("estimate", "low", "high")
-            yield int(row["trials"]), {f"{row['arm']}.running_{end}": float(row[end]) for end in ends}
+            ends = {"": "estimate", "_low": "low", "_high": "high"}
+            yield (
+                int(row["trials"]),
+                {f"running_accuracy{end}": float(row[column]) for end, column in ends.items()},
+            )
 
 
 def summed(
@@ -109,6 +114,18 @@ def summed(
         evidence=pd.concat([_evidence(watched_arm) for watched_arm in watched], ignore_index=True),
         disagreements=disagreements(sampled, frame),
         confusions={arm: _counts(_tally(trials)) for arm, trials in arms.items()},
+    )
+
+
+def without_intervals(result: ExperimentResult) -> ExperimentResult:
+    """Return a result in which no estimate has bounds, for an experiment on too few vulnerabilities."""
+    bounds = ["low", "high"]
+    compared = [name for name in result.comparison if str(name).endswith(("low", "high"))]
+    return replace(
+        result,
+        table=result.table.assign(**dict.fromkeys(bounds, np.nan)),
+        trajectory=result.trajectory.assign(**dict.fromkeys(bounds, np.nan)),
+        comparison=result.comparison.assign(**dict.fromkeys(map(str, compared), np.nan)),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import RiskGuarantee
 from crisol.model.training import FittedModel
@@ -15,9 +17,7 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
 
     Its figures are of vulnerabilities that the model was not trained on.
     """
-    low, high = evaluation.auc_interval
-    first_low, first_high = evaluation.headline_interval
-    headline = f"{evaluation.headline_auc:.3f}, 95 % interval {first_low:.3f} to {first_high:.3f}"
+    headline = _with_interval(evaluation.headline_auc, evaluation.headline_interval)
     decides = (
         "It never decides alone."
         if guarantee.policy.accept is guarantee.policy.reject is None
@@ -33,7 +33,7 @@ def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee
 | patches, vulnerabilities | {model.patches}, {model.groups} |
 | features, seed | version {model.feature_version}, {model.seed} |
 | AUC on unseen vulnerabilities, patches of agents and people | {headline} |
-| the same, all patches | {evaluation.auc:.3f}, 95 % interval {low:.3f} to {high:.3f} |
+| the same, all patches | {_with_interval(evaluation.auc, evaluation.auc_interval)} |
 | AUC inside vulnerabilities | {evaluation.auc_inside_groups:.3f} |
 | average precision | {evaluation.average_precision:.3f} |
 | accuracy, of always saying the majority | {evaluation.accuracy:.3f}, {evaluation.majority_accuracy:.3f} |
@@ -57,3 +57,10 @@ It reads neither the source around the diff nor the exploit. Patches that were w
 wargame is the only verdict. Other languages and kinds of weakness than those of the training set are an
 extrapolation: measure first.
 """
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    if isnan(low):
+        return f"{value:.3f}, on too few vulnerabilities for an interval"
+    return f"{value:.3f}, 95 % interval {low:.3f} to {high:.3f}"

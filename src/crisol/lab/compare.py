@@ -177,15 +177,6 @@ class VariantComparison:
         """
         return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The measures of variants and controls that MLflow compares between runs, as ``variant.measure``."""
-        return {
-            f"{evaluated.name.replace(' ', '_')}.{name}": value
-            for evaluated in (*self.evaluations, *self.controls)
-            for name, value in evaluated.summary().items()
-        }
-
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
     """Return variants of ``experiments/variants.yaml`` by name; empty ``names`` mean all of them.

@@ -13,9 +13,9 @@ from crisol.config import Settings
 from crisol.lab import papermill
 from crisol.lab.experiment import load_experiment
 from crisol.lab.ground_truth import facts
+from crisol.tracking.models import holder_tags
 from crisol.tracking.picture import Picture
 from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
-from crisol.tracking.runs import holder_tags
 from crisol.wargaming.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from crisol.config import Settings
 from crisol.errors import DatasetError
+from crisol.lab import nested
 from crisol.lab.compare import as_table, chosen_variants, with_source
 from crisol.lab.frontier import guarantees
 from crisol.model import dataset, evaluation
@@ -80,14 +81,14 @@ def evaluate(
             raise DatasetError(f"{question.train}: nothing is left that {question.data} does not hold, too")
     with runs.start(settings, "evaluate") as run:
         run.params({name: value for name, value in asdict(question).items() if value is not None})
-        run.tags({"data.content_hash": description["content_hash"]})
-        run.metrics(
+        rows = pd.DataFrame(
             {
-                f"data.{name}": float(value)
-                for name, value in description.items()
-                if not isinstance(value, str)
+                "id": [patch.id for patch in patches],
+                "vulnerability": [patch.group for patch in patches],
+                "label": [patch.label for patch in patches],
             }
         )
+        run.input("data", rows, str(description["content_hash"]), str(question.data))
         evaluations: list[Evaluation] = []
         memo: Memo = {}
         for variant in chosen.values():
@@ -105,7 +106,7 @@ def evaluate(
                 evaluated = evaluation.transfer(
                     variant, teachers, patches, seed=question.seed, search=question.search
                 )
-            _log(run, evaluated)
+            nested.log_evaluation(run, evaluated, variant)
             evaluations.append(evaluated)
             yield evaluated
         guesses = (
@@ -114,18 +115,13 @@ def evaluate(
             else controls_across(teachers, patches, seed=question.seed)
         )
         for evaluated in guesses:
-            _log(run, evaluated)
+            nested.log_evaluation(run, evaluated, None)
             yield evaluated
         run.table("evaluation", _table([*evaluations, *guesses]))
         run.table(
             "hyperparameters", as_table(choice for evaluated in evaluations for choice in evaluated.choices)
         )
         run.table("guarantees", guaranteed(evaluations, question.seed))
-
-
-def _log(run: runs.TrackedRun, evaluated: Evaluation) -> None:
-    name = evaluated.name.replace(" ", "_")
-    run.metrics({f"{name}.{measure}": value for measure, value in evaluated.summary().items()})
 
 
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:

@@ -8,6 +8,7 @@ marked failed.
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 
 from crisol.config import Settings
-from crisol.errors import ExperimentError
+from crisol.errors import DatasetError, ExperimentError
+from crisol.lab.compare import chosen_variants
 from crisol.lab.experiment import NotebookExperiment, dump, resolve
 from crisol.lab.pairing import paired
 from crisol.lab.parameters import read_parameters
-from crisol.tracking.runs import TrackedRun, open_store, start
+from crisol.tracking.runs import TrackedRun, start
+from crisol.tracking.store import open_store
 
 # papermill imports every cloud it can write to, and some of those warn of their own future.
 with warnings.catch_warnings():
@@ -37,6 +40,8 @@ with warnings.catch_warnings():
 __all__ = ["CellFailed", "Finished", "run", "to_html"]
 
 _LONGEST_ERROR = 20_000
+# IPython colours its tracebacks, and the message goes to logs and terminals of all kinds.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # Parameters are checked by crisol.lab.parameters; papermill's own inspector does not know ``float | None``
 # and warns.
@@ -91,13 +96,15 @@ def run(
     reserved = read_parameters(experiment.notebook)
     if "seed" not in reserved or "run_id" not in reserved:
         raise ExperimentError(f"{experiment.notebook}: the parameters cell must have 'seed' and 'run_id'")
+    _check_names(settings, experiment.parameters)
     open_store(settings)
     with start(settings, experiment.name) as tracked:
         tracked.params({"seed": experiment.seed, **experiment.parameters})
         tracked.tags({"crisol.question": experiment.question, "mlflow.note.content": experiment.question})
         tracked.content("experiment.yaml", dump(experiment))
         _execute(settings, experiment, tracked, progress=progress)
-    return Finished(tracked.id, tracked.folder, tracked.folder / f"{experiment.notebook.stem}.ipynb")
+    folder = tracked.fetch()
+    return Finished(tracked.id, folder, folder / f"{experiment.notebook.stem}.ipynb")
 
 
 def to_html(notebook: nbformat.NotebookNode) -> str:
@@ -114,6 +121,16 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
     )
     body, _ = exporter.from_notebook_node(notebook)
     return str(body)
+
+
+def _check_names(settings: Settings, parameters: Mapping[str, Any]) -> None:
+    """Refuse a table that is not there and a variant that is none, before a kernel starts."""
+    corpus = parameters.get("corpus", "")
+    if corpus and not (settings.root / corpus).is_file():
+        raise DatasetError(f"corpus: there is no table {corpus}; crisol corpus build makes one")
+    names = [*parameters.get("variants", []), *filter(None, [parameters.get("variant", "")])]
+    if names:
+        chosen_variants(settings, names)
 
 
 def _execute(settings: Settings, experiment: NotebookExperiment, run: TrackedRun, *, progress: bool) -> None:
@@ -138,7 +155,9 @@ def _execute(settings: Settings, experiment: NotebookExperiment, run: TrackedRun
             raise CellFailed(message, run.id) from None
         except PapermillExecutionError as error:
             text = "\n".join(error.traceback)[-_LONGEST_ERROR:] or f"{error.ename}: {error.evalue}"
-            message = f"{experiment.notebook.name}, cell [{error.exec_count}] failed:\n{text}"
+            message = (
+                f"{experiment.notebook.name}, cell [{error.exec_count}] failed:\n{_COLOUR.sub('', text)}"
+            )
             raise CellFailed(message, run.id) from None
         finally:
             if result.exists():

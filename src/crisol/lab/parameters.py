@@ -7,8 +7,10 @@ such as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held
 from __future__ import annotations
 
 import ast
+import io
 import json
 import math
+import tokenize
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import jupytext
 import yaml
 
 from crisol.errors import ExperimentError
+from crisol.lab.bounds import Domain, domain
 
 __all__ = ["Parameter", "read_parameters"]
 
@@ -30,7 +33,8 @@ class Parameter:
     """One assignment in a notebook's parameters cell.
 
     ``kind`` is str, int, float, bool or list; ``optional`` allows None, too. ``member`` is the type of a
-    list's members; without it they are whatever JSON can hold.
+    list's members; without it they are whatever JSON can hold. ``domain`` holds the values that it, or each
+    member, may have; None means all.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Parameter:
     kind: type
     optional: bool = False
     member: type | None = None
+    domain: Domain | None = None
 
     @property
     def described(self) -> str:
@@ -48,10 +53,17 @@ class Parameter:
     def accept(self, value: Any) -> Any:
         """Return the value after a check of its type; an int becomes a float where a float is expected.
 
-        Raises :class:`~crisol.errors.ExperimentError` for another type, or a number that is not finite.
+        Raises :class:`~crisol.errors.ExperimentError` for another type, a number that is not finite, and a
+        value outside the domain.
         """
         if value is None and self.optional:
             return None
+        value = self._accept_type(value)
+        if self.domain is not None and not self.domain.admits(value):
+            raise ExperimentError(f"must be {self.domain}, not {value!r}")
+        return value
+
+    def _accept_type(self, value: Any) -> Any:
         if self.kind is float and type(value) is int:
             value = float(value)
         if type(value) is not self.kind:
@@ -80,7 +92,7 @@ class Parameter:
         if self.optional and text.lower() in {"none", "null"}:
             return None
         if self.kind is str:
-            return text
+            return self.accept(text)
         try:
             if self.kind is bool:
                 return _BOOLEANS[text.lower()]
@@ -122,9 +134,10 @@ def read_parameters(notebook: Path) -> dict[str, Parameter]:
     except SyntaxError as error:
         raise ExperimentError(f"{notebook}: parameters cell, line {error.lineno}: {error.msg}") from None
     parameters = {}
+    comments = _comments(tagged[0])
     for statement in statements:
         try:
-            parameter = _read_statement(statement)
+            parameter = _read_statement(statement, domain(comments.get(statement.end_lineno or 0, "")))
         except ExperimentError as error:
             raise ExperimentError(f"{notebook}: parameters cell, line {statement.lineno}: {error}") from None
         if parameter.name in parameters:
@@ -133,7 +146,13 @@ def read_parameters(notebook: Path) -> dict[str, Parameter]:
     return parameters
 
 
-def _read_statement(statement: ast.stmt) -> Parameter:
+def _comments(source: str) -> dict[int, str]:
+    """Return the comment of each line, by its number, without the sign."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def _read_statement(statement: ast.stmt, allowed: Domain | None) -> Parameter:
     annotation: ast.expr | None = None
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -151,7 +170,7 @@ def _read_statement(statement: ast.stmt) -> Parameter:
     )
     if kind not in _SCALARS.values():
         raise ExperimentError(f"the type of {name!r} must be one of {', '.join(_SCALARS)}; annotate it")
-    parameter = Parameter(name, default, kind, optional, member)
+    parameter = Parameter(name, default, kind, optional, member, allowed)
     return replace(parameter, default=parameter.accept(default))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,12 @@ from crisol.model import serving, training
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation
 from crisol.model.risk import RiskGuarantee
+from crisol.model.scores import LEAST_GROUPS
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
+from crisol.tracking import models
 from crisol.tracking.registry import CHALLENGER
-from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
+from crisol.tracking.runs import TrackedRun
 
 __all__ = [
     "Promotion",
@@ -34,7 +36,9 @@ __all__ = [
     "costs",
     "not_worse",
     "promote",
+    "promote_version",
     "register",
+    "stands_on_fewer",
 ]
 
 _BOUND = 0.02
@@ -80,7 +84,7 @@ def contenders(settings: Settings, challenger: str) -> list[str]:
     Raises what :func:`check_served` and :func:`crisol.lab.compare.chosen_variants` raise.
     """
     check_served(chosen_variants(settings, [challenger])[challenger])
-    tags = holder_tags(settings) or {}
+    tags = models.holder_tags(settings) or {}
     holder = tags.get("variant", challenger)
     return sorted({challenger, holder} & {challenger, *chosen_variants(settings, ())})
 
@@ -101,14 +105,35 @@ def promote(
     checks. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained
     one.
     """
-    tags = holder_tags(settings)
+    tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
     judged = evaluation, comparison.certified[name]
     registered = register(settings, tracked, comparison.patches, judged, seed)
     promoted, reason = _gate(tags, comparison, name, seed, force=force)
+    models.record_gate(settings, registered.version, "passed" if promoted else reason)
     if promoted:
-        move_alias(settings, registered.version)
+        models.move_alias(settings, registered.version)
     return Promotion(promoted, f"version {registered.version}: {reason}. Memory: {registered.memory}")
+
+
+def promote_version(settings: Settings, version: str, *, force: bool = False) -> Promotion:
+    """Make a registered version champion again, or a challenger whose gate let it pass.
+
+    It never takes the title from a champion on more vulnerabilities; ``force`` skips these checks. Raises
+    :class:`~crisol.errors.ModelError` for a version that is not registered.
+    """
+    listed = {model.version: model for model in models.versions(settings)}
+    if version not in listed:
+        raise ModelError(f"no version {version!r} is registered; there are {', '.join(listed) or 'none'}")
+    model, tags = listed[version], models.holder_tags(settings)
+    name = f"version {version} ({model.variant})"
+    if not force and (narrower := stands_on_fewer(tags, name, model.vulnerabilities)):
+        return Promotion(promoted=False, reason=narrower)
+    if not force and tags is not None and model.gate != "passed":
+        why = model.gate or f"it was never held against the champion; `crisol promote {model.variant}` does"
+        return Promotion(promoted=False, reason=f"{name} may not be champion: {why}")
+    models.move_alias(settings, version)
+    return Promotion(promoted=True, reason=f"{name} is champion, on {model.vulnerabilities} vulnerabilities")
 
 
 def _gate(
@@ -117,16 +142,13 @@ def _gate(
     """Return whether the challenger takes the title, and why."""
     if tags is None:
         return True, f"{name} is champion: there was none"
-    holder, few = tags.get("variant", ""), len(np.unique(comparison.groups))
+    holder, count = tags.get("variant", ""), len(np.unique(comparison.groups))
     if force:
         return True, f"{name} replaces {holder} as champion, because it was forced"
-    if few < (many := int(tags.get("vulnerabilities", "0"))):
-        return False, (
-            f"{holder} stays champion: it stands on {many} vulnerabilities and {name} on {few}; "
-            "compare on as many, or force it"
-        )
+    if narrower := stands_on_fewer(tags, name, count):
+        return False, narrower
     if holder == name:
-        return True, f"{name} stays champion, trained on these patches of {few} vulnerabilities"
+        return True, f"{name} stays champion, trained on these patches of {count} vulnerabilities"
     if holder not in comparison.scores:
         return False, f"the champion is {holder or 'unknown'}, which was not compared; compare it, too"
     sides = [
@@ -143,6 +165,20 @@ def _gate(
         else f"{holder} stays champion, {name} waits as challenger"
     )
     return better, f"{decision}: {reason}"
+
+
+def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> str:
+    """Return why a model of ``count`` vulnerabilities may not replace the champion; empty where it may.
+
+    ``tags`` are the champion's, None where there is none; ``name`` is the challenger's.
+    """
+    many = int((tags or {}).get("vulnerabilities", "0"))
+    if count >= many:
+        return ""
+    return (
+        f"{(tags or {}).get('variant', '')} stays champion: it stands on {many} vulnerabilities and {name} "
+        f"on {count}; compare on as many, or force it"
+    )
 
 
 def costs(
@@ -170,9 +206,12 @@ def not_worse(
 
     Each side is (squared errors, costs), both (patches,). The Brier score must be shown, at 95 % confidence,
     to be at most 0.005 above the champion's; the cost must not be shown, at 95 %, to be higher. It is a
-    paired bootstrap over whole ``groups``; ``weight`` (patches,) is None for equal weights.
+    paired bootstrap over whole ``groups``; ``weight`` (patches,) is None for equal weights. Fewer than
+    :data:`~crisol.model.scores.LEAST_GROUPS` groups show nothing.
     """
-    _, group = np.unique(groups, return_inverse=True)
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < LEAST_GROUPS:
+        return False, f"{len(names)} vulnerabilities show nothing; at least {LEAST_GROUPS} are needed"
     weight = np.ones(len(group)) if weight is None else weight
     size = np.bincount(group, weights=weight)
     drawn = np.random.default_rng(seed).integers(len(size), size=(_REPEATS, len(size)))
@@ -233,4 +272,4 @@ def register(
             "seed": str(seed),
             "vulnerabilities": str(model.groups),
         }
-        return Registered(tracked.register(folder, tags, CHALLENGER), remembers["memory_policy"])
+        return Registered(models.register(tracked, folder, tags, CHALLENGER), remembers["memory_policy"])

@@ -17,17 +17,18 @@ from crisol.abtest.store import TrialFilter
 from crisol.config import Settings
 from crisol.errors import DatasetError, ExperimentError
 from crisol.lab.compare import chosen_variants
-from crisol.lab.promotion import check_served, costs, not_worse, register
+from crisol.lab.promotion import check_served, costs, not_worse, register, stands_on_fewer
 from crisol.model import dataset, evaluation, scores, training
 from crisol.model.risk import certify
 from crisol.records import LabelledPatch, Outcome, Trial
-from crisol.tracking.runs import TrackedRun, holder_tags, move_alias
+from crisol.tracking import models
+from crisol.tracking.runs import TrackedRun
 from crisol.wiring import open_trials
 
 __all__ = ["Gathered", "Retraining", "RetrainingDesign", "gather", "labelled", "retrain"]
 
 _LEAST = 5
-"""Vulnerabilities to test on, below which a bootstrap has next to nothing to draw from."""
+"""Vulnerabilities to test on, below which the figures are those of single bugs."""
 _PATIENCE = 20.0
 _REPEATS = 500
 
@@ -66,15 +67,18 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """Challenger and champion, compared on held-out vulnerabilities of the trials.
+    """The same variant with the trials and without them, and the champion's variant without them.
 
-    ``table`` has a row for each: model, variant, learnt and tested (numbers of patches), auc with its 95 %
-    interval, brier, cost (mean wargames a patch, see :func:`crisol.lab.promotion.costs`). ``not_worse`` and
-    ``reason`` are the comparison's; ``policy`` says where the challenger decides without a wargame;
-    ``version`` is its registered version; ``promoted`` says whether it is champion now.
+    ``table`` has a row for each: model (``challenger``, ``without trials``, ``champion``), variant, learnt
+    and tested (numbers of patches), auc with its 95 % interval, brier, cost (mean wargames a patch, see
+    :func:`crisol.lab.promotion.costs`). ``brought`` says what the trials brought to the variant;
+    ``not_worse`` and ``reason`` are of challenger against champion; ``policy`` says where the challenger
+    decides without a wargame; ``version`` is its registered version; ``promoted`` says whether it is champion
+    now.
     """
 
     table: pd.DataFrame
+    brought: str
     not_worse: bool
     reason: str
     policy: str
@@ -87,15 +91,6 @@ class Retraining:
         """Each model as (name, AUC, low, high), with the 95 % interval over vulnerabilities."""
         rows = self.table.to_dict("records")
         return [(str(row["model"]), row["auc"], row["auc_low"], row["auc_high"]) for row in rows]
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The finite figures of both models, as ``challenger.auc`` and so on."""
-        rows = self.table.drop(columns="variant").set_index("model").to_dict("index")
-        values = {
-            f"{model}.{name}": float(value) for model, row in rows.items() for name, value in row.items()
-        }
-        return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = None) -> Gathered:
@@ -151,12 +146,13 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 def retrain(
     settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: RetrainingDesign
 ) -> Retraining:
-    """Train a variant on corpus and trials, compare it with the champion's variant, and register it.
+    """Train a variant on corpus and trials, compare it with itself and with the champion's, and register it.
 
-    The share ``design.held_out`` of the trials' vulnerabilities tests both; the challenger learns from the
-    rest of corpus and trials, the champion's variant from the corpus alone. Test patches weigh one over their
+    The share ``design.held_out`` of the trials' vulnerabilities tests all three; the challenger learns from
+    the rest of corpus and trials, the other two from the corpus alone. Test patches weigh one over their
     sampling probability. The registered model learns from everything; it becomes champion only with
-    ``design.promote`` and if shown to be no worse. Raises :class:`~crisol.errors.DatasetError` for fewer than
+    ``design.promote``, if shown to be no worse, and never on fewer vulnerabilities than the champion's.
+    Raises :class:`~crisol.errors.DatasetError` for fewer than
     five vulnerabilities to test on.
     """
     aside = _set_aside(gathered, design)
@@ -171,12 +167,16 @@ def retrain(
     inside = np.array([patch.group in aside for patch in gathered.patches])
     test = [patch for patch in gathered.patches if patch.group in aside]
     weight = np.array(gathered.weights or [1.0] * len(inside))[inside]
-    variants = chosen_variants(settings, ())
-    holder = variants.get((holder_tags(settings) or {}).get("variant", ""), chosen)
+    tags = models.holder_tags(settings)
+    holder = chosen_variants(settings, ()).get((tags or {}).get("variant", ""), chosen)
     truth = np.array([patch.label for patch in test])
     groups = np.array([patch.group for patch in test])
     rows, sides = [], []
-    for side, variant, patches in (("challenger", chosen, everything), ("champion", holder, corpus)):
+    for side, variant, patches in (
+        ("challenger", chosen, everything),
+        ("without trials", chosen, corpus),
+        ("champion", holder, corpus),
+    ):
         learnt = dataset.without_overlap(patches, test)
         probabilities = training.train(variant, learnt, design.seed).probabilities(test)
         error, cost = (probabilities - truth) ** 2, costs(truth, probabilities, groups)
@@ -192,7 +192,8 @@ def retrain(
         rows.append(
             {"model": side, "variant": variant.name, "learnt": len(learnt), "tested": len(test)} | figures
         )
-    better, reason = not_worse(sides[0], sides[1], groups, seed=design.seed, weight=weight)
+    _, brought = not_worse(sides[0], sides[1], groups, seed=design.seed, weight=weight)
+    better, reason = not_worse(sides[0], sides[2], groups, seed=design.seed, weight=weight)
     evaluated = evaluation.evaluate(chosen, everything, seed=design.seed)
     guarantee = certify(
         evaluated.probability,
@@ -201,9 +202,21 @@ def retrain(
         seed=design.seed,
     )
     version = register(settings, tracked, everything, (evaluated, guarantee), design.seed).version
-    if promoted := better and design.promote:
-        move_alias(settings, version)
-    return Retraining(pd.DataFrame(rows), better, reason, guarantee.policy.reason, version, promoted)
+    narrower = stands_on_fewer(tags, chosen.name, len({patch.group for patch in everything}))
+    passed = better and not narrower
+    reason = f"{reason}; {narrower}" if narrower else reason
+    models.record_gate(settings, version, "passed" if passed else reason)
+    if promoted := passed and design.promote:
+        models.move_alias(settings, version)
+    return Retraining(
+        pd.DataFrame(rows),
+        f"{chosen.name} with the trials against itself without them: {brought}",
+        better,
+        reason,
+        guarantee.policy.reason,
+        version,
+        promoted,
+    )
 
 
 def _set_aside(gathered: Gathered, design: RetrainingDesign) -> set[str]:
@@ -212,7 +225,7 @@ def _set_aside(gathered: Gathered, design: RetrainingDesign) -> set[str]:
     if count < _LEAST or count == len(names):
         raise DatasetError(
             f"the trials are of {len(names)} vulnerabilities, of which {count} would be set aside to test "
-            f"on; at least {_LEAST} are needed for an interval, and one to learn from: gather more trials, "
+            f"on; at least {_LEAST} are needed, and one to learn from: gather more trials, "
             "or set more aside"
         )
     return set(np.random.default_rng(design.seed).permutation(names)[:count].tolist())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "LEAST_GROUPS",
     "Confusion",
     "auc",
     "auc_inside_groups",
@@ -17,6 +18,9 @@ __all__ = [
     "confusion",
     "same_group_mean",
 ]
+
+LEAST_GROUPS = 10
+"""Vulnerabilities below which no interval over them is given: a bootstrap of fewer is far too narrow."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int_]
@@ -81,11 +85,13 @@ def auc_interval(
 ) -> tuple[float, float]:
     """Return the 95 % percentile interval of the AUC, from ``repeats`` bootstrap samples of whole groups.
 
-    ``weight`` (n,) is the weight of each patch, None for equal ones. Both ends are nan where no sample has
-    both classes.
+    ``weight`` (n,) is the weight of each patch, None for equal ones. Both ends are nan for fewer than
+    :data:`LEAST_GROUPS` groups, and where no sample has both classes.
     """
     ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
+    if len(names) < LEAST_GROUPS:
+        return float("nan"), float("nan")
     _, rank = np.unique(score, return_inverse=True)
     rng = np.random.default_rng(seed)
     drawn = []

@@ -2,29 +2,41 @@
 
 MLflow's registry holds every version and says which of them has an alias; the file says where the champion's
 folder is, relative to ``mlruns``, so that the whole store can be moved.
-:func:`crisol.tracking.runs.move_alias` writes both.
+:func:`crisol.tracking.models.move_alias` writes both.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from crisol.errors import StoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crisol.config import Settings
 
-__all__ = ["CHALLENGER", "CHAMPION", "MODEL", "champion_folder", "point_to"]
+__all__ = ["CHALLENGER", "CHAMPION", "MODEL", "SCHEME", "champion_folder", "local_folder", "point_to"]
 
 MODEL = "patch-validity"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
+SCHEME = "crisol"
+"""The scheme of artifact addresses that are relative to ``mlruns``, see :mod:`crisol.tracking.address`."""
+
 _FILE = "champion.json"
+
+
+def local_folder(address: str, runs: Path) -> Path:
+    """Return the folder that an address means: one below ``runs``/artifacts, or that of a ``file:`` URL."""
+    parts = urlsplit(address)
+    if parts.scheme == SCHEME:
+        return runs.resolve() / "artifacts" / unquote(parts.path).lstrip("/")
+    return Path(url2pathname(parts.path))
 
 
 def champion_folder(settings: Settings) -> Path:

@@ -1,154 +1,57 @@
-"""Tracking: runs, metrics, figures, data sets and registered models, kept by MLflow on this machine.
+"""Runs: metrics, parameters, figures, tables and data sets, kept by MLflow.
 
-The only module that knows MLflow. Everything goes through a client with an explicit address, so that two
-stores can be open in one process and nothing here depends on the current folder.
+::
+
+    with runs.start(settings, "compare") as run:
+        run.params({"seed": 0})
+        with run.child("lightgbm") as variant:  # nested below it, with its parameters and data sets
+            variant.metrics({"auc": 0.75})
 """
 
 from __future__ import annotations
 
+import getpass
 import json
-import logging
-import os
-import socket
-import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
 import pandas as pd
 from filelock import BaseFileLock, FileLock, Timeout
-from sqlalchemy import create_engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from crisol.config import Settings
-from crisol.errors import StoreError, unwritable
+from crisol.errors import StoreError
+from crisol.tracking.client import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    MlflowClient,
+    MlflowException,
+    Param,
+    RunTag,
+    download_artifacts,
+)
 from crisol.tracking.picture import Picture
-from crisol.tracking.registry import CHAMPION, MODEL, point_to
+from crisol.tracking.registry import SCHEME, local_folder
+from crisol.tracking.store import is_server, open_store
 
-# MLflow reads both once, when it is first imported, and reports home unless they are set.
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-os.environ["DO_NOT_TRACK"] = "true"
-os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+__all__ = ["EXPERIMENT_TAG", "TrackedRun", "join", "start"]
 
-# MLflow declares its tables in ways that SQLAlchemy has since deprecated; no code of Crisol is involved.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import mlflow.store.model_registry.sqlalchemy_store
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - loaded here, while warnings are off
-    from mlflow import MlflowClient
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
-    from mlflow.entities.model_registry import ModelVersion
-    from mlflow.exceptions import MlflowException
-
-__all__ = [
-    "TrackedRun",
-    "holder_tags",
-    "join",
-    "move_alias",
-    "open_store",
-    "start",
-    "ui_command",
-    "ui_page",
-]
-
+EXPERIMENT_TAG = "crisol.experiment"
+"""The tag that holds the name under which the trials of a run are stored."""
 
 _OURS = "crisol"
 _LONGEST_VALUE = 6000
 _LONGEST_DIGEST = 36
-_CONNECT_SECONDS = 10.0
-_answered: set[str] = set()
-"""The stores elsewhere that have answered this process once."""
-
-_log = logging.getLogger(__name__)
-
-logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def open_store(settings: Settings) -> str:
-    """Return the URI of the MLflow store, creating ``mlruns/mlflow.db`` on first use.
-
-    With ``MLFLOW_TRACKING_URI`` it is that server or database; artifacts stay below ``mlruns``. The schema is
-    created under a file lock, because concurrent first uses corrupt it. Raises
-    :class:`~crisol.errors.StoreError` where the store does not answer or cannot be opened.
-    """
-    runs = settings.runs.resolve()
-    if settings.mlflow_tracking_uri is not None:
-        return _other_store(settings.mlflow_tracking_uri, runs)
-    if any(character in str(runs) for character in "?%"):
-        raise StoreError(
-            f"{runs}: MLflow's store cannot lie below a folder with ? or % in its name; rename it"
-        )
-    uri = f"sqlite:///{runs / 'mlflow.db'}"
-    ready = runs / ".mlflow-ready"
-    try:
-        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
-        with FileLock(runs / ".mlflow.lock", timeout=120):
-            if not (ready.exists() and (runs / "mlflow.db").exists()):
-                _make_schema(uri, runs)
-                _use_write_ahead_log(runs / "mlflow.db")
-                ready.touch()
-    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        if isinstance(error, OSError):
-            raise unwritable(runs, error) from None
-        # The rest of SQLAlchemy's message is the statement and its parameters.
-        text = str(error).splitlines()[0]
-        raise StoreError(f"the tracking store at {runs} cannot be opened: {text}") from error
-    return uri
-
-
-def _other_store(uri: str, runs: Path) -> str:
-    """Return the address of a store elsewhere once it has answered; the first caller makes its schema."""
-    if uri in _answered:
-        return uri
-    try:
-        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(runs, error) from None
-    try:
-        _reach(uri)
-        with FileLock(runs / ".mlflow.lock", timeout=120):
-            MlflowClient(uri).search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
-        text = str(error).splitlines()[0]
-        raise StoreError(f"MLFLOW_TRACKING_URI: the store does not answer: {text}") from None
-    _answered.add(uri)
-    return uri
-
-
-def _reach(uri: str) -> None:
-    """Raise what keeps a server from being reached; MLflow would try again for minutes."""
-    parts = urlsplit(uri)
-    if parts.scheme in {"http", "https"}:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS).close()
-    else:
-        create_engine(uri, poolclass=NullPool).connect().close()
-
-
-def _make_schema(uri: str, runs: Path) -> None:
-    # Another process looks at it, since MLflow keeps connections to a file that it has opened once.
-    look = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
-    if (runs / "mlflow.db").exists() and subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", look, uri], capture_output=True, check=False
-    ).returncode:
-        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set
-        # aside rather than removed: a store that was copied without its mark may hold runs.
-        aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
-        for part in runs.glob("mlflow.db*"):
-            part.replace(aside / part.name)
-        _log.warning("%s could not be used and lies in %s now; a new store is made", uri, aside)
-    MlflowClient(uri).search_experiments(max_results=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +69,15 @@ class TrackedRun:
     alive: BaseFileLock | None
     """The lock of the process that opened this run; the system releases it when that process dies."""
 
-    @property
-    def folder(self) -> Path:
-        """The folder of this run's artifacts."""
-        return _local(self.artifacts)
+    def fetch(self) -> Path:
+        """Return a folder of this machine that holds the run's artifacts; a server's are downloaded to it."""
+        if not is_server(self.settings):
+            return local_folder(self.artifacts, self.settings.runs)
+        folder = self.settings.runs.resolve() / "artifacts" / "fetched" / self.id
+        folder.mkdir(parents=True, exist_ok=True)
+        address = str(self.settings.mlflow_tracking_uri)
+        download_artifacts(run_id=self.id, dst_path=str(folder), tracking_uri=address)
+        return folder
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
         """Log numbers by name at a ``step``; None and NaN are left out."""
@@ -215,7 +123,10 @@ class TrackedRun:
         self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
-        """Record a data set that this run used: columns, number of rows, content hash and ``source`` URI."""
+        """Record a data set that this run used: columns, sizes, content hash and ``source`` URI.
+
+        Sizes and hash are parameters, too: ``NAME.rows``, ``NAME.vulnerabilities`` and ``NAME.hash``.
+        """
         dataset = Dataset(
             name=name,
             digest=content_hash[:_LONGEST_DIGEST],
@@ -232,28 +143,33 @@ class TrackedRun:
             # finds it.
             self.client.log_inputs(self.id, inputs)
         self.tags({f"{name}.content_hash": content_hash})
+        sizes = {"rows": len(frame), "hash": content_hash[:12]}
+        if "vulnerability" in frame:
+            sizes["vulnerabilities"] = frame["vulnerability"].nunique()
+        self.params({f"{name}.{what}": value for what, value in sizes.items()})
 
-    def register(self, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
-        """Store a model's folder and register it as a version of ``patch-validity``; return the version.
+    @contextmanager
+    def child(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[TrackedRun]:
+        """Open a run nested below this one, as a context manager that yields it.
 
-        The version gets the ``alias``. Where its present holder already carries all of ``tags``, no version
-        is made and the holder's is returned. Raises :class:`~crisol.errors.StoreError`.
+        It has this run's parameters, ``params`` besides, and its data sets; it ends with the block.
         """
-        self.client.log_artifacts(self.id, str(folder), "model")
+        parent = self.client.get_run(self.id)
+        tags = {
+            **{key: value for key, value in parent.data.tags.items() if key in _INHERITED},
+            "mlflow.parentRunId": self.id,
+        }
+        run = self.client.create_run(parent.info.experiment_id, run_name=name, tags=tags)
+        nested = TrackedRun(self.settings, run.info.run_id, self.client, run.info.artifact_uri, alive=None)
+        nested.params(parent.data.params | dict(params or {}))
+        if parent.inputs is not None and parent.inputs.dataset_inputs:
+            self.client.log_inputs(nested.id, parent.inputs.dataset_inputs)
         try:
-            self.client.create_registered_model(MODEL)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
-        holder = _holder(self.client, alias)
-        if holder is not None and tags.items() <= holder.tags.items():
-            return str(holder.version)
-        source = f"{self.artifacts}/model"
-        version = str(
-            self.client.create_model_version(MODEL, source, run_id=self.id, tags=dict(tags)).version
-        )
-        move_alias(self.settings, version, alias)
-        return version
+            yield nested
+        except BaseException:
+            self.client.set_terminated(nested.id, "FAILED")
+            raise
+        self.client.set_terminated(nested.id, "FINISHED")
 
     def finish(self, *, failed: bool = False) -> None:
         """End the run as finished or ``failed``, if this object opened it; a joined run stays open."""
@@ -274,7 +190,9 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
         with FileLock(settings.runs.resolve() / ".mlflow.lock", timeout=120):
             experiment = _experiment_id(client, settings, name)
             _bury(client, settings, experiment)
-            run = client.create_run(experiment, run_name=name, tags={_OURS: "true"})
+            run = client.create_run(
+                experiment, run_name=name, tags={_OURS: "true", **_provenance(settings.root)}
+            )
             alive = _alive(settings, run.info.run_id)
             alive.acquire()
     except MlflowException as error:
@@ -297,62 +215,40 @@ def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
     run.finish()
 
 
-def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
-    """Return the tags of the version that holds an alias, such as its ``variant``; None where none does.
+_INHERITED = {
+    "mlflow.user",
+    "mlflow.source.name",
+    "mlflow.source.type",
+    "mlflow.source.git.commit",
+    "crisol.version",
+    "crisol.changed",
+}
 
-    If it is the champion, its folder is recorded as the one to serve, so that a choice made in the MLflow UI
-    counts.
+
+@cache
+def _provenance(root: Path) -> dict[str, str]:
+    """Return tags that say who ran which code: user, version, and the commit of a checkout.
+
+    ``crisol.changed`` is ``true`` where the checkout holds changes that are not committed.
     """
-    version = _holder(MlflowClient(open_store(settings)), alias)
-    if version is None:
-        return None
-    if alias == CHAMPION:
-        point_to(settings, _local(str(version.source)), str(version.version))
-    return {str(k): str(v) for k, v in version.tags.items()}
-
-
-def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
-    """Give an alias of ``patch-validity`` to a registered version.
-
-    That of the champion is served from then on. Raises :class:`~crisol.errors.StoreError`.
-    """
-    client = MlflowClient(open_store(settings))
+    tags = {
+        "mlflow.source.name": "crisol",
+        "mlflow.source.type": "LOCAL",
+        "crisol.version": version("crisol"),
+    }
     try:
-        client.set_registered_model_alias(MODEL, alias, version)
-        if alias == CHAMPION:
-            point_to(settings, _local(str(client.get_model_version(MODEL, version).source)), version)
-    except MlflowException as error:
-        raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
-
-
-def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables."""
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "ui",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    # The address may hold a password, and every user of the machine can read a command line.
-    return command, os.environ | {"MLFLOW_BACKEND_STORE_URI": open_store(settings)}
-
-
-def ui_page(settings: Settings) -> str:
-    """Return the URL fragment of the MLflow UI's page on the experiment that changed last."""
-    client = MlflowClient(open_store(settings))
-    latest = client.search_experiments(max_results=1, order_by=["last_update_time DESC"])
-    place = f"/{latest[0].experiment_id}/runs" if latest else ""
-    return f"#/experiments{place}?workflowType=machine_learning"
-
-
-def _local(address: str) -> Path:
-    return Path(url2pathname(urlsplit(address).path))
+        tags["mlflow.user"] = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        tags["mlflow.user"] = "unknown"
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return tags
+    if done.returncode == 0:
+        commit, _, changed = done.stdout.strip().partition("-")
+        tags |= {"mlflow.source.git.commit": commit, "crisol.changed": "true" if changed else "false"}
+    return tags
 
 
 def _to_json(frame: pd.DataFrame) -> str:
@@ -364,15 +260,13 @@ def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
-    location = (settings.runs.resolve() / "artifacts" / name).as_uri()
+    if is_server(settings):
+        return str(client.create_experiment(name))
+    if entry_points(group="mlflow.artifact_repository", name=SCHEME):
+        location = f"{SCHEME}:/{quote(name)}"
+    else:  # a source tree that is not installed: MLflow does not know the scheme
+        location = (settings.runs.resolve() / "artifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
-
-
-def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:
-    try:
-        return client.get_model_version_by_alias(MODEL, alias)
-    except MlflowException:
-        return None
 
 
 def _alive(settings: Settings, run_id: str) -> BaseFileLock:
@@ -384,16 +278,11 @@ def _alive(settings: Settings, run_id: str) -> BaseFileLock:
 def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
     """Mark the runs whose process died before it ended them as killed."""
     for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
+        # A run without a lock here belongs to another machine that shares the store.
+        if not (settings.runs / ".alive" / run.info.run_id).exists():
+            continue
         try:
             with _alive(settings, run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
         except Timeout:
             continue
-
-
-def _use_write_ahead_log(database: Path) -> None:
-    connection = sqlite3.connect(database)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()

@@ -1,0 +1,95 @@
+"""``crisol models``: the registered versions, and which of them is champion."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from crisol.cli.console import out
+from crisol.config import load_settings
+from crisol.errors import ModelError
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="List the registered models, and say which one is champion.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command("list")
+def list_command(as_json: Json = False) -> None:
+    """List the registered versions, the latest first."""
+    from crisol.tracking.models import versions
+
+    rows = versions(load_settings())
+    if as_json:
+        print(json.dumps([_document(model) for model in rows]))  # noqa: T201 - machines read this
+        return
+    if not rows:
+        out.print("no model is registered; `crisol promote VARIANT` trains and registers one")
+        return
+    shown = Table("version", "variant", "vulnerabilities", "title", "gate", box=None)
+    for model in rows:
+        title = Text(", ".join(model.aliases), "green" if "champion" in model.aliases else "")
+        gate = model.gate if model.gate in {"", "passed"} else "held back"
+        shown.add_row(model.version, model.variant, str(model.vulnerabilities), title, gate)
+    out.print(shown)
+
+
+@app.command()
+def show(
+    version: Annotated[str, typer.Argument(help="A version's number; default the champion.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show what is recorded of one version: data, seed, gate, and the MLflow run that made it."""
+    from crisol.tracking.models import holder, versions
+
+    settings = load_settings()
+    rows = versions(settings)
+    wanted = version or getattr(holder(settings), "version", "")
+    model = next((row for row in rows if row.version == wanted), None)
+    if model is None:
+        numbers = ", ".join(row.version for row in rows) or "none"
+        raise ModelError(f"no version {wanted or 'is champion'!r}; there are {numbers}")
+    if as_json:
+        print(json.dumps(_document(model)))  # noqa: T201 - machines read this
+        return
+    shown = Table("what", "value", box=None, show_header=False)
+    for name, value in _document(model).items():
+        shown.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+    out.print(shown)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version's number.")],
+    force: Annotated[bool, typer.Option("--force", help="Whatever the gate said.")] = False,
+) -> None:
+    """Make a registered version champion; exit 1 where its gate or fewer vulnerabilities forbid it."""
+    from crisol.lab.promotion import promote_version
+
+    result = promote_version(load_settings(), version, force=force)
+    out.print(result.reason, soft_wrap=True)
+    raise typer.Exit(0 if result.promoted else 1)
+
+
+@app.command()
+def rollback() -> None:
+    """Make the version champion that was champion before the present one."""
+    from crisol.tracking.models import roll_back
+
+    model = roll_back(load_settings())
+    out.print(f"version {model.version} ({model.variant}) is champion again")
+
+
+def _document(model: Any) -> dict[str, Any]:
+    return {
+        "version": model.version,
+        "aliases": list(model.aliases),
+        "run": model.run_id,
+        **dict(sorted(model.tags.items())),
+    }

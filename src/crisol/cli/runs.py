@@ -1,0 +1,51 @@
+"""``crisol runs``: the tracked runs, and what differs between two."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from crisol.cli.console import out
+from crisol.config import load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="List the tracked runs, and compare two of them.")
+
+
+@app.command("list")
+def list_command(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the latest runs; nested ones belong to theirs."""
+    from crisol.tracking.differences import listed
+
+    rows = listed(load_settings(), limit)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows]))  # noqa: T201 - machines read this
+        return
+    if not rows:
+        out.print("no runs yet; `crisol run experiments/compare_variants.yaml` makes one")
+        return
+    shown = Table("run", "name", "started", "state", "seed", "corpus", box=None)
+    for row in rows:
+        started = dt.datetime.fromtimestamp(row.started / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        shown.add_row(row.id[:8], row.name, started, row.status.lower(), row.seed, row.corpus)
+    out.print(shown)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A run's id, its beginning, or a name: its latest run.")],
+    second: Annotated[str, typer.Argument(help="Another; NAME~1 is the run before the latest.")],
+) -> None:
+    """Print as Markdown which parameters, code and metrics of two runs differ."""
+    from crisol.tracking.differences import difference
+
+    print(difference(load_settings(), first, second))  # noqa: T201 - Markdown goes on to a file as it is

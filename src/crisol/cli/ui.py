@@ -1,0 +1,46 @@
+"""``crisol ui``: MLflow's own pages over the runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crisol.cli.console import out
+from crisol.config import load_settings
+from crisol.errors import UnavailableError, redacted
+
+__all__ = ["ui"]
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
+) -> None:
+    """Open the MLflow UI on the runs, until interrupted."""
+    import socket
+    import subprocess
+    from tempfile import mkdtemp
+
+    from crisol.servers.reaper import Reaper
+    from crisol.tracking.ui import ui_command, ui_page
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UnavailableError(f"port {port}: {error.strerror}; --port takes another one") from None
+    settings = load_settings()
+    if (settings.mlflow_tracking_uri or "").startswith(("http://", "https://")):
+        out.print(f"MLflow's own server shows the runs: {redacted(str(settings.mlflow_tracking_uri))}")
+        return
+    command, environment = ui_command(settings, port)
+    out.print(f"http://127.0.0.1:{port}/{ui_page(settings)}", soft_wrap=True)
+    # MLflow starts processes of its own, which nobody else would end if this one is killed.
+    reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
+    with subprocess.Popen(command, env=environment) as server:
+        reaper.hold(server.pid)
+        code = server.wait()
+    if code:
+        raise UnavailableError(f"MLflow's UI ended with {code}; its own messages stand above")

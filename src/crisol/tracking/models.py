@@ -1,0 +1,234 @@
+"""The registered versions of ``patch-validity``: which there are, which is champion, and which was before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from crisol.config import Settings
+from crisol.errors import StoreError
+from crisol.tracking.client import (
+    ColSpec,
+    MlflowClient,
+    MlflowException,
+    ModelSignature,
+    ModelVersion,
+    Schema,
+    download_artifacts,
+    infer_signature,
+    pyfunc,
+)
+from crisol.tracking.pyfunc import EXAMPLE, TabularModel
+from crisol.tracking.registry import CHAMPION, MODEL, local_folder, point_to
+from crisol.tracking.runs import TrackedRun
+from crisol.tracking.store import is_server, open_client
+
+__all__ = [
+    "RegisteredModel",
+    "holder",
+    "holder_tags",
+    "move_alias",
+    "record_gate",
+    "register",
+    "roll_back",
+    "versions",
+]
+
+_SERVED = "served"
+_SINCE = "champion_since"
+_INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=False)])
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A version of ``patch-validity``: its aliases, its tags, and the MLflow run that made it.
+
+    ``variant`` names the recipe and ``vulnerabilities`` counts those that it learnt from. ``gate`` is
+    ``passed``, or why it may not be champion. ``since`` is the time, ISO 8601, at which it last became
+    champion; empty where it never was.
+    """
+
+    version: str
+    aliases: tuple[str, ...]
+    run_id: str
+    tags: Mapping[str, str]
+
+    @property
+    def variant(self) -> str:
+        """The name of the variant that it was trained as."""
+        return self.tags.get("variant", "")
+
+    @property
+    def vulnerabilities(self) -> int:
+        """The number of vulnerabilities that it was trained on."""
+        return int(self.tags.get("vulnerabilities", "0"))
+
+    @property
+    def gate(self) -> str:
+        """``passed``, or why it may not be champion; empty where no gate was asked."""
+        return self.tags.get("gate", "")
+
+    @property
+    def since(self) -> str:
+        """The time at which it last became champion, ISO 8601; empty where it never was."""
+        return self.tags.get(_SINCE, "")
+
+
+def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
+    """Store an exported model's folder as an MLflow model, and register it; return the version.
+
+    The version gets the ``alias``. Where its present holder already carries all of ``tags``, no version is
+    made and the holder's is returned. Raises :class:`~crisol.errors.StoreError`.
+    """
+    try:
+        run.client.create_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
+    present = _holder(run.client, alias)
+    if present is not None and tags.items() <= present.tags.items():
+        return str(present.version)
+    with _as_mlflow_model(folder) as place:
+        run.client.log_artifacts(run.id, str(place), "model")
+    made = run.client.create_model_version(MODEL, f"{run.artifacts}/model", run_id=run.id, tags=dict(tags))
+    move_alias(run.settings, str(made.version), alias)
+    return str(made.version)
+
+
+def versions(settings: Settings) -> list[RegisteredModel]:
+    """Return all registered versions, the latest first; empty before the first."""
+    client = open_client(settings)
+    try:
+        aliases: Mapping[str, str] = client.get_registered_model(MODEL).aliases
+    except MlflowException:
+        return []
+    listed = client.search_model_versions(f"name = '{MODEL}'")
+    return sorted(
+        (_record(version, aliases) for version in listed), key=lambda model: int(model.version), reverse=True
+    )
+
+
+def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
+    """Return the version that holds an alias, None where none does.
+
+    If it is the champion, its folder is recorded as the one to serve, so that a choice made in the MLflow UI
+    counts.
+    """
+    version = _holder(open_client(settings), alias)
+    if version is None:
+        return None
+    if alias == CHAMPION:
+        _serve(settings, version)
+    return _record(version, {alias: str(version.version)})
+
+
+def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
+    """Return the tags of the version that holds an alias, such as its ``variant``; None where none does."""
+    model = holder(settings, alias)
+    return None if model is None else dict(model.tags)
+
+
+def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
+    """Give an alias of ``patch-validity`` to a registered version.
+
+    That of the champion is served from then on. Raises :class:`~crisol.errors.StoreError`.
+    """
+    client = open_client(settings)
+    try:
+        client.set_registered_model_alias(MODEL, alias, version)
+        if alias == CHAMPION:
+            now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+            client.set_model_version_tag(MODEL, version, _SINCE, now)
+            _serve(settings, client.get_model_version(MODEL, version))
+    except MlflowException as error:
+        raise StoreError(f"{MODEL}@{alias} cannot be moved to version {version}: {error}") from error
+
+
+def record_gate(settings: Settings, version: str, found: str) -> None:
+    """Record at a registered version what its gate said: ``passed``, or why it may not be champion."""
+    open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
+
+
+def roll_back(settings: Settings) -> RegisteredModel:
+    """Make the version champion that was champion before the present one, and return it.
+
+    Called again it goes one further back. Raises :class:`~crisol.errors.StoreError` where there is none.
+    """
+    client, present = open_client(settings), holder(settings)
+    if present is None:
+        raise StoreError(f"there is no {MODEL}@{CHAMPION} to go back from")
+    before = [
+        model
+        for model in versions(settings)
+        if model.since
+        and model.version != present.version
+        and (not present.since or model.since < present.since)
+    ]
+    if not before:
+        raise StoreError(f"version {present.version} is the first champion; there is none before it")
+    last = max(before, key=lambda model: model.since)
+    client.set_registered_model_alias(MODEL, CHAMPION, last.version)
+    # It keeps the time at which it became champion, so that the next step back goes to its own predecessor.
+    _serve(settings, client.get_model_version(MODEL, last.version))
+    return last
+
+
+def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(MODEL, alias)
+    except MlflowException:
+        return None
+
+
+def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredModel:
+    names = tuple(sorted(name for name, number in aliases.items() if str(number) == str(version.version)))
+    return RegisteredModel(
+        str(version.version),
+        names,
+        str(version.run_id or ""),
+        {str(key): str(value) for key, value in version.tags.items()},
+    )
+
+
+def _serve(settings: Settings, version: ModelVersion) -> None:
+    """Record a version's folder as the champion's; a server's is downloaded once."""
+    if not is_server(settings):
+        folder = local_folder(str(version.source), settings.runs)
+    else:
+        folder = settings.runs.resolve() / "artifacts" / "fetched" / f"{MODEL}-{version.run_id}"
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+                address = str(settings.mlflow_tracking_uri)
+                download_artifacts(
+                    run_id=version.run_id, artifact_path="model", dst_path=place, tracking_uri=address
+                )
+                (Path(place) / "model").rename(folder)
+    point_to(settings, folder / "data" / _SERVED, str(version.version))
+
+
+@contextmanager
+def _as_mlflow_model(folder: Path) -> Iterator[Path]:
+    """Yield a folder that MLflow can load: the exported one with a signature and an example."""
+    with tempfile.TemporaryDirectory() as place:
+        served = Path(place) / _SERVED
+        served.symlink_to(folder.resolve(), target_is_directory=True)
+        # MLflow warns of type hints in its own code.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answer = infer_signature(TabularModel(folder).predict(EXAMPLE)).inputs
+            pyfunc.save_model(
+                str(Path(place) / "model"),
+                loader_module="crisol.tracking.pyfunc",
+                data_path=str(served),
+                signature=ModelSignature(inputs=_INPUTS, outputs=answer),
+                input_example=EXAMPLE,
+                pip_requirements=[f"crisol[lab]=={version_of('crisol')}"],
+            )
+        yield Path(place) / "model"

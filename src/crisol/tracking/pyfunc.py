@@ -1,0 +1,68 @@
+"""The champion as an MLflow model: a table of diffs in, a table of probabilities and advice out.
+
+::
+
+    import mlflow, pandas as pd
+
+    model = mlflow.pyfunc.load_model("models:/patch-validity@champion")
+    model.predict(pd.DataFrame({"diff": [text], "cwe": ["CWE-22"]}))
+
+MLflow calls :func:`_load_pyfunc` of this module with the folder that :func:`crisol.model.serving.export`
+wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.config import load_settings
+from crisol.errors import DiffError, InputError, PatchDoesNotApply
+from crisol.model.predictor import Predictor
+from crisol.model.serving import PROBE
+from crisol.records import Outcome
+from crisol.wargaming.fitting import fitted
+
+__all__ = ["EXAMPLE", "TabularModel"]
+
+EXAMPLE = pd.DataFrame({"diff": [PROBE.diff], "cwe": [PROBE.cwe]})
+"""A table that :meth:`TabularModel.predict` takes."""
+
+_ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
+
+
+class TabularModel:
+    """Predicts the rows of a table; see :class:`~crisol.model.predictor.Predictor` for single patches."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the folder of an exported model; raises what :meth:`Predictor.load` raises."""
+        self.predictor = Predictor.load(folder, load_settings().trust)
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
+        """Return a row for each diff: ``probability`` of valid, ``advice`` and ``model_version``.
+
+        ``model_input`` has the columns ``diff`` (a unified diff) and ``cwe`` (such as CWE-22, may be missing
+        or empty). The advice is ``accept``, ``reject`` or, where the model is too unsure, ``wargame``. Raises
+        :class:`~crisol.errors.InputError` that names the row of a text that is no diff.
+        """
+        weaknesses = model_input["cwe"].fillna("") if "cwe" in model_input else [""] * len(model_input)
+        rows = []
+        for number, (text, cwe) in enumerate(zip(model_input["diff"], weaknesses, strict=True)):
+            try:
+                prediction = self.predictor.predict(fitted(text, None).patch, str(cwe))
+            except (DiffError, PatchDoesNotApply) as error:
+                raise InputError(f"row {number}: {error}") from None
+            rows.append(
+                {
+                    "probability": prediction.probability,
+                    "advice": _ADVICE[self.predictor.serving.policy.decide(prediction.probability)],
+                    "model_version": prediction.model_version,
+                }
+            )
+        return pd.DataFrame(rows, columns=["probability", "advice", "model_version"], index=model_input.index)
+
+
+def _load_pyfunc(path: str) -> TabularModel:
+    return TabularModel(Path(path))

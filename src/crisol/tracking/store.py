@@ -1,0 +1,128 @@
+"""Where MLflow keeps its runs: ``mlruns/mlflow.db`` on this machine, or what ``MLFLOW_TRACKING_URI`` names.
+
+The room ``tracking`` is the only one that knows MLflow. Everything goes through a client with an explicit
+address, so that two stores can be open in one process and nothing here depends on the current folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from crisol.config import Settings
+from crisol.errors import StoreError, unwritable
+from crisol.tracking.client import MlflowClient, MlflowException
+
+__all__ = ["is_server", "open_client", "open_store"]
+
+_CONNECT_SECONDS = 10.0
+_answered: set[str] = set()
+"""The stores elsewhere that have answered this process once."""
+
+_log = logging.getLogger(__name__)
+
+
+def is_server(settings: Settings) -> bool:
+    """Return whether the runs are on an MLflow server, which keeps their artifacts, too."""
+    return (settings.mlflow_tracking_uri or "").startswith(("http://", "https://"))
+
+
+def open_client(settings: Settings) -> MlflowClient:
+    """Return a client of the store, see :func:`open_store`."""
+    return MlflowClient(open_store(settings))
+
+
+def open_store(settings: Settings) -> str:
+    """Return the URI of the MLflow store, creating ``mlruns/mlflow.db`` on first use.
+
+    With ``MLFLOW_TRACKING_URI`` it is that server or database; a server keeps the artifacts, too, with a
+    database they stay below ``mlruns``. The schema is created under a file lock, because concurrent first
+    uses corrupt it. Raises :class:`~crisol.errors.StoreError` where the store does not answer or cannot be
+    opened.
+    """
+    runs = settings.runs.resolve()
+    if settings.mlflow_tracking_uri is not None:
+        return _other_store(settings.mlflow_tracking_uri, runs)
+    if any(character in str(runs) for character in "?%"):
+        raise StoreError(
+            f"{runs}: MLflow's store cannot lie below a folder with ? or % in its name; rename it"
+        )
+    uri = f"sqlite:///{runs / 'mlflow.db'}"
+    ready = runs / ".mlflow-ready"
+    try:
+        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
+        with FileLock(runs / ".mlflow.lock", timeout=120):
+            if not (ready.exists() and (runs / "mlflow.db").exists()):
+                _make_schema(uri, runs)
+                _use_write_ahead_log(runs / "mlflow.db")
+                ready.touch()
+    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        if isinstance(error, OSError):
+            raise unwritable(runs, error) from None
+        # The rest of SQLAlchemy's message is the statement and its parameters.
+        text = str(error).splitlines()[0]
+        raise StoreError(f"the tracking store at {runs} cannot be opened: {text}") from error
+    return uri
+
+
+def _other_store(uri: str, runs: Path) -> str:
+    """Return the address of a store elsewhere once it has answered; the first caller makes its schema."""
+    if uri in _answered:
+        return uri
+    try:
+        (runs / "artifacts").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(runs, error) from None
+    try:
+        _reach(uri)
+        with FileLock(runs / ".mlflow.lock", timeout=120):
+            MlflowClient(uri).search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as error:
+        text = str(error).splitlines()[0]
+        raise StoreError(f"MLFLOW_TRACKING_URI: the store does not answer: {text}") from None
+    _answered.add(uri)
+    return uri
+
+
+def _reach(uri: str) -> None:
+    """Raise what keeps a server from being reached; MLflow would try again for minutes."""
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"}:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), _CONNECT_SECONDS).close()
+    else:
+        create_engine(uri, poolclass=NullPool).connect().close()
+
+
+def _make_schema(uri: str, runs: Path) -> None:
+    # Another process looks at it, since MLflow keeps connections to a file that it has opened once.
+    look = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_experiments(max_results=1)"
+    if (runs / "mlflow.db").exists() and subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", look, uri], capture_output=True, check=False
+    ).returncode:
+        # Its maker died half-way, and MLflow neither goes on with such a schema nor makes it anew. It is set
+        # aside rather than removed: a store that was copied without its mark may hold runs.
+        aside = Path(tempfile.mkdtemp(prefix="unusable-store-", dir=runs))
+        for part in runs.glob("mlflow.db*"):
+            part.replace(aside / part.name)
+        _log.warning("%s could not be used and lies in %s now; a new store is made", uri, aside)
+    MlflowClient(uri).search_experiments(max_results=1)
+
+
+def _use_write_ahead_log(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()

@@ -1,0 +1,34 @@
+"""The MLflow UI on the runs, as a process of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from crisol.tracking.store import open_client, open_store
+
+if TYPE_CHECKING:
+    from crisol.config import Settings
+
+__all__ = ["ui_command", "ui_page"]
+
+
+def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
+    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables."""
+    serve = ["ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # The address may hold a password, and every user of the machine can read a command line.
+    return [sys.executable, "-m", "mlflow", *serve], os.environ | {
+        "MLFLOW_BACKEND_STORE_URI": open_store(settings),
+        # Where the addresses of the artifacts begin.
+        "CRISOL_ROOT": str(settings.root.resolve()),
+        # Workers for jobs that nobody starts here: half a dozen processes.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
+def ui_page(settings: Settings) -> str:
+    """Return the URL fragment of the MLflow UI's page on the experiment that changed last."""
+    latest = open_client(settings).search_experiments(max_results=1, order_by=["last_update_time DESC"])
+    place = f"/{latest[0].experiment_id}/runs" if latest else ""
+    return f"#/experiments{place}?workflowType=machine_learning"
