@@ -29,18 +29,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import crisol
-from crisol.lab import ab_experiment, ground_truth
+from crisol.lab import ab_experiment, ground_truth, nested
 from crisol.loadtest import result
 from crisol.loadtest.material import prepare
 from crisol.loadtest.plan import LoadPlan, Loop
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import UNLIMITED
 from crisol.model.dataset import from_table
-from crisol.tracking import plots, runs
+from crisol.tracking import models, plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = crisol.load_settings()
 run = runs.join(settings, run_id, "start")
+run.params({"seed": seed, "corpus": corpus, "folds": folds, "rate": rate, "seconds": seconds})
 
 # %% [markdown]
 # ## The patches and their verdicts
@@ -133,7 +134,7 @@ table[["auc", "auc_low", "auc_high", "average_precision", "brier", "mcc"]]
 # %%
 run.table("contest", table.reset_index(names="model"))
 for name, measured in contest.items():
-    run.metrics({f"{name}.{measure}": value for measure, value in measured.summary().items()})
+    nested.log_evaluation(run, measured, name=name)
 run.picture(
     "auc",
     plots.picture(
@@ -199,9 +200,9 @@ run.picture(
 # is wargamed always, the rest by sample, and every trial is kept. `whole` is what wargaming all of them says.
 
 # %%
-champion = (runs.holder_tags(settings) or {}).get("variant", "lightgbm")
+champion = (models.holder_tags(settings) or {}).get("variant", "lightgbm")
 trial = ab_experiment.experiment(settings, frame, seed, variants=[champion, mine], rate=0.5)
-run.metrics(trial.metrics)
+nested.log_arms(run, trial)
 run.table("ab_results", trial.table)
 trial.table
 

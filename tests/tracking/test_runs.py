@@ -273,3 +273,16 @@ def test_what_differs_between_two_runs_is_told_in_markdown(settings: Settings) -
         with pytest.raises(StoreError, match=f"run '{wrong}'"):
             differences.difference(settings, "toy", wrong)
     assert [row.id for row in differences.listed(settings)] == ids[::-1]
+
+
+def test_an_experiment_leads_to_its_run_and_back(settings: Settings) -> None:
+    assert runs.of_trials(settings, "boosting-1a2b3c4d") == ""
+    for _ in range(2):
+        with runs.start(settings, "ab_test") as run:
+            run.tags({runs.EXPERIMENT_TAG: "boosting-1a2b3c4d"})
+            with run.child("boosting") as nested:
+                nested.tags({runs.EXPERIMENT_TAG: "boosting-1a2b3c4d"})
+    assert runs.of_trials(settings, "boosting-1a2b3c4d") == run.id
+    tags = store.open_client(settings).get_run(run.id).data.tags
+    assert tags[runs.EXPERIMENT_TAG] == "boosting-1a2b3c4d"
+    assert runs.of_trials(settings, "x' OR 'a' = 'a") == ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,6 +97,8 @@ def results(
         print(table.to_json(orient="records"))  # noqa: T201 - machines read this
         return
     out.print(_estimates(table, level))
+    if experiment is not None:
+        _lead_to_run(experiment)
     if worst is not None:
         shown = Table(*worst.columns, box=None)
         for row in worst.to_dict("records"):
@@ -279,6 +281,16 @@ def disable() -> None:
     with closing(open_trials(load_settings())) as store:
         store.flip(replace(store.switch(), enabled=False))
     out.print("A/B testing disabled")
+
+
+def _lead_to_run(experiment: str) -> None:
+    """Print the MLflow run that made an experiment's trials, where there is one."""
+    # Trials need no MLflow, which an installation for serving alone does not have.
+    with suppress(ModuleNotFoundError):
+        from crisol.tracking.runs import of_trials
+
+        if run := of_trials(load_settings(), experiment):
+            out.print(f"MLflow run: {run}")
 
 
 def _shares(entries: list[str]) -> dict[str, float]:

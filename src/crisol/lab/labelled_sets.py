@@ -115,7 +115,7 @@ def evaluate(
             else controls_across(teachers, patches, seed=question.seed)
         )
         for evaluated in guesses:
-            nested.log_evaluation(run, evaluated, None)
+            nested.log_evaluation(run, evaluated)
             yield evaluated
         run.table("evaluation", _table([*evaluations, *guesses]))
         run.table(

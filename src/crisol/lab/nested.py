@@ -30,17 +30,18 @@ _SHARES = ("false_accept_rate", "saved", "wargames_per_second")
 def log_evaluation(
     run: TrackedRun,
     evaluated: Evaluation,
-    variant: Variant | None,
+    variant: Variant | None = None,
     *,
+    name: str = "",
     more: Mapping[str, float] | None = None,
     policy: str = "",
 ) -> None:
     """Log one evaluation as a nested run: recipe, measures, and a confusion matrix and curves of its own.
 
-    ``variant`` is how it is made, None for a control; ``more`` are further measures, ``policy`` says where it
-    may decide alone.
+    ``variant`` is how it is made, None for a control or a model of one's own; ``name`` is "" for that of the
+    evaluation. ``more`` are further measures, ``policy`` says where it may decide alone.
     """
-    name = evaluated.name
+    name = name or evaluated.name
     with run.child(name, _recipe(name, variant)) as nested:
         nested.metrics(evaluated.summary() | dict(more or {}))
         if policy:
@@ -104,7 +105,7 @@ def log_retraining(run: TrackedRun, result: Retraining) -> None:
 
 def _recipe(name: str, variant: Variant | None) -> dict[str, str]:
     if variant is None:
-        return {"variant": name, "model": "control"}
+        return {"variant": name}
     parameters = {f"model.{key}": str(value) for key, value in variant.parameters.items()}
     return {"variant": name, "model": variant.model, "features": variant.features, **parameters}
 

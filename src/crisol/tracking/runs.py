@@ -42,9 +42,9 @@ from crisol.tracking.client import (
 )
 from crisol.tracking.picture import Picture
 from crisol.tracking.registry import SCHEME, local_folder
-from crisol.tracking.store import is_server, open_store
+from crisol.tracking.store import is_server, open_client, open_store
 
-__all__ = ["EXPERIMENT_TAG", "TrackedRun", "join", "start"]
+__all__ = ["EXPERIMENT_TAG", "TrackedRun", "join", "of_trials", "start"]
 
 EXPERIMENT_TAG = "crisol.experiment"
 """The tag that holds the name under which the trials of a run are stored."""
@@ -254,6 +254,20 @@ def _provenance(root: Path) -> dict[str, str]:
 def _to_json(frame: pd.DataFrame) -> str:
     rows = json.loads(frame.to_json(orient="values", double_precision=15))
     return json.dumps({"columns": [str(name) for name in frame.columns], "rows": rows})
+
+
+def of_trials(settings: Settings, experiment: str) -> str:
+    """Return the id of the latest run whose trials are stored under this name; empty where there is none."""
+    client = open_client(settings)
+    ids = [listed.experiment_id for listed in client.search_experiments()]
+    quoted = experiment.replace("'", "")
+    rows = client.search_runs(
+        ids,
+        f"tags.`{EXPERIMENT_TAG}` = '{quoted}'",
+        order_by=["attributes.start_time ASC"],
+    )
+    tops = [run.info.run_id for run in rows if "mlflow.parentRunId" not in run.data.tags]
+    return tops[-1] if tops else ""
 
 
 def _experiment_id(client: MlflowClient, settings: Settings, name: str) -> str:
