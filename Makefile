@@ -68,6 +68,10 @@ lint-only: $(VENV)/.installed-test
 notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sources
 	@$(BIN)/python -m crisol.lab.pairing notebooks
 
+.PHONY: docs
+docs: $(VENV)/.installed-test ## build the documentation as a site, into dist/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+
 .PHONY: bench
 bench: $(VENV)/.installed-test ## measure speed, as ratios against named baselines
 	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

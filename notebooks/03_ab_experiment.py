@@ -73,7 +73,10 @@ run.picture(
 # %%
 run.picture(
     "ab_confusion",
-    plots.picture(plots.confusion(result.confusions), "Model against wargame, sampled patches."),
+    plots.picture(
+        plots.confusion(result.confusions, unit="patches that arrived, estimated"),
+        "Model against wargame: sampled patches, each weighted by one over its sampling probability.",
+    ),
 )
 
 # %%
@@ -111,7 +114,7 @@ shown.whole(result.alarms)
 run.picture(
     "ab_evidence",
     plots.picture(
-        plots.trajectory(result.evidence, what="evidence of a change"), "At 1 an alarm is raised."
+        plots.trajectory(result.evidence, what="evidence of a change (1: alarm)"), "At 1 an alarm is raised."
     ),
 )
 

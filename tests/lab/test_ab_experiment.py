@@ -46,7 +46,7 @@ def same(result: ExperimentResult, other: ExperimentResult) -> bool:
 def test_running_it_again_gives_the_same_table_and_no_new_trial(settings: Settings) -> None:
     first = experiment(settings, corpus(), 0, variants=["text_linear", "boosting"])
     kept = trials_kept(settings)
-    assert kept == sum(sum(cells) for cells in first.confusions.values())
+    assert kept == first.table[first.table["measure"] == "accuracy"]["trials"].sum()
     assert same(experiment(settings, corpus(), 0, variants=["text_linear", "boosting"]), first)
     assert trials_kept(settings) == kept
 
@@ -133,7 +133,10 @@ def test_the_champion_is_compared_with_each_challenger_on_the_same_patches(setti
     result = experiment(settings, corpus(), 0, variants=["text_linear", "boosting"])
     row = result.comparison.iloc[0]
     assert (row["first"], row["second"]) == ("text_linear", "boosting")
-    assert row["n"] == sum(result.confusions["text_linear"])
+    accuracy = result.table[result.table["measure"] == "accuracy"].set_index("arm")
+    assert row["n"] == accuracy.loc["text_linear", "trials"]
+    for arm, (tp, fp, fn, tn) in result.confusions.items():
+        assert (tp + tn) / (tp + fp + fn + tn) == pytest.approx(accuracy.loc[arm, "estimate"]), "weighted"
     assert row["low"] <= row["difference"] <= row["high"]
 
 

@@ -8,6 +8,7 @@ import pytest
 from crisol.lab.attribution import attribution
 from crisol.lab.frontier import frontier, mistakes, risk_coverage
 from crisol.model.ablation import ablate
+from crisol.model.evaluation import evaluate
 from crisol.model.variants import load_variants
 from support.model_data import patches, small
 
@@ -43,7 +44,10 @@ def test_the_surest_mistake_stands_first() -> None:
 
 def test_the_group_that_carries_the_signal_is_missed_when_it_is_gone() -> None:
     """Right patches of these add a guard, so the shape of the line and its words tell, the CWE does not."""
-    rows = {row.without: row for row in ablate(small(VARIANTS["lightgbm"]), patches(20, 6), seed=0, folds=3)}
+    variant, some = small(VARIANTS["lightgbm"]), patches(20, 6)
+    rows = {row.without: row for row in ablate(variant, some, seed=0, folds=3)}
+    whole = evaluate(variant, some, seed=0, folds=3, bootstrap=2, search=False)
+    assert rows["none"].auc == pytest.approx(whole.auc), "on the folds of the main table"
     assert set(rows) == {"none", "classic", "shape", "flow", "names", "security", "weakness", "edit"}
     assert rows["weakness"].auc_alone < 0.55
     assert rows["none"].auc > 0.7

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crisol.records import Reason
 from crisol.tracking import plots
 from crisol.tracking.curves import pr_curve, reliability_curve, roc_curve
 from crisol.tracking.picture import Picture
@@ -147,6 +148,23 @@ def test_every_figure_says_what_is_seen_and_names_its_axes(figure: Figure) -> No
     picture = plots.picture(figure, "what it shows", dpi=50)
     assert picture.png.startswith(b"\x89PNG")
     assert all(axis.get_xlabel() for axis in figure.axes if axis.has_data())
+
+
+def test_each_reason_has_one_look_in_every_figure() -> None:
+    """Colour and hatching together tell any two apart."""
+    assert set(plots.REASONS) == {"valid", *Reason}
+    assert len(set(plots.REASONS.values())) == len(plots.REASONS)
+
+
+def test_every_vulnerability_is_drawn() -> None:
+    frame = pd.DataFrame({"vulnerability": [f"v{n}" for n in range(70)], "reason": "timeout"})
+    (axis,) = plots.labels(frame).axes
+    assert len(axis.get_yticklabels()) == 70
+
+
+def test_confusion_matrices_stand_four_in_a_row() -> None:
+    figure = plots.confusion({f"m{n}": (3, 1, 0, 4) for n in range(7)})
+    assert figure.get_figwidth() < 10
 
 
 def test_drawing_leaves_no_global_figure() -> None:

@@ -31,7 +31,7 @@ class ExperimentResult:
     ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
     accuracy after each trial with bounds valid at all times; ``comparison`` sets the champion against each
     challenger. ``alarms`` lists the sequential tests that were raised, ``evidence`` how near each came after
-    each trial (1: raised). ``confusions`` counts trials by arm (true +, false +, false -, true -);
+    each trial (1: raised). ``confusions`` sums their weights by arm (true +, false +, false -, true -);
     ``experiment`` is the name under which the trials are stored.
     """
 
@@ -41,7 +41,7 @@ class ExperimentResult:
     alarms: pd.DataFrame
     evidence: pd.DataFrame
     disagreements: pd.DataFrame
-    confusions: dict[str, tuple[int, int, int, int]]
+    confusions: dict[str, tuple[float, float, float, float]]
     experiment: str = ""
 
     @property
@@ -113,7 +113,7 @@ def summed(
         alarms=_alarms(watched),
         evidence=pd.concat([_evidence(watched_arm) for watched_arm in watched], ignore_index=True),
         disagreements=disagreements(sampled, frame),
-        confusions={arm: _counts(_tally(trials)) for arm, trials in arms.items()},
+        confusions={arm: _weights(_tally(trials)) for arm, trials in arms.items()},
     )
 
 
@@ -179,8 +179,8 @@ def _tally(trials: Sequence[Trial]) -> Tally:
     return sum((Tally.of(trial) for trial in trials), Tally())
 
 
-def _counts(tally: Tally) -> tuple[int, int, int, int]:
-    return tally.tp.n, tally.fp.n, tally.fn.n, tally.tn.n
+def _weights(tally: Tally) -> tuple[float, float, float, float]:
+    return tally.tp.weight, tally.fp.weight, tally.fn.weight, tally.tn.weight
 
 
 def _unweighted(tally: Tally) -> Tally:

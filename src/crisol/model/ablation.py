@@ -10,6 +10,7 @@ from scipy.sparse import diags_array
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.model import scores
+from crisol.model.calibration import cross_fitted
 from crisol.model.folds import grouped_folds, labels, out_of_fold
 from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
@@ -37,15 +38,15 @@ def ablate(
     patches: Sequence[LabelledPatch],
     *,
     seed: int,
-    folds: int = 5,
+    folds: int = 10,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
     """Yield the row of the whole model, then one row for each feature group.
 
-    ``only`` names the feature groups to leave out in turn; None takes all. The cross-validation never splits
-    a :attr:`LabelledPatch.group`. Columns that are left out are set to zero, so that every model has the same
-    shape; hashed words are always kept. Raises :class:`~crisol.errors.DatasetError` as :func:`grouped_folds`
-    does.
+    ``only`` names the feature groups to leave out in turn; None takes all. Folds and calibration are those of
+    :func:`crisol.model.evaluation.evaluate` without a search, so the row of the whole model has its AUC.
+    Columns that are left out are set to zero, so that every model has the same shape; hashed words are always
+    kept. Raises :class:`~crisol.errors.DatasetError` as :func:`grouped_folds` does.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)
@@ -57,7 +58,8 @@ def ablate(
         def auc(keep: np.ndarray) -> float:
             wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
             selected = rows @ diags_array(wide.astype(np.float64), format="csr")
-            return scores.auc(label, out_of_fold(pipeline[1], selected, label, fold))
+            guess = cross_fitted(out_of_fold(pipeline[1], selected, label, fold), label, fold)
+            return scores.auc(label, guess)
 
         whole = auc(np.ones(len(names), dtype=bool))
         yield Ablation("none", 0, whole, whole)

@@ -8,6 +8,7 @@ apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from crisol.records import Reason
 from crisol.tracking.curves import Curve, pr_curve, reliability_curve, roc_curve
 from crisol.tracking.picture import Picture
 
@@ -34,8 +36,27 @@ __all__ = [
 ]
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000", "#999999")
-_HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo", "--", "**")
 STYLES = ("-", "--", "-.", ":")
+REASONS: Mapping[str, tuple[str, str]] = {
+    "valid": ("#009E73", ""),
+    Reason.EXPLOIT_SURVIVES: ("#D55E00", ""),
+    Reason.VARIANT_SURVIVES: ("#E69F00", ""),
+    Reason.BREAKS_FUNCTION: ("#0072B2", ""),
+    Reason.RAISES: ("#56B4E9", ""),
+    Reason.DOES_NOT_LOAD: ("#CC79A7", ""),
+    Reason.TAMPERS: ("#000000", ""),
+    Reason.TIMEOUT: ("#F0E442", ""),
+    Reason.UNDEFINED_NAME: ("#CC79A7", "//"),
+    Reason.PARTIAL_FIX: ("#E69F00", "//"),
+    Reason.DIVERGES_FROM_REFERENCE: ("#0072B2", "//"),
+    Reason.MALFORMED: ("#999999", ""),
+    Reason.DOES_NOT_APPLY: ("#999999", "//"),
+    Reason.BASELINE_FAILED: ("#999999", "xx"),
+    Reason.SANDBOX_FAILED: ("#999999", ".."),
+}
+"""Colour and hatching of each reason, the same in every figure; a hatched one is found by strict labels."""
+_PER_ROW = 4
+_CROWDED = 40
 _Floats = NDArray[np.float64]
 
 
@@ -46,29 +67,34 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
     return Picture(caption, buffer.getvalue())
 
 
-def confusion(matrices: Mapping[str, tuple[int, int, int, int]]) -> Figure:
-    """Draw one confusion matrix for each model, from counts (true +, false +, false -, true -).
+def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit: str = "patches") -> Figure:
+    """Draw a confusion matrix for each model, four in a row, from (true +, false +, false -, true -).
 
-    Positive means that the model predicts valid.
+    Positive means that the model predicts valid. ``unit`` names what the numbers count. Shares are of the
+    wargame's row.
     """
-    figure, axes = panels(
-        max(len(matrices), 1),
-        width=3.1,
-        height=3.2,
-        title="Predictions of each model against verdicts of the wargame",
-    )
-    for axis, (name, (tp, fp, fn, tn)) in zip(axes, matrices.items(), strict=False):
+    count = max(len(matrices), 1)
+    across, down = min(count, _PER_ROW), math.ceil(count / _PER_ROW)
+    figure = Figure(figsize=(max(2.3 * across, 3.4), 2.35 * down + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"Model against wargame ({unit})", fontsize=12)
+    axes = list(np.atleast_1d(figure.subplots(down, across)).flat)
+    for axis in axes[len(matrices) :]:
+        axis.set_axis_off()
+    for index, (axis, (name, (tp, fp, fn, tn))) in enumerate(zip(axes, matrices.items(), strict=False)):
         cells = np.array([[tp, fn], [fp, tn]], dtype=float)
-        shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        shares = cells / np.where(cells.sum(axis=1, keepdims=True) > 0, cells.sum(axis=1, keepdims=True), 1.0)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1.4, aspect="auto")
         notes = (("", "false reject"), ("false accept", ""))
         for (row, column), share in np.ndenumerate(shares):
-            text = f"{int(cells[row, column])}\n{share:.0%}\n{notes[row][column]}".rstrip()
-            axis.text(column, row, text, ha="center", va="center", color="white" if share > 0.55 else "black")
-        axis.set_xticks([0, 1], ["valid", "invalid"])
-        axis.set_yticks([0, 1], ["valid", "invalid"], rotation=90, va="center")
-        axis.set_xlabel("model says")
-        axis.set_ylabel("wargame says")
+            text = f"{cells[row, column]:,.0f}"
+            axis.text(column, row - 0.12, text, ha="center", va="center", fontsize=12)
+            below = f"{share:.0%} {notes[row][column]}".rstrip()
+            axis.text(column, row + 0.25, below, ha="center", va="center", fontsize=7.5)
+        axis.set_xticks([0, 1], ["valid", "invalid"], fontsize=8)
+        axis.set_yticks([0, 1], ["valid", "invalid"], rotation=90, va="center", fontsize=8)
+        axis.set_xlabel("model says", fontsize=8)
+        axis.set_ylabel("wargame says" if index % _PER_ROW == 0 else "", fontsize=8)
         axis.set_title(name, fontsize=10)
     return figure
 
@@ -97,7 +123,7 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
         title="precision and recall",
         ylim=(0, 1.02),
     )
-    right.legend(fontsize=8, loc="lower left", frameon=False)
+    legend(right)
     return figure
 
 
@@ -116,38 +142,41 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
         }
         line(axis, reliability_curve(truth, score, bins), {**style, "marker": "o", "markersize": 4})
     axis.set(xlabel="predicted probability of valid", ylabel="share that was valid", xlim=(0, 1), ylim=(0, 1))
-    axis.legend(fontsize=8, frameon=False)
+    legend(axis)
     return figure
 
 
-def labels(frame: pd.DataFrame, by: str = "vulnerability", largest: int = 30) -> Figure:
+def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
     """Draw the candidates of each value of the column ``by`` as bars, split by the wargame's reason.
 
-    Valid candidates come first; the ``largest`` values with most candidates are drawn.
+    Valid candidates come first; every value is drawn, those with most candidates on top.
     """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
-    counts = counts.loc[counts.sum(axis=1).sort_values().index[-largest:]]
+    counts = counts.loc[counts.sum(axis=1).sort_values(kind="stable").index]
     order = sorted(counts.columns, key=lambda name: (name != "valid", -counts[name].to_numpy().sum()))
-    figure, (axis,) = panels(
-        1, width=8.4, height=1.6 + 0.28 * len(counts), title=f"Verdicts of the wargame, by {by}"
-    )
+    crowded = len(counts) > _CROWDED
+    height = 1.6 + (0.15 if crowded else 0.28) * len(counts)
+    figure, (axis,) = panels(1, width=8.4, height=height, title=f"Verdicts of the wargame, by {by}")
     left = np.zeros(len(counts))
-    for index, name in enumerate(order):
+    for name in order:
+        colour, hatch = REASONS[name]
         axis.barh(
             counts.index,
             counts[name],
             left=left,
-            color=COLOURS[(index + 2) % len(COLOURS)],
-            hatch=_HATCHES[index % len(_HATCHES)],
+            color=colour,
+            hatch=hatch,
             edgecolor="white",
             linewidth=0.5,
-            label=name,
+            label=name.replace("_", " "),
         )
         left += counts[name].to_numpy()
-    axis.set_xlabel("candidate patches")
+    axis.tick_params("y", labelsize=6 if crowded else 9)
+    axis.margins(y=0.01)
+    axis.set(xlabel="candidate patches", ylabel=by)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legend(axis)
     return figure
 
 
@@ -178,29 +207,29 @@ def forest(
     return figure
 
 
-def trajectory(frame: pd.DataFrame, *, what: str = "accuracy") -> Figure:
+def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure:
     """Draw an estimate with its bounds against the number of trials, one line for each ``arm``.
 
-    Columns: arm, trials, estimate, low, high; ``what`` names the estimate.
+    Columns: arm, trials, estimate, low, high; ``what`` names the estimate and its unit.
     """
-    figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"How {what} settles as trials arrive")
+    figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"{what[0].upper()}{what[1:]} as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
         colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
         axis.fill_between(part["trials"], part["low"], part["high"], color=colour, alpha=0.18, linewidth=0)
         axis.plot(part["trials"], part["estimate"], color=colour, linestyle=style, label=str(arm))
-    axis.set(xlabel="trials", ylabel=f"{what} (share)", ylim=(0, 1.02))
+    axis.set(xlabel="trials", ylabel=what, ylim=(0, 1.02))
     if len(frame):
-        axis.legend(fontsize=8, frameon=False, loc="lower right")
+        legend(axis)
     return figure
 
 
 def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
-    """Draw false accepts against skipped wargames (left) and errors against coverage (right), a line a model.
+    """Draw wrong acceptances against skipped wargames, and errors against decided patches, a line a model.
 
     ``frontiers`` come from :func:`crisol.lab.frontier.frontier`, ``coverage`` from ``risk_coverage``;
-    ``bound`` is the share of false accepts that is allowed, drawn as a line (left).
+    ``bound`` is the share of wrong acceptances that is allowed, drawn as a line (left).
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
@@ -218,9 +247,9 @@ def tradeoff(
     left.axhline(bound, color="#777777", linewidth=0.8, linestyle="--")
     left.plot([0.8], [0.02], marker="*", color="#000000", markersize=9, linestyle="none")
     left.annotate("aim", (0.8, 0.02), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    left.set(xlabel="wargames skipped (share)", ylabel="false accepts among the skipped (share)", xlim=(0, 1))
-    right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
-    left.legend(fontsize=8, frameon=False)
+    left.set(xlabel="wargames skipped (share)", ylabel="wrongly accepted, of these (share)", xlim=(0, 1))
+    right.set(xlabel="patches decided, surest first (share)", ylabel="wrong, of these (share)", xlim=(0, 1))
+    legend(right)
     return figure
 
 
@@ -250,7 +279,7 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
     axes[0].axhline(target, color="#777777", linewidth=0.8, linestyle=":")
     axes[0].set_yscale("log")
     axes[2].set_ylim(0, 1.05)
-    axes[0].legend(fontsize=8, frameon=False)
+    legend(axes[2])
     return figure
 
 
@@ -316,7 +345,7 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
         axis.spines[["top", "right"]].set_visible(False)
         for start, end, _ in spans[:1]:
             axis.axvspan(start, end, color="#e8e8e8", zorder=0, linewidth=0)
-        axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(axis)
     return figure
 
 
@@ -338,7 +367,7 @@ def saturation(frame: pd.DataFrame) -> Figure:
             {**style, "label": name[:-3]},
         )
     right.set(xlabel="answers a second", ylabel="latency (ms)", yscale="log")
-    right.legend(fontsize=8, frameon=False)
+    legend(right)
     return figure
 
 
@@ -359,3 +388,8 @@ def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figu
 def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
     """Draw a curve on an axis; ``style`` holds matplotlib's keywords, such as ``color``."""
     axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own
+
+
+def legend(axis: Axes) -> None:
+    """Name the lines to the right of an axis, where none of them runs."""
+    axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crisol.tracking.curves import Curve
-from crisol.tracking.plots import COLOURS, STYLES, line, panels
+from crisol.tracking.plots import COLOURS, STYLES, legend, line, panels
 
 __all__ = ["first_valid", "known_verdicts", "poisoned"]
 
@@ -35,7 +35,7 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
         line(left, Curve(known, frame[column].to_numpy(float)), {**style, "markersize": 3})
     left.axhline(0.5, color="#777777", linewidth=0.8, linestyle="--")
     left.set(xlabel="known verdicts", ylabel="AUC", ylim=(None, 1.0))
-    left.legend(fontsize=8, frameon=False)
+    legend(left)
     middle.plot(known, frame["skipped"], color=COLOURS[0], marker="o", markersize=3)
     middle.set(xlabel="known verdicts", ylabel="wargames skipped by the ladder (share)", ylim=(0, 1))
     for axis in (left, middle):
@@ -46,7 +46,7 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
         style = {"color": COLOURS[index], "linestyle": STYLES[index], "label": name}
         line(right, Curve(covered, errors), style)
     right.set(xlabel="coverage, the surest first (share)", ylabel="errors among them (share)", xlim=(0, 1))
-    right.legend(fontsize=8, frameon=False)
+    legend(right)
     return figure
 
 
@@ -66,7 +66,7 @@ def first_valid(frame: pd.DataFrame) -> Figure:
     axis.set(
         xlabel="wargames of a vulnerability", ylabel="vulnerabilities with one found (share)", ylim=(0, 1.02)
     )
-    axis.legend(fontsize=8, frameon=False)
+    legend(axis)
     return figure
 
 
@@ -84,5 +84,5 @@ def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int |
     if alarm is not None:
         axis.axvline(alarm, color="#cc0000", linewidth=1.0, label="alarm")
     axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, 1.02))
-    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    legend(axis)
     return figure
