@@ -84,7 +84,7 @@ def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
             nested.metrics(values)
             for step, point in result.steps(arm):
                 nested.metrics(point, step)
-            _draw(nested, arm, counts, "on the sampled patches")
+            _draw(nested, arm, counts, "weighted as its estimates")
         if not place:
             run.metrics(values)
 
@@ -110,6 +110,6 @@ def _recipe(name: str, variant: Variant | None) -> dict[str, str]:
     return {"variant": name, "model": variant.model, "features": variant.features, **parameters}
 
 
-def _draw(run: TrackedRun, name: str, counts: tuple[int, int, int, int], where: str) -> None:
+def _draw(run: TrackedRun, name: str, counts: tuple[float, float, float, float], where: str) -> None:
     matrix: Mapping[str, Any] = {name: counts}
     run.picture("confusion", plots.picture(plots.confusion(matrix), f"Confusion matrix of {name} {where}."))
