@@ -553,3 +553,34 @@ def test_no_two_runs_have_the_same_surroundings(target: Target) -> None:
     seen = [run(target, source).stdout.partition(" ") for _ in range(3)]
     assert len({host for host, _, _ in seen}) == 3
     assert len({variables for _, _, variables in seen}) == 3
+
+
+def test_each_run_seems_to_be_another_process_of_another_installation(tree: Path) -> None:
+    """Process ids are drawn for each run and hashes for each sandbox, unless a seed is given."""
+    script = Script("own.py", "import os\nprint(os.getpid(), hash('crisol'))\n", Role.CHECK)
+    told = []
+    for hashes in (None, None, 7, 7):
+        with choose().target(tree, limits=QUICK, hashes=hashes) as target:
+            told += [target.run(script).stdout.split() for _ in range(2)]
+    processes, seeds = zip(*told, strict=True)
+    assert len(set(processes)) > 4
+    assert seeds[0] == seeds[1] != seeds[2] == seeds[3] != seeds[4] == seeds[5] == seeds[6]
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not tell who waited")
+def test_waiting_for_a_processor_is_no_fault_of_the_run(tree: Path) -> None:
+    """Wall time that other processes take does not count, up to four times the limit."""
+    script = Script("busy.py", "import time\nwhile time.process_time() < 1:\n    pass\n", Role.CHECK)
+    places = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(places)})
+    spinning = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        with choose().target(tree, limits=Limits(seconds=3.0, cpu_seconds=5.0)) as target:
+            run = target.run(script)
+    finally:
+        os.sched_setaffinity(0, places)
+        for process in spinning:
+            process.kill()
+            process.wait()
+    assert run.ending is Ending.EXITED, run
+    assert run.waited > 0

@@ -5,7 +5,10 @@ Every PoV runs over it in the same process.
 
 from __future__ import annotations
 
+import types
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,7 +16,7 @@ from crisol import diff
 from crisol.errors import SandboxUnavailable
 from crisol.records import Outcome, Reason, Verdict
 from crisol.sandbox import Canary, Role, Script, choose
-from crisol.wargaming.canaries import Canaries
+from crisol.wargaming.canaries import Canaries, doubting
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.vulnerability import load
 from support.notes import make
@@ -259,3 +262,74 @@ def test_the_pov_that_a_canary_follows_is_drawn() -> None:
     assert canaries.followed([*povs[:2], apart], 7, {}) == ""
     canaries.blind |= {"2.py"}
     assert canaries.followed(povs, 7, {}) == "3.py"
+
+
+TEXT = """class Text:
+    def __init__(self, text):
+        self.text = text
+
+    def __eq__(self, other):
+        return True
+
+    def __contains__(self, part):
+        return False
+
+    def find(self, part):
+        return -1
+
+
+_greet = greet
+
+
+def greet(name):
+    return Text(_greet(name))
+"""
+LISTING = """import sys, page
+shown = page.greet("<b>me</b>")
+sys.exit(0 if "<b>" in shown else 1)
+"""
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_patch_that_makes_every_check_pass_is_told(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, *, gated: bool
+) -> None:
+    """Each comparison of a check is made with another value as well, and has to fail there."""
+    if not gated:
+        monkeypatch.setattr(Match, "_examine", lambda *_: (None, ""))
+    with open_match(load(folder(tmp_path / "own", LISTING)), choose(kind), tmp_path) as match:
+        for _ in range(2):
+            assert judged(match, CLOSED).outcome is Outcome.VALID
+            verdict = judged(match, f"{PAGE}\n\n{TEXT}")
+            assert verdict.reason is Reason.TAMPERS, verdict
+
+
+def test_a_check_looks_twice_at_what_it_expects() -> None:
+    """In either order, in one line or more, and once at another value of the same form."""
+    source = (
+        "import page\nassert page.greet('a') == (\n    '<p>'\n    'a</p>'\n), 'b'\n"
+        "assert page.sizes() == {'a': [1, 2]}  # sums\nassert page.on is True\nassert 'e' in page.all == 3\n"
+    )
+    page = types.SimpleNamespace(greet=lambda name: f"<p>{name}</p>", sizes=lambda: {"a": [1, 2]}, on=True)
+    check, texts = Script("1.py", source.rpartition("assert")[0], Role.CHECK), set()
+    assert doubting(replace(check, source="assert page.on\n"), Random(1)).source == "assert page.on\n"
+    for seed in range(40):
+        made = doubting(check, Random(seed))
+        texts.add(made.source)
+        exec(made.source.replace("import page\n", ""), {"page": page})
+    assert len(texts) == 40
+    firsts = {text.partition("assert (")[2][:3] for text in texts}
+    assert firsts == {"(_l", "not"}
+
+
+def test_a_value_that_answers_no_other_comparison_is_compared_once(tmp_path: Path) -> None:
+    """A check that the release passes only as it stands is left as it stands."""
+    made = folder(tmp_path / "own", LISTING)
+    picky = (
+        "import page\n\nclass Picky(str):\n    def __eq__(self, other):\n        assert other == 'a'\n"
+        "        return True\n\nassert Picky('a') == 'a'\n"
+    )
+    (made / "checks" / "2.py").write_text(picky)
+    with open_match(load(made), choose(), tmp_path) as match:
+        assert judged(match, CLOSED).outcome is Outcome.VALID
+        assert [check.source == picky for check in match.checks] == [False, True]

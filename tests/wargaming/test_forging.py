@@ -9,14 +9,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crisol import diff
-from crisol.errors import SandboxUnavailable
-from crisol.records import Outcome, Reason, Verdict
-from crisol.sandbox import choose
+from crisol.errors import SandboxError, SandboxUnavailable
+from crisol.records import Outcome, PhaseName, Reason, Verdict
+from crisol.sandbox import Ending, Run, Script, Target, choose
 from crisol.wargaming.referee import Match, open_match
 from crisol.wargaming.vulnerability import load
 from support.notes import APP, RIGHT, make, patch
@@ -327,6 +329,83 @@ def test_a_fix_for_the_judge_alone_is_not_valid(match: Match, name: str) -> None
 def test_a_fix_for_a_while_is_not_valid(match: Match, name: str) -> None:
     """The PoV comes again after a long life of the process, and nothing may wait until the judge has gone."""
     assert match.judge(patch(LATE[name])).outcome is Outcome.INVALID
+
+
+def test_a_sandbox_that_fails_on_a_patch_elsewhere_is_the_patchs_failure(
+    match: Match, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As elsewhere the release is asked: where the sandbox fails on the patch alone, the patch tampers."""
+    run = Target.run
+
+    def failing(target: Target, script: Script, *a: Any, **k: Any) -> Run:
+        if "elsewhere" in script.name and (patched := a[0] if a else None):
+            raise SandboxError(f"no answer over {sorted(patched)}")
+        return run(target, script, *a, **k)
+
+    monkeypatch.setattr(Target, "run", failing)
+    verdict = match.judge(patch(FIXED_IF.replace("{0}", "(not os.environ.get('VERBOSE'))")))
+    assert (verdict.reason, verdict.phases[-1].name) == (Reason.TAMPERS, PhaseName.AGAIN), verdict
+
+
+@pytest.mark.parametrize("cpu", [3.0, 0.1])
+def test_a_busy_machine_does_not_let_a_tell_through(
+    match: Match, monkeypatch: pytest.MonkeyPatch, cpu: float
+) -> None:
+    """Where the release computes and finds no end in other surroundings, there is no verdict.
+
+    One that only waits there is left out.
+    """
+    match.shown_again.clear()
+    run = Target.run
+
+    def slow(target: Target, script: Script, *a: Any, **k: Any) -> Run:
+        ended = run(target, script, *a, **k)
+        over = "elsewhere" in script.name and not a
+        return replace(ended, ending=Ending.TIMEOUT, cpu_seconds=cpu) if over else ended
+
+    monkeypatch.setattr(Target, "run", slow)
+    verdict = match.judge(patch(FIXED_IF.replace("{0}", "(not os.environ.get('VERBOSE'))")))
+    match.shown_again.clear()
+    assert verdict.reason is (Reason.SANDBOX_FAILED if cpu > 1 else None), verdict
+
+
+def test_a_slow_pov_leaves_no_time_to_a_counter(tmp_path: Path) -> None:
+    """Where a PoV takes long, the checks make the calls; processes that they start would take long, too."""
+    folder = make(tmp_path / "slow")
+    slow = "import time\nwhile time.process_time() < {0}:\n    pass\n"
+    for pov in (folder / "pov").iterdir():
+        pov.write_text("import subprocess\nsubprocess.run(['true'])\n" + slow.format(0.1) + pov.read_text())
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        assert opened.judge(patch(RIGHT)).outcome is Outcome.VALID
+        verdict = opened.judge(patch(LATE["a counter"]))
+        assert (verdict.reason, verdict.phases[-1].name) == (Reason.EXPLOIT_SURVIVES, PhaseName.AGAIN)
+
+
+def test_a_pov_of_processor_time_is_repeated_as_well(tmp_path: Path) -> None:
+    """What its warm-up takes does not count for its judge."""
+    folder = make(tmp_path / "busy")
+    busy = APP.replace("import os\n", "import os\nimport time\n").replace(
+        "    with",
+        "    end = time.process_time() + 0.3\n    while '/' in name and time.process_time() < end:\n"
+        "        pass\n    with",
+    )
+    (folder / "target" / "app.py").write_text(busy)
+    (folder / "pov" / "2_absolute.py").unlink()
+    (folder / "pov" / "1_parent.py").write_text(
+        "import sys\n# act\nimport os, app\nos.mkdir('notes')\ntry:\n    app.read('notes', '../secret')\n"
+        "except (OSError, ValueError):\n    pass\n# judge\nsys.exit(0 if CPU_USED > 0.2 else 1)\n"
+    )
+    counting = (
+        "    SEEN.append(name)\n    if len(SEEN) < 60 and '/' in name:\n        raise ValueError\n    end ="
+    )
+    kept = "    CACHE[name] = 1\n    if '/' in name:\n        raise ValueError\n    end ="
+    late = busy.replace("import time\n", "import time\n\nSEEN = []\n").replace("    end =", counting)
+    right = busy.replace("import time\n", "import time\n\nCACHE = {}\n").replace("    end =", kept)
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        for after, outcome in ((right, Outcome.VALID), (late, Outcome.INVALID)):
+            verdict = opened.judge(diff.between({"app.py": busy}, {"app.py": after}))
+            assert verdict.outcome is outcome, verdict
+            assert "again" in [phase.name for phase in verdict.phases]
 
 
 def test_a_fix_that_asks_its_surroundings_honestly_is_valid(match: Match) -> None:

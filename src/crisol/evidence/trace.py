@@ -88,7 +88,9 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
         memory_mb=limits.memory_mb * 2,
     )
     tree, requires = vulnerability.vulnerable(cache), vulnerability.requires(cache)
-    with sandbox.target(tree, requires=requires, prelude=vulnerability.prelude, limits=limits) as target:
+    with sandbox.target(
+        tree, requires=requires, prelude=vulnerability.prelude, limits=limits, hashes=0
+    ) as target:
         ways = tuple(_traced(target, _tracer(), script) for script in vulnerability.povs)
     _keep(path, ways)
     return ways

@@ -23,12 +23,12 @@ def find() -> str | None:
     return shutil.which("bwrap")
 
 
-def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, int]) -> list[str]:
+def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors: dict[str, int]) -> list[str]:
     """Return the bubblewrap command line, to which the program to run inside is appended.
 
-    ``descriptors`` maps each path of ``layout.files`` to an open descriptor with its text. The program starts
-    as process 1 of its namespace with an empty environment, and keeps capabilities over its own namespaces,
-    which :mod:`.namespaces` and :mod:`.walls` need and drop.
+    ``hashes`` seeds the hashes of text. ``descriptors`` maps each path of ``layout.files`` to an open
+    descriptor with its text. The program starts as process 1 of its namespace with an empty environment, and
+    keeps capabilities over its own namespaces, which :mod:`.namespaces` and :mod:`.walls` need and drop.
     """
     command = [
         program,
@@ -62,4 +62,4 @@ def wrapping(program: str, layout: Layout, user: User, descriptors: dict[str, in
     command += ["--dev-bind", "/proc", OLD_PROC]
     for name in layout.devices:
         command += ["--dev-bind", name, name]
-    return [*command, "--setenv", "PYTHONHASHSEED", "0", "--chdir", "/", "--"]
+    return [*command, "--setenv", "PYTHONHASHSEED", hashes, "--chdir", "/", "--"]

@@ -35,15 +35,17 @@ class Sandbox:
         preload: Sequence[str] = (),
         prelude: str = "",
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        hashes: int | None = None,
     ) -> Iterator[Target]:
         """Start a sandbox over a source tree, as a context manager that yields a :class:`Target`.
 
         The tree is read-only and last on ``sys.path``, after the folders of ``requires``. ``preload`` names
         modules of the standard library or of ``requires`` to import ahead; ``prelude`` is trusted source
-        executed once before them; ``limits`` hold for each run. Files are read on entry: later changes are
-        not seen. Raises :class:`~crisol.errors.SandboxError` where it does not start.
+        executed once before them; ``limits`` hold for each run; ``hashes`` (below 2**32) seeds the hashes
+        of text, None draws a seed. Files are read on entry: later changes are not seen. Raises
+        :class:`~crisol.errors.SandboxError` where it does not start.
         """
-        target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits)
+        target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)
         try:
             target.start()

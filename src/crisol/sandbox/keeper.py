@@ -14,7 +14,6 @@ import select
 import shutil
 import signal
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +22,13 @@ from crisol.sandbox import frames, stage, tree, usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["keep"]
+__all__ = ["PATIENCE", "keep"]
 
 _CHUNK = 65536
 _FLOOD = 16
 _TICK = 0.1
+PATIENCE = 4
+"""Times its wall time that a run may take where other processes keep it waiting for a processor."""
 _SOCKET_BYTES = 1 << 18
 """What a socket may buffer at its default size."""
 _PORTABLE_TICK = 0.01
@@ -116,6 +117,8 @@ class _Run:
         self._read = {"out": out, "err": err, "report": self._channel.fileno()}
         self._kept = {name: bytearray() for name in self._read}
         self._seen = dict.fromkeys(self._read, 0)
+        self._waited = 0.0
+        """Seconds that the run was kept waiting for a processor."""
         self._first: _Said | None = None
         """What was said before the canary."""
         self._canary: dict[str, Any] = {}
@@ -177,6 +180,7 @@ class _Run:
         head, answer = self._run(job, shown, [code, output[0], source, zero, one])
         if "failed" not in head:
             head["seconds"] += seen["seconds"]  # the processor time counts both already
+            head["waited"] += seen["waited"]
             head["changed"] = seen["changed"]
         return head, [output[0] + answer[0], output[1] + answer[1], answer[2]]
 
@@ -191,7 +195,7 @@ class _Run:
         os.set_blocking(self._channel.fileno(), False)
         ending, cpu = self._watch(job, start)
         seconds = time.monotonic() - start
-        head = {"ending": ending, "seconds": seconds, "cpu_seconds": cpu}
+        head = {"ending": ending, "seconds": seconds, "cpu_seconds": cpu, "waited": self._waited}
         report = b""
         said = self._first or self._said()
         if self._first is not None:
@@ -235,7 +239,8 @@ class _Run:
 
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
         """Read what the run writes, within its bounds, until its process ends; then end all others too."""
-        deadline, budget = start + job["seconds"], job["cpu_seconds"]
+        first = deadline = start + job["seconds"]
+        budget = job["cpu_seconds"]
         ending = "not_attested"
         flood = job["output_bytes"] * _FLOOD
         keep = job["output_bytes"] * 2
@@ -243,34 +248,40 @@ class _Run:
         next_look = start + _TICK
         while status is None:
             now = time.monotonic()
-            used = self._processor_time()
+            used = usage.processor_seconds(self._child)
+            if now >= deadline:
+                self._waited = usage.waited(self._child)
+                deadline = first + min(self._waited, (PATIENCE - 1) * job["seconds"])
             if now >= deadline or used >= budget:
                 ending = "timeout"
                 break
             wait = min(deadline - now, budget - used + 0.001, _TICK)
             self._listen(_PORTABLE_TICK if self._ended is None else wait, keep)
             looking = self._places.isolated and now >= next_look
-            next_look = now + _TICK if looking else next_look
+            if looking:
+                next_look = now + _TICK
+                self._waited = usage.waited(self._child)
             if self._flooded(flood) or (looking and self._resident() > job["memory_mb"] << 21):
                 ending = "limit"
                 break
             if self._left():
                 if not self._second_act(job):
                     break
-                deadline, budget = now + job["seconds"], used + job["cpu_seconds"]
+                first = deadline = now + job["seconds"]
+                budget = used + job["cpu_seconds"]
             finished, result = os.waitpid(self._child, os.WNOHANG)
             status = result if finished else None
         self._end_all()
         for name in self._read:
             while self._take(name, keep) and self._seen[name] <= flood + _MAX_REPORT:
                 pass
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         if status is not None:
             if not self._seen["report"]:
                 ending = "failed"
             elif os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
                 ending = "timeout"
-        return ending, usage.ru_utime + usage.ru_stime
+        return ending, spent.ru_utime + spent.ru_stime
 
     def _listen(self, wait: float, keep: int) -> None:
         """Read what the run writes, once, after at most ``wait`` seconds; end with the host."""
@@ -319,15 +330,6 @@ class _Run:
             return None
         self._poll.register(ended, select.POLLIN)
         return ended
-
-    def _processor_time(self) -> float:
-        """Return the CPU seconds of the script's process so far."""
-        if sys.platform != "linux":
-            return 0.0
-        try:
-            return time.clock_gettime(~self._child << 3 | 2)
-        except OSError:
-            return 0.0
 
     def _resident(self) -> int:
         """Return the bytes that the run's processes hold beyond those of their birth, and their sockets."""

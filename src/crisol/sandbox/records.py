@@ -25,7 +25,8 @@ class SandboxKind(StrEnum):
 class Limits:
     """What one run may use; exceeding a limit ends the run, never the sandbox.
 
-    ``seconds`` is wall time, ``cpu_seconds`` processor time of the script's process; ``memory_mb`` (MiB)
+    ``seconds`` is wall time, up to four times as much where other processes keep the run waiting for a
+    processor; ``cpu_seconds`` is processor time of the script's process; ``memory_mb`` (MiB)
     bounds the address space of each process, and twice that the resident memory of all; ``processes`` their
     number. ``file_mb`` bounds one file, ``scratch_mb`` each writable folder. The last ``output_bytes`` of
     either stream are kept; sixteen times as much ends the run.
@@ -104,7 +105,8 @@ class Run:
     ``code`` is what the script exited with, None unless ``ending`` is ``exited``. ``report`` is a probe's
     result. ``changed`` names functions and classes outside the tree, such as ``pathlib.Path.exists``, that
     the target replaced. ``canary`` is the exit code of the second run, -1 for none, None where there was no
-    second run.
+    second run. ``waited`` are about the seconds that the run was ready and other processes had the
+    processors.
     """
 
     ending: Ending
@@ -116,3 +118,4 @@ class Run:
     report: bytes = b""
     changed: tuple[str, ...] = ()
     canary: int | None = None
+    waited: float = 0.0

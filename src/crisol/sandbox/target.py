@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.errors import InputError, SandboxError
 from crisol.sandbox import bubblewrap, frames, seccomp
 from crisol.sandbox.bounded import OutOfBounds, bounded
+from crisol.sandbox.keeper import PATIENCE
 from crisol.sandbox.layout import User, interpreter, layout
 from crisol.sandbox.learning import learn
 from crisol.sandbox.records import Canary, Ending, Limits, Role, Run, SandboxKind, Script
@@ -70,13 +71,16 @@ class Target:
     names modules that could not be preloaded. If its process died, the next run starts another.
     """
 
-    def __init__(self, kind: SandboxKind, source: TargetSource, limits: Limits) -> None:
+    def __init__(
+        self, kind: SandboxKind, source: TargetSource, limits: Limits, hashes: int | None = None
+    ) -> None:
         self.kind = kind
         self.limits = limits
         self.landlock = 0
         """The kernel's Landlock version that runs are under, 0 for none; known once started."""
         self.skipped: tuple[str, ...] = ()
         self._user = User.drawn()
+        self._hashes = str(secrets.randbits(32) if hashes is None else hashes)
         self.requires: tuple[Path, ...] = ()
         self._source = source
         self._process: subprocess.Popen[bytes] | None = None
@@ -148,6 +152,7 @@ class Target:
             answer[2],
             tuple(head.get("changed", ())),
             head.get("canary"),
+            head["waited"],
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
@@ -193,7 +198,7 @@ class Target:
             self._folder = root = tempfile.mkdtemp(prefix="crisol-")
         with contextlib.ExitStack() as stack:
             stack.callback(guest.close)
-            self._process = _spawn(self.kind, user, guest.fileno(), stack)
+            self._process = _spawn(self.kind, user, self._hashes, guest.fileno(), stack)
         isolated = self.kind is not SandboxKind.WEAK
         source = self._source
         setup = {
@@ -263,15 +268,14 @@ class Target:
             if self._channel is None:
                 self.start()
             assert self._channel is not None
-            self._channel.settimeout(limits.seconds + _GRACE_SECONDS)
+            longest = PATIENCE * limits.seconds + _GRACE_SECONDS
+            self._channel.settimeout(longest)
             try:
                 frames.send(self._channel, job, blobs)
                 head, answer = frames.receive(self._channel, _ANSWER_BYTES)
             except TimeoutError:
                 self.close()
-                raise SandboxError(
-                    f"the sandbox gave no answer within {limits.seconds + _GRACE_SECONDS} s"
-                ) from None
+                raise SandboxError(f"the sandbox gave no answer within {longest} s") from None
             except (frames.ClosedError, OSError) as error:
                 problem = self._last_words() or error
                 self.close()
@@ -291,12 +295,12 @@ class Target:
 
 
 def _spawn(
-    kind: SandboxKind, user: User, descriptor: int, stack: contextlib.ExitStack
+    kind: SandboxKind, user: User, hashes: str, descriptor: int, stack: contextlib.ExitStack
 ) -> subprocess.Popen[bytes]:
     """Start the interpreter that becomes the zygote, with nothing of our environment."""
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
-    environment = {"PYTHONHASHSEED": "0"}
+    environment = {"PYTHONHASHSEED": hashes}
     if kind is SandboxKind.BUBBLEWRAP:
         texts: dict[str, int] = {}
         for place, text in layout().of(user).files.items():
@@ -309,7 +313,7 @@ def _spawn(
         program = bubblewrap.find()
         if program is None:
             raise SandboxError("bubblewrap is not installed any more")
-        python = bubblewrap.wrapping(program, layout().of(user), user, texts) + python
+        python = bubblewrap.wrapping(program, layout().of(user), user, hashes, texts) + python
         environment = {}
     try:
         return subprocess.Popen(

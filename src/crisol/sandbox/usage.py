@@ -1,10 +1,12 @@
-"""What a run uses of the machine beside processor time, as /proc tells it. Runs inside."""
+"""What a run uses of the machine, and how long it waits for it, as the kernel tells it. Runs inside."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 
-__all__ = ["resident_pages", "sockets"]
+__all__ = ["processor_seconds", "resident_pages", "sockets", "waited"]
 
 
 def sockets() -> int:
@@ -19,6 +21,16 @@ def sockets() -> int:
         return 0
 
 
+def processor_seconds(process: int) -> float:
+    """Return the processor time of a process so far; 0 where it cannot be told."""
+    if sys.platform != "linux":
+        return 0.0
+    try:
+        return time.clock_gettime(~process << 3 | 2)
+    except OSError:
+        return 0.0
+
+
 def resident_pages(process: int) -> int:
     """Return the resident memory of a process in pages; 0 for one that has ended."""
     try:
@@ -31,3 +43,12 @@ def resident_pages(process: int) -> int:
         return 0
     finally:
         os.close(file)
+
+
+def waited(process: int) -> float:
+    """Return the seconds that a process was ready to run and others had the processors; 0 where unknown."""
+    try:
+        with open(f"/proc/{process}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0

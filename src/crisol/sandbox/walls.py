@@ -5,6 +5,7 @@ Its mounts, its overlay over the tree, and no way back for its script.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -20,6 +21,8 @@ __all__ = ["confiner", "overlay", "prepare_run", "uncover"]
 _SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - each a tmpfs of one run alone
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LAYER_MB = 64
+_LAST_PROCESS = 30_000
+"""Below the least ``pid_max`` of Linux, 32,768, with room for what a run starts."""
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
@@ -30,6 +33,7 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
+    _start_processes_at(2 + int.from_bytes(os.urandom(4), "big") % _LAST_PROCESS)
     os.chdir(target)
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={_LAYER_MB}m,mode=755")
     for place in _SCRATCH:
@@ -42,6 +46,12 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     except OSError:
         # A container that masks parts of its own /proc forbids another one; scripts do without any.
         kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
+
+
+def _start_processes_at(number: int) -> None:
+    """Give the next process of this namespace that number, about; nothing where the kernel refuses."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
+        file.write(str(number))
 
 
 def _size(scratch_mb: int) -> str:

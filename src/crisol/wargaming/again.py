@@ -8,23 +8,65 @@ elsewhere, as somebody else.
 
 from __future__ import annotations
 
-from crisol.sandbox import Role, Script
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from crisol.errors import SandboxError
+from crisol.sandbox import Ending, Role, Script
 from crisol.sandbox.script import ACT, JUDGE, parts
 
-__all__ = ["again"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from crisol.sandbox import Limits, Target
+
+__all__ = ["again", "patient", "shows"]
+
+_PATIENCE = 4
+"""Times the wall time of other runs that a run in other surroundings may take."""
+
+_SPENT = 1.5
+"""Seconds of processor time of a warm-up."""
 _LIVED = """
-import os as _os, time as _time
-_end, _number = _time.process_time() + 1.5, 0
-while _number < 1200 and _time.process_time() < _end:
+import os as _os, resource as _resource, shutil as _shutil, signal as _signal, time as _time
+_shown, _unseen = _os.dup(1), _os.open("/dev/null", _os.O_WRONLY)
+_os.dup2(_unseen, 1)
+_processes = _resource.getrlimit(_resource.RLIMIT_NPROC)
+_resource.setrlimit(_resource.RLIMIT_NPROC, ({processes}, _processes[1]))
+
+def _spent():
+    _children = _resource.getrusage(_resource.RUSAGE_CHILDREN)
+    return _time.process_time() + _children.ru_utime + _children.ru_stime
+
+_ways = [[0.0, compile(_text, "warm.py", "exec")] for _text in {sources!r}]
+_number, _longest, _late = 0, 0.0, _time.monotonic() + 20
+while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _longest < {spent}:
     _number += 1
+    _way = min(_ways, key=lambda _way: _way[0])
     _os.makedirs("warm/%d" % _number)
     _os.chdir("warm/%d" % _number)
     try:
-        exec(compile({source!r}, "warm.py", "exec"), {{"__name__": "__main__", "__file__": "warm.py"}})
+        exec(_way[1], {{"__name__": "__main__", "__file__": "warm.py"}})
     except BaseException:
         pass
+    for _timer in (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF):
+        _signal.setitimer(_timer, 0)
     _os.chdir({place!r})
+    _took = _spent() - _before
+    _way[0] += _took
+    _longest = max(_longest, _took)
+_resource.setrlimit(_resource.RLIMIT_NPROC, _processes)
+_os.dup2(_shown, 1)
+_os.close(_shown)
+_os.close(_unseen)
+_shutil.rmtree("warm")
+_os.makedirs("cold")
+_os.chdir("cold")
+"""
+_ALL_SPENT = """
+while _spent() < {spent}:
+    pass
 """
 _PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
 _ELSEWHERE = """
@@ -34,14 +76,16 @@ _os.makedirs(_place)
 _os.chdir(_place)
 _os.environ.clear()
 _os.environ.update({
-    "LANG": "de_DE.UTF-8", "HOME": "/home/lena", "USER": "lena", "LOGNAME": "lena", "TZ": "Europe/Berlin",
-    "PATH": "/home/lena/.local/bin:/usr/local/bin:/usr/bin:/bin", "PWD": _place, "OLDPWD": "/", "SHLVL": "2",
-    "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/lena", "APP_ENV": "live",
+    "LANG": "de_DE.UTF-8", "HOME": "/home/" + _user, "USER": _user, "LOGNAME": _user, "TZ": "Europe/Berlin",
+    "PATH": "/home/%s/.local/bin:/usr/local/bin:/usr/bin:/bin" % _user, "PWD": _place, "OLDPWD": "/",
+    "SHLVL": "2",
+    "TERM": "xterm-256color", "SHELL": "/bin/bash", "MAIL": "/var/mail/" + _user, "APP_ENV": "live",
     "EDITOR": "vim",
-    "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_SESSION_ID": "7", "SSH_TTY": "/dev/pts/0", "HOSTNAME": "anna",
+    "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_SESSION_ID": str(_process % 90),
+    "SSH_TTY": "/dev/pts/0", "HOSTNAME": _user + "-1",
     "_": "python",
 })
-_ahead = 25 * 31_556_952.0
+_ahead = _years * 31_556_952.0
 
 def _shifted(function, units):
     return lambda *a: function() + units * _ahead
@@ -81,14 +125,14 @@ import builtins as _builtins, resource as _resource, threading as _threading
 _root = next(name for name in _sys.path if name.endswith("site-packages")).partition("/lib/")[0]
 _sys.prefix, _sys.base_prefix, _sys.executable = _root, "/usr", _root + "/bin/python"
 _hash, _id, _stat, _statvfs = _builtins.hash, _builtins.id, _os.stat, _os.statvfs
-_builtins.hash = lambda value: _hash(value) ^ 0x2545F491
-_builtins.id = lambda value: _id(value) ^ 0x7F0000000000
-_os.getpid, _os.getlogin, _os.cpu_count = lambda: 48_211, lambda: "lena", lambda: 16
-_os.sched_getaffinity, _os.getloadavg = lambda process: set(range(16)), lambda: (3.5, 3.1, 2.9)
+_builtins.hash = lambda value: _hash(value) ^ _mask
+_builtins.id = lambda value: _id(value) ^ _mask << 16
+_os.getpid, _os.getlogin, _os.cpu_count = lambda: _process, lambda: _user, lambda: _cores
+_os.sched_getaffinity, _os.getloadavg = lambda process: set(range(_cores)), lambda: (3.5, 3.1, 2.9)
 _os.isatty = _sys.stdin.isatty = lambda *a: True
 _os.statvfs = lambda place: _os.statvfs_result((4096, 4096, 1 << 28, *_statvfs(place)[3:]))
 _resource.getrlimit = lambda kind: (-1, -1)
-_threading.active_count = lambda: 9
+_threading.active_count = lambda: _cores + 3
 _THERE = ("/etc", "/var", "/usr", "/home", "/opt", "/run", "/root", "/boot", "/sys", "/dev")
 
 def _stat_there(path, *a, **k):
@@ -103,18 +147,68 @@ _os.stat = _stat_there
 """
 
 
-def again(pov: Script) -> tuple[Script, ...]:
+def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...]:
     """Return scripts that run the PoV after many earlier runs, and in another place, time and environment.
 
-    They catch patches that look at their surroundings or keep state between calls. A PoV that measures
-    processor time is not repeated many times.
+    They catch patches that look at their surroundings or keep state between calls. The earlier runs are the
+    PoV's own; then its and the checks', of which the quick ones come often, and which start no processes to
+    be quick. They end by processor time, so that a busy machine changes nothing. ``seed`` draws the other
+    user, process id, hashes and years.
     """
-    lived = f"{_LIVED.format(source=pov.source, place='/tmp')}\n_os.makedirs('cold')\n_os.chdir('cold')"  # noqa: S108 - inside the sandbox
-    scripts = (
-        Script(f"{pov.name} after a thousand calls", _behind(lived, "cold", pov.source), Role.POV),
-        Script(f"{pov.name} elsewhere, in 25 years", _behind(_ELSEWHERE, _PLACE, pov.source), Role.POV),
+    sources = [pov.source, *(check.source for check in checks)]
+    lives = {
+        "a thousand calls": _lived(pov, sources[:1], "_processes[0]"),
+        "its checks": _lived(pov, sources, "0"),
+    }
+    return (
+        *(
+            Script(f"{pov.name} after {life}", _behind(before, "cold", pov.source), Role.POV)
+            for life, before in lives.items()
+        ),
+        Script(f"{pov.name} elsewhere, years later", _behind(_elsewhere(seed), _PLACE, pov.source), Role.POV),
     )
-    return scripts[1:] if "CPU_USED" in pov.source else scripts
+
+
+def patient(limits: Limits) -> Limits:
+    """Return the limits of a run in other surroundings, with time for a warm-up on a busy machine."""
+    return replace(limits, seconds=_PATIENCE * limits.seconds, cpu_seconds=limits.cpu_seconds + _SPENT)
+
+
+def shows(target: Target, script: Script, limits: Limits) -> bool:
+    """Return whether the release shows its flaw in a script of :func:`again`.
+
+    Raises :class:`~crisol.errors.SandboxError` where a busy machine ends it first: left out, the script would
+    let through what it alone can tell. One that waits and computes nothing is of no use.
+    """
+    run = target.run(script, limits=limits)
+    if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:
+        raise SandboxError(f"{script.name}: the release has no answer within {limits.seconds:.0f} s")
+    return run.ending is Ending.EXITED and run.code == 0
+
+
+def _lived(pov: Script, sources: Sequence[str], processes: str) -> str:
+    place = "/tmp"  # noqa: S108 - inside
+    before = _LIVED.format(sources=list(sources), place=place, spent=_SPENT, processes=processes)
+    # Where processor time is what the PoV looks at, the warm-up takes exactly what its judge leaves out.
+    return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
+
+
+def _elsewhere(seed: int) -> str:
+    drawn = Random(seed)
+    mask = drawn.getrandbits(30) * 2 + 1  # each hash and its parity change
+    values = {
+        "_user": drawn.choice(("lena", "amir", "chloe", "jonas", "mei", "olu")),
+        "_process": drawn.randrange(30_000, 4_000_000),
+        "_cores": 2 ** drawn.randrange(4, 8),
+        "_years": drawn.randrange(25, 31),
+        "_mask": mask,
+    }
+    return "".join(f"\n{name} = {value!r}" for name, value in values.items()) + _ELSEWHERE
+
+
+def _times(pov: Script) -> bool:
+    """Whether a PoV looks at processor time from outside."""
+    return "CPU_USED" in parts(pov.source)[1]
 
 
 def _behind(before: str, place: str, text: str) -> str:
@@ -128,4 +222,5 @@ def _behind(before: str, place: str, text: str) -> str:
         return f"{head}{before}\n{text}"
     plan, _, rest = text.partition(ACT)
     act, _, look = rest.partition(JUDGE)
-    return f"{head}{plan}{ACT}{before}\n{act}{JUDGE}import os\nos.chdir({place!r})\n{look}"
+    spent = f"CPU_USED -= {_SPENT}\n" if _ALL_SPENT.format(spent=_SPENT) in before else ""
+    return f"{head}{plan}{ACT}{before}\n{act}{JUDGE}import os\nos.chdir({place!r})\n{spent}{look}"

@@ -1,13 +1,16 @@
-"""Which PoV is followed by a canary: by itself, over the release, in the process that the patch left.
+"""What has a known outcome whatever a patch does: an exploit that must succeed, comparisons that must fail.
 
-The release's flaw has to show there. Where it does not, the patch did something to the process and not to
-the flaw.
+One PoV is followed by itself, over the release, in the process that the patch left: the release's flaw has
+to show there. Where it does not, the patch did something to the process and not to the flaw. Each comparison
+of a check is made with another value, too, and must fail: where it does not, the patch makes everything pass.
 """
 
 from __future__ import annotations
 
+import ast
+import string
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -16,12 +19,15 @@ from crisol.sandbox import Canary
 from crisol.sandbox.script import parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from random import Random
 
     from crisol.sandbox import Script, Target
 
-__all__ = ["Canaries"]
+__all__ = ["PASSES_ANYTHING", "Canaries", "doubting"]
 
+PASSES_ANYTHING = 77
+"""Exit code of a check that saw a value which equals what it must not equal."""
 _QUICK = 0.2
 """Seconds of processor time up to which a PoV may be followed by a canary."""
 
@@ -48,8 +54,7 @@ class Canaries:
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
         quick = [name for name in able if self.costs.get(name, 0.0) <= _QUICK]
         if quick:
-            drawn = sha256(f"{seed} {sorted(files.items())}".encode("utf-8", "surrogatepass")).digest()
-            return quick[drawn[0] % len(quick)]
+            return quick[_drawn(seed, files) % len(quick)]
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
@@ -62,3 +67,80 @@ class Canaries:
                 return True
         self.blind.add(pov.name)
         return False
+
+
+def doubting(check: Script, drawn: Random) -> Script:
+    r"""Return a check that looks twice at each text or number that an ``assert`` expects by ``==``.
+
+    Once as it was, and once at another value of about the same form, which nothing equals that equals the
+    first; what does ends the script with :data:`PASSES_ANYTHING`. ``drawn`` draws the value and which look
+    comes first, so that nothing can tell them apart.
+
+    >>> from random import Random
+    >>> from crisol.sandbox import Role, Script
+    >>> print(doubting(Script("1.py", "assert f(2) == 4\n", Role.CHECK), Random(1)).source, end="")
+    assert ((_left := f(2)) == 4 and not (_left == 6 and exit(77)))
+    """
+    text = check.source.encode()
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+
+    def span(node: ast.expr) -> tuple[int, int]:
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        return starts[first] + node.col_offset, starts[last] + (node.end_col_offset or 0)
+
+    def said(node: ast.expr) -> str:
+        return text[slice(*span(node))].decode()
+
+    asserts = [
+        (node.test, list(_expected(node.test.comparators[0])))
+        for node in ast.walk(ast.parse(check.source))
+        if isinstance(node, ast.Assert)
+        and isinstance(node.test, ast.Compare)
+        and len(node.test.ops) == 1
+        and isinstance(node.test.ops[0], ast.Eq)
+    ]
+    for test, values in sorted(asserts, key=lambda pair: span(pair[0]), reverse=True):
+        if not values:
+            continue
+        value = drawn.choice(values)
+        right, (start, end) = said(test.comparators[0]), span(test.comparators[0])
+        first, last = span(value)
+        other = "".join(
+            (text[start:first].decode(), repr(_other(value.value, drawn)), text[last:end].decode())
+        )
+        looks = [("", f" == {right}"), ("not (", f" == {other} and exit({PASSES_ANYTHING}))")]
+        drawn.shuffle(looks)
+        sides = (f"(_left := {said(test.left)})", "_left")
+        made = " and ".join(f"{head}{side}{rest}" for (head, rest), side in zip(looks, sides, strict=True))
+        first, last = span(test)
+        text = text[:first] + f"({made})".encode() + text[last:]
+    return replace(check, source=text.decode())
+
+
+def _expected(node: ast.expr) -> Iterator[ast.Constant]:
+    """Yield the texts and numbers of an expression that is written out."""
+    match node:
+        case ast.Constant(value=str() | bytes() | int() | float()) if not isinstance(node.value, bool):
+            yield node
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Dict(values=parts):
+            for part in parts:
+                yield from _expected(part)
+
+
+def _other(value: object, drawn: Random) -> object:
+    """Return another value of the same type and about the same form."""
+    if isinstance(value, int | float):
+        return value + drawn.randrange(1, 9)
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    at = drawn.randrange(len(text)) if text else 0
+    letters = [letter for letter in string.ascii_lowercase if letter != text[at : at + 1].lower()]
+    text = f"{text[:at]}{drawn.choice(letters)}{text[at + 1 :]}"
+    return text.encode("latin-1") if isinstance(value, bytes) else text
+
+
+def _drawn(seed: int, files: Mapping[str, bytes | None]) -> int:
+    """Return a number that no patch can know."""
+    text = f"{seed} {sorted(files.items())}"
+    return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:4], "big")

@@ -8,15 +8,16 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from crisol.diff import ReadOptions
 from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
-from crisol.sandbox import Canary, Ending, Role, Run, Sandbox, Script, Target
+from crisol.sandbox import Canary, Ending, Limits, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
-from crisol.wargaming.again import again
-from crisol.wargaming.canaries import Canaries
+from crisol.wargaming.again import again, patient, shows
+from crisol.wargaming.canaries import PASSES_ANYTHING, Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "8"
+REFEREE_VERSION = "9"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _DETAIL = 600
-_PATIENCE = 4
-"""Times the wall time of a run that a run in other surroundings may take."""
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
@@ -49,9 +48,9 @@ class Match:
     """A vulnerability ready in a sandbox, to judge any number of patches, one at a time.
 
     See :func:`open_match`. ``tree`` is the vulnerable source, ``sandbox`` the kind of isolation; ``seed``
-    seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch.
-    ``baseline`` and ``yardstick`` are None before the first patch; ``changes`` and ``shown_again`` are facts
-    about the scripts on the unpatched release.
+    seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch, without
+    waits for a processor. ``baseline`` and ``yardstick`` are None before the first patch; ``changes`` and
+    ``shown_again`` are facts of the release.
     """
 
     vulnerability: Vulnerability
@@ -64,12 +63,14 @@ class Match:
     baseline: Phase | None = None
     yardstick: Yardstick | None = None
     warm: bool = False
+    checks: tuple[Script, ...] = ()
+    """The vulnerability's, each as :func:`~.canaries.doubting` makes it where the release passes so."""
     changes: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
     """What each script makes the release change outside the tree."""
     shown_again: dict[str, bool] = field(default_factory=dict)
     """Whether the release shows its flaw in other surroundings, by script."""
     canaries: Canaries = field(default_factory=Canaries)
-    _deadline: float = 0.0
+    _spent: float = 0.0  # of the budget, by the runs of this patch
 
     def judge(self, text: str | bytes) -> Verdict:
         """Return the verdict of a wargame of one untrusted diff, see :meth:`phases`."""
@@ -112,12 +113,12 @@ class Match:
         yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
         names = _timed(PhaseName.NAMES, partial(_names, facts), Strength.STRICT)
         yield names
-        self._deadline = time.monotonic() + self.budget
+        self._spent = 0.0
         files = {name: None if text is None else text.encode() for name, text in overlay.items()}
         checks = partial(
             _timed,
             PhaseName.CHECKS,
-            partial(self._run, self.vulnerability.checks, Reason.BREAKS_FUNCTION, files),
+            partial(self._run, self.checks, Reason.BREAKS_FUNCTION, files),
         )
         checked = False
         for name, scripts, reason in (
@@ -148,7 +149,7 @@ class Match:
     def _within(
         self, step: Callable[[Mapping[str, bytes | None]], _Finding], files: Mapping[str, bytes | None]
     ) -> _Finding:
-        if time.monotonic() > self._deadline:
+        if self._spent >= self.budget:
             return Reason.TIMEOUT, f"the patch has used the {self.budget:.0f} s of its wargame"
         return step(files)
 
@@ -229,14 +230,21 @@ class Match:
 
     def _baseline(self) -> _Finding:
         """On the vulnerable code every PoV must succeed and every check pass, in this very sandbox."""
-        for script in (*self.vulnerability.povs, *self.vulnerability.checks):
+        self.checks = ()
+        scripts = [(pov, pov) for pov in self.vulnerability.povs]
+        scripts += [(doubting(check, Random(self.seed)), check) for check in self.vulnerability.checks]
+        for script, plain in scripts:
             try:
                 run = self.target.run(script)
+                if not _succeeds(run) and script is not plain:  # a value here answers no other comparison
+                    script, run = plain, self.target.run(plain)  # noqa: PLW2901 - from here on the plain one
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
             self.canaries.costs[script.name] = run.cpu_seconds
-            if run.ending is not Ending.EXITED or run.code != 0:
+            if not _succeeds(run):
                 return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {_told(run)}"
+            if script.role is Role.CHECK:
+                self.checks += (script,)
         return None, ""
 
     def _run(
@@ -244,43 +252,49 @@ class Match:
     ) -> _Finding:
         followed = self.canaries.followed(self.vulnerability.povs, self.seed, files)
         for script in scripts:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
+            if self._spent >= self.budget:
                 return (
                     Reason.TIMEOUT,
                     f"{script.name}: the patch has used the {self.budget:.0f} s of its wargame",
                 )
             canary = Canary.AFTER_ONE if script.name == followed else None
-            limits = replace(self.target.limits, seconds=min(self.target.limits.seconds, max(left, 0.1)))
             try:
-                run = self.target.run(script, files, limits, canary=canary)
+                run = self.target.run(script, files, self._limits(), canary=canary)
             except SandboxError as error:
                 return self._failed(script, error)
+            self._spent += run.seconds - run.waited
             if reason := _read(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {_told(run)}"
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
             if run.canary and self.canaries.told(self.target, script):
-                return (
-                    Reason.TAMPERS,
-                    f"{script.name}: shows the flaw of the release no more where the patch ran before",
-                )
+                what = "the release shows its flaw no more where the patch ran before"
+                return Reason.TAMPERS, f"{script.name}: {what}"
         return None, ""
+
+    def _limits(self) -> Limits:
+        """Return the limits of a run, with no more time than the wargame has left."""
+        left = max(self.budget - self._spent, 0.1)
+        return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
     def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
-        # They count processor time, which takes long on a busy machine.
-        limits = replace(self.target.limits, seconds=_PATIENCE * self.target.limits.seconds)
-        for script in again(self.vulnerability.povs[0]):
-            with suppress(SandboxError):
+        limits = patient(self.target.limits)
+        for script in again(self.vulnerability.povs[0], self.vulnerability.checks, self.seed):
+            try:
                 if script.name not in self.shown_again:
-                    release = self.target.run(script, limits=limits)
-                    self.shown_again[script.name] = release.ending is Ending.EXITED and release.code == 0
-                if not self.shown_again[script.name]:
-                    continue
+                    self.shown_again[script.name] = shows(self.target, script, limits)
+            except SandboxError as error:
+                return Reason.SANDBOX_FAILED, str(error)
+            if not self.shown_again[script.name]:
+                continue
+            try:
                 run = self.target.run(script, files, limits)
-                if run.ending is Ending.EXITED and run.code == 0:
-                    return Reason.EXPLOIT_SURVIVES, f"{script.name}: {_told(run)}"
+            except SandboxError as error:
+                return self._failed(script, error)
+            self._spent += run.seconds - run.waited
+            if run.ending is Ending.TIMEOUT or _succeeds(run):
+                return _read(script, run, Reason.EXPLOIT_SURVIVES, ()), f"{script.name}: {_told(run)}"
         return None, ""
 
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
@@ -320,15 +334,16 @@ def open_match(
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)
+    if seed is None:
+        seed = secrets.randbits(32)
     with sandbox.target(
         tree,
         requires=requires,
         preload=vulnerability.imports,
         prelude=vulnerability.prelude,
         limits=vulnerability.limits,
+        hashes=seed,
     ) as target:
-        if seed is None:
-            seed = secrets.randbits(32)
         yield Match(vulnerability.seeded(seed), tree, cache, target, str(sandbox.kind), seed, budget)
 
 
@@ -341,7 +356,7 @@ def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str])
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:
             return {0: survives, 1: None}.get(-1 if run.code is None else run.code, Reason.RAISES)
-        return None if run.code == 0 else survives
+        return None if run.code == 0 else Reason.TAMPERS if run.code == PASSES_ANYTHING else survives
     if run.ending is Ending.RAISED:
         last = run.stderr.strip().rpartition("\n")[2]
         if last.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
@@ -350,6 +365,10 @@ def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str])
             return Reason.BREAKS_FUNCTION
         return None if last.partition(":")[0] in refusals else Reason.RAISES
     return Reason.TAMPERS if run.ending is Ending.NOT_ATTESTED else Reason.TIMEOUT
+
+
+def _succeeds(run: Run) -> bool:
+    return run.ending is Ending.EXITED and run.code == 0
 
 
 def _told(run: Run) -> str:
