@@ -11,6 +11,13 @@ def test_a_number_of_thousands_of_digits_is_read() -> None:
     assert (examination.error, examination.refused) == ("", ())
 
 
+def test_a_text_method_that_raises_has_no_result() -> None:
+    """A constant call that fails when it runs is no reason to refuse to read the file."""
+    after = "a = ''\nb = 'x'.split(a)\nc = 'x'.split('')[0]\nd = 'x'.format(*[])\n"
+    examination = examined("a = 1\n", after, frozenset())
+    assert (examination.error, examination.refused) == ("", ())
+
+
 def test_a_name_put_together_from_text_is_the_name() -> None:
     """By concatenation, join, formatting, slices, codecs and numbers of letters."""
     for spelling in (
