@@ -94,7 +94,7 @@ async def _redis_version(url: str) -> str:
 
 
 def _postgres(settings: Settings) -> Finding:
-    cost = "trials live in a DuckDB file, one writer at a time"
+    cost = "trials live in a DuckDB file of this machine, one call at a time"
     if settings.postgres_dsn:
         import psycopg  # noqa: PLC0415 - only where it is configured
 

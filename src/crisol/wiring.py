@@ -65,19 +65,19 @@ async def open_shared(
         await client.aclose()
 
 
-def open_trials(settings: Settings, *, patience: float = 0.0) -> TrialStore:
+def open_trials(settings: Settings) -> TrialStore:
     """Return the store of the trials: PostgreSQL if configured, else the DuckDB file. The caller closes it.
 
-    Until somebody sets its switch, A/B testing runs at the rate ``AB_TEST_RATE``; 0 means off. DuckDB admits
-    one process at a time: raises :class:`~crisol.errors.StoreError` when another one still holds the file
-    after ``patience`` seconds.
+    Until somebody sets its switch, A/B testing runs at the rate ``AB_TEST_RATE``; 0 means off. Service,
+    notebooks and commands may use either store at the same time. Raises
+    :class:`~crisol.errors.StoreError` where the store cannot be reached.
     """
     # A user of one does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
 
-        return DuckDBStore(settings.trials, initial=initial, patience=patience)
+        return DuckDBStore(settings.trials, initial=initial)
     from crisol.backends.postgres import PostgresStore  # noqa: PLC0415 - see above
 
     return PostgresStore(settings.postgres_dsn, initial=initial)

@@ -46,8 +46,8 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
             dsn = private_schema(request.getfixturevalue("postgres_dsn"), stack)
             yield lambda: stack.enter_context(closing(PostgresStore(dsn, clock=lambda: NOW)))
         elif request.param == "duckdb":
-            only = stack.enter_context(closing(DuckDBStore(tmp_path / "trials.duckdb", clock=lambda: NOW)))
-            yield lambda: only
+            path = tmp_path / "trials.duckdb"
+            yield lambda: stack.enter_context(closing(DuckDBStore(path, clock=lambda: NOW)))
         else:
             memory = MemoryStore(clock=lambda: NOW)
             yield lambda: memory
@@ -328,24 +328,34 @@ def test_a_database_without_a_locale_gives_text_all_the_same(postgres_dsn: str) 
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_a_second_process_is_told_why_the_file_is_closed_to_it(tmp_path: Path) -> None:
-    with closing(DuckDBStore(tmp_path / "trials.duckdb")):
+def test_processes_take_turns_at_a_duckdb_file(tmp_path: Path) -> None:
+    """While a service has its store open, a command reads and writes the same trials, and the switch."""
+    path = tmp_path / "trials.duckdb"
+    with closing(DuckDBStore(path, clock=lambda: NOW)) as store:
+        store.append([make_trial(1)])
         code = (
-            "from crisol.backends.duckdb import DuckDBStore; "
-            f"DuckDBStore({str(tmp_path / 'trials.duckdb')!r})"
+            "from crisol.abtest.store import Switch; from crisol.backends.duckdb import DuckDBStore; "
+            f"s = DuckDBStore({str(path)!r}); s.flip(Switch(True, 0.3)); print(len(list(s.read())))"
         )
-        done = run_python(code)
-    assert "StoreError" in done
-    assert "one process at a time" in done
+        assert run_python(code).strip() == "1"
+        assert store.switch() == Switch(enabled=True, rate=0.3)
+        assert store.append([make_trial(2)]) == 1
 
 
-def test_a_patient_opener_gets_the_file_once_its_holder_has_died(tmp_path: Path) -> None:
+def test_threads_and_stores_of_a_process_may_share_a_duckdb_file(tmp_path: Path) -> None:
+    """DuckDB itself refuses to open a file that the same process is about to close."""
+    path = tmp_path / "trials.duckdb"
+    with closing(DuckDBStore(path, clock=lambda: NOW)) as store, closing(DuckDBStore(path)) as other:
+        with ThreadPoolExecutor(4) as threads:
+            appended = threads.map(lambda n: store.append([make_trial(n)]) + len(other.tallies()), range(20))
+            assert min(appended) >= 1
+        assert len(list(other.read())) == 20
+
+
+def test_a_patient_store_gets_the_file_once_a_foreign_program_has_let_it_go(tmp_path: Path) -> None:
     """The holder is killed during the first pause; without a pause there is no second attempt."""
     path = tmp_path / "trials.duckdb"
-    code = (
-        f"from crisol.backends.duckdb import DuckDBStore; s = DuckDBStore({str(path)!r}); print('held', "
-        "flush=True); input()"
-    )
+    code = f"import duckdb; c = duckdb.connect({str(path)!r}); print('held', flush=True); input()"
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -358,8 +368,8 @@ def test_a_patient_opener_gets_the_file_once_its_holder_has_died(tmp_path: Path)
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(StoreError, match="one process at a time"):
-            DuckDBStore(path, sleep=pause)
+        with pytest.raises(StoreError, match="the other program"):
+            DuckDBStore(path, patience=0.0, sleep=pause)
         with closing(DuckDBStore(path, patience=1.0, sleep=pause)) as store:
             assert not list(store.read())
     assert len(pauses) == 1
@@ -497,5 +507,6 @@ def test_closing_under_load_leaves_no_thread_and_no_warning(
 
 
 def run_python(code: str) -> str:
-    """Run code in a fresh interpreter and return what it complained of."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    """Run code in a fresh interpreter and return what it printed, errors included."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr

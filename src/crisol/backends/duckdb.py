@@ -1,4 +1,4 @@
-"""Trials in a DuckDB file: nothing to install, one process at a time."""
+"""Trials in a DuckDB file: nothing to install; the processes that use it take turns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +41,66 @@ _INSERT = "INSERT INTO trials SELECT {} ON CONFLICT DO NOTHING".format(
 )
 _READ = ", ".join("epoch_us(created_at)" if name == "created_at" else name for name in COLUMNS)
 _FETCH = 10_000
-_PAUSE = 0.1
+_PAUSE = 0.02
+_MEMORY = ":memory:"
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def _held(error: duckdb.Error) -> bool:
     """Return whether another process has the file."""
     return isinstance(error, duckdb.IOException) and "lock" in str(error)
+
+
+def _connect(where: str) -> duckdb.DuckDBPyConnection:
+    # A trial log never needs another file, and a hostile value must not find a way to one.
+    return duckdb.connect(where, config={"enable_external_access": False})
+
+
+class _File:
+    """A DuckDB file that is open while a call of this process uses it, and free for others in between.
+
+    Who writes holds ``writing``: DuckDB refuses a row that two transactions insert at once.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._lock = threading.Lock()
+        self._users = 0
+        self.writing = threading.Lock()
+        if where == _MEMORY:
+            self._connection, self._users = _connect(where), 1  # closed, it would be forgotten
+
+    @contextlib.contextmanager
+    def cursor(self, patience: float, sleep: Callable[[float], None]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection of the caller's own; wait ``patience`` seconds for another process."""
+        with self._lock:
+            if not self._users:
+                self._connection = self._opened(patience, sleep)
+            self._users += 1
+        try:
+            with self._connection.cursor() as cursor:
+                yield cursor
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._connection.close()
+
+    def _opened(self, patience: float, sleep: Callable[[float], None]) -> duckdb.DuckDBPyConnection:
+        for _ in range(round(patience / _PAUSE)):
+            try:
+                return _connect(self._where)
+            except duckdb.IOException as error:
+                if not _held(error):
+                    raise
+                sleep(_PAUSE)
+        return _connect(self._where)
+
+
+@cache
+def _file(where: str) -> _File:
+    """Return the file's one object: DuckDB refuses to open a file that this process is about to close."""
+    return _File(where)
 
 
 def _parameter(name: str) -> str:
@@ -56,8 +110,9 @@ def _parameter(name: str) -> str:
 class DuckDBStore:
     """A trial store in the DuckDB file ``path``, or in memory for ``:memory:``; see :class:`TrialStore`.
 
-    Safe across threads; one process at a time can open the file. Another one waits ``patience`` seconds and
-    then raises :class:`~crisol.errors.StoreError`. Opening migrates the schema unless ``upgrade`` is False.
+    Safe across threads and across the processes of one machine: DuckDB lets one process at a time open a
+    file, so each call opens it and lets it go. A call waits ``patience`` seconds for another process and then
+    raises :class:`~crisol.errors.StoreError`. Making a store migrates the schema unless ``upgrade`` is False.
     ``initial`` is the switch until one is set, None means off. Append many trials at once: that is far
     cheaper. Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
     """
@@ -71,31 +126,26 @@ class DuckDBStore:
         initial: Switch | None = None,
         *,
         upgrade: bool = True,
-        patience: float = 0.0,
+        patience: float = 10.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._clock = clock
         self._initial = initial or Switch()
-        self._lock = threading.Lock()
         self._where = str(path)
-        if self._where != ":memory:":
+        self._closed = False
+        self._patience = patience
+        self._sleep = sleep
+        if self._where == _MEMORY:
+            self._file = _File(_MEMORY)
+        else:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with self._translated():
-            # A trial log never needs another file, and a hostile value must not find a way to one.
-            options: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
-            for _ in range(round(patience / _PAUSE)):
-                try:
-                    self._connection = duckdb.connect(self._where, config=options)
-                    break
-                except duckdb.IOException as error:
-                    if not _held(error):
-                        raise
-                    sleep(_PAUSE)
-            else:
-                self._connection = duckdb.connect(self._where, config=options)
+            self._file = _file(str(Path(path).absolute()))
         try:
             if upgrade:
                 migrate.upgrade(self)
+            else:
+                with self._cursor():
+                    pass
         except CrisolError:
             self.close()
             raise
@@ -110,8 +160,8 @@ class DuckDBStore:
             return 0
         columns = {name: [row[name] for row in rows.values()] for name in COLUMNS}
         columns["created_at"] = [(time - _EPOCH) // _MICROSECOND for time in columns["created_at"]]
-        with self._lock, self._translated():
-            inserted = self._connection.execute(_INSERT, columns).fetchone()
+        with self._file.writing, self._cursor() as cursor:
+            inserted = cursor.execute(_INSERT, columns).fetchone()
         return int(inserted[0]) if inserted else 0
 
     def missing(self, ids: Collection[str]) -> set[str]:
@@ -122,32 +172,24 @@ class DuckDBStore:
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
         """See :meth:`~crisol.abtest.store.TrialStore.read`."""
         condition, values = sql.conditions(where, _parameter)
-        with self._translated():
-            cursor = self._connection.cursor()
-            cursor.execute(f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at, id", values)  # noqa: S608 - constants
-        return self._rows(cursor)
+        query = f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at, id"  # noqa: S608 - constants
+        return self._rows(query, values)
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
         """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
         condition, values = sql.conditions(where, _parameter)
-        with self._translated():
-            cursor = self._connection.cursor()
-            cursor.execute(
-                f"SELECT {_READ} FROM trials WHERE {condition} "  # noqa: S608 - constants
-                "ORDER BY created_at DESC, id DESC LIMIT $limit",
-                values | {"limit": limit},
-            )
-        return list(self._rows(cursor))
+        query = (
+            f"SELECT {_READ} FROM trials WHERE {condition} "  # noqa: S608 - constants
+            "ORDER BY created_at DESC, id DESC LIMIT $limit"
+        )
+        return list(self._rows(query, values | {"limit": limit}))
 
-    def _rows(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Trial]:
-        with contextlib.closing(cursor):
-            while True:
-                with self._translated():
-                    rows = cursor.fetchmany(_FETCH)
-                if not rows:
-                    return
-                for values in rows:
-                    row = dict(zip(COLUMNS, values, strict=True))
+    def _rows(self, query: str, values: dict[str, Any]) -> Iterator[Trial]:
+        with self._cursor() as cursor:
+            cursor.execute(query, values)
+            while rows := cursor.fetchmany(_FETCH):
+                for cells in rows:
+                    row = dict(zip(COLUMNS, cells, strict=True))
                     row["created_at"] = _EPOCH + dt.timedelta(microseconds=row["created_at"])
                     yield from_row(row, self._where)
 
@@ -168,28 +210,36 @@ class DuckDBStore:
     def flip(self, switch: Switch) -> None:
         """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
         values = {"enabled": switch.enabled, "rate": switch.rate, "salt": switch.salt}
-        with self._lock:
+        with self._file.writing:
             self._query("INSERT OR REPLACE INTO switch VALUES (TRUE, $enabled, $rate, $salt)", values)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
         """See :meth:`~crisol.backends.migrate.Database.exclusive`; no other process can have the file."""
-        with self._lock, self._translated():
-            self._connection.begin()
+        with self._file.writing, self._cursor() as cursor:
+            cursor.begin()
             try:
-                yield lambda text: self._connection.execute(text).fetchall()
+                yield lambda text: cursor.execute(text).fetchall()
             except BaseException:
-                self._connection.rollback()
+                cursor.rollback()
                 raise
-            self._connection.commit()
+            cursor.commit()
 
     def close(self) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.close`."""
-        self._connection.close()
+        """See :meth:`~crisol.abtest.store.TrialStore.close`; between two calls no file is open."""
+        self._closed = True
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        with self._translated(), self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             return cursor.execute(text, values).fetchall()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection of this thread's own; while one is open, the file is closed to others."""
+        if self._closed:
+            raise StoreError(f"{self._where}: this store was closed")
+        with self._translated(), self._file.cursor(self._patience, self._sleep) as cursor:
+            yield cursor
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -201,7 +251,7 @@ class DuckDBStore:
                 raise IntegrityError(f"{self._where} is no DuckDB database: {text}") from error
             if _held(error):
                 text += (
-                    "; one process at a time may have a DuckDB file, several share a PostgreSQL "
-                    "(DATABASE_URL)"
+                    f"; waited {self._patience:g} s for the other program to let it go; end it, or let all "
+                    "share a PostgreSQL (DATABASE_URL)"
                 )
             raise StoreError(f"{self._where}: {text}") from error

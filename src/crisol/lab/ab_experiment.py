@@ -38,7 +38,6 @@ from crisol.wiring import open_trials
 __all__ = ["ExperimentResult", "experiment", "sweep"]
 
 _TICK = dt.timedelta(microseconds=1)
-_PATIENCE = 20.0
 
 
 def experiment(
@@ -124,8 +123,7 @@ class _Meeting:
         # The same experiment finds its own trials again by this name.
         name = "-".join([*(arm.name for arm in self.arms), hashlib.sha256(key.encode()).hexdigest()[:8]])
         design = Experiment(name, self.arms, HashSampler(rate, f"{self.seed}"), self.policy, f"{self.seed}")
-        # The kernel of a run that was killed outlives it for a moment.
-        with closing(open_trials(self.settings, patience=_PATIENCE)) as store:
+        with closing(open_trials(self.settings)) as store:
             for _ in run(design, self.patches, store, start=utc_now(), step=_TICK, judge=self._judge):
                 pass
             recorded = list(store.read(TrialFilter(experiment=name)))

@@ -29,7 +29,6 @@ __all__ = ["Gathered", "Retraining", "RetrainingDesign", "gather", "labelled", "
 
 _LEAST = 5
 """Vulnerabilities to test on, below which the figures are those of single bugs."""
-_PATIENCE = 20.0
 _REPEATS = 500
 
 
@@ -98,7 +97,7 @@ def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = Non
 
     ``frame`` is the corpus table, from which the diffs are taken where it has them.
     """
-    with closing(open_trials(settings, patience=_PATIENCE)) as store:
+    with closing(open_trials(settings)) as store:
         trials = list(store.read(TrialFilter(experiment=experiment)))
     return labelled(trials, frame, PatchStore(settings.patches))
 
