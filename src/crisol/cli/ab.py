@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import out
+from crisol.cli.console import App, out
 from crisol.config import load_settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Ask whether the model still deserves its trust.")
+app = App(help="Ask whether the model still deserves its trust.")
 
 Experiment = Annotated[str | None, typer.Option(help="Only the trials of this experiment.")]
 Arm = Annotated[str | None, typer.Option(help="Only the trials of this arm.")]

@@ -23,7 +23,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
+import math
 import os
 import re
 import sys
@@ -40,31 +42,38 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
 
-from crisol.errors import CannotCreate, CrisolError, redacted
+from crisol.errors import CannotCreate, CrisolError, NoInput, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
-    from rich.text import Text
 
 __all__ = [
+    "App",
     "Exit",
+    "Json",
     "Recount",
     "Strip",
     "creatable",
     "creatable_folder",
+    "emit",
     "err",
     "log_to_stderr",
     "out",
     "printable",
     "progress",
+    "read_patch",
     "run",
 ]
 
@@ -166,12 +175,75 @@ def run(command: Callable[[], Any]) -> int:
     return code if isinstance(code, int) else Exit.VALID
 
 
+class _Command(TyperCommand):
+    """A command whose help names no type for its flags: they take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; those of flags show no type."""
+        return _without_types(super().get_params(ctx))
+
+
+class _Group(TyperGroup):
+    """A group of such commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters; those of flags show no type."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+class App(typer.Typer):
+    """A group of commands; ``help`` says in the first sentence what the group is for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        """Register a function as a command, see :meth:`typer.Typer.command`."""
+        return super().command(name, cls=_Command, **options)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Strip = Annotated[
     int | None, typer.Option(help="Take so many leading folders off every path, as patch -p.", min=0)
 ]
 Recount = Annotated[
     bool, typer.Option("--recount", help="Take a hunk to be as long as its lines, whatever its header says.")
 ]
+
+
+def emit(document: Any) -> None:
+    """Print a JSON document for machines; what JSON does not know is written as text, NaN as null."""
+    print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_patch(path: Path) -> bytes:
+    """Return the content of a file, ``-`` for standard input; raise NoInput where it cannot be read."""
+    if str(path) != "-":
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise NoInput(f"{path}: {error.strerror}") from None
+    if sys.stdin is None:
+        raise NoInput("standard input is closed; name the file of the patch")
+    try:
+        return sys.stdin.buffer.read(1 << 21)
+    except OSError as error:
+        raise NoInput(f"standard input: {error.strerror}") from None
 
 
 def creatable(path: Path | None) -> Path | None:
@@ -204,16 +276,32 @@ def creatable_folder(path: Path) -> Path:
 
 
 def progress() -> Progress:
-    """Return a progress bar on standard error; a task's field ``note`` is shown after its count."""
+    """Return a progress bar on standard error, with rate and time to go.
+
+    A task's field ``note`` is shown after its count.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
+        _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
     )
+
+
+class _Rate(ProgressColumn):
+    """The steps that a task finishes in a second, or the seconds that a step takes."""
+
+    def render(self, task: Task) -> Text:
+        """Return ``2.5/s`` or ``4.0 s each``, nothing before the first step."""
+        elapsed = task.finished_time if task.finished else task.elapsed
+        if not elapsed or not task.completed:
+            return Text("")
+        rate = task.completed / elapsed
+        return Text(f"{rate:.1f}/s" if rate >= 1.0 else f"{1.0 / rate:.1f} s each")
 
 
 def _open_streams() -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import Recount, Strip, creatable, creatable_folder, err, out, progress
+from crisol.cli.console import App, Recount, Strip, creatable, creatable_folder, err, out, progress
 from crisol.config import Settings, load_settings
 from crisol.errors import IndexUnavailable, UnavailableError, UnknownVulnerability, VulnerabilityError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Jobs", "app", "build", "composition", "plan"]
 
-app = typer.Typer(no_args_is_help=True, help="The executed ground truth.")
+app = App(help="Build, show and check the executed ground truth; take candidates in and hand them on.")
 
 Jobs = Annotated[int, typer.Option(help="Worker processes; 0 takes one per core.", min=0)]
 Only = Annotated[list[str] | None, typer.Option(help="A vulnerability id; may be given more than once.")]
@@ -263,17 +263,16 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
     if not chosen:
         raise UnknownVulnerability(
-            "there is no vulnerability here; set CRISOL_ROOT to a checkout, or CRISOL_VULNERABILITIES"
+            "there is no vulnerability here; crisol init makes a workspace, CRISOL_ROOT names one"
         )
     choose(plan.sandbox)
     frames, missing, count = [], [], 0
     workers = open_workers(scheduler) if scheduler else nullcontext()
     with workers as executor, progress() as bar:
-        task = bar.add_task("wargames", total=len(chosen), note="")
+        task = bar.add_task("vulnerabilities", total=len(chosen), note="")
         for shard in corpus.build(chosen, plan, jobs=jobs, executor=executor):
             count += len(shard.rows)
-            rate = count / max(bar.tasks[0].elapsed or 0.0, 1e-9)
-            bar.update(task, advance=1, note=f"{count} candidates, {rate:.0f}/s")
+            bar.update(task, advance=1, note=f"{count} candidates")
             if shard.missing:
                 missing.append(shard)
             else:

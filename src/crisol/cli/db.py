@@ -8,12 +8,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import out
+from crisol.cli.console import App, out
 from crisol.config import load_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Show and apply the migrations of the trials' database.")
+app = App(help="Show and apply the migrations of the trials' database.")
 
 
 @app.command()

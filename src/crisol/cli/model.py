@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import err, out
+from crisol.cli.console import err, out, progress
 from crisol.config import load_settings
 from crisol.errors import SettingsError
-from crisol.records import HEADLINE, Origin, Outcome
+from crisol.records import HEADLINE, Origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from crisol.model.evaluation import Evaluation
     from crisol.model.search import Choice
 
-__all__ = ["evaluate", "predict", "promote", "retrain"]
+__all__ = ["evaluate", "promote", "retrain"]
 
 _MEASURES = {
     "AUC of all": "auc",
@@ -84,6 +82,7 @@ def evaluate(
         _stream(data, group, variant, folds, seed, repeats, shuffled=not in_order, as_json=as_json)
         return
     from crisol.lab import labelled_sets as lab
+    from crisol.lab.compare import chosen_variants
 
     question = lab.EvaluationQuestion(
         data or test or Path(), train, group, outer, tuple(variant or ()), folds, seed, search
@@ -91,12 +90,14 @@ def evaluate(
     facts = lab.facts(question)
     rows: list[dict[str, Any]] = []
     evaluations: list[Evaluation] = []
-    with err.status("evaluating") as status:
+    total = len(chosen_variants(load_settings(), question.variants)) + len(lab.CONTROLS)
+    with progress() as bar:
+        task = bar.add_task("variants", total=total, note="")
         for evaluated in lab.evaluate(load_settings(), question, facts):
             rows.append({"variant": evaluated.name, **evaluated.summary()})
             if evaluated.name not in lab.CONTROLS:
                 evaluations.append(evaluated)
-            status.update(f"evaluated {evaluated.name}")
+            bar.update(task, advance=1, note=evaluated.name)
     if as_json:
         searched = [asdict(choice) for evaluated in evaluations for choice in evaluated.choices]
         print(json.dumps({"data": facts, "variants": rows, "hyperparameters": searched}))  # noqa: T201 - machines read this
@@ -104,71 +105,6 @@ def evaluate(
     _show(facts, rows, "folds by " + (group if outer == "group" else outer) if train is None else "transfer")
     _show_choices([choice for evaluated in evaluations for choice in evaluated.choices])
     _show_guarantees(lab.guaranteed(evaluations, seed))
-
-
-def predict(
-    patch: Annotated[Path, typer.Argument(help="A unified diff; - reads standard input.")],
-    cwe: Annotated[str, typer.Option(help="The weakness that it mends, such as CWE-79.")] = "",
-    model: Annotated[Path | None,
-        typer.Option(help="A model's folder or .skops file; default the champion.")] = None,
-    vulnerability: Annotated[str,
-        typer.Option(help="An id: the patch is cut to its release, else by file names alone.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:  # fmt: skip
-    """Predict the verdict of a wargame on a patch.
-
-    Exit 0 means accept, 1 reject, 2 too unsure to skip the wargame.
-    """
-    from crisol.model.predictor import Predictor
-    from crisol.wargaming.fitting import fitted
-    from crisol.workbench import find_vulnerability
-
-    try:
-        text = sys.stdin.buffer.read(1 << 21) if str(patch) == "-" else patch.read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"{patch}: {error.strerror}") from None
-    cwe = _weakness(cwe) if cwe else ""
-    settings = load_settings()
-    if model is None:
-        from crisol.tracking.registry import champion_folder
-
-        model = champion_folder(settings)
-    predictor = Predictor.load(model, settings.trust)
-    subject = find_vulnerability(vulnerability, settings) if vulnerability else None
-    cut = fitted(text, subject.vulnerable(settings.cache) if subject else None)
-    cwe = cwe or (subject.cwe if subject else "")
-    prediction, serving = predictor.predict(cut.patch, cwe), predictor.serving
-    outcome = serving.policy.decide(prediction.probability)
-    advice = {None: "wargame it", Outcome.VALID: "accept"}.get(outcome, "reject")
-    if as_json:
-        document = {
-            "probability": prediction.probability,
-            "advice": advice,
-            "model": prediction.model_version,
-        }
-        document |= {
-            "features": prediction.feature_version,
-            "seconds": prediction.seconds,
-            "thresholds": serving.reason,
-        }
-        document |= {"form": predictor.form, "left_out": [str(path) for path in cut.left_out]}
-        print(json.dumps(document))  # noqa: T201 - machines read this
-    else:
-        out.print(
-            f"{prediction.probability:.3f} probability of valid, in {prediction.seconds * 1000:.2f} ms by "
-            f"{prediction.model_version} ({predictor.form})\n"
-            f"{advice} ({serving.reason})" + (f"\n{cut.detail}" if cut.detail else ""),
-            soft_wrap=True,
-        )
-    raise typer.Exit({"accept": 0, "reject": 1, "wargame it": 2}[advice])
-
-
-def _weakness(text: str) -> str:
-    """Return the identifier of a CWE that is given as CWE-79, cwe-79 or 79."""
-    number = re.fullmatch(r"(?i)(?:cwe-?)?0*(\d{1,6})", text.strip())
-    if number is None:
-        raise SettingsError(f"--cwe {text!r} is no weakness; write CWE-79")
-    return f"CWE-{number[1]}"
 
 
 def promote(

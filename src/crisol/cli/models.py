@@ -9,13 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import out
+from crisol.cli.console import App, out
 from crisol.config import load_settings
 from crisol.errors import ModelError
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List the registered models, and say which one is champion.")
+app = App(help="List the registered models, and say which one is champion.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 

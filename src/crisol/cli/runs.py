@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from crisol.cli.console import out
+from crisol.cli.console import App, out
 from crisol.config import load_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List the tracked runs, and compare two of them.")
+app = App(help="List the tracked runs, and compare two of them.")
 
 
 @app.command("list")

@@ -372,10 +372,14 @@ def _succeeds(run: Run) -> bool:
 
 
 def _told(run: Run) -> str:
-    """Say how a run ended, with the end of what it said."""
+    """Say how a run ended, with the first and the last lines of what it said."""
     end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
     said = (run.stderr or run.stdout).strip()
-    return f"{end}: {said[-_DETAIL:]}" if said else end
+    if len(said) > _DETAIL:
+        # The first lines name the script's own line, the last ones the error.
+        head, tail = said[: _DETAIL // 2].rpartition("\n")[0], said[-_DETAIL // 2 :].partition("\n")[2]
+        said = f"{head}\n…\n{tail}" if head and tail else f"{said[: _DETAIL // 2]}…{said[-_DETAIL // 2 :]}"
+    return f"{end}: {said}" if said else end
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:

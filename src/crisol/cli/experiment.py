@@ -1,0 +1,69 @@
+"""Experiments: ``crisol run`` executes one, ``crisol new experiment`` makes one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crisol.cli.console import App, Json, creatable, emit, out
+from crisol.config import load_settings
+
+__all__ = ["new", "run"]
+
+new = App(help="Make a new experiment from a template.")
+
+
+def run(
+    experiment: Annotated[Path, typer.Argument(help="A file of experiments/.")],
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-P", help="name=value; may be given more than once."),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="Also write what happened: JUnit to .xml, else Markdown.", callback=creatable),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment's notebook with papermill and log it to MLflow."""
+    from crisol.lab import experiment as experiments
+    from crisol.lab import papermill
+    from crisol.lab.summary import summarise
+
+    settings = load_settings()
+    question = experiments.load_experiment(experiment)
+    overrides = experiments.overrides(parameter or [])
+    if overrides.get("corpus"):
+        # On the command line a path starts where the user is, in the experiment's file at the root.
+        overrides["corpus"] = str(Path(overrides["corpus"]).resolve())
+    run_id = ""
+    try:
+        result = papermill.run(question, overrides, settings)
+        run_id = result.run_id
+    except papermill.CellFailed as error:
+        run_id = error.run_id
+        raise
+    finally:
+        if summary is not None and run_id:
+            summarise(settings, question, run_id).write(summary)
+    if as_json:
+        emit({"run_id": result.run_id, "notebook": result.notebook})
+        return
+    out.print(f"executed notebook: {result.notebook}\nMLflow run: {result.run_id}", soft_wrap=True)
+
+
+@new.command("experiment")
+def experiment_command(
+    name: Annotated[str, typer.Argument(help="Such as longer_diffs.")],
+) -> None:
+    """Make notebook, experiment file and test of a new question."""
+    from crisol.lab.scaffold import new_experiment
+
+    root = load_settings().root
+    paths = new_experiment(root, name)
+    for path in paths:
+        out.print(str(path), soft_wrap=True)
+    run_it, test = paths[2].relative_to(root), paths[3].relative_to(root)
+    out.print(f"run it with: crisol run {run_it}\ntest it with: python -m pytest {test}", soft_wrap=True)

@@ -1,0 +1,153 @@
+"""What a run of an experiment did, for the pages of CI: Markdown, or JUnit's XML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import nbformat
+from mlflow import MlflowClient
+
+from crisol.config import Settings
+from crisol.lab.experiment import NotebookExperiment
+from crisol.tracking.runs import open_store
+
+__all__ = ["CellResult", "RunSummary", "summarise"]
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# What XML 1.0 cannot hold at all.
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_PAPERMILLS_OWN = frozenset({"injected-parameters", "papermill-error-cell-tag"})
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """One code cell: the heading above it, its seconds, and its error (empty where it passed)."""
+
+    name: str
+    seconds: float
+    error: str = ""
+    ran: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run of an experiment: question, parameters, cells in order, and the metrics that it logged."""
+
+    experiment: str
+    question: str
+    run_id: str
+    seed: str
+    parameters: Mapping[str, str]
+    cells: tuple[CellResult, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a cell raised."""
+        return any(cell.error for cell in self.cells)
+
+    def write(self, path: Path) -> None:
+        """Write JUnit's XML to a path that ends in ``.xml``, Markdown to any other."""
+        text = self.junit() if path.suffix == ".xml" else self.markdown()
+        path.write_text(text, encoding="utf-8")
+
+    def markdown(self) -> str:
+        """Return the summary as a page of Markdown."""
+        seconds = sum(cell.seconds for cell in self.cells)
+        state = "failed" if self.failed else "passed"
+        lines = [f"## {self.experiment}: {state}", "", self.question, ""]
+        lines.append(f"MLflow run `{self.run_id}`, seed {self.seed}, {seconds:.1f} s")
+        lines += _rows("parameter", self.parameters)
+        lines += _rows("metric", {name: f"{value:.4g}" for name, value in self.metrics.items()})
+        for cell in self.cells:
+            if cell.error:
+                lines += ["", f"### {cell.name}", "", *(f"    {line}" for line in cell.error.splitlines())]
+        return "\n".join(lines) + "\n"
+
+    def junit(self) -> str:
+        """Return the summary as JUnit's XML, with a test case for each code cell."""
+        suite = ET.Element(
+            "testsuite",
+            name=self.experiment,
+            tests=str(len(self.cells)),
+            failures=str(sum(bool(cell.error) for cell in self.cells)),
+            errors="0",
+            skipped=str(sum(not cell.ran for cell in self.cells)),
+            time=f"{sum(cell.seconds for cell in self.cells):.3f}",
+        )
+        properties = ET.SubElement(suite, "properties")
+        values = {"question": self.question, "run_id": self.run_id, "seed": self.seed}
+        values |= {f"parameter.{name}": value for name, value in self.parameters.items()}
+        values |= {f"metric.{name}": f"{value:.6g}" for name, value in self.metrics.items()}
+        for name, value in values.items():
+            ET.SubElement(properties, "property", name=name, value=_NO_XML.sub("", value))
+        for number, cell in enumerate(self.cells, 1):
+            case = ET.SubElement(
+                suite,
+                "testcase",
+                classname=self.experiment,
+                name=_NO_XML.sub("", f"{number:02d} {cell.name}"),
+                time=f"{cell.seconds:.3f}",
+            )
+            if cell.error:
+                last = cell.error.strip().splitlines()[-1]
+                failure = ET.SubElement(case, "failure", message=_NO_XML.sub("", last))
+                failure.text = _NO_XML.sub("", cell.error)
+            elif not cell.ran:
+                ET.SubElement(case, "skipped")
+        ET.indent(suite)
+        return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def summarise(settings: Settings, experiment: NotebookExperiment, run_id: str) -> RunSummary:
+    """Read back what a finished or failed run left in MLflow; see :func:`crisol.lab.papermill.run`."""
+    client = MlflowClient(open_store(settings))
+    run = client.get_run(run_id)
+    folder = client.download_artifacts(run_id, f"{experiment.notebook.stem}.ipynb")
+    parameters = dict(sorted(run.data.params.items()))
+    return RunSummary(
+        experiment.name,
+        experiment.question,
+        run_id,
+        parameters.pop("seed", str(experiment.seed)),
+        parameters,
+        tuple(_cells(Path(folder))),
+        dict(sorted(run.data.metrics.items())),
+    )
+
+
+def _cells(notebook: Path) -> list[CellResult]:
+    document = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # it has no types
+    heading, cells = "", []
+    for cell in document.cells:
+        if cell.cell_type == "markdown":
+            titles = re.findall(r"(?m)^#+ (.+)$", cell.source)
+            heading = titles[-1] if titles else heading
+            continue
+        if cell.cell_type != "code" or _PAPERMILLS_OWN & {*cell.metadata.get("tags", ())}:
+            continue
+        told = cell.metadata.get("papermill", {})
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        text = "\n".join(errors[0].traceback) or f"{errors[0].ename}: {errors[0].evalue}" if errors else ""
+        first = next((line for line in cell.source.splitlines() if line.strip()), "")
+        cells.append(
+            CellResult(
+                f"{heading}: {first}" if heading else first,
+                float(told.get("duration") or 0.0),
+                _COLOURS.sub("", text),
+                ran=told.get("status") in {"completed", "failed"},
+            )
+        )
+    return cells
+
+
+def _rows(title: str, values: Mapping[str, str]) -> list[str]:
+    if not values:
+        return []
+    cells = (f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in values.items())
+    return ["", f"| {title} | value |", "|---|---|", *cells]

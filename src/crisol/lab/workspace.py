@@ -1,0 +1,119 @@
+"""A workspace: the folder in which a user works, of the same form as the repository.
+
+::
+
+    notebooks/  experiments/  data/vulnerabilities/  data/examples/  mlruns/
+
+An installed Crisol carries what :func:`make` copies; in a checkout it is the checkout's own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crisol.config import Settings
+from crisol.errors import CannotCreate
+
+__all__ = ["Leftover", "leftovers", "make", "remove"]
+
+_PACKAGE = Path(__file__).parents[1]
+_CARRIED = _PACKAGE / "workspace"
+_SOURCE = _CARRIED if _CARRIED.is_dir() else _PACKAGE.parents[1]
+
+_PARTS = (
+    "notebooks/*.py",
+    "notebooks/*.ipynb",
+    "experiments/*.yaml",
+    "experiments/schema.json",
+    "data/examples/**/*",
+    "data/vulnerabilities/arena/**/*",
+)
+_IGNORED = "data/cache/\nmlruns/\n__pycache__/\n.ipynb_checkpoints/\n"
+
+
+def make(folder: Path) -> list[Path]:
+    """Fill a folder with notebooks, experiments, examples and the arena; return the files that are new.
+
+    A file that is already there stays as it is. Raises :class:`~crisol.errors.CannotCreate` where something
+    cannot be written.
+    """
+    files = [
+        path
+        for part in _PARTS
+        for path in sorted(_SOURCE.glob(part))
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    new = []
+    try:
+        for path in files:
+            target = folder / path.relative_to(_SOURCE)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                new.append(target)
+        (folder / "mlruns").mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text(_IGNORED, encoding="utf-8")
+            new.append(ignore)
+    except OSError as error:
+        raise CannotCreate(f"{error.filename or folder}: {error.strerror}") from None
+    return new
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something in ``data/cache`` that can be made again: its path, what it is, its size in bytes.
+
+    ``again`` says what making it again takes.
+    """
+
+    path: Path
+    what: str
+    size: int
+    again: str
+
+
+_KINDS = {
+    "judged": ("verdicts of the corpus", "hours of wargames: crisol corpus build"),
+    "tables": ("tables of demo runs", "the next crisol demo"),
+    "triage": ("verdicts of triages", "the wargames of the next crisol triage"),
+    "ways": ("traces of exploits", "a traced run of each exploit"),
+    "models": ("models of load tests", "seconds of the next load test"),
+    "releases": ("downloaded releases", "a download from the package index"),
+}
+
+
+def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftover]:
+    """Yield what lies in ``data/cache``, and the downloaded releases only if they are asked for."""
+    if not settings.cache.is_dir():
+        return
+    for path in sorted(settings.cache.iterdir()):
+        if path.name == "releases" and not releases:
+            continue
+        kind = ("corpus table", "crisol corpus build") if path.suffix == ".parquet" else ("other", "unknown")
+        what, again = _KINDS.get(path.name, kind)
+        yield Leftover(path, what, _size(path), again)
+
+
+def remove(leftover: Leftover) -> None:
+    """Remove a leftover; a link is removed, never what it points to.
+
+    Raises :class:`~crisol.errors.CannotCreate` where the folder cannot be written.
+    """
+    try:
+        if leftover.path.is_dir() and not leftover.path.is_symlink():
+            shutil.rmtree(leftover.path)
+        else:
+            leftover.path.unlink()
+    except OSError as error:
+        raise CannotCreate(f"{error.filename}: {error.strerror}") from None
+
+
+def _size(path: Path) -> int:
+    if path.is_symlink() or path.is_file():
+        return path.lstat().st_size
+    return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
