@@ -95,7 +95,11 @@ class Strength(StrEnum):
 
 
 class PhaseName(StrEnum):
-    """The steps of a wargame, in this order; a failure that every label counts ends it."""
+    """The steps of a wargame, in this order; a failure that every label counts ends it.
+
+    A wargame that decides, and gives no label, runs the scripts of ``pov``, ``variants`` and ``checks`` in
+    the order learnt, each as a step of its own, see :mod:`crisol.wargaming.order`.
+    """
 
     BASELINE = "baseline"
     APPLY = "apply"
@@ -134,12 +138,14 @@ class Verdict:
     ``seconds`` is the wall time of the whole wargame. ``sandbox`` is the isolation that was used:
     ``bubblewrap``, ``namespaces``, or ``weak`` for none against hostile code. ``seed`` seeds the random
     names and values in the exploits (PoVs) and the functional checks; the same seed gives the same wargame.
+    ``left_out`` names the scripts that did not run, because a failure before them had settled the outcome.
     """
 
     phases: tuple[Phase, ...]
     seconds: float
     sandbox: str
     seed: int = 0
+    left_out: tuple[str, ...] = ()
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
         """Return the first failure that counts for a label of this strength; None for a valid patch."""

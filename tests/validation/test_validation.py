@@ -82,7 +82,9 @@ def test_an_unsure_model_leaves_the_decision_to_the_wargame_once() -> None:
             good = await validator.decide(submission(right()))
             bad = await validator.decide(submission(wrong()))
             assert (good.decision.outcome, good.decision.source) == (Outcome.VALID, Source.WARGAME)
-            assert (bad.decision.outcome, bad.decision.reason) == (Outcome.INVALID, Reason.EXPLOIT_SURVIVES)
+            assert bad.decision.outcome is Outcome.INVALID
+            # The order of scripts, and with it the reason, is learnt.
+            assert bad.decision.reason in {Reason.EXPLOIT_SURVIVES, Reason.VARIANT_SURVIVES}
             assert bad.decision.detail
             assert not good.cached
             assert good.decision.prediction is not None

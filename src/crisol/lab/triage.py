@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
@@ -36,6 +37,7 @@ from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
 from crisol.wargaming.candidates import reference
 from crisol.wargaming.fitting import fitted
+from crisol.wargaming.order import Experience
 from crisol.wargaming.referee import REFEREE_VERSION, Match, open_match
 from crisol.wargaming.vulnerability import Vulnerability
 
@@ -52,7 +54,7 @@ class Bench:
 
     ``sandbox`` is ``auto`` or a name as of the setting; ``jobs`` 0 means one for each core. ``predict``
     returns the probability of valid of a patch and CWE; ``second`` predicts from the verdicts reached so far.
-    None: no such model.
+    None: no such model. ``experience`` orders the scripts of a wargame and learns from each.
     """
 
     cache: Path
@@ -60,6 +62,7 @@ class Bench:
     jobs: int = 0
     predict: Callable[[Patch, str], float] | None = None
     second: SecondStage | None = None
+    experience: Experience = field(default_factory=Experience)
 
     @property
     def kept(self) -> Path:
@@ -129,7 +132,7 @@ class Triage:
         self._prepare(sandbox)
         yield from list(self.entries.values())
         jobs = self.bench.jobs or os.cpu_count() or 1
-        with _Tables(self.vulnerability, sandbox, self.bench.cache, jobs) as tables:
+        with _Tables(self.vulnerability, sandbox, self.bench, jobs) as tables:
             running: dict[Future[Verdict], str] = {}
             try:
                 while True:
@@ -316,8 +319,8 @@ class Triage:
 class _Tables:
     """Matches over one vulnerability, one per concurrent wargame, each opened on first use."""
 
-    def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, cache: Path, jobs: int) -> None:
-        self._arguments = vulnerability, sandbox, cache
+    def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, bench: Bench, jobs: int) -> None:
+        self._open = partial(open_match, vulnerability, sandbox, bench.cache, experience=bench.experience)
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="triage")
         self._idle: queue.SimpleQueue[Match] = queue.SimpleQueue()
         self._stack = ExitStack()
@@ -337,7 +340,7 @@ class _Tables:
         try:
             match = self._idle.get_nowait()
         except queue.Empty:
-            match = self._stack.enter_context(open_match(*self._arguments))
+            match = self._stack.enter_context(self._open())
         verdict = match.judge(text)
         self._idle.put(match)
         return verdict

@@ -132,6 +132,9 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
     """
     reason = verdict.reason
     failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)
+    evidence = "every phase passed" if failed is None else f"the phase {failed.name} failed"
+    if verdict.left_out:
+        evidence += f"; stopped there, without {', '.join(verdict.left_out)}"
     return Decision(
         verdict.outcome,
         Source.WARGAME,
@@ -141,7 +144,7 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
         prediction=prediction,
         verdict=verdict,
         degraded=degraded,
-        evidence="every phase passed" if failed is None else f"the phase {failed.name} failed",
+        evidence=evidence,
     )
 
 

@@ -18,6 +18,7 @@ from crisol.records import Phase, PhaseName, Reason, Verdict
 from crisol.sandbox import choose
 from crisol.validation.line import Line
 from crisol.wargaming.fitting import fitted
+from crisol.wargaming.order import Experience
 from crisol.wargaming.referee import Match, open_match
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ class Referees:
 
     ``seconds`` limits the wall time of all runs of one patch; up to ``warm`` sandboxes stay open between
     patches. With ``secret`` the PoVs draw unpredictable values, else those of the corpus, so that verdicts
-    repeat. Raises :class:`~crisol.errors.SettingsError` for numbers out of range. Use it within one event
-    loop, as ``async with``.
+    repeat. ``experience`` orders the scripts and learns from every wargame. Raises
+    :class:`~crisol.errors.SettingsError` for numbers out of range. Use it within one event loop, as
+    ``async with``.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Referees:
         warm: int = 8,
         seconds: float = 30.0,
         secret: bool = True,
+        experience: Experience | None = None,
     ) -> None:
         if concurrency < 1 or line < 1 or warm < 0:
             raise SettingsError(
@@ -92,6 +95,7 @@ class Referees:
         self._warm = warm
         self._seconds = seconds
         self._secret = secret
+        self._experience = Experience() if experience is None else experience
         self._line = Line(concurrency, line)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="referee")
         self._lock = threading.Lock()
@@ -225,7 +229,14 @@ class Referees:
         stack = ExitStack()
         seed = None if self._secret else vulnerability.corpus_seed
         match = stack.enter_context(
-            open_match(vulnerability, choose(self._sandbox), self._cache, seed, self._seconds)
+            open_match(
+                vulnerability,
+                choose(self._sandbox),
+                self._cache,
+                seed,
+                self._seconds,
+                experience=self._experience,
+            )
         )
         with self._lock:
             self._open += 1

@@ -21,6 +21,7 @@ from crisol.wargaming.canaries import PASSES_ANYTHING, Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
+from crisol.wargaming.order import Experience, ScriptRun, Step, plan
 from crisol.wargaming.reference import Yardstick, measure
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Match:
     seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch, without
     waits for a processor. ``baseline`` and ``yardstick`` are None before the first patch; ``changes`` and
     ``shown_again`` are facts of the release.
+
+    With ``experience`` the wargame serves a decision and no label: its scripts run in the order learnt, each
+    as a phase of its own, and it ends at the first failure, strict ones included. The outcome is the same.
     """
 
     vulnerability: Vulnerability
@@ -70,7 +74,9 @@ class Match:
     shown_again: dict[str, bool] = field(default_factory=dict)
     """Whether the release shows its flaw in other surroundings, by script."""
     canaries: Canaries = field(default_factory=Canaries)
+    experience: Experience | None = None
     _spent: float = 0.0  # of the budget, by the runs of this patch
+    _left: list[Step] = field(default_factory=list)
 
     def judge(self, text: str | bytes) -> Verdict:
         """Return the verdict of a wargame of one untrusted diff, see :meth:`phases`."""
@@ -87,16 +93,19 @@ class Match:
 
         ``reading`` says how to read the diff; the detail of phase ``apply`` names what of it is not judged. A
         failure that counts for the basic label ends the wargame; after one that counts for the strict label
-        alone the basic phases still run.
+        alone the basic phases still run, unless there is an ``experience``.
         """
         start = time.perf_counter()
         done: list[Phase] = []
+        self._left = []
         for phase in self._steps(text, reading):
             done.append(phase)
             yield phase
-            if phase.reason is not None and phase.strength is Strength.BASIC:
+            settled = phase.strength is Strength.BASIC or self.experience is not None
+            if phase.reason is not None and settled:
                 break
-        return Verdict(tuple(done), time.perf_counter() - start, self.sandbox, self.seed)
+        left_out = tuple(script.name for step in self._left for script in step.scripts)
+        return Verdict(tuple(done), time.perf_counter() - start, self.sandbox, self.seed, left_out)
 
     def _steps(self, text: str | bytes, reading: ReadOptions) -> Iterator[Phase]:
         if self.baseline is None:
@@ -112,27 +121,20 @@ class Match:
         facts: dict[str, Examination] = {}
         yield _timed(PhaseName.STATIC, partial(self._examine, overlay, facts))
         names = _timed(PhaseName.NAMES, partial(_names, facts), Strength.STRICT)
+        self._left = plan(self.vulnerability.povs, self.checks)
+        if self.experience is not None:
+            self._left = self.experience.ordered(self.vulnerability.id, self._left, self.canaries.costs)
         yield names
         self._spent = 0.0
         files = {name: None if text is None else text.encode() for name, text in overlay.items()}
-        checks = partial(
-            _timed,
-            PhaseName.CHECKS,
-            partial(self._run, self.checks, Reason.BREAKS_FUNCTION, files),
-        )
-        checked = False
-        for name, scripts, reason in (
-            (PhaseName.POV, self.vulnerability.povs[:1], Reason.EXPLOIT_SURVIVES),
-            (PhaseName.VARIANTS, self.vulnerability.povs[1:], Reason.VARIANT_SURVIVES),
-        ):
-            if scripts:
-                phase = _timed(name, partial(self._run, scripts, reason, files))
-                if phase.reason is Reason.RAISES and not checked:
-                    checked = True  # whether the program still works is for the checks to say
-                    yield checks()
-                yield phase
-        if not checked:
-            yield checks()
+        while self._left:
+            step = self._left.pop(0)
+            phase = self._tried(step, files)
+            if phase.reason is Reason.RAISES:  # whether the program still works is for the checks to say
+                checks = [later for later in self._left if later.name is PhaseName.CHECKS]
+                self._left = [later for later in self._left if later not in checks]
+                yield from (self._tried(check, files) for check in checks)
+            yield phase
         if any(fact.noted for fact in facts.values()):
             yield _timed(PhaseName.AGAIN, partial(self._again, files))
         strict_failure = names.reason
@@ -145,6 +147,13 @@ class Match:
                 phase = _timed(name, partial(self._within, step, files), Strength.STRICT)
                 strict_failure = phase.reason
                 yield phase
+
+    def _tried(self, step: Step, files: Mapping[str, bytes | None]) -> Phase:
+        phase = _timed(step.name, partial(self._run, step.scripts, step.survives, files))
+        if self.experience is not None and phase.reason is not Reason.SANDBOX_FAILED:
+            flaw, failed = self.vulnerability.id, phase.reason is not None
+            self.experience.learn(ScriptRun(flaw, step.scripts[0].name, step.name, failed, phase.seconds))
+        return phase
 
     def _within(
         self, step: Callable[[Mapping[str, bytes | None]], _Finding], files: Mapping[str, bytes | None]
@@ -324,13 +333,16 @@ def open_match(
     cache: Path,
     seed: int | None = None,
     budget: float = 30.0,
+    *,
+    experience: Experience | None = None,
 ) -> Iterator[Match]:
     """Open a sandbox over a vulnerability's sources, as a context manager that yields the :class:`Match`.
 
     ``seed`` (below 2**32) seeds the random names and payloads of PoVs and checks; None draws a
     seed, which every verdict names. ``cache`` is the folder of downloaded releases.
-    ``budget`` is seconds of wall time for all runs of one patch. Raises
-    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
+    ``budget`` is seconds of wall time for all runs of one patch. ``experience`` orders the scripts, see
+    :class:`Match`; None keeps the fixed order. Raises :class:`~crisol.errors.IndexUnavailable` where a
+    release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)
@@ -344,7 +356,10 @@ def open_match(
         limits=vulnerability.limits,
         hashes=seed,
     ) as target:
-        yield Match(vulnerability.seeded(seed), tree, cache, target, str(sandbox.kind), seed, budget)
+        yield Match(
+            vulnerability.seeded(seed), tree, cache, target, str(sandbox.kind), seed, budget,
+            experience=experience,
+        )  # fmt: skip
 
 
 def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
