@@ -12,7 +12,7 @@ from crisol.records import Reason
 from crisol.tracking import plots
 from crisol.tracking.curves import pr_curve, reliability_curve, roc_curve
 from crisol.tracking.picture import Picture
-from crisol.tracking.report import Disagreement, Report, Section, provenance, render, sheet
+from crisol.tracking.report import Conclusion, Disagreement, Report, Section, provenance, render, sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def _report(diff: str = HOSTILE) -> Report:
     picture = Picture('a "quoted" <caption>', b"\x89PNG\r\n\x1a\n")
     return Report(
         title="Crisol & <co>",
-        summary="one run",
+        conclusion=Conclusion(("<u>One</u> run.",), (("34 %", "are <s>right</s>"),), picture),
         sections=[Section("Variants", "Read it so.", (sheet(frame, "The variants"),), (picture,))],
         disagreements=[Disagreement("cve-1", "<i>m1</i>", "0.91", "exploit_survives", "false accept", diff)],
         provenance=provenance({"content hash": "abc"}, ["crisol demo --seed 0"]),
@@ -64,7 +64,7 @@ def _read(html: str) -> _Page:
 
 def test_a_hostile_diff_is_shown_and_never_becomes_markup() -> None:
     page = _read(render(_report()))
-    assert not {"script", "b", "i", "co", "caption>"} & set(page.tags)
+    assert not {"script", "b", "i", "co", "u", "s", "caption>"} & set(page.tags)
     assert page.handlers == []
     assert "x = \"</pre><script>alert(1)</script>\" + '{{ 7*7 }}'" in page.text
 

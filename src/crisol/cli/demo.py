@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from crisol.cli import corpus
 from crisol.cli.console import out
 from crisol.config import load_settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from crisol.config import Settings
 
 __all__ = ["demo"]
@@ -42,12 +38,16 @@ def demo(
     frame = corpus.build(chosen, corpus.plan(settings, mutants, seed), jobs)
     corpus.composition(frame)
     result = lab_demo.run(settings, frame, seed)
-    out.print(_table(result.table))
+    out.print()
+    for value, meaning in result.conclusion.numbers:
+        out.print(f"{value:>8}  {meaning}", highlight=False)
+    out.print()
+    for sentence in result.conclusion.sentences:
+        out.print(sentence, highlight=False)
     out.print(
-        "AUC with a 95 % interval over vulnerabilities; saved: wargames that the model made unnecessary;\n"
-        "wargames/s: patches that one process decides in a second, the model first.\n"
-        f"{result.risk}\n{result.champion}\nreport: {result.report}\n\nTry next:\n{_next()}",
+        f"\n{result.champion}\nreport: {result.report}\n\nTry next:\n{_next()}",
         soft_wrap=True,
+        highlight=False,
     )
 
 
@@ -62,31 +62,6 @@ def _first_verdicts(settings: Settings) -> None:
         out.print(
             f"{_SHOWN}, {name}.diff: {verdict.outcome}{why} after {verdict.seconds:.1f} s of runs",
         )
-
-
-def _table(rows: pd.DataFrame) -> Table:
-    shown = Table("variant", "AUC by vulnerability, agents and people", "all", box=None)
-    for name in ("false accepts", "saved", "wargames/s"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    for row in rows.to_dict("records"):
-        # The wargame, the last row, has no AUC, and controls decide nothing.
-        aucs = (
-            "-"
-            if math.isnan(row[f"{of}auc"])
-            else _with_interval(row[f"{of}auc"], row[f"{bound}low"], row[f"{bound}high"])
-            for of, bound in (("headline_", "headline_"), ("", "auc_"))
-        )
-        shares = (_cell(row["false_accept_rate"], ".1%"), _cell(row["saved"], ".1%"))
-        shown.add_row(str(row["variant"]), *aucs, *shares, _cell(row["wargames_per_second"], ".1f"))
-    return shown
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _cell(value: float, form: str) -> str:
-    return "-" if math.isnan(value) else format(value, form)
 
 
 def _next() -> str:

@@ -188,7 +188,7 @@ def forest(
     ``what`` labels the axis; ``reference`` is the place of a vertical line, None for no line.
     """
     figure, (axis,) = panels(
-        1, width=6.8, height=1.4 + 0.42 * len(rows), title=f"{what}, with 95 % intervals"
+        1, width=6.8, height=1.3 + 0.34 * len(rows), title=f"{what}, with 95 % intervals"
     )
     for index, (name, value, low, high) in enumerate(reversed(rows)):
         axis.plot([low, high], [index, index], color=COLOURS[0], linewidth=2, solid_capstyle="butt")

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from crisol.tracking.picture import Picture
 
-__all__ = ["Disagreement", "Report", "Section", "Sheet", "provenance", "render", "sheet"]
+__all__ = ["Conclusion", "Disagreement", "Report", "Section", "Sheet", "provenance", "render", "sheet"]
 
 _PACKAGES = ("crisol", "scikit-learn", "lightgbm", "mlflow", "duckdb", "numpy", "pandas")
 _LONGEST_DIFF = 400
@@ -67,11 +67,20 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The top of the report: sentences, numbers as pairs of value and meaning, and one picture."""
+
+    sentences: tuple[str, ...]
+    numbers: tuple[tuple[str, str], ...]
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The content of the HTML page; ``provenance`` lists data, versions and commands of the runs."""
 
     title: str
-    summary: str
+    conclusion: Conclusion
     sections: Sequence[Section]
     disagreements: Sequence[Disagreement]
     provenance: Sheet

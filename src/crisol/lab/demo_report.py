@@ -1,0 +1,214 @@
+"""The report of the demo: its conclusion, and the sections that the three experiments fill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from crisol.lab.ground_truth import facts
+from crisol.lab.papermill import Finished
+from crisol.records import Outcome, Reason
+from crisol.tracking.picture import Picture
+from crisol.tracking.report import (
+    Conclusion,
+    Disagreement,
+    Report,
+    Section,
+    provenance,
+    sheet,
+)
+
+__all__ = ["EXPERIMENTS", "conclude", "report"]
+
+EXPERIMENTS = ("ground_truth", "compare_variants", "ab_test")
+
+_NAMES = {
+    "headline_auc": "AUC, agents and people",
+    "headline_low": "low",
+    "headline_high": "high",
+    "auc": "AUC, all",
+    "auc_low": "low, all",
+    "auc_high": "high, all",
+    "false_accept_rate": "false-accept rate",
+    "saved": "wargames skipped",
+    "skipped": "wargames skipped",
+    "false_accepts": "wrong among accepted",
+    "false_rejects": "right among refused",
+    "auc_alone": "AUC of it alone",
+    "without": "left out",
+    "median_seconds": "seconds (median)",
+}
+"""How the report names a column: one name for one meaning."""
+
+_RATES = pd.DataFrame(
+    [
+        ("false-accept rate", "wrong patches that the model accepted", "all wrong patches"),
+        ("wrong among accepted", "wrong patches that the model accepted", "all patches that it accepted"),
+        ("right among refused", "right patches that the model refused", "all patches that it refused"),
+        ("wargames skipped", "patches that the model decided alone", "all patches"),
+        ("accuracy", "patches on which model and wargame agree", "all patches"),
+        ("recall", "right patches that the model accepted", "all right patches"),
+        ("prevalence", "right patches", "all patches"),
+    ],
+    columns=["rate", "counts", "of"],
+)
+
+
+def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusion:
+    """Return what the runs amount to: five sentences, the four numbers that matter, and one picture."""
+    _, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
+    numbers, wrong = facts(frame), frame[frame["outcome"] == Outcome.INVALID]
+    rows = {str(row["variant"]): row for row in _table(variants, "variants").to_dict("records")}
+    name, best = next(iter(rows.items()))
+    style = rows["style alone"]
+    risk = next(row for row in _table(variants, "risk").to_dict("records") if row["variant"] == name)
+    results = _table(trials, "ab_results")
+    accuracy = results[results["measure"] == "accuracy"].iloc[0]
+    judged = f"{numbers['candidates']:.0f} candidates of {numbers['vulnerabilities']:.0f} vulnerabilities"
+    survives = float((wrong["reason"] == Reason.VARIANT_SURVIVES).mean()) if len(wrong) else 0.0
+    lead = float(best["headline_auc"] - style["headline_auc"])
+    why = str(risk["why"]).partition(";")[0]
+    sampled = f"{accuracy['estimate']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
+    sentences = (
+        (
+            f"Executed: {judged}; {numbers['share_valid']:.0%} of the patches are right, and {survives:.0%} "
+            "of the wrong ones stop the published exploit and leave a variant of it working."
+        ),
+        (
+            f"On vulnerabilities that it has never seen, the best variant, {name}, ranks the patches of "
+            f"agents and people with an AUC of {_interval(best)}; 0.5 is guessing."
+        ),
+        (
+            f"Style alone, which never looks at what a patch does, has {_interval(style)}: the "
+            f"difference, {lead:+.3f}, is what the model knows about fixes."
+        ),
+        (
+            f"With a guarantee for vulnerabilities to come, {name} may skip {risk['skipped']:.1%} of "
+            f"the wargames ({why})."
+        ),
+        (
+            f"In the A/B experiment {accuracy['trials']:.0f} sampled patches of held-out vulnerabilities "
+            f"put the accuracy at {sampled}; wargaming every patch says {accuracy['whole']:.3f}, and "
+            f"counting the trials alike {accuracy['naive']:.3f}."
+        ),
+    )
+    return Conclusion(
+        sentences,
+        (
+            (f"{numbers['share_valid']:.0%}", "of the candidates are right"),
+            (f"{best['headline_auc']:.3f}", f"AUC of {name}"),
+            (f"{style['headline_auc']:.3f}", "AUC of style alone"),
+            (f"{risk['skipped']:.1%}", "of the wargames skipped, with a guarantee"),
+        ),
+        _pictures(variants, ("auc",))[0],
+    )
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{row['headline_auc']:.3f} [{row['headline_low']:.3f}, {row['headline_high']:.3f}]"
+
+
+def _named(finished: Finished, name: str) -> pd.DataFrame:
+    """Return a stored table under the names of the report."""
+    return _table(finished, name).rename(columns=_NAMES)
+
+
+def report(frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, Finished]) -> Report:
+    """Return the report on a corpus table and the finished runs of :data:`EXPERIMENTS`, by name.
+
+    ``digest`` is the table's content hash.
+    """
+    truth, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
+    sections = [
+        Section(
+            "Corpus",
+            "Every label comes from running the exploit against the patched code. Basic asks that every "
+            "proof of vulnerability fails and every check passes; strict adds that no new "
+            "name is undefined, and the comparison with the reference fix.",
+            (
+                sheet(_named(truth, "composition"), "Candidates of each vulnerability, by outcome"),
+                sheet(_named(truth, "reasons"), "Candidates by origin and reason, at both strengths"),
+            ),
+            _pictures(truth, ("labels_by_vulnerability", "labels_by_origin")),
+        ),
+        Section(
+            "Model variants",
+            "Each variant is tested on vulnerabilities that it was not trained on. AUC 0.5 is guessing; "
+            "intervals come from resampling whole vulnerabilities. The headline is of the patches that "
+            "agents and people wrote. Style alone (comments, size, layout, names, texts of mutants), "
+            "origin alone and majority never look at the fix: read every model against them. Features "
+            "leave out comments, docstrings and blank lines.",
+            (
+                sheet(_named(variants, "variants"), "The variants, best first, then the controls"),
+                sheet(_named(variants, "origins"), "AUC on the candidates of each origin"),
+            ),
+            _pictures(variants, ("roc", "confusion", "reliability")),
+        ),
+        Section(
+            "When the model may decide alone",
+            "Risk control lets a variant skip wargames only where errors are shown to be rare enough on "
+            "vulnerabilities to come; otherwise it abstains and says why. The frontier is of the patches "
+            "at hand, without a guarantee.",
+            (
+                sheet(_named(variants, "risk"), "What risk control allows, by variant"),
+                sheet(
+                    _table(variants, "ablation"),
+                    "What each group of features brings, AUC on unseen vulnerabilities",
+                ),
+            ),
+            _pictures(variants, ("tradeoff",)),
+        ),
+        Section(
+            "A/B experiment",
+            "Patches of held-out vulnerabilities were sampled, those of which the model is unsure always; "
+            "each sampled patch was predicted and wargamed. Estimates are weighted by inverse sampling "
+            "probability, with intervals at 95 %; naive counts the trials alike; whole is what wargaming "
+            "every patch says.",
+            (
+                sheet(_named(trials, "ab_results"), "Model against wargame"),
+                sheet(_RATES, "What each rate of this report counts"),
+            ),
+            _pictures(trials, ("ab_estimates", "ab_confusion", "ab_trajectory")),
+        ),
+    ]
+    given = {
+        "corpus content hash": digest,
+        "seed": str(seed),
+        "sandbox": ", ".join(sorted(set(frame["sandbox"]))),
+    }
+    given |= {f"MLflow run of {name}": finished.run_id for name, finished in runs_by_name.items()}
+    commands = [f"crisol run experiments/{name}.yaml -P corpus=TABLE -P seed={seed}" for name in EXPERIMENTS]
+    return Report(
+        title="How far can a model stand in for running the exploit?",
+        conclusion=conclude(frame, runs_by_name),
+        sections=sections,
+        disagreements=_disagreements(_table(trials, "disagreements")),
+        provenance=provenance(given, [f"crisol demo --seed {seed}", *commands]),
+    )
+
+
+def _disagreements(frame: pd.DataFrame) -> list[Disagreement]:
+    return [
+        Disagreement(
+            vulnerability=str(row["vulnerability"]),
+            name=str(row["name"]),
+            probability=f"{row['probability']:.2f}",
+            verdict=str(row["reason"] or row["outcome"]),
+            kind=str(row["kind"]),
+            diff=str(row["diff"]),
+        )
+        for row in frame.to_dict("records")
+    ]
+
+
+def _table(finished: Finished, name: str) -> pd.DataFrame:
+    path = finished.artifacts / "tables" / f"{name}.json"
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return pd.DataFrame(table["rows"], columns=table["columns"])
+
+
+def _pictures(finished: Finished, names: Sequence[str]) -> tuple[Picture, ...]:
+    return tuple(Picture.load(finished.artifacts / "figures" / f"{name}.png") for name in names)
