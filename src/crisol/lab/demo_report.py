@@ -37,6 +37,8 @@ _NAMES = {
     "skipped": "wargames skipped",
     "false_accepts": "wrong among accepted",
     "false_rejects": "right among refused",
+    "accept_at": "accepts from",
+    "reject_at": "refuses up to",
     "auc_alone": "AUC of it alone",
     "without": "left out",
     "median_seconds": "seconds (median)",
@@ -107,7 +109,7 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
     )
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def _interval(row: Mapping[Any, Any]) -> str:
     return f"{row['headline_auc']:.3f} [{row['headline_low']:.3f}, {row['headline_high']:.3f}]"
 
 
