@@ -5,6 +5,7 @@ They decide by what is known, and say whose verdict it was.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 import time
@@ -19,12 +20,15 @@ from crisol.evidence.memory import COLUMNS, Judged
 from crisol.evidence.second_stage import SecondStage, train
 from crisol.evidence.similarity import sketch
 from crisol.model.policy import Policy
+from crisol.resilience.cache import Cache
 from crisol.resilience.guard import CircuitBreaker
 from crisol.service.embedded import serve
+from crisol.validation.catalogue import Catalogue
+from crisol.validation.ladder import Case, Submission
 from crisol.validation.memory_rung import MemoryRung
 from crisol.validation.model_rung import ModelRung, ServedModel
 from support.http import ask, decide
-from support.served import FLAW, idle, model_folder, right, wrong
+from support.served import FLAW, VULNERABILITIES, idle, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,10 +71,10 @@ def test_a_verdict_of_this_installation_refuses_the_next_patch_and_is_its_eviden
     first, answer = decide(server, wrong()), decide(server, wrong(1))
     assert first["source"] == "wargame"
     assert (answer["source"], answer["outcome"], answer["degraded"]) == ("memory", "invalid", [])
-    assert "1 verdicts known" in answer["evidence"]
+    assert "2 verdicts known" in answer["evidence"], "the known fix and the first one"
     assert f"invalid {first['patch']} (similarity 0." in answer["evidence"]
     # What the memory said is no verdict, so the memory does not grow by it.
-    assert "1 verdicts known" in decide(server, wrong(2))["evidence"]
+    assert "2 verdicts known" in decide(server, wrong(2))["evidence"]
 
 
 @pytest.mark.integration
@@ -89,9 +93,39 @@ def test_without_a_second_stage_the_memory_hands_on(started: Callable[..., Serve
     assert [decide(server, text)["source"] for text in (wrong(), wrong(1))] == ["wargame", "wargame"]
 
 
-def test_a_further_verdict_on_the_same_patch_is_ignored() -> None:
+def test_the_known_fix_is_the_first_verdict_and_no_patch_waits_for_it(tmp_path: Path) -> None:
+    """The first patch goes on without it, the next one finds it."""
+
+    async def scenario() -> None:
+        catalogue = Catalogue(VULNERABILITIES, Cache())
+        served = ServedModel(predictor(), Policy(), second_stage())
+        rung = MemoryRung(ModelRung(served, CircuitBreaker("model")), catalogue, tmp_path)
+        pattern = await catalogue.find(FLAW)
+        assert pattern is not None
+        rung.filled = True
+        case = Case(Submission(parse(wrong()), wrong(), FLAW), pattern)
+        assert await rung(case) is None
+        for _ in range(600):
+            if (memory := rung.memories.get(FLAW, pattern.content_hash)) is not None:
+                break
+            await asyncio.sleep(0.1)
+        assert memory is not None
+        assert [(judged.identity, judged.valid) for judged in memory.judged] == [
+            (parse(right()).identity, True)
+        ]
+        decision = await rung(case)
+        assert decision is not None
+        assert f"1 verdicts known; nearest valid {parse(right()).identity}" in decision.evidence
+        await rung.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_further_verdict_on_the_same_patch_is_ignored(tmp_path: Path) -> None:
     served = ServedModel(None, Policy())
-    rung = MemoryRung(ModelRung(served, CircuitBreaker("model")))
+    rung = MemoryRung(
+        ModelRung(served, CircuitBreaker("model")), Catalogue(VULNERABILITIES, Cache()), tmp_path
+    )
     patch = parse(wrong())
     judged = Judged(patch.identity, sketch(patch), valid=False, probability=0.5)
     rung.add((FLAW, "hash"), judged)

@@ -186,7 +186,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         )
         served = ServedModel(None, Policy(settings.accept_at, settings.reject_at))
         asked = ModelRung(served, model)
-        memory = MemoryRung(asked)
+        memory = MemoryRung(asked, catalogue, settings.cache)
+        stack.push_async_callback(memory.close)
         facts = FactRung(catalogue, settings.cache, sandbox=settings.sandbox, workers=concurrency)
         stack.push_async_callback(facts.close)
         validator = Validator(

@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
-from crisol.errors import ModelError
+from crisol.errors import CrisolError, ModelError
 from crisol.evidence.memory import Judged, Memory
 from crisol.evidence.similarity import sketch
 from crisol.records import Decision, Outcome, Source
 from crisol.validation.by_content import ByContent
+from crisol.wargaming.candidates import reference
+from crisol.wargaming.fitting import fitted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crisol.diff import Patch
     from crisol.evidence.memory import Near, Recall
     from crisol.evidence.similarity import Sketch
     from crisol.model.policy import LadderPolicy
     from crisol.records import Prediction, Verdict
-    from crisol.validation.catalogue import Pattern
+    from crisol.validation.catalogue import Catalogue, Pattern
     from crisol.validation.ladder import Case, Submission
     from crisol.validation.model_rung import ModelRung
 
 __all__ = ["MemoryRung"]
 
 _INLINE_CHARACTERS = 32_768
+_log = logging.getLogger(__name__)
 
 
 class MemoryRung:
     """Decides by the served model's second stage, which predicts from verdicts known of the vulnerability.
 
-    Without a known verdict or a second stage it returns None. ``filled`` says whether stored verdicts were
-    read; until then a decision names ``memory`` as missing. Use it within one event loop.
+    Without a known verdict or a second stage it returns None. The known fix of a vulnerability is its first
+    verdict: it is read in the background when the first patch comes, and that patch does not wait. ``filled``
+    says whether stored verdicts were read; until then a decision names ``memory`` as missing. Use it within
+    one event loop.
     """
 
     stamp = "memory-1"
     """The second stage itself is a part of the model's stamp."""
 
-    def __init__(self, model: ModelRung) -> None:
+    def __init__(self, model: ModelRung, catalogue: Catalogue, cache: Path) -> None:
         self.memories: ByContent[Memory] = ByContent(Memory)
         self.filled = False
         self._model = model
+        self._catalogue = catalogue
+        self._cache = cache
+        self._fixes: dict[str, str] = {}
+        """The content of each vulnerability whose known fix was read, by id."""
+        self._reading: set[asyncio.Task[None]] = set()
 
     @property
     def serves(self) -> bool:
@@ -53,6 +66,7 @@ class MemoryRung:
             return None
         if not self.filled:
             case.missing.append("memory")
+        self._begin(pattern)
         memory = self.memories.get(pattern.id, pattern.content_hash)
         prediction = None if memory is None else await self._model.predict(case)
         if memory is None or prediction is None:
@@ -79,6 +93,42 @@ class MemoryRung:
         valid = verdict.outcome is Outcome.VALID
         judged = Judged(patch.identity, seen, valid=valid, probability=cold.probability, reason=reason)
         self.add((pattern.id, pattern.content_hash), judged)
+
+    async def close(self) -> None:
+        """Cancel the reading of known fixes."""
+        for task in self._reading:
+            task.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
+
+    def _begin(self, pattern: Pattern) -> None:
+        """Read the known fix of a vulnerability in the background, once for each of its contents."""
+        if self._fixes.get(pattern.id) == pattern.content_hash:
+            return
+        self._fixes[pattern.id] = pattern.content_hash
+        task = asyncio.create_task(self._read_fix(pattern), name=f"fix {pattern.id}")
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _read_fix(self, pattern: Pattern) -> None:
+        try:
+            judged = await asyncio.to_thread(self._fix, pattern)
+        except (CrisolError, OSError) as error:
+            _log.warning("the known fix of %s is not in the memory: %s", pattern.id, error)
+            return
+        if judged is not None:
+            self.add((pattern.id, pattern.content_hash), judged)
+
+    def _fix(self, pattern: Pattern) -> Judged | None:
+        """Return the known fix as a valid verdict; None where the vulnerability has none or has changed."""
+        vulnerability, predictor = self._catalogue.open(pattern.id), self._model.served.predictor
+        if vulnerability is None or predictor is None or vulnerability.content_hash != pattern.content_hash:
+            return None
+        fix = reference(vulnerability, self._cache)
+        if fix is None:
+            return None
+        patch = fitted(fix.diff, vulnerability.vulnerable(self._cache)).patch
+        probability = predictor.predict(patch, pattern.cwe).probability
+        return Judged(patch.identity, sketch(patch), valid=True, probability=probability)
 
     def add(self, content: tuple[str, str], judged: Judged) -> None:
         """Remember a verdict; further verdicts on the same patch are ignored.

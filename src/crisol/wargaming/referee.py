@@ -138,13 +138,13 @@ class Match:
         if any(fact.noted for fact in facts.values()):
             yield _timed(PhaseName.AGAIN, partial(self._again, files))
         strict_failure = names.reason
-        for name, step in (
+        for name, look in (
             (PhaseName.GENERATED_POVS, self._partial),
             (PhaseName.DIFFERENTIAL, self._divergence),
         ):
             # Only a strict label listens from here on, and to the first failure alone.
             if strict_failure is None:
-                phase = _timed(name, partial(self._within, step, files), Strength.STRICT)
+                phase = _timed(name, partial(self._within, look, files), Strength.STRICT)
                 strict_failure = phase.reason
                 yield phase
 
@@ -156,11 +156,11 @@ class Match:
         return phase
 
     def _within(
-        self, step: Callable[[Mapping[str, bytes | None]], _Finding], files: Mapping[str, bytes | None]
+        self, look: Callable[[Mapping[str, bytes | None]], _Finding], files: Mapping[str, bytes | None]
     ) -> _Finding:
         if self._spent >= self.budget:
             return Reason.TIMEOUT, f"the patch has used the {self.budget:.0f} s of its wargame"
-        return step(files)
+        return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
         """Try the generated PoVs, which the reference fix closes."""
