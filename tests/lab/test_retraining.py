@@ -193,8 +193,11 @@ def test_a_challenger_takes_the_title_by_the_gate_alone(tmp_path: Path) -> None:
         # Trials that contradict a wrong corpus help for sure; of a right one, these are too few to show
         # anything.
         wrong = [replace(p, label=1 - p.label) for p in made[: 4 * 6]]
-        for corpus, tried, promoted in ((wrong, made[4 * 6 :], True), (made[: 9 * 6], made[9 * 6 :], False)):
-            design = RetrainingDesign("small", 0, 0.5, promote=True)
+        for corpus, tried, share, promoted in (
+            (wrong, made[4 * 6 :], 0.5, True),
+            (made[: 9 * 6], made[9 * 6 :], 0.3, False),
+        ):
+            design = RetrainingDesign("small", 0, share, promote=True)
             result = retrain(settings, run, table_of(corpus), Gathered(tuple(tried), 0, 0), design)
             assert (result.not_worse, result.promoted) == (promoted, promoted)
             champion = models.holder_tags(settings)

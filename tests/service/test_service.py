@@ -21,9 +21,11 @@ from crisol.config import Settings
 from crisol.diff import between, parse
 from crisol.errors import SettingsError, UnavailableError
 from crisol.service.embedded import Server, serve
+from crisol.wargaming.fitting import fitted
+from crisol.wargaming.vulnerability import find
 from support.http import ask, decide
 from support.raw import exchange
-from support.served import FLAW, ROOT, foreign, model_folder, predictor, right, wrong
+from support.served import FLAW, ROOT, VULNERABILITIES, foreign, model_folder, predictor, right, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +86,28 @@ def test_a_trial_is_kept_of_every_fresh_decision_that_was_wargamed(
     )
     kept = PatchStore(settings.patches).get(decide(server, wrong())["patch"])
     assert parse(kept or "").added == parse(wrong()).added
+
+
+def test_a_patch_that_the_model_learnt_is_kept_apart_from_its_accuracy(
+    started: Callable[..., Server], settings: Settings, tmp_path: Path
+) -> None:
+    """Its trial is marked; what a model learnt by heart says nothing of patches to come."""
+    shutil.copytree(model_folder(), tmp_path / "model")
+    (subject,) = find([VULNERABILITIES], only=[FLAW])
+    cut = fitted(wrong(1), subject.vulnerable(settings.cache))
+    (tmp_path / "model" / "learnt.txt").write_text(cut.patch.identity)
+    server = started(accept_at=2.0, reject_at=-1.0, ab_test_rate=1.0, model=tmp_path / "model")
+    for number in (1, 2):
+        assert decide(server, wrong(number))["source"] == "wargame"
+    trials: list[dict[str, object]] = []
+    for _ in range(200):
+        _, trials, _ = ask(server, "GET", "/wargaming/ab-testing/trials")
+        if len(trials) == 2:
+            break
+        time.sleep(0.05)
+    assert [trial["learnt"] for trial in trials] == [False, True]
+    _, report, _ = ask(server, "GET", "/wargaming/ml/accuracy?time_range=1h")
+    assert report["trials"] == 1
 
 
 def test_a_repositorys_patch_is_answered_as_its_cut(started: Callable[..., Server]) -> None:

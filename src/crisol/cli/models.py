@@ -54,7 +54,8 @@ def show(
     model = next((row for row in rows if row.version == wanted), None)
     if model is None:
         numbers = ", ".join(row.version for row in rows) or "none"
-        raise ModelError(f"no version {wanted or 'is champion'!r}; there are {numbers}")
+        missing = f"no version {wanted!r} is registered" if wanted else "no version is champion"
+        raise ModelError(f"{missing}; there are {numbers}")
     if as_json:
         print(json.dumps(_document(model)))  # noqa: T201 - machines read this
         return

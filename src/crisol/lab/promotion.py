@@ -20,6 +20,7 @@ from crisol.lab.second_stage import second_stage
 from crisol.model import serving, training
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation
+from crisol.model.learnt import save_learnt
 from crisol.model.risk import RiskGuarantee
 from crisol.model.scores import LEAST_GROUPS
 from crisol.model.variants import Variant
@@ -251,6 +252,7 @@ def register(
     model = training.train(variant, patches, seed=seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        save_learnt(patches, folder)
         serving.export(model, folder, guarantee.policy, card=card(model, variant, evaluation, guarantee))
         gap = serving.difference(model, folder, patches)
         tracked.metrics({"model.parity": gap, "model.parity_patches": len(patches)})

@@ -84,8 +84,6 @@ class Evaluation:
     def summary(self) -> dict[str, float]:
         """Return every finite measure by name, as MLflow logs them; those that are nan are left out."""
         values: dict[str, float] = {
-            "n": float(self.n),
-            "groups": float(self.groups),
             "headline_auc": self.headline_auc,
             "headline_low": self.headline_interval[0],
             "headline_high": self.headline_interval[1],
@@ -105,6 +103,8 @@ class Evaluation:
             "same_group_mean_auc",
         ):
             values[name] = getattr(self, name)
+        # MLflow's plots begin with the first measure of a run, and sizes are the same in all.
+        values |= {"n": float(self.n), "groups": float(self.groups)}
         values |= {f"auc_{origin}": value for origin, value in self.by_origin().items()}
         values |= {name: float(count) for name, count in self.confusion._asdict().items()}
         return {name: value for name, value in values.items() if np.isfinite(value)}

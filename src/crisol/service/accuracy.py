@@ -16,7 +16,7 @@ from crisol.abtest.store import TrialFilter, utc_now
 from crisol.abtest.tally import Slice, Tally
 from crisol.errors import InputError
 from crisol.resilience.kinds import Kind
-from crisol.service.sampling import EXPERIMENT
+from crisol.service.sampling import EXPERIMENT, LEARNT
 from crisol.service.schemas import AccuracyReport, EstimateReport, TrialReport
 
 if TYPE_CHECKING:
@@ -68,7 +68,12 @@ class Accuracy:
     async def recent(self, limit: int) -> list[TrialReport]:
         """Return the last ``limit`` trials, newest first."""
         trials = self._service.trials
-        latest = await trials.ask(trials.store.latest, limit, TrialFilter(experiment=EXPERIMENT))
+        both = [
+            trial
+            for experiment in (EXPERIMENT, LEARNT)
+            for trial in await trials.ask(trials.store.latest, limit, TrialFilter(experiment=experiment))
+        ]
+        latest = sorted(both, key=lambda trial: (trial.created_at, trial.id), reverse=True)[:limit]
         return [
             TrialReport(
                 created_at=trial.created_at,
@@ -81,6 +86,7 @@ class Accuracy:
                 reason=trial.reason,
                 correct=trial.correct,
                 sampling_probability=trial.sampling_probability,
+                learnt=trial.experiment == LEARNT,
             )
             for trial in latest
         ]

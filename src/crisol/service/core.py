@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from crisol.abtest.patches import PatchStore
 from crisol.abtest.store import Switch
 from crisol.errors import CrisolError, ModelError, UnavailableError
+from crisol.model.learnt import load_learnt
 from crisol.model.policy import Policy
 from crisol.resilience.breaker import State
 from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
@@ -148,7 +149,7 @@ def load_model(folder: Path, settings: Settings) -> ServedModel:
         from crisol.evidence.second_stage import SecondStage  # noqa: PLC0415 - most models need no lightgbm
 
         second = SecondStage.load(folder / "memory.json")
-    return ServedModel(predictor, _policy(predictor, settings), second)
+    return ServedModel(predictor, _policy(predictor, settings), second, load_learnt(folder))
 
 
 def _policy(predictor: Predictor, settings: Settings) -> Policy:

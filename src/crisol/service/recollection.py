@@ -16,6 +16,8 @@ from crisol.records import Outcome
 from crisol.wargaming.referee import REFEREE_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crisol.abtest.patches import PatchStore
     from crisol.abtest.store import TrialStore
     from crisol.records import Trial
@@ -29,18 +31,22 @@ _MOST = 2_000
 
 
 def read(
-    store: TrialStore, patches: PatchStore | None, experiment: str, since: dt.datetime | None
+    store: TrialStore, patches: PatchStore | None, experiments: Sequence[str], since: dt.datetime | None
 ) -> list[tuple[Trial, Judged | None]]:
-    """Return the last 2,000 trials of an A/B experiment that have a verdict, oldest first.
+    """Return the last 2,000 trials of each A/B experiment that have a verdict, oldest first.
 
     Beside each is its judged patch, None where its text was not stored or ``patches`` is None. ``since`` None
     means all times. Trials of another referee version, or without a content hash, are left out. Raises what
     :meth:`~crisol.abtest.store.TrialStore.latest` raises.
     """
-    trials = store.latest(_MOST, TrialFilter(experiment=experiment, since=since))
+    trials = [
+        trial
+        for experiment in experiments
+        for trial in store.latest(_MOST, TrialFilter(experiment=experiment, since=since))
+    ]
     return [
         (trial, None if patches is None else _judged(trial, patches))
-        for trial in reversed(trials)
+        for trial in sorted(trials, key=lambda trial: (trial.created_at, trial.id))
         if trial.referee == REFEREE_VERSION
         and trial.content_hash
         and trial.outcome is not Outcome.INCONCLUSIVE

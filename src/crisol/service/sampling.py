@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from crisol.validation.memory_rung import MemoryRung
     from crisol.validation.validator import Validated, Validator
 
-__all__ = ["EXPERIMENT", "LiveTrials", "TrialStats"]
+__all__ = ["EXPERIMENT", "LEARNT", "LiveTrials", "TrialStats"]
 
 EXPERIMENT = "live"
+LEARNT = "live-learnt"
+"""The trials of patches that the model was trained on: they are kept apart from what tells its accuracy."""
 ARM = "champion"
 _STORE_THREADS = 4
 _log = logging.getLogger(__name__)
@@ -208,7 +210,9 @@ class LiveTrials:
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered
         try:
-            verdicts = await self.ask(recollection.read, self.store.store, patches, EXPERIMENT, since)
+            verdicts = await self.ask(
+                recollection.read, self.store.store, patches, (EXPERIMENT, LEARNT), since
+            )
         except (CrisolError, TimeoutError) as error:
             _log.warning("earlier verdicts were not read: %s", error or type(error).__name__)
             return
@@ -236,16 +240,17 @@ class LiveTrials:
         prediction = decision.prediction
         assert prediction is not None
         assert pattern is not None
+        identity = job.submission.patch.identity
         try:
             trial = observe(
                 prediction,
-                patch=job.submission.patch.identity,
+                patch=identity,
                 vulnerability=pattern.id,
                 outcome=verdict.outcome,
                 reason=verdict.reason,
                 sampling_probability=job.probability,
                 created_at=utc_now(),
-                experiment=EXPERIMENT,
+                experiment=LEARNT if identity in self._validator.model.served.learnt else EXPERIMENT,
                 arm=ARM,
                 cwe=job.submission.cwe or pattern.cwe,
                 wargame_seconds=verdict.seconds,

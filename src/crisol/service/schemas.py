@@ -165,7 +165,8 @@ class AbResults(_Strict):
 class TrialReport(_Strict):
     """One A/B trial: the model's probability of valid, and the wargame's verdict.
 
-    ``correct`` says whether they agree, null where the verdict is inconclusive.
+    ``correct`` says whether they agree, null where the verdict is inconclusive. ``learnt`` says that the
+    model was trained on this patch: such a trial is left out of every accuracy.
     """
 
     created_at: dt.datetime
@@ -178,6 +179,7 @@ class TrialReport(_Strict):
     reason: str | None
     correct: bool | None
     sampling_probability: float
+    learnt: bool
 
 
 class Stats(_Strict):

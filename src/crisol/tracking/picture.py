@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = ["Picture"]
@@ -17,7 +17,7 @@ class Picture:
     """
 
     caption: str
-    png: bytes
+    png: bytes = field(repr=False)
 
     @property
     def base64(self) -> str:

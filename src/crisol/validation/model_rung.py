@@ -41,14 +41,16 @@ class ServedModel:
     """The model in use with its policies; it is replaced as a whole.
 
     ``predictor`` is None where no model can be loaded; ``policy`` says when it decides without a wargame.
-    ``second`` predicts from known verdicts, None where the model has no ``memory.json``. ``stamp`` (a hash of
-    versions and thresholds) is part of every decision's cache key; ``tag`` (``model:VERSION``) is the cache
-    tag by which its decisions are invalidated.
+    ``second`` predicts from known verdicts, None where the model has no ``memory.json``. ``learnt`` holds the
+    identities of the patches that it was trained on. ``stamp`` (a hash of versions and thresholds) is part of
+    every decision's cache key; ``tag`` (``model:VERSION``) is the cache tag by which its decisions are
+    invalidated.
     """
 
     predictor: Predictor | None
     policy: Policy
     second: SecondStage | None = None
+    learnt: frozenset[str] = field(default=frozenset(), repr=False)
     ladder: LadderPolicy = field(init=False, repr=False)
     """The thresholds of both rungs that guess."""
     stamp: str = field(init=False, repr=False)

@@ -1,0 +1,39 @@
+"""Which patches a model was trained on: how well it does on them says nothing of patches to come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from crisol.diff import parse
+from crisol.errors import DiffError, ModelError
+from crisol.records import LabelledPatch
+
+__all__ = ["load_learnt", "save_learnt"]
+
+_FILE = "learnt.txt"
+
+
+def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
+    """Write the identities of the patches that a model was trained on into its folder."""
+    identities = set()
+    for patch in patches:
+        try:
+            identities.add(parse(patch.diff).identity)
+        except DiffError:  # of a set that was labelled elsewhere; no service gets such a text to its model
+            continue
+    (folder / _FILE).write_text("".join(f"{identity}\n" for identity in sorted(identities)), encoding="ascii")
+
+
+def load_learnt(folder: Path) -> frozenset[str]:
+    """Return the identities of the patches that a model was trained on; empty where none are recorded.
+
+    Raises :class:`~crisol.errors.ModelError` for a file that cannot be read.
+    """
+    path = folder / _FILE
+    try:
+        return frozenset(path.read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from None
