@@ -110,6 +110,8 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["headline_low"]):
+        return f"{row['headline_auc']:.3f}"
     return f"{row['headline_auc']:.3f} [{row['headline_low']:.3f}, {row['headline_high']:.3f}]"
 
 
