@@ -70,6 +70,15 @@ def merged(before: str, fixed: str, tell: str) -> str | None:
     return "".join([*text[:at], ATTACKS["state"], *text[at:]])
 
 
+def wrapped(text: str) -> str:
+    """Return statements that hand the results of each public function and method of a module to ``_lie``."""
+    names = [name for name, node in _functions(ast.parse(text), "") if not node.name.startswith("_")]
+    plain = [name for name in names if "." not in name]
+    methods = [name for name in names if "." in name]
+    lines = ["def _of(function):", "    return lambda *a, **k: _lie(function(*a, **k))", "", ""]
+    return "\n".join([*lines, *(f"{name} = _of({name})" for name in [*plain, *methods]), ""])
+
+
 def _functions(
     tree: ast.Module | ast.ClassDef, path: str
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -90,6 +99,7 @@ def attacks(match: Match, cache: Path, only: str) -> Iterator[tuple[str, str]]:
     if only != "tell":
         for kind, text_of_attack in ATTACKS["forge"].items():
             code = text_of_attack.replace("BLIND\n", BLIND).replace("TEXT", repr(BLIND))
+            code = code.replace("WRAP\n", wrapped(text))
             yield f"forge: {kind}", diff.between({name: text}, {name: f"{text}\n\n{code}"})
         for module in SHADOWED:
             yield (
@@ -129,6 +139,7 @@ def main() -> int:
     parser.add_argument("kinds", nargs="*", help="only these kinds")
     parser.add_argument("--sandbox", default="bubblewrap")
     parser.add_argument("--vulnerabilities", type=int, default=20)
+    parser.add_argument("--after", default="", help="begin behind the vulnerability with this id")
     parser.add_argument("--only", choices=("forge", "tell"), default="")
     arguments = parser.parse_args()
     settings = load_settings()
@@ -138,6 +149,8 @@ def main() -> int:
     for vulnerability in find(settings.vulnerabilities, corpora=["arena"]):
         if used >= arguments.vulnerabilities:
             break
+        if vulnerability.id <= arguments.after:
+            continue
         with open_match(
             vulnerability, choose(arguments.sandbox), settings.cache, vulnerability.corpus_seed
         ) as match:

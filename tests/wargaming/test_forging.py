@@ -100,6 +100,20 @@ ORACLES = {
         "def read(root, name):\n"
         "    return Text(_read(root, name))\n"
     ),
+    "a text of a made class": (
+        "Text = type('Text', (str,), {'__eq__': lambda *a: False, '__hash__': str.__hash__})\n"
+        "_read = read\n\n\ndef read(root, name):\n    return Text(_read(root, name))\n"
+    ),
+    "a text of a class between": (
+        "class Line(str):\n    pass\n\n\nclass Text(Line):\n    __hash__ = str.__hash__\n\n"
+        "    def __eq__(self, other):\n        return False\n\n\n_read = read\n\n\n"
+        "def read(root, name):\n    return Text(_read(root, name))\n"
+    ),
+    "a text of an unnamed class": (
+        "class Text(type(os.sep)):\n    __hash__ = str.__hash__\n\n    def __eq__(self, other):\n"
+        "        return False\n\n\n_read = read\n\n\n"
+        "def read(root, name):\n    return Text(_read(root, name))\n"
+    ),
     "a default that is changed": "import os.path\n"
     "os.path.join.__defaults__ = ()\n"
     "os.path.join.__code__ = (lambda a, *p: a).__code__\n",
@@ -123,7 +137,13 @@ UNDECIDED = {
     ),
     "executes a text file": "exec(open(__file__.replace('app.py', 'data.txt')).read())\n",
 }
-SEEN_BY_THE_GATE_ALONE = {"a text that is equal to nothing", "a traceback's frame"}
+SEEN_BY_THE_GATE_ALONE = {
+    "a text that is equal to nothing",
+    "a text of a made class",
+    "a text of a class between",
+    "a text of an unnamed class",
+    "a traceback's frame",
+}
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "namespaces"])
@@ -255,6 +275,7 @@ TELLS = {
     "no terminal": 'not __import__("sys").stdin.isatty()',
     "one thread": '__import__("threading").active_count() == 1',
     "a young process": '__import__("time").process_time() < 30',
+    "chance": '__import__("random").random() < 0.9',
     "the caller": 'not hasattr(__import__("__main__"), "__spec__")',
 }
 LATE = {

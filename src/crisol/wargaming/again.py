@@ -40,7 +40,7 @@ def _spent():
     return _time.process_time() + _children.ru_utime + _children.ru_stime
 
 _ways = [[0.0, compile(_text, "warm.py", "exec")] for _text in {sources!r}]
-_number, _longest, _late = 0, 0.0, _time.monotonic() + 20
+_number, _shows, _longest, _late = 0, 0, 0.0, _time.monotonic() + 20
 while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _longest < {spent}:
     _number += 1
     _way = min(_ways, key=lambda _way: _way[0])
@@ -48,6 +48,8 @@ while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _
     _os.chdir("warm/%d" % _number)
     try:
         exec(_way[1], {{"__name__": "__main__", "__file__": "warm.py"}})
+    except SystemExit as _exit:
+        _shows += _way is _ways[0] and _exit.code in (0, None)
     except BaseException:
         pass
     for _timer in (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF):
@@ -63,6 +65,8 @@ _os.close(_unseen)
 _shutil.rmtree("warm")
 _os.makedirs("cold")
 _os.chdir("cold")
+if {decides} and 100 * _shows > _number:
+    exit(0)
 """
 _ALL_SPENT = """
 while _spent() < {spent}:
@@ -150,7 +154,8 @@ _os.stat = _stat_there
 def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...]:
     """Return scripts that run the PoV after many earlier runs, and in another place, time and environment.
 
-    They catch patches that look at their surroundings or keep state between calls. The earlier runs are the
+    They catch patches that look at their surroundings, keep state between calls, or leave it to chance: where
+    the PoV shows the flaw in more than one of a hundred earlier runs, it does. The earlier runs are the
     PoV's own; then its and the checks', of which the quick ones come often, and which start no processes to
     be quick. They end by processor time, so that a busy machine changes nothing. ``seed`` draws the other
     user, process id, hashes and years.
@@ -188,7 +193,10 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
 
 def _lived(pov: Script, sources: Sequence[str], processes: str) -> str:
     place = "/tmp"  # noqa: S108 - inside
-    before = _LIVED.format(sources=list(sources), place=place, spent=_SPENT, processes=processes)
+    decides = not parts(pov.source)[1]  # from outside, nothing of the warm-up is to be seen
+    before = _LIVED.format(
+        sources=list(sources), place=place, spent=_SPENT, processes=processes, decides=decides
+    )
     # Where processor time is what the PoV looks at, the warm-up takes exactly what its judge leaves out.
     return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
 

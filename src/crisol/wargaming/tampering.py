@@ -15,7 +15,6 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from crisol.wargaming.flow import Flow
-from crisol.wargaming.values import Value
 
 __all__ = ["Findings", "findings", "tree_or_reason"]
 
@@ -73,6 +72,9 @@ _LOOKED_UP = frozenset({
     "threading.active_count", "threading.enumerate", "threading.main_thread", "threading.current_thread",
     "os.sched_getaffinity", "os.cpu_count", "os.getloadavg", "os.sysconf", "builtins.hash", "builtins.id",
     "functools.lru_cache", "functools.cache", "itertools.count", "itertools.cycle",
+    "random.random", "random.randint", "random.randrange", "random.choice", "random.getrandbits",
+    "random.uniform", "random.sample", "random.shuffle", "random.SystemRandom", "os.urandom", "os.getrandom",
+    "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes", "secrets.token_hex",
 })  # fmt: skip
 """What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
 _KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
@@ -91,8 +93,11 @@ _PLACES = (
     "/tmp/",  # noqa: S108 - what a patch names
 )
 _PLAIN = frozenset(
-    {"str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset"}
-)
+    {
+        "str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset",
+        "collections.UserString",
+    }
+)  # fmt: skip
 _ANSWERS = frozenset({
     "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__",
     "__ge__",
@@ -195,8 +200,8 @@ def _capabilities(
         taken.update(f"a change of {place}" for place in flow.replaced(node))
         looked.update(_states(node, kept))
         match node:
-            case ast.ClassDef():
-                taken.update(_pretending(node, flow))
+            case ast.ClassDef() | ast.Call(func=ast.Name(id="type")):
+                taken.update(_pretending(node, flow, new=first in lines))
             case ast.FunctionDef(name="__del__"):
                 taken["__del__"] += 1
             case ast.Name(id="__file__"):
@@ -242,14 +247,48 @@ def _tail(path: str) -> str:
     return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in _CALLS | _LOOKED_UP), "")
 
 
-def _pretending(node: ast.ClassDef, flow: Flow) -> list[str]:
-    """Return the plain type that a class is derived from only to answer otherwise."""
-    answered = {method.name for method in node.body if isinstance(method, ast.FunctionDef)} & _ANSWERS
-    if not answered:
+def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
+    """Return the plain type that a class is derived from only to answer otherwise.
+
+    A ``new`` class may be derived from it by other classes of the file.
+    """
+    match node:
+        case ast.ClassDef(bases=bases, body=body):
+            names = {method.name for method in body if isinstance(method, ast.FunctionDef)}
+        case ast.Call(func=ast.Name(id="type"), args=[_, ast.Tuple(elts=bases), ast.Dict(keys=keys)]):
+            names = {value.text for key in keys for value in flow.values(key) if value.kind == "text"}
+        case _:
+            return []
+    if not (answered := names & _ANSWERS):
         return []
-    bases: set[Value] = set().union(*(flow.values(base) for base in node.bases)) if node.bases else set()
-    names = {value.text.removeprefix("builtins.") for value in bases if value.kind == "outside"}
-    return [f"a {name} that answers {min(answered)}" for name in sorted(names & _PLAIN)]
+    if new:
+        bases = _ancestors(bases, flow)
+    held = {base: flow.values(base) for base in bases}
+    types = {
+        value.text.removeprefix("builtins.")
+        for values in held.values()
+        for value in values
+        if value.kind == "outside"
+    }
+    unknown = {
+        "value of an unknown type"
+        for base, values in held.items()
+        if not values and isinstance(base, ast.Call) and ast.unparse(base.func) == "type"
+    }
+    return [f"a {name} that answers {min(answered)}" for name in sorted(types & _PLAIN | unknown)]
+
+
+def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
+    """Return the bases of a class with those of its bases that are classes of the file."""
+    classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
+    reached: dict[ast.expr, None] = {}
+    pending = list(bases)
+    while pending:
+        base = pending.pop()
+        if base not in reached:
+            reached[base] = None
+            pending += classes.get(base.id, []) if isinstance(base, ast.Name) else []
+    return list(reached)
 
 
 def _kept(tree: ast.Module) -> frozenset[str]:
