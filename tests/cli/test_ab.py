@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import random
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -57,6 +61,23 @@ def test_status_shows_the_switch_and_every_arm(filled: int) -> None:
     assert f"{filled} trials, {filled} in the last 24 h" in text
     assert re.search(r"e1\s+champion\s+m1", text)
     assert re.search(r"e1\s+challenger\s+m2", text)
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="nothing here mounts a folder read-only")
+def test_trials_on_a_read_only_disk_can_be_read(settings: Settings, filled: int) -> None:
+    """As with a copy of mlruns that somebody else keeps; what would write says that it cannot."""
+    frozen = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(settings.runs), str(settings.runs)]
+    for command, code, said in (("status", 0, f"{filled} trials"), ("disable", 69, "read-only")):
+        done = subprocess.run(
+            [*frozen, sys.executable, "-m", "crisol", "ab", command],
+            env={**os.environ, "CRISOL_ROOT": str(settings.root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert said in done.stdout + done.stderr
 
 
 def test_results_are_those_of_the_groups_asked_for(filled: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import threading
 import time
 from functools import cache
@@ -53,7 +54,12 @@ def _held(error: duckdb.Error) -> bool:
 
 def _connect(where: str) -> duckdb.DuckDBPyConnection:
     # A trial log never needs another file, and a hostile value must not find a way to one.
-    return duckdb.connect(where, config={"enable_external_access": False})
+    return duckdb.connect(where, read_only=_frozen(where), config={"enable_external_access": False})
+
+
+def _frozen(where: str) -> bool:
+    """Return whether there is a file that this user cannot write: on a read-only disk, say."""
+    return where != _MEMORY and Path(where).is_file() and not os.access(where, os.W_OK)
 
 
 class _File:
@@ -113,6 +119,7 @@ class DuckDBStore:
     Safe across threads and across the processes of one machine: DuckDB lets one process at a time open a
     file, so each call opens it and lets it go. A call waits ``patience`` seconds for another process and then
     raises :class:`~crisol.errors.StoreError`. Making a store migrates the schema unless ``upgrade`` is False.
+    A file that this user cannot write is read as it is.
     ``initial`` is the switch until one is set, None means off. Append many trials at once: that is far
     cheaper. Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
     """
@@ -141,7 +148,7 @@ class DuckDBStore:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._file = _file(str(Path(path).absolute()))
         try:
-            if upgrade:
+            if upgrade and not _frozen(self._where):
                 migrate.upgrade(self)
             else:
                 with self._cursor():
