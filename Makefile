@@ -72,6 +72,10 @@ notebooks: $(VENV)/.installed-test ## make the .ipynb files from their .py sourc
 docs: $(VENV)/.installed-test ## build the documentation as a site, into dist/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
 
+.PHONY: screenshots
+screenshots: $(VENV)/.installed-test ## make the pictures of docs/images after a run (needs chromium)
+	@$(BIN)/python docs/site/screenshots.py
+
 .PHONY: bench
 bench: $(VENV)/.installed-test ## measure speed, as ratios against named baselines
 	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -71,3 +71,13 @@ def test_every_test_that_the_documents_name_exists() -> None:
     for document in (root.parent / "docs").glob("*.md"):
         for name in re.findall(r"`(test_\w+)`", document.read_text()):
             assert f"def {name}(" in tests, f"{document.name}: {name}"
+
+
+def test_every_other_block_of_commands_is_a_target_or_counts_packages() -> None:
+    """Blocks marked ``sh`` are run by test_tutorials; the rest are targets of the Makefile, which exist."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for block in re.findall(r"```\n(.*?)```", README, re.DOTALL):
+        for line in block.splitlines():
+            made = re.match(r"make ([a-z-]+)", line)
+            assert made is None or made[1] in targets, line
+            assert made or line.startswith("uv pip compile "), line

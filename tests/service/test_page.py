@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from crisol.config import Settings
 from crisol.service.embedded import Server, serve
+from support.browser import FLAGS, browsing, open_page
 from support.http import OFF, ask
 from support.served import FLAW, ROOT, model_folder, wrong
 
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 STATIC = ROOT / "src" / "crisol" / "service" / "static"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=5000",
-    "--window-size=1200,1250",
-]
 
 
 @pytest.fixture
@@ -54,64 +41,6 @@ def chromium(url: str, profile: Path, *flags: str) -> str:
         pytest.skip("chromium is not installed (Debian: chromium)")
     command = [program, *FLAGS, f"--user-data-dir={profile}", *flags, url]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
-class Browser:
-    """A browser that is told what to do through its debugging pipe (Chrome DevTools Protocol)."""
-
-    def __init__(self, send: int, receive: int) -> None:
-        self._send = send
-        self._receive = receive
-        self._number = 0
-        self._rest = b""
-
-    def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
-        """Do one thing and return what comes of it; events in between are not waited for."""
-        self._number += 1
-        wish = {"id": self._number, "method": method, "params": parameters}
-        os.write(self._send, json.dumps(wish | ({"sessionId": session} if session else {})).encode() + b"\0")
-        while True:
-            while b"\0" not in self._rest:
-                self._rest += os.read(self._receive, 1 << 16)
-            text, _, self._rest = self._rest.partition(b"\0")
-            found = json.loads(text)
-            if found.get("id") == self._number:
-                assert "error" not in found, found
-                return dict(found["result"])
-
-    def evaluate(self, session: str, expression: str) -> Any:
-        """Return the value of an expression in the page, once it is settled."""
-        found = self.call(
-            "Runtime.evaluate", session, expression=expression, awaitPromise=True, returnByValue=True
-        )
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-
-@contextmanager
-def browsing(profile: Path, *flags: str) -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed (Debian: chromium)")
-    theirs, send = os.pipe()
-    receive, tell = os.pipe()
-    flags = (*(flag for flag in FLAGS if "virtual-time" not in flag), *flags)
-    # The pipe is the browser's descriptors 3 and 4.
-    command = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{tell}', "bash", program, *flags]
-    with (profile.parent / "chromium.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
-            pass_fds=(theirs, tell), stdout=log, stderr=log,
-        )  # fmt: skip
-    os.close(theirs)
-    os.close(tell)
-    try:
-        yield Browser(send, receive)
-    finally:
-        process.kill()
-        process.wait(30)
-        os.close(send)
-        os.close(receive)
 
 
 DECIDE = """
@@ -158,20 +87,9 @@ def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme
     The verdict and its reason; a bad diff says where; all of it can be read.
     """
     with browsing(tmp_path / "profile") as browser:
-        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-        session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.call("Emulation.setEmulatedMedia", session, features=features)
-        browser.call("Page.navigate", session, url=f"{server.url}/")
-        ready = (
-            "new Promise((go) => document.readyState === 'complete' ? go(true) : addEventListener('load', "
-            "() => go(true)))"
-        )
-        while browser.evaluate(session, "location.href") != f"{server.url}/":
-            pass
-        assert browser.evaluate(session, ready)
+        session = open_page(browser, f"{server.url}/", scheme)
         for text, words in (
-            (wrong(), ("invalid", "exploit survives", "wargame")),
+            (wrong(), ("invalid", "survives", "wargame")),
             ("no diff", ("no file header",)),
         ):
             expression = DECIDE.replace("DIFF", json.dumps(text)).replace("VULNERABILITY", json.dumps(FLAW))
@@ -187,14 +105,16 @@ def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme
 def test_the_page_shows_health_breakers_accuracy_and_trials(server: Server, tmp_path: Path) -> None:
     """As the browser has them after its scripts ran, under the policy that the service sends."""
     page = chromium(f"{server.url}/", tmp_path / "profile", "--dump-dom")
-    assert re.search(r'id="status"[^>]*>(healthy|degraded), up for', page)
+    assert re.search(r'id="status"[^>]*>(healthy|degraded): [^<]*; up for', page)
     for words in (
         "every escape refused",
+        "Line of wargames",
+        ">works<",
         "ml_model",
         "closed",
         "false-accept rate",
         FLAW,
-        "invalid: exploit survives",
+        "survives",
     ):
         assert words in page, words
 
@@ -208,6 +128,44 @@ def test_the_page_can_be_drawn_in_both_schemes(server: Server, tmp_path: Path, s
 
     corner = imread(picture)[2, 2, :3].mean()
     assert (corner < 0.3) if scheme == 0 else (corner > 0.9)
+
+
+PHONE = "--window-size=500,2400"
+
+
+def test_nothing_is_cut_on_a_phone(server: Server, tmp_path: Path) -> None:
+    """Rows become cards that name each cell's column, and nothing is wider than the screen."""
+    with browsing(tmp_path / "profile", PHONE) as browser:
+        session = open_page(browser, f"{server.url}/")
+        ask_page = DECIDE.replace("DIFF", json.dumps(wrong())).replace("VULNERABILITY", json.dumps(FLAW))
+        browser.evaluate(session, ask_page)
+        wide = """[...document.querySelectorAll("main, section, td, dd, pre")].filter(
+            (part) => part.scrollWidth > part.clientWidth + 1 && getComputedStyle(part).display !== "inline"
+        ).map((part) => part.tagName + part.id + part.textContent.slice(0, 40))"""
+        assert browser.evaluate(session, wide) == []
+        assert browser.evaluate(session, "document.documentElement.scrollWidth <= innerWidth")
+        names = "[...document.querySelectorAll('#health td')].every((cell) => cell.dataset.name)"
+        assert browser.evaluate(session, names)
+
+
+def test_a_guess_looks_like_a_guess_and_ids_are_offered(server: Server, tmp_path: Path) -> None:
+    """A patch of no registered vulnerability gets the model's guess, in another form than a verdict."""
+    with browsing(tmp_path / "profile") as browser:
+        session = open_page(browser, f"{server.url}/")
+        asked = DECIDE.replace("DIFF", json.dumps(wrong())).replace("VULNERABILITY", '""')
+        assert "Not known" in browser.evaluate(session, asked)
+        assert browser.evaluate(session, "document.querySelector('#answer .guess strong').className") == ""
+        verdict = DECIDE.replace("DIFF", json.dumps(wrong())).replace("VULNERABILITY", json.dumps(FLAW))
+        browser.evaluate(session, verdict)
+        assert browser.evaluate(session, "document.querySelector('#answer .guess')") is None
+        assert browser.evaluate(session, "document.querySelector('#answer pre') !== null")
+        offered = """new Promise((resolve) => {
+          const offered = () => [...document.querySelectorAll("#ids option")].map((option) => option.value);
+          new MutationObserver(() => resolve(offered()))
+            .observe(document.getElementById("ids"), { childList: true });
+          document.getElementById("vulnerability").focus();
+        })"""
+        assert FLAW in browser.evaluate(session, offered)
 
 
 def test_the_page_takes_nothing_from_elsewhere_and_every_field_has_a_label() -> None:

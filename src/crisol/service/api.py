@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -66,6 +67,7 @@ def api(service: Service, metrics: Metrics) -> Routes:
     _cache(app, service)
     _breakers(app, BreakerView(service, metrics))
     add_decisions(app, service)
+    _vulnerabilities(app, service)
     add_page(app)
     return app
 
@@ -217,6 +219,13 @@ def _cache(app: Routes, service: Service) -> None:
 def _kind(stats: KindStats) -> KindReport:
     names = ("hits", "shared_hits", "misses", "errors", "corrupt", "evictions", "entries", "bytes")
     return KindReport(kind=stats.kind.name, **{name: getattr(stats, name) for name in names})
+
+
+def _vulnerabilities(app: Routes, service: Service) -> None:
+    @app.get("/wargaming/vulnerabilities", tags=["decisions"])
+    async def vulnerabilities() -> list[str]:
+        """Return the ids of the vulnerabilities that can be wargamed."""
+        return await asyncio.to_thread(service.catalogue.names)
 
 
 def _breakers(app: Routes, view: BreakerView) -> None:

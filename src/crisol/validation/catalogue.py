@@ -86,6 +86,10 @@ class Catalogue:
             self._current[name] = pattern, now
         return pattern
 
+    def names(self) -> list[str]:
+        """Return the ids in order; a folder without a valid description counts too. It reads the disk."""
+        return sorted({path.parent.name for path in descriptions(self._roots)})
+
     def open(self, name: str) -> Vulnerability | None:
         """Read the vulnerability's folder; None where no folder has that id.
 

@@ -24,8 +24,10 @@ function rows(id, list, empty) {
   }
   for (const cells of list) {
     const row = element("tr");
-    for (const [content, className] of cells) {
+    const names = byId(id).tHead.rows[0].cells;
+    for (const [index, [content, className]] of cells.entries()) {
       const cell = element("td", content instanceof Node ? undefined : content, className);
+      cell.dataset.name = names[index].textContent;
       if (content instanceof Node) cell.append(content);
       row.append(cell);
     }
@@ -57,11 +59,34 @@ async function get(path) {
   return content;
 }
 
+// The words for what the service names by a key; a key without one is shown as it is.
+const parts = { cache: "Cache", database: "Trial store", model: "Model", rungs: "Error promises", sandbox: "Sandbox", breakers: "Circuit breakers", queue: "Line of wargames", journal: "Trial journal" };
+const works = { healthy: "works", degraded: "impaired, answers go on", unhealthy: "does not work" };
+const inWords = {
+  healthy: "healthy: every part works",
+  degraded: "degraded: answers go on, with something missing",
+  unhealthy: "unhealthy: answers are missing or not to be trusted",
+};
+
+function lasted(seconds) {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} hours` : `${Math.round(seconds / 86400)} days`;
+}
+
 async function showHealth() {
   const report = await get("/health/detailed");
-  byId("status").textContent = `${report.status}, up for ${Math.round(report.uptime_seconds)} s`;
+  byId("status").textContent = `${inWords[report.status]}; up for ${lasted(report.uptime_seconds)}`;
   byId("status").className = tone[report.status];
-  rows("health", Object.entries(report.components).map(([name, one]) => [[name], [one.status, tone[one.status]], [one.detail], [digits(one.ms, 1), "number"]]));
+  rows("health", Object.entries(report.components).map(([name, part]) => [[parts[name] ?? name], [works[part.status], tone[part.status]], [part.detail]]));
+}
+
+async function offerIds() {
+  byId("ids").replaceChildren(...(await get("/wargaming/vulnerabilities")).map((id) => {
+    const option = element("option");
+    option.value = id;
+    return option;
+  }));
 }
 
 async function showBreakers() {
@@ -97,20 +122,35 @@ async function showTrials() {
   ]), "No trials yet: a decided patch of a registered vulnerability makes one.");
 }
 
-function showAnswer(found) {
+// A wargame's verdict is a fact; what a model says is a guess, and looks like one.
+function headline(answer) {
+  const chance = answer.probability === null ? "" : `${Math.round(100 * answer.probability)} %`;
+  if (answer.advisory || answer.outcome === "unknown") return { guess: true, text: chance ? `Not known. The model guesses: ${chance} that it is valid` : "Not known: nobody could decide" };
+  if (answer.decided_by === "model") return { guess: true, text: `Predicted ${answer.outcome}: ${chance} that it is valid` };
+  return { guess: false, text: answer.outcome };
+}
+
+function showAnswer(answer) {
   const list = element("dl");
   const add = (name, value) => { if (value !== null && value !== "" && value !== undefined) list.append(element("dt", name), element("dd", value)); };
-  add("answered by", found.source === found.decided_by ? found.source : `${found.source}, decided by ${found.decided_by}`);
-  add("confidence", digits(found.confidence, 3));
-  add("advice only", found.advisory ? "nobody could decide; what the model says is a guess" : "");
-  add("evidence", found.evidence);
-  add("reason", found.reason ? found.reason.replaceAll("_", " ") : "");
-  add("detail", found.detail);
-  add("model", found.probability === null ? "" : `${digits(found.probability, 3)} probability of valid, ${found.model_version}`);
-  add("phases", found.phases.map((one) => `${one.name}${one.reason ? ` (${one.reason.replaceAll("_", " ")})` : ""} ${digits(one.ms, 0)} ms`).join(", "));
-  add("missing", found.degraded.join(", "));
-  add("took", `${digits(found.timings.total_ms, 2)} ms`);
-  byId("answer").replaceChildren(element("strong", found.outcome, tone[found.outcome]), list);
+  const shown = headline(answer);
+  const box = element("div", undefined, shown.guess ? "guess" : "");
+  box.append(element("strong", shown.text, shown.guess ? "" : tone[answer.outcome]), list);
+  add("answered by", answer.source === answer.decided_by ? answer.source : `${answer.source}, decided by ${answer.decided_by}`);
+  if (shown.guess) add("what to do", answer.advisory || answer.outcome === "unknown" ? "Merge nothing on this: run the wargame." : "The model decides alone only where its errors are bounded; merge after a wargame.");
+  add("confidence", digits(answer.confidence, 3));
+  add("evidence", answer.evidence);
+  add("reason", answer.reason ? answer.reason.replaceAll("_", " ") : "");
+  if (answer.detail) {
+    const cell = element("dd");
+    cell.append(element("pre", answer.detail));
+    list.append(element("dt", "detail"), cell);
+  }
+  add("model", answer.probability === null ? "" : `${digits(answer.probability, 3)} probability of valid, ${answer.model_version}`);
+  add("phases", answer.phases.map((phase) => `${phase.name}${phase.reason ? ` (${phase.reason.replaceAll("_", " ")})` : ""} ${digits(phase.ms, 0)} ms`).join(", "));
+  add("missing", answer.degraded.join(", "));
+  add("took", `${digits(answer.timings.total_ms, 2)} ms`);
+  byId("answer").replaceChildren(box);
 }
 
 async function ask(event) {
@@ -146,6 +186,7 @@ async function refresh() {
 }
 
 byId("ask").addEventListener("submit", ask);
+byId("vulnerability").addEventListener("focus", () => offerIds().catch(() => {}));
 refresh();
 // The accuracy route allows ten requests a minute.
 setInterval(refresh, 15000);
