@@ -76,8 +76,8 @@ def test_every_test_that_the_documents_name_exists() -> None:
 def test_every_other_block_of_commands_is_a_target_or_counts_packages() -> None:
     """Blocks marked ``sh`` are run by test_tutorials; the rest are targets of the Makefile, which exist."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for block in re.findall(r"```\n(.*?)```", README, re.DOTALL):
-        for line in block.splitlines():
+    for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE):
+        for line in block.splitlines() if not kind else ():
             made = re.match(r"make ([a-z-]+)", line)
             assert made is None or made[1] in targets, line
             assert made or line.startswith("uv pip compile "), line

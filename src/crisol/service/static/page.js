@@ -60,7 +60,7 @@ async function get(path) {
 }
 
 // The words for what the service names by a key; a key without one is shown as it is.
-const parts = { cache: "Cache", database: "Trial store", model: "Model", rungs: "Error promises", sandbox: "Sandbox", breakers: "Circuit breakers", queue: "Line of wargames", journal: "Trial journal" };
+const parts = { cache: "Cache", trials: "Trial store", model: "Model", rungs: "Error promises", sandbox: "Sandbox", breakers: "Circuit breakers", queue: "Line of wargames", journal: "Trial journal" };
 const works = { healthy: "works", degraded: "impaired, answers go on", unhealthy: "does not work" };
 const inWords = {
   healthy: "healthy: every part works",
