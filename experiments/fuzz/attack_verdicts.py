@@ -5,9 +5,9 @@
 ``forge``: a file of the target gets code that fixes nothing and reaches for the judge, for what it
 looks with, or for its end. ``tell``: the reference fix is in, but only where it seems to be judged, or
 for a while. The attacks stand in ``attacks.toml``; each is tried on vulnerabilities of the arena, a
-tell where the same text with ``False`` leaves the flaw open. The table counts patches that were tried
-and those that were held, that is not valid, with reason and phase; the exit code is the number of kinds
-that got through anywhere.
+tell where the public PoV shows the flaw of the same text with ``False``. The table counts patches that
+were tried and those that were held, that is not valid, with reason and phase; the exit code is the number
+of kinds that got through anywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from crisol import diff
 from crisol.config import load_settings
-from crisol.records import Outcome
+from crisol.records import Outcome, Reason
 from crisol.sandbox import choose
 from crisol.wargaming.candidates import read_source, reference
 from crisol.wargaming.referee import Match, open_match
@@ -112,7 +112,7 @@ def attacks(match: Match, cache: Path, only: str) -> Iterator[tuple[str, str]]:
     open_without = merged(text, fixed, "False")
     if (
         open_without is None
-        or match.judge(diff.between({name: text}, {name: open_without})).outcome is Outcome.VALID
+        or match.judge(diff.between({name: text}, {name: open_without})).reason is not Reason.EXPLOIT_SURVIVES
     ):
         return
     for kind, tell in ATTACKS["tell"].items():

@@ -6,6 +6,9 @@ tested too.
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -490,6 +493,67 @@ def test_a_wargame_has_a_budget(tmp_path: Path) -> None:
         )
     assert verdict.reason is Reason.TIMEOUT
     assert verdict.seconds < 3.0
+
+
+ORDINARY = """
+import json, sys, tempfile
+from pathlib import Path
+from crisol.sandbox import choose
+from crisol.wargaming.referee import open_match
+from crisol.wargaming.vulnerability import load
+from support.notes import make
+kind, patches = sys.argv[1], json.load(sys.stdin)
+with tempfile.TemporaryDirectory() as place:
+    folder = make(Path(place) / "notes")
+    with open_match(load(folder), choose(kind), Path(place)) as match:
+        print(json.dumps({name: match.judge(text).outcome for name, text in patches.items()}))
+"""
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "namespaces"])
+def test_started_by_an_ordinary_user_the_sandbox_holds_as_well(kind: str) -> None:
+    """User namespaces make its walls then; every forger, tell and delay is tried there, and a right fix."""
+    if os.getuid() != 0:
+        pytest.skip("all tests of this file are run by an ordinary user already")
+    python = _python_of_everybody()
+    if python is None:
+        pytest.skip("ordinary users can run no Python of this version")
+    tells = {
+        name: FIXED_IF.replace("{0}", f"({tell})") for name, tell in TELLS.items() if "PARITY" not in tell
+    }
+    forgers = {name: f"{APP}\n\n{added}" for name, added in ATTACKS.items()}
+    patches = {name: patch(text) for name, text in (forgers | tells | LATE | {"right": RIGHT}).items()}
+    done = subprocess.run(
+        [python, "-c", ORDINARY, kind],
+        input=json.dumps(patches), capture_output=True, text=True, check=False, timeout=600,
+        user=_ORDINARY, group=_ORDINARY, extra_groups=[], cwd="/",
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    if "this machine" in done.stderr:
+        pytest.skip(done.stderr.strip().rpartition("\n")[2])
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)
+    assert {name for name, outcome in outcomes.items() if outcome != "invalid"} == {"right"}
+    assert outcomes["right"] == "valid"
+
+
+_ORDINARY = 12_345
+"""A user id that nobody has."""
+
+
+def _python_of_everybody() -> str | None:
+    """Return an interpreter of this version that a stranger can start."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for python in filter(None, (sys.executable, shutil.which(name, path="/usr/bin:/usr/local/bin"))):
+        try:
+            asked = subprocess.run(
+                [python, "-c", "pass"], user=_ORDINARY, group=_ORDINARY, extra_groups=[], cwd="/", check=False
+            )
+        except PermissionError:
+            continue
+        if asked.returncode == 0:
+            return python
+    return None
 
 
 def _hashed_without_a_seed() -> int:
