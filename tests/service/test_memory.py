@@ -12,12 +12,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from crisol.diff import parse
-from crisol.evidence.memory import COLUMNS, Judged
-from crisol.evidence.second_stage import SecondStage, train
+from crisol.evidence.memory import Judged
+from crisol.evidence.second_stage import SecondStage
 from crisol.evidence.similarity import sketch
 from crisol.model.policy import Policy
 from crisol.resilience.cache import Cache
@@ -29,6 +28,7 @@ from crisol.validation.memory_rung import MemoryRung
 from crisol.validation.model_rung import ModelRung, ServedModel
 from support.http import ask, decide
 from support.served import FLAW, VULNERABILITIES, idle, model_folder, predictor, right, wrong
+from support.stages import EVERYTHING, second_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from crisol.config import Settings
     from crisol.service.embedded import Server
 
-EVERYTHING = Policy(reject=0.9999, reason="a test")
 SORTED = """@@ -40,4 +40,4 @@
  def sorted_lines(names, reverse=False):
      \"\"\"Return the distinct lines of the files in byte order.\"\"\"
@@ -45,14 +44,6 @@ SORTED = """@@ -40,4 +40,4 @@
 -    return tuple(run(["sort", *options, *names]).splitlines())
 +    return tuple(run(["sort", *options, "--", *names]).splitlines())
 """
-
-
-def second_stage() -> SecondStage:
-    """Return a second stage that was learnt from noise, and refuses whatever it is asked about."""
-    rng = np.random.default_rng(0)
-    rows, label = rng.random((120, len(COLUMNS))), np.arange(120) % 2
-    group = np.array([f"g{number // 6}" for number in range(120)])
-    return replace(train(rows, label, group, seed=0), policy=EVERYTHING)
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ __all__ = [
     "QUEUE",
     "RATE_LIMITS",
     "REQUESTS",
+    "RUNG_OFF",
     "SANDBOXES",
     "SHADOW_DROPPED",
     "STARTED",
@@ -142,6 +143,7 @@ WARGAMES = _family("wargames_total", _C, "Verdicts that answered a request.", "o
 WARGAME_SECONDS = _family("wargame_seconds", _H, "What those wargames took.", bounds=_ANSWER)
 QUEUE = _family("wargame_queue", _G, "Wargames by where they are.", "place")
 SANDBOXES = _family("sandboxes_open", _G, "Sandboxes kept open.")
+RUNG_OFF = _family("rung_off", _G, "1 for a rung that broke its promise and does not decide.", "rung")
 SHADOW_DROPPED = _family("shadow_dropped_total", _C, "Sampled patches that found the queue full.")
 TRIALS = _family("trials_total", _C, "Trials by where they went.", "place")
 JOURNAL = _family("journal_bytes", _G, "Trials on disk that wait for the store.")

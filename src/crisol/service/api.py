@@ -170,6 +170,14 @@ def _switch(app: Routes, service: Service) -> None:
         await service.trials.flip(Switch(enabled=False, rate=now.rate, salt=now.salt))
         return _ab_status(service)
 
+    @app.post("/wargaming/ab-testing/rungs/{name}/enable", tags=["A/B testing"])
+    async def enable_rung(
+        name: Annotated[str, Path(pattern=r"^[a-z_]{1,32}$", examples=["memory"])],
+    ) -> AbStatus:
+        """Let a rung decide again that broke its promise; the other workers follow within ten seconds."""
+        await asyncio.to_thread(service.guard.enable, name)
+        return _ab_status(service)
+
 
 def _ab_status(service: Service) -> AbStatus:
     switch, shadow, stats = service.trials.switch, service.trials.shadow, service.trials.stats
@@ -183,6 +191,7 @@ def _ab_status(service: Service) -> AbStatus:
         stored=stats.stored,
         journaled=stats.journaled,
         lost=stats.lost,
+        off={rung.value: why for rung, why in service.guard.off.items()},
     )
 
 

@@ -20,6 +20,7 @@ from crisol.resilience.breaker import State
 from crisol.resilience.guard import BreakerRegistry, CircuitBreaker
 from crisol.resilience.policy import DATABASE, ML_MODEL
 from crisol.service.limits import rates
+from crisol.service.rung_guard import RungGuard
 from crisol.service.sampling import LiveTrials
 from crisol.tracking.registry import champion_folder
 from crisol.validation.catalogue import Catalogue
@@ -49,7 +50,8 @@ class Service:
     """The live objects of one worker; :func:`open_service` makes it.
 
     ``started`` is a monotonic time in seconds. ``on_refresh`` is called every ten seconds, and once at the
-    start. ``refused`` says why the newest model is not in use, empty where it is.
+    start. ``refused`` says why the newest model is not in use, empty where it is. ``guard`` switches off
+    rungs that break their promise.
     """
 
     settings: Settings
@@ -64,10 +66,12 @@ class Service:
     on_refresh: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     refused: str = ""
     _model: tuple[Path, float] | None = None
+    guard: RungGuard = field(init=False)
     _watched: tuple[CircuitBreaker, CircuitBreaker] = field(init=False)
 
     def __post_init__(self) -> None:
         self._watched = self.breakers["cache"], self.breakers["database"]
+        self.guard = RungGuard(self, self.settings.runs / "rungs")
 
     @property
     def uptime(self) -> float:

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from crisol.abtest.rungs import watch_rungs
-from crisol.abtest.store import TrialFilter
 from crisol.errors import CrisolError
 from crisol.resilience.breaker import State
 from crisol.sandbox import choose
 from crisol.sandbox.selfcheck import escapes
-from crisol.service.sampling import EXPERIMENT
 
 if TYPE_CHECKING:
     from crisol.service.core import Service
@@ -24,8 +21,6 @@ __all__ = ["Component", "Health", "HealthReport"]
 
 _FRESH = 1.0
 _SELF_CHECK = 300.0
-_PROMISES = 60.0
-_TRIALS = 2_000
 _SECONDS = 1.0
 
 
@@ -56,7 +51,6 @@ class Health:
         self._last: tuple[float, HealthReport] | None = None
         self._lock = asyncio.Lock()
         self._sandbox: tuple[float, tuple[str, str]] | None = None
-        self._promises: tuple[float, tuple[str, str]] | None = None
 
     async def report(self) -> HealthReport:
         """Return the status of every component, checked now or within the last second."""
@@ -115,26 +109,14 @@ class Health:
         return "degraded" if refused else "healthy", f"{refused}in use is {use}" if refused else use
 
     async def _rungs(self) -> tuple[str, str]:
-        """Say which rungs broke their promise, by the latest trials of the model in use."""
-        now, trials = time.monotonic(), self._service.trials
-        if self._promises is None or now - self._promises[0] > _PROMISES:
-            version = self._service.validator.model.served.version[0]
-            where = TrialFilter(experiment=EXPERIMENT, model_version=version)
-            try:
-                async with asyncio.timeout(_SECONDS):
-                    latest = await trials.ask(trials.store.latest, _TRIALS, where)
-            except (CrisolError, TimeoutError):
-                return "healthy", "not looked at: the store does not answer"
-            watched = await asyncio.to_thread(watch_rungs, latest[::-1])
-            broken = [f"{rung.arm}: {rung.name}" for rung in watched if rung.raised_at is not None]
-            if broken:
-                self._promises = (
-                    now,
-                    ("degraded", f"more than promised, see `crisol ab watch`: {', '.join(broken)}"),
-                )
-            else:
-                self._promises = (now, ("healthy", f"{len(latest)} trials, no promise broken"))
-        return self._promises[1]
+        """Say which rungs are off."""
+        guard = self._service.guard
+        if guard.off:
+            said = "; ".join(f"{rung} is off, {why}" for rung, why in guard.off.items())
+            return "degraded", f"{said}; enable it with POST /wargaming/ab-testing/rungs/NAME/enable"
+        if guard.trials is None:
+            return "healthy", "not looked at: the store does not answer"
+        return "healthy", f"{guard.trials} trials, no promise broken"
 
     async def _walls(self) -> tuple[str, str]:
         now = time.monotonic()

@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.abtest.confusion import metrics as estimates
+from crisol.abtest.rungs import PROMISED
 from crisol.abtest.store import TrialFilter, utc_now
 from crisol.abtest.tally import Tally
 from crisol.errors import CrisolError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from crisol.abtest.confusion import Estimate
     from crisol.metrics import Counter, Histogram
+    from crisol.records import Source
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import BucketDecision
     from crisol.resilience.guard import CircuitBreaker
@@ -174,6 +176,8 @@ class Instruments:
         watch(names.QUEUE, "running", read=lambda: referees.stats.running)
         watch(names.QUEUE, "shadow", read=lambda: trials.shadow.queued)
         watch(names.SANDBOXES, read=lambda: referees.stats.open)
+        for rung in PROMISED:
+            watch(names.RUNG_OFF, rung.value, read=partial(self._is_off, rung))
         watch(names.SHADOW_DROPPED, read=lambda: trials.shadow.dropped)
         for place in ("stored", "journaled", "lost"):
             watch(names.TRIALS, place, read=partial(getattr, trials.stats, place))
@@ -218,6 +222,9 @@ class Instruments:
         if model not in self._models:
             self._models.add(model)
             self.metrics.watch(names.MODEL, *model, read=partial(self._in_use, model[0], model[2]))
+
+    def _is_off(self, rung: Source) -> float:
+        return float(rung in self._service.validator.off)
 
     def _in_use(self, version: str, form: str) -> float:
         predictor = self._service.validator.model.served.predictor

@@ -141,7 +141,7 @@ class AbStatus(_Strict):
     """The A/B switch, and the counters of this worker's sampling queue and of its trials since its start.
 
     ``journaled`` trials stayed on disk because the store failed; ``dropped`` (queue full) and ``lost`` ones
-    were not stored.
+    were not stored. ``off`` are the rungs that broke their promise and do not decide, each with the reason.
     """
 
     enabled: bool
@@ -153,6 +153,7 @@ class AbStatus(_Strict):
     stored: int
     journaled: int
     lost: int
+    off: dict[str, str]
 
 
 class AbResults(_Strict):

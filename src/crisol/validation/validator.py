@@ -29,6 +29,7 @@ from crisol.wargaming.referee import REFEREE_VERSION
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from crisol.records import Source
     from crisol.resilience.cache import Cache
     from crisol.resilience.guard import CircuitBreaker
     from crisol.validation.catalogue import Catalogue, Pattern
@@ -85,9 +86,10 @@ class Validator:
     """Decides about patches by the first of these that can: cache, ``rungs``, ``model``, wargame, fallback.
 
     ``sandbox`` is the circuit breaker around wargames; each of ``learners`` is called with every wargame's
-    verdict. For an unregistered vulnerability no wargame is run. An unavailable dependency is skipped, named
-    in ``degraded``, and such a decision is not cached. Raises :class:`~crisol.errors.Overloaded` where the
-    queue of wargames is full. Use it within one event loop.
+    verdict. A rung whose source is in ``off`` is asked and does not decide. For an unregistered vulnerability
+    no wargame is run. An unavailable dependency is skipped, named in ``degraded``, and such a decision is not
+    cached. Raises :class:`~crisol.errors.Overloaded` where the queue of wargames is full. Use it within one
+    event loop.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Validator:
         learners: Sequence[Learner] = (),
     ) -> None:
         self.model = model
+        self.off: frozenset[Source] = frozenset()
         self._learners = learners
         self._rungs: tuple[Rung, ...] = (*rungs, model)
         self._cache = cache
@@ -226,13 +229,13 @@ class Validator:
         )
 
     def _stamps(self) -> list[str]:
-        return [rung.stamp for rung in self._rungs]
+        return [*(rung.stamp for rung in self._rungs), *sorted(self.off)]
 
     async def _climb(self, case: Case) -> Decision:
         rungs: tuple[Callable[[Case], Awaitable[Decision | None]], ...] = (*self._rungs, self._wargamed)
         for rung in rungs:
             decision = await rung(case)
-            if decision is not None:
+            if decision is not None and decision.source not in self.off:
                 return decision
         return fall_back(case)
 

@@ -1,0 +1,106 @@
+"""Rungs that broke their promise are off, in all workers of this machine, until a person enables them.
+
+An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. A file for each rung says so and why,
+so a restart changes nothing; another file keeps the time at which a person last enabled it, from which on its
+trials count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from crisol.abtest.rungs import PROMISED, watch_rungs
+from crisol.abtest.store import TrialFilter
+from crisol.errors import CrisolError
+from crisol.records import Source
+from crisol.service.problems import Problem
+from crisol.service.sampling import EXPERIMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from crisol.records import Trial
+    from crisol.service.core import Service
+
+__all__ = ["RungGuard"]
+
+_EVERY = 60.0
+_TRIALS = 2_000
+_log = logging.getLogger(__name__)
+
+
+class RungGuard:
+    """Watches the latest trials of the model in use, and says which rungs are ``off`` and why.
+
+    ``folder`` holds the files; it is made when the first rung is switched off. ``trials`` counts those of the
+    last look, None before the first one.
+    """
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self.off: dict[Source, str] = {}
+        self.trials: int | None = None
+        self._service = service
+        self._folder = folder
+        self._next = 0.0
+        self._follow()
+        service.on_refresh.append(self.refresh)
+
+    async def refresh(self) -> None:
+        """Follow what other workers and people did; once a minute, look at the trials."""
+        await asyncio.to_thread(self._follow)
+        if time.monotonic() < self._next:
+            return
+        trials, version = self._service.trials, self._service.validator.model.served.version[0]
+        where = TrialFilter(experiment=EXPERIMENT, model_version=version)
+        with suppress(CrisolError, TimeoutError):
+            latest = await trials.ask(trials.store.latest, _TRIALS, where)
+            await asyncio.to_thread(self.watch, latest[::-1])
+            self._next = time.monotonic() + _EVERY
+
+    def watch(self, trials: Sequence[Trial]) -> None:
+        """Switch off every rung that breaks its promise by these trials, oldest first."""
+        self.trials = len(trials)
+        since = {rung.value: self._enabled_at(rung) for rung in PROMISED}
+        counted = [trial for trial in trials if trial.rung in since and trial.created_at > since[trial.rung]]
+        for watched in watch_rungs(counted):
+            rung = Source(watched.arm)
+            if watched.raised_at is None or rung in self.off:
+                continue
+            why = f"more {watched.name} than promised, shown by trial {watched.raised_at} of its own"
+            _log.error("the rung %s is off: %s", rung, why)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / f"{rung}.off").write_text(why, encoding="utf-8")
+        self._follow()
+
+    def enable(self, name: str) -> None:
+        """Let a rung decide again; only trials from now on count.
+
+        The other workers follow within ten seconds. Raises :class:`Problem` (404) for an unknown name.
+        """
+        if name not in PROMISED:
+            raise Problem(404, f"no rung {name!r}; there are {', '.join(PROMISED)}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / f"{name}.on").touch()
+        (self._folder / f"{name}.off").unlink(missing_ok=True)
+        self._follow()
+
+    def _follow(self) -> None:
+        off = {}
+        for rung in PROMISED:
+            with suppress(FileNotFoundError):
+                off[rung] = (self._folder / f"{rung}.off").read_text(encoding="utf-8")
+        self.off = off
+        self._service.validator.off = frozenset(off)
+
+    def _enabled_at(self, rung: Source) -> dt.datetime:
+        try:
+            seconds = (self._folder / f"{rung}.on").stat().st_mtime
+        except FileNotFoundError:
+            seconds = 0.0
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
