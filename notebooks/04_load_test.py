@@ -36,7 +36,8 @@ targets: list[str] = ["errors < 0.001", "wrong_answers <= 0"]  # measure, compar
 # %%
 from crisol.config import load_settings
 from crisol.lab import ground_truth, shown
-from crisol.loadtest import plan, result, study
+from crisol.lab.tracked_load import log_load
+from crisol.loadtest import plan, study
 from crisol.loadtest import targets as judged
 from crisol.tracking import plots, runs
 from crisol.wargaming.corpus import content_hash
@@ -63,13 +64,7 @@ wanted = study.plan(
 )
 measured = study.measure(settings, frame, wanted, rates=rates, rate_seconds=rate_seconds, targets=targets)
 load = measured.result
-run.metrics(load.metrics)
-timeline = result.timeline(load.samples)
-for step, values in enumerate(timeline.to_dict("records")):
-    run.metrics({f"over_time.{name}": value for name, value in values.items()}, step)
-for step, values in enumerate(load.costs.to_dict("records")):
-    run.metrics({f"server.{name}": value for name, value in values.items()}, step)
-run.table("load", load.table)
+percentiles, over_time = log_load(run, load, targets)
 shown.whole(load.table)
 
 # %% [markdown]
@@ -78,31 +73,19 @@ shown.whole(load.table)
 # answers that differ from what their declared source says. What failed, by kind:
 
 # %%
-run.table("failures", load.failures)
 shown.whole(load.failures)
 
 # %% [markdown]
 # ## How slow are the slowest?
 
 # %%
-run.picture(
-    "percentiles",
-    plots.picture(
-        plots.slowest(
-            result.distribution(load.samples["latency_ms"].dropna().to_numpy()), study.marks(targets)
-        ),
-        "Latency by percentile; each step to the right is ten times rarer. The marks are targets: the curve stays below.",
-    ),
-)
+percentiles
 
 # %% [markdown]
 # ## What happened over time?
 
 # %%
-run.picture(
-    "over_time",
-    plots.picture(plots.latency_over_time(timeline), "Latency, answers by source and failures over time."),
-)
+over_time
 
 # %% [markdown]
 # ## Until where does it keep up?

@@ -2,19 +2,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+import shutil
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from crisol.config import Settings
+from crisol.errors import CrisolError
 from crisol.lab.experiment import load_experiment
 from crisol.lab.papermill import CellFailed
 from crisol.lab.papermill import run as execute
 from crisol.tracking.store import open_store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOTEBOOK = """\
 # ---
@@ -83,7 +82,26 @@ def test_a_failing_cell_is_told_in_its_own_words_and_the_rest_is_kept(settings: 
         execute(experiment, {"fail": "true"}, settings, progress=False)
 
     assert caught.value.exit_code != 0
+    assert "\x1b" not in str(caught.value)
     run = MlflowClient(open_store(settings)).get_run(caught.value.run_id)
     assert run.info.status == "FAILED"
     names = {info.path for info in MlflowClient(open_store(settings)).list_artifacts(run.info.run_id)}
     assert {"toy.ipynb", "toy.html", "experiment.yaml"} <= names
+
+
+def test_a_table_or_variant_that_is_none_is_refused_before_a_kernel_starts(settings: Settings) -> None:
+    """No run is opened for what cannot begin."""
+    notebook = settings.root / "notebooks" / "toy.py"
+    more = 'fail = False\ncorpus: str = ""\nvariants: list[str] = []\nshare: float = 0.5  # (0, 1) of them\n'
+    notebook.write_text(NOTEBOOK.replace("fail = False\n", more))
+    shutil.copy(Path(__file__).parents[2] / "experiments" / "variants.yaml", settings.root / "experiments")
+    experiment = load_experiment(settings.root / "experiments" / "toy.yaml")
+    for changes, said in (
+        ({"corpus": "nowhere.parquet"}, "no table nowhere.parquet"),
+        ({"variants": "lightgbm, oracle"}, "unknown variant 'oracle'"),
+        ({"share": "1"}, r"share=1: must be within \(0, 1\), not 1\.0"),
+        ({"shere": "1"}, "unknown parameter 'shere'"),
+    ):
+        with pytest.raises(CrisolError, match=said):
+            execute(experiment, changes, settings, progress=False)
+    assert not settings.runs.exists()

@@ -82,10 +82,11 @@ assert len(model.predict(table[["diff"]])) == 2
 
 def loaded_by_mlflow(settings: Settings, exported: Path) -> None:
     """Load the champion as a user of MLflow does, in a process of its own, and check what it says."""
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": store.open_store(settings)}
+    environment = {key: value for key, value in os.environ.items() if key != "CRISOL_ROOT"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT],
-        env=environment | {"CRISOL_ROOT": str(settings.root)},
+        env=environment | {"MLFLOW_TRACKING_URI": store.open_store(settings)},
+        cwd="/",
         capture_output=True,
         text=True,
         check=False,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,7 +14,13 @@ from crisol.cli.console import err, out, progress
 from crisol.config import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+
+    from crisol.config import Settings
     from crisol.loadtest.targets import Checked
+    from crisol.tracking.runs import TrackedRun
 
 __all__ = ["chaos", "loadtest"]
 
@@ -61,7 +67,8 @@ def loadtest(
     aims = targets.parse_all([*lab.FLOOR, *(target or [])])
     settings = load_settings()
     with err.status("executing the patches once, so that every answer has a truth to be held against"):
-        material = prepare(settings, ground_truth.open_corpus(settings, corpus, seed), seed)
+        frame = ground_truth.open_corpus(settings, corpus, seed)
+        material = prepare(settings, frame, seed)
     with ExitStack() as stack:
         service = stack.enter_context(serving(settings, model=material.model, policy=material.policy))
         load = Load(service.url, material, load_plan, pid=service.pid)
@@ -70,6 +77,15 @@ def loadtest(
         for now in load.run():
             bar.update(task, completed=now.done, note=f"{now.failed} failed")
     checked = targets.check(aims, load.result.metrics)
+    given = {
+        "profile": profile, "requests": requests, "connections": connections, "rate": rate,
+        "seconds": seconds, "sources": sources, "zipf": zipf, "mix": mix or ["ml-first"], "seed": seed,
+    }  # fmt: skip
+    with _tracked(settings, "load_test", given, frame, corpus) as run:
+        if run is not None:
+            from crisol.lab.tracked_load import log_load
+
+            log_load(run, load.result, [str(aim) for aim in aims])
     if as_json:
         missed = [str(figure.target) for figure in checked if not figure.passed]
         document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
@@ -124,14 +140,47 @@ def chaos(
     frame = ground_truth.open_corpus(settings, corpus, seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
     checked: list[Checked] = []
+    suffered = []
     for result in study.each(settings, frame, fault or [], expect or [], schedule):
+        suffered.append(result)
         figures = "  ".join(f"{name} {value:.3g}" for name, value in result.episode.metrics.items())
         name = (result.episode.fault.name, "bold")
         out.print(Text.assemble(name, f"  {result.episode.fault.story}\n  {figures}"))
         for figure in result.checked:
             out.print(Text.assemble("  ", _mark(figure), f" {figure.target}"))
         checked += result.checked
+    given = {
+        "faults": fault or [], "calm": calm, "lasting": lasting, "after": after, "rate": rate, "seed": seed,
+    }  # fmt: skip
+    with _tracked(settings, "chaos", given, frame, corpus) as run:
+        if run is not None:
+            run.metrics(study.metrics(suffered))
+            run.table("chaos", study.table(suffered))
     if not fault:
         for row in study.not_run().to_dict("records"):
             out.print(Text.assemble(("not run", "yellow"), f" {row['fault']}: {row['reason']}"))
     targets.require(checked)
+
+
+@contextmanager
+def _tracked(
+    settings: Settings, name: str, given: Mapping[str, Any], frame: pd.DataFrame, corpus: str
+) -> Iterator[TrackedRun | None]:
+    """Open an MLflow run with its parameters and data; None, with a line that says so, where there is none.
+
+    The figures stand on the terminal already, and an installation for serving alone has no MLflow.
+    """
+    from crisol.errors import StoreError
+
+    with ExitStack() as stack:
+        run: TrackedRun | None = None
+        try:
+            from crisol.tracking import runs
+            from crisol.wargaming.corpus import content_hash
+
+            run = stack.enter_context(runs.start(settings, name))
+            run.params(given)
+            run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+        except (ModuleNotFoundError, StoreError) as error:
+            err.print(f"not logged to MLflow: {error}", soft_wrap=True)
+        yield run

@@ -78,7 +78,7 @@ from mlflow import MlflowClient
 from crisol import load_settings
 from crisol.lab import papermill
 from crisol.lab.experiment import load_experiment
-from crisol.tracking.runs import open_store
+from crisol.tracking.store import open_store
 
 ROOT = Path(__file__).parents[2]
 

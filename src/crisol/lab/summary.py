@@ -9,11 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import nbformat
-from mlflow import MlflowClient
 
 from crisol.config import Settings
 from crisol.lab.experiment import NotebookExperiment
-from crisol.tracking.runs import open_store
+from crisol.tracking.store import open_client
 
 __all__ = ["CellResult", "RunSummary", "summarise"]
 
@@ -106,7 +105,7 @@ class RunSummary:
 
 def summarise(settings: Settings, experiment: NotebookExperiment, run_id: str) -> RunSummary:
     """Read back what a finished or failed run left in MLflow; see :func:`crisol.lab.papermill.run`."""
-    client = MlflowClient(open_store(settings))
+    client = open_client(settings)
     run = client.get_run(run_id)
     folder = client.download_artifacts(run_id, f"{experiment.notebook.stem}.ipynb")
     parameters = dict(sorted(run.data.params.items()))

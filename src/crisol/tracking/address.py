@@ -17,12 +17,19 @@ __all__ = ["RelativeArtifacts"]
 
 
 class RelativeArtifacts(LocalArtifactRepository):
-    """Keeps artifacts next to the SQLite file that ``tracking_uri`` names, else below the set ``mlruns``."""
+    """Keeps artifacts next to the SQLite file that is tracked to, else below the ``mlruns`` of the settings.
+
+    ``tracking_uri`` names that file; MLflow leaves it out where it loads a model by its alias.
+    """
 
     def __init__(
         self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
     ) -> None:
-        store = tracking_uri or ""
+        # MLflow imports this module while it is imported itself.
+        from mlflow import get_tracking_uri, is_tracking_uri_set  # noqa: PLC0415 - see above
+
+        known = is_tracking_uri_set()  # type: ignore[no-untyped-call]  # MLflow gives it no types
+        store = tracking_uri or (get_tracking_uri() if known else "")
         runs = (
             Path(store.removeprefix("sqlite:///")).parent
             if store.startswith("sqlite:///")

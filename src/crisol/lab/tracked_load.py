@@ -1,0 +1,44 @@
+"""What MLflow keeps of a load: percentiles, series over time, and the pictures of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crisol.loadtest import result, study
+from crisol.loadtest.result import LoadResult
+from crisol.tracking import plots
+from crisol.tracking.picture import Picture
+from crisol.tracking.runs import TrackedRun
+
+__all__ = ["log_load"]
+
+
+def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple[Picture, Picture]:
+    """Log a load's measures, its series by time, tables and pictures; return the pictures.
+
+    They show latency by percentile, with the ``targets`` as marks, and latency and answers over time.
+    """
+    run.metrics(load.metrics)
+    timeline = result.timeline(load.samples)
+    for prefix, series in (("over_time", timeline), ("server", load.costs)):
+        for step, values in enumerate(series.to_dict("records")):
+            run.metrics({f"{prefix}.{name}": value for name, value in values.items()}, step)
+    run.table("load", load.table)
+    run.table("failures", load.failures)
+    latency = result.distribution(load.samples["latency_ms"].dropna().to_numpy())
+    return (
+        run.picture(
+            "percentiles",
+            plots.picture(
+                plots.slowest(latency, study.marks(targets)),
+                "Latency by percentile; each step to the right is ten times rarer. The marks are targets: "
+                "the curve stays below.",
+            ),
+        ),
+        run.picture(
+            "over_time",
+            plots.picture(
+                plots.latency_over_time(timeline), "Latency, answers by source and failures over time."
+            ),
+        ),
+    )
