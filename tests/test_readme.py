@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -81,3 +82,11 @@ def test_every_other_block_of_commands_is_a_target_or_counts_packages() -> None:
             made = re.match(r"make ([a-z-]+)", line)
             assert made is None or made[1] in targets, line
             assert made or line.startswith("uv pip compile "), line
+
+
+def test_every_module_that_the_documents_name_exists() -> None:
+    """A name in code such as ``crisol.diff.fit`` can be imported."""
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for name in re.findall(r"`(crisol(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+            if not name.endswith(".py"):
+                assert pydoc.locate(name) is not None, f"{page.name}: {name}"

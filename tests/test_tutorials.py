@@ -33,8 +33,8 @@ def test_every_command_of_a_page_works_as_it_is_printed(page: Path, tmp_path: Pa
     for name in ("vulnerabilities", "examples"):
         (tmp_path / "data").mkdir(exist_ok=True)
         (tmp_path / "data" / name).symlink_to(ROOT / "data" / name)
-    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    for name in ("notebooks", "experiments"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     script = commands(page)
     assert script
     if "jq" in script and shutil.which("jq") is None:
