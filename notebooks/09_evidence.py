@@ -24,16 +24,14 @@ seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute nine arena vulnerabilities now
 variant: str = "lightgbm"  # the cold model, a name of experiments/variants.yaml
-repeats: int = 2  # orders of arrival of each vulnerability
-alpha: float = (
-    0.02  # the largest share of wrong patches among the accepted, and among those alike to a valid one
-)
-beta: float = 0.1  # the largest share of right patches among the refused
-delta: float = 0.1  # the chance, over vulnerabilities, that a guaranteed share is exceeded
+repeats: int = 2  # [1, 100] orders of arrival of each vulnerability
+alpha: float = 0.02  # (0, 1) the largest share of wrong patches among the accepted, and among those alike to a valid one
+beta: float = 0.1  # (0, 1) the largest share of right patches among the refused
+delta: float = 0.1  # (0, 1) the chance, over vulnerabilities, that a guaranteed share is exceeded
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import evidence, first_valid, ground_truth
+from crisol.lab import evidence, first_valid, ground_truth, shown
 from crisol.tracking import plots, runs, stream_plots
 from crisol.wargaming.corpus import content_hash
 
@@ -42,6 +40,7 @@ run = runs.join(settings, run_id, "evidence")
 run.params({"seed": seed, "corpus": corpus, "variant": variant, "repeats": repeats, "alpha": alpha, "beta": beta, "delta": delta})
 frame = ground_truth.open_corpus(settings, corpus, seed, smoke=ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 question = evidence.StreamQuestion(
@@ -58,7 +57,7 @@ evidence.log(run, prepared, measured)
 # the baselines, calibration; then what the whole ladder skips at that number, and what of it is wrong.
 
 # %%
-measured.by_known
+shown.whole(measured.by_known)
 
 # %%
 run.picture(
@@ -81,7 +80,7 @@ run.picture(
 # was wrong: thresholds that looked right on one half need not hold on the other.
 
 # %%
-measured.policies
+shown.whole(measured.policies)
 
 # %% [markdown]
 # ## Near misses
@@ -90,7 +89,7 @@ measured.policies
 # mutants makes. The policy has to hold there by itself.
 
 # %%
-measured.near_misses
+shown.whole(measured.near_misses)
 
 # %% [markdown]
 # ## What can be guaranteed
@@ -114,7 +113,7 @@ print(f"{guarantee.skipped:.1%} of the wargames skipped with the guarantee; {gua
 wargames = first_valid.until_first_valid(prepared)
 run.table("until_first_valid", wargames)
 run.metrics(first_valid.totals(wargames))
-wargames
+shown.whole(wargames)
 
 # %%
 run.picture(

@@ -24,14 +24,14 @@ seed = 0
 run_id = ""
 corpus: str = ""  # path of a corpus table; empty: execute nine arena vulnerabilities now
 variant: str = "lightgbm"  # the cold model, a name of experiments/variants.yaml
-repeats: int = 2  # orders of arrival of each vulnerability, each a stream of its own
-after: float = 0.5  # the share of the arrivals before the poison
-rate: float = 0.5  # the probability with which a decision of the memory is wargamed
-beta: float = 0.05  # what share of the refused may be right when thresholds are chosen; the alarm watches for 10 %
+repeats: int = 2  # [1, 100] orders of arrival of each vulnerability, each a stream of its own
+after: float = 0.5  # [0, 1] the share of the arrivals before the poison
+rate: float = 0.5  # [0, 1] the probability with which a decision of the memory is wargamed
+beta: float = 0.05  # (0, 1) what share of the refused may be right when thresholds are chosen; the alarm watches for 10 %
 
 # %%
 from crisol.config import load_settings
-from crisol.lab import evidence, ground_truth, poisoning
+from crisol.lab import evidence, ground_truth, poisoning, shown
 from crisol.tracking import plots, runs, stream_plots
 from crisol.wargaming.corpus import content_hash
 
@@ -40,6 +40,7 @@ run = runs.join(settings, run_id, "poisoned_memory")
 run.params({"seed": seed, "corpus": corpus, "variant": variant, "repeats": repeats, "after": after, "rate": rate, "beta": beta})
 frame = ground_truth.open_corpus(settings, corpus, seed, smoke=ground_truth.WIDE)
 run.input("corpus", frame, content_hash(frame), corpus or "smoke")
+shown.notice(frame)
 
 # %%
 question = evidence.StreamQuestion(
@@ -58,11 +59,11 @@ run.table("clean_alarms", clean.alarms)
 # Without poison, then with it; numbers are arrivals, counted from 1. An alarm that was not raised has none.
 
 # %%
-clean.alarms
+shown.whole(clean.alarms)
 
 # %%
 print(f"poisoned from arrival {poisoned.begins} of {len(poisoned.arrivals)} on")
-poisoned.alarms
+shown.whole(poisoned.alarms)
 
 # %% [markdown]
 # ## What the memory did
@@ -74,7 +75,7 @@ poisoned.alarms
 # %%
 phases = poisoned.phases()
 run.table("phases", phases)
-phases
+shown.whole(phases)
 
 # %%
 run.picture(

@@ -242,7 +242,8 @@ def _with_bounds(row: dict[str, Any], column: str) -> str:
     """Return a cell with its interval, where it has one."""
     value = row[column]
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    if f"{column}_low" not in row:
+    low = row.get(f"{column}_low")
+    if low is None or low != low:  # noqa: PLR0124 - not a number: too few groups for an interval
         return text
     return f"{text}\n{row[f'{column}_low']:.2f}-{row[f'{column}_high']:.2f}"
 

@@ -118,8 +118,10 @@ def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> d
 
 
 def _interval(part: _Floats, whole: _Floats, group: _Ints) -> tuple[float, float]:
-    """Return the 95 % bootstrap of a ratio of sums, in which groups are drawn."""
+    """Return the 95 % bootstrap of a ratio of sums, in which groups are drawn; nan for too few groups."""
     names, number = np.unique(group, return_inverse=True)
+    if len(names) < scores.LEAST_GROUPS:
+        return float("nan"), float("nan")
     above, below = np.bincount(number, weights=part), np.bincount(number, weights=whole)
     drawn = np.random.default_rng(0).integers(len(names), size=(_BOOTSTRAP, len(names)))
     low, high = np.quantile(above[drawn].sum(axis=1) / below[drawn].sum(axis=1), (0.025, 0.975))
