@@ -42,6 +42,7 @@ from crisol.resilience.guard import CircuitBreaker
 from crisol.resilience.kinds import PREDICTION
 from crisol.resilience.policy import BreakerPolicy
 from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.responder import Responder
 
 CALLS = 20_000
 REDIS_CALLS = 500
@@ -307,22 +308,22 @@ def limiters(runner: asyncio.Runner) -> dict[str, Loop]:
         async def dispatch(self, request: Request, call_next: Any) -> Any:
             return await call_next(request)
 
-    limited = RateLimitMiddleware(hello, {"items": TokenBucket(Rate(1e9, 1.0))}, route=lambda _: "items")
+    limiter = RateLimitMiddleware(hello, {"items": TokenBucket(Rate(1e9, 1.0))}, route=lambda _: "items")
     contenders = {
         "bare application": through(hello),
-        "crisol, with headers": through(limited),
+        "crisol, with headers": through(Responder(limiter)),
         "BaseHTTPMiddleware that does nothing": through(Passing(hello)),
     }
     if (slowapi := library("slowapi")) and (util := library("slowapi.util")):
-        limiter = slowapi.Limiter(key_func=util.get_remote_address, headers_enabled=True)
+        peer = slowapi.Limiter(key_func=util.get_remote_address, headers_enabled=True)
 
-        @limiter.limit("1000000000/second")
+        @peer.limit("1000000000/second")
         async def items(request: Request) -> Response:
             del request
             return Response(b"hello")
 
         app = Starlette(routes=[Route("/items", items)])
-        app.state.limiter = limiter
+        app.state.limiter = peer
 
         async def plain(request: Request) -> Response:
             del request

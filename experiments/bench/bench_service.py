@@ -39,10 +39,11 @@ from crisol.records import Decision, Outcome, Prediction, Source
 from crisol.servers import PostgresServer, RedisServer, ServerMissing
 from crisol.service.core import open_service
 from crisol.service.embedded import configure, listen
-from crisol.service.exchange import exchange_of
-from crisol.service.instruments import Instruments, Meter
+from crisol.service.exchange import begin
+from crisol.service.instruments import Instruments
 from crisol.service.limits import route
 from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.responder import Responder
 from crisol.validation.validator import Validated
 
 if TYPE_CHECKING:
@@ -242,15 +243,20 @@ async def overhead(settings: Settings) -> float:
     """Return the microseconds that limiter, breaker and metrics take of a request, all together."""
     prediction = Prediction(0.9, "bench", "3")
     decision = Decision(Outcome.VALID, Source.MODEL, 0.9, prediction=prediction)
-    found = Validated(decision, cached=False, pattern=None, key=b"", seconds=0.0)
+    validated = Validated(decision, cached=False, pattern=None, key=b"", seconds=0.0)
     head = {"type": "http.response.start", "status": 200}
 
     async def answer(scope: Any, _receive: Any, send: Any) -> None:
         """Do what an endpoint does about its record, and answer."""
-        exchange = exchange_of(scope)
-        exchange.found, exchange.gate_seconds, exchange.inside_seconds = found, 1e-6, 1e-4
+        exchange = scope["crisol"]
+        exchange.validated, exchange.gate_seconds, exchange.inside_seconds = validated, 1e-6, 1e-4
         await send({**head, "headers": []})
         await send({"type": "http.response.body", "body": b""})
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        """Begin the record of a request, which every answer needs, and answer."""
+        begin(scope)
+        await answer(scope, receive, send)
 
     async def nowhere(*_: object) -> None:
         """Receive and send nothing."""
@@ -263,7 +269,7 @@ async def overhead(settings: Settings) -> float:
             await answer(scope, receive, send)
 
         limiter = RateLimitMiddleware(behind_breaker, service.shared.buckets, route=route)
-        guarded = Meter(limiter, Instruments(service))
+        guarded = Responder(limiter, Instruments(service).record)
 
         async def seconds(app: Any, count: int = 20_000) -> float:
             start = time.perf_counter()
@@ -278,8 +284,8 @@ async def overhead(settings: Settings) -> float:
                 await app(scope, nowhere, nowhere)
             return (time.perf_counter() - start) / count
 
-        bare = min([await seconds(answer) for _ in range(5)])
-        return 1e6 * (min([await seconds(guarded) for _ in range(5)]) - bare)
+        least = min([await seconds(bare) for _ in range(5)])
+        return 1e6 * (min([await seconds(guarded) for _ in range(5)]) - least)
 
 
 def two_workers(folder: Path, crisol: list[str], settings: dict[str, str], base: Figure) -> None:

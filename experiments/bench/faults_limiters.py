@@ -25,6 +25,7 @@ from crisol.backends.redis import RedisBucket, connect
 from crisol.resilience.bucket import Rate, TokenBucket
 from crisol.service.address import client_address
 from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.responder import Responder
 
 Cell = Callable[[], str]
 FLOOD = 200_000
@@ -75,13 +76,13 @@ def of_slowapi(slowapi: Any, uri: str | None = None, limit: str = "1/minute") ->
     return app
 
 
-def of_crisol(bucket: Any) -> RateLimitMiddleware:
+def of_crisol(bucket: Any) -> Responder:
     """Return the same application behind Crisol's middleware."""
 
     async def item(scope: Any, receive: Any, send: Any) -> None:
         await PlainTextResponse("here")(scope, receive, send)
 
-    return RateLimitMiddleware(item, {"items": bucket}, route=lambda _: "items")
+    return Responder(RateLimitMiddleware(item, {"items": bucket}, route=lambda _: "items"))
 
 
 # What a second of sleep gives back: ten a second, ten at most.

@@ -18,6 +18,7 @@ from crisol import diff
 from crisol.config import Settings
 from crisol.errors import DiffError
 from crisol.service.embedded import serve
+from crisol.service.responder import Responder
 from crisol.service.shield import Shield
 from support.http import OFF, ask
 from support.served import ROOT, model_folder
@@ -82,7 +83,8 @@ def test_any_headers_get_an_answer_that_is_no_failure(headers: list[tuple[bytes,
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": headers, "client": ("127.0.0.1", 1)}
-    asyncio.run(Shield(app, {"localhost"}, loopback_only=True)(scope, receive, send))
+    walls = Responder(Shield(app, {"localhost"}, loopback_only=True))
+    asyncio.run(walls(scope, receive, send))
     assert sent[0]["status"] in {200, 421}
     (request_id,) = (value for name, value in sent[0]["headers"] if name == b"x-request-id")
     assert request_id.decode("ascii").isprintable()

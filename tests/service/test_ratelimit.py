@@ -16,6 +16,7 @@ from crisol.resilience.clock import FakeClock
 from crisol.service.address import TrustedProxies, client_address
 from crisol.service.limits import RATES, rates, route, targets
 from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.responder import HEADERS, Responder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -47,13 +48,13 @@ async def nothing() -> dict[str, Any]:
 
 
 def ask(limiter: RateLimitMiddleware, scope: dict[str, Any]) -> Messages:
-    """Return what the application sends for that scope."""
+    """Return what a responder around the limiter sends for that scope."""
     sent: Messages = []
 
     async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(limiter(scope, nothing, send))
+    asyncio.run(Responder(limiter)(scope, nothing, send))
     return sent
 
 
@@ -105,28 +106,28 @@ def test_the_headers_are_structured_fields_and_all_say_the_same() -> None:
     clock = FakeClock()
     middleware = limiter(Rate(60, 60, burst=3), clock)
     for remaining in (2, 1, 0):
-        found = headers(ask(middleware, http()))
+        told = headers(ask(middleware, http()))
         policy, state = http_sfv.List(), http_sfv.List()
-        policy.parse(found["ratelimit-policy"].encode())
-        state.parse(found["ratelimit"].encode())
+        policy.parse(told["ratelimit-policy"].encode())
+        state.parse(told["ratelimit"].encode())
         assert (policy[0].value, state[0].value) == ("ml-first", "ml-first")
         assert (policy[0].params["q"], policy[0].params["w"]) == (3, 3)
-        assert state[0].params["r"] == remaining == int(found["x-ratelimit-remaining"])
-        assert state[0].params["t"] == 3 - remaining == int(found["x-ratelimit-reset"])
-        assert found["x-ratelimit-limit"] == "3"
-        assert "retry-after" not in found
+        assert state[0].params["r"] == remaining == int(told["x-ratelimit-remaining"])
+        assert state[0].params["t"] == 3 - remaining == int(told["x-ratelimit-reset"])
+        assert told["x-ratelimit-limit"] == "3"
+        assert "retry-after" not in told
     refused = ask(middleware, http())
-    found, problem = headers(refused), json.loads(refused[1]["body"])
+    told, problem = headers(refused), json.loads(refused[1]["body"])
     assert refused[0]["status"] == problem["status"] == 429
-    assert found["content-type"] == "application/problem+json"
-    assert (found["retry-after"], found["x-ratelimit-remaining"], found["x-ratelimit-reset"]) == (
+    assert told["content-type"] == "application/problem+json"
+    assert (told["retry-after"], told["x-ratelimit-remaining"], told["x-ratelimit-reset"]) == (
         "1",
         "0",
         "3",
     )
     assert problem["retry_after"] == 1
     assert {"type", "title", "status", "detail"} <= problem.keys()
-    assert int(found["content-length"]) == len(refused[1]["body"])
+    assert int(told["content-length"]) == len(refused[1]["body"])
 
 
 def test_whoever_comes_back_when_told_is_let_in() -> None:
@@ -176,8 +177,8 @@ def test_the_client_is_whom_a_trusted_proxy_saw(peer: str, forwarded: str, clien
 def test_a_long_list_of_hops_is_cut_and_never_read_in_half() -> None:
     """An address that was cut in two must not be taken for another one."""
     line = ", ".join(["198.51.100.1"] * 500 + ["10.1.1.1"] * 200)
-    found = client_address(http(client="10.0.0.1", x_forwarded_for=line), TrustedProxies.parse(PROXIES))
-    assert found == "10.1.1.1"
+    client = client_address(http(client="10.0.0.1", x_forwarded_for=line), TrustedProxies.parse(PROXIES))
+    assert client == "10.1.1.1"
 
 
 def test_several_header_lines_are_one_list() -> None:
@@ -193,7 +194,7 @@ def test_clients_and_templates_have_buckets_of_their_own() -> None:
     first = ask(middleware, http("/wargaming/breakers/cache/reset"))
     again = ask(middleware, http("/wargaming/breakers/invented-1/reset"))
     other = ask(middleware, http("/wargaming/breakers/cache/reset", client="203.0.113.8"))
-    assert [each[0]["status"] for each in (first, again, other)] == [200, 429, 200]
+    assert [messages[0]["status"] for messages in (first, again, other)] == [200, 429, 200]
 
 
 def test_a_share_that_shrank_is_told_in_whole_requests() -> None:
@@ -246,7 +247,7 @@ def test_a_start_message_may_lack_headers_and_is_never_changed(headers: dict[str
         await send(start)
         await send({"type": "http.response.body", "body": b""})
 
-    limited = RateLimitMiddleware(app, {"r": TokenBucket(Rate(9))}, route=lambda _: "r")
+    limited = Responder(RateLimitMiddleware(app, {"r": TokenBucket(Rate(9))}, route=lambda _: "r"))
     counts = []
 
     async def send(message: Any) -> None:
@@ -258,5 +259,6 @@ def test_a_start_message_may_lack_headers_and_is_never_changed(headers: dict[str
             await limited({"type": "http", "client": ("192.0.2.1", 1), "headers": []}, None, send)  # type: ignore[arg-type]  # a GET has no body
 
     asyncio.run(main())
-    assert counts == [5, 5, 5]
+    of_ids, of_limit = 2, 5
+    assert counts == [len(HEADERS) + of_ids + of_limit] * 3
     assert start == {"type": "http.response.start", "status": 200, **headers}

@@ -294,12 +294,18 @@ def test_the_token_is_asked_for_where_it_must(started: Callable[..., Server]) ->
 
 
 def test_every_answer_carries_the_security_headers(started: Callable[..., Server]) -> None:
+    """A policy of scripts and frames belongs to the page; data alone needs no more than nosniff."""
     server = started()
-    for path in ("/", "/health", "/metrics", "/nothing"):
+    for path in ("/", "/health", "/metrics", "/nothing", "/static/page.js"):
         _, _, headers = ask(server, "GET", path)
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-store"
         assert "server" not in headers
+        assert ("content-security-policy" in headers) == (path == "/")
+    _, _, page = ask(server, "GET", "/")
+    assert page["content-security-policy"].startswith("default-src 'none'")
+    assert (page["x-frame-options"], page["referrer-policy"]) == ("DENY", "no-referrer")
 
 
 def test_a_request_id_is_taken_over_only_where_it_is_harmless(started: Callable[..., Server]) -> None:

@@ -1,4 +1,4 @@
-"""The outer wall alone: whom it refuses, and what it tells the log about failures."""
+"""The outer walls alone: whom they refuse, and what they tell the log about failures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crisol.service.logs import JsonLines
+from crisol.service.responder import Responder
 from crisol.service.shield import Shield
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def written() -> Iterator[io.StringIO]:
 
 
 def ask(app: App, *, loopback_only: bool = True, client: str = "127.0.0.1") -> tuple[int, dict[bytes, bytes]]:
-    """Return status and headers of one request through the outer wall."""
+    """Return status and headers of one request through the outer walls."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -51,7 +52,8 @@ def ask(app: App, *, loopback_only: bool = True, client: str = "127.0.0.1") -> t
     scope: dict[str, Any] = {
         "type": "http", "method": "GET", "path": "/health", "headers": headers, "client": (client, 1)
     }  # fmt: skip
-    asyncio.run(Shield(app, {"localhost"}, loopback_only=loopback_only)(scope, receive, send))
+    walls = Responder(Shield(app, {"localhost"}, loopback_only=loopback_only))
+    asyncio.run(walls(scope, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
@@ -106,7 +108,7 @@ def test_a_line_that_is_logged_between_requests_carries_no_ids(written: io.Strin
         async def receive() -> Message:
             return {"type": "http.request", "body": b""}
 
-        await Shield(greet, {"localhost"}, loopback_only=False)(scope, receive, send)
+        await Responder(greet)(scope, receive, send)
         logging.getLogger("crisol.service").warning("of nobody")
 
     asyncio.run(scenario())
@@ -132,7 +134,8 @@ def test_a_host_is_a_name_and_a_port_and_nothing_more(host: bytes, status: int) 
         return {"type": "http.request", "body": b""}
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host)]}
-    asyncio.run(Shield(greet, {"localhost", "::1"}, loopback_only=False)(scope, receive, send))
+    walls = Responder(Shield(greet, {"localhost", "::1"}, loopback_only=False))
+    asyncio.run(walls(scope, receive, send))
     assert sent[0]["status"] == status
 
 

@@ -23,10 +23,11 @@ from crisol.service.address import TrustedProxies
 from crisol.service.api import api
 from crisol.service.core import open_service
 from crisol.service.gate import Gate
-from crisol.service.instruments import Instruments, Meter
+from crisol.service.instruments import Instruments
 from crisol.service.limits import rates, route, targets
 from crisol.service.logs import configure_logging
 from crisol.service.ratelimit import RateLimitMiddleware
+from crisol.service.responder import Responder
 from crisol.service.shield import LOOPBACK, Shield, allowed_hosts
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Application:
         )
         shield = Shield(limiter, self._hosts, loopback_only=token is None)
         traced = 0.0 if spans is None else settings.otel_traces_sampler_arg
-        return Meter(shield, instruments, traced=traced)
+        return Responder(shield, instruments.record, traced=traced)
 
 
 def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:

@@ -51,7 +51,7 @@ def add_decisions(app: Routes, service: Service) -> None:
                     del questions[next(iter(questions))]
                 validated = await validator.decide(submission)
                 validated = await trials.consider(submission, validated)
-        exchange.found = validated
+        exchange.validated = validated
         return answer_of(validated, question, exchange.request_id, perf_counter() - start, service.missing())
 
     @app.fast(
@@ -67,6 +67,6 @@ def add_decisions(app: Routes, service: Service) -> None:
         submission = read_submission(exchange.body, exchange.client)
         async with Present(receive):
             submission = await validator.fitted(submission)
-            validated = exchange.found = await validator.validate(submission)
+            validated = exchange.validated = await validator.validate(submission)
         question = submission.question
         return answer_of(validated, question, exchange.request_id, perf_counter() - start, service.missing())

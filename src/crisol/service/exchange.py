@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crisol.service.trace import Trace
     from crisol.validation.validator import Validated
 
-__all__ = ["Exchange", "Present", "exchange_of"]
+__all__ = ["Exchange", "Present", "begin"]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _LOOK_SECONDS = 0.05
@@ -28,38 +28,41 @@ _LOOK_SECONDS = 0.05
 class Exchange:
     """The record of one request; each middleware adds its part and reads those of the middleware before it.
 
-    ``headers`` are by name, the last of repeated ones; ``client`` is the address that limits use; ``limit``
-    names the rate limit, empty for none, ``quota`` is its decision; ``body`` is filled by :class:`Gate`;
-    ``found`` is the decision that is answered. ``limit_seconds`` and ``gate_seconds`` are spent in those
-    middleware, ``inside_seconds`` behind them.
+    ``headers`` are the request's by name, the last of repeated ones; ``answer_headers`` are added to the
+    answer's, whoever sends it; ``status`` is the answer's, 0 until it begins. ``client`` is the address that
+    limits use; ``limit`` names the rate limit, empty for none, ``quota`` is its decision; ``body`` is filled
+    by :class:`Gate`; ``validated`` is the decision that is answered. ``limit_seconds`` and ``gate_seconds``
+    are spent in those middleware, ``inside_seconds`` behind them.
     """
 
     headers: dict[bytes, bytes]
     request_id: str
     trace: Trace
+    answer_headers: list[tuple[bytes, bytes]]
+    status: int = 0
     client: str = ""
     limit: str = ""
     quota: Quota | None = None
     body: bytes = b""
-    found: Validated | None = None
+    validated: Validated | None = None
     limit_seconds: float = 0.0
     gate_seconds: float = 0.0
     inside_seconds: float = 0.0
 
 
-def exchange_of(scope: Scope, traced: float = 0.0) -> Exchange:
-    """Return the record of a request, creating it on the first call for a scope.
+def begin(scope: Scope, traced: float = 0.0) -> Exchange:
+    """Begin the record of a request, keep it in ``scope["crisol"]`` and return it.
 
     ``traced`` is the share, in [0, 1], of traces sampled among those that begin here, without a
     ``traceparent``.
     """
-    exchange: Exchange | None = scope.get("crisol")
-    if exchange is None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        begun = trace.begin(headers.get(b"traceparent"), traced)
-        header = headers.get(b"x-request-id")
-        accepted = header is not None and _REQUEST_ID.fullmatch(header)
-        exchange = scope["crisol"] = Exchange(headers, accepted[0].decode() if accepted else begun.id, begun)
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    begun = trace.begin(headers.get(b"traceparent"), traced)
+    header = headers.get(b"x-request-id")
+    accepted = header is not None and _REQUEST_ID.fullmatch(header)
+    request_id = accepted[0].decode() if accepted else begun.id
+    ids = [(b"x-request-id", request_id.encode()), (b"traceparent", begun.header)]
+    exchange = scope["crisol"] = Exchange(headers, request_id, begun, ids)
     return exchange
 
 

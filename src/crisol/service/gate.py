@@ -6,8 +6,7 @@ import hmac
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from crisol.service.exchange import exchange_of
-from crisol.service.problems import Problem, answering
+from crisol.service.problems import Problem
 
 if TYPE_CHECKING:
     from crisol.service.asgi import App, Message, Receive, Scope, Send
@@ -35,13 +34,10 @@ class Gate:
         self._reads_open = reads_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request whose body has been checked; what fails from here on is answered here."""
+        """Serve one connection; raises :class:`Problem` for a request that is refused."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await answering(self._checked, scope, receive, send, exchange_of(scope).request_id)
-
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = perf_counter()
         exchange: Exchange = scope["crisol"]
         self._admit(scope, exchange.headers)

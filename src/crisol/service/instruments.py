@@ -12,7 +12,6 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from crisol.abtest.confusion import metrics as estimates
@@ -22,7 +21,6 @@ from crisol.abtest.tally import Tally
 from crisol.errors import CrisolError
 from crisol.metrics import Metrics, names
 from crisol.resilience.breaker import State
-from crisol.service.exchange import exchange_of
 from crisol.service.limits import RATES, route
 from crisol.service.sampling import EXPERIMENT
 
@@ -35,13 +33,13 @@ if TYPE_CHECKING:
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import BucketDecision
     from crisol.resilience.guard import CircuitBreaker
-    from crisol.service.asgi import App, Message, Receive, Scope, Send
+    from crisol.service.asgi import Scope
     from crisol.service.core import Service
     from crisol.service.exchange import Exchange
     from crisol.service.spans import Spans
     from crisol.validation.validator import Validated
 
-__all__ = ["Instruments", "Meter"]
+__all__ = ["Instruments"]
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metrics", "/": "page"}
@@ -89,12 +87,12 @@ class Instruments:
         self._watch_all(service)
         service.on_refresh.append(self.refresh)
 
-    def record(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
+    def record(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         """Count one finished request; ``seconds`` is its whole duration.
 
         Paths without a route are counted as one endpoint, so that clients cannot create labels.
         """
-        endpoint = route(scope) or _FIXED.get(scope["path"], "other")
+        endpoint, status = route(scope) or _FIXED.get(scope["path"], "other"), exchange.status
         counter = self._requests.get((endpoint, status))
         if counter is None:
             counter = self.metrics.counter(names.REQUESTS, endpoint, str(status))
@@ -110,16 +108,16 @@ class Instruments:
             if exchange.limit_seconds:
                 self._limiter.observe(exchange.limit_seconds)
             self._shield.observe(max(seconds - inside - exchange.gate_seconds - exchange.limit_seconds, 0.0))
-        if exchange.found is not None:
-            self._record_found(exchange, endpoint, exchange.found)
+        if exchange.validated is not None:
+            self._record_decision(exchange, endpoint, exchange.validated)
         if self._spans is not None and exchange.trace.sampled:
-            self._spans.record(scope["method"], exchange, endpoint, status, seconds)
+            self._spans.record(scope["method"], exchange, endpoint, seconds)
         share = self._shares.get(endpoint)
         if share is not None and status not in {0, 429, 499}:
             # Only what we took: a client that sends slowly must not shrink everybody's share.
             share.observe(inside, failed=status >= 500)
 
-    def _record_found(self, exchange: Exchange, endpoint: str, validated: Validated) -> None:
+    def _record_decision(self, exchange: Exchange, endpoint: str, validated: Validated) -> None:
         decision = validated.decision
         source = "cache" if validated.cached else decision.source.value
         histogram = self._answers.get((endpoint, source))
@@ -242,37 +240,6 @@ class Instruments:
     def _fill(self, endpoint: str) -> float:
         decision = self._decided.get(endpoint)
         return math.nan if decision is None else 100.0 * decision.remaining / decision.rate.burst
-
-
-class Meter:
-    """The outermost middleware: begins a request's record and reports finished requests to ``instruments``.
-
-    ``traced`` is the share, in [0, 1], of traces sampled among those that begin here.
-    """
-
-    def __init__(self, app: App, instruments: Instruments, *, traced: float = 0.0) -> None:
-        self._app = app
-        self._instruments = instruments
-        self._traced = traced
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start = perf_counter()
-        exchange, status = exchange_of(scope, self._traced), 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        finally:
-            self._instruments.record(scope, exchange, status, perf_counter() - start)
 
 
 def _is_in(breaker: CircuitBreaker, state: State) -> float:

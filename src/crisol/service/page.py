@@ -14,22 +14,31 @@ if TYPE_CHECKING:
 
 __all__ = ["add_page"]
 
+_DOCUMENT = {
+    "content-type": "text/html; charset=utf-8",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'"
+    ),
+}
 _FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/static/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/static/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/": ("index.html", _DOCUMENT),
+    "/static/page.css": ("page.css", {"content-type": "text/css; charset=utf-8"}),
+    "/static/page.js": ("page.js", {"content-type": "text/javascript; charset=utf-8"}),
 }
 
 
 def add_page(app: Routes) -> None:
     """Serve the page at ``/``."""
-    for path, (name, kind) in _FILES.items():
+    for path, (name, headers) in _FILES.items():
         content = resources.files(__package__).joinpath("static", name).read_bytes()
-        app.add_api_route(path, _sender(content, kind), include_in_schema=False)
+        app.add_api_route(path, _sender(content, headers), include_in_schema=False)
 
 
-def _sender(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
+def _sender(content: bytes, headers: dict[str, str]) -> Callable[[], Awaitable[Response]]:
     async def send() -> Response:
-        return Response(content, headers={"content-type": kind})
+        return Response(content, headers=headers)
 
     return send

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,10 +20,7 @@ from crisol.errors import (
     UnknownVulnerability,
 )
 
-if TYPE_CHECKING:
-    from crisol.service.asgi import App, Message, Receive, Scope, Send
-
-__all__ = ["OUR_FAILURE", "Problem", "answering", "document", "problem_of"]
+__all__ = ["OUR_FAILURE", "Problem", "document", "problem_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -121,22 +117,3 @@ def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes
     content = msgspec.json.encode(fields)
     headers.append((b"content-length", b"%d" % len(content)))
     return content, headers
-
-
-async def answering(app: App, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    """Call ``app``, and turn an exception into an error answer unless the answer has already begun."""
-    begun = False
-
-    async def answer(message: Message) -> None:
-        nonlocal begun
-        begun = True
-        await send(message)
-
-    try:
-        await app(scope, receive, answer)
-    except Exception as error:  # noqa: BLE001 - the last wall: whatever it is, it has an answer
-        problem = problem_of(error)
-        if not begun:
-            content, headers = document(problem, request_id)
-            await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-            await send({"type": "http.response.body", "body": content})

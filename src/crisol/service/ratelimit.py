@@ -2,7 +2,9 @@
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
-(RFC 9457).
+(RFC 9457). :class:`~crisol.service.responder.Responder` sends them::
+
+    app = Responder(RateLimitMiddleware(app, {"items": TokenBucket(Rate(100))}, route=lambda scope: "items"))
 """
 
 from __future__ import annotations
@@ -13,23 +15,23 @@ from typing import TYPE_CHECKING
 
 from crisol.resilience.bucket import BucketDecision
 from crisol.service.address import TrustedProxies, client_address
-from crisol.service.exchange import exchange_of
-from crisol.service.problems import Problem, document
+from crisol.service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from crisol.resilience.adaptive import AdaptiveShare
     from crisol.resilience.bucket import Bucket, Rate
-    from crisol.service.asgi import App, Message, Receive, Scope, Send
+    from crisol.service.asgi import App, Receive, Scope, Send
+    from crisol.service.exchange import Exchange
 
 __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """A bucket, its constant headers, and for an adaptive limit the share of its rate granted now."""
+    """A bucket, its headers, and for an adaptive limit the share of its rate granted now."""
 
-    __slots__ = ("adaptive", "bucket", "name", "policy", "rate")
+    __slots__ = ("adaptive", "bucket", "name", "policy", "rate", "state")
 
     def __init__(self, name: str, bucket: Bucket, adaptive: AdaptiveShare | None) -> None:
         self.name = name
@@ -40,20 +42,21 @@ class _Limit:
         burst = int(self.rate.burst)
         self.policy = (
             (b"ratelimit-policy", f'"{name}";q={burst};w={window}'.encode()),
-            (b"x-ratelimit-limit", str(burst).encode()),
+            (b"x-ratelimit-limit", b"%d" % burst),
         )
+        self.state = f'"{name}";r=%d;t=%d'.encode()
 
-    def headers(self, decision: BucketDecision) -> list[tuple[bytes, bytes]]:
+    def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
         """Return what the answer says of a decision."""
         # Whole requests: what is promised must be there when the next one asks for it.
-        remaining = b"%d" % int(decision.remaining / decision.cost)
-        reset = b"%d" % math.ceil(decision.reset_after)
-        return [
+        remaining = int(decision.remaining / decision.cost)
+        reset = math.ceil(decision.reset_after)
+        return (
             *self.policy,
-            (b"ratelimit", b'"%b";r=%b;t=%b' % (self.name.encode(), remaining, reset)),
-            (b"x-ratelimit-remaining", remaining),
-            (b"x-ratelimit-reset", reset),
-        ]
+            (b"ratelimit", self.state % (remaining, reset)),
+            (b"x-ratelimit-remaining", b"%d" % remaining),
+            (b"x-ratelimit-reset", b"%d" % reset),
+        )
 
 
 class RateLimitMiddleware:
@@ -61,8 +64,8 @@ class RateLimitMiddleware:
 
     ``limits`` holds a bucket by the name that ``route`` returns; None, or a name without a bucket, is not
     limited. A client is an address, see :func:`~crisol.service.address.client_address`; ``trusted`` are the
-    proxies. A name in ``adaptive`` gets that share of its rate. The decision is kept in the
-    :class:`~crisol.service.exchange.Exchange` and sent as headers.
+    proxies. A name in ``adaptive`` gets that share of its rate. The decision and its headers are kept in the
+    :class:`~crisol.service.exchange.Exchange`, which :class:`~crisol.service.responder.Responder` begins.
     """
 
     def __init__(
@@ -84,12 +87,12 @@ class RateLimitMiddleware:
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, or answer 429."""
+        """Serve one connection; raises :class:`Problem` (429) beyond the limit."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start = perf_counter()
-        exchange = exchange_of(scope)
+        exchange: Exchange = scope["crisol"]
         exchange.client = client_address(scope, self._trusted)
         name = self._route(scope)
         limit = None if name is None else self._limits.get(name)
@@ -100,25 +103,9 @@ class RateLimitMiddleware:
         room = limit.bucket.take(exchange.client, cost)
         decision = BucketDecision(limit.rate, room if isinstance(room, float) else await room, cost)
         exchange.limit, exchange.quota = limit.name, decision
-        headers = limit.headers(decision)
+        exchange.answer_headers += limit.headers(decision)
         exchange.limit_seconds = perf_counter() - start
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # A copy, since the application may send its message again; ASGI lets it leave the headers
-                # out.
-                message = {**message, "headers": [*message.get("headers", ()), *headers]}
-            await send(message)
-
-        await (self._app if decision.room >= 0.0 else _refuse)(scope, receive, answer)
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI's signature
-    """Say that a request may not go on, and when the next one may."""
-    exchange = exchange_of(scope)
-    assert exchange.quota is not None
-    wait = max(1, math.ceil(exchange.quota.retry_after))
-    problem = Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
-    content, head = document(problem, exchange.request_id)
-    await send({"type": "http.response.start", "status": problem.status, "headers": head})
-    await send({"type": "http.response.body", "body": content})
+        if decision.room < 0.0:
+            wait = max(1, math.ceil(decision.retry_after))
+            raise Problem(429, f"too many requests; come back in {wait} s", retry_after=wait)
+        await self._app(scope, receive, send)

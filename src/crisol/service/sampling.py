@@ -61,7 +61,7 @@ class TrialStats:
 @dataclass(frozen=True, slots=True)
 class _Job:
     submission: Submission
-    found: Validated
+    validated: Validated
     probability: float
 
 
@@ -227,16 +227,16 @@ class LiveTrials:
         memory.filled = memory.serves
 
     async def _wargame(self, job: _Job) -> Verdict:
-        assert job.found.pattern is not None
-        return await self._validator.wargame(job.submission, job.found.pattern)
+        assert job.validated.pattern is not None
+        return await self._validator.wargame(job.submission, job.validated.pattern)
 
     async def _record(self, job: _Job, verdict: Verdict) -> None:
         await self._keep(job, verdict)
-        if verdict.outcome is not job.found.decision.outcome:
-            await self._validator.correct(job.found, verdict)
+        if verdict.outcome is not job.validated.decision.outcome:
+            await self._validator.correct(job.validated, verdict)
 
     async def _keep(self, job: _Job, verdict: Verdict) -> None:
-        decision, pattern = job.found.decision, job.found.pattern
+        decision, pattern = job.validated.decision, job.validated.pattern
         prediction = decision.prediction
         assert prediction is not None
         assert pattern is not None

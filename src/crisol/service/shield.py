@@ -1,4 +1,4 @@
-"""The outer wall: which hosts and machines may ask, and what every answer carries."""
+"""The outer wall: which hosts and machines may ask."""
 
 from __future__ import annotations
 
@@ -6,33 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from crisol.errors import SettingsError
-from crisol.service.exchange import exchange_of
-from crisol.service.logs import REQUEST
-from crisol.service.problems import Problem, answering
+from crisol.service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crisol.service.asgi import App, Message, Receive, Scope, Send
+    from crisol.service.asgi import App, Receive, Scope, Send
 
-__all__ = ["HEADERS", "LOOPBACK", "Shield", "allowed_hosts"]
+__all__ = ["LOOPBACK", "Shield", "allowed_hosts"]
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
-            b"base-uri 'none'"
-        ),
-    ),
-)
-"""What every answer carries."""
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 
 
@@ -51,11 +34,7 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """Middleware that refuses unknown hosts, turns exceptions into error answers, and adds security headers.
-
-    Each answer, and each log line on the way, carries the request id and trace id. ``loopback_only`` refuses
-    clients of other machines.
-    """
+    """Middleware that refuses unknown hosts with 421, and other machines with 403 if ``loopback_only``."""
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:
         self._app = app
@@ -64,35 +43,10 @@ class Shield:
         self._seen_hosts: dict[bytes, bool] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection.
-
-        Other ASGI scopes pass through, except websockets, which are refused.
-        """
+        """Serve one connection; raises :class:`Problem` for a request that is refused."""
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1008})
-                return
             await self._app(scope, receive, send)
             return
-        exchange = exchange_of(scope)
-        own = (
-            *HEADERS,
-            (b"x-request-id", exchange.request_id.encode()),
-            (b"traceparent", exchange.trace.header),
-        )
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *own]
-            await send(message)
-
-        token = REQUEST.set((exchange.request_id, exchange.trace.id))
-        try:
-            await answering(self._checked, scope, receive, answer, exchange.request_id)
-        finally:
-            REQUEST.reset(token)
-
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["crisol"].headers
         once = (
             len(headers) == len(scope["headers"])

@@ -69,17 +69,17 @@ class Spans:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
-    def record(self, method: str, exchange: Exchange, endpoint: str, status: int, seconds: float) -> None:
+    def record(self, method: str, exchange: Exchange, endpoint: str, seconds: float) -> None:
         """Send the span of a finished request, with child spans for cache, model, wargame and its phases.
 
         ``seconds`` is the duration of the request.
         """
-        trace, validated = exchange.trace, exchange.found
+        trace, validated = exchange.trace, exchange.validated
         end = time.time_ns()
         start = end - _ns(seconds)
         about: dict[str, Any] = {
             "http.request.method": method,
-            "http.response.status_code": status,
+            "http.response.status_code": exchange.status,
             "crisol.request_id": exchange.request_id,
         }
         own = int(trace.span, 16)

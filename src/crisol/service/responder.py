@@ -1,0 +1,83 @@
+"""The outermost wall: it begins the record of a request and sends the answer with all walls' headers."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from crisol.service.exchange import begin
+from crisol.service.logs import REQUEST
+from crisol.service.problems import document, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.service.asgi import App, Message, Receive, Scope, Send
+    from crisol.service.exchange import Exchange
+
+__all__ = ["HEADERS", "Responder"]
+
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+"""The headers that every answer carries; those that only a browser's page needs are in `page`."""
+
+
+def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
+    """Report a finished request to nobody."""
+
+
+class Responder:
+    """Outermost middleware: begins the record of each request, sends its answer, and reports it afterwards.
+
+    The answer carries :data:`HEADERS`, the request id, the trace id, and what the middleware inside left in
+    :attr:`Exchange.answer_headers`. An exception that leaves ``app`` becomes a problem document. ``report``
+    is called with scope, record and duration in seconds of each finished request; ``traced`` is the share, in
+    [0, 1], of traces sampled among those that begin here.
+    """
+
+    def __init__(
+        self, app: App, report: Callable[[Scope, Exchange, float], None] = _forget, *, traced: float = 0.0
+    ) -> None:
+        self._app = app
+        self._report = report
+        self._traced = traced
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection.
+
+        Other ASGI scopes pass through, except websockets, which are refused.
+        """
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        exchange = begin(scope, self._traced)
+        exchange.answer_headers += HEADERS
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                # A copy, since the application may send its message again; ASGI lets it leave the headers
+                # out.
+                headers = [*message.get("headers", ()), *exchange.answer_headers]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        token = REQUEST.set((exchange.request_id, exchange.trace.id))
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:  # noqa: BLE001 - the last wall: whatever it is, it has an answer
+            problem = problem_of(error)
+            if not exchange.status:
+                content, headers = document(problem, exchange.request_id)
+                await answer({"type": "http.response.start", "status": problem.status, "headers": headers})
+                await answer({"type": "http.response.body", "body": content})
+        finally:
+            REQUEST.reset(token)
+            self._report(scope, exchange, perf_counter() - start)
