@@ -88,7 +88,7 @@ class Unsummed(PostgresStore):
 @contextmanager
 def stores(folder: Path) -> Iterator[dict[str, TrialStore]]:
     """Give every store that there is."""
-    found: dict[str, TrialStore] = {
+    opened: dict[str, TrialStore] = {
         "memory": MemoryStore(),
         "duckdb": DuckDBStore(folder / "trials.duckdb"),
     }
@@ -101,12 +101,12 @@ def stores(folder: Path) -> Iterator[dict[str, TrialStore]]:
         except ServerMissing as missing:
             print(f"without PostgreSQL: {missing}")
     if dsn is not None:
-        found["postgresql"] = PostgresStore(dsn, seconds=60.0)
-        found["unsummed"] = Unsummed(dsn)
+        opened["postgresql"] = PostgresStore(dsn, seconds=60.0)
+        opened["unsummed"] = Unsummed(dsn)
     try:
-        yield found
+        yield opened
     finally:
-        for store in found.values():
+        for store in opened.values():
             store.close()
         if server is not None:
             server.close()
@@ -140,18 +140,18 @@ def milliseconds(question: Callable[[], object], times: int = 7) -> float:
 
 def questions(store: TrialStore) -> dict[str, Callable[[], object]]:
     """Return the questions that a dashboard asks."""
-    found: dict[str, Callable[[], object]] = {
+    queries: dict[str, Callable[[], object]] = {
         f"results {name}": partial(window_results, store, NOW, windows={name: span})
         for name, span in WINDOWS.items()
     }
     month = TrialFilter(since=NOW - WINDOWS["30d"], until=NOW)
-    found |= {
+    queries |= {
         "30d by arm": lambda: store.tallies(month, (Slice.ARM,)),
         "30d by day": lambda: store.tallies(month, (Slice.DAY,)),
         "30d by cwe": lambda: store.tallies(month, (Slice.CWE,)),
         "30d by band": lambda: store.tallies(month, (Slice.BAND,)),
     }
-    return found
+    return queries
 
 
 def main() -> None:
@@ -159,17 +159,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1_000_000)
     count = parser.parse_args().trials
-    with tempfile.TemporaryDirectory() as folder, stores(Path(folder)) as found:
+    with tempfile.TemporaryDirectory() as folder, stores(Path(folder)) as opened:
         print(f"{'store':<12}{'single/s':>10}{f'batch {BATCH}/s':>16}   trials kept")
-        for name, store in found.items():
+        for name, store in opened.items():
             # The memory store is a reference for tests: a tenth shows its speed and spares the machine.
             some = count // 10 if name == "memory" else count
             single, batch = inserts(store, some)
             print(f"{name:<12}{single:>10,.0f}{batch:>16,.0f}   {some:,}", flush=True)
-        print(f"\n{'milliseconds':<14}" + "".join(f"{name:>12}" for name in found if name != "memory"))
-        asked = {name: questions(store) for name, store in found.items() if name != "memory"}
+        print(f"\n{'milliseconds':<14}" + "".join(f"{name:>12}" for name in opened if name != "memory"))
+        asked = {name: questions(store) for name, store in opened.items() if name != "memory"}
         for question in next(iter(asked.values())):
-            cells = (f"{milliseconds(each[question]):>12.1f}" for each in asked.values())
+            cells = (f"{milliseconds(queries[question]):>12.1f}" for queries in asked.values())
             print(f"{question:<14}" + "".join(cells), flush=True)
 
 

@@ -65,15 +65,15 @@ def main() -> None:
     labels, first = [], 0.0
     for workers in WORKERS:
         with tempfile.TemporaryDirectory(prefix="crisol-campaign-") as folder:
-            count, seconds, found = campaign(workers, Path(folder))
+            count, seconds, labelled = campaign(workers, Path(folder))
         first = first or count / seconds
-        labels.append(found)
+        labels.append(labelled)
         print(
             f"| {workers} | {count} | {seconds:.1f} | {count / seconds:.2f} "
             f"| {count / seconds / first:.2f} |",
             flush=True,
         )
-    same = all(found == labels[0] for found in labels)
+    same = all(labelled == labels[0] for labelled in labels)
     print(f"\nlabels: {'identical' if same else 'DIFFERENT'}")
     sys.exit(not same)
 

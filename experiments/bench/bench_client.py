@@ -108,20 +108,22 @@ def main() -> None:
     )
     material, plan = Material(items, Path(), 0.8, 0.2), LoadPlan(connections=50)
     with echo() as url:
-        one = (
+        measured = (
             Load(url, material, LoadPlan(requests=1_000_000, seconds=SECONDS, connections=50, warm_up=0.0))
             .finish()
             .metrics
         )
-        cost = 1e6 * one["client_cpu"] / one["throughput"]
-        print(f"our client takes {cost:.1f} us of a core for a request, {one['throughput']:,.0f} a second")
-        found = cross_check(url, material, plan, SECONDS)
+        cost = 1e6 * measured["client_cpu"] / measured["throughput"]
+        print(
+            f"our client takes {cost:.1f} us of a core for a request, {measured['throughput']:,.0f} a second"
+        )
+        clients = cross_check(url, material, plan, SECONDS)
     print(
-        found.to_string(index=False, float_format=lambda value: f"{value:,.3g}")
-        if len(found)
+        clients.to_string(index=False, float_format=lambda value: f"{value:,.3g}")
+        if len(clients)
         else "wrk is not installed"
     )
-    if one["wrong_answers"] or one["errors"]:
+    if measured["wrong_answers"] or measured["errors"]:
         sys.exit("the echo was answered wrongly")
 
 

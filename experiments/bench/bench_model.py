@@ -43,37 +43,37 @@ def of_size(lines: list[str], size: int, rng: random.Random) -> str:
 
 def seconds(predictor: Predictor, diffs: list[str]) -> float:
     """Return the median seconds of CPU time from the diff's text to the probability."""
-    found = []
+    durations = []
     for text in diffs:
         start = process_time()
         predictor.predict(parse(text), "CWE-79")
-        found.append(process_time() - start)
-    return median(found)
+        durations.append(process_time() - start)
+    return median(durations)
 
 
 def main() -> None:
     """Measure every kind of variant at 2 kB and at 20 kB, as it is served and by scikit-learn."""
     rng = random.Random(0)
-    known = corpus()
+    patches = corpus()
     lines = [
         line[1:]
-        for one in known
-        for line in one.diff.splitlines()
+        for patch in patches
+        for line in patch.diff.splitlines()
         if line[:1] in {"+", "-", " "} and line[:3] not in {"+++", "---"}
     ]
     print(f"{'variant':<14}{'diff':>7}{'form':>14}{'a patch':>12}{'scikit-learn takes':>20}")
     for name in ("boosting", "lightgbm", "rich_forest", "extra_trees", "text_linear", "stack"):
-        model = train(load_variants(ROOT / "experiments" / "variants.yaml")[name], known, seed=0)
+        model = train(load_variants(ROOT / "experiments" / "variants.yaml")[name], patches, seed=0)
         with tempfile.TemporaryDirectory() as folder:
             export(model, Path(folder))
             forms = [Predictor.load(folder), Predictor(model)]
         for size in (2_000, 20_000):
             diffs = [of_size(lines, size, rng) for _ in range(REPEATS)]
             taken = [seconds(predictor, diffs) for predictor in forms]
-            for predictor, one in zip(forms, taken, strict=True):
+            for predictor, duration in zip(forms, taken, strict=True):
                 print(
-                    f"{name:<14}{size // 1000:>4} kB{predictor.form:>14}{one * 1e3:>9.3f} "
-                    f"ms{taken[-1] / one:>18.1f} x"
+                    f"{name:<14}{size // 1000:>4} kB{predictor.form:>14}{duration * 1e3:>9.3f} "
+                    f"ms{taken[-1] / duration:>18.1f} x"
                 )
 
 

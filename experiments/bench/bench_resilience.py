@@ -114,11 +114,13 @@ def compare(title: str, contenders: dict[str, Loop], rounds: int, mission: float
     base = median(seconds[bare])
     print(f"\n{title}")
     for name in contenders:
-        one = median(seconds[name])
-        beside = f"   {mission / one:,.0f} times under the mission's {mission * 1e3:g} ms" if mission else ""
+        middle = median(seconds[name])
+        beside = (
+            f"   {mission / middle:,.0f} times under the mission's {mission * 1e3:g} ms" if mission else ""
+        )
         print(
-            f"  {name:<34} {one * 1e6:9.3f} us  "
-            f"{one / base:7.1f}x{beside if name.startswith('crisol') else ''}"
+            f"  {name:<34} {middle * 1e6:9.3f} us  "
+            f"{middle / base:7.1f}x{beside if name.startswith('crisol') else ''}"
         )
 
 
@@ -265,8 +267,8 @@ def in_redis(runner: asyncio.Runner, url: str) -> tuple[dict[str, Loop], dict[st
 
     async def fill() -> None:
         await client.set(b"bench-raw", entry, ex=3600)
-        found = await tier.get(key, ("model-1",))
-        await tier.put(key, ("model-1",), entry, 3600.0, found.ticket)
+        answer = await tier.get(key, ("model-1",))
+        await tier.put(key, ("model-1",), entry, 3600.0, answer.ticket)
 
     runner.run(fill())
     decisions = {

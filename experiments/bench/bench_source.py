@@ -36,8 +36,10 @@ def main() -> None:
         LabelledPatch(path.stem, path.parents[1].name, "arena", 1, path.read_text())
         for path in sorted(vulnerabilities.glob("arena/*/patches/*.diff"))
     ]
-    patches = [one for one in with_sources(made, vulnerabilities, ROOT / "data" / "cache") if one.source]
-    print(f"{len(patches)} patches of {len({one.group for one in patches})} programs")
+    patches = [
+        patch for patch in with_sources(made, vulnerabilities, ROOT / "data" / "cache") if patch.source
+    ]
+    print(f"{len(patches)} patches of {len({patch.group for patch in patches})} programs")
     rows: list[tuple[str, Callable[[LabelledPatch], object]]] = [
         (f"diff alone ({len(features.FEATURES)} features)", lambda p: features.vector(parse(p.diff), p.cwe)),
         (

@@ -112,7 +112,7 @@ def main() -> None:
             except CrisolError as error:
                 print(f"{vulnerability.id} is left out: {error}")
                 continue
-            phases += max(len(each) for each in best.values())
+            phases += max(len(durations) for durations in best.values())
             wargames += count
             ours = min((name for name in best if name.startswith("zygote")), key=lambda name: sum(best[name]))
             if "fresh bubblewrap" in best:
@@ -146,8 +146,8 @@ def _measure(
     scripts = (*vulnerability.povs, *vulnerability.checks)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-bench-")))
-        copied = [_copied(each, folder / f"requires-{number}") for number, each in enumerate(requires)]
-        tops = frozenset(path.stem for each in requires for path in each.iterdir())
+        copied = [_copied(package, folder / f"requires-{number}") for number, package in enumerate(requires)]
+        tops = frozenset(path.stem for package in requires for path in package.iterdir())
 
         def opened(sandbox: Sandbox) -> Target:
             return stack.enter_context(
@@ -244,8 +244,8 @@ def _wrapped(program: str, step: Step, requires: list[Path], prelude: str) -> No
     command += ["--proc", "/proc", "--size", "67108864", "--tmpfs", "/tmp", "--size", "67108864"]  # noqa: S108 - inside
     command += ["--tmpfs", "/dev/shm", "--ro-bind", str(step.tree), "/target"]  # noqa: S108 - inside
     path = ["/target"]
-    for number, each in enumerate(requires):
-        command += ["--ro-bind", str(each), f"/requires/{number}"]
+    for number, package in enumerate(requires):
+        command += ["--ro-bind", str(package), f"/requires/{number}"]
         path.append(f"/requires/{number}")
     reading, writing = os.pipe()
     os.write(writing, seccomp.script_filter())

@@ -91,9 +91,9 @@ def measure(settings: Settings, material: Material, setting: Setting, seconds: f
         )  # fmt: skip
         for limit in (WARM_UP, seconds):
             plan = LoadPlan(requests=200_000, connections=16, seconds=limit, warm_up=0.0, timeout=30.0)
-            found = Load(service.url, material, plan, pid=service.pid).finish().metrics
+            metrics = Load(service.url, material, plan, pid=service.pid).finish().metrics
         status = ask(service.url, "/wargaming/ab-testing/status")[1]
-    return found | {"trials": status["stored"]}
+    return metrics | {"trials": status["stored"]}
 
 
 def main() -> None:
@@ -108,10 +108,10 @@ def main() -> None:
     try:
         print(f"| setting | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
         for setting in rows(_plain(materials[0.0].model, folder / "model")):
-            found = measure(settings, materials[setting.unsure], setting, seconds)
-            wrong += found["wrong_answers"] + (found["errors"] == 1.0)
+            metrics = measure(settings, materials[setting.unsure], setting, seconds)
+            wrong += metrics["wrong_answers"] + (metrics["errors"] == 1.0)
             figures = " | ".join(
-                f"{found[name]:,.3g}" if found[name] < 1000 else f"{found[name]:,.0f}" for name in shown
+                f"{metrics[name]:,.3g}" if metrics[name] < 1000 else f"{metrics[name]:,.0f}" for name in shown
             )
             print(f"| {setting.name} | {figures} |", flush=True)
     finally:

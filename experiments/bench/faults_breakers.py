@@ -256,7 +256,7 @@ ASYNCHRONOUS = {cancelled_closed, cancelled_probe, stale_success}
 
 def makers() -> dict[str, Callable[[], Call]]:
     """Return how to make a breaker of every library at hand, ours first."""
-    found: dict[str, Callable[[], Call]] = {"crisol": ours}
+    made: dict[str, Callable[[], Call]] = {"crisol": ours}
     adapters = {
         "circuitbreaker": through_circuitbreaker,
         "aiobreaker": through_aiobreaker,
@@ -266,20 +266,20 @@ def makers() -> dict[str, Callable[[], Call]]:
     for name, adapter in adapters.items():
         package = library(name)
         if package is not None:
-            found[name] = adapter(package)
-    return found
+            made[name] = adapter(package)
+    return made
 
 
 def main() -> None:
     """Print the table."""
-    found = makers()
+    breakers = makers()
     rows = {}
     for fault, provoke in FAULTS.items():
         rows[fault] = [
             "-" if name == "pybreaker" and provoke in ASYNCHRONOUS else asyncio.run(provoke(make))
-            for name, make in found.items()
+            for name, make in breakers.items()
         ]
-    print_table("Circuit breakers", list(found), rows)
+    print_table("Circuit breakers", list(breakers), rows)
     if missing:
         print(f"\nnot installed, left out: {', '.join(sorted(missing))}")
 

@@ -74,8 +74,8 @@ def of_cashews(cashews: Any) -> Subject:
 
     async def ask(compute: Compute, arguments: tuple[Any, ...]) -> str | None:
         computing["now"] = compute
-        found: str | None = await answer(*arguments)
-        return found
+        value: str | None = await answer(*arguments)
+        return value
 
     async def kept() -> bool:
         await cache.set("short", "a", expire=0)
@@ -97,8 +97,8 @@ def of_aiocache(aiocache: Any) -> Subject:
 
     async def ask(compute: Compute, arguments: tuple[Any, ...]) -> str | None:
         computing["now"] = compute
-        found: str | None = await answer(*arguments)
-        return found
+        value: str | None = await answer(*arguments)
+        return value
 
     async def kept() -> bool:
         await memory.set("short", "a", ttl=0)
@@ -119,8 +119,8 @@ async def leader(make: Callable[[], Subject]) -> str:
     tasks = [asyncio.ensure_future(subject.ask(slow, ("x",))) for _ in range(CALLERS)]
     await asyncio.sleep(0.02)
     tasks[0].cancel()
-    found = await asyncio.gather(*tasks, return_exceptions=True)
-    lost = sum(one != "a" for one in found[1:])
+    values = await asyncio.gather(*tasks, return_exceptions=True)
+    lost = sum(value != "a" for value in values[1:])
     return "ok" if not lost else f"**{lost} of {CALLERS - 1} others lost**"
 
 
@@ -184,10 +184,10 @@ async def planted_in_ours(loan: RedisOnLoan) -> str:
     client, prefix = connect(loan.url, socket_seconds=5.0), uuid.uuid4().hex
     cache, key = Cache(tier=RedisTier(client, prefix=prefix)), TEXT.key("x")
     await client.set(f"{prefix}:cache:1:e:".encode() + key, pickle.dumps(Planted()))
-    found = await cache.get_or_compute(TEXT, key, lambda: "computed")
+    value = await cache.get_or_compute(TEXT, key, lambda: "computed")
     await cache.drain()
     await client.aclose()
-    return _verdict(answered=found == "computed")
+    return _verdict(answered=value == "computed")
 
 
 async def planted_in_cashews(cashews: Any, loan: RedisOnLoan) -> str:

@@ -187,8 +187,8 @@ def address_of_slowapi(slowapi: Any) -> str:
     """Ask whose request it is when a stranger writes a header."""
     # The name that it reads is the one with underscores.
     request = Request(scope() | {"headers": [(b"x_forwarded_for", b"1.2.3.4")]})
-    found = slowapi.util.get_ipaddr(request)
-    return f"**believes {found}** (`get_ipaddr`)" if found == "1.2.3.4" else "ok"
+    address = slowapi.util.get_ipaddr(request)
+    return f"**believes {address}** (`get_ipaddr`)" if address == "1.2.3.4" else "ok"
 
 
 def path_of(app: Any) -> str:

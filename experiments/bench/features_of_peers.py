@@ -60,19 +60,24 @@ CACHES = {
 
 def parameters(*callables: Callable[..., Any] | None) -> set[str]:
     """Return the names of all parameters of these."""
-    return {name for each in callables if each is not None for name in inspect.signature(each).parameters}
+    return {
+        name
+        for function in callables
+        if function is not None
+        for name in inspect.signature(function).parameters
+    }
 
 
-def show(title: str, features: Mapping[str, str], known: Mapping[str, set[str]]) -> None:
+def show(title: str, features: Mapping[str, str], packages: Mapping[str, set[str]]) -> None:
     """Print which parameters of each library carry each feature."""
     rows = {
         feature: [
             ", ".join(f"`{name}`" for name in sorted(names) if re.search(pattern, name)) or "no"
-            for names in known.values()
+            for names in packages.values()
         ]
         for feature, pattern in features.items()
     }
-    print_table(title, list(known), rows, what="feature")
+    print_table(title, list(packages), rows, what="feature")
 
 
 def of(name: str, *paths: str) -> dict[str, set[str]]:
@@ -83,13 +88,13 @@ def of(name: str, *paths: str) -> dict[str, set[str]]:
     package = library(name)
     if package is None:
         return {}
-    found = []
+    functions = []
     for path in paths:
         value = package
         for part in path.split("."):
             value = getattr(value, part)
-        found.append(value)
-    return {name: parameters(*found)}
+        functions.append(value)
+    return {name: parameters(*functions)}
 
 
 def main() -> None:

@@ -66,22 +66,22 @@ def requests(settings: Settings, material: Material) -> tuple[float, float, floa
         loops = {
             count: run(LoadPlan(requests=200_000, connections=count, seconds=8.0)) for count in (*FEW, MANY)
         }
-    cost = {count: found["server_cores"] / found["throughput"] for count, found in loops.items()}
-    for count, found in loops.items():
+    cost = {count: loop["server_cores"] / loop["throughput"] for count, loop in loops.items()}
+    for count, loop in loops.items():
         print(
-            f"{count} connections: {found['throughput']:,.0f} a second, {found['server_cores']:.2f} cores, "
-            f"{1e6 * cost[count]:.0f} us for each request, {found['other_cores']:.2f} cores busy beside them"
+            f"{count} connections: {loop['throughput']:,.0f} a second, {loop['server_cores']:.2f} cores, "
+            f"{1e6 * cost[count]:.0f} us for each request, {loop['other_cores']:.2f} cores busy beside them"
         )
     low, high = FEW
     turn = (cost[low] - cost[high]) / (1 / low - 1 / high)
-    each = cost[high] - turn / high
-    if not (each > 0 and turn >= 0):
+    request = cost[high] - turn / high
+    if not (request > 0 and turn >= 0):
         sys.exit(
             "requests that share a turn cost more CPU: something else keeps the machine busy; measure when "
             "it is quiet"
         )
-    print(f"CPU: {1e6 * each:.0f} us for each request, {1e6 * turn:.0f} us for each turn")
-    return each + turn, 1 / (each + turn / MANY), loops[MANY]["throughput"]
+    print(f"CPU: {1e6 * request:.0f} us for each request, {1e6 * turn:.0f} us for each turn")
+    return request + turn, 1 / (request + turn / MANY), loops[MANY]["throughput"]
 
 
 def wargames(settings: Settings, material: Material, cores: int) -> tuple[float, float, float]:
@@ -98,8 +98,8 @@ def wargames(settings: Settings, material: Material, cores: int) -> tuple[float,
         def judge(item: Item) -> float:
             start = time.perf_counter()
             wish = {"diff": item.diff, "vulnerability": item.vulnerability}
-            status, found = ask(service.url, "/wargaming/validate", wish, seconds=60.0)
-            assert status == 200, found
+            status, answer = ask(service.url, "/wargaming/validate", wish, seconds=60.0)
+            assert status == 200, answer
             return time.perf_counter() - start
 
         def each(items: Sequence[Item], callers: int) -> list[float]:
@@ -125,8 +125,8 @@ def entries(settings: Settings, material: Material) -> float:
     ) as service, redis.Redis.from_url(server.url) as client:  # fmt: skip
         for item in material.items:
             wish = {"diff": item.diff, "vulnerability": item.vulnerability}
-            status, found = ask(service.url, "/wargaming/ml-first", wish, seconds=60.0)
-            assert status == 200, found
+            status, answer = ask(service.url, "/wargaming/ml-first", wish, seconds=60.0)
+            assert status == 200, answer
         # Key by key: what Redis holds altogether comes and goes with the buffers of its clients.
         return sum(client.memory_usage(key) or 0 for key in client.scan_iter()) / len(material.items)
 
@@ -188,11 +188,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for day in (10_000, 100_000, 1_000_000):
         for skipped, share in ((0.0, 0.1), (0.5, 0.1), (0.9, 0.1), (0.9, 1.0)):
-            found = size(Demand(rate=day / 86_400, skipped=skipped, ab_rate=share), costs)
+            needed = size(Demand(rate=day / 86_400, skipped=skipped, ab_rate=share), costs)
             print(
-                f"| {day:,} | {skipped:.0%} | {share:.0%} | {found.workers} | {found.wargames} | "
-                f"{found.trials:.2f} | {found.disk_mb:,.0f} | {found.commands:.1f} | "
-                f"{found.memory_mb:,.0f} |"
+                f"| {day:,} | {skipped:.0%} | {share:.0%} | {needed.workers} | {needed.wargames} | "
+                f"{needed.trials:.2f} | {needed.disk_mb:,.0f} | {needed.commands:.1f} | "
+                f"{needed.memory_mb:,.0f} |"
             )
     sys.exit(not near)
 

@@ -125,18 +125,18 @@ SIZES = (1_024, 4_096, 16_384)
 
 def costs(read: Callable[[str], Any]) -> dict[str, list[tuple[float, float]]]:
     """Return for each shape the seconds, and the peak of memory in KiB, at each of the sizes."""
-    found = {}
+    figures = {}
     for name, shape in SHAPES.items():
-        found[name] = []
+        figures[name] = []
         for size in SIZES:
             text = shape(size)
             assert read(text) == "read", f"{name}: a shape that is refused says nothing"
             seconds = min(_seconds(read, text) for _ in range(7))
             tracemalloc.start()
             read(text)
-            found[name].append((seconds, tracemalloc.get_traced_memory()[1] / 1024))
+            figures[name].append((seconds, tracemalloc.get_traced_memory()[1] / 1024))
             tracemalloc.stop()
-    return found
+    return figures
 
 
 def growth(table: dict[str, list[tuple[float, float]]], which: int) -> dict[str, float]:

@@ -119,8 +119,8 @@ def test_patterns_of_modules_are_compiled_and_those_of_scripts_are_not(warm: Tar
 
     What a module writes on import is no input.
     """
-    known = "import re\nassert [key for key in re._cache if key[1] == 'own [a-z]+']\n"
-    run(warm, known + "assert not [key for key in re._cache if key[1] == 'of the script']\n")
+    check = "import re\nassert [key for key in re._cache if key[1] == 'own [a-z]+']\n"
+    run(warm, check + "assert not [key for key in re._cache if key[1] == 'of the script']\n")
 
 
 @pytest.mark.parametrize(

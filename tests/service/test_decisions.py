@@ -105,9 +105,9 @@ def test_requests_in_one_go_are_answered_in_order(started: Callable[..., Server]
     requests = [
         short(json.dumps(text).encode(), b"x-request-id: r%d" % number) for number, text in enumerate(texts)
     ]
-    found = exchange(server, *requests, *requests)
-    assert [content["request_id"] for _, _, content in found] == ["r0", "r1", "r2"] * 2
-    assert [content["source"] for _, _, content in found] == [
+    answers = exchange(server, *requests, *requests)
+    assert [content["request_id"] for _, _, content in answers] == ["r0", "r1", "r2"] * 2
+    assert [content["source"] for _, _, content in answers] == [
         "fallback",
         "wargame",
         "fallback",
@@ -118,9 +118,9 @@ def test_requests_in_one_go_are_answered_in_order(started: Callable[..., Server]
 def test_an_answer_has_the_documented_fields_and_no_others(started: Callable[..., Server]) -> None:
     server = started()
     content = json.dumps({"diff": wrong(), "vulnerability": FLAW}).encode()
-    for _, _, found in exchange(server, *[short(content)] * 3):
-        answer = msgspec.convert(found, Answer, strict=True)
-        assert set(found) == set(Answer.__struct_fields__)
+    for _, _, fields in exchange(server, *[short(content)] * 3):
+        answer = msgspec.convert(fields, Answer, strict=True)
+        assert set(fields) == set(Answer.__struct_fields__)
         assert answer.phases
         assert answer.timings.wargame_ms is not None
 
@@ -167,8 +167,8 @@ def test_a_trace_goes_on_from_whoever_asks(started: Callable[..., Server]) -> No
     trace_id, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     for path in ("/health", "/wargaming/breakers"):
         _, _, headers = ask(server, "GET", path, headers={"traceparent": f"00-{trace_id}-{span}-01"})
-        version, found, own, flags = headers["traceparent"].split("-")
-        assert (version, found, flags) == ("00", trace_id, "01")
+        version, continued, own, flags = headers["traceparent"].split("-")
+        assert (version, continued, flags) == ("00", trace_id, "01")
         assert own != span
     for wrong_one in (
         f"00-{'0' * 32}-{span}-01",

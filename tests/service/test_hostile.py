@@ -107,8 +107,8 @@ def test_every_example_of_the_openapi_document_works_when_pasted(tmp_path: Path)
             examples = [content["example"]] if "example" in content else schema.get("examples", [])
             assert examples, path
             for example in examples:
-                status, found, _ = ask(server, "POST", path, example)
-                assert status == 200, (path, found)
+                status, answer, _ = ask(server, "POST", path, example)
+                assert status == 200, (path, answer)
                 posted += 1
         assert posted >= 4
         for body in (b"[" * 100_000, b'{"tag":' * 50_000, json.dumps({"tag": "x" * 5000}).encode(), b"\xff"):

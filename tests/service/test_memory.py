@@ -118,12 +118,12 @@ def test_a_further_verdict_on_the_same_patch_is_ignored(tmp_path: Path) -> None:
         ModelRung(served, CircuitBreaker("model")), Catalogue(VULNERABILITIES, Cache()), tmp_path
     )
     patch = parse(wrong())
-    judged = Judged(patch.identity, sketch(patch), valid=False, probability=0.5)
-    rung.add((FLAW, "hash"), judged)
-    rung.add((FLAW, "hash"), replace(judged, valid=True))
+    first = Judged(patch.identity, sketch(patch), valid=False, probability=0.5)
+    rung.add((FLAW, "hash"), first)
+    rung.add((FLAW, "hash"), replace(first, valid=True))
     memory = rung.memories.get(FLAW, "hash")
     assert memory is not None
-    assert [known.valid for known in memory.judged] == [False]
+    assert [judged.valid for judged in memory.judged] == [False]
 
 
 @pytest.mark.parametrize("bad", [1.5, "0.5", True])

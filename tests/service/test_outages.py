@@ -75,9 +75,9 @@ def test_trials_of_a_database_that_hangs_or_dies_arrive_once_it_is_back(
     until(server, lambda: server.service.trials.store.journal.empty)
     assert state(server)["lost"] == 0
     with psycopg.connect(postgres.dsn) as connection:
-        found = connection.execute("SELECT patch, count(*) FROM trials GROUP BY patch").fetchall()
-    assert len(found) == 6
-    assert {count for _, count in found} == {1}
+        rows = connection.execute("SELECT patch, count(*) FROM trials GROUP BY patch").fetchall()
+    assert len(rows) == 6
+    assert {count for _, count in rows} == {1}
     assert decide(server, patch(6))["degraded"] == []
 
 
@@ -92,9 +92,9 @@ def test_a_cache_that_hangs_or_dies_costs_time_once_and_no_answer(
     getattr(redis, how)()
     for number in range(1, 12):
         start = time.monotonic()
-        found = decide(server, foreign(number), None)
+        answer = decide(server, foreign(number), None)
         assert time.monotonic() - start < PATIENCE["cache"]
-        assert (found["source"], found["degraded"]) == ("fallback", ["cache"])
+        assert (answer["source"], answer["degraded"]) == ("fallback", ["cache"])
     assert decide(server, foreign(11), None)["source"] == "cache"
     redis.cont() if how == "stop" else redis.restart()
     ask(server, "POST", "/wargaming/breakers/cache/reset", {})
@@ -148,7 +148,7 @@ def test_every_family_moves_when_what_it_counts_happens(
     moved = {key for key, value in after.items() if str(before.get(key)) != str(value)}
 
     def has(name: str, labels: str = "") -> bool:
-        return any(key == f"wargaming_{name}" and labels in found for key, found in moved)
+        return any(key == f"wargaming_{name}" and labels in text for key, text in moved)
 
     for name, labels in (
         ("rate_limit_requests_total", "endpoint=ml-first,result=allowed"),

@@ -93,9 +93,9 @@ def test_a_diff_that_is_pasted_is_decided(server: Server, tmp_path: Path, scheme
             ("no diff", ("no file header",)),
         ):
             expression = DECIDE.replace("DIFF", json.dumps(text)).replace("VULNERABILITY", json.dumps(FLAW))
-            found = browser.evaluate(session, expression)
+            shown = browser.evaluate(session, expression)
             for word in words:
-                assert word in found, found
+                assert word in shown, shown
         colour = browser.evaluate(session, "getComputedStyle(document.body).backgroundColor")
         brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 765
         assert brightness > 0.9 if scheme == "light" else brightness < 0.3

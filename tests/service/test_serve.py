@@ -59,12 +59,12 @@ class Process:
 @contextmanager
 def serving(root: Path, *arguments: str, **environment: str) -> Iterator[Process]:
     (root / "data").symlink_to(ROOT / "data")
-    known = {
+    inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("CRISOL_", "POSTGRES"))
     }
     process = subprocess.Popen(
         [Path(sys.executable).with_name("crisol"), "serve", "--port", "0", *arguments],
-        env=known | {"CRISOL_ROOT": str(root), "CRISOL_MODEL": str(model_folder()), **environment},
+        env=inherited | {"CRISOL_ROOT": str(root), "CRISOL_MODEL": str(model_folder()), **environment},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -104,10 +104,10 @@ def test_what_a_wargame_answered_is_a_trial_even_if_the_worker_is_killed_at_once
         with serving(
             tmp_path, DATABASE_URL=away, LOG_LEVEL="ERROR", CRISOL_RATE_LIMITS="ml-first=off"
         ) as server:
-            status, found = server.ask("POST", "/wargaming/ml-first", {"diff": diff, "vulnerability": FLAW})
+            status, answer = server.ask("POST", "/wargaming/ml-first", {"diff": diff, "vulnerability": FLAW})
             server.process.kill()
-        assert (status, found["source"]) == (200, "wargame")
-        patches.add(found["patch"])
+        assert (status, answer["source"]) == (200, "wargame")
+        patches.add(answer["patch"])
         (tmp_path / "data").unlink()
     store = MemoryStore()
     assert Journal(tmp_path / "mlruns" / "trials.journal").replay(store.append).replayed == 2
@@ -154,7 +154,7 @@ def test_workers_share_limits_cache_switch_breakers_and_metrics(
     with serving(tmp_path, "--workers", "2", CRISOL_RATE_LIMITS=limits, **shared) as server:
         until(lambda: len(server.workers()) == 2)
         with ThreadPoolExecutor(8) as pool:
-            found = list(
+            statuses = list(
                 pool.map(
                     lambda number: server.ask("POST", "/wargaming/ml-first", {"diff": foreign(number % 4)})[
                         0
@@ -162,7 +162,7 @@ def test_workers_share_limits_cache_switch_breakers_and_metrics(
                     range(100),
                 )
             )
-        assert (found.count(200), found.count(429)) == (40, 60)
+        assert (statuses.count(200), statuses.count(429)) == (40, 60)
 
         _, metrics = server.ask("GET", "/metrics")
         assert 'rate_limit_requests_total{endpoint="ml-first",result="allowed"} 40.0' in metrics
@@ -207,7 +207,12 @@ def test_workers_follow_a_reset_and_share_what_one_of_them_found(
 
         def states() -> set[str]:
             reports = server.ask("GET", "/wargaming/breakers")[1]
-            return {state for one in reports if one["name"] == "cache" for state in one["workers"].values()}
+            return {
+                state
+                for report in reports
+                if report["name"] == "cache"
+                for state in report["workers"].values()
+            }
 
         def strained() -> bool:
             server.ask("POST", "/wargaming/ml-first", {"diff": foreign(int(time.monotonic() * 1e6) % 10**9)})

@@ -54,10 +54,10 @@ def test_an_unknown_vulnerability_is_predicted_and_its_outcome_unknown(
     """However sure the model is: nobody tested its thresholds there."""
     server = started(accept_at=0.0)
     for vulnerability in ("CVE-1999-0001", None):
-        found = decide(server, foreign(), vulnerability)
-        assert (found["outcome"], found["source"], found["confidence"]) == ("unknown", "fallback", 0.0)
-        assert (found["advisory"], found["vulnerability"]) == (True, None)
-        assert 0.0 <= found["probability"] <= 1.0
+        answer = decide(server, foreign(), vulnerability)
+        assert (answer["outcome"], answer["source"], answer["confidence"]) == ("unknown", "fallback", 0.0)
+        assert (answer["advisory"], answer["vulnerability"]) == (True, None)
+        assert 0.0 <= answer["probability"] <= 1.0
     status, problem, _ = ask(server, "POST", "/wargaming/validate", {"diff": foreign(), "vulnerability": "x"})
     assert (status, problem["status"]) == (404, 404)
 
@@ -138,8 +138,8 @@ def test_a_repositorys_patch_is_answered_as_its_cut(started: Callable[..., Serve
 
 def test_blocking_mode_answers_a_sampled_patch_by_its_wargame(started: Callable[..., Server]) -> None:
     server = started(accept_at=0.0, ab_test_rate=1.0, ab_mode="blocking")
-    found = decide(server, wrong())
-    assert (found["outcome"], found["source"]) == ("invalid", "wargame")
+    answer = decide(server, wrong())
+    assert (answer["outcome"], answer["source"]) == ("invalid", "wargame")
 
 
 def test_the_switch_is_kept_and_read_again(started: Callable[..., Server], settings: Settings) -> None:
@@ -193,8 +193,8 @@ def test_bad_input_gets_a_problem_that_says_what_was_wrong(started: Callable[...
     """Never a 5xx, never a traceback or a path of the machine, always the request's id."""
     server = started()
     for method, path, content, status, words in BAD:
-        found, problem, headers = ask(server, method, path, content)
-        assert found == status, (path, problem)
+        answered, problem, headers = ask(server, method, path, content)
+        assert answered == status, (path, problem)
         assert words in problem["detail"], (path, problem)
         assert headers["content-type"] == "application/problem+json"
         assert problem["request_id"] == headers["x-request-id"]
@@ -324,9 +324,9 @@ def test_a_limit_that_adapts_shrinks_while_answers_are_slow(started: Callable[..
     for _ in range(200):
         decide(server, foreign(), None)
         _, text, _ = ask(server, "GET", "/metrics")
-        found = re.search(r'adaptive_share\{endpoint="ml-first"[^}]*\} ([0-9.]+)', text)
-        assert found is not None
-        if float(found[1]) <= 0.5:
+        share = re.search(r'adaptive_share\{endpoint="ml-first"[^}]*\} ([0-9.]+)', text)
+        assert share is not None
+        if float(share[1]) <= 0.5:
             return
         time.sleep(0.05)
     pytest.fail("the share never shrank")
@@ -424,9 +424,9 @@ def test_health_names_every_part_and_says_what_is_away(started: Callable[..., Se
     assert {name for name, part in report["components"].items() if part["status"] == "degraded"} == {
         "cache", "model"
     }  # fmt: skip
-    found = decide(away, right())
-    assert (found["outcome"], found["source"]) == ("valid", "wargame")
-    assert "ml_model" in found["degraded"]
+    answer = decide(away, right())
+    assert (answer["outcome"], answer["source"]) == ("valid", "wargame")
+    assert "ml_model" in answer["degraded"]
 
 
 def test_a_model_that_answers_otherwise_than_it_was_exported_is_not_used(
@@ -558,17 +558,17 @@ def test_the_form_of_the_model_that_answers_is_named(started: Callable[..., Serv
         server = started(**changes)
         assert ask(server, "GET", "/wargaming/ml/stats")[1]["form"] == form
         _, text, _ = ask(server, "GET", "/metrics")
-        found = re.findall(r'^wargaming_model_info\{[^}]*form="([^"]+)"[^}]*\} 1.0$', text, re.MULTILINE)
-        assert found == ([] if form is None else [form])
+        forms = re.findall(r'^wargaming_model_info\{[^}]*form="([^"]+)"[^}]*\} 1.0$', text, re.MULTILINE)
+        assert forms == ([] if form is None else [form])
 
 
 def test_several_servers_run_at_once_and_stop_clean(settings: Settings) -> None:
     before = threading.active_count()
-    with serve(settings) as one, serve(settings) as two:
-        assert one.port != two.port
-        assert {ask(one, "GET", "/health")[0], ask(two, "GET", "/health")[0]} == {200}
+    with serve(settings) as first, serve(settings) as second:
+        assert first.port != second.port
+        assert {ask(first, "GET", "/health")[0], ask(second, "GET", "/health")[0]} == {200}
     with pytest.raises(ConnectionError):
-        ask(one, "GET", "/health")
+        ask(first, "GET", "/health")
     assert threading.active_count() <= before + 1
 
 
@@ -599,9 +599,9 @@ def test_the_openapi_document_has_every_route_and_its_examples_work(started: Cal
     assert {"/wargaming/validate", "/wargaming/ml/accuracy", "/health/detailed"} <= set(document["paths"])
     operation = document["paths"]["/wargaming/ml-first"]["post"]
     example = operation["requestBody"]["content"]["application/json"]["example"]
-    status, found, _ = ask(server, "POST", "/wargaming/ml-first", example)
-    answer = document["components"]["schemas"]["Answer"]
-    assert (status, set(found)) == (200, set(answer["properties"]))
+    status, answer, _ = ask(server, "POST", "/wargaming/ml-first", example)
+    described = document["components"]["schemas"]["Answer"]
+    assert (status, set(answer)) == (200, set(described["properties"]))
     for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
         where, _, name = reference.rpartition("/")
         assert where == "#/components/schemas", reference

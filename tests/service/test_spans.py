@@ -43,7 +43,10 @@ class Collector:
                     content = gzip.decompress(content)
                 request = ExportTraceServiceRequest.FromString(content)
                 for resource in request.resource_spans:
-                    about = {one.key: one.value.string_value for one in resource.resource.attributes}
+                    about = {
+                        attribute.key: attribute.value.string_value
+                        for attribute in resource.resource.attributes
+                    }
                     collector.services.add(about["service.name"])
                     collector.spans += [span for scope in resource.scope_spans for span in scope.spans]
                 self.send_response(200 if self.path == "/v1/traces" else 404)
@@ -72,7 +75,10 @@ def collector() -> Iterator[Collector]:
 
 def about(span: Any) -> dict[str, Any]:
     """Return the attributes of a span."""
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value"))
+        for attribute in span.attributes
+    }
 
 
 def sent(
@@ -101,22 +107,24 @@ def test_a_request_and_what_it_caused_are_one_trace(settings: Settings, collecto
     assert collector.services == {"crisol"}
     assert {span.trace_id.hex() for span in spans} == {TRACE}
     requests = [span for span in spans if span.parent_span_id.hex() == PARENT]
-    assert [(one.name, about(one)["crisol.source"]) for one in requests] == [
+    assert [(span.name, about(span)["crisol.source"]) for span in requests] == [
         ("ml-first", "wargame"),
         ("ml-first", "cache"),
     ]
-    for one, headers in zip(requests, answered, strict=True):
-        assert headers["traceparent"] == f"00-{TRACE}-{one.span_id.hex()}-01"
-        assert (about(one)["crisol.outcome"], about(one)["crisol.vulnerability.known"]) == ("invalid", True)
-        assert about(one)["http.response.status_code"] == 200
-    fresh, again = ([span for span in spans if span.parent_span_id == one.span_id] for one in requests)
+    for span, headers in zip(requests, answered, strict=True):
+        assert headers["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
+        assert (about(span)["crisol.outcome"], about(span)["crisol.vulnerability.known"]) == ("invalid", True)
+        assert about(span)["http.response.status_code"] == 200
+    fresh, again = (
+        [span for span in spans if span.parent_span_id == request.span_id] for request in requests
+    )
     assert {span.name for span in fresh} == {"model", "wargame"}
     assert {span.name for span in again} == {"cache"}
     (wargame,) = (span for span in fresh if span.name == "wargame")
     assert about(wargame)["crisol.reason"] == "exploit_survives"
     phases = [span for span in spans if span.parent_span_id == wargame.span_id]
     assert [phase.name for phase in phases][:2] == ["baseline", "apply"]
-    for inner, outer in [(one, requests[0]) for one in fresh] + [(one, wargame) for one in phases]:
+    for inner, outer in [(span, requests[0]) for span in fresh] + [(span, wargame) for span in phases]:
         assert outer.start_time_unix_nano <= inner.start_time_unix_nano
         assert inner.end_time_unix_nano <= outer.end_time_unix_nano
 

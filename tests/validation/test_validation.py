@@ -98,12 +98,12 @@ def test_an_unsure_model_leaves_the_decision_to_the_wargame_once() -> None:
 def test_a_sure_model_decides_without_a_wargame() -> None:
     async def scenario() -> None:
         async with validating(ALWAYS) as validator:
-            found = await validator.decide(submission(wrong()))
-            assert (found.decision.source, found.decision.outcome) == (Source.MODEL, Outcome.VALID)
-            assert not found.decision.advisory
+            validated = await validator.decide(submission(wrong()))
+            assert (validated.decision.source, validated.decision.outcome) == (Source.MODEL, Outcome.VALID)
+            assert not validated.decision.advisory
             verdict = (await validator.validate(submission(wrong()))).decision.verdict
             assert verdict is not None
-            await validator.correct(found, verdict)
+            await validator.correct(validated, verdict)
             corrected = await validator.decide(submission(wrong()))
             assert corrected.cached
             assert (corrected.decision.source, corrected.decision.outcome) == (
@@ -120,11 +120,11 @@ def test_an_unknown_vulnerability_is_predicted_and_neither_decided_nor_wargamed(
     async def scenario() -> None:
         async with validating(ALWAYS) as validator:
             for name in ("", "CVE-1999-0001", "../arena/arena-zip-slip", "a" * 65):
-                found = await validator.decide(submission(foreign(), name))
-                assert (found.decision.outcome, found.decision.source) == (None, Source.FALLBACK)
-                assert found.decision.advisory
-                assert found.decision.prediction is not None
-                assert found.pattern is None
+                validated = await validator.decide(submission(foreign(), name))
+                assert (validated.decision.outcome, validated.decision.source) == (None, Source.FALLBACK)
+                assert validated.decision.advisory
+                assert validated.decision.prediction is not None
+                assert validated.pattern is None
             with pytest.raises(UnknownVulnerability, match="CVE-1999-0001"):
                 await validator.validate(submission(foreign(), "CVE-1999-0001"))
 
@@ -135,9 +135,12 @@ def test_a_dead_model_means_wargame_and_is_named_and_not_kept() -> None:
     async def scenario() -> None:
         async with validating(model=broken(models.raising)) as validator:
             for _ in range(3):
-                found = await validator.decide(submission(wrong()))
-                assert (found.decision.source, found.decision.degraded) == (Source.WARGAME, ("ml_model",))
-                assert not found.cached
+                validated = await validator.decide(submission(wrong()))
+                assert (validated.decision.source, validated.decision.degraded) == (
+                    Source.WARGAME,
+                    ("ml_model",),
+                )
+                assert not validated.cached
             lost = await validator.decide(submission(foreign(), ""))
             assert (lost.decision.outcome, lost.decision.source) == (None, Source.FALLBACK)
 
@@ -156,12 +159,13 @@ def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() 
             while not all(task.done() for task in late):
                 await asyncio.sleep(0.005)
                 longest, before = max(longest, perf_counter() - before), perf_counter()
-            found = [task.result().decision for task in late]
-            slowest = max(one.prediction.seconds for one in found if one.prediction is not None)
+            decisions = [task.result().decision for task in late]
+            predictions = [decision.prediction for decision in decisions]
+            slowest = max(prediction.seconds for prediction in predictions if prediction is not None)
             assert longest < slowest
-            asked = [decision.prediction is not None for decision in found]
+            asked = [decision.prediction is not None for decision in decisions]
             assert asked.count(True) == 4
-            assert [decision.degraded for decision in found] == [
+            assert [decision.degraded for decision in decisions] == [
                 () if seen else ("ml_model",) for seen in asked
             ]
 
@@ -171,11 +175,11 @@ def test_a_slow_model_holds_nobody_else_up_and_too_many_at_once_do_without_it() 
 def test_without_a_sandbox_the_outcome_is_unknown_and_the_models_guess_is_advice() -> None:
     async def scenario() -> None:
         async with validating(sandbox="no such sandbox") as validator:
-            found = await validator.decide(submission(right()))
-            assert (found.decision.source, found.decision.degraded) == (Source.FALLBACK, ("sandbox",))
-            assert found.decision.advisory
-            assert (found.decision.outcome, found.decision.confidence) == (None, 0.0)
-            assert found.decision.prediction is not None
+            validated = await validator.decide(submission(right()))
+            assert (validated.decision.source, validated.decision.degraded) == (Source.FALLBACK, ("sandbox",))
+            assert validated.decision.advisory
+            assert (validated.decision.outcome, validated.decision.confidence) == (None, 0.0)
+            assert validated.decision.prediction is not None
 
     asyncio.run(scenario())
 
@@ -183,8 +187,8 @@ def test_without_a_sandbox_the_outcome_is_unknown_and_the_models_guess_is_advice
 def test_the_same_patch_asked_for_by_many_at_once_is_wargamed_once() -> None:
     async def scenario() -> None:
         async with validating() as validator:
-            found = await asyncio.gather(*(validator.decide(submission(right())) for _ in range(20)))
-            assert {one.decision.outcome for one in found} == {Outcome.VALID}
+            answers = await asyncio.gather(*(validator.decide(submission(right())) for _ in range(20)))
+            assert {validated.decision.outcome for validated in answers} == {Outcome.VALID}
             assert validator._referees.stats.done == 1
 
     asyncio.run(scenario())
@@ -196,12 +200,12 @@ def test_a_full_line_turns_away_and_says_for_how_long() -> None:
     async def scenario() -> None:
         async with validating(concurrency=1, line=1) as validator:
             texts = [wrong(number) for number in range(6)]
-            found = await asyncio.gather(
+            answers = await asyncio.gather(
                 *(validator.decide(submission(text)) for text in texts), return_exceptions=True
             )
-            away = [one for one in found if isinstance(one, Overloaded)]
+            away = [answer for answer in answers if isinstance(answer, Overloaded)]
             assert len(away) == 4
-            assert all(one.retry_after >= 1.0 for one in away)
+            assert all(answer.retry_after >= 1.0 for answer in away)
             stats = validator._referees.stats
             assert (stats.waiting, stats.running, stats.rejected, stats.done) == (0, 0, 4, 2)
 
@@ -303,8 +307,8 @@ def test_rungs_are_asked_in_order_until_one_decides() -> None:
 
     async def scenario() -> None:
         async with validating(ALWAYS, rungs=(silent, sure)) as validator:
-            found = await validator.decide(submission(right()))
-            assert (found.decision.evidence, found.decision.prediction) == ("because", None)
+            validated = await validator.decide(submission(right()))
+            assert (validated.decision.evidence, validated.decision.prediction) == ("because", None)
             assert (await validator.decide(submission(right()))).cached
             assert (len(silent.cases), len(sure.cases)) == (1, 1)
             sure.stamp, sure.decision = "says-2", None
@@ -326,8 +330,8 @@ def test_what_another_model_decided_meanwhile_is_not_kept_under_the_old_key() ->
                     validator.model.served = ServedModel(predictor(), Policy(reject=1.0))
 
             validator._rungs = (Replacing(), validator.model)
-            found = await validator.decide(submission(right()))
-            assert found.decision.outcome is Outcome.INVALID
+            validated = await validator.decide(submission(right()))
+            assert validated.decision.outcome is Outcome.INVALID
             assert len(validator._cache) == 1, "the pattern alone"
 
     asyncio.run(scenario())
@@ -377,8 +381,8 @@ def test_patches_that_break_the_sandbox_or_the_referee_take_it_from_nobody_else(
     async def scenario() -> None:
         async with validating() as validator:
             for number in range(7):
-                found = await validator.decide(submission(hostile(number, words)))
-                assert (found.decision.outcome, found.decision.source) == (None, Source.FALLBACK)
+                validated = await validator.decide(submission(hostile(number, words)))
+                assert (validated.decision.outcome, validated.decision.source) == (None, Source.FALLBACK)
                 alone = await validator.validate(submission(hostile(number, words)))
                 assert alone.decision.outcome is Outcome.INCONCLUSIVE
             assert validator._sandbox.state is State.CLOSED
@@ -395,8 +399,8 @@ def test_a_sandbox_that_cannot_run_the_release_opens_its_breaker(monkeypatch: py
             for number in range(5):
                 await validator.decide(submission(hostile(number)))
             assert validator._sandbox.state is State.OPEN
-            found = await validator.decide(submission(right()))
-            assert (found.decision.outcome, found.decision.degraded) == (None, ("sandbox",))
+            validated = await validator.decide(submission(right()))
+            assert (validated.decision.outcome, validated.decision.degraded) == (None, ("sandbox",))
 
     asyncio.run(scenario())
 
@@ -407,13 +411,13 @@ def test_a_patch_that_does_not_apply_is_told_so_and_nothing_was_missing() -> Non
     async def scenario() -> None:
         async with validating() as validator:
             for cached in (False, True):
-                found = await validator.decide(submission(foreign()))
-                assert (found.decision.source, found.decision.reason) == (
+                validated = await validator.decide(submission(foreign()))
+                assert (validated.decision.source, validated.decision.reason) == (
                     Source.WARGAME,
                     Reason.DOES_NOT_APPLY,
                 )
-                assert (found.decision.advisory, found.decision.degraded) == (False, ())
-                assert found.cached is cached
+                assert (validated.decision.advisory, validated.decision.degraded) == (False, ())
+                assert validated.cached is cached
 
     asyncio.run(scenario())
 
@@ -426,8 +430,8 @@ def test_a_patch_has_a_budget_for_its_runs_together() -> None:
 
     async def scenario() -> None:
         async with validating(seconds=1.0) as validator:
-            found = await validator.decide(submission(slow))
-            assert found.decision.reason is Reason.TIMEOUT
+            validated = await validator.decide(submission(slow))
+            assert validated.decision.reason is Reason.TIMEOUT
 
     asyncio.run(scenario())
 

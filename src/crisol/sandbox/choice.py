@@ -61,17 +61,17 @@ def choose(kind: str = "auto") -> Sandbox:
     is used only if named.
     """
     if kind == "auto":
-        found = {}
-        for each in (SandboxKind.BUBBLEWRAP, SandboxKind.NAMESPACES):
-            found[each] = problem(each)
-            if not found[each]:
-                return Sandbox(each)
-        reasons = "; ".join(f"{each}: {reason}" for each, reason in found.items())
+        failures = {}
+        for candidate in (SandboxKind.BUBBLEWRAP, SandboxKind.NAMESPACES):
+            failures[candidate] = problem(candidate)
+            if not failures[candidate]:
+                return Sandbox(candidate)
+        reasons = "; ".join(f"{candidate}: {reason}" for candidate, reason in failures.items())
         raise SandboxUnavailable(
             f"this machine offers no isolation ({reasons}). Install bubblewrap or allow unprivileged user "
             "namespaces; --sandbox=weak runs untrusted code with limits only and marks every verdict so"
         )
-    if kind not in {each.value for each in SandboxKind}:
+    if kind not in {candidate.value for candidate in SandboxKind}:
         raise SandboxUnavailable(f"no sandbox is called {kind!r}; use auto, bubblewrap, namespaces or weak")
     wanted = SandboxKind(kind)
     if reason := problem(wanted):

@@ -50,10 +50,10 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
         raise ClosedError(f"a head of {size} bytes")
     try:
         head = json.loads(_exactly(channel, size))
-        sizes = [int(each) for each in head.pop("#")]
+        sizes = [int(blob) for blob in head.pop("#")]
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ClosedError("a head that is not ours") from error
-    if any(each < 0 for each in sizes) or sum(sizes) > limit:
+    if any(blob < 0 for blob in sizes) or sum(sizes) > limit:
         raise ClosedError("blobs beyond the limit")
     body = memoryview(_exactly(channel, sum(sizes)))
     ends = list(accumulate(sizes, initial=0))

@@ -337,7 +337,7 @@ class _Run:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
             return 0
-        pages = sum(max(0, usage.resident_pages(each) - self._born_with) for each in processes)
+        pages = sum(max(0, usage.resident_pages(process) - self._born_with) for process in processes)
         return pages * resource.getpagesize() + usage.sockets() * _SOCKET_BYTES
 
     def _take(self, name: str, keep: int) -> bool:

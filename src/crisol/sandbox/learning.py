@@ -73,13 +73,13 @@ def learn(
     Scripts that fail are ignored. ``run`` must execute the vulnerable release, never a candidate.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
-    found: dict[str, None] = {}
+    loaded: dict[str, None] = {}
     for script in scripts:
         report = _report(run, Script(script.name, _SCRIPT, Role.PROBE, script.source.encode()))
-        found |= dict.fromkeys(report.decode(errors="replace").split("\n"))
+        loaded |= dict.fromkeys(report.decode(errors="replace").split("\n"))
     tops = (available | sys.stdlib_module_names) - own
-    modules = tuple(name for name in found if name.partition(".")[0] in tops)
-    names = [name for name in found if name.partition(".")[0] in own]
+    modules = tuple(name for name in loaded if name.partition(".")[0] in tops)
+    names = [name for name in loaded if name.partition(".")[0] in own]
     told = _report(run, Script("modules.py", _MODULES, Role.PROBE, "\n".join(names).encode()))
     try:
         files, patterns = json.loads(told)

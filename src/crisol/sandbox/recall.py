@@ -61,10 +61,10 @@ class Finder:
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a module read ahead, or None where the normal search might find another file."""
-        known = self._known.get(name)
-        if known is None:
+        compiled = self._known.get(name)
+        if compiled is None:
             return None
-        file, code = known
+        file, code = compiled
         folder = os.path.dirname(file)
         package = os.path.basename(file) == "__init__.py"
         place = os.path.dirname(folder) if package else folder

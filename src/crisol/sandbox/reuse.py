@@ -25,23 +25,23 @@ _WORDS = re.compile(
 
 
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
-    """Return the line ranges (first, last.
+    """Return the line ranges of ``after`` whose functions or statements are also in ``before``.
 
-    From 1) of ``after`` whose functions or statements are also in ``before``. It is empty where ``before`` is
-    None, does not parse, or does not look into frames or code objects itself.
+    A range is (first, last), from 1. There are none where ``before`` is None, does not parse, or does not
+    look into frames or code objects itself.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []
     try:
-        known = Counter(text for text, *_ in _units(ast.parse(before), ""))
+        released = Counter(text for text, *_ in _units(ast.parse(before), ""))
         units = list(_units(ast.parse(after), ""))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     old: list[tuple[int, int]] = []
     new: set[int] = set()
     for text, first, last in units:
-        if known[text]:
-            known[text] -= 1
+        if released[text]:
+            released[text] -= 1
             old.append((first, last))
         else:
             new.update(range(first, last + 1))
@@ -59,8 +59,8 @@ def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, in
         match node:
             case ast.ClassDef():
                 head: list[ast.expr | ast.keyword] = [*node.decorator_list, *node.bases, *node.keywords]
-                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-                last = max([node.lineno, *(each.end_lineno or 0 for each in head)])
+                first = min([node.lineno, *(part.lineno for part in node.decorator_list)])
+                last = max([node.lineno, *(part.end_lineno or 0 for part in head)])
                 yield f"{path}{node.name}({', '.join(map(ast.dump, head))})", first, last
                 yield from _units(node, f"{path}{node.name}.")
                 continue

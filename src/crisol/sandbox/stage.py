@@ -223,7 +223,7 @@ def _lies_in(module: object, place: str) -> bool:
         return False
     names = vars(module)
     places = [names.get("__file__"), *(names.get("__path__") or ())]
-    return any(type(each) is str and each.startswith(place) for each in places)
+    return any(type(path) is str and path.startswith(place) for path in places)
 
 
 def _names_of(name: str) -> dict[str, Any]:

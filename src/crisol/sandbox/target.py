@@ -208,7 +208,7 @@ class Target:
             "host": user.host,
             "plan": layout().of(user).plain() if self.kind is SandboxKind.NAMESPACES else None,
             "tree": list(source.tree),
-            "requires": [list(each) for each in source.requires],
+            "requires": [list(package) for package in source.requires],
             "preload": [*source.preload, *source.learned.modules],
             "files": dict(source.learned.files),
             "patterns": source.learned.patterns,
@@ -216,7 +216,7 @@ class Target:
             "scratch_mb": self.limits.scratch_mb,
         }
         filters = (seccomp.keeper_filter(), seccomp.script_filter()) if isolated else ()
-        files = [content for each in (source.tree, *source.requires) for content in each.values()]
+        files = [content for tree in (source.tree, *source.requires) for content in tree.values()]
         host.settimeout(_START_SECONDS)
         try:
             host.sendall(_modules(isolated=isolated))

@@ -40,12 +40,12 @@ class Watch:
 
     def changed(self) -> list[str]:
         """Return the sorted dotted names of functions and classes that were replaced since the snapshot."""
-        found: list[str] = []
+        changes: list[str] = []
         for at, (name, now, before) in enumerate(self._seen):
             version = self._versions[at]
             if version is None or version.value != self._before[at]:
-                found += (f"{name}.{key}" for key in _differences(now, before, counted=version is not None))
-        return sorted(found)
+                changes += (f"{name}.{key}" for key in _differences(now, before, counted=version is not None))
+        return sorted(changes)
 
 
 def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
     while pending:
         kind = pending.pop()
         below: list[type] = type.__subclasses__(kind)
-        pending += [each for each in below if each not in seen]
+        pending += [entry for entry in below if entry not in seen]
         seen.update(below)
         if not kind.__module__.startswith("crisol"):
             (names,) = gc.get_referents(vars(kind))
