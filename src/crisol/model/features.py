@@ -65,6 +65,8 @@ def index(name: str) -> int:
 
 def _count(side: DiffSide, vocabulary: frozenset[str]) -> int:
     count = side.words
+    if count.keys().isdisjoint(vocabulary):
+        return 0
     return sum([count[word] for word in vocabulary if word in count])
 
 

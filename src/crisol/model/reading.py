@@ -18,7 +18,10 @@ from crisol.model.code import code_lines
 __all__ = ["DiffSide", "Reading", "lenient", "number", "open_diff", "read"]
 
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w+|[=!<>]=+|&&|\|\||->|::|\S")
+_PATTERN = r"\w+|[=!<>]=+|&&|\|\||->|::|[^\s\x1c-\x1f]"
+_TOKEN = re.compile(_PATTERN)
+_ASCII_TOKEN = re.compile(_PATTERN, re.ASCII)
+"""The same tokens of a text of ASCII alone, found in four fifths of the time."""
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _IMPORT_STARTS = frozenset(one[0] for one in words.IMPORTS)
 
@@ -247,9 +250,11 @@ def _side(lines: list[str]) -> DiffSide:
     code = [line.strip() for line in lines]
     # Looking at the first character spares most lines the search for prefixes.
     imports = sum([line.startswith(words.IMPORTS) for line in code if line[:1] in _IMPORT_STARTS])
-    indent = max([line.index(bare) for line, bare in zip(lines, code, strict=True) if bare], default=0)
+    indent = max(
+        [len(line) - len(line.lstrip()) for line, bare in zip(lines, code, strict=True) if bare], default=0
+    )
     text = "\n".join(code)
-    tokens = _TOKEN.findall(text)
+    tokens = (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(text)
     counts = Counter(tokens)
     lowered: dict[str, int] = {}
     parts: dict[str, int] = {}
