@@ -93,6 +93,18 @@ def test_results_are_those_of_the_groups_asked_for(filled: int) -> None:
     assert text.count("wargame: ") == 3
 
 
+def test_everything_that_is_listed_or_judged_is_there_as_json(filled: int) -> None:
+    status = json.loads(invoke("ab", "status", "--json"))
+    assert status["trials"] == filled
+    assert sum(row["conclusive"] + row["inconclusive"] for row in status["arms"]) == filled
+    assert status["switch"]["rate"] == 0.1
+    (watched,) = json.loads(CliRunner().invoke(app, ["ab", "watch", "--json"]).output)
+    assert watched["experiment"] == "e1"
+    assert {row["of"] for row in watched["watches"]} >= {"champion", "challenger"}
+    assert json.loads(invoke("ab", "plan", "--margin", "0.1", "--json"))["patches"] > 0
+    assert all(step["applied_at"] for step in json.loads(invoke("db", "status", "--json")))
+
+
 def test_a_narrow_terminal_cuts_no_interval_short(filled: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crisol.cli.ab.out.width", 80, raising=False)
     text = invoke("ab", "results")

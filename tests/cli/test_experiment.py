@@ -92,6 +92,19 @@ def test_a_run_writes_what_happened_for_ci(bench: Path) -> None:
     assert names[2] == '03 The quotient | of two: print("\\x01 <told>", 10 / divisor)'
 
 
+@pytest.mark.integration
+def test_a_relative_root_is_the_same_folder_in_the_kernel(bench: Path) -> None:
+    """The kernel of a notebook starts in another folder than the command."""
+    command = [sys.executable, "-m", "crisol", "run", f"{bench.name}/experiments/toy.yaml"]
+    done = subprocess.run(
+        command, cwd=bench.parent, env=os.environ | {"CRISOL_ROOT": bench.name},
+        capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (bench / "mlruns" / "mlflow.db").exists()
+    assert not (bench / bench.name).exists()
+
+
 def test_a_summary_that_cannot_be_written_is_found_before_the_work(bench: Path) -> None:
     done = CliRunner().invoke(app, ["run", "experiments/toy.yaml", "--summary", "gone/summary.xml"])
     assert isinstance(done.exception, CannotCreate)

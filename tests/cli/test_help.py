@@ -44,3 +44,18 @@ def test_a_command_stands_in_a_group_and_starts_with_one_sentence(words: tuple[s
     if len(words) == 1:
         assert EVERY[words].rich_help_panel
     assert str(EVERY[words].help).strip().split("\n\n")[0].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("wargame",), ("triage",), ("predict",), ("evaluate",), ("promote",), ("retrain",), ("doctor",),
+        ("clean",), ("run",), ("loadtest",), ("chaos",), ("vulnerability", "check"), ("corpus", "list"),
+        ("corpus", "show"), ("corpus", "verify"), ("corpus", "import"), ("corpus", "audit"), ("db", "status"),
+        ("ab", "status"), ("ab", "results"), ("ab", "compare"), ("ab", "watch"), ("ab", "plan"),
+        ("models", "list"), ("models", "show"), ("models", "promote"), ("runs", "list"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_lists_or_judges_has_json(words: tuple[str, ...]) -> None:
+    assert "--json" in [name for parameter in EVERY[words].params for name in parameter.opts]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -84,6 +86,11 @@ def main() -> None:
     # As on Ctrl-C: the command ends its processes and removes its temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     log_to_stderr()
+    # The kernels of notebooks and the workers of a service may start in other folders.
+    for name in ("CRISOL_ROOT", "CRISOL_MODEL", "CRISOL_METRICS", "CRISOL_VULNERABILITIES"):
+        if paths := os.environ.get(name):
+            folders = (path and str(Path(path).expanduser().absolute()) for path in paths.split(os.pathsep))
+            os.environ[name] = os.pathsep.join(folders)
     sys.exit(run_command(lambda: app(standalone_mode=False, prog_name="crisol")))
 
 

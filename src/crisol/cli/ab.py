@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import closing, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import App, out
+from crisol.cli.console import App, emit, out
 from crisol.config import load_settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Print whether A/B testing is on, its rate, and the number of trials of each arm of each experiment."""
     from crisol.abtest.results import status as status_of
     from crisol.abtest.tally import Slice
@@ -42,6 +42,12 @@ def status() -> None:
     with closing(open_trials(load_settings())) as store:
         report = status_of(store, dt.datetime.now(dt.UTC))
         groups = store.tallies(by=(Slice.EXPERIMENT, Slice.ARM, Slice.MODEL))
+    if as_json:
+        names = ("experiment", "arm", "model", "conclusive", "inconclusive")
+        cells = ((*keys, tally.n, tally.inconclusive) for keys, tally in groups.items())
+        arms = [dict(zip(names, row, strict=True)) for row in cells]
+        emit(asdict(report) | {"arms": arms})
+        return
     state = ("enabled", "green") if report.switch.enabled else ("disabled", "yellow")
     rest = f", rate {report.switch.rate:g}, salt {report.switch.salt!r}"
     out.print(Text.assemble("A/B testing ", state, rest))
@@ -152,6 +158,7 @@ def watch_command(
     reference: Annotated[
         float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
     ] = 0.25,
+    as_json: Json = False,
 ) -> None:
     """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost.
 
@@ -171,55 +178,72 @@ def watch_command(
         raise ExperimentError(
             f"--share is of one experiment: name it by --experiment ({', '.join(experiments)})"
         )
-    alarms = [_watch(name, arms_of(trials), due, reference) for name, trials in experiments.items()]
-    raise typer.Exit(1 if any(alarms) else 0)
+    documents = [_watch(name, arms_of(trials), due, reference) for name, trials in experiments.items()]
+    if as_json:
+        emit(documents)
+    else:
+        for document in documents:
+            _show_watch(document)
+    raise typer.Exit(1 if any(document["alarm"] for document in documents) else 0)
 
 
-def _watch(experiment: str, arms: dict[str, list[Trial]], due: dict[str, float], reference: float) -> bool:
-    """Print what is watched of one experiment, and return whether there is an alarm."""
+def _watch(
+    experiment: str, arms: dict[str, list[Trial]], due: dict[str, float], reference: float
+) -> dict[str, Any]:
+    """Return what is watched of one experiment, and whether there is an alarm."""
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
     from crisol.abtest.watch import predicted_drift, watch
 
-    shares = dict.fromkeys(arms, 1.0) | due
-    ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, shares)
-    alarm = ratio.mismatch
-    shown = Table("arm or rung", "watch", "trials", "found", box=None)
+    ratio = sample_ratio({arm: len(trials) for arm, trials in arms.items()}, dict.fromkeys(arms, 1.0) | due)
+    watches: list[dict[str, Any]] = []
+    drifts: list[dict[str, Any]] = []
     for arm, trials in arms.items():
-        for watched in (*watch(arm, trials, reference=reference), *watch_rungs(trials)):
-            alarm |= watched.raised_at is not None
-            finding = (
-                Text("nothing")
-                if watched.raised_at is None
-                else Text.assemble(
-                    ("alarm", "red"), f" at trial {watched.raised_at}, since about {watched.began_at}"
-                )
-            )
-            shown.add_row(
-                watched.arm,
-                watched.name,
-                f"{watched.baseline + 1} to {watched.baseline + len(watched.alarm.evidence)}",
-                finding,
-            )
-        for row in predicted_drift(trials, reference).to_dict("records"):
-            alarm |= row["drifted"]
-            finding = Text("drift, " if row["drifted"] else "", "red")
-            finding = Text.assemble(
-                finding, f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
-            )
-            shown.add_row(
-                arm,
-                f"predicted {row['feature']}",
-                str(len(trials)),
-                finding,
-            )
-    out.print(f"experiment {experiment}")
+        watches += [
+            {
+                "of": watched.arm,
+                "watch": watched.name,
+                "first": watched.baseline + 1,
+                "last": watched.baseline + len(watched.alarm.evidence),
+                "raised_at": watched.raised_at,
+                "began_at": watched.began_at,
+            }
+            for watched in (*watch(arm, trials, reference=reference), *watch_rungs(trials))
+        ]
+        drifts += [
+            {"of": arm, "trials": len(trials), **row}
+            for row in predicted_drift(trials, reference).to_dict("records")
+        ]
+    alarm = ratio.mismatch or any(row["raised_at"] is not None for row in watches)
+    return {
+        "experiment": experiment,
+        "alarm": alarm or any(row["drifted"] for row in drifts),
+        "watches": watches,
+        "drifts": drifts,
+        "arms": asdict(ratio) | {"mismatch": ratio.mismatch},
+    }
+
+
+def _show_watch(document: dict[str, Any]) -> None:
+    shown = Table("arm or rung", "watch", "trials", "found", box=None)
+    for row in document["watches"]:
+        finding = Text("nothing")
+        if row["raised_at"] is not None:
+            place = f" at trial {row['raised_at']}, since about {row['began_at']}"
+            finding = Text.assemble(("alarm", "red"), place)
+        shown.add_row(row["of"], row["watch"], f"{row['first']} to {row['last']}", finding)
+    for row in document["drifts"]:
+        drift = ("drift, " if row["drifted"] else "", "red")
+        figures = f"PSI {row['psi']:.2f}, adjusted p = {row['adjusted_p_value']:.2g}"
+        finding = Text.assemble(drift, figures)
+        shown.add_row(row["of"], f"predicted {row['feature']}", str(row["trials"]), finding)
+    out.print(f"experiment {document['experiment']}")
     out.print(shown)
-    counted = ", ".join(f"{arm} {n} (due {ratio.expected[arm]:.0f})" for arm, n in ratio.counted.items())
-    verdict = Text("mismatch", "red") if ratio.mismatch else Text("as due")
-    rest = f", p = {ratio.always_p_value:.3g} at any number of looks"
+    arms = document["arms"]
+    counted = ", ".join(f"{arm} {n} (due {arms['expected'][arm]:.0f})" for arm, n in arms["counted"].items())
+    verdict = Text("mismatch", "red") if arms["mismatch"] else Text("as due")
+    rest = f", p = {arms['always_p_value']:.3g} at any number of looks"
     out.print(Text.assemble(f"arms: {counted}: ", verdict, rest))
-    return alarm
 
 
 @app.command()
@@ -237,6 +261,7 @@ def plan(
     discordance: Annotated[float, typer.Option(help="Share on which exactly one arm is right.")] = 0.10,
     expected: Annotated[float, typer.Option(help="The share that is to be known.")] = 0.90,
     power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
+    as_json: Json = False,
 ) -> None:
     """Print how many patches and days a comparison needs."""
     from crisol.abtest.power import Design
@@ -247,6 +272,9 @@ def plan(
     trial_plan = plan_of(
         design, difference=difference, discordance=discordance, margin=margin, expected=expected, power=power
     )
+    if as_json:
+        emit(asdict(trial_plan))
+        return
     out.print(f"To {trial_plan.question}, at rate {chosen:g} with {unsure:.0%} unsure:")
     out.print(
         f"{trial_plan.effective_trials} trials' worth of knowledge, so {trial_plan.patches} patches must "

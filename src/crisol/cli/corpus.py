@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from crisol.cli.console import App, Recount, Strip, creatable, creatable_folder, err, out, progress
+from crisol.cli.console import (
+    App,
+    Json,
+    Recount,
+    Strip,
+    creatable,
+    creatable_folder,
+    emit,
+    err,
+    out,
+    progress,
+)
 from crisol.config import Settings, load_settings
 from crisol.errors import IndexUnavailable, UnavailableError, UnknownVulnerability, VulnerabilityError
 
@@ -54,7 +65,7 @@ def build_command(
 
 
 @app.command("list")
-def list_command(table: TablePath = None) -> None:
+def list_command(table: TablePath = None, as_json: Json = False) -> None:
     """Print the vulnerabilities, the labels of their candidates, and the totals."""
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census
@@ -63,21 +74,32 @@ def list_command(table: TablePath = None) -> None:
 
     settings = load_settings()
     frame = load_table(table or _default(settings))
-    shown = Table("vulnerability", "cwe", "project", "candidates", "valid", "invalid", "basic only", box=None)
+    rows = []
     for name, group in frame.groupby("vulnerability"):
         counts = group["outcome"].value_counts()
-        row = [len(group), int(counts.get("valid", 0)), int(counts.get("invalid", 0)), len(basic_only(group))]
-        shown.add_row(str(name), group["cwe"].iloc[0], group["project"].iloc[0], *map(str, row))
+        about = {"vulnerability": name, "cwe": group["cwe"].iloc[0], "project": group["project"].iloc[0]}
+        labels = {outcome: int(counts.get(outcome, 0)) for outcome in ("valid", "invalid")}
+        rows.append({**about, "candidates": len(group), **labels, "basic only": len(basic_only(group))})
+    totals, guesses = list(census(frame, find(settings.search_path))), leaks(frame)
+    if as_json:
+        by_name = dict(totals)
+        emit({"vulnerabilities": rows, "totals": by_name, "leaks": guesses.to_dict("records")})
+        return
+    shown = Table(*(rows[0] if rows else ()), box=None)
+    for row in rows:
+        shown.add_row(*map(str, row.values()))
     out.print(shown)
-    for what, count in census(frame, find(settings.search_path)):
+    for what, count in totals:
         out.print(f"{what}: {count}", soft_wrap=True)
-    for leak, auc, low, high in leaks(frame).itertuples(index=False, name=None):
+    for leak, auc, low, high in guesses.itertuples(index=False, name=None):
         out.print(f"AUC of a guess by {leak} alone: {auc:.3f} ({low:.3f} to {high:.3f})")
 
 
 @app.command("show")
 def show_command(
-    vulnerability: Annotated[str, typer.Argument(help="An id.")], table: TablePath = None
+    vulnerability: Annotated[str, typer.Argument(help="An id.")],
+    table: TablePath = None,
+    as_json: Json = False,
 ) -> None:
     """Print every candidate of one vulnerability with its verdict."""
     from crisol.wargaming.corpus import load_table
@@ -86,6 +108,10 @@ def show_command(
     rows = frame[frame["vulnerability"] == vulnerability]
     if rows.empty:
         raise UnknownVulnerability(f"the table has no candidates of {vulnerability!r}")
+    if as_json:
+        columns = ["name", "origin", "outcome", "reason", "detail", "basic_outcome", "seconds", "diff"]
+        emit(rows[columns].to_dict("records"))
+        return
     shown = Table("candidate", "origin", "outcome", "reason", "ms", box=None)
     for row in rows.itertuples():
         milliseconds = f"{float(row.seconds) * 1000:.0f}"  # type: ignore[arg-type]  # pandas types a row's fields as Any
@@ -94,7 +120,7 @@ def show_command(
 
 
 @app.command("verify")
-def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -> None:
+def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None, as_json: Json = False) -> None:
     """Execute every candidate again and report each label that changed; exit 1 if one did."""
     from crisol.wargaming.corpus import load_table, reexecute
     from crisol.wargaming.vulnerability import find
@@ -103,16 +129,21 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
     frame = load_table(table or _default(settings))
     chosen = find(settings.search_path, only=only or sorted(frame["vulnerability"].unique()))
     expected = int(frame["vulnerability"].isin([vulnerability.id for vulnerability in chosen]).sum())
-    changed = total = 0
+    changed: list[dict[str, str]] = []
+    total = 0
     with progress() as bar:
         task = bar.add_task("wargames", total=expected, note="")
         for row in reexecute(frame, chosen, plan(settings), jobs=jobs):
             total += 1
             bar.update(task, advance=1)
             if row.before != row.after:
-                changed += 1
-                out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}")
-    out.print(f"{total} candidates executed again, {changed} labels changed")
+                changed.append(asdict(row))
+                if not as_json:
+                    out.print(f"{row.vulnerability} {row.name}: {row.before} became {row.after}")
+    if as_json:
+        emit({"candidates": total, "changed": changed})
+    else:
+        out.print(f"{total} candidates executed again, {len(changed)} labels changed")
     raise typer.Exit(1 if changed else 0)
 
 
@@ -120,11 +151,9 @@ def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None) -
 def audit_command(
     only: Only = None,
     table: TablePath = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run upstream's own tests on each valid candidate and report what they refute; exit 1 if they do."""
-    from dataclasses import asdict
-
     from crisol.sandbox import choose
     from crisol.wargaming.corpus import load_table
     from crisol.wargaming.upstream_tests import audit
@@ -147,7 +176,7 @@ def audit_command(
                 left_out(error)
             bar.update(task, advance=1)
     if as_json:
-        print(json.dumps([asdict(audited) for audited in audits]))  # noqa: T201 - machines read this
+        emit([asdict(audited) for audited in audits])
     else:
         _show_audits(audits)
     raise typer.Exit(1 if any(audited.refutations for audited in audits) else 0)
@@ -183,6 +212,7 @@ def import_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and write nothing.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Import candidate patches of your own, cut to their release.
 
@@ -201,6 +231,9 @@ def import_command(
         lambda name: ground(find(settings.search_path, only=[name])[0], settings.cache),
         Manner(vulnerability, Origin(origin), licence, ReadOptions(strip, recount), skip, dry_run),
     )
+    if as_json:
+        emit({"written": not dry_run, **asdict(intake)})
+        return
     lines = [f"cut: {line}" for line in intake.cut]
     lines += [f"skipped: {line}" for line in intake.skipped]
     lines += [f"{pair.vulnerability}: {pair.name} is the same change as {pair.other}" for pair in intake.same]

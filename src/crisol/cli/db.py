@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import asdict
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import App, out
+from crisol.cli.console import App, Json, emit, out
 from crisol.config import load_settings
 
 __all__ = ["app"]
@@ -17,13 +18,17 @@ app = App(help="Show and apply the migrations of the trials' database.")
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """Print every migration and when this database got it; exit 1 if one is missing."""
     from crisol.backends import migrate
     from crisol.wiring import open_database
 
     with closing(open_database(load_settings())) as database:
         steps = migrate.status(database)
+    missing = any(step.applied_at is None for step in steps)
+    if as_json:
+        emit([asdict(step) for step in steps])
+        raise typer.Exit(missing)
     shown = Table("migration", "name", "applied", box=None)
     for step in steps:
         applied = (
@@ -33,7 +38,7 @@ def status() -> None:
         )
         shown.add_row(f"{step.number:04d}", step.name, applied)
     out.print(shown)
-    raise typer.Exit(any(step.applied_at is None for step in steps))
+    raise typer.Exit(missing)
 
 
 @app.command()

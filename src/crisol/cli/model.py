@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import err, out, progress
+from crisol.cli.console import Exit, Json, emit, err, out, progress
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 from crisol.records import HEADLINE, Origin
@@ -116,6 +116,7 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="Let it take the title whatever the comparison says.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Train a challenger; make it champion unless it is worse on the same patches (then exit 1)."""
     from crisol.lab import compare, nested, promotion
@@ -131,7 +132,10 @@ def promote(
         comparison = compare.compare(frame, seed, names=names)
         nested.log_comparison(run, settings, comparison)
         result = promotion.promote(settings, run, comparison, variant, seed, force=force)
-    out.print(result.reason, soft_wrap=True)
+    if as_json:
+        emit({"variant": variant, "promoted": result.promoted, "reason": result.reason})
+    else:
+        out.print(result.reason, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
 
 
@@ -148,6 +152,7 @@ def retrain(
     promote: Annotated[
         bool, typer.Option("--promote", help="Make it champion where it is shown to do no worse.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Train a challenger on the corpus and the A/B trials.
 
@@ -167,6 +172,11 @@ def retrain(
         result = retraining.retrain(settings, run, frame, gathered, design)
         nested.log_retraining(run, result)
         run.table("retraining", result.table)
+    code = Exit.VALID if result.not_worse else Exit.INVALID
+    if as_json:
+        about = {name: getattr(result, name) for name in ("version", "promoted", "not_worse", "reason")}
+        emit(about | {"patches": len(gathered.patches), "table": result.table.to_dict("records")})
+        raise typer.Exit(code)
     shown = Table(*result.table.columns, box=None, padding=(0, 1, 0, 0))
     for row in result.table.itertuples(index=False):
         shown.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
@@ -179,7 +189,7 @@ def retrain(
         f"{'champion now' if result.promoted else 'challenger, the champion stays'}; {result.policy}",
         soft_wrap=True,
     )
-    raise typer.Exit(0 if result.not_worse else 1)
+    raise typer.Exit(code)
 
 
 def _stream(

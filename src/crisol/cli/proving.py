@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import err, out, progress
+from crisol.cli.console import Json, emit, err, out, progress
 from crisol.config import load_settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from crisol.chaos.study import Suffered
     from crisol.config import Settings
     from crisol.loadtest.targets import Checked
     from crisol.tracking.runs import TrackedRun
@@ -47,10 +48,10 @@ def loadtest(
         typer.Option(
             help="Such as 'p95_ms < 100', added to the usual ones; may be given more than once."
         )] = None,
-    corpus: Annotated[str,
-        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = "",
+    corpus: Annotated[Path | None,
+        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Start a service, put load on it, and compare the figures with targets; exit 1 when one is missed."""
     from crisol.lab import ground_truth
@@ -67,7 +68,7 @@ def loadtest(
     aims = targets.parse_all([*lab.FLOOR, *(target or [])])
     settings = load_settings()
     with err.status("executing the patches once, so that every answer has a truth to be held against"):
-        frame = ground_truth.open_corpus(settings, corpus, seed)
+        frame = ground_truth.open_corpus(settings, _from_here(corpus), seed)
         material = prepare(settings, frame, seed)
     with ExitStack() as stack:
         service = stack.enter_context(serving(settings, model=material.model, policy=material.policy))
@@ -81,7 +82,7 @@ def loadtest(
         "profile": profile, "requests": requests, "connections": connections, "rate": rate,
         "seconds": seconds, "sources": sources, "zipf": zipf, "mix": mix or ["ml-first"], "seed": seed,
     }  # fmt: skip
-    with _tracked(settings, "load_test", given, frame, corpus) as run:
+    with _tracked(settings, "load_test", given, frame, _from_here(corpus)) as run:
         if run is not None:
             from crisol.lab.tracked_load import log_load
 
@@ -89,7 +90,7 @@ def loadtest(
     if as_json:
         missed = [str(figure.target) for figure in checked if not figure.passed]
         document = {"metrics": load.result.metrics, "errors": load.result.errors, "missed": missed}
-        print(json.dumps(document))  # noqa: T201 - machines read this
+        emit(document)
     else:
         _show(load.result.metrics, load.result.errors, checked)
     targets.require(checked)
@@ -111,6 +112,11 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
     out.print(aims)
 
 
+def _from_here(corpus: Path | None) -> str:
+    """Return a path of the command line, which starts in the current folder and not at the root."""
+    return "" if corpus is None else str(corpus.resolve())
+
+
 def _mark(target: Checked) -> Text:
     return Text("pass", "green") if target.passed else Text("FAIL", "bold red")
 
@@ -126,9 +132,10 @@ def chaos(
     after: Annotated[float,
         typer.Option(min=0.5, max=600, help="Seconds after it, added to what a breaker waits.")] = 10.0,
     rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Requests a second all along.")] = 10.0,
-    corpus: Annotated[str,
-        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = "",
+    corpus: Annotated[Path | None,
+        typer.Option(help="A corpus table; default three arena vulnerabilities.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
     from crisol.chaos import study
@@ -137,29 +144,38 @@ def chaos(
     from crisol.loadtest import targets
 
     settings = load_settings()
-    frame = ground_truth.open_corpus(settings, corpus, seed)
+    frame = ground_truth.open_corpus(settings, _from_here(corpus), seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)
     checked: list[Checked] = []
     suffered = []
     for result in study.each(settings, frame, fault or [], expect or [], schedule):
         suffered.append(result)
+        checked += result.checked
+        if as_json:
+            continue
         figures = "  ".join(f"{name} {value:.3g}" for name, value in result.episode.metrics.items())
         name = (result.episode.fault.name, "bold")
         out.print(Text.assemble(name, f"  {result.episode.fault.story}\n  {figures}"))
         for figure in result.checked:
             out.print(Text.assemble("  ", _mark(figure), f" {figure.target}"))
-        checked += result.checked
     given = {
         "faults": fault or [], "calm": calm, "lasting": lasting, "after": after, "rate": rate, "seed": seed,
     }  # fmt: skip
-    with _tracked(settings, "chaos", given, frame, corpus) as run:
+    with _tracked(settings, "chaos", given, frame, _from_here(corpus)) as run:
         if run is not None:
             run.metrics(study.metrics(suffered))
             run.table("chaos", study.table(suffered))
-    if not fault:
+    if as_json:
+        emit([_document(result) for result in suffered])
+    elif not fault:
         for row in study.not_run().to_dict("records"):
             out.print(Text.assemble(("not run", "yellow"), f" {row['fault']}: {row['reason']}"))
     targets.require(checked)
+
+
+def _document(result: Suffered) -> dict[str, Any]:
+    missed = [str(figure.target) for figure in result.checked if not figure.passed]
+    return {"fault": result.episode.fault.name, "metrics": result.episode.metrics, "missed": missed}
 
 
 @contextmanager
