@@ -95,6 +95,28 @@ def test_it_says_where_and_stops_clean(tmp_path: Path) -> None:
         assert (server.process.returncode, rest) == (0, "")
 
 
+def test_commands_read_and_change_the_trials_of_a_service_that_runs(tmp_path: Path) -> None:
+    """It has the trials in a DuckDB file, which one process at a time can open."""
+
+    def crisol(*arguments: str) -> str:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("crisol"), *arguments],
+            env=os.environ | {"CRISOL_ROOT": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with serving(tmp_path, LOG_LEVEL="ERROR") as server:
+        assert server.ask("GET", "/wargaming/ab-testing/status")[1]["rate"] == 0.1
+        assert json.loads(crisol("ab", "status", "--json"))["trials"] == 0
+        assert "missing" not in crisol("db", "status")
+        crisol("ab", "enable", "--rate", "0.375")
+        until(lambda: server.ask("GET", "/wargaming/ab-testing/status")[1]["rate"] == 0.375)
+
+
 def test_what_a_wargame_answered_is_a_trial_even_if_the_worker_is_killed_at_once(tmp_path: Path) -> None:
     """Its database is away and takes seconds to say so; SIGKILL comes with the answer."""
     diffs = [wrong(), wrong(1)]

@@ -129,7 +129,11 @@ def promote(
     with runs.start(settings, "promote") as run:
         run.params({"variant": variant, "seed": seed, "force": force})
         run.input("corpus", frame, content_hash(frame), str(data or "data/cache/corpus.parquet"))
-        comparison = compare.compare(frame, seed, names=names)
+        with progress() as bar:
+            task = bar.add_task("contenders", total=len(names), note="")
+            comparison = compare.compare(
+                frame, seed, names=names, watch=lambda name: bar.update(task, advance=1, note=name)
+            )
         nested.log_comparison(run, settings, comparison)
         result = promotion.promote(settings, run, comparison, variant, seed, force=force)
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from time import perf_counter
@@ -242,14 +242,15 @@ def compare(
     delta: float = 0.1,
     search: bool = True,
     outer: Outer = "group",
+    watch: Callable[[str], object] | None = None,
 ) -> VariantComparison:
     """Evaluate variants (empty ``names``: all) on a corpus table; inconclusive patches are left out.
 
     ``false_accepts`` bounds the share of each class that the table's thresholds decide wrongly; they are
     chosen for each vulnerability on all others. ``alpha``, ``beta`` and ``delta`` are those of
     :func:`crisol.model.risk.certify`, ``search`` and ``outer`` those of
-    :func:`crisol.model.evaluation.evaluate`. Raises :class:`~crisol.errors.ExperimentError` for an unknown
-    variant or ``outer``.
+    :func:`crisol.model.evaluation.evaluate`. ``watch`` is called with the name of each variant that is done.
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or ``outer``.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -264,6 +265,8 @@ def compare(
     evaluations, rows, certified = [], [], {}
     for evaluated, _ in evaluate_each(patches, chosen, seed, search=search, outer=outer):
         evaluations.append(evaluated)
+        if watch is not None:
+            watch(evaluated.name)
         accepted, decided = act(truth, evaluated.probability, groups, choose)
         certified[evaluated.name] = certify(
             evaluated.probability, truth, groups, alpha=alpha, beta=beta, delta=delta, seed=seed
