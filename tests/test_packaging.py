@@ -88,36 +88,43 @@ def test_the_wheel_is_pure_and_carries_a_workspace(wheel: Path) -> None:
 
 
 def interpreter(version: str) -> str:
-    """Return a Python of that version: this one, one on the path, or one of pyenv; skip without any."""
-    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    """Return a Python of that version: one on the path, or one of pyenv; skip without any."""
     pyenv = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python3")
-    for program in (sys.executable if version == ours else None, shutil.which(f"python{version}"), *pyenv):
+    for program in (shutil.which(f"python{version}"), *pyenv):
         # What pyenv lays on the path may stand for a version that it does not have.
         if program and subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0:
             return str(program)
     pytest.skip(f"there is no Python {version}")
 
 
-@pytest.mark.integration
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_an_installed_crisol_works_outside_a_checkout(version: str, wheel: Path, tmp_path: Path) -> None:
-    """Wargame, evaluate, run and serve in a workspace that ``crisol init`` made."""
-    venv, bench = tmp_path / "venv", tmp_path / "bench"
-    run(*uv(), "venv", "--quiet", "--python", interpreter(version), venv, cwd=tmp_path)
+def installed(wheel: str, python: str, folder: Path) -> Path:
+    """Install the wheel into an empty environment, and make a workspace below; return where programs are."""
+    programs = folder / "venv" / "bin"
+    run(*uv(), "venv", "--quiet", "--python", python, programs.parent, cwd=folder)
     # The lock is resolved for every version from 3.11 on; the cache of uv serves what it has.
     run(
-        *uv(), "pip", "install", "--quiet", "--system-certs", *index(), "--python", venv / "bin" / "python",
-        "--constraint", ROOT / "requirements.lock", f"{wheel}[lab]",
-        cwd=tmp_path,
+        *uv(), "pip", "install", "--quiet", "--system-certs", *index(), "--python", programs / "python",
+        "--constraint", ROOT / "requirements.lock", wheel,
+        cwd=folder,
     )  # fmt: skip
-    crisol = venv / "bin" / "crisol"
-    assert "new files" in run(crisol, "init", bench, cwd=tmp_path)
+    assert "new files" in run(programs / "crisol", "init", "bench", cwd=folder)
+    return programs
+
+
+def wargames(crisol: Path, bench: Path) -> None:
     examples = bench / "data" / "examples"
     wish = ["wargame", "arena-zip-slip", "--json"]
     assert json.loads(run(crisol, *wish, examples / "right.diff", cwd=bench))["outcome"] == "valid"
     # From a folder below as well: the workspace is found upwards.
     assert json.loads(run(crisol, *wish, "wrong.diff", cwd=examples, code=1))["reason"] == "variant_survives"
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(1800)
+def test_an_installed_crisol_works_outside_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    """Wargame, evaluate, run and serve in a workspace that ``crisol init`` made."""
+    crisol, bench = installed(f"{wheel}[lab]", sys.executable, tmp_path) / "crisol", tmp_path / "bench"
+    wargames(crisol, bench)
     evaluated = run(
         crisol, "evaluate", "--data", "data/examples/patches.jsonl", "--group", "vulnerability",
         "--variant", "classic_forest", "--folds", "2", "--no-search", "--json", cwd=bench,
@@ -126,6 +133,20 @@ def test_an_installed_crisol_works_outside_a_checkout(version: str, wheel: Path,
     told = json.loads(run(crisol, "run", "experiments/ground_truth.yaml", "--json", cwd=bench))
     assert Path(told["notebook"]).is_relative_to(bench / "mlruns")
     assert _health(crisol, bench) == {"status": "alive"}
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("version", ["3.12", "3.13"])
+def test_a_newer_python_wargames_and_evaluates(version: str, wheel: Path, tmp_path: Path) -> None:
+    """With the smallest installation: no service, no notebooks."""
+    programs, bench = installed(str(wheel), interpreter(version), tmp_path), tmp_path / "bench"
+    wargames(programs / "crisol", bench)
+    script = (
+        "import crisol; patches = crisol.read_patches('data/examples/patches.jsonl'); "
+        "print(crisol.evaluate(patches, 'classic_forest', folds=2).n == len(patches))"
+    )
+    assert run(programs / "python", "-c", script, cwd=bench).strip() == "True"
 
 
 def _health(crisol: Path, bench: Path) -> dict[str, object]:

@@ -73,6 +73,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_writes_what_happened_for_ci(bench: Path) -> None:
     """JUnit to a name that ends in .xml, else Markdown; a failed run is told as well."""
     wish = ["run", "experiments/toy.yaml", "--summary"]
+    (bench / "some").mkdir()
+    (bench / "some" / "table.parquet").touch()
     done = CliRunner().invoke(app, [*wish, "summary.md", "-P", "corpus=some/table.parquet"])
     assert done.exit_code == 0, done.output
     text = (bench / "summary.md").read_text()

@@ -211,7 +211,7 @@ def _watch(
             for watched in (*watch(arm, trials, reference=reference), *watch_rungs(trials))
         ]
         drifts += [
-            {"of": arm, "trials": len(trials), **row}
+            {"of": arm, "trials": len(trials)} | {str(name): value for name, value in row.items()}
             for row in predicted_drift(trials, reference).to_dict("records")
         ]
     alarm = ratio.mismatch or any(row["raised_at"] is not None for row in watches)

@@ -69,12 +69,16 @@ def show(
 def promote(
     version: Annotated[str, typer.Argument(help="A version's number.")],
     force: Annotated[bool, typer.Option("--force", help="Whatever the gate said.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Make a registered version champion; exit 1 where its gate or fewer vulnerabilities forbid it."""
     from crisol.lab.promotion import promote_version
 
     result = promote_version(load_settings(), version, force=force)
-    out.print(result.reason, soft_wrap=True)
+    if as_json:
+        print(json.dumps({"version": version, "promoted": result.promoted, "reason": result.reason}))  # noqa: T201 - machines read this
+    else:
+        out.print(result.reason, soft_wrap=True)
     raise typer.Exit(0 if result.promoted else 1)
 
 
