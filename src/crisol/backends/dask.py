@@ -19,9 +19,10 @@ _CONNECT_SECONDS = 10
 
 @contextmanager
 def open_executor(address: str) -> Iterator[Executor]:
-    """Yield an executor over the workers of the scheduler at ``address``, such as ``tcp://host:8786``.
+    """Open an executor over the workers of a scheduler, as a context manager.
 
-    The workers need this package, the vulnerability folders and a cache at the same paths. Raises
+    ``address`` is the scheduler's, such as ``tcp://host:8786``. The workers need this package, the
+    vulnerability folders and a folder ``data/cache`` at the same paths. Raises
     :class:`~crisol.errors.UnavailableError` where Dask is not installed or nobody answers within ten seconds.
     """
     try:

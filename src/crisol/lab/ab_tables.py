@@ -31,7 +31,8 @@ class ExperimentResult:
     ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
     accuracy after each trial with bounds valid at all times; ``comparison`` sets the champion against each
     challenger. ``alarms`` lists the sequential tests that were raised, ``evidence`` how near each came after
-    each trial (1: raised). ``confusions`` sums their weights by arm (true +, false +, false -, true -);
+    each trial (1: raised). ``confusions`` has the summed weights of each arm's trials (true +, false +,
+    false -, true -). ``disagreements`` has a row for each patch on which champion and challenger differ;
     ``experiment`` is the name under which the trials are stored.
     """
 
@@ -83,11 +84,11 @@ class ExperimentResult:
 def summed(
     names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
 ) -> ExperimentResult:
-    """Return the tables of the ``sampled`` trials of the arms ``names``, the champion first.
+    """Return the tables of the ``sampled`` trials of the arms ``names``, whose first is the champion.
 
     ``every`` holds the trials of a run that wargames all patches, for comparison; both are in order of
-    arrival. ``frame`` is the corpus table. ``max_weight`` is one over the smallest sampling probability of
-    the design.
+    arrival. ``frame`` is the table of judged candidates that ``crisol corpus build`` makes. ``max_weight``
+    is one over the smallest sampling probability of the design.
     """
     whole, sampled_arms = arms_of(every), arms_of(sampled)
     arms = {name: sampled_arms[name] for name in names}

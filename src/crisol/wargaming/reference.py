@@ -80,7 +80,7 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return how the patched files differ from the reference on a benign input, as text.
+        """Return how a patch behaves otherwise than the reference on a benign input, as text.
 
         It is empty where they do not differ.
         """

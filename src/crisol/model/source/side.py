@@ -59,7 +59,7 @@ class Side:
 
 
 def counted(functions: Iterable[Definition]) -> Side:
-    """Return the counts summed over the functions."""
+    """Return the guards, sinks, calls, constants and so on of these functions together, see :class:`Side`."""
     side = Side()
     for function in functions:
         _add(side, function)
