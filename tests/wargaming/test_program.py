@@ -1,8 +1,13 @@
 """The identity of a program."""
 
+import ast
+import random
+from pathlib import Path
+
 import pytest
 
-from crisol.wargaming.program import VULNERABLE, ProgramTree, habits
+import crisol.wargaming.program as module_under_test
+from crisol.wargaming.program import VULNERABLE, Module, ProgramTree, habits
 
 _SOURCE = '''"""A module that reads."""
 import os
@@ -130,3 +135,35 @@ def test_names_of_files_that_are_not_there_are_not_kept() -> None:
         tree.identity({f"new{number}.py": "a = 1\n"})
     assert not tree._modules
     assert not tree._texts
+
+
+_PIECES = (
+    "", "    pass", "x = 1", "else:", "@wraps", "x = (", ")", '"""', "x = 1 \\", "    return 2", "class A:",
+    "def f():", "if x:", "    y = 2; z = 3", "# note", "try:", "\x0c", "a\rb", "import os", "finally:",
+)  # fmt: skip
+
+
+def _edited(lines: list[str], rng: random.Random) -> str:
+    """Return a source with some lines exchanged, inserted or dropped, often into nonsense."""
+    lines = list(lines)
+    for _ in range(rng.choice((1, 1, 2))):
+        at = rng.randrange(len(lines))
+        lines[at : at + rng.choice((0, 0, 1, 3))] = rng.choices(_PIECES, k=rng.choice((0, 1, 1, 2)))
+    return "\n".join(lines)
+
+
+def test_what_is_parsed_in_part_is_what_the_whole_parses_to() -> None:
+    """Whatever a change does to the lines around it, the statements are those of the whole source."""
+    rng = random.Random(0)
+    source = Path(module_under_test.__file__).read_text(encoding="utf-8")
+    before = Module.of(source)
+    assert before is not None
+    quick = 0
+    for _ in range(200):
+        text = _edited(source.split("\n"), rng)
+        whole, part = Module.of(text), Module.of(text, before)
+        assert (whole is None) == (part is None), text
+        if whole is not None and part is not None:
+            quick += part.lines != whole.lines
+            assert [ast.dump(node) for node in part.body] == [ast.dump(node) for node in whole.body], text
+    assert quick > 25, "most changes that parse are parsed in part"

@@ -76,7 +76,8 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
     ran = _ran(path, way)
     if not ran.codes or not path.endswith(".py"):
         return None
-    old, new = tree.module(path), Module.of(text or "")
+    old = tree.module(path)
+    new = Module.of(text or "", old)
     if old is None or new is None or old.cookie != new.cookie:
         return f"{path} runs and cannot be compared"
     return _Comparison((old, new), ran, tree.habits).suite(old.body, new.body, "")

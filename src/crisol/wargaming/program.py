@@ -87,13 +87,19 @@ class Module:
     cookie: str
 
     @classmethod
-    def of(cls, text: str) -> Module | None:
-        """Parse a source; None where it does not parse or exceeds the limits of :func:`parsed`."""
+    def of(cls, text: str, before: Module | None = None) -> Module | None:
+        """Parse a source; None where it does not parse or exceeds the limits of :func:`parsed`.
+
+        With the module ``before`` a change, only the statements between the lines that both have at their
+        ends are parsed. The line numbers of these then lie behind those of ``before``.
+        """
+        lines = tuple(text.split("\n"))
+        cookie = _COOKIE.search("\n".join(lines[:2]))
+        said = cookie[1].lower() if cookie else ""
+        if before is not None and (spliced := _spliced(lines, before)) is not None:
+            return cls(*spliced, said)
         tree = parsed(text)
-        if tree is None:
-            return None
-        cookie = _COOKIE.search("\n".join(text.split("\n", 2)[:2]))
-        return cls(tuple(text.split("\n")), tuple(tree.body), cookie[1].lower() if cookie else "")
+        return None if tree is None else cls(lines, tuple(tree.body), said)
 
 
 class ProgramTree:
@@ -152,7 +158,8 @@ class ProgramTree:
         """Return what stands for a changed file, None where it means what it meant."""
         if text is None:
             return ("gone",)
-        old, new = self.module(path), Module.of(text) if path.endswith(".py") else None
+        old = self.module(path)
+        new = Module.of(text, old) if path.endswith(".py") else None
         if new is None or self.habits.source:
             return ("text", text)
         if old is None:
@@ -163,6 +170,44 @@ class ProgramTree:
 
 VULNERABLE = ProgramTree({}).identity({})
 """The identity of the tree that no patch has changed."""
+
+
+def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:
+    """Return lines and statements of a changed source, those before and behind the change as they were.
+
+    None where that is not certain: then the whole source has to be parsed. Lines before a statement of the
+    top level that stay as they are end a statement there, in both sources; so do lines that parse alone.
+    """
+    old = before.lines
+    # The parser ends a line there, too, or begins its column anew.
+    if any(mark in text for text in ("\n".join(old), "\n".join(lines)) for mark in "\r\f"):
+        return None
+    starts = [_first(node) for node in before.body]
+    if any(node.col_offset for node in before.body) or any(
+        start <= (node.end_lineno or 0) for start, node in zip(starts[1:], before.body, strict=False)
+    ):
+        return None
+    same = min(len(old), len(lines))
+    head = next((at for at in range(same) if old[at] != lines[at]), same)
+    tail = next((at for at in range(same - head) if old[-1 - at] != lines[-1 - at]), same - head)
+    # One statement more than need be on either side, for whatever hangs on the line before.
+    first = max(sum(start <= head for start in starts) - 1, 0)
+    last = min(sum(start <= len(old) - tail for start in starts) + 1, len(starts))
+    from_line = starts[first] - 1 if first else 0
+    to_line = starts[last] - 1 if last < len(starts) else len(old)
+    middle = lines[from_line : to_line + len(lines) - len(old)]
+    if middle and middle[-1].endswith("\\"):
+        return None
+    tree = parsed("\n" * len(old) + "\n".join(middle) + "\n")
+    if tree is None:
+        return None
+    return (*old, *middle), (*before.body[:first], *tree.body, *before.body[last:])
+
+
+def _first(node: ast.stmt) -> int:
+    """Return the first line of a statement, that of its first decorator where it has one."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def open_tree(folder: Path) -> ProgramTree:
@@ -199,6 +244,8 @@ def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Hab
     ``habits`` says what layout matters.
     """
     (before, left), (after, right) = old, new
+    if left is right:
+        return True
     if type(left) is not type(right):
         return False
     if left.col_offset == right.col_offset and _text(before, left) == _text(after, right):
@@ -207,8 +254,7 @@ def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Hab
 
 
 def _text(module: Module, node: ast.stmt) -> tuple[str, ...]:
-    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
-    return module.lines[first - 1 : node.end_lineno]
+    return module.lines[_first(node) - 1 : node.end_lineno]
 
 
 def _difference(
