@@ -1,0 +1,30 @@
+"""The demo ends with commands that work as they are printed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from crisol.cli import app
+from crisol.cli.demo import _next
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_commands_to_try_next_exist_and_so_do_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder and with the program that `make run` has: no activated environment is needed."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/crisol", "demo"])
+    lines = _next().splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        program, command, *arguments = line.split()
+        assert program == ".venv/bin/crisol"
+        assert command in typer.main.get_group(app).commands
+        for argument in arguments:
+            assert "/" not in argument or (ROOT / argument).exists(), argument
+    monkeypatch.setattr(sys, "argv", [str(ROOT / ".venv" / "bin" / "crisol"), "demo"])
+    assert _next().split()[0] == ".venv/bin/crisol"
