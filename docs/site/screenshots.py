@@ -40,8 +40,9 @@ new Promise((resolve) => {
   document.getElementById("vulnerability").value = ID;
   document.getElementById("diff").value = DIFF;
   document.querySelector("#ask button").click();
-  const decided = () => document.querySelector("#answer strong");
-  const settled = () => decided() ? setTimeout(resolve, 2000) : setTimeout(settled, 50);
+  const parts = ["#answer strong", "#health td", "#breakers td", "#accuracy td", "#rungs td", "#trials td"];
+  const shown = () => parts.every((part) => document.querySelector(part));
+  const settled = () => shown() ? resolve() : setTimeout(settled, 50);
   settled();
 })
 """
