@@ -23,12 +23,12 @@ from crisol.config import load_settings
 from crisol.model.risk import least, p_value
 from crisol.records import PhaseName
 from crisol.wargaming.corpus import load_table
-from crisol.wargaming.order import Experience, ScriptRun, Step, plan
+from crisol.wargaming.order import Experience, ScriptRun, ScriptStep, plan
 from crisol.wargaming.vulnerability import Vulnerability, find
 
 _REPEATS = 5
 _ALPHA, _DELTA = 0.02, 0.1
-_Order = Callable[[str, list[Step], dict[str, float]], list[Step]]
+_Order = Callable[[str, list[ScriptStep], dict[str, float]], list[ScriptStep]]
 _Learn = Callable[[ScriptRun], None]
 
 

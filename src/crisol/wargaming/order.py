@@ -5,7 +5,7 @@
 >>> for _ in range(3):
 ...     experience.learn(run)
 >>> experience.tally("CVE-2020-1747", "checks/2-load.py")
-Tally(runs=3, failures=3, seconds=0.12)
+ScriptTally(runs=3, failures=3, seconds=0.12)
 
 The order never changes whether a patch is valid, since a valid one passes every script. It changes which
 script of an invalid patch fails first, and so the reason.
@@ -23,7 +23,7 @@ from crisol.records import PhaseName, Reason
 if TYPE_CHECKING:
     from crisol.sandbox import Script
 
-__all__ = ["Experience", "ScriptRun", "Step", "Tally", "plan"]
+__all__ = ["Experience", "ScriptRun", "ScriptStep", "ScriptTally", "plan"]
 
 _WEIGHT = 4.0
 """How many runs the rate of a script's kind counts for, beside the runs of the script itself."""
@@ -33,7 +33,7 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScriptStep:
     """Scripts that run one after the other as one phase ``name``.
 
     ``survives`` is the reason that a PoV which still succeeds, or a check which fails, gives.
@@ -59,16 +59,16 @@ class ScriptRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ScriptTally:
     """On how many patches a script ran and failed the patch, and the seconds of all its runs."""
 
     runs: int = 0
     failures: int = 0
     seconds: float = 0.0
 
-    def plus(self, *, failed: bool, seconds: float) -> Tally:
+    def plus(self, *, failed: bool, seconds: float) -> ScriptTally:
         """Return the tally after one more run."""
-        return Tally(self.runs + 1, self.failures + failed, round(self.seconds + seconds, 6))
+        return ScriptTally(self.runs + 1, self.failures + failed, round(self.seconds + seconds, 6))
 
 
 class Experience:
@@ -79,12 +79,12 @@ class Experience:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._scripts: dict[tuple[str, str], Tally] = {}
-        self._kinds = dict.fromkeys(_KINDS, Tally())
+        self._scripts: dict[tuple[str, str], ScriptTally] = {}
+        self._kinds = dict.fromkeys(_KINDS, ScriptTally())
 
-    def tally(self, vulnerability: str, script: str) -> Tally:
+    def tally(self, vulnerability: str, script: str) -> ScriptTally:
         """Return how a script fared."""
-        return self._scripts.get((vulnerability, script), Tally())
+        return self._scripts.get((vulnerability, script), ScriptTally())
 
     def learn(self, run: ScriptRun) -> None:
         """Count one run."""
@@ -93,14 +93,16 @@ class Experience:
             self._scripts[key] = self.tally(*key).plus(failed=run.failed, seconds=run.seconds)
             self._kinds[run.kind] = self._kinds[run.kind].plus(failed=run.failed, seconds=run.seconds)
 
-    def ordered(self, vulnerability: str, steps: Sequence[Step], costs: Mapping[str, float]) -> list[Step]:
+    def ordered(
+        self, vulnerability: str, steps: Sequence[ScriptStep], costs: Mapping[str, float]
+    ) -> list[ScriptStep]:
         """Return steps of one script each, the one with most failures per second first.
 
         ``costs`` are the seconds of each script on the release, for scripts that ran on no patch yet. Equal
         steps keep their order.
         """
 
-        def seconds_to_a_failure(step: Step) -> float:
+        def seconds_to_a_failure(step: ScriptStep) -> float:
             script = step.scripts[0].name
             tally = self.tally(vulnerability, script)
             seconds = (tally.seconds + costs.get(script, _FIRST_SECONDS)) / (tally.runs + 1)
@@ -109,17 +111,17 @@ class Experience:
         alone = [replace(step, scripts=(script,)) for step in steps for script in step.scripts]
         return sorted(alone, key=seconds_to_a_failure)
 
-    def _rate(self, tally: Tally, kind: PhaseName) -> float:
+    def _rate(self, tally: ScriptTally, kind: PhaseName) -> float:
         of_kind = self._kinds[kind]
         usual = (of_kind.failures + 1) / (of_kind.runs + 2)
         return (tally.failures + _WEIGHT * usual) / (tally.runs + _WEIGHT)
 
 
-def plan(povs: tuple[Script, ...], checks: tuple[Script, ...]) -> list[Step]:
+def plan(povs: tuple[Script, ...], checks: tuple[Script, ...]) -> list[ScriptStep]:
     """Return the phases that run these scripts, in the fixed order: public PoV, variants, checks."""
     steps = (
-        Step(PhaseName.POV, povs[:1], Reason.EXPLOIT_SURVIVES),
-        Step(PhaseName.VARIANTS, povs[1:], Reason.VARIANT_SURVIVES),
-        Step(PhaseName.CHECKS, checks, Reason.BREAKS_FUNCTION),
+        ScriptStep(PhaseName.POV, povs[:1], Reason.EXPLOIT_SURVIVES),
+        ScriptStep(PhaseName.VARIANTS, povs[1:], Reason.VARIANT_SURVIVES),
+        ScriptStep(PhaseName.CHECKS, checks, Reason.BREAKS_FUNCTION),
     )
     return [step for step in steps if step.scripts]

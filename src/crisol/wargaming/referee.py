@@ -21,7 +21,7 @@ from crisol.wargaming.canaries import PASSES_ANYTHING, Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
-from crisol.wargaming.order import Experience, ScriptRun, Step, plan
+from crisol.wargaming.order import Experience, ScriptRun, ScriptStep, plan
 from crisol.wargaming.reference import Yardstick, measure
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Match:
     canaries: Canaries = field(default_factory=Canaries)
     experience: Experience | None = None
     _spent: float = 0.0  # of the budget, by the runs of this patch
-    _left: list[Step] = field(default_factory=list)
+    _left: list[ScriptStep] = field(default_factory=list)
 
     def judge(self, text: str | bytes) -> Verdict:
         """Return the verdict of a wargame of one untrusted diff, see :meth:`phases`."""
@@ -148,7 +148,7 @@ class Match:
                 strict_failure = phase.reason
                 yield phase
 
-    def _tried(self, step: Step, files: Mapping[str, bytes | None]) -> Phase:
+    def _tried(self, step: ScriptStep, files: Mapping[str, bytes | None]) -> Phase:
         phase = _timed(step.name, partial(self._run, step.scripts, step.survives, files))
         if self.experience is not None and phase.reason is not Reason.SANDBOX_FAILED:
             flaw, failed = self.vulnerability.id, phase.reason is not None
