@@ -59,4 +59,4 @@ def test_an_import_says_what_it_would_do_as_json(tmp_path: Path, monkeypatch: py
     told = json.loads(invoke(*wish))
     assert told["written"] is False
     assert sum(told["added"].values()) + len(told["same"]) >= 5
-    assert not (tmp_path / "data" / "candidates").exists()
+    assert not list((tmp_path / "data").glob("candidates/*.jsonl"))

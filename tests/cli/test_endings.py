@@ -64,6 +64,12 @@ def crisol(command: str, folder: Path, **environment: str) -> subprocess.Complet
             Exit.CANNOT_CREATE,
             "gone/x.html: No such",
         ),
+        ("$CRISOL chaos gremlins", Exit.USAGE, "no fault 'gremlins'"),
+        ("$CRISOL chaos --expect 'redis_killed: failed'", Exit.USAGE, "failed"),
+        ("$CRISOL run p.diff --summary gone/x.xml", Exit.CANNOT_CREATE, "gone/x.xml: No such"),
+        ("$CRISOL vulnerability new .", Exit.CANNOT_CREATE, "File exists"),
+        ("$CRISOL vulnerability check p.diff", Exit.USAGE, "no vulnerability 'p.diff'"),
+        ("$CRISOL init p.diff", Exit.CANNOT_CREATE, "Not a directory"),
         ("$CRISOL corpus export p.diff", Exit.CANNOT_CREATE, "p.diff: File exists"),
         ("$CRISOL corpus build --output .", Exit.CANNOT_CREATE, "Is a directory"),
         (

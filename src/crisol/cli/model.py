@@ -173,7 +173,12 @@ def retrain(
     with runs.start(settings, "retrain") as run:
         run.params(asdict(design) | {"experiment": experiment or ""})
         run.input("corpus", frame, content_hash(frame), str(data or "data/cache/corpus.parquet"))
-        result = retraining.retrain(settings, run, frame, gathered, design)
+        with progress() as bar:
+            task = bar.add_task("models", total=3, note="")
+            result = retraining.retrain(
+                settings, run, frame, gathered, design,
+                watch=lambda name: bar.update(task, advance=1, note=name),
+            )  # fmt: skip
         nested.log_retraining(run, result)
         run.table("retraining", result.table)
     code = Exit.VALID if result.not_worse else Exit.INVALID

@@ -139,10 +139,15 @@ def chaos(
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
     from crisol.chaos import study
+    from crisol.chaos.expectations import expected
+    from crisol.chaos.faults import FAULTS, chosen
     from crisol.chaos.run import Schedule
     from crisol.lab import ground_truth
     from crisol.loadtest import targets
 
+    # What is written wrong is said before patches are executed.
+    for injected in chosen(fault or list(FAULTS)):
+        expected(expect or [], injected.name)
     settings = load_settings()
     frame = ground_truth.open_corpus(settings, _from_here(corpus), seed)
     schedule = Schedule(calm=calm, fault=lasting, after=after, rate=rate, seed=seed)

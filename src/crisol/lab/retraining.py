@@ -5,7 +5,7 @@ A challenger learns from the trials and is compared with the champion's variant 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -143,7 +143,13 @@ def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) ->
 
 
 def retrain(
-    settings: Settings, tracked: TrackedRun, frame: pd.DataFrame, gathered: Gathered, design: RetrainingDesign
+    settings: Settings,
+    tracked: TrackedRun,
+    frame: pd.DataFrame,
+    gathered: Gathered,
+    design: RetrainingDesign,
+    *,
+    watch: Callable[[str], object] | None = None,
 ) -> Retraining:
     """Train a variant on corpus and trials, compare it with itself and with the champion's, and register it.
 
@@ -151,8 +157,8 @@ def retrain(
     the rest of corpus and trials, the other two from the corpus alone. Test patches weigh one over their
     sampling probability. The registered model learns from everything; it becomes champion only with
     ``design.promote``, if shown to be no worse, and never on fewer vulnerabilities than the champion's.
-    Raises :class:`~crisol.errors.DatasetError` for fewer than
-    five vulnerabilities to test on.
+    ``watch`` is called with the name of each of the three that was tested. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than five vulnerabilities to test on.
     """
     aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]
@@ -191,6 +197,8 @@ def retrain(
         rows.append(
             {"model": side, "variant": variant.name, "learnt": len(learnt), "tested": len(test)} | figures
         )
+        if watch is not None:
+            watch(side)
     _, brought = not_worse(sides[0], sides[1], groups, seed=design.seed, weight=weight)
     better, reason = not_worse(sides[0], sides[2], groups, seed=design.seed, weight=weight)
     evaluated = evaluation.evaluate(chosen, everything, seed=design.seed)
