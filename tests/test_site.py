@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "docs" / "site" / "mkdocs.yml"
 MKDOCS = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--config-file", CONFIG]
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -27,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=580,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
