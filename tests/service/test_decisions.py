@@ -16,7 +16,9 @@ import msgspec
 import pytest
 
 from crisol.service import trace
+from crisol.service.decisions import ReadQuestions
 from crisol.service.messages import Answer
+from crisol.validation.ladder import Question
 from support.http import ask, decide
 from support.raw import alike, exchange, long, short
 from support.served import FLAW, VULNERABILITIES, foreign, right, wrong
@@ -197,3 +199,14 @@ def test_a_sampled_trace_is_the_exemplar_of_its_bucket(started: Callable[..., Se
     named = re.findall(r'wargaming_request_latency_seconds_bucket\{[^}]*\} \S+ # \{trace_id="(\w+)"\}', text)
     assert named == [f"{2:032x}"]
     assert "trace_id" not in ask(server, "GET", "/metrics")[1]
+
+
+def test_what_is_kept_of_bodies_that_were_read_is_bounded_in_bytes() -> None:
+    """A client chooses how many files its diff names, and all that are left out are listed."""
+    questions = ReadQuestions()
+    questions.keep(b"long", Question("patch", cut="left out: a.md (a document); " * 100))
+    assert questions.get(b"long") is None
+    for number in range(10_001):
+        questions.keep(b"%d" % number, Question("patch"))
+    assert questions.get(b"0") is None
+    assert questions.get(b"10000") == Question("patch")

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from crisol.service.routes import Routes
     from crisol.validation.ladder import Question
 
-__all__ = ["EXAMPLE", "add_decisions"]
+__all__ = ["EXAMPLE", "ReadQuestions", "add_decisions"]
 
-_REMEMBERED = 10_000
+_MOST = 10_000
+_CUT_CHARACTERS = 500
 EXAMPLE = {
     "diff": "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,4 @@\n def load(path):\n+    if '..' in path:\n"
     "+        raise ValueError(path)\n     return open(path)\n",
@@ -30,10 +31,33 @@ EXAMPLE = {
 }
 
 
+class ReadQuestions:
+    """The questions of request bodies that were read before, by the SHA-256 of the body.
+
+    Beyond 10,000 the oldest is dropped. A question is not kept if its ``cut`` is longer than 500 characters:
+    a client chooses how many files it names, so the number alone would not bound the memory.
+    """
+
+    def __init__(self) -> None:
+        self._questions: dict[bytes, Question] = {}
+
+    def get(self, digest: bytes) -> Question | None:
+        """Return the question of the body with this hash, None where it is not kept."""
+        return self._questions.get(digest)
+
+    def keep(self, digest: bytes, question: Question) -> None:
+        """Keep the question of the body with this hash."""
+        if len(question.cut) > _CUT_CHARACTERS:
+            return
+        self._questions[digest] = question
+        if len(self._questions) > _MOST:
+            del self._questions[next(iter(self._questions))]
+
+
 def add_decisions(app: Routes, service: Service) -> None:
     """Add the routes ``POST /wargaming/ml-first`` and ``POST /wargaming/validate`` to the application."""
     validator, trials = service.validator, service.trials
-    questions: dict[bytes, Question] = {}
+    questions = ReadQuestions()
 
     @app.fast("/wargaming/ml-first", takes=Ask, gives=Answer, tags=["decisions"], example=EXAMPLE)
     async def ml_first(exchange: Exchange, receive: Receive) -> Answer:
@@ -46,9 +70,8 @@ def add_decisions(app: Routes, service: Service) -> None:
             submission = read_submission(exchange.body, exchange.client)
             async with Present(receive):
                 submission = await validator.fitted(submission)
-                question = questions[digest] = submission.question
-                if len(questions) > _REMEMBERED:
-                    del questions[next(iter(questions))]
+                question = submission.question
+                questions.keep(digest, question)
                 validated = await validator.decide(submission)
                 validated = await trials.consider(submission, validated)
         exchange.validated = validated
