@@ -65,6 +65,14 @@ def test_names():
     assert shelf.names is not None if hasattr(shelf, "names") else True
 
 
+class TestNames:
+    def listed(self):
+        return shelf.names({"a": 1})
+
+    def test_by_a_helper(self):
+        assert self.listed() == ["a"]
+
+
 def test_is_alone():
     assert not os.path.exists("/etc/shadow") and "HOME" in os.environ
 """
@@ -84,7 +92,7 @@ requires = ["tools==1.0"]
 
 [upstream_tests.limits]
 seconds = 120.0
-cpu_seconds = 4.0
+cpu_seconds = 3.0
 
 [upstream_tests.excluded]
 "tests/test_slow.py" = "it never ends"
@@ -99,9 +107,8 @@ RIGHT = """--- a/shelf.py
      return shelf[name]
 """
 WRONG = RIGHT.replace("ValueError", "KeyError")
-TOO_MUCH = RIGHT.replace('name[:1] == "_"', "True")
 BROKEN = RIGHT.replace("+1,4", "+1,5").replace(" def read", "+import nothing\n def read")
-ENDLESS = RIGHT.replace('raise ValueError("no")', "while True: pass")
+ENDING = RIGHT.replace("+1,4", "+1,6").replace(" def read", "+import os\n+os._exit(0)\n def read")
 
 
 @pytest.fixture
@@ -152,7 +159,7 @@ new_lines = 6
 
 
 def _tools() -> list[tuple[str, bytes]]:
-    """Return the installed files of pytest and of what it needs."""
+    """Return the installed files of pytest and of what it needs; of 250 lexers, the two that it imports."""
     files = []
     for name in ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"):
         spec = find_spec(name)
@@ -164,6 +171,7 @@ def _tools() -> list[tuple[str, bytes]]:
         files += [
             (f"tools-1.0/{path.relative_to(root)}", path.read_bytes())
             for path in (origin.parent.rglob("*.py") if whole else [origin])
+            if path.parent.name != "lexers" or path.stem in {"__init__", "_mapping", "diff", "python"}
         ]
     return files
 
@@ -191,21 +199,22 @@ def test_the_suite_of_a_release(folder: Path, tmp_path: Path) -> None:
         ]
         assert suite.regression == ("tests/test_shelf.py::test_refuses",)
         reasons = {test.rpartition("::")[2]: why for test, why in suite.left_out.items()}
-        assert sorted(reasons) == ["test_late", "test_names", "test_size"]
+        assert sorted(reasons) == ["test_by_a_helper", "test_late", "test_names", "test_size"]
         assert "cannot load it: ImportError" in reasons["test_late"]
         assert reasons["test_names"] == "the vulnerable release has no names"
+        assert reasons["test_by_a_helper"] == "the vulnerable release has no names"
         assert reasons["test_size"].startswith("the fix alone does not pass it: ")
 
         assert refuted(suite, RIGHT) == []
         assert refuted(suite, WRONG) == [("test_refuses", "KeyError: 'no'")]
-        assert refuted(suite, TOO_MUCH) == [("test_reads", "ValueError: no")]
         assert {message for _, message in refuted(suite, BROKEN)} == {
             "ModuleNotFoundError: No module named 'nothing'"
         }
         own = "\n--- /dev/null\n+++ b/tests/test_shelf.py\n@@ -0,0 +1 @@\n+raise ValueError\n"
         assert refuted(suite, RIGHT + own) == []
-        test, message = refuted(suite, ENDLESS)[-1]
-        assert (test, message[:40]) == ("test_refuses", "the run of the tests ended as timeout: ")
+        assert {message for _, message in refuted(suite, ENDING)} == {
+            "the run of the tests ended as not_attested: "
+        }
 
 
 def test_a_suite_that_does_not_end_is_no_refutation(folder: Path, tmp_path: Path) -> None:

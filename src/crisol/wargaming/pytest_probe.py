@@ -35,10 +35,9 @@ class _Recorder:
 
     def pytest_itemcollected(self, item: Any) -> None:
         """Note the names of a test that was found."""
-        function = inspect.unwrap(getattr(item, "obj", item))
-        code = getattr(function, "__code__", None)
-        used = self.wanted.intersection(_names(code)) if code is not None else ()
-        if used:
+        codes = (getattr(inspect.unwrap(function), "__code__", None) for function in _functions(item))
+        names = {name for code in codes if code is not None for name in _names(code)}
+        if used := self.wanted & names:
             self.names[item.nodeid] = sorted(used)
 
     def pytest_collectreport(self, report: Any) -> None:
@@ -52,6 +51,15 @@ class _Recorder:
         if before[0] != "failed":
             message = "" if report.passed else _message(report)
             self.tests[report.nodeid] = before if report.passed else [report.outcome, message]
+
+
+def _functions(item: Any) -> Iterator[Any]:
+    """Yield a test, and what its class has beside tests: its helpers."""
+    yield getattr(item, "obj", item)
+    own = getattr(item, "cls", None)
+    for name, value in vars(own).items() if own is not None else ():
+        if callable(value) and not name.startswith("test"):
+            yield value
 
 
 def _names(code: CodeType) -> Iterator[str]:
