@@ -48,7 +48,8 @@ def test_the_page_is_that_of_the_runs_and_nothing_else_is_started(tmp_path: Path
 
 
 @pytest.mark.integration
-def test_the_servers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_servers_end_with_a_command_that_is_ended(number: int, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,7 +68,7 @@ def test_the_servers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
             assert command.poll() is None
             started = family(command.pid)
             time.sleep(0.05)
-        command.send_signal(signal.SIGKILL)
+        command.send_signal(number)
     deadline = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() for pid in started) and time.monotonic() < deadline:
         time.sleep(0.05)

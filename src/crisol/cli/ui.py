@@ -18,11 +18,14 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
 ) -> None:
     """Open the MLflow UI on the runs, until interrupted."""
+    import os
+    import signal
     import socket
     import subprocess
+    from contextlib import suppress
     from tempfile import mkdtemp
 
-    from crisol.servers.reaper import Reaper
+    from crisol.servers.reaper import Reaper, family
     from crisol.tracking.ui import ui_command, ui_page
 
     with socket.socket() as probe:
@@ -41,6 +44,13 @@ def ui(
     reaper = Reaper(Path(mkdtemp(prefix="crisol-ui-")))
     with subprocess.Popen(command, env=environment) as server:
         reaper.hold(server.pid)
-        code = server.wait()
+        try:
+            code = server.wait()
+        except BaseException:
+            # A signal to this process alone; a terminal tells the others itself.
+            for pid in family(server.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            raise
     if code:
         raise UnavailableError(f"MLflow's UI ended with {code}; its own messages stand above")
