@@ -21,6 +21,7 @@ from crisol.loadtest.crosscheck import cross_check
 from crisol.loadtest.material import Item, Material
 from crisol.loadtest.plan import LoadPlan
 from crisol.loadtest.run import Load
+from crisol.model.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def main() -> None:
     items = tuple(
         Item("flaw", "CWE-22", text, "invalid", "exploit_survives", 0.1, 0.4871394038200378) for text in diffs
     )
-    material, plan = Material(items, Path(), 0.8, 0.2), LoadPlan(connections=50)
+    material, plan = Material(items, Path(), Policy(0.8, 0.2)), LoadPlan(connections=50)
     with echo() as url:
         measured = (
             Load(url, material, LoadPlan(requests=1_000_000, seconds=SECONDS, connections=50, warm_up=0.0))

@@ -1,9 +1,10 @@
 """Wargames and seconds until the first valid patch: at random, by the cold model, and as triage learns.
 
-Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there:
-``python experiments/bench/bench_triage.py data/cache/corpus.parquet``. Cold model and second stage come from
-folds that have not seen the vulnerability. The reference fix is known and is no candidate, and with it goes
-what repeats it; candidates that make the vulnerable program go, too.
+    python experiments/bench/measure_triage.py data/cache/corpus.parquet
+
+Simulated on a corpus table whose wargames are done, as if all candidates of a vulnerability lay there. Cold
+model and second stage come from folds that have not seen the vulnerability. The reference fix is known and
+is no candidate, and with it goes what repeats it; candidates that make the vulnerable program go, too.
 """
 
 from __future__ import annotations

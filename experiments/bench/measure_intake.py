@@ -1,6 +1,6 @@
 """Measure the intake: hand-cut patches are put back into the forms of their repositories, and fitted.
 
-    python experiments/bench/bench_intake.py PATCHES.jsonl.gz
+    python experiments/bench/measure_intake.py PATCHES.jsonl.gz
 
 Every line is a JSON object with ``vulnerability`` (an id of the corpus), ``name`` and ``diff``. A patch that
 fits its release as it was cut must fit it in every form, and make the same files of it. Nothing is executed;
