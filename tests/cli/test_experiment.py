@@ -95,12 +95,13 @@ def test_a_run_writes_what_happened_for_ci(bench: Path) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(900)
 def test_a_relative_root_is_the_same_folder_in_the_kernel(bench: Path) -> None:
     """The kernel of a notebook starts in another folder than the command."""
     command = [sys.executable, "-m", "crisol", "run", f"{bench.name}/experiments/toy.yaml"]
     done = subprocess.run(
         command, cwd=bench.parent, env=os.environ | {"CRISOL_ROOT": bench.name},
-        capture_output=True, text=True, check=False, timeout=280,
+        capture_output=True, text=True, check=False, timeout=800,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (bench / "mlruns" / "mlflow.db").exists()
@@ -114,6 +115,7 @@ def test_a_summary_that_cannot_be_written_is_found_before_the_work(bench: Path) 
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(900)
 def test_a_new_experiment_passes_its_own_test(bench: Path) -> None:
     """Notebook, pair, experiment file and test are those that the repository asks for."""
     shutil.copytree(ROOT / "data" / "vulnerabilities" / "arena", bench / "data" / "vulnerabilities" / "arena")
@@ -126,7 +128,7 @@ def test_a_new_experiment_passes_its_own_test(bench: Path) -> None:
     test = "tests/experiments/test_longer_diffs.py"
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
-        cwd=bench, env=os.environ, capture_output=True, text=True, check=False, timeout=280,
+        cwd=bench, env=os.environ, capture_output=True, text=True, check=False, timeout=800,
     )  # fmt: skip
     assert tested.returncode == 0, tested.stdout
     for name in ("longer_diffs", "../x"):
