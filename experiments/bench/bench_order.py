@@ -1,6 +1,6 @@
 """The seconds of wargames in a learnt order of scripts, against the fixed order, simulated on a corpus table.
 
-``python experiments/bench/bench_order.py data/cache/corpus.parquet``. The table does not tell what scripts
+``python experiments/bench/bench_order.py [data/cache/corpus.parquet]``. The table does not tell what scripts
 behind the failing one would have said: they are taken to pass. What is shown is therefore the least that it
 saves. Seconds are those of the scripts alone; of a script that did not run they are its mean on the
 vulnerability. Candidates arrive in random order, five times; the order of a vulnerability is learnt from its
@@ -177,4 +177,4 @@ _ORDERS = {
 }
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else load_settings().cache / "corpus.parquet")
