@@ -1,10 +1,10 @@
 """The seconds of wargames in a learnt order of scripts, against the fixed order, simulated on a corpus table.
 
-``python experiments/bench/bench_order.py [data/cache/corpus.parquet]``. The table does not tell what scripts
-behind the failing one would have said: they are taken to pass. What is shown is therefore the least that it
-saves. Seconds are those of the scripts alone; of a script that did not run they are its mean on the
-vulnerability. Candidates arrive in random order, five times; the order of a vulnerability is learnt from its
-earlier arrivals and from those of other vulnerabilities.
+``python experiments/bench/measure_order.py [data/cache/corpus.parquet]``. The table does not say what scripts
+behind the failing one would have said: they are taken to pass, so this is the least that an order saves.
+Seconds are those of the scripts alone; of a script that did not run they are its mean on the vulnerability.
+Candidates arrive in random order, five times; the order of a vulnerability is learnt from its earlier
+arrivals and from those of other vulnerabilities.
 """
 
 from __future__ import annotations
