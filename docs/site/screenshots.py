@@ -109,7 +109,7 @@ def compare_view() -> None:
     experiment = client.get_experiment_by_name("compare_variants")
     (latest,) = client.search_runs([experiment.experiment_id], "tags.crisol.champion != ''", max_results=1)
     where = f"tags.mlflow.parentRunId = '{latest.info.run_id}'"
-    nested = client.search_runs([experiment.experiment_id], where, max_results=5)
+    nested = client.search_runs([experiment.experiment_id], where, max_results=7)
     ids = json.dumps([run.info.run_id for run in nested])
     process = subprocess.Popen(
         [sys.executable, "-m", "crisol", "ui", "--port", "5057"], stdout=subprocess.DEVNULL
@@ -128,7 +128,7 @@ def compare_view() -> None:
             session = open_page(browser, address.replace('"', "%22").replace(" ", ""))
             _size(browser, session, 1300, 1100)
             time.sleep(10)
-            _photograph(browser, session, "mlflow-compare")
+            _photograph(browser, session, "mlflow-parallel")
     finally:
         process.terminate()
         process.wait()
