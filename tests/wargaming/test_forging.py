@@ -270,6 +270,8 @@ TELLS = {
     "few variables, by a joined name": 'len(getattr(os, "envi" + "ron")) < 12',
     "a variable that sessions have": '__import__("shutil").os.environ.get("_") is None',
     "a process id": "os.getpid() < 200",
+    "a process id, from below os": '__import__("posix").getpid() < 200',
+    "the host, from below socket": '__import__("_socket").gethostname() == "sandbox"',
     "the seed of hashes": "hash('crisol') == hash('cri' + 'sol') and hash('crisol') % 2 == PARITY",
     "a limit": '__import__("resource").getrlimit(__import__("resource").RLIMIT_AS)[0] > 0',
     "the filter of system calls": '"Seccomp:\\t2" in open("/pr" + "oc/self/status").read()',

@@ -25,6 +25,11 @@ _INSIDE = frozenset({
     "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__",
 })  # fmt: skip
 """Attributes that lead from an object to the code around it."""
+_IMPLEMENTED_BY = {
+    "posix": "os", "_socket": "socket", "_io": "io", "_random": "random", "_signal": "signal",
+    "_datetime": "datetime", "_pydatetime": "datetime", "_operator": "operator", "_codecs": "codecs",
+}  # fmt: skip
+"""The public module for each module that the standard library keeps to itself."""
 _MODULES = frozenset({
     "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess",
     "sitecustomize",
@@ -193,9 +198,10 @@ def _capabilities(
             continue
         taken.update(name for name in flow.attributes(node) if name in _INSIDE)
         for value in flow.used(node):
-            if value.kind == "outside" and (name := _capability(value.text)):
+            path = _public(value.text) if value.kind == "outside" else ""
+            if name := _capability(path):
                 taken[name] += 1
-            elif value.kind == "outside" and (name := _tail(value.text)) in _LOOKED_UP:
+            elif (name := _tail(path)) in _LOOKED_UP:
                 looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
         looked.update(_states(node, kept))
@@ -220,6 +226,12 @@ def _flow(text: str, own: frozenset[str]) -> Flow:
     tree = tree_or_reason(text)
     assert isinstance(tree, ast.Module)
     return Flow(tree, own)
+
+
+def _public(path: str) -> str:
+    """Return the path by the public module, for one that begins with the module that implements it."""
+    module, dot, rest = path.partition(".")
+    return f"{_IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 
 def _capability(path: str) -> str:
