@@ -24,10 +24,10 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A made-up user, host name and installation folder, drawn anew for each sandbox.
+    """A made-up user for one sandbox, drawn at random, so that code inside cannot recognise a sandbox.
 
-    So code inside cannot recognise a sandbox by them. ``number`` is the uid; ``root`` is the folder that
-    holds the target.
+    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is the folder,
+    inside the sandbox, that looks like a virtual environment; the target's files are installed below it.
     """
 
     name: str
@@ -49,7 +49,11 @@ class User:
         )
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables of one run, with a random choice of a session's or service's."""
+        """Return the environment variables of one run, by name.
+
+        The usual ones, such as ``HOME``, are always there. Of others, as a login or a service sets them, a
+        random choice is added at each call.
+        """
         names = {"USER": self.name, "LOGNAME": self.name, "PWD": "/tmp", "OLDPWD": "/"}  # noqa: S108 - inside
         more = {
             "SHLVL": secrets.choice("0123"),
@@ -74,8 +78,10 @@ class User:
 class Layout:
     """The root file system of a sandbox.
 
-    ``binds`` (from, to) are mounted read-only, ``hidden`` folders inside them appear empty; ``links`` are
-    (target, path). ``files`` (text by path) and ``folders`` are created; ``devices`` are bound one by one.
+    ``binds`` are (path on this machine, path inside) and are mounted read-only. ``hidden`` are folders inside
+    these mounts that appear empty. ``links`` are symbolic links, as (where it points, path of the link).
+    ``files`` maps paths of new files to their text; ``folders`` are new folders. ``devices`` are device files
+    of this machine.
     """
 
     binds: tuple[tuple[str, str], ...]
@@ -86,7 +92,7 @@ class Layout:
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
     def of(self, user: User) -> Layout:
-        """Return the layout with ``/etc/passwd``, ``/etc/group`` and a home folder for the user."""
+        """Return the layout with ``/etc/passwd``, ``/etc/group`` and a home folder for ``user``."""
         names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
         made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
         home = f"/home/{user.name}"

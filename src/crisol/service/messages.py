@@ -85,10 +85,12 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Decode a request body and parse its diff, without regard to a release.
+    """Decode a JSON request body, parse its diff, and return both as a submission.
 
-    ``client`` is the caller's address. Raises :class:`Problem` (422) for a malformed body and
-    :class:`~crisol.errors.DiffError` for a malformed diff.
+    No release is read: test files and documentation of the diff are left out by their names alone, and hunks
+    are not checked against source. ``client`` is the caller's address. Raises :class:`Problem` (422) for a
+    malformed body and :class:`~crisol.errors.DiffError` for a malformed diff. A diff with no other files is
+    not an error: the submission then has an empty patch and the reason in ``misfit``.
     """
     try:
         ask = _decode(body)
@@ -108,10 +110,11 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the JSON answer of a decision.
+    """Return the JSON answer for a decision.
 
-    ``seconds`` is the duration of the request; ``missing`` names dependencies that are down now, added to the
-    decision's own.
+    ``question`` is the request without its diff; ``request_id`` and ``seconds`` (the duration of the request)
+    are copied into the answer. ``missing`` names dependencies that are down now; they are added to those that
+    the decision itself names as ``degraded``.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

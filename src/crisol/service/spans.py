@@ -37,11 +37,11 @@ _bits = random.Random().getrandbits
 
 @contextmanager
 def open_spans(endpoint: str) -> Iterator[Spans]:
-    """Open an OTLP exporter to ``endpoint``, as a context manager that yields the :class:`Spans` to record.
+    """Open an OTLP exporter, as a context manager that yields the :class:`Spans` that records requests.
 
-    Spans are sent in batches by a thread; an unreachable collector only loses them. Further settings come
-    from the ``OTEL_`` environment variables. Raises :class:`~crisol.errors.SettingsError` where OpenTelemetry
-    is not installed.
+    ``endpoint`` is the URL of the OpenTelemetry collector. A thread sends spans in batches; spans are lost
+    while the collector is unreachable, and nothing is raised. The environment variables ``OTEL_*`` hold
+    further settings. Raises :class:`~crisol.errors.SettingsError` where OpenTelemetry is not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
@@ -63,16 +63,21 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
 
 
 class Spans:
-    """Builds OpenTelemetry spans of finished requests and passes each to ``send``."""
+    """Builds the OpenTelemetry spans of finished requests.
+
+    ``send`` is a function of one span; it is called with every span that is built.
+    """
 
     def __init__(self, send: Callable[[ReadableSpan], None]) -> None:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
     def record(self, method: str, exchange: Exchange, endpoint: str, seconds: float) -> None:
-        """Send the span of a finished request, with child spans for cache, model, wargame and its phases.
+        """Send the span of a finished request, and child spans for cache, model, wargame and wargame phases.
 
-        ``seconds`` is the duration of the request.
+        ``method`` is the HTTP method. ``endpoint`` is the short name of the route, such as ``ml-first``, or
+        ``other``; the span gets this name. ``exchange`` is the record of the request, and ``seconds`` its
+        duration.
         """
         trace, validated = exchange.trace, exchange.validated
         end = time.time_ns()

@@ -152,13 +152,13 @@ _os.stat = _stat_there
 
 
 def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...]:
-    """Return scripts that run the PoV after many earlier runs, and in another place, time and environment.
+    """Return scripts that run a PoV again, each after a warm-up or in other surroundings.
 
-    They catch patches that look at their surroundings, keep state between calls, or leave it to chance: where
-    the PoV shows the flaw in more than one of a hundred earlier runs, it does. The earlier runs are the
-    PoV's own; then its and the checks', of which the quick ones come often, and which start no processes to
-    be quick. They end by processor time, so that a busy machine changes nothing. ``seed`` draws the other
-    user, process id, hashes and years.
+    They catch a patch that reads its surroundings, keeps state between calls, or decides by chance.
+    Surroundings are the folder, the time and the environment variables. A warm-up runs the PoV and the
+    ``checks`` many times in the same process before the PoV itself; it ends by processor time, so that a busy
+    machine changes nothing. A script succeeds where the PoV shows the flaw at its end, or in more than one of
+    a hundred runs of the warm-up. ``seed`` draws the user name, process id, hash seed and year.
     """
     sources = [pov.source, *(check.source for check in checks)]
     lives = {
@@ -175,15 +175,16 @@ def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...
 
 
 def patient(limits: Limits) -> Limits:
-    """Return the limits of a run in other surroundings, with time for a warm-up on a busy machine."""
+    """Return the limits for a script of :func:`again`: ``limits`` with more time, for the warm-up."""
     return replace(limits, seconds=_PATIENCE * limits.seconds, cpu_seconds=limits.cpu_seconds + _SPENT)
 
 
 def shows(target: Target, script: Script, limits: Limits) -> bool:
-    """Return whether the release shows its flaw in a script of :func:`again`.
+    """Run a script of :func:`again` on the unpatched release; return whether it shows the flaw.
 
-    Raises :class:`~crisol.errors.SandboxError` where a busy machine ends it first: left out, the script would
-    let through what it alone can tell. One that waits and computes nothing is of no use.
+    ``target`` is a sandbox over the release. False means that the script cannot be used to judge a patch.
+    Raises :class:`~crisol.errors.SandboxError` where the run exceeds its time although it computed, as on a
+    busy machine. A run that exceeds its time while it only waits gives False.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:

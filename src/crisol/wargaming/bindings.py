@@ -24,10 +24,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Bindings:
-    """What each name, attribute and parameter of a file is bound to, and what calls what, in any order.
+    """The values that a Python file binds to its names, attributes and parameters, and the calls in it.
 
-    ``own`` are the top-level module names of the target: what is imported from them has no value. A scope is
-    a tuple of the numbers of the enclosing functions, 0 for the module first.
+    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the target: an import
+    from them has no known value. The order of the statements is ignored. Every function of the file has a
+    number; 0 is the module. A scope is the tuple of the numbers of the enclosing functions, the module's 0
+    first.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -47,14 +49,17 @@ class Bindings:
         self._scan(tree)
 
     def place(self, name: str, scope: tuple[int, ...]) -> Place | None:
-        """Return the (function number, name) that a name refers to in a scope.
+        """Return the (function number, name) that ``name`` refers to when it is used in ``scope``.
 
-        None where the file does not bind it.
+        None means that the file does not bind the name there.
         """
         return next(((number, name) for number in reversed(scope) if name in self.locals[number]), None)
 
     def is_parameter(self, place: Place) -> bool:
-        """Return whether a place is a parameter of its function, ``**kwargs`` aside."""
+        """Return whether a place, a (function number, name), is a parameter of that function.
+
+        ``**kwargs`` does not count as a parameter.
+        """
         arguments = self.functions[place[0]].args
         return any(
             place[1] == argument.arg

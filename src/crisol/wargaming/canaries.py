@@ -34,21 +34,23 @@ _QUICK = 0.2
 
 @dataclass(slots=True)
 class Canaries:
-    """Which PoV of a match is run a second time as a canary, see :class:`crisol.sandbox.Canary`.
+    """Chooses the PoV of a match that runs a second time as a canary, see :class:`crisol.sandbox.Canary`.
 
-    ``costs`` are processor seconds of each script on the release; ``blind`` names PoVs that do not show the
-    flaw twice in one process, which no canary follows.
+    ``costs`` maps each script's name to its processor seconds on the unpatched release. ``blind`` names the
+    PoVs that do not show the flaw twice in one process on the unpatched release; they are never used as a
+    canary.
     """
 
     costs: dict[str, float] = field(default_factory=dict)
     blind: set[str] = field(default_factory=set)
 
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
-        """Return the name of the PoV to be followed by a canary; empty for no canary.
+        """Return the name of the PoV that is to run again as a canary; empty for no canary.
 
-        It is drawn by ``seed`` and the patched ``files`` among PoVs of at most 0.2 processor seconds, so that
-        a patch cannot know which. Without such a PoV the cheapest is taken, unless others are judged from
-        outside, which need no canary.
+        A PoV with a judge needs no canary and is never chosen. ``files`` are the patched files by path (None:
+        deleted). ``seed`` and ``files`` draw the PoV among those of at most 0.2 processor seconds, so that a
+        patch cannot know which PoV it is. If no PoV is that cheap, the result is the cheapest PoV, or empty
+        where other PoVs have a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -58,9 +60,10 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Return whether a failed canary speaks against the patch: it succeeds on the unpatched release.
+        """Run the PoV with a canary on the unpatched release; return whether the canary succeeds there.
 
-        If it fails there, too, the PoV is added to ``blind``.
+        If it does, the canary's failure on the patched release speaks against the patch. If it fails there
+        too, the failure says nothing about the patch, and the PoV is added to ``blind``.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
@@ -70,11 +73,12 @@ class Canaries:
 
 
 def doubting(check: Script, drawn: Random) -> Script:
-    r"""Return a check that looks twice at each text or number that an ``assert`` expects by ``==``.
+    r"""Return a copy of a check that finds a patched program whose results equal everything.
 
-    Once as it was, and once at another value of about the same form, which nothing equals that equals the
-    first; what does ends the script with :data:`PASSES_ANYTHING`. ``drawn`` draws the value and which look
-    comes first, so that nothing can tell them apart.
+    Each text or number that an ``assert`` expects by ``==`` is compared twice: with the expected value, and
+    with another value of about the same form. A result that equals both ends the script with the exit code
+    :data:`PASSES_ANYTHING`. ``drawn`` is the random generator that draws the other value and the order of the
+    two comparisons, so that the patched program cannot tell them apart.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script

@@ -25,8 +25,8 @@ _CONTEXT = 3
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
     """Yield all candidates of a vulnerability: the upstream fix, the folder's patches, and imported ones.
 
-    ``cache`` holds downloaded releases, ``inbox`` imported patches. Raises
-    :class:`~crisol.errors.VulnerabilityError` for an edit that does not fit the source, and
+    ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches. Raises
+    :class:`~crisol.errors.VulnerabilityError` where a patch of the folder does not fit the source, and
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     yield from own_candidates(vulnerability, cache)
@@ -52,16 +52,20 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the correct fix: upstream's, else the folder's patch named ``reference``, else None."""
+    """Return the reference fix: the upstream fix, else the folder's patch named ``reference``, else None.
+
+    ``cache`` is the folder of downloaded releases.
+    """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
     return next(chosen, None)
 
 
 def read_source(tree: Path, name: str) -> str | None:
-    """Return the text of a file of a source tree with its line ends, or None where there is no such file.
+    """Return the text of a file in the source folder ``tree``; None where there is no such file.
 
-    Files that are not UTF-8 are read as Latin-1. A link out of the tree is not followed.
+    ``name`` is the file's path relative to ``tree``. Line ends are kept. A file that is not UTF-8 is read as
+    Latin-1. A link that leads out of ``tree`` gives None.
     """
     path = tree / name
     try:

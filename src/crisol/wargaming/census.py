@@ -17,9 +17,10 @@ __all__ = ["basic_only", "census"]
 
 
 def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Iterator[tuple[str, str]]:
-    """Yield the counts of a corpus table as (what is counted, text), row by row for a report.
+    """Yield the counts of a corpus table as (name of the count, its value as text), in the order of a report.
 
-    PoVs and checks are counted over those of the ``vulnerabilities`` that occur in the table.
+    ``frame`` is the table. ``vulnerabilities`` are used to count PoVs and checks; those without a row in the
+    table do not count.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):

@@ -69,9 +69,10 @@ _ROWS = "3"
 class Plan:
     """The parameters of a corpus build.
 
-    ``mutants`` bounds the mutants of each vulnerability, which are also at most a third of all rows; ``seed``
-    draws them. ``cache`` holds downloaded releases and judged shards, ``inbox`` imported candidates;
-    ``sandbox`` is ``auto`` or a kind by name.
+    ``cache`` is the folder of downloaded releases and of judged shards, ``inbox`` the folder of imported
+    patches. ``mutants`` is the largest number of mutants of each vulnerability; at most a third of all rows
+    are mutants. ``seed`` draws the mutants. ``sandbox`` is ``auto`` or the name of a kind, such as
+    ``bubblewrap``.
     """
 
     cache: Path
@@ -83,9 +84,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The judged candidates of one vulnerability; ``missing`` says why there are none, else it is empty.
+    """The part of the corpus table that belongs to one vulnerability.
 
-    ``seconds`` is the sum of its wargames' durations, 0 for a shard read from disk.
+    ``rows`` has one row for each judged candidate. ``missing`` says why there are no rows; it is empty if
+    there are some. ``seconds`` is the sum of the wargames' durations, 0 for a shard that was read from disk.
     """
 
     vulnerability: str
@@ -96,7 +98,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """The label of a candidate before and after another execution, each as ``outcome:reason``."""
+    """The labels of one candidate before and after it was wargamed again.
+
+    ``name`` is the candidate's, ``vulnerability`` the id. A label has the form ``outcome:reason``.
+    """
 
     vulnerability: str
     name: str
@@ -107,10 +112,10 @@ class Recheck:
 def build(
     vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
 ) -> Iterator[Shard]:
-    """Judge every candidate of the vulnerabilities, yielding a shard for each as it is ready.
+    """Judge every candidate of the vulnerabilities; yield the shard of a vulnerability when it is ready.
 
-    ``jobs`` processes do the work (0: one for each core), or an ``executor``, such as Dask's. A vulnerability
-    whose release cannot be downloaded yields a shard with ``missing`` set.
+    ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, replaces
+    these processes. A vulnerability whose release cannot be downloaded yields a shard with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -122,9 +127,9 @@ def build(
 def reexecute(
     frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
 ) -> Iterator[Recheck]:
-    """Execute the candidates of a table again, yielding each label with the new one beside it.
+    """Wargame the candidates of a corpus table again; yield the old and the new label of each.
 
-    ``jobs`` processes do the work; 0 means one for each core.
+    ``frame`` is the table. ``jobs`` is the number of processes; 0 means one for each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -194,7 +199,10 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 
 
 def judge(folder: Path, plan: Plan) -> Shard:
-    """Return the judged candidates of the vulnerability in ``folder``, from disk if judged before."""
+    """Wargame the candidates of the vulnerability in ``folder`` and return their shard.
+
+    The shard is read from disk if it was judged before and nothing that decides a verdict has changed since.
+    """
     try:
         vulnerability = load(folder)
         path = plan.cache / "judged" / f"{vulnerability.id}-{_key(vulnerability, plan)}.parquet"
@@ -328,7 +336,10 @@ def load_table(path: Path) -> pd.DataFrame:
 
 
 def content_hash(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table's rows, durations aside, independent of their order."""
+    """Return the SHA-256 of a table's rows, 64 hexadecimal digits.
+
+    Durations and the order of the rows do not change it.
+    """
     columns = ["id", "vulnerability", "name", "outcome", "reason", "basic_outcome", "basic_reason"]
     rows = sorted(frame[columns].fillna("").astype(str).itertuples(index=False, name=None))
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

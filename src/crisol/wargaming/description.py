@@ -43,18 +43,19 @@ class _Section(BaseModel):
 
 
 class OwnProgram(_Section):
-    """The source of a vulnerability whose program is part of its own folder, below ``target``."""
+    """The ``source`` of a vulnerability whose program is in its own folder, in the sub-folder ``target``."""
 
     path: Literal["target"]
 
 
 class ReleasePair(_Section):
-    """The source of a vulnerability in a package: its vulnerable and its fixed release, pinned by SHA-256.
+    """The ``source`` of a vulnerability in a package: a vulnerable and a fixed release, pinned by SHA-256.
 
-    ``root`` is the importable folder inside the archive; ``root_fixed`` None means the same.
-    ``archive_vulnerable`` and ``archive_fixed`` are file names in the package index. ``requires`` names the
-    packages that the code imports, as pinned in ``requirements.toml``; ``compat`` restores the aliases that
-    Python 3.10 removed; ``licence`` is empty if not stated.
+    ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
+    ``archive_fixed`` are file names in the package index. ``root`` is the importable folder inside the
+    archive; ``root_fixed`` is that of the fixed release, None if it is the same. ``requires`` names the
+    packages that the code imports, as pinned in ``requirements.toml``. ``compat`` restores aliases that
+    Python 3.10 removed. ``licence`` is empty if not stated.
     """
 
     package: str
@@ -90,7 +91,7 @@ class LimitsSection(_Section):
 
 
 class TestLimits(LimitsSection):
-    """The same for one run of all upstream tests."""
+    """Wall-clock seconds, processor seconds and memory (MiB) that one run of all upstream tests may use."""
 
     seconds: float = Field(default=180.0, gt=0, le=600)
     cpu_seconds: float = Field(default=60.0, gt=0, le=600)
@@ -98,11 +99,12 @@ class TestLimits(LimitsSection):
 
 
 class UpstreamTests(_Section):
-    """Where the tests of a release lie, pinned by SHA-256, and what they need.
+    """Where the upstream project's tests of a release are, and what they need to run.
 
-    ``paths`` are files and folders below ``root``, the folder of the archive that stands for the importable
-    one. ``requires`` names pins of ``requirements.toml``, pytest among them; ``options`` are more arguments
-    of pytest. ``excluded`` gives a reason by file or by test, as pytest names them.
+    ``archive`` is a file name in the package index, pinned by ``sha256``. ``root`` is the folder in the
+    archive whose content belongs next to the importable files; ``paths`` are test files and folders below it.
+    ``requires`` names pins of ``requirements.toml``, pytest among them; ``options`` are further arguments of
+    pytest. ``excluded`` maps a test file or a test, as pytest names it, to the reason why it does not run.
     """
 
     archive: str
@@ -125,9 +127,11 @@ class Requirement(_Section):
 class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md``.
 
-    ``upstream`` are the hunks of the releases' difference that are the fix; empty means that there is no
-    upstream candidate. ``upstream_tests`` audit labels and decide none. ``refusals`` names exceptions by
-    which a fix may refuse an attack although no PoV catches them. ``cve`` is empty without one.
+    ``cve`` is empty for a flaw without one. ``source`` says where the program is. ``upstream`` lists the
+    hunks of the difference of the two releases that belong to the fix; empty means that there is no upstream
+    candidate. ``upstream_tests`` are used to check labels and never decide one; None means that there are
+    none. ``refusals`` names exceptions: a fix may raise them to refuse an attack although no PoV catches
+    them.
     """
 
     id: _Id
@@ -163,7 +167,9 @@ def describe(path: Path) -> Description:
 
 
 def judged_part(text: bytes) -> bytes:
-    r"""Return what a ``vulnerability.toml`` says without its upstream tests, which stand at its end.
+    r"""Return the part of a ``vulnerability.toml`` on which verdicts depend.
+
+    The section on upstream tests, which stands at the end, is cut off.
 
     >>> judged_part(b'id = "a"\n\n[upstream_tests]\npaths = ["tests"]\n')
     b'id = "a"\n'
@@ -179,9 +185,9 @@ def _rest(text: bytes) -> dict[str, Any] | None:
 
 
 def requirements(path: Path) -> dict[str, Requirement]:
-    """Read a ``requirements.toml``: pinned dependencies by ``name==version``.
+    """Read a ``requirements.toml``; return the pinned dependencies by ``name==version``.
 
-    Raises as :func:`describe` does.
+    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the wrong key.
     """
     return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
 

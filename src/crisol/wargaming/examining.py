@@ -20,12 +20,13 @@ __all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What a static check of one patched file found.
+    """The findings of a static check of one patched file.
 
-    ``error`` says why it does not parse, ``error_before`` the same of the unpatched file; empty if the file
-    parses. ``refused`` are new constructs that count as tampering, ``noted`` those that can recognise the
-    sandbox, for which the PoV runs once more with another environment, user, host and clock, ``undefined``
-    new names that are defined nowhere.
+    ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; each
+    is empty if the file parses. The other fields list new constructs, as text. ``refused`` are those that
+    count as tampering. ``noted`` are those by which code could recognise the sandbox; the PoV then runs again
+    with another environment, user, host name and clock. ``undefined`` are names that are used and defined
+    nowhere.
     """
 
     error: str
@@ -36,10 +37,11 @@ class Examination:
 
 
 def examined(before: str, after: str, own: frozenset[str]) -> Examination:
-    """Check a patched file against the unpatched one, in a process with limits.
+    """Compare a patched file with the unpatched one by a static check, in a process with limits.
 
-    ``own`` holds the top-level module names of the target. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits.
+    ``before`` and ``after`` are the texts of the unpatched and the patched file. ``own`` holds the top-level
+    module names of the target. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the
+    limits.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
@@ -48,18 +50,29 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
 
 def spoken(text: bytes) -> frozenset[str]:
-    """Return the casefolded string constants of a program; raises OutOfBounds as :func:`examined` does."""
+    """Return the string constants of a Python source, casefolded, parsed in a process with limits.
+
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits.
+    """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])
 
 
 def speak(_head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Serve one request of :func:`spoken` in the worker process."""
+    """Serve one request of :func:`spoken` in the worker process: ``blobs`` holds the source.
+
+    It is called by name through :func:`crisol.sandbox.bounded.bounded`, whose form of arguments and result it
+    has.
+    """
     return {"words": sorted(vocabulary(blobs[0].decode(errors="replace")))}, []
 
 
 def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Serve one request of :func:`examined` in the worker process."""
+    """Serve one request of :func:`examined` in the worker process: ``head`` and ``blobs`` hold the arguments.
+
+    It is called by name through :func:`crisol.sandbox.bounded.bounded`, whose form of arguments and result it
+    has.
+    """
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)
     facts: dict[str, Any] = {"error": new, "error_before": old, "refused": [], "noted": [], "undefined": []}

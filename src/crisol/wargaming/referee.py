@@ -48,13 +48,24 @@ _Finding = tuple[Reason | None, str]
 class Match:
     """A vulnerability ready in a sandbox, to judge any number of patches, one at a time.
 
-    See :func:`open_match`. ``tree`` is the vulnerable source, ``sandbox`` the kind of isolation; ``seed``
-    seeds the values that scripts plant; ``budget`` is seconds of wall time for all runs of one patch, without
-    waits for a processor. ``baseline`` and ``yardstick`` are None before the first patch; ``changes`` and
-    ``shown_again`` are facts of the release.
+    :func:`open_match` makes it. ``tree`` is the folder of the vulnerable source, ``cache`` the folder of
+    downloaded releases, and ``sandbox`` names the kind of isolation. ``seed`` seeds the values that scripts
+    plant. ``budget`` limits the wall time, in seconds, of all runs of one patch; waits for a processor do not
+    count.
 
-    With ``experience`` the wargame serves a decision and no label: its scripts run in the order learnt, each
-    as a phase of its own, and it ends at the first failure, strict ones included. The outcome is the same.
+    The first patch fills ``baseline`` and ``yardstick``, which are None before. ``baseline`` is the phase
+    that runs PoVs and checks on the unpatched release. ``yardstick`` holds the behaviour of the reference
+    fix, see :class:`~crisol.wargaming.reference.Yardstick`. ``warm`` says that the sandbox has the scripts'
+    imports loaded, ``checks`` are the checks as they run.
+
+    Three fields store what runs on the unpatched release showed. ``changes`` maps (script name, ``warm``) to
+    the functions outside the tree that the release itself replaces. ``shown_again`` maps a script of
+    :func:`~crisol.wargaming.again.again` to whether the release shows the flaw in it. ``canaries`` chooses
+    the PoV that runs twice.
+
+    With an ``experience`` the wargame serves a decision and gives no label. Its scripts then run in the order
+    that the experience learnt, each as its own phase. It ends at the first failure, also at one that counts
+    for the strict label alone. The outcome is the same. With None the order is fixed.
     """
 
     vulnerability: Vulnerability
@@ -91,9 +102,11 @@ class Match:
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
         """Wargame one untrusted diff, yielding each phase as it ends; the generator returns the verdict.
 
-        ``reading`` says how to read the diff; the detail of phase ``apply`` names what of it is not judged. A
-        failure that counts for the basic label ends the wargame; after one that counts for the strict label
-        alone the basic phases still run, unless there is an ``experience``.
+        ``reading`` says how to read the diff. The ``detail`` of the phase ``apply`` names the files of the
+        diff that are not judged. A failure that counts for the basic label ends the wargame. After a failure
+        that counts for the strict label alone, the basic phases still run, unless the match has an
+        ``experience``. A diff that is malformed or does not apply gives an inconclusive verdict and no
+        exception.
         """
         start = time.perf_counter()
         done: list[Phase] = []

@@ -47,7 +47,10 @@ _Overlay = dict[str, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Refutation:
-    """A kept test that does not pass with a candidate; ``message`` is the first lines of its failure."""
+    """One kept test of a :class:`Suite` that fails with the patch named ``candidate``.
+
+    ``test`` is the test's name in pytest; ``message`` is the first lines of the failure.
+    """
 
     candidate: str
     test: str
@@ -56,7 +59,12 @@ class Refutation:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What upstream's tests say of ``candidates`` patches of one vulnerability; ``seconds`` is wall time."""
+    """The result of running upstream's tests on all candidate patches of one vulnerability.
+
+    ``kept`` is the number of tests that were used, ``regression`` names those that fail on the vulnerable
+    release, both as in :class:`Suite`. ``candidates`` is the number of patches; ``refutations`` has one entry
+    for each patch and test that fails with it. ``seconds`` is wall time.
+    """
 
     vulnerability: str
     kept: int
@@ -89,10 +97,13 @@ class _Report:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The tests of a release beside the vulnerable one; :func:`open_suite` makes it.
+    """The upstream project's own tests, ready to run on patches of a vulnerable release.
 
-    ``kept`` and ``regression`` are tests by their name in pytest; ``left_out`` says of the other tests that
-    pass on the fixed release why they are not kept.
+    :func:`open_suite` makes it and chooses the tests. ``kept`` names the tests that are used: the fixed
+    release and the reference fix pass them, and the vulnerable release can load them. ``regression`` names
+    the kept tests that fail on the vulnerable release. ``left_out`` maps every other test that the fixed
+    release passes to the reason why it is not used. Tests have their names in pytest, such as
+    ``tests/test_a.py::test_b``.
     """
 
     kept: tuple[str, ...]
@@ -103,10 +114,12 @@ class Suite:
     _tree: Path
 
     def refutations(self, candidate: str, patch: str) -> tuple[Refutation, ...]:
-        """Return the kept tests that fail twice with a patch, a unified diff; ``candidate`` is its name.
+        """Run the suite on a patched release and return a refutation for each kept test that fails.
 
-        Raises :class:`~crisol.errors.DiffError` and :class:`~crisol.errors.PatchDoesNotApply` for a text
-        that is no patch of the release, and :class:`~crisol.errors.SandboxError`.
+        ``patch`` is a unified diff, ``candidate`` its name in the result. Failed tests run a second time:
+        only tests that fail in both runs count. Raises :class:`~crisol.errors.DiffError` where ``patch`` is
+        no unified diff, :class:`~crisol.errors.PatchDoesNotApply` where it does not fit the release, and
+        :class:`~crisol.errors.SandboxError` where the sandbox fails.
         """
         overlay = self._runner.overlay(patch, self._tree)
         failed: dict[str, str] = {}
@@ -178,9 +191,10 @@ class _Runner:
 def audit(
     vulnerability: Vulnerability, candidates: Iterable[tuple[str, str]], sandbox: Sandbox, cache: Path
 ) -> Audit:
-    """Run the upstream tests of a vulnerability on each candidate, a (name, unified diff).
+    """Run the upstream tests of a vulnerability on each candidate, given as (name, unified diff).
 
-    Raises as :func:`open_suite` and :meth:`Suite.refutations` do.
+    ``cache`` is the folder of downloaded releases. Raises as :func:`open_suite` and :meth:`Suite.refutations`
+    do.
     """
     start = time.monotonic()
     with open_suite(vulnerability, sandbox, cache) as suite:
@@ -192,12 +206,13 @@ def audit(
 
 @contextmanager
 def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Iterator[Suite]:
-    """Lay the upstream tests beside the releases and find those to keep; yields a :class:`Suite`.
+    """Prepare the upstream tests of a vulnerability, as a context manager that yields a :class:`Suite`.
 
-    Archives are downloaded into ``cache`` on first use. Raises
+    It copies the tests into the fixed and the vulnerable release, runs them there, and chooses the tests to
+    keep. Archives are downloaded into ``cache`` on first use. Raises
     :class:`~crisol.errors.VulnerabilityError` where the vulnerability names no upstream tests or none can be
-    kept, :class:`~crisol.errors.IndexUnavailable` for an archive that cannot be had, and
-    :class:`~crisol.errors.SandboxError` where the suite does not end on the releases themselves.
+    kept, :class:`~crisol.errors.IndexUnavailable` where an archive cannot be downloaded, and
+    :class:`~crisol.errors.SandboxError` where the tests do not end on an unpatched release.
     """
     tests, fixed = vulnerability.about.upstream_tests, vulnerability.fixed(cache)
     source = vulnerability.about.source
