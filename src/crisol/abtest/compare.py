@@ -27,10 +27,10 @@ EXACT_BELOW = 25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """The patches that both arms predicted, in the order of arrival; arrays of shape (n,).
+    """The patches that both arms of a comparison predicted, in the order of arrival; arrays of shape (n,).
 
     ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0. ``weight``
-    is 1 / sampling probability. ``group`` numbers the patch's vulnerability, from 0.
+    is 1 / sampling probability of the patch. ``group`` is a number for each vulnerability, from 0.
     """
 
     difference: NDArray[np.float64]
@@ -72,8 +72,10 @@ class Comparison:
 def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
     """Match the conclusive trials of two arms by experiment, patch and vulnerability.
 
-    Patches that one arm alone predicted are left out. Raises :class:`~crisol.errors.InputError` when an arm
-    has a patch twice (two model versions) or the two arms' trials hold different verdicts.
+    ``first`` and ``second`` are the trials of one arm each, in any order. Inconclusive trials, and patches
+    that only one arm predicted, are left out. Raises :class:`~crisol.errors.InputError` when an arm has two
+    trials of the same patch (by two model versions), or when the two arms' trials hold different verdicts on
+    a patch.
     """
     firsts, seconds = _by_patch(first), _by_patch(second)
     matched = sorted(firsts.keys() & seconds.keys(), key=lambda key: (firsts[key].created_at, firsts[key].id))
@@ -108,8 +110,8 @@ def _by_patch(trials: Iterable[Trial]) -> dict[tuple[str, str, str], Trial]:
 def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
     """Return the two-sided p-value of McNemar's test and its method, ``exact`` or ``asymptotic``.
 
-    ``only_first`` and ``only_second`` count the patches on which one arm alone was right. Below 25 of them
-    the binomial test is used; none give p = 1.
+    ``only_first`` and ``only_second`` count the patches on which only the first or only the second arm was
+    right. The method is ``exact`` (the binomial test) if their sum is below 25; a sum of 0 gives p = 1.
     """
     discordant = only_first + only_second
     if discordant < EXACT_BELOW:
@@ -119,9 +121,10 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 
 
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
-    """Return the confidence sequence of the weighted difference in accuracy, within -1 and 1.
+    """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    It covers the truth at all times at once with probability ``level``.
+    The difference lies within -1 and 1. The bounds cover the true difference after every pair at once, with
+    probability ``level``.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 
@@ -131,8 +134,8 @@ def compare(
 ) -> Comparison:
     """Compare two arms by their pairs; ``first`` and ``second`` are their names, for the result.
 
-    The intervals cover the truth with probability ``level``; the bootstrap draws ``resamples`` samples with
-    ``seed``. Raises :class:`~crisol.errors.InputError` for no pairs.
+    The intervals cover the true difference with probability ``level``; the bootstrap draws ``resamples``
+    samples with ``seed``. Raises :class:`~crisol.errors.InputError` if there are no pairs.
     """
     if not len(pairs):
         raise InputError(f"arms {first!r} and {second!r} have no patch in common: run them in one experiment")

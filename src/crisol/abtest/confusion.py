@@ -26,7 +26,8 @@ _UNKNOWN = math.nan
 class Estimate:
     """A weighted estimate and its confidence interval ``low`` to ``high``; all three are NaN without trials.
 
-    ``n`` is the number of trials, ``effective_n`` that of unweighted trials with the same precision.
+    ``value`` is the estimate. ``n`` is the number of trials; ``effective_n`` is the number of trials of equal
+    weight that would give the same precision.
     """
 
     value: float
@@ -61,7 +62,7 @@ METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", 
 
 
 def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
-    """Return every metric of a tally, with intervals that cover the truth with probability ``level``.
+    """Return every metric of a tally, with intervals that cover the true value with probability ``level``.
 
     >>> one = Cell(45, 45.0, 45.0)
     >>> metrics(Tally(tp=one, fp=Cell(5, 5.0, 5.0))).precision.value
@@ -83,6 +84,9 @@ def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
 
 def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95) -> Estimate:
     """Return the weighted share of the hits among hits and misses, with an interval at ``level``.
+
+    ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
+    probability with which the interval covers the true share.
 
     The interval is Wilson's at the effective number of trials: share * (1 - share) / variance, where the
     variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is

@@ -20,11 +20,11 @@ _BETS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alarm:
-    """The result of a detector over a sequence of n trials.
+    """The result of a detector over a sequence of n trials, whether or not it raised an alarm.
 
     ``evidence``, shape (n,), is the detector's value after each trial. ``raised_at`` is the 0-based index of
-    the first trial at which it reached ``threshold``, and ``began_at`` that of the trial at which the change
-    is estimated to have begun; both are None without an alarm.
+    the first trial at which the value reached ``threshold``. ``began_at`` is the index of the trial at which
+    the change is estimated to have begun. Both are None if no alarm was raised.
     """
 
     evidence: NDArray[np.float64]
@@ -43,12 +43,12 @@ def worsening(
 ) -> Alarm:
     """Return whether, and at which trial, the error rate is shown to be above ``baseline``, in (0, 1).
 
-    ``errors``, shape (n,), are 1 for a wrong prediction, else 0; ``weights`` are 1 / sampling probability,
-    None means all 1; ``max_weight`` is the largest that the design can give, None means the largest given.
-    While the rate is at most ``baseline``, false alarms are at least ``run_length`` trials apart on average,
-    for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo 2024). As baseline, use the upper
-    confidence bound of the error rate that validation measured. Raises :class:`~crisol.errors.InputError` for
-    values out of range.
+    ``errors``, shape (n,), in the order of the trials, are 1 for a wrong prediction, else 0; ``weights`` are
+    1 / sampling probability, None means all 1; ``max_weight`` is the largest that the design can give, None
+    means the largest given. While the error rate is at most ``baseline``, false alarms are at least
+    ``run_length`` trials apart on average, for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo
+    2024). As baseline, use the upper confidence bound of the error rate that validation measured. Raises
+    :class:`~crisol.errors.InputError` for values out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -68,7 +68,8 @@ def calibration_drift(
     the alarm: patches are valid more or less often than predicted; or the model is right less often than its
     confidence says, by more than ``tolerated``, in [0, 0.5). The first misses errors that cancel out between
     the classes, the second a model that became underconfident. No weights are needed, since sampling depends
-    on the probability alone. ``run_length`` and errors are as in :func:`worsening`.
+    on the probability alone. False alarms are at least ``run_length`` trials apart on average. Raises
+    :class:`~crisol.errors.InputError` for values out of range.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)

@@ -45,9 +45,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The result of a replay: trials that went to the store, and corrupt lines that were moved aside.
+    """The result of a replay: how many trials went from the journal to the store, and how many did not.
 
-    The fields ``replayed`` and ``rejected`` are their numbers.
+    ``replayed`` counts the trials that the store took, ``rejected`` the corrupt lines that were moved to
+    another file.
     """
 
     replayed: int = 0
@@ -77,9 +78,10 @@ class Journal:
     def replay(self, append: Callable[[Sequence[Trial]], int]) -> Replay:
         """Pass all trials to ``append``, in the order in which they were written, then empty the journal.
 
-        Only one thread or process replays at a time; writers are not blocked meanwhile. An exception of
-        ``append`` is passed on, and all trials stay. A corrupt line is moved to ``<name>.rejected`` and
-        logged.
+        ``append`` is the method of a store; it takes the trials and returns how many were new. If it raises,
+        the exception is passed on and all trials stay in the journal. Only one thread or process replays at a
+        time; :meth:`write` is not blocked meanwhile. A corrupt line is moved to the file ``<name>.rejected``
+        next to the journal and logged.
         """
         replayed, rejected = 0, list[bytes]()
         with self._held(self._beside("lock")):
@@ -153,8 +155,9 @@ class Journal:
 class JournaledStore:
     """A trial store that writes to ``journal`` while the wrapped ``store`` is unavailable.
 
-    Trials in the journal reach the store before later ones; until then reads do not see them. All methods but
-    ``append`` go to the store and raise what it raises. Safe across threads and processes as far as the
+    Trials in the journal are moved to the store before new trials are stored; until then no read returns
+    them. All methods but ``append`` call the store and raise what it raises. ``clock`` returns the present
+    time, in UTC; trials dated over 5 minutes later are refused. Safe across threads and processes if the
     wrapped store is.
     """
 
@@ -166,10 +169,11 @@ class JournaledStore:
         self._clock = clock
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """Keep the trials, in the store or else in the journal; return how many were new to the store.
+        """Store the trials, in the store or else in the journal; return how many were new to the store.
 
-        0 if they went to the journal. Raises :class:`~crisol.errors.InputError` for a trial that no store may
-        hold, and :class:`~crisol.errors.StoreError` if store and disk both refuse.
+        The number is 0 if the trials went to the journal. Raises :class:`~crisol.errors.InputError` for a
+        trial that :func:`~crisol.abtest.trial.check` refuses, and :class:`~crisol.errors.StoreError` if
+        neither the store nor the journal can write.
         """
         now = self._clock()
         for trial in trials:
@@ -184,9 +188,10 @@ class JournaledStore:
             return 0
 
     def replay(self) -> Replay:
-        """Move the journal's trials into the store.
+        """Move the journal's trials into the store, and return how many were moved.
 
-        Raises :class:`~crisol.errors.UnavailableError` while the store is unavailable; the trials stay.
+        Raises :class:`~crisol.errors.UnavailableError` while the store is unavailable; the trials then stay
+        in the journal.
         """
         return Replay() if self.journal.empty else self.journal.replay(self._append_late)
 

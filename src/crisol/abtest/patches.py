@@ -13,10 +13,10 @@ __all__ = ["PatchStore"]
 
 
 class PatchStore:
-    """A folder of diffs named by their identity, shared by any number of threads and processes.
+    """A folder of diffs, each in a file named by the diff's identity; threads and processes may share it.
 
-    Adding is atomic and happens once for each identity. A file whose content does not have its identity is
-    never returned.
+    ``folder`` is made on first use. Adding is atomic, and a diff whose identity is there is not written
+    again. A file whose content does not have the identity in its name is never returned.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -44,7 +44,7 @@ class Design:
 
     @property
     def patches_per_trial(self) -> float:
-        """How many patches must arrive for the information of one unweighted trial.
+        """How many patches must arrive for as much information as one trial of weight 1 gives.
 
         This is the mean weight of the sampled trials, the design effect of Kish (1965).
         """
@@ -55,8 +55,8 @@ class Design:
 class TrialPlan:
     """The cost of answering a ``question``, a sentence for people.
 
-    ``effective_trials`` unweighted trials are needed, for which ``patches`` must arrive in ``days`` and
-    ``wargames`` of them be wargamed, in ``wargame_hours`` of wargame time.
+    The answer needs the information of ``effective_trials`` trials of weight 1. For that, ``patches`` must
+    arrive, which takes ``days``; ``wargames`` of them are wargamed, which takes ``wargame_hours`` in all.
     """
 
     question: str
@@ -81,8 +81,9 @@ def plan(
 
     ``difference`` is between two arms, which disagree in being right on the share ``discordance`` of the
     patches; ``power`` is the probability of detecting it (see :func:`pairs_needed`). ``expected`` is the
-    share that is estimated (see :func:`trials_for_margin`). ``level`` is the confidence level of either.
-    Raises :class:`~crisol.errors.ExperimentError` unless exactly one of the two is given, within range.
+    share that is estimated (see :func:`trials_for_margin`). ``level`` is the confidence level of either
+    question. Raises :class:`~crisol.errors.ExperimentError` unless exactly one of ``difference`` and
+    ``margin`` is given, and for a value out of range.
     """
     if (difference is None) == (margin is None):
         raise ExperimentError("give either difference or margin: a plan answers one question")
@@ -131,10 +132,10 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return the unweighted trials after which Wilson's interval of a share has the half-width ``margin``.
+    """Return the number of trials of weight 1 after which Wilson's interval of a share is ± ``margin`` wide.
 
-    ``expected`` is the share, 0 to 1, ``level`` the coverage. Raises
-    :class:`~crisol.errors.ExperimentError` for a margin outside (0, 0.5) or a share out of range.
+    ``expected`` is the share, 0 to 1, ``level`` the coverage. Raises :class:`~crisol.errors.ExperimentError`
+    for a margin outside (0, 0.5) or a share out of range.
 
     >>> trials_for_margin(0.05, 0.5)
     381

@@ -49,8 +49,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 class Status:
     """The state of A/B testing: its switch, and counts of trials of any outcome.
 
-    ``trials`` counts all, ``inconclusive`` those of them without a verdict, ``last_day`` those of the last 24
-    h, ``arms`` those of each arm.
+    ``trials`` counts all, ``inconclusive`` those without a verdict, ``last_day`` those of the last 24 hours.
+    ``arms`` maps the name of each arm to the number of its trials.
     """
 
     switch: Switch
@@ -77,10 +77,11 @@ def window(text: str) -> dt.timedelta:
 def results(
     store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """Return one row for each group of trials; empty ``by`` means one group.
+    """Return one row for each group of trials that ``where`` admits; empty ``by`` means one group.
 
-    Columns: one for each of ``by``, n, inconclusive, and each of :data:`~crisol.abtest.confusion.METRICS`
-    with ``_low`` and ``_high`` at ``level``. Estimates without trials are NaN; no trials give no rows.
+    Columns: one for each property in ``by``, n (conclusive trials), inconclusive (the others), and each of
+    :data:`~crisol.abtest.confusion.METRICS` with the bounds of its interval, ``_low`` and ``_high``, at the
+    confidence ``level``. An estimate without trials is NaN. If no trial is admitted, the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -96,10 +97,11 @@ def window_results(
     windows: dict[str, dt.timedelta] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Return one row for each time window that ends ``now``; the first column is window (its name).
+    """Return one row for each time window that ends ``now``; the column window holds its name.
 
-    ``windows`` maps names to durations, None means :data:`WINDOWS`; they replace ``since`` and ``until`` of
-    ``where``. The other columns are those of :func:`results`; a window without trials has n = 0.
+    ``windows`` maps names to durations, None means :data:`WINDOWS`. ``where`` selects the trials; its
+    ``since`` and ``until`` are ignored, because each window sets them. The other columns are those of
+    :func:`results`; a window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -112,7 +114,7 @@ def window_results(
 
 
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
-    """Return the switch and the counts of trials that ``where`` admits; ``now`` ends the last day."""
+    """Return the switch and the counts of trials that ``where`` admits; the last day ends at ``now``."""
     by_arm = {key[0]: tally for key, tally in store.tallies(where, (Slice.ARM,)).items()}
     total = sum(by_arm.values(), Tally())
     day = TrialFilter(
@@ -129,7 +131,7 @@ def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING)
 
 
 def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """Return the trials grouped by arm, in their order."""
+    """Return the trials by the name of their arm; each list keeps the order of ``trials``."""
     arms: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         arms[trial.arm].append(trial)
@@ -137,9 +139,9 @@ def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 
 
 def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """Return the trials grouped by experiment, in their order.
+    """Return the trials by the name of their experiment; each list keeps the order of ``trials``.
 
-    Arms of two experiments may share a name and nothing else.
+    Compare arms within an experiment only: arms of two experiments may have the same name by chance.
     """
     experiments: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
@@ -152,9 +154,10 @@ def compare_arms(
 ) -> tuple[Comparison, ConfidenceSequence]:
     """Compare two arms, by name, over the trials that ``where`` admits.
 
-    Returns the comparison, and the difference in accuracy after each patch as a confidence sequence.
-    ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` for an unknown arm and
-    for trials of several experiments, :class:`~crisol.errors.InputError` for arms without a patch in common.
+    Returns the comparison, and the confidence sequence of the difference in accuracy after each patch.
+    ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` if an arm has no trials,
+    or if the trials are of several experiments; raises :class:`~crisol.errors.InputError` if the arms have no
+    patch in common.
     """
     experiments = experiments_of(store.read(where))
     if len(experiments) > 1:
@@ -197,9 +200,10 @@ def trajectory(
 
 
 def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
-    """Return the trials in which model and wargame disagree, the model's most confident errors first.
+    """Return the trials in which model and wargame disagree, in descending order of the model's confidence.
 
-    Columns: vulnerability, patch, arm, confidence, disagreement (a text).
+    Columns: vulnerability (id), patch (identity), arm, confidence (0.5 to 1), disagreement (the text of
+    :func:`~crisol.abtest.trial.disagreement`).
     """
     rows = [
         {

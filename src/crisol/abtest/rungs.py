@@ -25,8 +25,8 @@ __all__ = ["PROMISED", "Promise", "watch_rungs"]
 class Promise:
     """The error rates that a rung may have, as shares in (0, 1).
 
-    ``false_accepts`` is the share of invalid patches among those it accepted, ``false_refusals`` the share of
-    valid patches among those it refused.
+    ``false_accepts`` is the share of invalid patches among the patches that the rung accepted;
+    ``false_refusals`` is the share of valid patches among those that it refused.
     """
 
     false_accepts: float
@@ -49,11 +49,11 @@ PROMISED = {
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
-    """Watch the error rates of each rung against :data:`PROMISED`, over its sampled trials in order.
+    """Watch the error rates of each rung against :data:`PROMISED`, over its trials in order.
 
     Returns one result for each rung and kind of error, ``false accepts`` or ``false refusals``, that has
-    trials; its ``arm`` is the rung and its ``baseline`` 0. While a rung keeps its promise, false alarms are
-    at least 1,000 of its trials apart on average. Inconclusive trials are left out.
+    trials. The result's ``arm`` is the rung's name and its ``baseline`` is 0. While a rung keeps its promise,
+    false alarms are at least 1,000 of its trials apart on average. Inconclusive trials are left out.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -33,7 +33,7 @@ Predict = Callable[[LabelledPatch], Prediction]
 class Truth:
     """The verdict on one patch: the ``outcome``, and the wall ``seconds`` of its wargame.
 
-    ``reason`` is None for a valid patch, and for an invalid one of which no reason is known.
+    ``reason`` says why the patch is not valid; it is None for a valid patch, or if the reason is unknown.
     """
 
     outcome: Outcome
@@ -45,9 +45,10 @@ class Truth:
 class Arm:
     """One model variant in an experiment.
 
-    ``predict`` must be of one ``model_version`` throughout. The arm predicts the share ``share``, in (0, 1],
-    of the sampled patches. ``explain`` returns feature attributions to store with each trial; None stores
-    none.
+    ``predict`` is called with a patch and returns the prediction; each one must be by ``model_version``. The
+    arm predicts only the share ``share``, in (0, 1], of the sampled patches. ``explain`` returns a patch's
+    feature attributions (contributions to the prediction, by name), which are stored with the trial; None
+    stores none.
     """
 
     name: str
@@ -90,8 +91,8 @@ class Experiment:
     def admit(self, trials: Iterable[Trial]) -> None:
         """Check that every trial is of this experiment, of one of its arms, and of that arm's model version.
 
-        Raises :class:`~crisol.errors.ExperimentError` that names the first wrong trial. Call it before
-        ``append``.
+        Call it before a store's ``append``. Raises :class:`~crisol.errors.ExperimentError` that names the
+        first trial for which this does not hold.
         """
         versions = {arm.name: arm.model_version for arm in self.arms}
         for trial in trials:
@@ -111,7 +112,7 @@ class Experiment:
 
 
 def label_of(patch: LabelledPatch) -> Truth:
-    """Return the label of a patch as a :class:`Truth`, with 0 seconds.
+    """Return the patch's known label as a :class:`Truth` with 0 seconds; nothing is executed.
 
     Raises :class:`~crisol.errors.DatasetError` for a label that is neither 0 nor 1, or a reason that is no
     :class:`~crisol.records.Reason` or contradicts the label.
@@ -139,12 +140,12 @@ def run(
     judge: Callable[[LabelledPatch], Truth] = label_of,
     chunk: int = 100,
 ) -> Iterator[Trial]:
-    """Run an experiment and yield its new trials; they are stored ``chunk`` patches at a time.
+    """Run an experiment and yield its new trials, which go to ``store`` after every ``chunk`` patches.
 
     The i-th patch, from 0, is dated ``start + i * step``, sampled or not, so times do not depend on the run.
-    ``judge`` gives the verdict, by default the patch's label; it is called once a patch and only if a trial
-    is missing. Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError`
-    for a patch that comes twice.
+    ``judge`` gives the verdict, by default the patch's label, so that no wargame runs. It is called once for
+    each sampled patch, and only if the store lacks one of the patch's trials. Raises what ``judge``, the arms
+    and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that comes twice.
     """
     arrivals = enumerate(patches)
     patch_keys: set[tuple[str, str]] = set()

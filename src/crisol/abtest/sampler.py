@@ -25,7 +25,10 @@ __all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_r
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Whether a patch is sampled for a wargame, and the probability with which it would be."""
+    """A sampler's answer for one patch.
+
+    ``sampled`` says whether to wargame the patch; ``probability`` is the chance that it had of being sampled.
+    """
 
     sampled: bool
     probability: float
@@ -35,33 +38,34 @@ class Sampler(Protocol):
     """Decides which patches are sampled for a wargame."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide about a patch, given by its identity.
+        """Return whether to wargame a patch; ``patch`` is its identity, a hash in hexadecimal digits.
 
-        ``unsure`` says that the model may not decide it: then it is sampled with probability 1.
+        ``unsure`` says that the model alone may not decide the patch; such a patch is always sampled.
         """
         ...
 
 
 def uniform(*parts: str) -> float:
-    """Return a number in [0, 1) that is a hash of the parts, the same on every machine."""
+    """Return a hash of ``parts`` as a number in [0, 1); the same parts give it on every machine."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
 
 def allots(salt: str, patch: str, arm: str, share: float) -> bool:
-    """Return whether ``arm`` predicts this sampled patch, with probability ``share``.
+    """Return whether ``arm``, by name, predicts a sampled patch, with probability ``share``.
 
-    A hash of salt, arm and patch decides, independently of the sampling and of the other arms.
+    ``patch`` is the patch's identity. The answer is a hash of ``salt``, ``arm`` and ``patch``, so it is
+    always the same for them, and independent of the sampling and of the other arms.
     """
     return uniform("arm", salt, arm, patch) < share
 
 
 @dataclass(frozen=True, slots=True)
 class HashSampler:
-    """Sample the share ``rate`` of the patches by a hash of ``salt`` and identity.
+    """Sample the share ``rate``, 0 to 1, of the patches by a hash of ``salt`` and the patch's identity.
 
-    The same patch gets the same answer for one salt; a higher rate only adds patches. Raises
-    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    ``salt`` is any text. With the same salt a patch is always sampled or never; a higher rate only adds
+    patches. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float
@@ -71,7 +75,11 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide by the hash; an ``unsure`` patch is always sampled."""
+        """Return whether to wargame a patch; ``patch`` is its identity, a hash in hexadecimal digits.
+
+        The patch is sampled if the hash of ``salt`` and ``patch``, as a number in [0, 1), is below ``rate``.
+        An ``unsure`` patch, which the model alone may not decide, is always sampled.
+        """
         if unsure:
             return Draw(sampled=True, probability=1.0)
         return Draw(sampled=uniform("sample", self.salt, patch) < self.rate, probability=self.rate)
@@ -94,7 +102,11 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Decide by the next random number; an ``unsure`` patch uses one up and is always sampled."""
+        """Return whether to wargame an arriving patch, by the next random number; the identity has no effect.
+
+        An ``unsure`` patch, which the model alone may not decide, is always sampled; it uses up a random
+        number, too.
+        """
         number = self._rng.random()
         if unsure:
             return Draw(sampled=True, probability=1.0)
@@ -102,6 +114,9 @@ class RandomSampler:
 
 
 def check_rate(rate: float, name: str = "rate") -> None:
-    """Raise :class:`~crisol.errors.SettingsError`, naming ``name``, unless ``rate`` is within 0..1."""
+    """Raise :class:`~crisol.errors.SettingsError` unless ``rate`` is within 0..1.
+
+    ``name`` is the word for the rate in the message.
+    """
     if not 0.0 <= rate <= 1.0:
         raise SettingsError(f"{name} is {rate}: give a number within 0..1, such as 0.10")

@@ -26,7 +26,7 @@ _TRUNCATION = 0.5
 class ConfidenceSequence:
     """A weighted mean (``estimate``) after each of n trials, with bounds ``low`` and ``high``; shapes (n,).
 
-    The bounds hold at all n at once.
+    All n pairs of bounds hold at once, so an analysis may be repeated after every trial.
     """
 
     estimate: NDArray[np.float64]
@@ -35,9 +35,10 @@ class ConfidenceSequence:
 
     @property
     def broken_at(self) -> int | None:
-        """The 0-based index of the trial after which no constant mean fits the data; None if one always does.
+        """The 0-based index of the first trial after which no constant mean fits the data, else None.
 
-        The bounds are NaN from there on: the mean has changed. :mod:`crisol.abtest.drift` estimates when.
+        The bounds are NaN from that trial on: the mean has changed. :mod:`crisol.abtest.drift` estimates
+        when.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None

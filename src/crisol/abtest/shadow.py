@@ -43,12 +43,14 @@ class ShadowStats:
 
 
 class ShadowQueue(Generic[J, R]):
-    """A bounded queue of wargames: at most ``concurrency`` run, at most ``limit`` wait. For one event loop.
+    """A bounded queue of wargames: at most ``concurrency`` run, at most ``limit`` wait.
 
-    ``wargame(job)`` returns the verdict, ``record(job, verdict)`` stores the trial. An exception of either is
-    logged and counted and does not stop the queue. A dropped job gives no trial; since that depends on load
-    and not on the patch, estimates stay unbiased. Leaving the block waits ``grace`` seconds for the jobs.
-    Raises :class:`~crisol.errors.SettingsError` for a limit below 1.
+    Use it as an ``async with`` block, in one event loop. A job is any object that names a patch to wargame.
+    ``await wargame(job)`` returns the verdict, ``await record(job, verdict)`` stores the trial. An exception
+    of either is logged and counted and does not stop the queue. A dropped job gives no trial; since that
+    depends on load and not on the patch, estimates stay unbiased. Leaving the block waits ``grace`` seconds
+    for the jobs, then drops the rest. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or
+    ``limit`` is below 1.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class ShadowQueue(Generic[J, R]):
 
     @property
     def stats(self) -> ShadowStats:
-        """A copy of the counters."""
+        """The present counts of jobs: waiting, running, ended, failed and dropped."""
         return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
 
     def offer(self, job: J) -> bool:

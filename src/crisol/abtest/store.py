@@ -30,9 +30,10 @@ def utc_now() -> dt.datetime:
 class Switch:
     """The switch of A/B testing, which the store keeps for all workers.
 
-    ``rate`` is the sampling probability of patches that the model is sure of, while ``enabled``; ``salt``
-    seeds which patches those are. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a
-    salt that is not 1 to 512 printable characters.
+    ``rate`` is the probability, while ``enabled``, with which a patch that the model is sure of is sampled
+    for a wargame. ``salt`` is the text that, hashed with a patch's identity, decides which patches are
+    sampled. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a salt that is not 1 to
+    512 printable characters.
     """
 
     enabled: bool = False
@@ -46,7 +47,7 @@ class Switch:
 
     @property
     def sampler(self) -> HashSampler:
-        """The sampler for this switch; its rate is 0 while A/B testing is off."""
+        """A sampler with this rate and salt; its rate is 0 while A/B testing is off."""
         return HashSampler(self.rate if self.enabled else 0.0, self.salt)
 
 
@@ -54,8 +55,9 @@ class Switch:
 class TrialFilter:
     """A condition on trials: all given fields must be equal; None matches every trial.
 
-    ``since`` and ``until`` bound ``created_at``, the former inclusive, the latter exclusive. Raises
-    :class:`~crisol.errors.SettingsError` for a time without a zone.
+    A trial matches if it has the same ``experiment``, ``arm``, ``model_version`` and ``cwe``; a field that is
+    None (the default) matches every trial. ``since`` (inclusive) and ``until`` (exclusive) bound the trial's
+    ``created_at``. Raises :class:`~crisol.errors.SettingsError` for a time without a time zone.
     """
 
     experiment: str | None = None
@@ -72,7 +74,7 @@ class TrialFilter:
                 raise SettingsError(f"{name} {time} carries no time zone: add one, such as +00:00")
 
     def admits(self, trial: Trial) -> bool:
-        """Return whether the trial matches every field."""
+        """Return whether the trial matches every field of the filter that is not None."""
         for name in ("experiment", "arm", "model_version", "cwe"):
             value = getattr(self, name)
             if value is not None and value != getattr(trial, name):
@@ -90,9 +92,9 @@ EVERYTHING = TrialFilter()
 class TrialStore(Protocol):
     """An append-only table of trials, and the switch of A/B testing.
 
-    Every method is safe across threads; each store says whether processes may share it. All raise
+    Every method is safe across threads; each class of stores says whether processes may share one. All raise
     :class:`~crisol.errors.StoreError` when the store cannot be reached or refuses; nothing was written then.
-    Reading raises :class:`~crisol.errors.IntegrityError`, naming the row, for a corrupt one.
+    Methods that read raise :class:`~crisol.errors.IntegrityError`, which names the row, for a corrupt row.
     """
 
     def append(self, trials: Sequence[Trial]) -> int:
@@ -105,7 +107,7 @@ class TrialStore(Protocol):
         ...
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """Return those of the ids that no stored trial has."""
+        """Return those ``ids`` (of trials) that are not in the store."""
         ...
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
@@ -113,28 +115,30 @@ class TrialStore(Protocol):
         ...
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """Return the last ``limit`` trials that match ``where``, the newest first.
+        """Return the last ``limit`` trials by time that match ``where``, the newest first.
 
-        The store does not read the others.
+        Other trials are not read, so the call is fast in a large store.
         """
         ...
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the confusion matrix of each group of matching trials, sorted by key.
+        """Return the confusion matrix of each group of matching trials, by the group's key, sorted by key.
 
-        A key has one text for each of ``by``; without ``by`` it is ``()``. Groups without trials are absent.
-        Grouped by rung, the matrix compares the answers with the verdicts, otherwise the model's predictions.
+        ``by`` lists the properties to group by. A key holds one text for each of them, in the same order, see
+        :meth:`~crisol.abtest.tally.Slice.of`; without ``by`` the only key is ``()``. Groups without trials
+        are absent. The matrix compares the model's predictions with the verdicts; grouped by rung, it
+        compares the answers to the callers with the verdicts.
         """
         ...
 
     def switch(self) -> Switch:
-        """Return the switch; until somebody sets it, the ``initial`` one of this store object."""
+        """Return the switch that :meth:`flip` set last; before that, the ``initial`` one of this object."""
         ...
 
     def flip(self, switch: Switch) -> None:
-        """Set the switch durably, for all who share the store."""
+        """Store ``switch`` durably as the present one, for every process that uses the store."""
         ...
 
     def close(self) -> None:
@@ -145,7 +149,8 @@ class TrialStore(Protocol):
 class MemoryStore:
     """Trials in this process's memory; the reference against which the other stores are tested.
 
-    ``clock`` is the present against which trials are checked; ``initial`` the switch until one is set, None
+    Only this process sees it, and it ends with the object. ``clock`` returns the present time, in UTC; trials
+    dated over 5 minutes later are refused. ``initial`` is the switch until :meth:`flip` sets another; None
     means off.
     """
 

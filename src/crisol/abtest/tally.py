@@ -20,7 +20,10 @@ __all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
 
 
 class Slice(StrEnum):
-    """A property to group trials by. Hours and days are UTC; a band is a tenth of the confidence."""
+    """A property to group trials by. Hours and days are in UTC.
+
+    A band is an interval of the model's confidence, 0.1 wide.
+    """
 
     EXPERIMENT = "experiment"
     ARM = "arm"
@@ -32,7 +35,7 @@ class Slice(StrEnum):
     DAY = "day"
 
     def of(self, trial: Trial) -> str:
-        """Return the trial's group as text, such as ``0.9-1.0`` or ``2026-01-31T14:00Z``."""
+        """Return the trial's value of this property as text, such as ``0.9-1.0`` or ``2026-01-31T14:00Z``."""
         if self is Slice.BAND:
             return band_of(trial.confidence)
         if self is Slice.HOUR:
@@ -57,7 +60,8 @@ def band_of(confidence: float) -> str:
 class Cell:
     """One cell of a weighted confusion matrix: the number of trials and sums over them.
 
-    ``weight`` is the sum of 1 / sampling probability, ``weight_squared`` that of its squares.
+    ``n`` is the number. ``weight`` is the sum of the trials' weights, 1 / sampling probability;
+    ``weight_squared`` is the sum of the squared weights.
     """
 
     n: int = 0
@@ -72,8 +76,9 @@ class Cell:
 class Tally:
     """The weighted confusion matrix of a group of trials; positive means valid.
 
-    So ``tp`` and ``fp`` (false accepts) were predicted valid, ``fn`` and ``tn`` invalid. ``inconclusive``
-    counts trials without a verdict; they are in no cell.
+    ``tp`` and ``fp`` (false accepts) are the patches that were predicted valid; ``fn`` and ``tn`` are those
+    that were predicted invalid. The verdict was valid for ``tp`` and ``fn``, invalid for ``fp`` and ``tn``.
+    ``inconclusive`` counts trials without a verdict; they are in no cell.
     """
 
     tp: Cell = Cell()
@@ -98,7 +103,9 @@ class Tally:
 
     @classmethod
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
-        """Return the tally of one trial: of the model's prediction, or with ``answered`` of the answer.
+        """Return the tally of one trial, which compares the model's prediction with the verdict.
+
+        With ``answered`` it compares the answer to the caller instead.
 
         The answer is what the caller was told, see :attr:`~crisol.records.Trial.answered_valid`.
         """

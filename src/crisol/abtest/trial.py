@@ -54,7 +54,8 @@ _ATTRIBUTIONS_LIMIT = 65_536
 def trial_id(experiment: str, arm: str, patch: str, vulnerability: str, model_version: str) -> str:
     """Return the id of a trial: 32 hexadecimal digits, a hash of the arguments.
 
-    A repeated trial gets the same id, by which stores recognise it.
+    ``patch`` is the patch's identity, ``vulnerability`` an id. A repeated trial gets the same id, so that a
+    store does not keep it twice.
     """
     # JSON keeps ("ab", "c") and ("a", "bc") apart.
     text = json.dumps([experiment, arm, patch, vulnerability, model_version])
@@ -81,10 +82,12 @@ def observe(
     referee: str = "",
     program: str = "",
 ) -> Trial:
-    """Make a checked trial of a prediction and the verdict on the same patch.
+    """Return a trial from a prediction and the verdict on the same patch, checked by :func:`check`.
 
-    The parameters are the fields of :class:`~crisol.records.Trial`. A time before 2000, from a clock that was
-    never set, becomes 2000-01-01. Raises :class:`~crisol.errors.InputError` like :func:`check`.
+    ``outcome`` and ``reason`` are the verdict. The other parameters are the fields of
+    :class:`~crisol.records.Trial` with the same names; ``patch`` is the identity. A time before 2000, from a
+    clock that was never set, becomes 2000-01-01. Raises :class:`~crisol.errors.InputError` like
+    :func:`check`.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -114,10 +117,10 @@ def observe(
 
 
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
-    """Check that a store may hold this trial; ``now`` also refuses one dated more than 5 minutes later.
+    """Check that a store may hold this trial: its values are in range and its time has a zone.
 
-    With None the time is not compared. Raises :class:`~crisol.errors.InputError` that names the trial and
-    what is wrong.
+    A trial dated more than 5 minutes after ``now`` is refused, too; with None the time is not compared.
+    Raises :class:`~crisol.errors.InputError` that names the trial and what is wrong.
     """
     problem = _problem(trial, now)
     if problem:
@@ -217,10 +220,11 @@ def to_row(trial: Trial) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any], where: str) -> Trial:
-    """Return the trial that a row holds. Rows are not trusted.
+    """Return the trial that a row holds; ``row`` maps columns to values, as :func:`to_row` returns them.
 
-    ``where`` names the table or file for messages. Raises :class:`~crisol.errors.IntegrityError` with it, the
-    id and what is wrong.
+    ``where`` names the table or file for messages. Every value is checked. Raises
+    :class:`~crisol.errors.IntegrityError`, which names ``where``, the id and the fault, for a row that is no
+    trial.
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:

@@ -33,10 +33,11 @@ RUN_LENGTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The result of one detector over the trials of one arm; ``name`` says of what, such as ``errors``.
+    """The result of one detector over the trials of one arm.
 
-    ``baseline`` is the number of first trials that served as reference; ``alarm`` counts the trials after
-    them. ``raised_on`` is the identity of the patch that raised the alarm, None without one.
+    ``name`` says what the detector watched, such as ``errors``. The first ``baseline`` conclusive trials
+    served as reference; the indexes in ``alarm`` count from the trial after them. ``raised_on`` is the
+    identity of the patch at which the alarm was raised, None without an alarm.
     """
 
     arm: str
@@ -62,13 +63,14 @@ class Watched:
 def watch(
     arm: str, trials: Sequence[Trial], *, max_weight: float | None = None, reference: float = 0.25
 ) -> tuple[Watched, ...]:
-    """Watch the error rate and the calibration of an arm over its trials, in order.
+    """Look for an increase of the errors or a change of the calibration over an arm's trials, in order.
 
-    The first share ``reference`` of the conclusive trials is the baseline; the rest is watched by
-    :func:`~crisol.abtest.drift.worsening` and :func:`~crisol.abtest.drift.calibration_drift`, results named
-    ``errors`` and ``calibration``. ``max_weight`` is the largest weight that the design can give (1 / rate),
-    None means the largest seen. Raises :class:`~crisol.errors.ExperimentError` for fewer than two conclusive
-    trials or a reference outside (0, 1).
+    ``arm`` is the arm's name. The first part of the conclusive trials, of the share ``reference``, is the
+    baseline. Two detectors watch the rest: :func:`~crisol.abtest.drift.worsening`, whose result is named
+    ``errors``, and :func:`~crisol.abtest.drift.calibration_drift`, named ``calibration``. ``max_weight`` is
+    the largest weight that the design can give (1 / rate), None means the largest seen. Raises
+    :class:`~crisol.errors.ExperimentError` for fewer than two conclusive trials or a reference outside (0,
+    1).
     """
     if not 0.0 < reference < 1.0:
         raise ExperimentError(f"reference is {reference}, not within (0, 1)")
@@ -116,7 +118,7 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
 
 
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
-    """Compare the predictions of the first share ``reference`` of the trials with those of the rest.
+    """Compare the predictions in the first part of the trials (the share ``reference``) with the rest.
 
     Returns the table of :func:`~crisol.abtest.drift.input_drift` for the features probability and confidence,
     with a column drifted: psi is at least 0.25 and the adjusted p-value below 0.001. Inconclusive trials
