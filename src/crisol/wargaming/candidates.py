@@ -34,10 +34,12 @@ def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterat
 
 
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield the upstream fix, if the description has upstream hunks, and every patch of the folder, by name.
+    """Yield the candidates of the vulnerability's folder: the upstream fix, then the patches by name.
 
-    Patches below ``patches/agent`` were written by agents that saw no verdict; a file is named after the
-    agent's instruction, which becomes the candidate's ``operator``.
+    There is an upstream fix if the description names upstream hunks. Agents that saw no verdict wrote the
+    patches below ``patches/agent``. The file name of such a patch is the short name of the agent's
+    instruction and becomes the candidate's ``operator``. ``cache`` is the folder of downloaded releases.
+    Raises as :func:`candidates` does.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:

@@ -201,7 +201,8 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 def judge(folder: Path, plan: Plan) -> Shard:
     """Wargame the candidates of the vulnerability in ``folder`` and return their shard.
 
-    The shard is read from disk if it was judged before and nothing that decides a verdict has changed since.
+    The shard is read from disk if this was done before and nothing in ``folder`` or ``plan`` that matters
+    changed.
     """
     try:
         vulnerability = load(folder)

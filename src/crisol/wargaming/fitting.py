@@ -19,11 +19,12 @@ _AS_GIT = diff.ReadOptions()
 
 
 def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS_GIT) -> diff.Fitted:
-    r"""Read an untrusted diff and reduce it to the files of a release, as every entry point does.
+    r"""Read an untrusted diff and keep the part of it that changes files of a release.
 
-    ``tree`` is the release's importable folder; with None files are kept or left out by their names alone.
-    ``reading`` says how to read the diff. Raises :class:`~crisol.errors.DiffError` for a malformed text and
-    :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit.
+    ``tree`` is the release's importable folder. With None no release is read: files are kept or left out by
+    their names alone. ``reading`` says how to read the diff. The service, the command line and imports all
+    use this function. Raises :class:`~crisol.errors.DiffError` for a malformed text and
+    :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit the release.
 
     >>> fitted("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n", None).patch.paths
     ('x.py',)
@@ -33,9 +34,10 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return what an import needs of a vulnerability.
+    """Return what an import of patches needs to know of a vulnerability.
 
-    If its release is unavailable, patches are cut by file names.
+    ``cache`` is the folder of downloaded releases. If the release is unavailable, imported patches are cut by
+    file names alone.
     """
     try:
         tree = vulnerability.vulnerable(cache)
@@ -50,7 +52,10 @@ def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
 
 @lru_cache(maxsize=64)
 def source_tree(root: Path) -> diff.Tree:
-    """Return a source folder in the form to which diffs are fitted; its list of files is read once."""
+    """Return a source folder as the :class:`~crisol.diff.Tree` to which diffs are fitted.
+
+    The list of its files is read once.
+    """
     return diff.Tree(lambda path: read_source(root, path), lambda: _names(root))
 
 

@@ -45,7 +45,7 @@ _SETTERS = frozenset(
 class Flow:
     """The possible values of each expression of a file, by abstract interpretation; computed on demand.
 
-    ``own`` holds the top-level module names of the target.
+    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the target.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -103,7 +103,10 @@ class Flow:
                 yield from (value for value in self.values(node) if value.text == f"builtins.{name}")
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
-        """Yield the attribute names that a node reads or writes, also by ``getattr`` or a format string."""
+        """Yield the attribute names that ``node`` reads or writes.
+
+        Attributes that are used through ``getattr`` or a format string count too.
+        """
         match node:
             case ast.Attribute(attr=name):
                 yield name
@@ -118,7 +121,10 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield the dotted paths of objects outside the file that a node sets, replaces or deletes."""
+        """Yield the dotted paths of objects outside the file that ``node`` sets, replaces or deletes.
+
+        An example is ``os.path.exists``.
+        """
         match node:
             case ast.Attribute(value=base, attr=name, ctx=ast.Store() | ast.Del()):
                 if name == "__class__":

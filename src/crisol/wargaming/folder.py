@@ -15,9 +15,10 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 
 
 def refuse_unsafe(folder: Path) -> None:
-    """Check an untrusted vulnerability folder: plain files and folders only, of bounded number and size.
+    """Raise an error unless an untrusted vulnerability folder is safe to read.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` that names the link, special file or size.
+    A safe folder holds plain files and folders only, of bounded number and size. Raises
+    :class:`~crisol.errors.VulnerabilityError` that names the link, the special file or the size.
     """
     count = total = 0
     for path in (folder / "vulnerability.toml", *(folder / part for part in _PARTS)):
@@ -58,14 +59,20 @@ def regular_files(folder: Path) -> list[Path]:
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a plain file, at most as many as a file may have; a link raises OSError."""
+    """Return the bytes of a plain file.
+
+    Reading stops at the size limit for a file of a vulnerability. A link raises OSError.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_MAX_FILE)
 
 
 def inner(folder: Path, name: str) -> Path:
-    """Return the folder ``name`` inside another; raises VulnerabilityError where it lies outside."""
+    """Return the path of the folder ``name`` below ``folder``.
+
+    Raises :class:`~crisol.errors.VulnerabilityError` where that path lies outside ``folder``.
+    """
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise VulnerabilityError(f"{folder}: {name!r} leads out of the folder")

@@ -34,15 +34,18 @@ _MAX_LITERAL = 4096
 
 
 def unsteady(source: str) -> bool:
-    """Return whether a script measures time or memory or starts threads, so that load may change it."""
+    """Return whether a script measures time or memory or starts threads.
+
+    A busy machine may change the result of such a script.
+    """
     return _UNSTEADY.search(source) is not None
 
 
 def literals(tree: ast.Module) -> list[ast.Constant]:
     """Return the text, bytes and integer literals that a script passes to the target, in order of appearance.
 
-    Docstrings, and literals that only read the target's answers (comparisons, searches, combinations with
-    results), are left out.
+    ``tree`` is the script's syntax tree. Docstrings are left out, and literals that are only compared,
+    searched for or combined with the target's results.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -130,10 +133,11 @@ def _plain_parts(node: ast.expr) -> set[ast.AST]:
 
 
 def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tuple[ast.Constant, object]]:
-    """Yield up to ``limit`` pairs (literal, other value) to vary a script, its literals in turn.
+    """Yield up to ``limit`` pairs (literal, other value); each pair gives one variation of a script.
 
-    ``role`` chooses natural neighbours (a check) or filter evasions (a PoV); ``seed`` is text that seeds the
-    choice.
+    ``tree`` is the script's syntax tree. Its literals take turns. For a check, ``role`` CHECK, the other
+    value is a similar harmless one; for a PoV it is another spelling that could evade a filter. ``seed``
+    seeds the choice.
     """
     rng = random.Random(seed)
     queues = []
@@ -161,7 +165,10 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Return whether a changed literal loses one of ``words``, the target's own keywords, such as ``GET``."""
+    """Return whether changing a literal from ``before`` to ``after`` loses one of ``words``.
+
+    ``words`` are keywords of the target, casefolded, such as ``get``.
+    """
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False
     old, new = _text(before).casefold(), _text(after).casefold()

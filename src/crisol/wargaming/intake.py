@@ -28,10 +28,11 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to import patches: defaults for ``vulnerability``, ``origin`` and ``licence``.
+    """The options of an import of patches.
 
-    A line of JSON may name its own. ``reading`` are the options for parsing diffs; ``skip`` imports the
-    others where a patch does not fit; ``dry_run`` writes nothing.
+    ``vulnerability``, ``origin`` and ``licence`` apply to every patch; a line of JSONL may name its own
+    instead. ``reading`` are the options for parsing diffs. With ``skip`` a patch that does not fit is passed
+    over and the others are imported; without it the import raises. With ``dry_run`` nothing is written.
     """
 
     vulnerability: str = ""
@@ -47,7 +48,10 @@ _PLAIN = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A patch whose change equals that of another candidate (``other``) of its vulnerability."""
+    """A patch that was not imported, because it makes the same change as another candidate.
+
+    ``name`` is the patch, ``other`` the candidate of the same ``vulnerability``.
+    """
 
     vulnerability: str
     name: str
@@ -58,9 +62,9 @@ class Same:
 class Intake:
     """The result of an import.
 
-    ``added`` counts new candidates by vulnerability; ``same`` lists patches equal to a present candidate,
-    which were not imported again; ``cut`` says of each reduced patch what was left out; ``skipped`` why a
-    patch was not imported.
+    ``added`` maps vulnerability ids to the number of new candidates. ``same`` lists the patches that make the
+    same change as a present candidate; they were not imported again. ``cut`` has a message for each patch
+    that was imported without some of its files; ``skipped`` has a message for each patch that does not fit.
     """
 
     added: dict[str, int]
@@ -71,10 +75,10 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class ImportBase:
-    """What an import needs of a vulnerability.
+    """What :func:`take` needs to know of one vulnerability.
 
-    ``fit`` reduces a diff to the release's files, ``own`` are the candidates that come with the
-    vulnerability.
+    ``fit`` takes a diff and the options for parsing it, and returns the part that changes the release's
+    files. ``own`` are the candidates that the vulnerability's folder contains.
     """
 
     fit: Callable[[str, diff.ReadOptions], diff.Fitted]
@@ -82,12 +86,13 @@ class ImportBase:
 
 
 def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
-    """Import JSONL, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``.
+    """Import a JSONL file, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``.
 
-    Each patch is reduced to the release's files. ``grounds`` returns the :class:`ImportBase` of a
-    vulnerability id, or raises :class:`~crisol.errors.UnknownVulnerability`. Everything is checked before
-    anything is written; equal changes are imported once. Raises :class:`~crisol.errors.DatasetError` that
-    names the wrong place.
+    ``path`` is the file or folder. ``grounds`` takes a vulnerability id and returns its :class:`ImportBase`,
+    or raises :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is
+    reduced to the release's files. All patches are checked before anything is written; equal changes are
+    imported once. Raises :class:`~crisol.errors.DatasetError` that names the file and line of the first wrong
+    patch.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -157,18 +162,21 @@ def _locked(inbox: Path) -> Iterator[None]:
 
 
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
-    """Yield the imported candidates of one vulnerability, in the order of their import."""
+    """Yield the imported candidates of one vulnerability, in the order of their import.
+
+    ``inbox`` is the folder of imported patches.
+    """
     path = inbox / f"{vulnerability}.jsonl"
     if path.is_file():
         yield from imported(path, Manner(vulnerability))
 
 
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
-    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file, before any check.
+    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file; no release is read.
 
-    Patches need ``manner.vulnerability``. A line of JSONL holds ``diff``, ``vulnerability`` (unless given)
-    and optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. Raises
-    :class:`~crisol.errors.DatasetError` with the file and the line.
+    For patches ``manner.vulnerability`` must be set. A line of JSONL is an object with ``diff``,
+    ``vulnerability`` (unless ``manner`` names it) and optionally ``name``, ``origin`` (``agent`` or
+    ``import``) and ``licence``. Raises :class:`~crisol.errors.DatasetError` with the file and the line.
     """
     try:
         if path.is_dir():
@@ -184,7 +192,7 @@ def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
 
 
 def identity(text: str) -> str:
-    """Return the identity of a diff's change; for a text that is no diff, a hash of the text."""
+    """Return the identity of a diff, see :attr:`Patch.identity`; for a text that is no diff, its hash."""
     try:
         return diff.parse(text).identity
     except DiffError:

@@ -40,11 +40,11 @@ _Edit = Callable[[Text, ast.AST], Iterator[str]]
 def mutants(
     parents: Sequence[Candidate], source: Mapping[str, str], limit: int, seed: int
 ) -> Iterator[Candidate]:
-    """Yield up to ``limit`` mutants of a vulnerability's candidates, parents in turn, drawn by ``seed``.
+    """Yield up to ``limit`` mutants, patches made from the ``parents`` by small changes, drawn by ``seed``.
 
-    ``source`` holds the vulnerable text of every file that a parent touches, by path. Every mutant parses,
-    and its syntax trees differ, docstrings aside, from those of the source, the parents and the other
-    mutants.
+    ``parents`` are candidates of one vulnerability; they take turns. ``source`` maps the path of every file
+    that a parent touches to its vulnerable text. Every mutant parses. Its syntax trees differ, docstrings
+    aside, from those of the source, the parents and the other mutants.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

@@ -34,9 +34,10 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 
 @dataclass(frozen=True, slots=True)
 class ScriptStep:
-    """Scripts that run one after the other as one phase ``name``.
+    """The scripts of one phase, in the order in which they run.
 
-    ``survives`` is the reason that a PoV which still succeeds, or a check which fails, gives.
+    ``name`` is the phase. ``survives`` is the reason of the phase where a PoV still succeeds or a check
+    fails.
     """
 
     name: PhaseName
@@ -46,9 +47,10 @@ class ScriptStep:
 
 @dataclass(frozen=True, slots=True)
 class ScriptRun:
-    """One run of a script on a patch of a vulnerability: whether it failed the patch, and its seconds.
+    """One run of a script on a patch.
 
-    ``kind`` is the phase that the script belongs to.
+    ``vulnerability`` is an id, ``script`` a file name; ``kind`` is the phase that the script belongs to.
+    ``failed`` says that the patch did not pass this script. ``seconds`` is the duration.
     """
 
     vulnerability: str
@@ -60,21 +62,29 @@ class ScriptRun:
 
 @dataclass(frozen=True, slots=True)
 class ScriptTally:
-    """On how many patches a script ran and failed the patch, and the seconds of all its runs."""
+    """The counts of one script over the patches that it ran on.
+
+    ``runs`` counts the patches, ``failures`` those that did not pass; ``seconds`` is the sum of all
+    durations.
+    """
 
     runs: int = 0
     failures: int = 0
     seconds: float = 0.0
 
     def plus(self, *, failed: bool, seconds: float) -> ScriptTally:
-        """Return the tally after one more run."""
+        """Return the tally after one more run.
+
+        ``failed`` says that the patch did not pass; ``seconds`` is the duration.
+        """
         return ScriptTally(self.runs + 1, self.failures + failed, round(self.seconds + seconds, 6))
 
 
 class Experience:
-    """How the scripts of all vulnerabilities fared so far; safe to use from several threads.
+    """Counts how often each script fails a patch and how long it takes; safe to use from several threads.
 
-    A script that is new counts like those of its kind (public PoV, variants, checks) everywhere else.
+    It orders the scripts of a wargame so that a wrong patch fails early. A script without runs is expected to
+    fail as often as all scripts of its kind: public PoV, variant or check.
     """
 
     def __init__(self) -> None:
@@ -83,11 +93,11 @@ class Experience:
         self._kinds = dict.fromkeys(_KINDS, ScriptTally())
 
     def tally(self, vulnerability: str, script: str) -> ScriptTally:
-        """Return how a script fared."""
+        """Return the counts of a script of a vulnerability; all are 0 for a script without runs."""
         return self._scripts.get((vulnerability, script), ScriptTally())
 
     def learn(self, run: ScriptRun) -> None:
-        """Count one run."""
+        """Add one run to the counts of its script."""
         with self._lock:
             key = run.vulnerability, run.script
             self._scripts[key] = self.tally(*key).plus(failed=run.failed, seconds=run.seconds)
@@ -96,10 +106,10 @@ class Experience:
     def ordered(
         self, vulnerability: str, steps: Sequence[ScriptStep], costs: Mapping[str, float]
     ) -> list[ScriptStep]:
-        """Return steps of one script each, the one with most failures per second first.
+        """Return one step for each script of ``steps``, sorted by failures to be expected per second.
 
-        ``costs`` are the seconds of each script on the release, for scripts that ran on no patch yet. Equal
-        steps keep their order.
+        The step with the most comes first; equal ones keep their order. ``costs`` maps a script's name to its
+        seconds on the unpatched release; they are used for a script without runs.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:
@@ -118,7 +128,10 @@ class Experience:
 
 
 def plan(povs: tuple[Script, ...], checks: tuple[Script, ...]) -> list[ScriptStep]:
-    """Return the phases that run these scripts, in the fixed order: public PoV, variants, checks."""
+    """Return the steps that run these scripts, in the fixed order: public PoV, variants, checks.
+
+    The first of ``povs`` is the public PoV, the others are the variants.
+    """
     steps = (
         ScriptStep(PhaseName.POV, povs[:1], Reason.EXPLOIT_SURVIVES),
         ScriptStep(PhaseName.VARIANTS, povs[1:], Reason.VARIANT_SURVIVES),

@@ -67,10 +67,10 @@ _DOCUMENTATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What a program reads of its own text, so that changes there may change its behaviour.
+    """The parts of its own text that a program reads while it runs; changes there may change its behaviour.
 
-    ``source``: line numbers, source or byte code; ``docstrings``: docstrings; ``words``: the text of all its
-    files.
+    ``source`` says that it reads line numbers, source or byte code; ``docstrings`` that it reads docstrings.
+    ``words`` is the text of all its files, in which names of documentation files are searched.
     """
 
     source: bool = False
@@ -80,7 +80,10 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A parsed Python source: its lines, its statements, and its encoding cookie (empty: none)."""
+    """A parsed Python source: its ``lines``, the statements of its ``body``, and its encoding ``cookie``.
+
+    The cookie is the encoding that a comment at the top declares; empty for none.
+    """
 
     lines: tuple[str, ...]
     body: tuple[ast.stmt, ...]
@@ -90,8 +93,8 @@ class Module:
     def of(cls, text: str, before: Module | None = None) -> Module | None:
         """Parse a source; None where it does not parse or exceeds the limits of :func:`parsed`.
 
-        With the module ``before`` a change, only the statements between the lines that both have at their
-        ends are parsed. The line numbers of these then lie behind those of ``before``.
+        With ``before``, the module before a change, only the statements between the common first and last
+        lines are parsed. Their line numbers are then larger than all of ``before``.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -105,8 +108,8 @@ class Module:
 class ProgramTree:
     """The vulnerable program that patches are applied to, for comparing programs rather than texts.
 
-    ``read`` returns a path's text or None, or is a mapping of path to text; texts are read once. ``habits``
-    says what the program reads of itself.
+    ``read`` is a function from a path to its text, or None where there is no such file; a mapping will do.
+    Each text is read once. ``habits`` says which of its own text the program reads.
     """
 
     def __init__(
@@ -136,10 +139,10 @@ class ProgramTree:
         return self._modules[path]
 
     def identity(self, after: Mapping[str, str | None]) -> str:
-        """Return a SHA-256 of the patched program; :data:`VULNERABLE` where it behaves as the unpatched one.
+        """Return the SHA-256 of the patched program; :data:`VULNERABLE` if it behaves as the unpatched one.
 
-        Comments, layout and documentation do not count unless the program reads them. ``after`` maps touched
-        paths to texts, None for a deleted file.
+        ``after`` maps each touched path to its new text, None for a deleted file. Comments, layout and
+        documentation do not change the result unless the program reads them.
         """
         digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):
@@ -211,7 +214,7 @@ def _first(node: ast.stmt) -> int:
 
 
 def open_tree(folder: Path) -> ProgramTree:
-    """Return the program of a folder; its habits are read from all sources but tests."""
+    """Return the program in a source folder; its habits are found in all Python files but tests."""
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(folder.rglob("*.py"))
@@ -221,13 +224,20 @@ def open_tree(folder: Path) -> ProgramTree:
 
 
 def habits(texts: Sequence[str]) -> Habits:
-    """Return what sources read of their own text, found by the names needed to do so."""
+    """Return which of its own text a program reads; ``texts`` are its sources.
+
+    A program is taken to read what a name in its sources, such as ``getsource`` or ``__doc__``, gives access
+    to.
+    """
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
 
 
 def is_program(files: Mapping[str, str | None]) -> bool:
-    """Return whether every Python file among patched files (None: deleted) parses."""
+    """Return whether every Python file among patched files parses.
+
+    ``files`` maps paths to new texts, None for a deleted file.
+    """
     return all(
         text is None or not path.endswith(".py") or parsed(text) is not None for path, text in files.items()
     )
@@ -239,9 +249,9 @@ def is_documentation(path: str) -> bool:
 
 
 def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
-    """Return whether two statements, each with its module, behave alike.
+    """Return whether an old and a new statement behave alike; each comes as (its module, statement).
 
-    ``habits`` says what layout matters.
+    ``habits`` says which of its own text the program reads: there a change of layout or docstrings counts.
     """
     (before, left), (after, right) = old, new
     if left is right:
@@ -293,7 +303,10 @@ def _difference(
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a suite without those that do nothing: constants, docstrings, ``pass``."""
+    """Return the statements of a block without those that do nothing: constants, docstrings, ``pass``.
+
+    Docstrings stay where ``habits`` says that the program reads them.
+    """
     documented = habits.docstrings
     return [
         node

@@ -81,11 +81,12 @@ def _message(report: Any) -> str:
 
 
 def main(arguments: bytes) -> bytes:
-    """Run the suite in a copy of the target, the last folder of the path; return the report as JSON.
+    """Run pytest on the upstream tests inside a sandbox; return the report as JSON.
 
-    ``arguments`` is JSON with ``paths`` (of tests, inside the target), ``options`` (of pytest) and ``wanted``
-    names. The report has ``tests`` (outcome and message by test), ``names`` (those of the wanted that a test
-    uses) and ``broken`` (message by file that does not import).
+    The tests lie in the target, the last folder of ``sys.path``. ``arguments`` is JSON with ``paths`` (files
+    and folders of tests), ``options`` (of pytest) and ``wanted`` (names to look for). The report maps, in
+    ``tests``, each test to [outcome, message]; in ``names`` a test to those wanted names that it uses; and in
+    ``broken`` a file that cannot be imported to the message.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")

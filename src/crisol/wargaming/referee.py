@@ -90,7 +90,7 @@ class Match:
     _left: list[ScriptStep] = field(default_factory=list)
 
     def judge(self, text: str | bytes) -> Verdict:
-        """Return the verdict of a wargame of one untrusted diff, see :meth:`phases`."""
+        """Wargame one untrusted diff and return the verdict; :meth:`phases` says what errors become."""
         steps = self.phases(text)
         while True:
             try:
@@ -351,11 +351,11 @@ def open_match(
 ) -> Iterator[Match]:
     """Open a sandbox over a vulnerability's sources, as a context manager that yields the :class:`Match`.
 
-    ``seed`` (below 2**32) seeds the random names and payloads of PoVs and checks; None draws a
-    seed, which every verdict names. ``cache`` is the folder of downloaded releases.
-    ``budget`` is seconds of wall time for all runs of one patch. ``experience`` orders the scripts, see
-    :class:`Match`; None keeps the fixed order. Raises :class:`~crisol.errors.IndexUnavailable` where a
-    release cannot be downloaded.
+    ``cache`` is the folder of downloaded releases. ``seed`` (below 2**32) seeds the random names and payloads
+    of PoVs and checks; with None a seed is drawn, and every verdict names it. ``budget`` limits the wall
+    time, in seconds, of all runs of one patch. ``experience`` orders the scripts, see :class:`Match`; None
+    keeps the fixed order. Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be
+    downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)

@@ -49,11 +49,12 @@ _Does = Callable[[Behaviour, Behaviour], bool]
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """The behaviour of the reference fix on generated inputs; empty without a reference.
+    """The behaviour of the reference fix on generated inputs, with which a patch is compared.
 
-    ``hostile`` are varied PoVs that succeed on the vulnerable code and fail on the reference; ``benign`` are
-    varied checks, with the reference's behaviour in ``expected``; ``fix`` holds the files that the reference
-    changes (None: deleted).
+    ``hostile`` are varied PoVs that succeed on the vulnerable code and fail on the reference. ``benign`` are
+    varied checks; ``expected`` holds the reference's behaviour for each of them, in the same order. ``fix``
+    maps the paths that the reference changes to their new content, None for a deleted file. All are empty
+    without a reference.
     """
 
     hostile: tuple[Variation, ...] = ()
@@ -62,10 +63,11 @@ class Yardstick:
     fix: Mapping[str, bytes | None] = field(default_factory=dict)
 
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return the title of a varied PoV that still succeeds on the patched files; empty where none does.
+        """Return the title of a varied PoV that still succeeds on the patched files; empty if none does.
 
-        It must succeed in every repetition while it fails on the reference. A run that does not end in order
-        proves nothing.
+        A patch with such a PoV closes the flaw only in part. ``files`` are the patched files by path (None:
+        deleted). The PoV must succeed in every repetition and fail on the reference each time. A crash or a
+        time-out does not count as success.
         """
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
@@ -80,9 +82,9 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return how a patch behaves otherwise than the reference on a benign input, as text.
+        """Return a message on the first benign input for which a patch and the reference behave differently.
 
-        It is empty where they do not differ.
+        It is empty where they behave alike. ``files`` are the patched files by path (None: deleted).
         """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
@@ -117,11 +119,12 @@ class Yardstick:
 
 
 def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Target) -> Yardstick:
-    """Generate inputs, run them on the vulnerable code and on the reference, and keep those that count.
+    """Make the yardstick of a vulnerability: vary its scripts, run them, and keep those that are of use.
 
-    Varied PoVs count where the reference alone withstands them, varied checks where both behave alike.
-    Without a reference the result is empty. Raises :class:`~crisol.errors.SandboxError` where the sandbox
-    fails.
+    The variations run on the vulnerable code and on the reference. A varied PoV is kept if it succeeds on the
+    first and fails on the second; a varied check is kept if both behave alike. ``tree`` is the folder of the
+    vulnerable source, ``cache`` that of downloaded releases, ``target`` a sandbox over ``tree``. Without a
+    reference the result is empty. Raises :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     fix = _files(vulnerability, tree, cache)
     if fix is None:

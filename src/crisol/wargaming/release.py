@@ -78,7 +78,8 @@ with command.main_context():
 class Archive:
     """A file of a package on the package index.
 
-    ``root`` is the importable folder in it, below an sdist's top folder.
+    ``name`` is the file name. ``root`` is the importable folder in it; in an sdist, it is relative to the
+    archive's top folder.
     """
 
     package: str
@@ -89,7 +90,10 @@ class Archive:
 
 @cache
 def fits(archive: str) -> bool:
-    """Return whether this interpreter can import an archive, by its name: any sdist, or a fitting wheel."""
+    """Return whether this interpreter can import the contents of an archive, by its file name.
+
+    That is so for every sdist, and for a wheel that fits this interpreter and platform.
+    """
     if not archive.endswith(".whl"):
         return True
     try:
@@ -100,11 +104,11 @@ def fits(archive: str) -> bool:
 
 
 def unpacked(archive: Archive, cache: Path) -> Path:
-    """Return the importable folder of an archive, downloaded and unpacked below ``cache`` on first use.
+    """Return the importable folder of an archive; download and unpack it below ``cache`` on first use.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` where the index does not have it,
-    :class:`~crisol.errors.IntegrityError` where its hash differs or it is unsafe to unpack, and
-    :class:`~crisol.errors.StoreError` where ``cache`` cannot be written.
+    Raises :class:`~crisol.errors.IndexUnavailable` where the index cannot be reached or does not have the
+    archive, :class:`~crisol.errors.IntegrityError` where the SHA-256 differs or the archive is unsafe to
+    unpack, and :class:`~crisol.errors.StoreError` where ``cache`` cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root

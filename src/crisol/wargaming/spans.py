@@ -9,9 +9,10 @@ __all__ = ["Text", "parses"]
 
 
 class Text:
-    """A parsed source that finds the characters of a node, where :mod:`ast` counts UTF-8 bytes.
+    """A parsed Python source in which nodes of its syntax tree are found, read and replaced by characters.
 
-    Raises ``SyntaxError``, ``ValueError`` or ``RecursionError`` for a text that does not parse.
+    :mod:`ast` counts columns in UTF-8 bytes; this class counts characters. Raises ``SyntaxError``,
+    ``ValueError`` or ``RecursionError`` for a text that does not parse.
     """
 
     def __init__(self, text: str) -> None:
@@ -39,12 +40,12 @@ class Text:
         return self.text[start:end]
 
     def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
-        """Return the source with a node's text replaced."""
+        """Return the whole source with the text of ``node`` replaced."""
         start, end = self.span(node)
         return self.text[:start] + replacement + self.text[end:]
 
     def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
-        """Return the source with the text between two nodes replaced."""
+        """Return the whole source with the text between the nodes ``left`` and ``right`` replaced."""
         return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
 
     def _at(self, line: int, column: int) -> int:

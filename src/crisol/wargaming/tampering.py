@@ -117,9 +117,10 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """New constructs in a patched file that could deceive the referee, each as text.
+    """New constructs of a patched file that could deceive the referee, each as a short text.
 
-    ``refused`` ones count as tampering; ``noted`` ones ask for a run in other surroundings.
+    Those in ``refused`` count as tampering. Those in ``noted`` may be harmless: the PoV then runs again with
+    another environment, user, host name and clock.
     """
 
     refused: tuple[str, ...] = ()
@@ -127,10 +128,10 @@ class Findings:
 
 
 def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Findings:
-    """Return the suspicious constructs that ``after`` has more often than ``before``.
+    """Return the suspicious constructs that occur more often in ``after`` than in ``before``.
 
-    A text that does not parse has none. ``own`` holds the top-level module names of the target, which a patch
-    may change freely.
+    ``before`` and ``after`` are the texts of the unpatched and the patched file. A text that does not parse
+    has no findings. ``own`` holds the top-level module names of the target, which a patch may change freely.
     """
     gone, come = _changed_lines(before, after)
     old, new = _capabilities(before, own, gone), _capabilities(after, own, come)

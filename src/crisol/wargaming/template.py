@@ -71,10 +71,11 @@ assert notes.read(folder, name) == text
 
 
 def new_vulnerability(folder: Path) -> list[Path]:
-    """Write a complete vulnerability into a new folder, whose name becomes its id; return its files.
+    """Write a complete example vulnerability into a new folder; return the paths of its files.
 
-    Change it part by part, and check it after each. Raises :class:`~crisol.errors.VulnerabilityError` for a
-    name that is no id, and :class:`~crisol.errors.CannotCreate` where the folder exists or cannot be made.
+    The folder's name becomes the id. Change the files one by one, and check the folder after each change.
+    Raises :class:`~crisol.errors.VulnerabilityError` for a name that is no valid id, and
+    :class:`~crisol.errors.CannotCreate` where the folder exists or cannot be made.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):

@@ -56,10 +56,11 @@ _MODULES = {"base64": base64, "binascii": binascii}
 class Value(NamedTuple):
     """One possible value of an expression.
 
-    ``kind`` says what ``text`` is: ``text`` a constant; ``outside`` the dotted path of an object outside the
-    file; ``made`` that of a callable whose result it is; ``names`` that of an object whose ``__dict__`` it
-    is; ``inside`` the element of a container (kind and text); ``getter`` an attribute name; ``function`` the
-    number of a function of the file; ``number`` any number.
+    ``kind`` says what ``text`` holds. ``text``: a text constant. ``number``: a number, of any value.
+    ``outside``: the dotted path of an object outside the file. ``made``: the dotted path of a callable that
+    returned the value. ``names``: the dotted path of an object whose ``__dict__`` the value is. ``inside``:
+    kind and text of an element; the value is a container of it. ``getter``: an attribute name; the value is a
+    function that reads it. ``function``: the number of a function of the file.
     """
 
     kind: str
@@ -67,12 +68,12 @@ class Value(NamedTuple):
 
 
 def inside(value: Value) -> Value:
-    """Return the value of a container that holds this value."""
+    """Return the value that stands for a container with ``value`` as an element."""
     return Value("inside", f"{value.kind}\0{value.text}")
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return the elements of those values that are containers."""
+    """Return the elements of all containers among the values."""
     return {Value(*value.text.split("\0", 1)) for value in values if value.kind == "inside"}
 
 
@@ -82,7 +83,10 @@ def texts(values: Iterable[Value]) -> list[str]:
 
 
 def fields(text: str) -> Iterator[str]:
-    """Yield the attribute and item names in the replacement fields of a format string."""
+    """Yield all names, attribute names and item keys in the replacement fields of a format string.
+
+    ``"{a.b[c]}"`` has ``a``, ``b`` and ``c``.
+    """
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(text) if name]
     except ValueError:
@@ -92,7 +96,10 @@ def fields(text: str) -> Iterator[str]:
 
 
 def worked(function: Callable[..., object], *arguments: object) -> Iterator[Value]:
-    """Yield the function's result if it is text of at most 4,096 characters; nothing where it raises."""
+    """Call a function and yield its result if it is text of at most 4,096 characters.
+
+    It yields nothing for any other result, and where the function raises.
+    """
     try:
         text = function(*arguments)
     except Exception:  # noqa: BLE001 - whatever a wrong argument raises
@@ -104,7 +111,8 @@ def worked(function: Callable[..., object], *arguments: object) -> Iterator[Valu
 def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[str]]) -> Iterator[Value]:
     """Yield the results of a string method, other than ``join``, for all choices of base and arguments.
 
-    ``arguments`` holds the possible texts of each argument; at most 64 combinations are tried.
+    ``method`` is its name. ``bases`` are the possible texts on which it is called. ``arguments`` holds, for
+    each argument, its possible texts. At most 64 combinations are tried.
     """
     for text, *chosen in itertools.islice(itertools.product(bases, *arguments), MOST):
         if method == "split":
@@ -121,10 +129,10 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the results of ``glue.join``, for each of ``glues``, over a list and over the letters of a text.
+    """Yield the results of ``glue.join(...)`` for each of ``glues``.
 
-    ``pieces`` holds the possible texts of each list element, ``letters`` texts that are joined letter by
-    letter, forwards and backwards.
+    Two things are joined: a list, for which ``pieces`` holds the possible texts of each element; and the
+    letters of each text in ``letters``, forwards and backwards.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
@@ -135,9 +143,10 @@ def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Seque
 
 
 def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> Iterator[Value]:
-    """Yield the results of the function ``name`` of :data:`DECODERS` for each of the ``encoded`` texts.
+    """Yield the results of a decoding function for each of the ``encoded`` texts.
 
-    ``encodings`` are the possible codec names, for ``codecs.decode`` and ``codecs.encode``.
+    ``name`` is one of :data:`DECODERS`, such as ``base64.b64decode``. ``encodings`` are the possible codec
+    names; only ``codecs.decode`` and ``codecs.encode`` use them.
     """
     for text in encoded:
         if name == "bytes.fromhex":
@@ -159,7 +168,7 @@ def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
 
 
 def integer(node: ast.expr | None) -> int | None:
-    """Return the number that an expression writes out, None for any other expression."""
+    """Return the value of an integer literal, such as ``-1``; None for any other expression."""
     match node:
         case ast.Constant(value=int(number)):
             return number

@@ -34,9 +34,11 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A script as marshalled code, with one literal changed from ``before`` to ``after``.
+    """A script with one literal changed, compiled to be run in a sandbox.
 
-    Both are None where the script is unchanged. ``number`` identifies it in :func:`behaviours`.
+    ``name`` is the script's, ``code`` its marshalled code. ``before`` and ``after`` are the old and the new
+    value of the literal; both are None where the script is unchanged. ``number`` identifies the variation in
+    the result of :func:`behaviours`.
     """
 
     number: int
@@ -47,7 +49,7 @@ class Variation:
 
     @property
     def changed(self) -> bool:
-        """Whether a literal was changed."""
+        """Whether a literal was changed; False for the script as it is."""
         return self.after is not None
 
     @property
@@ -58,9 +60,10 @@ class Variation:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a program ended (``done``, ``exit 0``, ``raised``, ``slow``), and the values that it tested.
+    """How one variation ended, and the values that it tested.
 
-    ``seen`` are the operands of its comparisons and assertions, as text, in order.
+    ``ending`` is ``done``, ``exit`` with a code such as ``exit 0``, ``raised``, or ``slow``. ``seen`` are the
+    operands of its comparisons and assertions, as text, in the order of execution.
     """
 
     ending: str
@@ -68,7 +71,10 @@ class Behaviour:
 
 
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
-    """Return every script that uses no clock or thread, and up to ``limit`` variations of them in all."""
+    """Return the scripts that use no clock or thread, each unchanged, and up to ``limit`` variations of them.
+
+    ``limit`` is for all scripts together.
+    """
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
     for at, script in enumerate(usable):
@@ -96,11 +102,11 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
 def behaviours(
     target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
 ) -> dict[int, Behaviour] | Ending:
-    """Run variations in one process on patched files; return each one's behaviour by its number.
+    """Run variations in one process on patched files; return the behaviour of each by its number.
 
-    Where the run did not end in order its :class:`Ending` is returned; an answer of the wrong form, which is
-    untrusted, counts as ``not_attested``. Raises :class:`~crisol.errors.SandboxError` where the sandbox
-    fails.
+    ``files`` are the patched files by path (None: deleted). If the process did not end in order, the result
+    is the :class:`Ending` of the run. A malformed answer counts as the ending ``not_attested``, since
+    untrusted code may have written it. Raises :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
