@@ -51,16 +51,22 @@ def experiment(
     held_out: float = 0.5,
     spoiled_after: float = 1.0,
 ) -> ExperimentResult:
-    """Run the A/B experiment on a corpus table, or finish one that was interrupted, and summarise it.
+    """Run the A/B experiment on a corpus table, or continue an interrupted one, and return its tables.
 
-    ``variants`` are the arms, the champion first: names of ``experiments/variants.yaml``, or recipes such as
-    those of :func:`crisol.recipe`; none means the first of that file.
-    They train on the share 1 - ``held_out`` of the vulnerabilities, where the champion's policy has at most
-    the share ``errors`` of wrong decisions. Of the other patches those that it leaves open are wargamed, the
-    decided ones with probability ``rate`` (None: ``AB_TEST_RATE``); challengers predict what is wargamed.
-    After the share ``spoiled_after`` of the arrivals the champion's probabilities are inverted, to raise the
-    alarms; 1 means never. Repeating it adds no trial. Raises :class:`~crisol.errors.DatasetError` where no
-    patch was sampled.
+    No wargame runs. The table ``frame`` already holds the verdict of each patch; a "wargame" looks it up.
+    ``variants`` are the arms, the champion before its challengers. Give names of
+    ``experiments/variants.yaml``, or recipes such as those of :func:`crisol.recipe`; an empty sequence takes
+    the first variant of that file.
+
+    The share ``held_out`` of the vulnerabilities tests the arms, the other vulnerabilities train them. The
+    champion gets the loosest thresholds with at most the share ``errors`` of wrong decisions on the training
+    patches. A test patch between these thresholds is always sampled, any other with probability ``rate``
+    (None: the setting ``AB_TEST_RATE``). A trial is stored for each arm and sampled patch.
+
+    ``spoiled_after`` tests the alarms: after this share of the test patches the champion's probabilities are
+    inverted; 1 means never. ``seed`` fixes the split, the training and the sampling. A second run with the
+    same arguments adds no trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled, and
+    :class:`~crisol.errors.ExperimentError` for a share out of range or an unknown variant.
     """
     chosen = settings.ab_test_rate if rate is None else rate
     meeting = _meet(
@@ -85,11 +91,12 @@ def sweep(
     errors: float = 0.1,
     held_out: float = 0.5,
 ) -> pd.DataFrame:
-    """Run the experiment at several sampling rates; return the champion's accuracy at each.
+    """Run :func:`experiment` at each of the sampling ``rates``; return the champion's accuracy for each.
 
-    Columns: rate, trials, wargamed (share of all patches), estimate with low and high (weighted, 95 %), naive
-    (trials unweighted), whole (from wargaming every patch). Raises like :func:`experiment`, and
-    :class:`~crisol.errors.ExperimentError` without a rate.
+    Columns: rate, trials, wargamed (trials as a share of the test patches), estimate, low and high (weighted
+    accuracy with its 95 % interval), naive (accuracy of the trials without weights), whole (accuracy when
+    every patch is wargamed). The other arguments are those of :func:`experiment`. Raises what
+    :func:`experiment` raises, and :class:`~crisol.errors.ExperimentError` for empty ``rates``.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")

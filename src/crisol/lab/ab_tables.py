@@ -23,17 +23,19 @@ _STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """The tables of an A/B experiment; a trial weighs one over its sampling probability, intervals are 95 %.
+    """The tables of an A/B experiment.
 
-    Intervals are nan where fewer than :data:`~crisol.model.scores.LEAST_GROUPS` vulnerabilities were met.
+    The weight of a trial is one over its sampling probability. Intervals are 95 %, and nan where the test
+    patches are of fewer than :data:`~crisol.model.scores.LEAST_GROUPS` vulnerabilities.
 
-    ``table`` has a row for each arm and measure: the estimate, ``low`` and ``high``, the number of
-    ``trials``, ``naive`` (unweighted) and ``whole`` (from wargaming every patch). ``trajectory`` is the
-    accuracy after each trial with bounds valid at all times; ``comparison`` sets the champion against each
-    challenger. ``alarms`` lists the sequential tests that were raised, ``evidence`` how near each came after
-    each trial (1: raised). ``confusions`` has the summed weights of each arm's trials (true +, false +,
-    false -, true -). ``disagreements`` has a row for each patch on which champion and challenger differ;
-    ``experiment`` is the name under which the trials are stored.
+    ``table`` has a row for each arm and measure: ``estimate`` with ``low`` and ``high``, the number of
+    ``trials``, ``naive`` (without weights) and ``whole`` (all patches wargamed). ``trajectory`` has each
+    arm's accuracy after each trial, with bounds that hold at all times. ``comparison`` has a row for each
+    challenger against the champion. ``alarms`` lists the sequential tests that raised an alarm. ``evidence``
+    says how near each test came to its alarm after each trial (1: raised). ``confusions`` has four sums of
+    trial weights for each arm: true accepts, false accepts, false rejects, true rejects. ``disagreements``
+    has a row for each trial in which a model contradicts the verdict. ``experiment`` is the name under which
+    the trials are stored.
     """
 
     table: pd.DataFrame
@@ -54,10 +56,10 @@ class ExperimentResult:
         ]
 
     def measures(self, arm: str) -> dict[str, float]:
-        """Return all numbers of an arm's rows of ``table`` by name, for MLflow.
+        """Return all numbers in an arm's rows of ``table``, by metric name, for MLflow.
 
-        An estimate has the name of its measure; with ``_low``, ``_high``, ``_naive`` and ``_whole`` it is one
-        of the other columns.
+        The key of an estimate is the name of the measure, such as ``accuracy``. The keys ``accuracy_low``,
+        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole`` hold the other columns of the same row.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {
@@ -84,11 +86,12 @@ class ExperimentResult:
 def summed(
     names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
 ) -> ExperimentResult:
-    """Return the tables of the ``sampled`` trials of the arms ``names``, whose first is the champion.
+    """Return the tables of an A/B experiment from its stored trials.
 
-    ``every`` holds the trials of a run that wargames all patches, for comparison; both are in order of
-    arrival. ``frame`` is the table of judged candidates that ``crisol corpus build`` makes. ``max_weight``
-    is one over the smallest sampling probability of the design.
+    ``names`` are the arms, the champion before its challengers. ``sampled`` holds the stored trials,
+    ``every`` those of a simulated run in which all patches are sampled; both are in order of arrival.
+    ``frame`` is the corpus table. ``max_weight`` is the largest weight of a trial: one over the smallest
+    sampling probability.
     """
     whole, sampled_arms = arms_of(every), arms_of(sampled)
     arms = {name: sampled_arms[name] for name in names}
@@ -119,7 +122,7 @@ def summed(
 
 
 def without_intervals(result: ExperimentResult) -> ExperimentResult:
-    """Return a result in which no estimate has bounds, for an experiment on too few vulnerabilities."""
+    """Return a copy whose ``low`` and ``high`` are nan, for an experiment on too few vulnerabilities."""
     bounds = ["low", "high"]
     compared = [name for name in result.comparison if str(name).endswith(("low", "high"))]
     return replace(

@@ -56,20 +56,22 @@ class Slowdown:
 
 
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
-    """Simulate a fixed and an adaptive limit of the same rate; return a row for each limit and second.
+    """Simulate a fixed and an adaptive limit of requests; return a row for each limit and second.
 
-    The full rate is above what the client offers, so the fixed limit never refuses. Columns: limit, second,
-    admitted, refused, p95 (latency in seconds of the requests that arrived in that second), share (of the
-    rate that is granted).
+    Both limits have the same full rate, which is above the client's rate, so that the fixed limit never
+    refuses. ``policy`` says how the adaptive limit lowers and raises its rate. Columns: limit (``fixed`` or
+    ``adaptive``), second, admitted, refused (requests), p95 (latency in seconds of the requests that arrived
+    in that second), share (of the full rate that the limit grants). ``seed`` fixes the random service times.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return a row for each limit: p95 latency while the server is slow (seconds), refusals, and recovery.
+    """Return a row for each limit in the table ``frame`` of :func:`compare`.
 
-    ``refused`` and ``admitted_while_slow`` count requests. ``recovered_after`` is the last second after the
-    slowdown whose p95 was above four times the median of the time before it; 0 where there is none.
+    Columns: limit, p95_slow_median and p95_slow_worst (median and maximum of p95 in the slow seconds),
+    refused and admitted_while_slow (numbers of requests), recovered_after. The last one counts the seconds
+    from the end of the slowdown until p95 stays below four times its median before the slowdown.
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):
@@ -90,7 +92,7 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
 
 
 def metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Return every cell of :func:`summary`'s table as a metric named ``limit.column``."""
+    """Return every cell of the table of :func:`summary` by the name ``limit.column``, for MLflow."""
     return {
         f"{row['limit']}.{name}": float(row[name])
         for row in table.to_dict("records")

@@ -38,10 +38,11 @@ _LESSONS = 10
 class StreamQuestion:
     """The parameters of a study in which the patches of a group arrive one by one.
 
-    There are ``repeats`` random orders of each group; not ``shuffled`` keeps the data's order, one stream a
-    group. ``group`` is the field of ``data`` that names the group; ``variant`` predicts from the diff alone;
-    ``folds`` split groups for training. ``alpha`` bounds the share of wrong patches among accepted ones,
-    ``beta`` that of right ones among rejected ones.
+    ``data`` is a JSONL file or a corpus table; ``group`` is the field that names a patch's group. ``repeats``
+    is the number of random orders of each group; with ``shuffled`` False each group has one order, that of
+    the data. ``variant`` is the variant that predicts from the diff alone. ``folds`` is the number of folds
+    for training; no fold splits a group. ``alpha`` bounds the share of wrong patches among accepted ones,
+    ``beta`` the share of right patches among rejected ones. ``seed`` fixes orders, folds and training.
     """
 
     data: Path = Path()
@@ -57,12 +58,12 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A labelled set as streams of arrivals, with a second-stage model for each fold of groups.
+    """A labelled set as streams of arrivals, with a second stage for each fold.
 
-    A second stage predicts from the diff and the earlier verdicts of a group, and has not seen the groups of
-    its fold. ``label`` (1: right) and ``group`` (an index into ``names``) have shape (arrivals,), ``fold``
-    and ``half`` (0 or 1) shape (groups,): thresholds chosen on one half are measured on the other. ``digest``
-    is the data's SHA-256.
+    ``label`` (1: right) and ``group`` (an index into ``names``, the groups' names) have shape (arrivals,).
+    ``fold`` (the fold's number) and ``half`` (0 or 1) have shape (groups,); thresholds that are chosen on one
+    half of the groups are measured on the other. ``stages`` maps a fold's number to the second stage that was
+    trained on all other folds. ``digest`` is the SHA-256 of the labelled patches.
     """
 
     question: StreamQuestion
@@ -78,11 +79,10 @@ class Prepared:
 
 
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
-    """Read the question's data, predict each patch out of fold by group, and train the second stages.
+    """Read the data of ``question``, predict each patch out of fold, and train the second stages.
 
-    A second stage predicts from the diff and the earlier verdicts of a group. In a corpus table the verdict
-    of a valid upstream fix is known from the start. Raises :class:`~crisol.errors.DatasetError` where the
-    data cannot be read or split.
+    In a corpus table the verdict of a valid upstream fix is known from the start of its streams. No wargame
+    runs. Raises :class:`~crisol.errors.DatasetError` where the data cannot be read or split.
     """
     patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":
@@ -92,7 +92,7 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
-    """Return :func:`prepare`'s result for a corpus table in memory, in place of the question's ``data``."""
+    """Do the same as :func:`prepare` for a corpus table ``frame``; ``question.data`` is ignored."""
     patches = dataset.regrouped(dataset.from_table(frame), question.group)
     return _predicted(settings, question, patches, _seconds(frame), references=True)
 
@@ -124,9 +124,10 @@ def arrange(
 ) -> Prepared:
     """Turn patches into arrivals and streams, and train the second stages.
 
-    ``cold`` (patches,) are probabilities of valid by models that never saw the patch's group; ``seconds`` are
-    wargame times by patch id, 1 where absent. With ``references`` the verdicts of valid upstream patches are
-    known from the start.
+    ``cold`` (patches,) holds the probabilities of valid from the diff alone, by models that never saw the
+    patch's group. ``seconds`` maps a patch's id to the seconds of its wargame; an absent id, or None for all,
+    means 1. With ``references`` the verdicts of valid upstream patches are known from the start of their
+    streams.
     """
     seconds, label = seconds or {}, labels(patches)
     names, group = np.unique([patch.group for patch in patches], return_inverse=True)
@@ -153,10 +154,10 @@ def arrange(
 
 
 def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
-    """Return training rows for a second stage, which predicts from earlier verdicts.
+    """Return the memory rows on which a second stage is trained.
 
-    They come from ten random streams of each group, in which a random share of the verdicts is known.
-    ``group`` (arrivals,) holds group numbers.
+    They come from ten random streams of each group; in each stream a random share of the verdicts is known.
+    ``group`` (arrivals,) holds the group number of each arrival.
     """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -19,11 +19,12 @@ __all__ = ["attribution"]
 def attribution(
     variant: Variant, patches: Sequence[LabelledPatch], *, seed: int, most: int = 15
 ) -> pd.DataFrame:
-    """Return the ``most`` features with the largest mean absolute SHAP value over the patches, largest first.
+    """Return the ``most`` features with the largest mean absolute SHAP value, in falling order.
 
-    Columns: feature, group, unit, attribution (in log-odds; for forests in probability), direction (the
-    correlation of the feature's value and its SHAP value). A variant that is no tree model gives an empty
-    table.
+    The variant is trained on ``patches``, and SHAP values are computed for the same patches. Columns:
+    feature, group (the feature's family), unit, attribution (mean absolute SHAP value, in log-odds; of
+    forests in probability), direction (correlation between the feature's value and its SHAP value). The table
+    is empty for a variant without trees.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)

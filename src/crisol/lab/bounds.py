@@ -24,9 +24,11 @@ _CHOICE = re.compile(r"\{([\w-]+(?:,\s*[\w-]+)*)\}(?:\s|$)")
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """An interval of numbers, or a choice of texts: ``choices`` is empty for an interval.
+    """The values that a notebook parameter may have: an interval of numbers, or a choice of texts.
 
-    ``text`` is how it is written; a round bracket leaves the end out.
+    ``low`` and ``high`` are the ends of the interval. ``choices`` are the texts; the tuple is empty for an
+    interval. ``text`` is the domain as the comment writes it, such as ``(0, 1]``; a round bracket excludes an
+    end.
     """
 
     text: str
@@ -35,7 +37,7 @@ class Domain:
     choices: tuple[str, ...] = ()
 
     def admits(self, value: object) -> bool:
-        """Return whether a value lies in it; a list does if all of its members do."""
+        """Return whether the domain contains ``value``; of a list, whether it contains all members."""
         if isinstance(value, list):
             return all(self.admits(member) for member in value)
         if self.choices:
@@ -51,7 +53,7 @@ class Domain:
 
 
 def domain(comment: str) -> Domain | None:
-    """Return the domain with which a parameter's comment begins, None where it begins with none."""
+    """Return the domain at the start of a parameter's comment, None where there is no domain."""
     if match := _INTERVAL.match(comment):
         text = f"{match[1]}{match[2]}, {match[3]}{match[4]}"
         return Domain(text, float(match[2]), float(match[3]))

@@ -15,7 +15,8 @@ __all__ = ["card"]
 def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: RiskGuarantee) -> str:
     """Return the model card as Markdown.
 
-    Its figures are of vulnerabilities that the model was not trained on.
+    ``variant`` is the one that ``model`` was trained from. ``evaluation`` has its measures and ``guarantee``
+    its policy; both come from vulnerabilities that the measured model was not trained on.
     """
     headline = _with_interval(evaluation.headline_auc, evaluation.headline_interval)
     decides = (

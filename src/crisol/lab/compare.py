@@ -43,14 +43,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VariantComparison:
-    """Every variant's evaluation over the same patches, and the table that ranks them.
+    """The evaluations of several variants over the same patches, and a table that ranks the variants.
 
-    ``table`` ranks variants by ``headline_auc`` (patches of agents and people, 95 % interval by
-    vulnerability); ``auc`` is of all patches; ``false_accept_rate`` the share of wrong patches accepted
-    without a wargame; ``saved`` the share of patches without one; ``wargames_per_second`` the patches decided
-    per second and process. Below stand the controls (guesses that ignore what a patch does) and the wargame
-    alone. ``truth`` (patches,) is 1 for valid; ``certified`` are guaranteed policies; ``served`` names the
-    variants that a service can use.
+    Columns of ``table``: ``headline_auc`` (AUC on patches of agents and people, by which variants are
+    ranked), ``auc`` (AUC on all patches), each with the ends ``_low`` and ``_high`` of its 95 % interval over
+    vulnerabilities; ``false_accept_rate`` (share of the wrong patches that are accepted without a wargame);
+    ``saved`` (share of patches decided without a wargame); ``wargames_per_second`` (patches that one process
+    decides in a second). The last rows are the controls (guesses that ignore what a patch does) and the
+    wargame alone.
+
+    ``truth`` (patches,) is 1 for valid. ``certified`` maps a variant's name to its policy with a guarantee.
+    ``served`` names the variants that a service can use.
     """
 
     table: pd.DataFrame
@@ -66,29 +69,32 @@ class VariantComparison:
 
     @property
     def best(self) -> str:
-        """The name of the variant in the first row of the table: that of the largest rank."""
+        """The name of the variant in the top row of ``table``."""
         return str(self.table["variant"].iloc[0])
 
     @property
     def champion(self) -> str:
-        """The servable variant whose guaranteed policy skips most wargames; the better rank breaks ties.
+        """The variant of ``served`` whose guaranteed policy skips most wargames; its name.
 
-        Variants that read the vulnerable source cannot be served; :attr:`best` where there is no other.
+        Of two equal variants the one with the higher rank is chosen. A variant that reads the vulnerable
+        source is not in ``served``. Where ``served`` is empty, the name is that of :attr:`best`.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
 
     @property
     def groups(self) -> NDArray[np.str_]:
-        """The vulnerability of each patch."""
+        """The vulnerability of each patch, shape (patches,)."""
         return np.array([patch.group for patch in self.patches])
 
     @property
     def risk(self) -> pd.DataFrame:
-        """One row for each variant: its guaranteed thresholds, and shares measured on these patches.
+        """One row for each variant: the thresholds of its guaranteed policy, and the errors on these patches.
 
-        Columns: variant, accept_at, reject_at (None: never), skipped (share decided without a wargame),
-        false_accepts and false_rejects (means over vulnerabilities; None without the threshold), why.
+        Columns: variant, accept_at and reject_at (thresholds; None means that the policy never accepts or
+        rejects), skipped (share of patches decided without a wargame), false_accepts (share of wrong patches
+        among accepted ones), false_rejects (share of right patches among rejected ones), why (the policy's
+        reason). Both error shares are means over vulnerabilities, None where the threshold is None.
         """
         rows = [
             {
@@ -119,9 +125,9 @@ class VariantComparison:
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
-        """Return the table of :func:`crisol.lab.frontier.frontier` for each variant, by its name.
+        """Return the table of :func:`crisol.lab.frontier.frontier` for each variant, by the variant's name.
 
-        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, in seconds.
+        ``wargame_seconds`` is the cost of a wargame and ``accept_seconds`` the cost of a false accept.
         """
         return {
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
@@ -129,28 +135,29 @@ class VariantComparison:
         }
 
     def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
-        """Return :func:`crisol.lab.frontier.guarantees` of the champion.
+        """Return the table of :func:`crisol.lab.frontier.guarantees` for the champion.
 
-        ``delta`` is 1 minus the confidence.
+        ``seed`` orders the vulnerabilities in the test; ``delta`` is 1 minus the confidence.
         """
         score = self.scores[self.champion]
         return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """The curve of :func:`crisol.lab.frontier.risk_coverage` for each variant, by its name."""
+        """The arrays (coverage, error rate) of :func:`crisol.lab.frontier.risk_coverage`, by variant name."""
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
-        """The out-of-fold probability of valid for each patch, shape (patches,), by variant."""
+        """The out-of-fold probabilities of valid, shape (patches,), by variant name."""
         return {evaluated.name: evaluated.probability for evaluated in self.evaluations}
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Name, AUC and its 95 % interval of each variant and control, on patches of agents and people.
+        """Each variant and control as (name, AUC, low, high), on patches of agents and people.
 
-        For a set without such patches the AUC is that of all patches.
+        ``low`` and ``high`` are the ends of the 95 % interval. For a set without such patches the AUC is that
+        of all patches.
         """
         return [
             (evaluated.name, evaluated.auc, *evaluated.auc_interval)
@@ -161,7 +168,10 @@ class VariantComparison:
 
     @property
     def origins(self) -> pd.DataFrame:
-        """One row for each variant or control: its AUC on each origin that has patches of both classes."""
+        """One row for each variant or control: name (``variant``), and one column of AUC for each origin.
+
+        An origin whose patches are all of one class has no AUC.
+        """
         return pd.DataFrame(
             [
                 {"variant": evaluated.name, **evaluated.by_origin()}
@@ -171,17 +181,17 @@ class VariantComparison:
 
     @property
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
-        """Counts (true +, false +, false -, true -) at a probability of one half, by variant.
+        """Four counts by variant name: true accepts, false accepts, false rejects, true rejects.
 
-        Positive means that the model predicts valid.
+        An accept is a probability of valid of one half or more.
         """
         return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
-    """Return variants of ``experiments/variants.yaml`` by name; empty ``names`` mean all of them.
+    """Return the variants of ``experiments/variants.yaml`` with these names; empty ``names`` mean all.
 
-    Raises :class:`~crisol.errors.ExperimentError` for an unknown name.
+    The result maps a name to its variant. Raises :class:`~crisol.errors.ExperimentError` for an unknown name.
     """
     declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
@@ -193,10 +203,12 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return the variants that can be measured, and the patches with vulnerable source if one reads it.
+    """Return the variants that can be measured, and the patches, with their vulnerable source if needed.
 
-    Where no patch belongs to a registered vulnerability, variants that read the source are left out, or raise
-    :class:`~crisol.errors.DatasetError` with ``named`` (the caller asked for them by name).
+    ``chosen`` maps a name to its variant. The patches get their vulnerable source if one of these variants
+    reads it. Where no patch belongs to a registered vulnerability, variants that read the source cannot be
+    measured. With ``named`` False they are left out; with ``named`` True (the user gave their names) the
+    function raises :class:`~crisol.errors.DatasetError`.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
@@ -220,9 +232,10 @@ def evaluate_each(
     search: bool = True,
     outer: Outer = "group",
 ) -> Iterator[tuple[Evaluation, float]]:
-    """Evaluate the variants in turn; yield (evaluation, seconds it took) for each.
+    """Evaluate the variants of ``chosen`` in turn; yield (evaluation, seconds of the evaluation) for each.
 
-    ``search`` and ``outer`` are those of :func:`crisol.model.evaluation.evaluate`.
+    ``chosen`` maps a name to its variant. ``seed``, ``search`` and ``outer`` are those of
+    :func:`crisol.model.evaluation.evaluate`.
     """
     memo: Memo = {}
     for variant in chosen.values():
@@ -244,13 +257,14 @@ def compare(
     outer: Outer = "group",
     watch: Callable[[str], object] | None = None,
 ) -> VariantComparison:
-    """Evaluate variants (empty ``names``: all) on a corpus table; inconclusive patches are left out.
+    """Evaluate variants on a corpus table by cross-validation; inconclusive patches are left out.
 
-    ``false_accepts`` bounds the share of each class that the table's thresholds decide wrongly; they are
-    chosen for each vulnerability on all others. ``alpha``, ``beta`` and ``delta`` are those of
-    :func:`crisol.model.risk.certify`, ``search`` and ``outer`` those of
-    :func:`crisol.model.evaluation.evaluate`. ``watch`` is called with the name of each variant that is done.
-    Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or ``outer``.
+    ``names`` are variants of ``experiments/variants.yaml``; empty means all. ``false_accepts`` belongs to the
+    table's columns ``saved`` and ``false_accept_rate``: their thresholds decide at most this share of each
+    class wrongly, on all vulnerabilities but the one that they decide. ``alpha``, ``beta`` and ``delta``
+    belong to ``certified``, see :func:`crisol.model.risk.certify`. ``seed``, ``search`` and ``outer`` are
+    those of :func:`crisol.model.evaluation.evaluate`. ``watch`` is called with a variant's name after its
+    evaluation. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or ``outer``.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -308,8 +322,8 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
     """Return the rows of :func:`crisol.model.ablation.ablate` for the champion, with a column ``variant``.
 
-    Where a variant reads the source, rows follow for the best such variant, without each group of source
-    features.
+    If the comparison has variants that read the source, rows for the best of them follow; these leave out the
+    groups of source features in turn.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion
@@ -330,5 +344,8 @@ def as_table(rows: Iterable[Any]) -> pd.DataFrame:
 
 
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the table that compares every variant; see :class:`VariantComparison` for its columns."""
+    """Compare all variants of ``experiments/variants.yaml``; return ``table`` of :class:`VariantComparison`.
+
+    ``frame`` is a corpus table; ``seed`` fixes folds and training.
+    """
     return compare(frame, seed).table

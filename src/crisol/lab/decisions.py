@@ -21,10 +21,11 @@ def act(
     groups: NDArray[np.str_],
     choose: Callable[[NDArray[np.int_], NDArray[np.float64]], Policy],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return masks (patches,) of the patches accepted, and of those decided, without a wargame.
+    """Return two masks of shape (patches,): accepted without a wargame, and decided without a wargame.
 
-    ``choose`` maps truth (1: valid) and probabilities of valid to a policy. For each group (a vulnerability)
-    it gets the other groups only, so that no patch influences its own policy.
+    ``truth`` is 1 for valid. ``choose`` returns a policy for given truth and probabilities of valid. The
+    function calls it once for each group (a vulnerability), with the patches of all other groups, so that no
+    patch influences the policy that decides it.
     """
     accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):

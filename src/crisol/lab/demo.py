@@ -39,7 +39,11 @@ The load is a look, too short for targets: a machine that is busy for a moment w
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: conclusion, path of the HTML report, and which model is champion and why."""
+    """The result of the demo.
+
+    ``conclusion`` has its sentences and main numbers, ``report`` is the path of the HTML report, ``champion``
+    is a sentence that names the champion and gives the reason.
+    """
 
     conclusion: Conclusion
     report: Path
@@ -47,10 +51,10 @@ class Demo:
 
 
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
-    """Run the demo's experiments and a short load on a corpus table, and write the report.
+    """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
-    The same table and seed give the same result, after an interruption too, but for the times of the load.
-    Raises what :func:`crisol.lab.papermill.run` raises.
+    The same table and seed give the same result, also after an interruption; only the times of the load test
+    differ. Raises what :func:`crisol.lab.papermill.run` raises.
     """
     digest = content_hash(frame)
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"

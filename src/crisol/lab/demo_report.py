@@ -60,7 +60,10 @@ _RATES = pd.DataFrame(
 
 
 def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusion:
-    """Return what the runs amount to: five sentences, the four numbers that matter, and one picture."""
+    """Return the conclusion of the demo: five sentences, the four main numbers, and one picture.
+
+    ``frame`` is the corpus table. ``runs_by_name`` maps each name of :data:`EXPERIMENTS` to its finished run.
+    """
     _, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     numbers, wrong = facts(frame), frame[frame["outcome"] == Outcome.INVALID]
     rows = {str(row["variant"]): row for row in _table(variants, "variants").to_dict("records")}
@@ -121,9 +124,10 @@ def _named(finished: Finished, name: str) -> pd.DataFrame:
 
 
 def report(frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, Finished]) -> Report:
-    """Return the report on a corpus table and the finished runs of :data:`EXPERIMENTS`, by name.
+    """Return the demo's report.
 
-    ``digest`` is the table's content hash.
+    ``frame`` is the corpus table and ``digest`` its content hash; ``seed`` is printed. ``runs_by_name`` maps
+    each name of :data:`EXPERIMENTS` to its finished run.
     """
     truth, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     sections = [

@@ -14,11 +14,12 @@ __all__ = ["disagreements", "split"]
 
 
 def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a corpus table into training rows and test rows, with no vulnerability in both.
+    """Split a corpus table into training rows and test rows; no vulnerability is in both.
 
-    ``held_out`` is the share of vulnerabilities to test on; at least two train and one tests. Inconclusive
-    patches are left out. Raises :class:`~crisol.errors.DatasetError` where that is impossible, or one class
-    is missing.
+    ``held_out`` is the share of the vulnerabilities whose rows are test rows; at least two vulnerabilities
+    are for training and one is for testing. Inconclusive patches are left out. ``seed`` draws the
+    vulnerabilities. Raises :class:`~crisol.errors.DatasetError` for fewer than three vulnerabilities, or
+    training rows of one class only.
     """
     if not 0 < held_out < 1:
         raise ExperimentError(f"held_out must lie between 0 and 1, not {held_out}")
@@ -41,10 +42,10 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
 
 
 def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials on which the model was wrong, with their diffs: false accepts first.
+    """Return a row for each trial whose prediction contradicts the verdict; false accepts come on top.
 
-    Within each kind they are in order of confidence, highest first. Columns: kind, vulnerability, name,
-    probability (of valid, by the model), outcome, reason, diff.
+    Each kind is sorted by confidence, highest on top. ``frame`` is the corpus table, from which the diffs
+    come. Columns: kind, vulnerability, name, probability (of valid, by the model), outcome, reason, diff.
     """
     labels = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
         ["name", "diff"]

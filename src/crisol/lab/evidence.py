@@ -41,10 +41,12 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """The tables of a study of streams, see :func:`measure`.
+    """The tables of a study of streams; :func:`measure` describes the first three.
 
-    ``coverages`` holds the error rate by coverage for each source of probabilities, see
-    :func:`crisol.lab.frontier.risk_coverage`, over the patches with an earlier verdict of their group.
+    ``facts`` has figures of the data set by name, such as ``patches``. ``coverages`` maps ``memory``,
+    ``cold`` and ``nearest neighbour`` (the kinds of probability) to (coverage, error rate), as
+    :func:`crisol.lab.frontier.risk_coverage` returns them, over the patches with an earlier verdict of their
+    group.
     """
 
     facts: dict[str, float | str]
@@ -55,13 +57,14 @@ class Measured:
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
-    """Simulate every stream under each policy; ``tell`` is called with the name of each before it starts.
+    """Simulate every stream under each policy, and return the tables.
 
-    ``by_known`` has a row for each number of earlier verdicts: patches, AUC (95 % over groups) of memory and
-    baselines, calibration error, and what the whole ladder skips and decides wrongly. ``policies`` has a row
-    for each policy: the share of wargames and of their seconds that it skips, and its errors, by thresholds
-    chosen on the other half of the groups. ``near_misses`` is the same for wrong patches with a similarity
-    above 0.8 to a valid one.
+    ``tell`` is called with a policy's name before its simulation starts. ``by_known`` has a row for each
+    number of earlier verdicts: patches, AUC (95 % interval over groups) of the second stage and of simpler
+    predictions, calibration error, and the ladder's shares of skipped wargames and of errors. ``policies``
+    has a row for each policy, with the keys of :func:`crisol.lab.stream_tables.outcome`; the thresholds for
+    one half of the groups are chosen on the other half. ``near_misses`` has a row for each policy, with the
+    keys of :func:`crisol.lab.stream_tables.near_misses`.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)
@@ -97,10 +100,11 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Return the memory's policy with its guarantee over streams, see :mod:`crisol.evidence.guarantee`.
+    """Return the loosest policy of the second stage that has a guarantee, over the prepared streams.
 
-    ``model`` is the policy of the model that reads the diff alone, applied where the memory does not decide.
-    ``delta`` is 1 minus the confidence.
+    ``model`` is the policy of the model that reads the diff alone. It decides the patches that the second
+    stage leaves undecided; by default it decides none. ``delta`` is 1 minus the confidence. The levels
+    ``alpha`` and ``beta`` are those of ``prepared.question``.
     """
     believe = learnt(prepared)
     return certify(
@@ -115,7 +119,10 @@ def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10)
 
 
 def log(run: TrackedRun, prepared: Prepared, measured: Measured) -> None:
-    """Log the question, the tables, and a metric for each cell of ``by_known`` and ``policies`` to MLflow."""
+    """Log the question and the tables to the MLflow run, with a metric for each cell of two of the tables.
+
+    These two are ``by_known`` and ``policies`` of ``measured``.
+    """
     run.params(asdict(prepared.question))
     run.tags({"data.content_hash": prepared.digest})
     for row in measured.by_known.to_dict("records"):

@@ -30,10 +30,10 @@ _OPTIONAL = frozenset({"parameters"})
 
 @dataclass(frozen=True, slots=True)
 class NotebookExperiment:
-    """One experiment file: a question, the notebook that answers it, its seed and its parameters.
+    """One experiment file: a question, the notebook that answers it, a seed and parameters.
 
-    ``version`` is that of the file format; ``notebook`` is an absolute path; ``parameters`` are those that
-    the file sets; ``path`` is the experiment file.
+    ``version`` is the version of the file format; ``notebook`` is an absolute path; ``parameters`` maps names
+    to the values that the file sets; ``path`` is the path of the experiment file.
     """
 
     version: int
@@ -85,7 +85,7 @@ def load_experiment(path: Path) -> NotebookExperiment:
 
 
 def overrides(options: Iterable[str]) -> dict[str, str]:
-    """Return the values of ``name=value`` options by name; of a repeated name the last one counts.
+    """Return the options ``name=value`` as a dict from name to value; the last option of a name counts.
 
     Raises :class:`~crisol.errors.ExperimentError` for an option without ``=``.
     """
@@ -99,11 +99,11 @@ def overrides(options: Iterable[str]) -> dict[str, str]:
 
 
 def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> NotebookExperiment:
-    """Return the experiment with a value for every parameter: override, else the file's, else the default.
+    """Return the experiment with a value for every parameter: from ``changes``, the file, or the default.
 
-    ``changes`` are overrides as text, read as the type of the parameter's default; ``seed`` is one like any
-    other. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, listing the known ones, or a
-    value of the wrong type.
+    ``changes`` maps parameter names (or ``seed``) to values as text, which are read as the type of the
+    parameter's default. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, with a list of
+    the known ones, and for a value of the wrong type.
     """
     declared = _check(experiment)
     values = {name: parameter.default for name, parameter in declared.items()}

@@ -19,12 +19,13 @@ ORDERS = ("random", "cold", "memory")
 
 
 def until_first_valid(prepared: Prepared) -> pd.DataFrame:
-    """Return a row for each group: how many wargames each order needs until the first valid patch.
+    """Return a row for each group: the wargames that each order needs to reach a valid patch.
 
-    Columns: group, candidates, valid, and wargames for ``random`` (expected over all orders), ``cold``
-    (likeliest first by the model of the diff alone) and ``memory`` (each verdict updates the probabilities of
-    those left). Public fixes are known from the start and are no candidates; groups without another valid
-    patch are left out.
+    No wargame runs; the verdicts are known. Columns: group, candidates, valid (number of valid candidates),
+    and the number of wargames in three orders. ``random`` is the expected number over all orders; ``cold``
+    takes the likeliest patch by the model of the diff alone; ``memory`` takes the likeliest by the second
+    stage, which learns each verdict. Public fixes are known from the start and are no candidates. Groups
+    without another valid patch are left out.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):
@@ -46,10 +47,10 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return, for 1 to ``most`` wargames per group, the share of groups whose first valid patch is found.
+    """Return a row for each number of wargames, 1 to ``most``: the share of groups with a valid patch found.
 
-    ``table`` is that of :func:`until_first_valid`. Columns: wargames, random (the chance over all orders),
-    cold, memory.
+    ``table`` is the result of :func:`until_first_valid`. Columns: wargames (for each group), and the share of
+    groups for the orders random (expected over all orders), cold and memory.
     """
     rows = []
     for wargames in range(1, most + 1):
@@ -63,9 +64,11 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> dict[str, float]:
-    """Return the wargames of all groups until the first valid patch, by order, as metrics.
+    """Return the total of wargames over all groups for each order, as metrics by name.
 
-    ``table`` is that of :func:`until_first_valid`; ``*_of_random`` is the share of the random order's.
+    ``table`` is the result of :func:`until_first_valid`. ``until_first_valid.cold`` is the total of the order
+    ``cold``; ``until_first_valid.cold_of_random`` is this total divided by that of the random order. The keys
+    of ``memory`` are alike.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {

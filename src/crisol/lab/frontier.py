@@ -26,12 +26,14 @@ def frontier(
     wargame_seconds: float,
     accept_seconds: float,
 ) -> pd.DataFrame:
-    """Return a row for each threshold t from 0.5 to 1: accept at probability p >= t, reject below 1 - t.
+    """Return a row for each threshold t from 0.5 to 1: accept at probability p >= t, reject at p < 1 - t.
 
-    Columns: threshold, skipped (share of patches decided without a wargame), false_accepts (share of wrong
-    ones among accepted), false_accepts_of_skipped, false_rejects (share of right ones among rejected; nan
-    without any) and seconds, the mean cost of a patch at ``wargame_seconds`` a wargame and ``accept_seconds``
-    a false accept. No guarantee.
+    ``truth`` and ``probability`` (of valid) have shape (n,); ``truth`` is 1 for valid. A wargame costs
+    ``wargame_seconds``, a false accept ``accept_seconds``. Columns: threshold, skipped (share of patches
+    decided without a wargame), false_accepts (share of wrong patches among accepted ones),
+    false_accepts_of_skipped (the same number of wrong patches as a share of all skipped ones), false_rejects
+    (share of right patches among rejected ones), seconds (mean cost of a patch). A share of no patches is
+    nan. The errors are measured on these patches, without a guarantee for others.
     """
     rows = []
     for bound in _STEPS:
@@ -59,12 +61,14 @@ def guarantees(
     delta: float = 0.1,
     seed: int,
 ) -> pd.DataFrame:
-    """Return a row for each error level (2, 5, 10, 20 %): the wargames to skip with and without a guarantee.
+    """Return a row for each error level (2, 5, 10, 20 %): the skipped share with and without guarantee.
 
-    Columns: level, needed (vulnerabilities, all without an error, to show it), accept_at, reject_at (None: no
-    threshold is supported), accepted, rejected, skipped (shares of all patches); skipped_without and
-    false_accepts_without are of the loosest thresholds within the level on these patches. ``delta`` is 1
-    minus the confidence.
+    ``truth`` (1: valid), ``probability`` (of valid) and ``groups`` (vulnerabilities) have shape (n,).
+    ``delta`` is 1 minus the confidence; ``seed`` orders the vulnerabilities in the test. Columns: level;
+    needed (the fewest vulnerabilities that can show the level, if none has an error); accept_at and reject_at
+    (guaranteed thresholds; None where the data support none); accepted, rejected and skipped (shares of all
+    patches); skipped_without and false_accepts_without (the same shares for the loosest thresholds that keep
+    the level on these patches, without a guarantee).
     """
     rows = []
     for level in _LEVELS:
@@ -91,10 +95,11 @@ def guarantees(
 def risk_coverage(
     truth: NDArray[np.int_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coverage and error rate, each (n,): predictions are added in order of confidence.
+    """Return coverage and error rate, both of shape (n,), as patches are added in falling confidence.
 
-    ``truth`` is 1 for valid. Coverage is the share of patches predicted; an error is a prediction on the
-    wrong side of one half.
+    ``truth`` is 1 for valid; ``probability`` is of valid. Element k describes the k + 1 most confident
+    predictions: their share of all patches, and the share of them that is wrong. A prediction is valid from
+    one half on.
     """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]
@@ -107,7 +112,8 @@ def mistakes(
 ) -> pd.DataFrame:
     """Return the ``most`` wrong predictions of highest confidence, with the wargame's reason and the diff.
 
-    Columns: kind, vulnerability, patch, origin, probability (of valid), reason, diff.
+    ``probability`` (patches,) is of valid; a prediction is valid from one half on. Columns: kind (false
+    accept or false reject), vulnerability, patch, origin, probability, reason, diff.
     """
     rows = [
         {

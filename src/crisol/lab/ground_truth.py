@@ -47,10 +47,11 @@ _SMOKE_MUTANTS = 36
 
 
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``; an empty path means one of the ``smoke`` programs.
+    """Return the corpus table at the path ``corpus``; if it is empty, one of the ``smoke`` programs.
 
-    The smoke table is executed on first use, within seconds (at most 36 mutants), and cached. A relative path
-    starts at the workbench's root. Raises :class:`~crisol.errors.DatasetError` on a table without a
+    ``smoke`` are ids of arena vulnerabilities. Their wargames (at most 36 mutants) really run, within
+    seconds, on the first call; later calls read the cached verdicts. ``seed`` draws the mutants. A relative
+    path starts at the workbench's root. Raises :class:`~crisol.errors.DatasetError` on a table without a
     conclusive verdict.
     """
     if corpus:
@@ -67,7 +68,11 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 
 
 def facts(frame: pd.DataFrame) -> dict[str, float]:
-    """Return figures of a corpus by name: counts, seconds, shares of valid among conclusive candidates."""
+    """Return figures of a corpus table by name: counts, shares of valid, and seconds of wargames.
+
+    Keys: vulnerabilities, candidates, inconclusive (counts); share_valid and share_valid_basic (shares of the
+    conclusive candidates, by the strict and the basic label); median_seconds; wargames_per_second.
+    """
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     return {
         "vulnerabilities": float(frame["vulnerability"].nunique()),
@@ -81,16 +86,20 @@ def facts(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def wargames_per_second(frame: pd.DataFrame) -> float:
-    """Return the wargames that one process finishes in a second: rows over the sum of ``seconds``.
+    """Return the wargames that one process finishes in a second: number of rows over the sum of ``seconds``.
 
-    It is nan where that sum is 0.
+    The result is nan where the sum is 0.
     """
     total = float(frame["seconds"].sum())
     return len(frame) / total if total > 0 else float("nan")
 
 
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each vulnerability: CWE, project, candidates by outcome, median wargame seconds."""
+    """Return a row for each vulnerability of a corpus table.
+
+    Columns: vulnerability, cwe, project, candidates, the number of candidates for each outcome (``valid``,
+    ``invalid``, ``inconclusive``), and median_seconds of a wargame.
+    """
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0
     )
@@ -104,10 +113,12 @@ def composition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the AUC, on unseen vulnerabilities, of guesses from a patch's origin or its style alone.
+    """Return the AUC of two guesses that ignore what a patch does: from its origin, and from its style.
 
-    Columns: seen (``origin`` or ``style``), auc, low, high (95 %). Far from 0.5, the corpus can be gamed.
-    Empty where fewer than three vulnerabilities have patches of both classes.
+    The AUC is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin`` or
+    ``style``), auc, low, high (95 % interval). An AUC far from 0.5 means that a model can predict the corpus
+    without reading the fix. The table is empty where fewer than three vulnerabilities have patches of both
+    classes. ``frame`` is a corpus table; ``seed`` draws the folds.
     """
     columns = ["seen", "auc", "low", "high"]
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
@@ -119,9 +130,10 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of candidates by origin and reason, for both strengths of the label.
+    """Return the number of candidates for each origin and reason, under both strengths of the label.
 
-    Columns: origin, reason (``valid`` for none), basic, strict.
+    Columns: origin, reason (``valid`` where the patch is valid), basic and strict (numbers of candidates with
+    this reason under that strength).
     """
     names = {"origin": frame["origin"].astype(str)}
     strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()

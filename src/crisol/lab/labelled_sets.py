@@ -25,13 +25,13 @@ __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationQuestion:
-    """Which variants to measure on which labelled set.
+    """The parameters of an evaluation: the variants, and the labelled set on which they are measured.
 
-    Without ``train``, ``data`` is cross-validated in ``folds`` folds; with it, variants train on ``train``
-    and are measured on ``data``. Empty ``variants`` mean all of the variants file. ``group`` is the field of
-    the file that names a patch's group; ``outer`` (``group``, ``project`` or ``cwe``) is the one that folds
-    never split. ``search`` lets each training set choose hyper-parameters; without it the variants' own are
-    used.
+    Where ``train`` is None, ``data`` is cross-validated in ``folds`` folds; else the variants train on
+    ``train`` and are measured on ``data``. Empty ``variants`` mean all of ``experiments/variants.yaml``.
+    ``group`` is the field of ``data`` that names a patch's group. No fold splits the patches with one value
+    of ``outer`` (``group``, ``project`` or ``cwe``). With ``search`` each training set chooses
+    hyper-parameters; else those of the variant are used.
     """
 
     data: Path
@@ -45,7 +45,11 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return a data set's counts (patches, correct patches, groups, projects), languages and SHA-256."""
+    """Return what the set ``question.data`` contains, by name.
+
+    Keys: patches, correct (valid patches), groups, projects (counts); languages (text); content_hash
+    (SHA-256).
+    """
     patches = dataset.open_set(question.data, question.group)
     return {
         "patches": len(patches),
@@ -60,10 +64,11 @@ def facts(question: EvaluationQuestion) -> dict[str, Any]:
 def evaluate(
     settings: Settings, question: EvaluationQuestion, description: dict[str, Any]
 ) -> Iterator[Evaluation]:
-    """Yield one evaluation for each variant, in the file's order, then those of the controls.
+    """Yield an evaluation for each variant, in the order of the variants file, then one for each control.
 
-    ``description`` comes from :func:`facts`. Everything is logged to MLflow's experiment ``evaluate``. Raises
-    :class:`~crisol.errors.DatasetError`, also where ``train`` holds nothing that ``data`` does not.
+    ``description`` is the result of :func:`facts` for the same question. All evaluations are logged to
+    MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError` where a set cannot be read
+    or split, and where ``train`` is empty after the groups and diffs of ``data`` are removed from it.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
@@ -125,7 +130,10 @@ def evaluate(
 
 
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
-    """Return :func:`crisol.lab.frontier.guarantees` of the best-ranked variant, with column ``variant``."""
+    """Return :func:`crisol.lab.frontier.guarantees` of the evaluation with the best rank.
+
+    A column ``variant`` with its name is added. ``seed`` orders the vulnerabilities in the test.
+    """
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)
     table.insert(0, "variant", best.name)

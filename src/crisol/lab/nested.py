@@ -36,10 +36,11 @@ def log_evaluation(
     more: Mapping[str, float] | None = None,
     policy: str = "",
 ) -> None:
-    """Log one evaluation as a nested run: recipe, measures, and a confusion matrix and curves of its own.
+    """Log one evaluation as a nested MLflow run: recipe, measures, confusion matrix and curves.
 
-    ``variant`` is how it is made, None for a control or a model of one's own; ``name`` is "" for that of the
-    evaluation. ``more`` are further measures, ``policy`` says where it may decide alone.
+    ``variant`` is the variant that was evaluated, None for a control or a model that is not in the variants
+    file. ``name`` names the nested run; empty means the evaluation's name. ``more`` are further measures by
+    name; ``policy`` is a sentence that says where the model may decide alone.
     """
     name = name or evaluated.name
     with run.child(name, _recipe(name, variant)) as nested:
@@ -52,7 +53,7 @@ def log_evaluation(
 
 
 def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantComparison) -> None:
-    """Log each variant and control as a nested run; the run itself gets the champion's measures."""
+    """Log each variant and control as a nested MLflow run; the outer ``run`` gets the champion's measures."""
     variants = chosen_variants(settings, list(comparison.scores))
     rows = {str(row["variant"]): row for row in comparison.table.to_dict("records")}
     for evaluated in (*comparison.evaluations, *comparison.controls):
@@ -70,9 +71,9 @@ def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantCompa
 
 
 def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
-    """Log each arm of an A/B experiment as a nested run, with its accuracy as a series over the trials.
+    """Log each arm of an A/B experiment as a nested MLflow run, with its accuracy after each trial.
 
-    The run itself gets the champion's measures, and the name under which the trials are stored.
+    The outer ``run`` gets the champion's measures, and the name under which the trials are stored.
     """
     run.tags({EXPERIMENT_TAG: result.experiment})
     for place, (arm, counts) in enumerate(result.confusions.items()):
@@ -90,7 +91,7 @@ def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
 
 
 def log_retraining(run: TrackedRun, result: Retraining) -> None:
-    """Log each model of a retraining as a nested run; the run itself gets the challenger's measures."""
+    """Log each model of a retraining as a nested MLflow run; ``run`` gets the challenger's measures."""
     for row in result.table.to_dict("records"):
         name = str(row.pop("model"))
         params = {"variant": row.pop("variant"), "arm": name}

@@ -15,9 +15,9 @@ __all__ = ["pair", "paired"]
 
 
 def paired(source: Path) -> str:
-    """Return the text of the ``.ipynb`` that belongs to a ``.py`` notebook (jupytext, py:percent).
+    """Return the text of the ``.ipynb`` notebook for the ``.py`` notebook ``source`` (jupytext, py:percent).
 
-    It has no outputs and is the same at every call.
+    The notebook has no outputs; each call returns the same text.
     """
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = {

@@ -76,7 +76,11 @@ class CellFailed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A notebook that ran to its end: MLflow run, folder of the artifacts, and the executed ``.ipynb``."""
+    """A notebook that ran to its end.
+
+    ``run_id`` is the id of its MLflow run, ``artifacts`` the folder of the artifacts, ``notebook`` the path
+    of the executed ``.ipynb``.
+    """
 
     run_id: str
     artifacts: Path
@@ -88,8 +92,9 @@ def run(
 ) -> Finished:
     """Run an experiment's notebook in a new MLflow run, and return where its results are.
 
-    ``overrides`` are values as text, by parameter, see :func:`crisol.lab.experiment.resolve`. Raises
-    :class:`CellFailed` where a cell raises; the partial notebook is kept as an artifact. Raises
+    ``overrides`` maps parameter names to values as text, see :func:`crisol.lab.experiment.resolve`; an empty
+    mapping keeps the experiment's values. ``progress`` shows a progress bar. Raises :class:`CellFailed` where
+    a cell raises; the notebook with its outputs so far is stored as an artifact. Raises
     :class:`~crisol.errors.ExperimentError` for a notebook without the parameters ``seed`` and ``run_id``.
     """
     experiment = resolve(experiment, overrides)

@@ -32,9 +32,9 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 class Parameter:
     """One assignment in a notebook's parameters cell.
 
-    ``kind`` is str, int, float, bool or list; ``optional`` allows None, too. ``member`` is the type of a
-    list's members; without it they are whatever JSON can hold. ``domain`` holds the values that it, or each
-    member, may have; None means all.
+    ``default`` is the assigned value. ``kind`` is its type: str, int, float, bool or list. With ``optional``
+    None is allowed, too. ``member`` is the type of a list's members; None allows whatever JSON can hold.
+    ``domain`` is the set of allowed values, of a list the allowed members; None allows all.
     """
 
     name: str
@@ -117,10 +117,10 @@ def _check_members(value: list[Any]) -> None:
 
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
-    """Return the parameters of a jupytext ``.py`` notebook by name, in the order of their cell.
+    """Return the parameters of a jupytext ``.py`` notebook, by name, in the order of their assignments.
 
-    Raises :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters`` and each
-    of its statements assigns a literal to a name.
+    The notebook is parsed and does not run. Raises :class:`~crisol.errors.ExperimentError` unless exactly one
+    cell is tagged ``parameters`` and each statement in this cell assigns a literal to a name.
     """
     try:
         cells = jupytext.read(notebook, fmt="py:percent").cells

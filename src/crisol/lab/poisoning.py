@@ -33,11 +33,17 @@ _KNOWN = COLUMNS.index("known")
 
 @dataclass(frozen=True, slots=True)
 class Poisoning:
-    """A simulation in which the memory's verdicts are inverted from arrival ``begins`` on, and its alarms.
+    """A simulated poisoning: from arrival ``begins`` (counted from 1) on, the memory's verdicts are inverted.
 
-    ``arrivals`` columns: arrival (from 1), group, decided (``valid``, ``invalid``, empty: wargamed), valid
-    (the truth), wrong, sampled (wargamed all the same), poisoned. ``alarms`` columns: watched (the error),
-    promised (its bound), trials, raised_at (arrival, nan: never), began_at (estimated arrival of the change).
+    Columns of ``arrivals``, a row for each arrival: arrival (from 1), group, decided (``valid`` or
+    ``invalid`` by the memory; empty where it left the patch to the wargame), valid (whether the patch is
+    really valid), wrong (whether the memory decided wrongly), sampled (whether a patch that the memory
+    decided was wargamed, too), poisoned.
+
+    Columns of ``alarms``, a row for each kind of error: watched (``false accepts`` or ``false refusals``),
+    promised (the share of errors that the memory may make), trials (the number of sampled decisions),
+    raised_at (the arrival of the alarm, nan without one), began_at (the estimated arrival at which the errors
+    began, nan without an alarm).
     """
 
     arrivals: pd.DataFrame
@@ -45,10 +51,12 @@ class Poisoning:
     begins: int
 
     def phases(self) -> pd.DataFrame:
-        """Return a row for the clean and the poisoned phase: arrivals, decisions and the share of errors.
+        """Return a row for the arrivals before the poisoning (``clean``) and one for the rest (``poisoned``).
 
-        Columns: phase, arrivals, skipped (share decided by the memory), sampled, right_of_refused,
-        wrong_of_accepted.
+        Columns: phase; arrivals (their number); skipped (share of arrivals that the memory decided); sampled
+        (number of decisions that were wargamed, too); right_of_refused (share of right patches among refused
+        ones); wrong_of_accepted (share of wrong patches among accepted ones). A phase without arrivals has no
+        row.
         """
         rows = []
         for phase, part in self.arrivals.groupby("poisoned", sort=True):
@@ -67,23 +75,27 @@ class Poisoning:
 
     @property
     def first_alarm(self) -> int | None:
-        """The arrival at which the first alarm was raised; None where none was."""
+        """The arrival of the earliest alarm, counted from 1; None where no alarm was raised."""
         raised = self.alarms["raised_at"].dropna()
         return int(raised.min()) if len(raised) else None
 
     def errors(self, last: int = 100) -> pd.DataFrame:
-        """Return the share of errors among the memory's ``last`` decisions, by arrival.
+        """Return the moving share of wrong decisions of the memory.
 
-        Columns: arrival, share; one row for each arrival that the memory decided.
+        There is a row for each arrival that the memory decided. Columns: arrival, share (of wrong decisions
+        among the ``last`` decisions up to this arrival).
         """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()
         return pd.DataFrame({"arrival": decided["arrival"], "share": share})
 
     def metrics(self) -> dict[str, float]:
-        """Return the figures of each phase and of each alarm, by name.
+        """Return the figures of each phase and alarm by name, for MLflow.
 
-        ``*.raised`` is 1 or 0, ``*.arrivals_until_raised`` counts arrivals from the poison to the alarm.
+        A cell of :meth:`phases` is named ``phase.column``, such as ``clean.skipped``.
+        ``false_accepts.raised`` is 1 if that alarm was raised, else 0;
+        ``false_accepts.arrivals_until_raised`` counts the arrivals from the start of the poisoning to the
+        alarm. ``false_refusals`` has the same two names.
         """
         values = {
             f"{row['phase']}.{name}": float(value)
@@ -100,12 +112,14 @@ class Poisoning:
 
 
 def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
-    """Simulate all streams interleaved, and invert the memory's verdicts after a share of the arrivals.
+    """Simulate the arrivals of all streams in one random order, and poison the memory on the way.
 
-    ``after`` is that share; 1 means never. Each half of the groups is decided by thresholds chosen on the
-    other half. A decision of the memory is sampled (wargamed all the same) with probability ``rate``;
-    undecided patches are always wargamed. Raises :class:`~crisol.errors.ExperimentError` for ``after``
-    outside [0, 1] or ``rate`` outside (0, 1].
+    No wargame runs; the verdicts are known. After the share ``after`` of the arrivals, every verdict in the
+    memory is inverted; 1 means never. The thresholds for one half of the groups are chosen on the other half.
+    A patch that the memory decides is wargamed, too, with probability ``rate``: the alarms see only these
+    patches. A patch that the memory does not decide is always wargamed. ``seed`` draws the order and the
+    sample. Raises :class:`~crisol.errors.ExperimentError` for ``after`` outside [0, 1] or ``rate`` outside
+    (0, 1].
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")

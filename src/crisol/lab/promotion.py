@@ -60,9 +60,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A newly registered version, and a sentence on its memory (what predicts from earlier verdicts).
+    """A newly registered version of a model.
 
-    The sentence gives the memory's policy, or says why there is none.
+    ``version`` is its number in the registry. ``memory`` is a sentence that gives the policy of the model's
+    second stage, or says why the model has no second stage.
     """
 
     version: str
@@ -70,7 +71,10 @@ class Registered:
 
 
 def check_served(variant: Variant) -> None:
-    """Raise :class:`~crisol.errors.ModelError` for a variant that reads the source: no service can use it."""
+    """Raise :class:`~crisol.errors.ModelError` for a variant that reads the vulnerable source.
+
+    A service has only the diff, so that it cannot use such a variant.
+    """
     if variant.reads_source:
         raise ModelError(
             f"{variant.name} reads the source around a patch: it is measured, and cannot be served; "
@@ -79,10 +83,11 @@ def check_served(variant: Variant) -> None:
 
 
 def contenders(settings: Settings, challenger: str) -> list[str]:
-    """Return the variants that a promotion compares, the challenger's and the champion's, by sorted name.
+    """Return the variants that a promotion compares: ``challenger``, and the variant of the champion.
 
-    It is the challenger alone where there is no champion, or its variant is no longer in the variants file.
-    Raises what :func:`check_served` and :func:`crisol.lab.compare.chosen_variants` raise.
+    The names are sorted. The list holds the challenger alone where there is no champion, or where
+    ``experiments/variants.yaml`` no longer contains the champion's variant. Raises what :func:`check_served`
+    and :func:`crisol.lab.compare.chosen_variants` raise.
     """
     check_served(chosen_variants(settings, [challenger])[challenger])
     tags = models.holder_tags(settings) or {}
@@ -99,12 +104,13 @@ def promote(
     *,
     force: bool = False,
 ) -> Promotion:
-    """Train the variant ``name`` on all patches of a comparison, register it, and promote it if it may be.
+    """Train the variant ``name`` on all patches of a comparison, register it, and promote it if allowed.
 
-    It becomes champion where there is none, where it is the same variant, or where :func:`not_worse` says so
-    on out-of-fold predictions; never with fewer vulnerabilities than the champion's. ``force`` skips these
-    checks. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained
-    one.
+    The new version becomes champion where there is no champion, where the champion is of the same variant, or
+    where :func:`not_worse` is true for the out-of-fold predictions. It does not where its training patches
+    are of fewer vulnerabilities than the champion's. ``force`` skips these rules. ``seed`` fixes training and
+    bootstrap. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the
+    trained one.
     """
     tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -118,10 +124,13 @@ def promote(
 
 
 def promote_version(settings: Settings, version: str, *, force: bool = False) -> Promotion:
-    """Make a registered version champion again, or a challenger whose gate let it pass.
+    """Make a registered version the champion: an earlier champion, or a challenger that passed its gate.
 
-    It never takes the title from a champion on more vulnerabilities; ``force`` skips these checks. Raises
-    :class:`~crisol.errors.ModelError` for a version that is not registered.
+    The gate is the comparison with the champion in :func:`promote`.
+
+    A version that was trained on fewer vulnerabilities than the champion is not promoted. ``force`` skips
+    these rules. ``version`` is the number in the registry. Raises :class:`~crisol.errors.ModelError` for a
+    version that is not registered.
     """
     listed = {model.version: model for model in models.versions(settings)}
     if version not in listed:
@@ -171,7 +180,8 @@ def _gate(
 def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> str:
     """Return why a model of ``count`` vulnerabilities may not replace the champion; empty where it may.
 
-    ``tags`` are the champion's, None where there is none; ``name`` is the challenger's.
+    It may not where the champion was trained on more vulnerabilities. ``tags`` are the champion's tags in the
+    registry, None where there is no champion. ``name`` names the model in the sentence.
     """
     many = int((tags or {}).get("vulnerabilities", "0"))
     if count >= many:
@@ -203,12 +213,13 @@ def not_worse(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[bool, str]:
-    """Return whether a challenger may replace the champion, and the figures as a sentence.
+    """Return whether a challenger may replace the champion, and the measured figures as a sentence.
 
-    Each side is (squared errors, costs), both (patches,). The Brier score must be shown, at 95 % confidence,
-    to be at most 0.005 above the champion's; the cost must not be shown, at 95 %, to be higher. It is a
-    paired bootstrap over whole ``groups``; ``weight`` (patches,) is None for equal weights. Fewer than
-    :data:`~crisol.model.scores.LEAST_GROUPS` groups show nothing.
+    ``challenger`` and ``champion`` are pairs (squared errors, costs), each of shape (patches,); for costs see
+    :func:`costs`. The challenger may where its Brier score is shown, at 95 % confidence, to be at most 0.005
+    above the champion's, and its mean cost is not shown, at 95 %, to be higher. The test is a paired
+    bootstrap of whole ``groups``. ``weight`` (patches,) weighs the patches; None weighs them equally. Fewer
+    groups than :data:`~crisol.model.scores.LEAST_GROUPS` show nothing, and the answer is False.
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < LEAST_GROUPS:
@@ -239,10 +250,10 @@ def register(
     judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
 ) -> Registered:
-    """Train the evaluated variant on all patches, and register it under the alias of the challenger.
+    """Train the evaluated variant on all patches, and register the model as challenger.
 
-    ``judged`` is its evaluation and its guaranteed policy, which the model carries; where the patches allow
-    it also gets a second stage, which predicts from earlier verdicts, with a policy of its own. Raises
+    ``judged`` is the pair (evaluation, guarantee); the model is stored with the guaranteed policy. Where the
+    patches suffice, the model also gets a second stage with a policy. ``seed`` fixes the training. Raises
     :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained one.
     """
     evaluation, guarantee = judged

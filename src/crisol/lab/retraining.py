@@ -34,10 +34,11 @@ _REPEATS = 500
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Labelled patches from stored trials, one for each vulnerability and patch, and what was left out.
+    """The labelled patches of stored trials, one for each pair of vulnerability and patch.
 
-    ``inconclusive`` counts trials without a verdict, ``without_text`` patches whose diff was not stored.
-    ``weights`` are one over each trial's sampling probability; empty means 1 for all.
+    ``inconclusive`` counts the trials without a verdict, and ``without_text`` the patches whose diff was not
+    stored; both are left out. ``weights`` has one over the sampling probability of each patch; an empty tuple
+    weighs all patches equally.
     """
 
     patches: tuple[LabelledPatch, ...]
@@ -48,10 +49,12 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class RetrainingDesign:
-    """The variant to train, the share ``held_out`` of the trials' vulnerabilities to test on, and the seed.
+    """The parameters of a retraining.
 
-    ``promote`` makes a challenger champion that is shown to be no worse; without it the champion stays.
-    Raises :class:`~crisol.errors.ExperimentError` for ``held_out`` outside (0, 1).
+    ``variant`` is the name of the variant to train. ``held_out`` is the share of the trials' vulnerabilities
+    to test on. ``seed`` fixes the split and the training. With ``promote`` the new model becomes champion if
+    it is shown to be no worse; without it the champion stays. Raises :class:`~crisol.errors.ExperimentError`
+    for ``held_out`` outside (0, 1).
     """
 
     variant: str
@@ -66,14 +69,17 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """The same variant with the trials and without them, and the champion's variant without them.
+    """The result of a retraining: three models, compared on the same test patches.
 
-    ``table`` has a row for each: model (``challenger``, ``without trials``, ``champion``), variant, learnt
-    and tested (numbers of patches), auc with its 95 % interval, brier, cost (mean wargames a patch, see
-    :func:`crisol.lab.promotion.costs`). ``brought`` says what the trials brought to the variant;
-    ``not_worse`` and ``reason`` are of challenger against champion; ``policy`` says where the challenger
-    decides without a wargame; ``version`` is its registered version; ``promoted`` says whether it is champion
-    now.
+    ``table`` has a row for each model: ``challenger`` (the variant, trained on corpus and trials), ``without
+    trials`` (the variant, trained on the corpus alone) and ``champion`` (the champion's variant, trained on
+    the corpus alone). Columns: model, variant, learnt and tested (numbers of patches), auc with its 95 %
+    interval, brier, cost (mean cost of a patch in wargames, see :func:`crisol.lab.promotion.costs`).
+
+    ``brought`` is a sentence on the difference between ``challenger`` and ``without trials``. ``not_worse``
+    and ``reason`` come from :func:`crisol.lab.promotion.not_worse` for challenger and champion. ``policy``
+    says where the challenger decides without a wargame; ``version`` is its number in the registry;
+    ``promoted`` says whether it became champion.
     """
 
     table: pd.DataFrame
@@ -87,15 +93,16 @@ class Retraining:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Each model as (name, AUC, low, high), with the 95 % interval over vulnerabilities."""
+        """Each model as (name, AUC, low, high); ``low`` and ``high`` are the ends of the 95 % interval."""
         rows = self.table.to_dict("records")
         return [(str(row["model"]), row["auc"], row["auc_low"], row["auc_high"]) for row in rows]
 
 
 def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = None) -> Gathered:
-    """Return the labelled patches of all stored trials; with ``experiment``, of that A/B experiment alone.
+    """Return the labelled patches of stored trials.
 
-    ``frame`` is the corpus table, from which the diffs are taken where it has them.
+    ``experiment`` is the name of the A/B experiment whose trials count; None takes all trials. ``frame`` is
+    the corpus table; a diff that this table lacks comes from the store of patches.
     """
     with closing(open_trials(settings)) as store:
         trials = list(store.read(TrialFilter(experiment=experiment)))
@@ -103,8 +110,9 @@ def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = Non
 
 
 def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) -> Gathered:
-    """Turn trials into labelled patches; the diff is that of the corpus table, else that of the patch store.
+    """Turn trials into labelled patches, one for each pair of vulnerability and patch.
 
+    The diff is that of the corpus table ``frame`` or, where the table lacks it, that of the patch store.
     Where a patch has several trials with a verdict, the last one counts.
     """
     rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
@@ -151,13 +159,15 @@ def retrain(
     *,
     watch: Callable[[str], object] | None = None,
 ) -> Retraining:
-    """Train a variant on corpus and trials, compare it with itself and with the champion's, and register it.
+    """Train a variant on corpus and trials, compare it with two other models, and register it.
 
-    The share ``design.held_out`` of the trials' vulnerabilities tests all three; the challenger learns from
-    the rest of corpus and trials, the other two from the corpus alone. Test patches weigh one over their
-    sampling probability. The registered model learns from everything; it becomes champion only with
-    ``design.promote``, if shown to be no worse, and never on fewer vulnerabilities than the champion's.
-    ``watch`` is called with the name of each of the three that was tested. Raises
+    :class:`Retraining` describes the three models. All are tested on the share ``design.held_out`` of the
+    trials' vulnerabilities; the challenger is trained on the rest of corpus and trials, the other two on the
+    rest of the corpus. A test patch weighs one over its sampling probability.
+
+    The registered model is trained on all patches. It becomes champion only with ``design.promote``, if it is
+    shown to be no worse, and never on fewer vulnerabilities than the champion. ``frame`` is the corpus table,
+    ``gathered`` the result of :func:`gather`. ``watch`` is called with a model's name after its test. Raises
     :class:`~crisol.errors.DatasetError` for fewer than five vulnerabilities to test on.
     """
     aside = _set_aside(gathered, design)

@@ -23,13 +23,13 @@ _REPEATS = 3
 def second_stage(
     patches: Sequence[LabelledPatch], cold: NDArray[np.float64], model: Policy, *, seed: int
 ) -> SecondStage:
-    """Train a second stage, which predicts from earlier verdicts, and certify its policy.
+    """Train a second stage on simulated streams of labelled patches, and choose its policy with a guarantee.
 
-    It learns from simulated streams of these patches. ``cold`` (patches,) are probabilities of valid from the
-    diff alone, by models that never saw the vulnerability; ``model`` is the policy for these probabilities,
-    applied to patches that the second stage leaves undecided. A threshold that the data do not support is
-    None, and the policy's reason says why. Raises :class:`~crisol.errors.DatasetError` unless there are two
-    vulnerabilities and both labels.
+    ``cold`` (patches,) holds the probabilities of valid from the diff alone, by models that never saw the
+    patch's vulnerability. ``model`` is the policy for these probabilities, which decides the patches that the
+    second stage leaves undecided. A threshold that the data do not support is None, and ``policy.reason`` of
+    the result says why. ``seed`` fixes streams and training. No wargame runs. Raises
+    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and both classes.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

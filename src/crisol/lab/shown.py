@@ -49,12 +49,15 @@ class Notice:
 
 
 def whole(frame: pd.DataFrame) -> Whole:
-    """Return a table that a notebook shows uncut; pandas itself leaves out rows, columns and long texts."""
+    """Wrap a table so that a notebook shows all rows, columns and long texts, which pandas would cut."""
     return Whole(frame)
 
 
 def notice(frame: pd.DataFrame) -> Notice | None:
-    """Return a warning for a corpus table of too few vulnerabilities; None, which shows nothing, else."""
+    """Return a warning if the corpus table ``frame`` has too few vulnerabilities, else None.
+
+    A notebook shows nothing for None.
+    """
     count = frame["vulnerability"].nunique()
     if count >= LEAST_GROUPS:
         return None

@@ -32,10 +32,11 @@ _TIGHTER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """Which steps of the decision a simulated policy has, apart from the wargame.
+    """The rungs that a simulated policy has in front of the wargame.
 
-    ``memory`` is a name of :func:`beliefs`, empty for no memory; ``model`` adds the model that reads the diff
-    alone; ``facts`` gives a patch the verdict of an earlier patch that makes the same program.
+    ``memory`` is a key of :func:`beliefs`, which names the kind of probability from earlier verdicts; empty
+    means that the rung is missing. ``model`` adds the model that reads the diff alone. With ``facts`` a patch
+    that makes the same program as an earlier patch gets the verdict of that patch.
     """
 
     memory: str = ""
@@ -57,10 +58,11 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """Predictions in streams where every patch is wargamed, of two models.
+    """The predictions of two models in streams in which every patch is wargamed.
 
-    ``cold`` are those from the diff alone, ``memory`` those from earlier verdicts. ``some`` is a mask
-    (arrivals,) of those before which a verdict of their group was known.
+    ``cold`` are the predictions of the model that reads the diff alone, ``memory`` those from earlier
+    verdicts. ``some`` is a mask of shape (arrivals,): whether an earlier verdict on the group was known at
+    the arrival.
     """
 
     cold: Played
@@ -69,9 +71,12 @@ class Seen:
 
 
 def beliefs(prepared: Prepared) -> dict[str, Believe]:
-    """Return the functions from memory rows to probabilities of valid that are compared, by name.
+    """Return four ways to turn memory rows into probabilities of valid, by name.
 
-    They are ``cold``, ``mean label``, ``nearest neighbour`` and ``memory``, the trained second stage.
+    A function gets memory rows (n, columns) and group numbers (n,), and returns probabilities (n,). The names
+    are ``cold`` (the model that reads the diff alone), ``mean label`` (share of valid among the earlier
+    verdicts), ``nearest neighbour`` (similarity to valid and to invalid patches) and ``memory`` (the second
+    stage).
     """
     return {
         "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour,
@@ -80,9 +85,9 @@ def beliefs(prepared: Prepared) -> dict[str, Believe]:
 
 
 def learnt(prepared: Prepared) -> Believe:
-    """Return a function from memory rows to probabilities of valid, by the second stages.
+    """Return a function from memory rows and group numbers to probabilities of valid, by the second stages.
 
-    Each row is predicted by the stage that never saw its group.
+    For each row it takes the second stage that was not trained on the row's group.
     """
 
     def believe(rows: _Floats, group: _Ints) -> _Floats:
@@ -114,10 +119,12 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 def walk(
     prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
-    """Simulate the streams of one half of the groups (0 or 1), or of all (None), under a policy.
+    """Simulate streams under a policy; no wargame runs, since the verdicts are known.
 
-    ``believe`` maps the memory's rows and group numbers to probabilities of valid. ``facts`` first gives a
-    patch that makes the same program as an earlier one its verdict.
+    ``half`` chooses the streams of one half of the groups (0 or 1); None takes all. ``believe`` is a function
+    from memory rows (n, columns) and group numbers (n,) to probabilities of valid (n,), such as one of
+    :func:`beliefs`; ``policy.memory`` decides by them. With ``facts`` a patch that makes the same program as
+    an earlier patch gets the verdict of that patch, before any policy is asked.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
@@ -126,8 +133,9 @@ def walk(
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
     """Simulate each half of the groups under thresholds chosen on the other half, and join the results.
 
-    ``believe`` gives the memory's probabilities; ``seen`` holds predictions for choosing thresholds;
-    ``rungs`` says which steps the policy has.
+    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
+    (n,). ``seen`` holds the predictions on which the thresholds are chosen. ``rungs`` says which rungs the
+    policy has.
     """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
@@ -135,7 +143,11 @@ def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) ->
 
 
 def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return the memory's policies for the groups of half 0 and of half 1, each chosen on the other half."""
+    """Return two policies of the second stage: for the groups of half 0, and for those of half 1.
+
+    The thresholds of each are chosen on the other half. The second stage decides alone; the model that reads
+    the diff alone has no thresholds.
+    """
     whole = recalled(prepared.arrivals, prepared.streams)
     believe = learnt(prepared)
     played = whole.played(believe(whole.rows, prepared.group[whole.arrival]))

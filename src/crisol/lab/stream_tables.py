@@ -21,12 +21,14 @@ _BOOTSTRAP = 500
 
 
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return the shares that a simulated policy skips, accepts and rejects, and its errors, by name.
+    """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
 
-    ``skipped`` is the share of wargames, ``seconds`` that of wargame time, both with a 95 % interval over
-    groups. ``false_of_accepted`` is the share of wrong patches among accepted ones, ``false_accepts`` among
-    skipped ones, ``false_refusals`` that of right patches among rejected ones; each is over all arrivals, 0
-    without any.
+    Keys: ``skipped`` (share of arrivals decided without a wargame) and ``seconds`` (the wargame time of these
+    as a share of the time of all), each with ``_low`` and ``_high``, the 95 % interval over groups;
+    ``accepted`` and ``refused`` (shares of all arrivals); ``false_of_accepted`` (share of wrong patches among
+    accepted ones); ``false_accepts`` (accepted wrong patches as a share of skipped ones); ``false_refusals``
+    (share of right patches among rejected ones). An error share of no patches is 0. ``played`` is the
+    simulation, ``prepared`` its data.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
@@ -51,11 +53,14 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
-    """Return what a policy decides on near misses: wrong patches similar to a known valid one (above 0.8).
+    """Return how a simulated policy decides near misses, by name.
 
-    ``near_misses`` and ``false_accepts`` (accepted ones) are counts, ``share`` (accepted) and ``refused``
-    shares of them. ``accepted`` counts all accepted patches with such a similarity, of which
-    ``false_of_accepted`` is the share of wrong ones.
+    A near miss is a wrong patch with a similarity above 0.8 to a known valid one. Keys: ``near_misses``
+    (number of near misses), ``false_accepts`` (number of accepted near misses), ``share`` (accepted ones as a
+    share of all near misses), ``refused`` (rejected ones as a share of all near misses), ``accepted`` (number
+    of accepted patches, right or wrong, with such a similarity), ``false_of_accepted`` (share of wrong
+    patches among the latter). A share of no patches is 0. ``played`` is the simulation, ``prepared`` its
+    data.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS
@@ -71,11 +76,13 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
-    """Return a row for each number of earlier verdicts (0, 1, 2, 4, 8, 16) of a patch's group.
+    """Return a row for each number of earlier verdicts on the group: 0, 1, 2, 4, 8 and 16.
 
-    It holds the quality of each kind of probability in ``full``, where every patch is wargamed, and what
-    ``ladder``, a simulation of the whole ladder, skips and decides wrongly. Numbers at which one class is
-    missing are left out.
+    ``full`` maps the names of :func:`crisol.lab.stream_policies.beliefs` to simulations in which every patch
+    is wargamed; the key ``memory`` is required. ``ladder`` is a simulation of the whole ladder. Columns:
+    known, patches, groups; AUC (with its 95 % interval), average precision and calibration error of
+    ``memory``; the AUC of the other names; skipped, false_of_accepted and false_refusals of the ladder. A row
+    in which one class is missing is left out.
     """
     played = full["memory"]
     rows = []

@@ -25,7 +25,11 @@ _PAPERMILLS_OWN = frozenset({"injected-parameters", "papermill-error-cell-tag"})
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """One code cell: the heading above it, its seconds, and its error (empty where it passed)."""
+    """One code cell of an executed notebook.
+
+    ``name`` is the heading above the cell; ``error`` is empty where the cell passed; ``ran`` is False for a
+    cell that did not run, as an earlier one failed.
+    """
 
     name: str
     seconds: float
@@ -35,7 +39,10 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run of an experiment: question, parameters, cells in order, and the metrics that it logged."""
+    """One MLflow run of an experiment: question, parameters, cells in order, and logged metrics.
+
+    ``parameters`` and ``metrics`` map names to values.
+    """
 
     experiment: str
     question: str
@@ -104,7 +111,7 @@ class RunSummary:
 
 
 def summarise(settings: Settings, experiment: NotebookExperiment, run_id: str) -> RunSummary:
-    """Read back what a finished or failed run left in MLflow; see :func:`crisol.lab.papermill.run`."""
+    """Read a finished or failed run of :func:`crisol.lab.papermill.run` from MLflow; return its summary."""
     client = open_client(settings)
     run = client.get_run(run_id)
     folder = client.download_artifacts(run_id, f"{experiment.notebook.stem}.ipynb")

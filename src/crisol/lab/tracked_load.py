@@ -14,9 +14,10 @@ __all__ = ["log_load"]
 
 
 def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple[Picture, Picture]:
-    """Log a load's measures, its series by time, tables and pictures; return the pictures.
+    """Log a load test's measures, time series, tables and two pictures to MLflow; return the two pictures.
 
-    They show latency by percentile, with the ``targets`` as marks, and latency and answers over time.
+    The pictures show latency by percentile, with the load targets as marks, and latency and answers over
+    time. load target in ``targets`` is text such as ``p99_ms < 300``.
     """
     run.metrics(load.metrics)
     timeline = result.timeline(load.samples)

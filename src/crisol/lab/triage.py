@@ -50,11 +50,13 @@ _FIX = "the known fix"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a triage uses: the cache folder, a sandbox, the number of concurrent wargames, and models.
+    """The resources of a triage: cache folder, sandbox, number of concurrent wargames, and models.
 
-    ``sandbox`` is ``auto`` or a name as of the setting; ``jobs`` 0 means one for each core. ``predict``
-    returns the probability of valid of a patch and CWE; ``second`` predicts from the verdicts reached so far.
-    None: no such model. ``experience`` orders the scripts of a wargame and learns from each.
+    ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``. ``jobs`` is the number of concurrent
+    wargames; 0 means one for each core. ``predict`` maps a patch and its CWE to the probability of valid.
+    ``second`` is a second stage, which predicts from the verdicts of this triage. None for ``predict`` or
+    ``second`` means no such model. ``experience`` orders the scripts within a wargame by their results in
+    earlier wargames.
     """
 
     cache: Path
@@ -72,11 +74,13 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class TriageEntry:
-    """One program and its result; ``repeats`` names further candidates that make the same program.
+    """One program of a triage and its result.
 
-    ``outcome`` is None while undecided; ``source`` says what decided. ``probability`` is of valid, None
-    without a model. ``lacks`` and ``adds`` describe the differences from the known fix; ``lines`` counts
-    changed lines of the patch; ``seconds`` is the time of its wargame, 0 without one.
+    ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
+    candidates that make it. ``outcome`` is None while undecided; ``source`` is the rung that decided.
+    ``probability`` is of valid, None without a model. ``lacks`` and ``adds`` are sentences on what the patch
+    lacks and adds against the known fix. ``lines`` counts changed lines; ``seconds`` is the time of the
+    wargame, 0 without one.
     """
 
     name: str
@@ -95,17 +99,22 @@ class TriageEntry:
 
     @property
     def recommended(self) -> bool:
-        """Whether a wargame found it valid."""
+        """Whether a wargame gave the verdict valid."""
         return self.outcome is Outcome.VALID and self.source is Source.WARGAME
 
 
 @dataclass(slots=True)
 class Triage:
-    """Groups equal candidates, settles what facts decide, and wargames the rest, likeliest first.
+    """Find the valid patches among the candidates for one vulnerability, with as few wargames as possible.
 
-    ``until`` is ``decided`` (all) or ``first-valid``. ``budget`` is in seconds of wall time, None for no
-    limit; wargames that run when it ends are finished. ``entries`` holds the results so far. Verdicts are
-    stored by the content of the vulnerability and the referee's version, so that a later run continues.
+    Candidates that make one program are joined to one entry. Facts decide some entries; wargames really run
+    for the rest, likeliest patch before others. ``until`` is ``decided`` (wargame all) or ``first-valid``
+    (stop at a valid patch). ``budget`` is a limit in seconds of wall time, None for no limit; wargames that
+    run at its end are finished. ``clock`` returns seconds.
+
+    ``entries`` holds the entries so far by candidate name; ``wargames`` and ``seconds`` count what the run
+    took. Verdicts are stored in ``bench.kept``, so that a later run with the same vulnerability and referee
+    reads them.
     """
 
     vulnerability: Vulnerability
@@ -122,7 +131,7 @@ class Triage:
     _order: TriageOrder = field(default_factory=TriageOrder)
 
     def run(self) -> Iterator[TriageEntry]:
-        """Yield entries as they are settled, then again after their wargame.
+        """Run the triage; yield each entry at the start, and again after its wargame.
 
         Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
         :class:`~crisol.errors.SandboxUnavailable` without a sandbox.
@@ -147,9 +156,10 @@ class Triage:
                 self.seconds = self.clock() - start
 
     def ranked(self) -> list[TriageEntry]:
-        """Return the entries, best first: valid ones by size of the change, undecided ones, invalid ones.
+        """Return the entries in the order valid, undecided, invalid.
 
-        Undecided and invalid entries are ordered by probability, largest first.
+        Valid entries are sorted by changed lines, fewest on top; undecided and invalid ones by probability,
+        highest on top.
         """
 
         def key(entry: TriageEntry) -> tuple[int, float]:
@@ -163,9 +173,9 @@ class Triage:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of the triage so far, over all entries.
+        """The outcome for the vulnerability, over all entries so far.
 
-        It is valid if a wargame found a valid candidate, invalid if all are decided and none is valid, else
+        It is valid if a wargame gave a candidate the verdict valid, invalid if all entries are invalid, else
         inconclusive.
         """
         entries = self.entries.values()

@@ -21,12 +21,12 @@ _UNKNOWN = 0.5
 
 @dataclass(slots=True)
 class TriageOrder:
-    """The order in which triage wargames its candidates: likeliest first, updated by each verdict.
+    """The order in which a triage wargames its candidates: likeliest patch on top, updated by each verdict.
 
-    ``memory`` holds the verdicts so far. With ``second`` (a second-stage model) a candidate's promise is its
-    probability of valid; with None it is the probability by the model of the diff, which similarity to judged
-    patches does not improve. Without any model the similarity to a valid patch counts for a candidate, that
-    to an invalid one against it.
+    ``second`` is a second stage, which predicts from the verdicts so far; ``memory`` holds these verdicts.
+    Without ``second`` a candidate is ranked by the probability of the model that reads the diff alone.
+    Without that probability, similarity to a valid patch raises a candidate and similarity to an invalid one
+    lowers it.
     """
 
     second: SecondStage | None = None
@@ -36,19 +36,24 @@ class TriageOrder:
     def add(self, name: str, patch: Patch, probability: float | None) -> None:
         """Add a candidate by name.
 
-        ``probability`` is that of valid by the model of the diff, None without a model.
+        ``probability`` is the probability of valid by the model that reads the diff alone, None without a
+        model.
         """
         self._candidates[name] = sketch(patch), probability
 
     def learn(self, name: str, *, valid: bool, reason: Reason | None = None) -> None:
-        """Add the verdict on a candidate; the known fix is added as a valid one."""
+        """Add the verdict on the candidate ``name`` to the memory.
+
+        ``reason`` says why an invalid patch is invalid; None means valid or unknown. The caller adds the
+        known fix as a valid candidate.
+        """
         drawn, probability = self._candidates[name]
         why = "" if reason is None else reason.value
         cold = _UNKNOWN if probability is None else probability
         self.memory.add(Judged(name, drawn, valid=valid, probability=cold, reason=why))
 
     def promise(self, name: str) -> float:
-        """Return how likely a candidate is valid, in [0, 1], given the verdicts so far."""
+        """Return the estimated chance, in [0, 1], that the candidate is valid, given the verdicts so far."""
         drawn, probability = self._candidates[name]
         if not len(self.memory) or (self.second is None and probability is not None):
             return _UNKNOWN if probability is None else probability

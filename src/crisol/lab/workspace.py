@@ -35,9 +35,9 @@ _IGNORED = "data/cache/\nmlruns/\n__pycache__/\n.ipynb_checkpoints/\n"
 
 
 def make(folder: Path) -> list[Path]:
-    """Fill a folder with notebooks, experiments, examples and the arena; return the files that are new.
+    """Copy notebooks, experiments, examples and the arena into ``folder``; return the files that are new.
 
-    A file that is already there stays as it is. Raises :class:`~crisol.errors.CannotCreate` where something
+    A file that is already there stays as it is. Raises :class:`~crisol.errors.CannotCreate` where a file
     cannot be written.
     """
     files = [
@@ -66,9 +66,9 @@ def make(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something in ``data/cache`` that can be made again: its path, what it is, its size in bytes.
+    """A file or folder in ``data/cache`` that can be deleted, since Crisol makes it again when needed.
 
-    ``again`` says what making it again takes.
+    ``what`` describes the content, ``size`` is in bytes, ``again`` describes the work of making it again.
     """
 
     path: Path
@@ -88,7 +88,10 @@ _KINDS = {
 
 
 def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftover]:
-    """Yield what lies in ``data/cache``, and the downloaded releases only if they are asked for."""
+    """Yield the files and folders in ``data/cache`` that can be deleted.
+
+    With ``releases`` the downloaded releases are yielded, too.
+    """
     if not settings.cache.is_dir():
         return
     for path in sorted(settings.cache.iterdir()):
@@ -100,7 +103,7 @@ def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftove
 
 
 def remove(leftover: Leftover) -> None:
-    """Remove a leftover; a link is removed, never what it points to.
+    """Delete a leftover from the disk; of a link, the link alone and not the files that it points to.
 
     Raises :class:`~crisol.errors.CannotCreate` where the folder cannot be written.
     """
