@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Background(Generic[R]):
-    """Opens an asynchronous resource in an event loop of its own thread, for synchronous callers.
+    """Keeps an asynchronous resource open in the event loop of a separate thread, for synchronous callers.
 
     ::
 
@@ -39,10 +39,10 @@ class Background(Generic[R]):
         _living.add(self)
 
     def call(self, work: Callable[[R], Coroutine[Any, Any, T]]) -> T:
-        """Run ``await work(resource)`` in the loop and return its result or raise its error.
+        """Run ``await work(resource)`` in the thread's event loop, and return its result or raise its error.
 
-        Waits as long as ``work`` takes, so it needs a time limit of its own. Raises
-        :class:`~crisol.errors.StoreError` once closed.
+        The call waits as long as ``work`` takes, so ``work`` must limit its time. Raises
+        :class:`~crisol.errors.StoreError` after :meth:`close`.
         """
         with self._idle:
             if self._closed:

@@ -19,11 +19,12 @@ _CONNECT_SECONDS = 10
 
 @contextmanager
 def open_executor(address: str) -> Iterator[Executor]:
-    """Open an executor over the workers of a scheduler, as a context manager.
+    """Open an executor that runs calls on the workers of a Dask scheduler, as a context manager.
 
-    ``address`` is the scheduler's, such as ``tcp://host:8786``. The workers need this package, the
+    ``address`` is the scheduler's, such as ``tcp://host:8786``. The workers' machines need this package, the
     vulnerability folders and a folder ``data/cache`` at the same paths. Raises
-    :class:`~crisol.errors.UnavailableError` where Dask is not installed or nobody answers within ten seconds.
+    :class:`~crisol.errors.UnavailableError` where Dask is not installed or no scheduler answers within ten
+    seconds.
     """
     try:
         from distributed import Client  # noqa: PLC0415 - an optional dependency

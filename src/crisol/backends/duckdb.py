@@ -116,12 +116,14 @@ def _parameter(name: str) -> str:
 class DuckDBStore:
     """A trial store in the DuckDB file ``path``, or in memory for ``:memory:``; see :class:`TrialStore`.
 
-    Safe across threads and across the processes of one machine: DuckDB lets one process at a time open a
-    file, so each call opens it and lets it go. A call waits ``patience`` seconds for another process and then
-    raises :class:`~crisol.errors.StoreError`. Making a store migrates the schema unless ``upgrade`` is False.
-    A file that this user cannot write is read as it is.
-    ``initial`` is the switch until one is set, None means off. Append many trials at once: that is far
-    cheaper. Raises :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
+    Safe across threads and across the processes of one machine. DuckDB lets only one process at a time open a
+    file, so each call opens the file and closes it again. A call waits ``patience`` seconds for another
+    process and then raises :class:`~crisol.errors.StoreError`. Making a store migrates the schema unless
+    ``upgrade`` is False. If this user cannot write the file, the store reads it without migrating it.
+    ``clock`` returns the present time, in UTC; trials dated over 5 minutes later are refused. ``sleep`` waits
+    between two attempts to open the file. ``initial`` is the switch until :meth:`flip` sets another; None
+    means off. Append many trials in one call: that is far cheaper than one call for each. Raises
+    :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
     """
 
     engine = "duckdb"
@@ -222,7 +224,10 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-        """See :meth:`~crisol.backends.migrate.Database.exclusive`; no other process can have the file."""
+        """See :meth:`~crisol.backends.migrate.Database.exclusive`.
+
+        No other process can open the file meanwhile.
+        """
         with self._file.writing, self._cursor() as cursor:
             cursor.begin()
             try:
@@ -233,7 +238,7 @@ class DuckDBStore:
             cursor.commit()
 
     def close(self) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.close`; between two calls no file is open."""
+        """See :meth:`~crisol.abtest.store.TrialStore.close`; the file is closed after every call anyway."""
         self._closed = True
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -30,7 +30,7 @@ _LEDGER = """
 
 
 class Database(Protocol):
-    """The part of a trial store that migrations use."""
+    """The part of a trial store's interface that migrations of its schema use."""
 
     @property
     def engine(self) -> str:
@@ -51,7 +51,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema: its file's ``number`` and ``name``, and its SQL text."""
+    """One change of the database schema: the ``number`` and ``name`` of its file, and its text ``sql``."""
 
     number: int
     name: str
@@ -65,7 +65,10 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """A migration and the time at which this database got it: ``applied_at`` is None if it has not."""
+    """A migration, and whether it was applied to this database.
+
+    ``applied_at`` is the time of that, None for a migration that was not applied.
+    """
 
     number: int
     name: str
@@ -88,7 +91,8 @@ def status(database: Database) -> list[MigrationStep]:
     """Return every migration of this version of Crisol, applied or not, without applying any.
 
     Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
-    :class:`~crisol.errors.IntegrityError` for one whose applied migration has another text here.
+    :class:`~crisol.errors.IntegrityError` for a database to which a migration was applied whose SQL text
+    differs in this version.
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
@@ -96,7 +100,7 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply the missing migrations up to the number ``to``, None for all; return those applied now.
+    """Apply the missing migrations up to the number ``to`` (None: all), and return them.
 
     Raises like :func:`status`.
     """

@@ -75,11 +75,12 @@ def _parameter(name: str) -> str:
 class PostgresStore:
     """A trial store in PostgreSQL; ``dsn`` is a libpq string or URL. See :class:`TrialStore`.
 
-    Safe across threads, forks, processes and machines. The first use connects, at most ``connections`` at a
-    time, and migrates the schema, so a service can start while its database is away. Every call but the
-    migration ends within ``seconds``: a server that is gone or hangs raises
-    :class:`~crisol.errors.StoreError`. A connection that died while idle is replaced once. ``initial`` is the
-    switch until one is set, None means off.
+    Safe across threads, forks, processes and machines. The first use, not the constructor, connects and
+    migrates the schema, so a service can start while its database is away. At most ``connections`` are open
+    at a time. Every call but the migration ends within ``seconds``: a server that is gone or hangs raises
+    :class:`~crisol.errors.StoreError`. A connection that died while idle is replaced once. ``clock`` returns
+    the present time, in UTC; trials dated over 5 minutes later are refused. ``initial`` is the switch until
+    :meth:`flip` sets another; None means off.
     """
 
     engine = "postgres"

@@ -59,7 +59,8 @@ _COMPARISONS = {
 def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
     """Return the filter as a boolean SQL expression, and the values of its parameters by name.
 
-    ``parameter`` writes a named parameter in the engine's syntax; an empty filter is ``TRUE``.
+    ``parameter(name)`` returns a named parameter in the syntax of the database, such as ``$name``. A filter
+    without conditions gives ``TRUE``.
     """
     values = {name: getattr(where, name) for name in _COMPARISONS if getattr(where, name) is not None}
     return " AND ".join(f"{_COMPARISONS[name]} {parameter(name)}" for name in values) or "TRUE", values
@@ -68,10 +69,11 @@ def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str
 def tallies_query(
     where: TrialFilter, by: Sequence[Slice], parameter: Callable[[str], str]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the query, and its parameters, of :meth:`~crisol.abtest.store.TrialStore.tallies`.
+    """Return the SQL query of :meth:`~crisol.abtest.store.TrialStore.tallies`, and its parameters by name.
 
-    It has a row for each group and cell: the keys of ``by``, the cell (0 to 4), the number of trials, the sum
-    of their weights and of the squared weights.
+    ``parameter`` is that of :func:`conditions`. The query returns a row for each group and cell: the values
+    of ``by``, the number of the cell (0 to 4), the number of trials, the sum of their weights and the sum of
+    the squared weights.
     """
     condition, values = conditions(where, parameter)
     cell = _ANSWERED if Slice.RUNG in by else CELL
@@ -84,7 +86,7 @@ def tallies_query(
 
 
 def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tuple[str, ...], Tally]:
-    """Return the tallies in the rows of :func:`tallies_query`, by key and sorted."""
+    """Return the tallies of the groups from the rows of :func:`tallies_query`, by key, sorted by key."""
     groups: dict[tuple[str, ...], Tally] = {}
     for *keys, cell, n, weight, squared in rows:
         key = tuple(_KEYS.get(slice_, str)(value) for slice_, value in zip(by, keys, strict=True))

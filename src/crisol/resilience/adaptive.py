@@ -25,12 +25,13 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptivePolicy:
-    """How the granted share of a rate limit follows the service's health. Times are in seconds.
+    """When to grant less than the full rate of a rate limit, and how much less. Times are in seconds.
 
     An interval of ``interval`` seconds is bad when more than the share ``tolerated`` of its calls failed or
-    took longer than ``target_seconds``, or when a breaker is not closed. After a bad one the share is
-    multiplied by ``decrease``, after any other ``increase`` is added; it stays within ``low`` and ``high``,
-    where 1 is the full rate. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    took longer than ``target_seconds``, or when a breaker is not closed. After a bad interval the granted
+    share of the rate is multiplied by ``decrease``, after any other ``increase`` is added to it. The share
+    stays within ``low`` and ``high``; 1 is the full rate. Raises :class:`~crisol.errors.SettingsError` for a
+    value out of range.
     """
 
     target_seconds: float
@@ -55,11 +56,11 @@ class AdaptivePolicy:
 
 
 class AdaptiveShare:
-    """The share of a rate limit that is granted at the moment; it starts at ``policy.high``.
+    """The share of a rate limit that is granted at present, 0 to 1; it starts at ``policy.high``.
 
     A share of 0.5 is granted by charging two tokens a request, so it works on every kind of bucket.
-    ``strained`` says whether a breaker is not closed; it is called once an interval. Intervals without a call
-    count as good ones, so an idle service recovers.
+    ``strained()`` returns whether a breaker is not closed; it is called once an interval. Intervals without a
+    call count as good ones, so an idle service recovers.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock
@@ -88,7 +89,7 @@ class AdaptiveShare:
         self._calls = self._bad = 0
 
     def observe(self, seconds: float, *, failed: bool = False) -> None:
-        """Count a call that took ``seconds``; ``failed`` means by the service's fault, such as HTTP 500."""
+        """Count a request that took ``seconds``; ``failed``: by an error of the service, such as HTTP 500."""
         self._turn(self._clock())
         self._calls += 1
         self._bad += failed or seconds > self.policy.target_seconds

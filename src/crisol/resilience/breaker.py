@@ -61,8 +61,8 @@ class BreakerSnapshot:
     ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None below
     ``minimum_calls`` or if the policy has no such limit. ``successes``, ``failures`` (timeouts included),
     ``timeouts`` and ``rejections`` count since the start, ``recovered`` and ``relapsed`` the half-open
-    periods that ended closed and open. ``generation`` numbers the changes of state. ``retry_after`` is in
-    seconds, 0 if calls are admitted.
+    periods after which the breaker closed or opened again. ``generation`` numbers the changes of state.
+    ``retry_after`` is the seconds until a call may be admitted, 0 if calls are admitted now.
     """
 
     name: str
@@ -206,21 +206,24 @@ class BreakerCore:
         return permit
 
     def success(self, permit: int, seconds: float = 0.0) -> None:
-        """Count an admitted call that succeeded after ``seconds``.
+        """Report that an admitted call succeeded after ``seconds``.
 
-        ``permit`` is from :meth:`try_acquire`; one from before a change of state counts nothing.
+        ``permit`` is from :meth:`try_acquire`; if the state has changed since, the call is not counted.
         """
         self._settle(permit, seconds, bad=False)
 
     def failure(self, permit: int, seconds: float = 0.0, *, timeout: bool = False) -> None:
-        """Count an admitted call that failed after ``seconds``; ``timeout`` says that its time ran out.
+        """Report that an admitted call failed after ``seconds``; ``timeout`` says that its time ran out.
 
-        ``permit`` is from :meth:`try_acquire`; one from before a change of state counts nothing.
+        ``permit`` is from :meth:`try_acquire`; if the state has changed since, the call is not counted.
         """
         self._settle(permit, seconds, bad=True, timeout=timeout)
 
     def release(self, permit: int) -> None:
-        """Return a permit without counting the call, because it was cancelled or its error is ignored."""
+        """Give ``permit`` back without counting the call, neither as success nor as failure.
+
+        Use it for a call that was cancelled, or whose error the policy ignores.
+        """
         with _lock:
             if permit == self.generation and self.state is HALF_OPEN and self._admitted:
                 self._admitted -= 1
@@ -296,7 +299,7 @@ class BreakerCore:
         return calls, self._bad.bit_count(), self._slow.bit_count()
 
     def reset(self) -> None:
-        """Close the circuit, whatever its state, and empty the window; the counters since the start stay."""
+        """Close the breaker, whatever its state, and empty its window; the counters since the start stay."""
         self._force(CLOSED)
 
     def disable(self) -> None:
@@ -312,7 +315,11 @@ class BreakerCore:
         self._force(METRICS_ONLY)
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after each change of state; an exception in it is only logged."""
+        """Call ``listener(name, old, new)`` after each change of state.
+
+        ``name`` is the breaker's; ``old`` and ``new`` are the states. An exception of the listener is only
+        logged.
+        """
         self._listeners = (*self._listeners, listener)
 
     def snapshot(self) -> BreakerSnapshot:

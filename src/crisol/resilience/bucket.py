@@ -32,8 +32,10 @@ TOLERANCE = 1e-6
 class Rate:
     """A rate limit: ``limit`` tokens every ``seconds``; a bucket holds at most ``burst`` of them.
 
-    A ``burst`` of 0 means the limit itself. ``Rate(100)`` is a hundred a minute; ``Rate.unlimited()`` admits
-    everything. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    A ``burst`` of 0 means ``limit``. ``interval`` is the seconds in which one token returns, ``full`` those
+    in which an empty bucket is full again; both follow from the other fields. ``Rate(100)`` is a hundred a
+    minute; ``Rate.unlimited()`` admits everything. Raises :class:`~crisol.errors.SettingsError` for a value
+    out of range.
     """
 
     limit: float
@@ -76,8 +78,8 @@ class Rate:
 class BucketDecision:
     """The limiter's answer to one request of ``cost`` tokens from a bucket of ``rate``.
 
-    ``room`` is the time, in seconds, in which the tokens left in the bucket would be refilled. A negative one
-    means that the request was refused, and after how many seconds its tokens are there.
+    ``room`` is the time, in seconds, in which the tokens left in the bucket would be refilled. If it is
+    negative, the request was refused; the bucket will then hold enough tokens after ``-room`` seconds.
     """
 
     rate: Rate
@@ -96,7 +98,7 @@ class BucketDecision:
 
     @property
     def left(self) -> float:
-        """The tokens left in the bucket after the decision, as the seconds in which they are refilled."""
+        """The seconds in which the tokens left in the bucket after the decision would be refilled."""
         if self.room >= 0.0:
             return self.room
         return max(self.room + self.cost * self.rate.interval, 0.0)
@@ -110,26 +112,27 @@ class BucketDecision:
 
     @property
     def reset_after(self) -> float:
-        """Seconds until the bucket is full again, 0 if it is."""
+        """Seconds until the bucket is full again; 0 if it is full now."""
         return max(self.rate.full - self.left, 0.0)
 
 
 class Bucket(Protocol):
     """Token buckets of one rate, one for each key, in this process or in a shared store.
 
-    ``take`` returns a number or an awaitable of it, and never raises because the store is away. Every
-    implementation is safe across the tasks of one event loop.
+    The key names a client, such as its address. ``take`` returns a number or an awaitable of it, and never
+    raises because the store is away. Every implementation is safe across the tasks of one event loop.
     """
 
     @property
     def rate(self) -> Rate:
-        """The rate of every bucket."""
+        """The rate that every bucket of this object has."""
         ...
 
     def take(self, key: str, cost: float = 1.0) -> float | Awaitable[float]:
-        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns ``room``, see :class:`BucketDecision`; a negative number means refused.
+        Returns the room in seconds, see :class:`BucketDecision`; a negative number means that the request is
+        refused.
         """
         ...
 
@@ -137,10 +140,10 @@ class Bucket(Protocol):
 class TokenBucket:
     """Token buckets of one rate in this process, one for each key (GCRA, ITU-T I.371). Not thread-safe.
 
-    A key unused for ``rate.full`` seconds is forgotten, since its bucket is full again. At most ``capacity``
-    keys are kept; while they are in use, all new keys share one overflow bucket (``overflowed`` counts its
-    requests), so invented keys cost no memory. A clock that is set back counts as standing still. Raises
-    :class:`~crisol.errors.SettingsError` for a capacity below 1.
+    A key names a client. One that was unused for ``rate.full`` seconds is forgotten, since its bucket is full
+    again. At most ``capacity`` keys are kept; while all of them are in use, new keys share one overflow
+    bucket (``overflowed`` counts its requests), so a client that invents keys costs no memory. A clock that
+    is set back counts as standing still. Raises :class:`~crisol.errors.SettingsError` for a capacity below 1.
 
     >>> bucket = TokenBucket(Rate(2, 60))
     >>> [bucket.decide("203.0.113.7").allowed for _ in range(3)]
@@ -180,9 +183,9 @@ class TokenBucket:
         return len(self._current) + len(self._previous)
 
     def take(self, key: str, cost: float = 1.0) -> float:
-        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room in seconds (see :class:`BucketDecision`), negative if refused. Raises
+        Returns the room in seconds (see :class:`BucketDecision`), negative if the request is refused. Raises
         :class:`~crisol.errors.InputError` for a cost above the burst or below 0.
         """
         now = self._clock()
@@ -205,7 +208,7 @@ class TokenBucket:
         return room
 
     def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Like :meth:`take`, but return a :class:`BucketDecision`."""
+        """Take tokens like :meth:`take`, with the same errors, but return a :class:`BucketDecision`."""
         return BucketDecision(self.rate, self.take(key, cost), cost)
 
     def limit(
@@ -213,8 +216,8 @@ class TokenBucket:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        ``key`` names the bucket by the call's arguments. The decorated function raises
-        :class:`~crisol.errors.RateLimited` where there are too few tokens.
+        ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
+        raises :class:`~crisol.errors.RateLimited` where there are too few tokens.
 
         >>> import asyncio
         >>> bucket = TokenBucket(Rate(1, 60))
@@ -236,10 +239,10 @@ class TokenBucket:
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
-        """Lower the bucket of ``key`` to what another store reports; never raise it.
+        """Lower the tokens in the bucket of ``key`` to the number in another store; never raise them.
 
-        ``seconds`` is the time in which the reported tokens are refilled. A new key is ignored while the
-        table is full.
+        ``seconds`` is the time in which the tokens left in the other store would be refilled. A key without a
+        bucket is ignored while ``capacity`` keys are in use.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds
@@ -250,7 +253,7 @@ class TokenBucket:
             self._current[key] = moment
 
     def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``; no error if there is none."""
+        """Fill the bucket of ``key``; no error if the key is unknown."""
         self._current.pop(key, None)
         self._previous.pop(key, None)
 
@@ -296,9 +299,9 @@ def limited(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a decorator for ``async`` functions that takes ``cost`` tokens from ``bucket`` before each call.
 
-    ``key`` names the bucket by the call's arguments. The decorated function raises
-    :class:`~crisol.errors.RateLimited` where there are too few tokens. Decorating any other function raises
-    :class:`~crisol.errors.SettingsError`.
+    ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
+    raises :class:`~crisol.errors.RateLimited` where there are too few tokens. Decorating any other function
+    raises :class:`~crisol.errors.SettingsError`.
     """
 
     def decorate(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

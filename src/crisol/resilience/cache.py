@@ -41,13 +41,14 @@ T = TypeVar("T")
 
 
 class Cache:
-    """Cached records by key, at most ``budget`` bytes in this process (least recently used go first).
+    """Cached records by key, at most ``budget`` bytes in this process (the least recently used are removed).
 
     Each lifetime is shortened by a random share up to ``jitter``, so that entries do not expire together. A
-    hit after the share ``early`` of the lifetime recomputes the entry in the background. Over a shared
-    ``tier``, a local copy lives for at most ``local_seconds``: that long another process's invalidation may
-    go unnoticed here. Errors of the tier are counted and treated as misses. A failed computation raises in
-    all callers that wait for it and is not cached. Use it in one event loop. Raises
+    hit after the share ``early`` of the lifetime recomputes the entry in the background. ``tier`` is the
+    shared tier; None caches in this process only. A copy of a tier's entry lives here for at most
+    ``local_seconds``; for that time an invalidation by another process has no effect here. Errors of the tier
+    are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0, 1). A failed
+    computation raises in all callers that wait for it and is not cached. Use it in one event loop. Raises
     :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
@@ -87,7 +88,8 @@ class Cache:
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
         """Return the value of ``key`` cached in this process under ``kind``, else ``default``.
 
-        Asks no shared tier and computes nothing. A cached None ("there is none") is returned as None.
+        Does not ask the shared tier and computes nothing. A cached None means that the computation found no
+        value; it is returned as None, not as ``default``.
         """
         try:
             entry = self._entries[key]
@@ -117,9 +119,10 @@ class Cache:
         """Return the cached value of ``key`` (see :meth:`Kind.key`), or compute it by ``fn`` and cache it.
 
         ``ttl`` is in seconds; None means the kind's, 0 caches nothing. ``tags`` are names for
-        :meth:`invalidate`. For concurrent callers ``fn`` runs once, in a task of its own, so cancelling a
-        caller cancels nobody else. Raises what ``fn`` raises, and :class:`~crisol.errors.InputError` for a
-        wrong key, ttl or type of result, and where ``fn`` waits for its own key.
+        :meth:`invalidate`. For concurrent callers of a key ``fn`` runs once, in a separate task, so
+        cancelling one caller does not cancel the others. Raises what ``fn`` raises, and
+        :class:`~crisol.errors.InputError` for a wrong key, ttl or type of result, and where ``fn`` waits for
+        its own key.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -186,10 +189,11 @@ class Cache:
         return self._tier is not None
 
     async def invalidate(self, tag: str) -> int:
-        """Delete all entries with ``tag``, here and in the tier, and discard running computations for them.
+        """Delete all entries with ``tag``, in this process and in the shared tier.
 
-        Returns the number of entries deleted in this process. Raises :class:`~crisol.errors.UnavailableError`
-        when the shared tier does not answer; this process has deleted its entries all the same.
+        The result of a computation with this tag that runs now is not cached. Returns the number of entries
+        deleted in this process. Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not
+        answer; this process has deleted its entries all the same.
         """
         self._detach(computation for computation in self._running.values() if tag in computation.tags)
         count = self._lru.sweep(lambda entry: tag in entry.tags)
@@ -198,9 +202,9 @@ class Cache:
         return count
 
     async def delete(self, key: bytes) -> bool:
-        """Delete the entry of ``key`` here and in the tier; return whether it was in this process.
+        """Delete the entry of ``key``, here and in the shared tier; return whether this process had it.
 
-        Raises like :meth:`invalidate`.
+        Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not answer.
         """
         self._detach(computation for computation in self._running.values() if computation.key == key)
         deleted = self._lru.drop(key)
@@ -211,7 +215,7 @@ class Cache:
     async def clear(self) -> int:
         """Delete all entries, in this process and in the shared tier; return how many were in this process.
 
-        Raises like :meth:`invalidate`.
+        Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not answer.
         """
         self._detach(self._running.values())
         count = self._lru.sweep(lambda _: True)
@@ -225,12 +229,12 @@ class Cache:
             await asyncio.wait(self._tasks)
 
     def stats(self) -> list[KindStats]:
-        """Return the counters of each kind that was used; they are live objects and go on counting."""
+        """Return the counters of each kind that was used since the start; the objects go on counting."""
         return list(self._stats.values())
 
     @property
     def weight(self) -> int:
-        """The bytes of the entries in this process, an estimate with the overhead of each."""
+        """The estimated bytes that the entries in this process take, with the overhead of each entry."""
         return self._lru.bytes
 
     def _time(self) -> float:

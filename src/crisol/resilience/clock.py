@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class FakeClock:
-    """A clock for tests: it moves only by :meth:`advance`. ``now`` is its reading in seconds."""
+    """A clock for tests: its time changes only by :meth:`advance`. ``now`` is the present time in seconds."""
 
     __slots__ = ("now",)
 
@@ -35,5 +35,5 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Move by ``seconds``; a negative number jumps back, as a clock that is set does."""
+        """Add ``seconds`` to the time; a negative number sets the clock back."""
         self.now += seconds

@@ -23,11 +23,11 @@ HEADER = 13
 
 
 class Codec(Generic[T]):
-    """Encode and decode records of ``type_``, or None for "there is none", as bytes of cache entries.
+    """Encode records of ``type_`` as the bytes of cache entries, and decode them; a record may be None.
 
-    Entries of another ``version`` or schema do not decode: raise ``version`` when the meaning of a field
-    changes; a changed schema is noticed by itself. Raises :class:`~crisol.errors.SettingsError` for a type
-    that msgspec cannot describe.
+    A None is cached for a value that does not exist. An entry of another ``version`` or schema does not
+    decode. Increase ``version`` when the meaning of a field changes; a change of the fields or their types is
+    noticed without it. Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot describe.
     """
 
     def __init__(self, type_: type[T], *, version: int = 1) -> None:
@@ -50,7 +50,7 @@ class Codec(Generic[T]):
         return self._stamp + _checksum(key, payload) + payload
 
     def size(self, value: T) -> int:
-        """Return the length of the entry of ``value``, in bytes."""
+        """Return the length, in bytes, of the cache entry that would hold ``value``."""
         return HEADER + len(self._payload(value))
 
     def _payload(self, value: T | None) -> bytes:
@@ -60,10 +60,11 @@ class Codec(Generic[T]):
             raise InputError(f"a {type(value).__name__} cannot be cached: {error}") from error
 
     def decode(self, key: bytes, entry: bytes) -> T | None:
-        """Return the value of ``entry``; None means a cached "there is none".
+        """Return the value that the bytes ``entry`` hold; None is a cached None, not a miss.
 
-        Raises :class:`~crisol.errors.IntegrityError` for an entry that is damaged or was written for another
-        key, schema or version.
+        ``key`` is the key of the cache under which the entry was stored. Raises
+        :class:`~crisol.errors.IntegrityError` for an entry that is damaged or was written for another key,
+        schema or version.
         """
         payload = entry[HEADER:]
         if entry[:5] != self._stamp or entry[5:HEADER] != _checksum(key, payload):

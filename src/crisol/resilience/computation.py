@@ -21,9 +21,11 @@ __all__ = ["COMPUTING", "Computation", "produced"]
 class Computation:
     """One computation of a cached value, for which any number of callers wait by awaiting ``future``.
 
-    ``produce`` computes the value of ``key``, which is then cached for ``ttl`` seconds under ``tags``.
-    ``refresh`` means that a cached value exists and is renewed in the background; ``stale`` that the key was
-    invalidated meanwhile, so the value is not cached.
+    ``produce()`` returns the value of ``key``, or an awaitable of it; the value is then cached for ``ttl``
+    seconds under ``tags``. ``kind`` is that of the entry. ``awaits`` lists the computations for which this
+    one waits now. ``trace`` is the traceback of its error, None without one. ``refresh`` means that a cached
+    value exists and is renewed in the background; ``stale`` that the key was invalidated meanwhile, so the
+    value is not cached.
     """
 
     __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
@@ -51,21 +53,21 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give the value ``stored`` to all callers that wait; only the first call has an effect."""
+        """Give ``stored``, the value, to all callers that wait; no effect once there is a result or error."""
         if not self.future.done():
             self.future.set_result(stored)
 
     def needs(self, waiter: Computation) -> bool:
-        """Return whether this computation waits for ``waiter``, directly or through others, or is it."""
+        """Return whether this is ``waiter``, or waits for it directly or through other computations."""
         return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
 
     def failed_with(self, error: BaseException) -> bool:
-        """Return whether ``error`` is the very exception that this computation ended with."""
+        """Return whether this computation ended with the exception ``error`` (the same object)."""
         future = self.future
         return future.done() and not future.cancelled() and future.exception() is error
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` in all callers that wait; without effect once there is a result."""
+        """Raise ``error`` in all callers that wait; no effect once there is a result or an error."""
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)

@@ -40,12 +40,13 @@ T = TypeVar("T")
 
 
 class CircuitBreaker(BreakerCore):
-    """A circuit breaker that makes the calls itself: as a decorator, by :meth:`call`, or by :meth:`guard`.
+    """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
-    Each raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, ``TimeoutError`` if
-    the policy's ``timeout`` interrupts an ``async`` call, and else what the call raises. A plain function
-    cannot be interrupted: one that takes too long returns its result and counts as a failure. An awaitable
-    that it returns is awaited under the breaker. An exception group counts as a failure if a member does.
+    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, ``TimeoutError``
+    if the policy's ``timeout`` interrupts an ``async`` call, and else what the call raises. A plain function
+    cannot be interrupted: one that takes too long returns its result and counts as a failure. If it returns
+    an awaitable, awaiting that is a part of the call. An exception group counts as a failure if one of its
+    exceptions does.
     """
 
     __slots__ = ()
@@ -62,7 +63,11 @@ class CircuitBreaker(BreakerCore):
         return cast("Callable[P, T]", wrap(coroutine_function))
 
     async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``await fn(*args, **kwargs)``, if the breaker admits the call; raises as the class says."""
+        """Return ``await fn(*args, **kwargs)``, if the breaker admits the call.
+
+        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects it, TimeoutError if it exceeds
+        the policy's ``timeout``, and else what ``fn`` raises.
+        """
         permit = self.acquire()
         started = self.clock() if self.policy.timed else 0.0
         try:
@@ -78,7 +83,11 @@ class CircuitBreaker(BreakerCore):
         return result
 
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call."""
+        """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call.
+
+        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects it, and else what ``fn``
+        raises.
+        """
         return self._run(self.acquire(), fn, args, kwargs)
 
     def _run(self, permit: int, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
@@ -261,7 +270,10 @@ class Guard:
 
 
 class BreakerRegistry:
-    """The circuit breakers of one process, by name; iteration yields them."""
+    """The circuit breakers of one process, by name; iteration yields the breakers.
+
+    ``clock`` returns seconds; it is that of every breaker.
+    """
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -269,9 +281,9 @@ class BreakerRegistry:
         self._listeners: list[Callable[[str, State, State], None]] = []
 
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
-        """Return the breaker called ``name``; the first call makes it, with ``policy`` or the default one.
+        """Return the breaker ``name``; the first call makes it, with ``policy`` (None: the default policy).
 
-        Raises :class:`~crisol.errors.SettingsError` if it exists with another policy.
+        Raises :class:`~crisol.errors.SettingsError` if a breaker of this name exists with another policy.
         """
         expected = policy if policy is not None else BreakerPolicy()
         breaker = self._breakers.get(name)
@@ -286,7 +298,10 @@ class BreakerRegistry:
         return breaker
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after each change of state of any breaker, also of later ones."""
+        """Call ``listener(name, old, new)`` after each change of state of any breaker, also of later ones.
+
+        ``name`` is the breaker's; ``old`` and ``new`` are the states.
+        """
         self._listeners.append(listener)
         for breaker in self._breakers.values():
             breaker.add_listener(listener)

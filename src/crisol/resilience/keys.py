@@ -27,9 +27,10 @@ _SHORT = 128
 def digest(*parts: object) -> bytes:
     """Return the SHA-256 (32 bytes) of ``parts``, their order and their types.
 
-    Takes None, bool, int, float, str (also string enumerations), bytes, lists and tuples (alike), mappings
-    and sets (in any order), nested at most 32 deep. Raises :class:`~crisol.errors.InputError` for anything
-    else, and for NaN, which equals nothing.
+    Equal parts of the same types give the same hash. Takes None, bool, int, float, str (also string
+    enumerations), bytes, lists and tuples (a list equals a tuple of the same items), mappings and sets (in
+    any order), nested at most 32 deep. Raises :class:`~crisol.errors.InputError` for anything else, and for
+    NaN, which equals nothing.
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
@@ -47,9 +48,9 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the encoding that :func:`digest` hashes: equal exactly for equal values of the same types.
+    """Return the bytes that :func:`digest` hashes: they are equal exactly for equal values of the same types.
 
-    Takes the same values and raises the same errors.
+    Takes the same values as :func:`digest` and raises the same errors.
     """
     out = bytearray()
     _write(out, value, 0)

@@ -21,9 +21,10 @@ class Kind(Generic[T]):
     """A kind of cache entry: records of ``type_`` under a name, with a lifetime.
 
     ``ttl`` is the lifetime in seconds, by default that of the name in :data:`LIFETIMES`; ``negative_ttl``
-    that of a cached None ("there is none"). Raise ``version`` when the meaning of a field changes; a changed
-    field is noticed by itself. Raises :class:`~crisol.errors.SettingsError` for a name without a lifetime, a
-    value out of range, or a type that cannot be encoded.
+    that of a cached None, which stands for a value that does not exist. Increase ``version`` when the meaning
+    of a field of the record changes; an added, removed or retyped field is noticed without it. Raises
+    :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out of range, or a type that
+    cannot be encoded.
     """
 
     __slots__ = ("codec", "name", "negative_ttl", "shared", "ttl", "version")
@@ -55,8 +56,9 @@ class Kind(Generic[T]):
     def key(self, *parts: object) -> bytes:
         """Return the key of an entry, 32 bytes: a hash of the kind, its version and ``parts``.
 
-        ``parts`` are all that the value depends on, above all the model version, so that a new model never
-        gets an old one's entry. Raises like :func:`~crisol.resilience.keys.digest`.
+        ``parts`` are all that the value depends on, such as the patch's identity and the model version; with
+        the version, a new model never gets the entry of an old one. Raises like
+        :func:`~crisol.resilience.keys.digest`.
         """
         return digest(self.name, self.version, *parts)
 

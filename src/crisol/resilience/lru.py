@@ -22,9 +22,10 @@ OVERHEAD = 450
 class KindStats:
     """The counters of one kind of cache entry, since the start of the process.
 
-    ``hits`` were answered here, ``shared_hits`` by the shared tier, ``misses`` by computing. ``errors`` are
-    failures of the tier, ``corrupt`` entries in it that did not decode, ``refreshes`` recomputations in the
-    background, ``evictions`` entries removed for space. ``entries`` and ``bytes`` are those held now.
+    ``hits`` counts look-ups that were answered from this process's memory, ``shared_hits`` by the shared
+    tier, ``misses`` by computing. ``errors`` are failures of the tier, ``corrupt`` entries in it that did not
+    decode, ``refreshes`` recomputations in the background, ``evictions`` entries removed for space.
+    ``entries`` and ``bytes`` are those held now.
     """
 
     kind: Kind[Any]
@@ -40,7 +41,7 @@ class KindStats:
 
 
 class CacheEntry:
-    """One cached value: the record itself if its kind is immutable, else its encoding.
+    """One cached value, ``stored``: the record itself if its type is immutable, else its encoding in bytes.
 
     ``size`` is in bytes. The entry is refreshed in the background after ``fresh_until`` and invalid from
     ``expires`` on; both are readings of the cache's clock. ``tags`` are names by which it is invalidated.
@@ -67,7 +68,7 @@ class CacheEntry:
 
 
 class Lru:
-    """Entries by key, at most ``budget`` bytes of them; ``entries`` has the least recently used first."""
+    """Cache entries by key, at most ``budget`` bytes in all; when it is full, the least recently used go."""
 
     __slots__ = ("budget", "bytes", "entries")
 
@@ -92,7 +93,7 @@ class Lru:
             oldest.stats.evictions += 1
 
     def drop(self, key: bytes) -> bool:
-        """Remove the entry of ``key``; return whether there was one."""
+        """Remove the entry of ``key``; return whether there was such an entry."""
         entry = self.entries.pop(key, None)
         if entry is None:
             return False

@@ -24,9 +24,10 @@ _Function = Callable[P, Coroutine[Any, Any, T]]
 def memoized(
     cache: Cache, ttl: float, tags: tuple[str, ...] = ()
 ) -> Callable[[_Function[P, T]], _Function[P, T]]:
-    """Return a decorator that caches the results of an ``async`` function; see :meth:`Cache.memoize`.
+    """Return a decorator that caches the results of an ``async`` function in ``cache``.
 
-    ``ttl`` is in seconds; ``tags`` are names for :meth:`Cache.invalidate`.
+    ``ttl`` is the lifetime of a result, in seconds; ``tags`` are names for :meth:`Cache.invalidate`. The key
+    and the errors are those of :meth:`Cache.memoize`.
     """
 
     def decorate(fn: _Function[P, T]) -> _Function[P, T]:

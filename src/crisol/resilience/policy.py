@@ -19,19 +19,21 @@ __all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
 class BreakerPolicy:
     """When a breaker opens, waits, probes and closes. Times are in seconds, rates are shares in (0, 1].
 
-    It opens after ``consecutive_failures`` in a row; or when, of at least ``minimum_calls`` in the window,
-    the share ``failure_rate`` failed or the share ``slow_rate`` took longer than ``slow_seconds``. The window
-    is the last ``window_calls`` calls, or the last ``window_seconds`` if set. None switches a limit off.
+    The breaker opens after ``consecutive_failures`` in a row; or when, of at least ``minimum_calls`` in the
+    window, the share ``failure_rate`` failed or the share ``slow_rate`` took longer than ``slow_seconds``.
+    The window is the last ``window_calls`` calls, or the last ``window_seconds`` if set. None switches a
+    limit off.
 
     After ``recovery_seconds`` (times ``backoff`` for each failed recovery in a row, at most
     ``max_recovery_seconds``, then varied by ± the share ``jitter``, drawn by ``rng``) it is half open: at
     most ``probes`` calls are admitted. It closes when ``probe_successes`` of them succeed and opens again
     once that is impossible, or when a probe has not ended within ``half_open_seconds``. ``timeout`` is the
-    limit of one call.
+    time limit of one call, None for no limit.
 
     An exception is a failure if it is one of ``record`` and none of ``ignore``; others, such as cancellation,
-    are not counted. ``is_failure(result)`` judges what a call returns; None means that every result is good.
-    Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    are not counted. ``is_failure(result)`` returns whether the result of a call counts as a failure; None
+    means that no result does. ``timed``, ``rated`` and ``longest_wait`` follow from the other fields. Raises
+    :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     consecutive_failures: int | None = 5

@@ -13,8 +13,8 @@ class TierEntry:
     """The result of a look-up in the shared tier.
 
     ``entry`` is the encoded value, None if there is none. ``remaining`` is the rest of its lifetime in
-    seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` identifies the state of the
-    tags' invalidations; hand it to ``put``.
+    seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` changes when one of the tags
+    is invalidated; hand it to ``put``.
     """
 
     entry: bytes | None
@@ -26,23 +26,26 @@ class SharedTier(Protocol):
     """Encoded cache entries by key, shared between processes, invalidated by tag.
 
     Every method raises :class:`~crisol.errors.UnavailableError` soon when the store is away, and is safe
-    across tasks and processes. An entry put with a ticket from before an invalidation of one of its tags is
-    never returned.
+    across tasks and processes. An entry is never returned if one of its tags was invalidated after the
+    ``get`` that gave its ticket.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look up the entry of ``key`` with these tags."""
+        """Look up the entry of ``key``, which was put with the same ``tags``.
+
+        The result's ``entry`` is None if there is no such entry, or one of the tags was invalidated since.
+        """
         ...
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:
-        """Store ``entry`` for ``ttl`` seconds.
+        """Store ``entry`` under ``key`` for ``ttl`` seconds; ``tags`` are names for :meth:`invalidate`.
 
-        ``ticket`` is from the ``get`` before the value was computed.
+        ``ticket`` is from the :meth:`get` of this key and tags before the value was computed.
         """
         ...
 
     async def delete(self, key: bytes) -> None:
-        """Delete the entry of ``key``; no error if there is none."""
+        """Delete the entry of ``key``; no error if there is no such entry."""
         ...
 
     async def invalidate(self, tag: str) -> None:

@@ -12,7 +12,9 @@ BUCKETS = 10
 
 
 def push(bits: int, bit: int, size: int) -> int:
-    """Return ``bits`` with the newest outcome ``bit`` shifted in; the last ``size`` outcomes are kept.
+    """Return ``bits`` with the newest outcome ``bit`` (0 or 1) shifted in as the lowest bit.
+
+    Each bit is the outcome of one call; only the last ``size`` outcomes are kept.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
@@ -36,14 +38,17 @@ class TimeWindow:
         self._newest = -1
 
     def add(self, now: float, *, bad: bool, slow: bool) -> None:
-        """Count a call that ended at ``now``, the clock's reading; ``bad`` means failed."""
+        """Count a call that ended at ``now``, in seconds of the clock; ``bad`` means that the call failed."""
         slot = self._advance(now)
         self._calls[slot] += 1
         self._bad[slot] += bad
         self._slow[slot] += slow
 
     def sums(self, now: float) -> tuple[int, int, int]:
-        """Return the numbers of calls, failed calls and slow calls in the window that ends at ``now``."""
+        """Return the numbers of calls, failed calls and slow calls in the window that ends at ``now``.
+
+        ``now`` is in seconds of the clock.
+        """
         self._advance(now)
         return sum(self._calls), sum(self._bad), sum(self._slow)
 

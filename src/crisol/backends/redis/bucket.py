@@ -33,12 +33,13 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisBucket:
-    """Token buckets of one rate in Redis, shared by all processes that use it; times are the server's.
+    """Token buckets of one rate in Redis, shared by all processes that use the server, by its clock.
 
-    When Redis is away or the breaker is open, ``fallback`` decides: ``local`` uses buckets of this process
-    that go on from Redis's last answer, ``open`` admits all, ``closed`` refuses all; ``fallbacks`` counts
-    such requests. ``prefix`` begins all keys. They contain the rate, so a changed rate starts with full
-    buckets.
+    ``client`` is the connection to Redis, and ``breaker`` guards its calls; None makes a new breaker. When
+    Redis is away or the breaker is open, ``fallback`` says how requests are decided: ``local`` uses buckets
+    of this process, which continue from Redis's last answer; ``open`` admits all; ``closed`` refuses all.
+    ``fallbacks`` counts such requests. All keys in Redis begin with ``prefix`` and contain the rate, so a
+    changed rate starts with full buckets.
     """
 
     def __init__(
@@ -62,11 +63,11 @@ class RedisBucket:
         self._full = math.ceil(self._interval * rate.burst) if limited else 0
 
     async def take(self, key: str, cost: float = 1.0) -> float:
-        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`), negative if
-        refused. Raises :class:`~crisol.errors.InputError` for a cost above the burst or below 0, and never
-        because of Redis.
+        Returns the room in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`), negative if the
+        request is refused. Raises :class:`~crisol.errors.InputError` for a cost above the burst or below 0,
+        and no error when Redis is away.
         """
         self.rate.check_cost(cost)
         if not self._interval:
@@ -84,7 +85,10 @@ class RedisBucket:
         return room
 
     async def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Like :meth:`take`, but return a :class:`~crisol.resilience.bucket.BucketDecision`."""
+        """Take tokens like :meth:`take`, with the same errors.
+
+        Return a :class:`~crisol.resilience.bucket.BucketDecision`.
+        """
         return BucketDecision(self.rate, await self.take(key, cost), cost)
 
     def limit(
@@ -92,8 +96,8 @@ class RedisBucket:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        ``key`` names the bucket by the call's arguments. The decorated function raises
-        :class:`~crisol.errors.RateLimited` where there are too few tokens.
+        ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
+        raises :class:`~crisol.errors.RateLimited` where there are too few tokens.
         """
         return limited(self, key, cost)
 

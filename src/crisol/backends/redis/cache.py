@@ -41,9 +41,10 @@ _NONE = bytes(8)
 class RedisTier:
     """The shared cache tier in Redis; see :class:`~crisol.resilience.tier.SharedTier`.
 
-    Every call goes through ``breaker``; ``prefix`` begins all keys. ``wall`` returns the time of day in
-    seconds since the epoch, by which the machines agree when an entry expires. Raises
-    :class:`~crisol.errors.UnavailableError` when Redis is away or the breaker is open.
+    ``client`` is the connection to Redis. Every call goes through ``breaker``; None makes a new one. All keys
+    in Redis begin with ``prefix``. ``wall`` returns the time of day in seconds since the epoch, by which the
+    machines agree when an entry expires. Every method raises :class:`~crisol.errors.UnavailableError` when
+    Redis is away or the breaker is open.
     """
 
     def __init__(
@@ -61,7 +62,10 @@ class RedisTier:
         self._wall = wall
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look up the entry of ``key`` with these tags."""
+        """Look up the entry of ``key``, which was put with the same ``tags``.
+
+        The result's ``entry`` is None if there is no such entry, or one of the tags was invalidated since.
+        """
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
         raw, *stamps = await self._do("MGET", self._entry + key, *names)
         ticket = _ticket(tags, stamps)
@@ -76,13 +80,17 @@ class RedisTier:
         return TierEntry(raw[head:], remaining if 0.0 < remaining < LONGEST else 0.0, ticket)
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:  # noqa: ARG002 - the ticket speaks for the tags here; other stores may index them
-        """Store ``entry`` for ``ttl`` seconds, at most a week."""
+        """Store ``entry`` under ``key`` for ``ttl`` seconds, at most a week.
+
+        ``tags`` are names for :meth:`invalidate`; ``ticket`` is from the :meth:`get` before the value was
+        computed.
+        """
         seconds = min(ttl, LONGEST)
         raw = _EXPIRY.pack(self._wall() + seconds) + ticket + entry
         await self._do("SET", self._entry + key, raw, "PX", max(round(seconds * 1000), 1))
 
     async def delete(self, key: bytes) -> None:
-        """Delete the entry of ``key``; no error if there is none."""
+        """Delete the entry of ``key``; no error if there is no such entry."""
         await self._do("DEL", self._entry + key)
 
     async def invalidate(self, tag: str) -> None:
@@ -93,7 +101,7 @@ class RedisTier:
             await self._restamp(tag)
 
     async def clear(self) -> None:
-        """Make every entry invalid; Redis frees the memory as they expire."""
+        """Make every entry invalid; Redis frees the memory when the entries' lifetimes end."""
         await self._restamp(_EVERYTHING)
 
     async def _restamp(self, tag: str) -> None:

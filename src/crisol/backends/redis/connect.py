@@ -27,8 +27,8 @@ def connect(
 
     A command fails after ``socket_seconds`` without an answer. At most ``connections`` are open; a task waits
     up to ``pool_seconds`` for a free one. A command on a broken connection is repeated once; one that timed
-    out is not. Raises :class:`~crisol.errors.SettingsError` for a malformed URL or an option that is not
-    supported.
+    out is not. Raises :class:`~crisol.errors.SettingsError` for a malformed URL, or one with an option
+    (``?name=value``) that is not supported.
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
         raise SettingsError(
