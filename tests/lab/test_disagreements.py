@@ -145,7 +145,7 @@ def test_what_an_origin_gives_away_is_told() -> None:
             "outcome": ("invalid", "valid")[at % 2], "basic_outcome": ("invalid", "valid")[at % 2],
             "reason": "",
         }
-        for number in range(6)
+        for number in range(12)
         for at in range(4)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
