@@ -139,8 +139,8 @@ def test_what_an_origin_gives_away_is_told() -> None:
     """
     rows = [
         {
-            "id": f"{number}-{at}", "vulnerability": f"v{number}", "project": f"p{number}", "cwe": "CWE-22",
-            "language": "python", "origin": ("mutant", "upstream")[at % 2],
+            "id": f"{number}-{at}", "vulnerability": f"v{number:02}", "project": f"p{number}",
+            "cwe": "CWE-22", "language": "python", "origin": ("mutant", "upstream")[at % 2],
             "diff": f"--- a/f.py\n+++ b/f.py\n@@ -1 +1,2 @@\n x\n+value = {number}{at}\n",
             "outcome": ("invalid", "valid")[at % 2], "basic_outcome": ("invalid", "valid")[at % 2],
             "reason": "",
@@ -153,4 +153,4 @@ def test_what_an_origin_gives_away_is_told() -> None:
     assert told.loc["origin", "auc"] == 1.0
     assert 0.3 < told.loc["style", "auc"] < 0.7
     assert (told["low"] <= told["auc"]).all()
-    assert ground_truth.leaks(frame[frame["vulnerability"] < "v2"]).empty
+    assert ground_truth.leaks(frame[frame["vulnerability"] < "v02"]).empty
