@@ -48,10 +48,11 @@ _lock = threading.Lock()
 
 
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
-    """Call ``module:function`` in a worker process with limits; return its (JSON head, byte strings).
+    """Call a function in a worker process with limits; return its result, a (JSON object, byte strings).
 
-    ``function`` takes and returns such a pair. Raises :class:`OutOfBounds` where the call exceeds the limits,
-    raises, or ends the worker.
+    ``function`` names it as ``module:function``. It takes the two arguments ``head``, a JSON object, and
+    ``blobs``, byte strings, and returns a pair of the same form. Raises :class:`OutOfBounds` where the call
+    exceeds the limits, raises, or ends the worker.
     """
     with _lock:
         worker = _idle.pop() if _idle else None
@@ -123,9 +124,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve(descriptor: int) -> None:
-    """Set the worker's memory limit, and answer calls of :func:`bounded` until the socket is closed.
+    """Run a worker process: set its memory limit, then answer calls of :func:`bounded`.
 
-    ``descriptor`` is the socket's; this is the worker's main loop.
+    ``descriptor`` is the file descriptor of the socket for calls; the worker ends when the socket is closed.
     """
     limit = _MEMORY_MB << 20
     with contextlib.suppress(ValueError, OSError):

@@ -26,9 +26,11 @@ def find() -> str | None:
 def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors: dict[str, int]) -> list[str]:
     """Return the bubblewrap command line, to which the program to run inside is appended.
 
-    ``hashes`` seeds the hashes of text. ``descriptors`` maps each path of ``layout.files`` to an open
-    descriptor with its text. The program starts as process 1 of its namespace with an empty environment, and
-    keeps capabilities over its own namespaces, which :mod:`.namespaces` and :mod:`.walls` need and drop.
+    ``program`` is the path of ``bwrap``; ``layout`` is the root file system, ``user`` the made-up user
+    inside. ``hashes`` seeds the hashes of text (``PYTHONHASHSEED``). ``descriptors`` maps each path of
+    ``layout.files`` to an open file descriptor with its text. The program starts as process 1 of its
+    namespace with an empty environment. It keeps capabilities over its own namespaces: :mod:`.namespaces` and
+    :mod:`.walls` need these and drop them.
     """
     command = [
         program,

@@ -22,7 +22,10 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A way to isolate untrusted scripts; :func:`choose` returns one that works on this machine."""
+    """A way to isolate untrusted scripts, named by ``kind``.
+
+    :func:`choose` returns one that works on this machine.
+    """
 
     kind: SandboxKind
 
@@ -39,11 +42,12 @@ class Sandbox:
     ) -> Iterator[Target]:
         """Start a sandbox over a source tree, as a context manager that yields a :class:`Target`.
 
-        The tree is read-only and last on ``sys.path``, after the folders of ``requires``. ``preload`` names
-        modules of the standard library or of ``requires`` to import ahead; ``prelude`` is trusted source
-        executed once before them; ``limits`` hold for each run; ``hashes`` (below 2**32) seeds the hashes
-        of text, None draws a seed. Files are read on entry: later changes are not seen. Raises
-        :class:`~crisol.errors.SandboxError` where it does not start.
+        The folder ``tree`` is read-only and last on ``sys.path``, after the folders ``requires``, its
+        dependencies. ``preload`` names modules of the standard library or of ``requires`` to import ahead.
+        ``prelude`` is trusted source executed once before them. ``limits`` hold for each run. ``hashes``
+        (below 2**32) seeds the hashes of text; None draws a seed. Files are read when the block begins, so
+        later changes are not seen. Raises :class:`~crisol.errors.SandboxError` where the sandbox does not
+        start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)
@@ -55,10 +59,10 @@ class Sandbox:
 
 
 def choose(kind: str = "auto") -> Sandbox:
-    """Return the strongest sandbox of this machine (bubblewrap, then namespaces), or the named kind.
+    """Return the strongest sandbox that works on this machine, or the sandbox of the kind that is named.
 
-    Raises :class:`~crisol.errors.SandboxUnavailable` where there is none. ``weak``, which does not isolate,
-    is used only if named.
+    ``auto`` tries ``bubblewrap``, then ``namespaces``. ``weak`` does not isolate and must be named. Raises
+    :class:`~crisol.errors.SandboxUnavailable` where none of them, or the named one, does not work.
     """
     if kind == "auto":
         failures = {}
@@ -83,9 +87,9 @@ _proven: set[SandboxKind] = set()
 
 
 def problem(kind: SandboxKind) -> str:
-    """Return why this machine cannot run that kind of sandbox, found by running it; empty if it can.
+    """Start a sandbox of a kind; return the message of its failure, or "" if it works on this machine.
 
-    Success is cached; a failure is checked again at every call.
+    Success is cached; after a failure the next call tries again.
     """
     if kind in _proven:
         return ""

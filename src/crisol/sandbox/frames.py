@@ -25,7 +25,7 @@ _LENGTH = struct.Struct("!Q")
 
 
 class ClosedError(Exception):
-    """The other end of the socket is closed, or sent something that is not a frame."""
+    """The peer of a socket has closed it, or sent bytes that are not a frame."""
 
 
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
@@ -41,9 +41,10 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 
 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one frame of at most ``limit`` bytes and return its head and byte strings.
+    """Read one frame of at most ``limit`` bytes; return its (JSON head, byte strings).
 
-    Raises :class:`ClosedError`, and TimeoutError after the socket's own time-out.
+    Raises :class:`ClosedError` where the peer has closed or sends no frame, and TimeoutError after the
+    time-out that is set on the socket.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
     if size > limit:
@@ -63,7 +64,8 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
 def rehearse() -> None:
     """Send and receive one frame within this process.
 
-    It copies the memory pages that a fork shares with its parent, before the clock of a run starts.
+    The first use of frames after a fork copies memory pages. This call does so before the clock of a run
+    starts.
     """
     near, far = socket.socketpair()
     send(near, {"names": ["rehearsal"], "seconds": 1.5}, [b"blob"])

@@ -31,10 +31,11 @@ LOOKING = frozenset(
 
 
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return an audit hook that ends the process when code of the patched files reaches into the interpreter.
+    """Return an audit hook that ends the process when code of patched files reaches into the interpreter.
 
-    ``files`` maps each of them to the ranges of lines that the patch left as they were. From there it may
-    look at frames and code, unless other lines of a patched file asked it to.
+    ``files`` maps the path of each patched file to [first, last] line ranges that the patch left unchanged.
+    Unchanged lines may look at frames and code objects, unless changed lines called them. Tracing functions,
+    audit hooks and ctypes are forbidden to all lines.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

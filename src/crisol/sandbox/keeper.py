@@ -44,11 +44,11 @@ def keep(
     setup: dict[str, Any],
     inherited: stage.Inherited,
 ) -> None:
-    """Run one job as the first process of its namespaces, and exit; never returns.
+    """Run one job as the first process of its namespaces, and exit; this function never returns.
 
-    It prepares mounts, reads a job from the socket ``control``, writes one byte to ``taken``, runs the script
-    in a child and sends the answer. ``setup`` holds limits and filters, ``inherited`` the code that was read
-    ahead.
+    It prepares mounts, reads a job from the socket ``control``, writes one byte to the descriptor ``taken``,
+    runs the script in a child and sends the answer. ``places`` are the paths inside the sandbox. ``setup``
+    holds the limits and seccomp filters. ``inherited`` holds the code that was read before the fork.
     """
     status = 1
     try:

@@ -99,12 +99,12 @@ class Layout:
         return replace(self, files=self.files | made, folders=(*self.folders, home))
 
     def plain(self) -> dict[str, Any]:
-        """Return the layout as values that JSON can hold."""
+        """Return the fields as a dictionary that JSON can hold."""
         return asdict(self)
 
 
 def interpreter() -> str:
-    """Return the real path of the base interpreter, not that of a virtual environment."""
+    """Return the path of the base interpreter, with links resolved; never that of a virtual environment."""
     base = getattr(sys, "_base_executable", None) or sys.executable
     return os.path.realpath(base)
 

@@ -52,11 +52,11 @@ report(json.dumps([files, patterns]).encode())
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What trusted scripts import, in their order, to be loaded before the first run.
+    """What trusted scripts load, in the order of loading, so that a sandbox can load it before the first run.
 
-    ``modules`` belong to the standard library or the dependencies and are imported; ``files`` are (module,
-    relative path) of the target, of which only the code is read; ``patterns`` are regular expressions to
-    compile, as (text, is bytes, flags).
+    ``modules`` are names of the standard library's or the dependencies' modules; they are imported. ``files``
+    are (module, relative path) of the target; their code is read and not executed. ``patterns`` are regular
+    expressions to compile, as (text, whether it is bytes, flags).
     """
 
     modules: tuple[str, ...] = ()
@@ -67,10 +67,11 @@ class Learned:
 def learn(
     run: Callable[[Script], Run], scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
 ) -> Learned:
-    """Run trusted scripts and return which modules and regular expressions they load.
+    """Run trusted scripts and return the modules and regular expressions that they load.
 
-    ``tree`` holds the target's relative paths, ``available`` names of the dependencies' top-level modules.
-    Scripts that fail are ignored. ``run`` must execute the vulnerable release, never a candidate.
+    ``run`` executes a script on the vulnerable release, never on a patch. ``tree`` holds the relative paths
+    of the target's files, ``available`` the names of the dependencies' top-level modules. Scripts that fail
+    are ignored.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     loaded: dict[str, None] = {}

@@ -28,10 +28,10 @@ _SPACES = (
 
 
 def enter(plan: dict[str, Any], user: int) -> None:
-    """Continue as process 1 of new namespaces, in the root of ``plan``, as the uid ``user``.
+    """Continue as process 1 of new namespaces, with a new root file system, as the uid ``user``.
 
-    ``plan`` is :meth:`crisol.sandbox.layout.Layout.plain`'s result. The calling process waits and ends with
-    it. Raises OSError where the kernel refuses.
+    ``plan`` is the result of :meth:`crisol.sandbox.layout.Layout.plain`. This function returns in a child
+    process; the calling process waits and ends with the child. Raises OSError where the kernel refuses.
     """
     _unshare(user)
     _continue_in_child()
@@ -66,7 +66,7 @@ def enter(plan: dict[str, Any], user: int) -> None:
 
 
 def enter_wrapped() -> None:
-    """Complete the namespaces that bubblewrap made: mount a new /proc and set up the network."""
+    """Complete the namespaces that bubblewrap made: mount a new /proc and bring up the network's loopback."""
     _mount_proc("/proc")
     kernel.unmount(OLD_PROC)
     os.rmdir(OLD_PROC)

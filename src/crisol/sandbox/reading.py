@@ -15,10 +15,12 @@ __all__ = ["prepare"]
 
 
 def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the unchanged line ranges of a patched file (``kept``), and its .pyc content if it compiles.
+    """Parse and compile one patched file in a worker process.
 
-    ``head`` holds the file's ``name`` and whether there is a text ``before``, which then is the first of
-    ``blobs``; the patched text is the last. See :func:`crisol.sandbox.reuse.untouched`.
+    ``head`` has the keys ``name``, the file's path, and ``before``, whether there is an unpatched text. That
+    text is then the first of ``blobs``; the patched text is the last. The result's head has the key ``kept``:
+    the line ranges that :func:`crisol.sandbox.reuse.untouched` returns. Its one byte string is the content of
+    the .pyc; there is none if the file does not compile.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

@@ -28,9 +28,9 @@ __all__ = ["Finder", "compile_patterns"]
 
 
 class Finder:
-    """An import hook for the target's modules whose code was read ahead.
+    """An import hook for those modules of the target whose code was read ahead.
 
-    ``place`` is the folder of the tree; ``files`` maps module names to relative paths.
+    ``place`` is the folder of the target's files; ``files`` maps module names to paths relative to it.
     """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
@@ -60,7 +60,11 @@ class Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module read ahead, or None where the normal search might find another file."""
+        """Return the spec of a module that was read ahead, or None, so that Python's own search goes on.
+
+        The result is also None where that search could find another file. ``name`` and ``path`` are those of
+        ``importlib``.
+        """
         compiled = self._known.get(name)
         if compiled is None:
             return None
@@ -81,9 +85,10 @@ class Finder:
 
 
 def compile_patterns(patterns: Iterable[tuple[str, bool, int]]) -> None:
-    """Compile regular expressions into the cache of :mod:`re`, each given as (text, is bytes, flags).
+    """Compile regular expressions into the cache of :mod:`re`.
 
-    Bytes patterns are given as Latin-1 text. One that fails or warns is left to the run.
+    Each is (text, whether it is bytes, flags); a bytes pattern comes as Latin-1 text. A pattern that raises
+    or warns is skipped: the run compiles it itself.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -11,7 +11,7 @@ __all__ = ["Canary", "Ending", "Limits", "Role", "Run", "SandboxKind", "Script"]
 
 
 class SandboxKind(StrEnum):
-    """How untrusted code is isolated; every verdict names it."""
+    """A kind of isolation for untrusted code; every verdict names the kind that was used."""
 
     BUBBLEWRAP = "bubblewrap"
     """Namespaces made by bubblewrap, a seccomp filter, Landlock where the kernel has it, limits."""
@@ -23,13 +23,14 @@ class SandboxKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may use; exceeding a limit ends the run, never the sandbox.
+    """The resources that one run may use; a run that exceeds them is ended, the sandbox stays.
 
-    ``seconds`` is wall time, up to four times as much where other processes keep the run waiting for a
-    processor; ``cpu_seconds`` is processor time of the script's process; ``memory_mb`` (MiB)
-    bounds the address space of each process, and twice that the resident memory of all; ``processes`` their
-    number. ``file_mb`` bounds one file, ``scratch_mb`` each writable folder. The last ``output_bytes`` of
-    either stream are kept; sixteen times as much ends the run.
+    ``seconds`` is wall time; it is extended up to four times while other processes keep the run waiting for a
+    processor. ``cpu_seconds`` is processor time of the script's process. ``memory_mb`` (MiB) bounds the
+    address space of each process; the resident memory of all processes may be twice as much. ``processes`` is
+    the largest number of processes. ``file_mb`` (MiB) bounds one file, ``scratch_mb`` (MiB) each writable
+    folder. Of standard output and standard error the last ``output_bytes`` each are kept; sixteen times as
+    much ends the run.
     """
 
     seconds: float = 10.0
@@ -47,7 +48,7 @@ class Limits:
 
 
 class Role(StrEnum):
-    """The contract of a script: how it ends and what that means."""
+    """The kind of a script: PoV, check or probe. It says how the script ends and what each ending means."""
 
     POV = "pov"
     """Ends with ``sys.exit(0)`` when it shows the flaw and ``sys.exit(1)`` when it does not."""
@@ -59,9 +60,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A program that runs as ``__main__`` with the target importable.
+    """A program that runs as ``__main__`` in a sandbox and can import the target.
 
-    ``name`` is its file name in tracebacks; ``arguments`` are the global ``ARGUMENTS`` of a probe.
+    ``name`` is the file name in tracebacks, ``source`` the text. ``role`` says how the script ends. A probe
+    reads ``arguments`` as the global ``ARGUMENTS``; other scripts have none.
     """
 
     name: str
@@ -71,9 +73,9 @@ class Script:
 
 
 class Canary(StrEnum):
-    """When a script runs a second time, in the same process, on the unpatched files.
+    """When a PoV runs a second time, in the same process, on the unpatched files.
 
-    There a PoV must show the flaw again; if it does not, the patch has changed the process and not the
+    The PoV must then show the flaw again. If it does not, the patch has changed the process instead of the
     program.
     """
 
@@ -100,13 +102,15 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The result of one script: ``seconds`` is wall time, ``cpu_seconds`` that of its whole process tree.
+    """The result of one run of a script.
 
-    ``code`` is what the script exited with, None unless ``ending`` is ``exited``. ``report`` is a probe's
-    result. ``changed`` names functions and classes outside the tree, such as ``pathlib.Path.exists``, that
-    the target replaced. ``canary`` is the exit code of the second run, -1 for none, None where there was no
-    second run. ``waited`` are about the seconds that the run was ready and other processes had the
-    processors.
+    ``ending`` says how it ended; ``code`` is the exit code, None unless ``ending`` is ``exited``. ``stdout``
+    and ``stderr`` hold the end of the output. ``seconds`` is wall time, ``cpu_seconds`` the processor time of
+    all its processes. ``report`` is the result of a probe, empty for other scripts. ``changed`` names
+    functions and classes outside the tree, such as ``pathlib.Path.exists``, that the target replaced.
+    ``canary`` is the exit code of the second run: None where no second run was made, -1 where it ended
+    without a code. ``waited`` is about the time, in seconds, for which other processes had the processors
+    while the run was ready.
     """
 
     ending: Ending

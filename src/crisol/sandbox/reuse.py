@@ -25,10 +25,11 @@ _WORDS = re.compile(
 
 
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
-    """Return the line ranges of ``after`` whose functions or statements are also in ``before``.
+    """Return the line ranges of a patched file whose functions or statements the patch left unchanged.
 
-    A range is (first, last), from 1. There are none where ``before`` is None, does not parse, or does not
-    look into frames or code objects itself.
+    ``before`` and ``after`` are the texts of the unpatched and the patched file. A range is (first, last),
+    counted from 1. The list is empty where ``before`` is None, where a text does not parse, and where one of
+    them has no name, such as ``f_code`` or ``getattr``, by which code can look at frames and code objects.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

@@ -37,9 +37,11 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A script's marshalled code, in which ``mark`` plus one byte stands for each secret constant of a run.
+    """A compiled script.
 
-    ``error`` is the traceback where it does not compile; then ``code`` is empty.
+    ``code`` is its marshalled code. Each run replaces some constants by secrets: in ``code`` these constants
+    are ``mark`` and one more byte. ``error`` is the traceback of a script that does not compile; ``code`` is
+    then empty.
     """
 
     code: bytes
@@ -59,10 +61,11 @@ def seeded(source: str, seed: int) -> str:
 
 
 def parts(source: str) -> tuple[str, str]:
-    r"""Return the two parts of a script: one runs in the target's process, the other judges it from outside.
+    r"""Split a script at its lines ``# act`` and ``# judge``; return (part in the target's process, judge).
 
-    The first is everything before the line ``# judge``; the second is what stands before ``# act`` and after
-    ``# judge``, with its line numbers kept. Without both lines the second is empty.
+    The first part is everything before ``# judge``. The judge runs in another process, from where it looks at
+    the effects of the first; it is what stands before ``# act`` and after ``# judge``, with its line numbers
+    kept. A script without both lines has an empty judge.
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -94,10 +97,10 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 
 
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
-    """Return the statements with a call ``function(name, value)`` after each class and function definition.
+    """Return the statements of a script, with a call ``function(name, value)`` after each class and function.
 
-    The script runs outside of ``__main__``, where pickle and annotations look for its names; the call puts
-    them there.
+    The script runs in another module than ``__main__``. The call puts its classes and functions there, where
+    pickle and annotations look for them. ``body`` are the script's statements.
     """
     shown: list[ast.stmt] = []
     for statement in body:

@@ -116,7 +116,10 @@ _Step = tuple[int, int, int, int]
 
 
 def keeper_filter() -> bytes:
-    """Return the seccomp filter of a run's keeper process, which still mounts and makes namespaces."""
+    """Return the seccomp filter for the keeper, the process that prepares one run and starts its script.
+
+    The keeper may still mount and make namespaces.
+    """
     return _assemble(_NEVER, [])
 
 

@@ -18,10 +18,11 @@ __all__ = ["TargetSource"]
 
 @dataclass(frozen=True, slots=True)
 class TargetSource:
-    """The files that a sandbox holds, read into memory, by relative path.
+    """The files that a sandbox holds, read into memory.
 
-    ``preload`` names modules to import ahead, ``prelude`` is trusted source executed before them, ``learned``
-    what scripts were seen to import.
+    ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
+    for each dependency. ``preload`` names modules to import ahead. ``prelude`` is trusted source executed
+    before them. ``learned`` holds what trusted scripts load.
     """
 
     tree: dict[str, bytes]
@@ -32,9 +33,10 @@ class TargetSource:
 
     @classmethod
     def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
-        """Read the regular files of the folders; links and special files are left out.
+        """Read the regular files of the folders ``tree`` and ``requires``, without links and special files.
 
-        Raises :class:`~crisol.errors.InputError` where a path is not a folder.
+        ``preload`` and ``prelude`` become the fields of these names. Raises
+        :class:`~crisol.errors.InputError` where a path is not a folder.
         """
         for folder in (tree, *requires):
             if not folder.is_dir():

@@ -57,7 +57,10 @@ _OUT_OF = frozenset({27, 28, 122})
 
 
 class Inherited(NamedTuple):
-    """What each run inherits by the fork: modules read ahead, and a snapshot of the interpreter."""
+    """The objects that each run inherits by the fork.
+
+    ``finder`` holds the modules that were read ahead, ``watch`` a snapshot of the interpreter's functions.
+    """
 
     finder: recall.Finder
     watch: watch.Watch
@@ -68,9 +71,9 @@ def open_stage(
 ) -> int:
     """Fork the process that will run one script, and return its process id.
 
-    ``pipes`` are its standard output, its standard error, and the socket for its job and answer; ``confine``
-    drops privileges in the child. It is forked from a thread of C code only, so that untrusted code finds no
-    Python frames.
+    ``pipes`` are (descriptor of its standard output, descriptor of its standard error, socket for job and
+    answer). ``confine`` is called in the child and drops privileges. The fork happens in a thread of C code
+    only, so that untrusted code finds no Python frames.
     """
     born = _thread.allocate_lock()
     born.acquire()

@@ -67,8 +67,8 @@ _BOOT = (
 class Target:
     """A sandbox over one source tree, in which scripts run; for one thread at a time.
 
-    :meth:`Sandbox.target` makes it. ``landlock`` is the Landlock version in use, 0 for none; ``skipped``
-    names modules that could not be preloaded. If its process died, the next run starts another.
+    :meth:`Sandbox.target` makes it. ``landlock`` is the version of Landlock in use, 0 for none. ``skipped``
+    names modules that could not be preloaded. If the sandbox's process dies, the next run starts another.
     """
 
     def __init__(
@@ -96,13 +96,14 @@ class Target:
         *,
         canary: Canary | None = None,
     ) -> Run:
-        """Execute a script with the files of ``overlay`` (None: deleted) in place of the tree's.
+        """Execute a script in the sandbox; return how it ended and what it wrote.
 
-        ``limits`` None means those of the target. With ``canary`` the script runs a second time in the same
-        process, after the first run and on the unpatched files, to show what the patch did to the process;
-        its result is ``Run.canary``. Whatever the code does gives a :class:`~.records.Run`. Raises
+        ``overlay`` maps relative paths to the content that replaces the tree's file, None for a deleted file;
+        an ``overlay`` of None changes nothing. ``limits`` None means those of the target. With ``canary`` the
+        script runs a second time in the same process, on the unpatched files; its exit code is
+        ``Run.canary``. Whatever untrusted code does gives a :class:`~.records.Run` and no exception. Raises
         :class:`~crisol.errors.SandboxError` where the sandbox fails, and :class:`~crisol.errors.InputError`
-        for an overlay path outside the tree.
+        for a path of ``overlay`` outside the tree.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -185,9 +186,9 @@ class Target:
         return text.replace(library, "/target")
 
     def start(self) -> None:
-        """Start the sandbox's process.
+        """Start the sandbox's process, or start it anew.
 
-        Raises :class:`~crisol.errors.SandboxError` with its message where it fails.
+        Raises :class:`~crisol.errors.SandboxError` with the process's message where it does not start.
         """
         self.close()
         host, guest = socket.socketpair()
@@ -233,9 +234,10 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Restart with these trusted scripts' imports done ahead, and the code of the target's files read.
+        """Restart the sandbox so that every run begins with the imports of ``scripts`` already done.
 
-        It costs one run of each script and a restart, and pays from the second patch on.
+        ``scripts`` are trusted. Each runs once on the unpatched files to find its imports, and the code of
+        the target's files is read. This pays from the second patch on.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files

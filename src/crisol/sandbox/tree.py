@@ -26,9 +26,11 @@ _MAX_COMPILED = 1 << 19
 class Places:
     """The paths inside a sandbox.
 
-    ``target`` is the tree's folder, ``requires`` those of its dependencies; ``layer`` holds the changed files
-    of one run, ``scratch`` is its working folder. ``root`` looks like an installation and differs in every
-    sandbox. Without isolation ``release`` is where the unpatched files are.
+    ``isolated`` says that the sandbox has its own root file system. ``root`` is a folder that looks like a
+    virtual environment and differs in every sandbox. ``requires`` is the number of dependencies; the
+    attribute of this name lists their folders. ``target`` is the folder of the target's files, ``layer`` that
+    of the files that one run changes, ``scratch`` a run's working folder. ``release`` is the folder of the
+    unpatched files: with isolation the same as ``target``.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -42,7 +44,10 @@ class Places:
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
 
     def of_one_run(self) -> Places:
-        """Return the paths of one run without isolation, with a new scratch folder of its process id."""
+        """Return the paths of one run without isolation, and make its scratch folder.
+
+        The folder is named by the process id.
+        """
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target
         own.requires = self.requires
@@ -51,7 +56,10 @@ class Places:
 
 
 def write(place: str, files: Mapping[str, bytes]) -> None:
-    """Write files (content by relative path) and their .pyc files into the empty folder ``place``."""
+    """Write files and their .pyc files into the empty folder ``place``.
+
+    ``files`` maps relative paths to content.
+    """
     for name, content in files.items():
         path = f"{place}/{name}"
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -73,10 +81,11 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 
 
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
-    """Return the files that a run's overlay changes, by path, with their .pyc files; None means deleted.
+    """Return the files that a run changes, with their .pyc files, by relative path; None means deleted.
 
-    ``contents`` holds, in the order of the entries, a file's content and then its byte code, each only where
-    the entry says so.
+    ``overlay`` has one entry for each changed file, with its path as ``name``. ``contents`` holds, in the
+    order of the entries, a file's content and then its byte code: each only where ``content`` or ``compiled``
+    of the entry is true.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)
@@ -100,7 +109,10 @@ def _folders(name: str) -> list[str]:
 
 
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
-    """Copy the tree ``source`` to ``place`` with some files changed, added or (None) left out."""
+    """Copy the folder ``source`` to ``place``, with some files changed.
+
+    ``files`` maps relative paths to new content; None leaves a file out.
+    """
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
         path = f"{place}/{name}"
@@ -124,7 +136,11 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the content of an unchecked .pyc, or None for a text that does not compile or is very large."""
+    """Return the content of the .pyc for a source; None if the source does not compile or is very large.
+
+    ``content`` is the source, ``name`` its file name in tracebacks. Python does not check this .pyc against
+    its source.
+    """
     if len(content) > _MAX_COMPILED:
         return None
     warnings.simplefilter("ignore")

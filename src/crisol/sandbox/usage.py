@@ -12,7 +12,7 @@ __all__ = ["processor_seconds", "resident_pages", "sockets", "waited"]
 def sockets() -> int:
     """Return the number of sockets in this network namespace, 0 where it cannot be read.
 
-    Their buffers are kernel memory, which counts for no process.
+    The kernel counts the memory of their buffers for no process.
     """
     try:
         with open("/proc/self/net/sockstat", encoding="ascii") as file:
@@ -22,7 +22,10 @@ def sockets() -> int:
 
 
 def processor_seconds(process: int) -> float:
-    """Return the processor time of a process so far; 0 where it cannot be told."""
+    """Return the processor time of a process so far, in seconds; 0 where it cannot be read.
+
+    ``process`` is a process id.
+    """
     if sys.platform != "linux":
         return 0.0
     try:
@@ -32,7 +35,7 @@ def processor_seconds(process: int) -> float:
 
 
 def resident_pages(process: int) -> int:
-    """Return the resident memory of a process in pages; 0 for one that has ended."""
+    """Return the resident memory of a process, given by its id, in pages; 0 for a process that has ended."""
     try:
         file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
     except OSError:
@@ -46,7 +49,10 @@ def resident_pages(process: int) -> int:
 
 
 def waited(process: int) -> float:
-    """Return the seconds that a process was ready to run and others had the processors; 0 where unknown."""
+    """Return the seconds for which a process was ready to run while others had the processors; 0 if unknown.
+
+    ``process`` is a process id.
+    """
     try:
         with open(f"/proc/{process}/schedstat", encoding="ascii") as file:
             return int(file.read().split()[1]) / 1e9

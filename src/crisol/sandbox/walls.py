@@ -26,10 +26,11 @@ _LAST_PROCESS = 30_000
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process its own host name and mounts: scratch folders, the layer, and /proc.
+    """Give this process its own host name and its own mounts: scratch folders, the layer folder, and /proc.
 
-    ``scratch_mb`` (MiB) bounds each scratch folder. The working folder becomes ``target``, so that
-    :func:`uncover` can reach the original files.
+    ``scratch_mb`` (MiB) bounds each scratch folder. ``layer`` is the folder for changed files. ``target``,
+    the folder of the target's files, becomes the working folder, so that :func:`uncover` can reach the
+    original files.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -59,9 +60,10 @@ def _size(scratch_mb: int) -> str:
 
 
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
-    """Return a function that confines the calling process for good: capabilities, Landlock, seccomp.
+    """Return a function that takes rights from the calling process for good.
 
-    ``setup`` holds the seccomp ``filter`` and the ``landlock`` version, 0 for none.
+    It drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys ``filter``,
+    the seccomp filter, and ``landlock``, the version of Landlock, 0 for none.
     """
     program, abi = setup["filter"], setup["landlock"]
 
@@ -75,9 +77,10 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
 
 
 def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Mount ``target`` with some files changed, added or (None) deleted, read-only, in this mount namespace.
+    """Mount the folder ``target`` read-only with some files changed, in this mount namespace.
 
-    ``layer`` is the folder for the changed files; it stays mounted read-only, since unmounting would be slow.
+    ``files`` maps relative paths to new content, None for a deleted file. The changed files are written to
+    ``layer``, which stays mounted read-only, since unmounting would be slow.
     """
     try:
         folders = {layer}

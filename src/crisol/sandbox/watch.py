@@ -25,7 +25,7 @@ _FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
 
 
 class Watch:
-    """A snapshot of the functions and classes of all loaded modules, taken when it is made."""
+    """A snapshot of the functions and classes of all loaded modules, taken when the object is created."""
 
     def __init__(self) -> None:
         self._counts = _counts_changes()

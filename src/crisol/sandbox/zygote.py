@@ -24,9 +24,10 @@ __all__ = ["main"]
 
 
 def main(descriptor: int) -> None:
-    """Serve the host on the socket ``descriptor``: load the tree once, then fork a keeper for each run.
+    """Run the sandbox's first process: load the target's files once, then fork a keeper process for each run.
 
-    It ends when the host closes the socket.
+    ``descriptor`` is that of the socket on which the calling program sends jobs. The process ends when the
+    socket is closed.
     """
     control = socket.socket(fileno=descriptor)
     try:

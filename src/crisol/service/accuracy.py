@@ -42,24 +42,28 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 class Accuracy:
     """Estimates the model's accuracy from the A/B trials of the running service.
 
-    Results are cached 5 minutes. Its methods raise :class:`~crisol.errors.CircuitOpenError` while the
-    ``database`` breaker is open, else what the store raises.
+    ``service`` holds the trial store and the breakers. Results are cached for 5 minutes. Every method raises
+    :class:`~crisol.errors.CircuitOpenError` while the ``database`` breaker is open; else it raises what the
+    trial store raises.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
-        """Return the estimates over a time range up to now, such as ``90m``, ``24h``, ``7d``, or ``all``.
+        """Return the estimates from the trials of a time range that ends now.
 
-        ``model_version`` None means trials of all versions. Raises :class:`~crisol.errors.InputError` for
-        another text.
+        ``time_range`` is a text such as ``90m``, ``24h``, ``7d``, or ``all``. ``model_version`` None means
+        trials of all versions. Raises :class:`~crisol.errors.InputError` for any other ``time_range``.
         """
         tallies = await self._tallies(time_range, model_version, None)
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return :meth:`report`'s estimates for each value of the slice ``by``, such as ``cwe``."""
+        """Return :meth:`report`'s estimates for groups of trials, by the value that the group has in common.
+
+        ``by`` names the property, such as ``cwe``; there is a group for each of its values.
+        """
         tallies = await self._tallies(time_range, model_version, by)
         return {
             name: _report(tally, time_range, model_version, tallies.seconds) for name, tally in tallies.groups

@@ -47,10 +47,11 @@ class TrustedProxies:
 
 
 def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
-    """Return the client by which requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
+    """Return the client whose requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
 
-    ``X-Forwarded-For`` is read only from trusted proxies, from right to left: the first address that is no
-    trusted proxy is the client. At an entry that is no address, the proxy that sent it counts as the client.
+    ``scope`` is the request's ASGI scope. The header ``X-Forwarded-For`` is read only if a proxy of
+    ``trusted`` sent the request. It is read from right to left, and the first address that is no trusted
+    proxy is the client. Where an entry is no address, the client is the proxy that added this entry.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

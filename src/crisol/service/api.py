@@ -52,7 +52,10 @@ _Version = Annotated[
 
 
 def api(service: Service, metrics: Metrics) -> Routes:
-    """Return the FastAPI application with all endpoints of one worker, without its middleware."""
+    """Return the FastAPI application of one worker with all its routes, without middleware.
+
+    ``service`` answers the requests; ``metrics`` are those that ``/metrics`` shows.
+    """
     app = Routes(
         title="Crisol",
         description="Whether a candidate patch closes a vulnerability, by a model or by a wargame.",

@@ -47,7 +47,8 @@ _log = logging.getLogger(__name__)
 class Application:
     """The ASGI application: opens its service when the server starts and closes it when the server stops.
 
-    ``freeze`` exempts all loaded objects from garbage collection, for a process that only serves. Raises
+    ``settings`` are those of the service. With ``freeze`` all objects that are loaded at the start are exempt
+    from garbage collection; use it in a process that only serves. Raises
     :class:`~crisol.errors.SettingsError` for contradictory settings, before anything is opened.
     """
 

@@ -24,10 +24,11 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 
 
 class BreakerView:
-    """Reports and resets the circuit breakers of all workers that share the folder of ``metrics``.
+    """Reports and resets the circuit breakers of all workers.
 
-    A worker publishes a change of state at once and its counters every ten seconds; a reset reaches the other
-    workers within ten seconds.
+    Workers find each other's counters in the folder of ``metrics``. A worker publishes a change of a
+    breaker's state at once, and its counters every ten seconds. A reset reaches the other workers within ten
+    seconds.
     """
 
     def __init__(self, service: Service, metrics: Metrics) -> None:
@@ -60,7 +61,7 @@ class BreakerView:
         return _report(breaker, self._metrics.gather())
 
     async def follow(self) -> None:
-        """Reset the breakers for which another worker received a reset."""
+        """Reset the breakers of this worker that were reset in another worker since the last call."""
         requests = self._asked()
         for name, time in requests.items():
             if time != self._seen[name]:

@@ -47,11 +47,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Service:
-    """The live objects of one worker; :func:`open_service` makes it.
+    """The objects that answer requests in one worker; :func:`open_service` makes it.
 
-    ``started`` is a monotonic time in seconds. ``on_refresh`` is called every ten seconds, and once at the
-    start. ``refused`` says why the newest model is not in use, empty where it is. ``guard`` switches off
-    rungs that break their promise.
+    ``shared`` holds the cache, the stores and other objects that connect to servers. ``catalogue`` finds
+    registered vulnerabilities, ``referees`` run wargames, ``validator`` decides, ``memory`` is the memory
+    rung, ``trials`` samples decisions. ``started`` is the time of the start by the monotonic clock, in
+    seconds. The functions in ``on_refresh`` are called at the start and then every ten seconds. ``refused``
+    says why the newest model is not in use; it is empty where it is in use. ``guard`` switches off rungs that
+    break their promise.
     """
 
     settings: Settings
@@ -93,7 +96,11 @@ class Service:
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:
-        """Load a new champion, read the A/B switch, store journaled trials, learn verdicts, update gauges."""
+        """Bring the worker up to date; :meth:`run` calls it every ten seconds.
+
+        It loads a new champion, reads the A/B switch, writes journaled trials to the store, learns verdicts
+        that other workers stored, and updates gauges.
+        """
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
         await self.trials.recollect(self.memory)
@@ -101,9 +108,9 @@ class Service:
             await call()
 
     def reload(self) -> None:
-        """Load the champion, or the model of the settings, if its file changed.
+        """Load the champion, or the model that the settings name, if its file has changed.
 
-        Where a model cannot be loaded, the error is logged and the present one stays.
+        If the model cannot be loaded, the error is logged and the present model stays in use.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
@@ -136,10 +143,11 @@ class Service:
 
 
 def load_model(folder: Path, settings: Settings) -> ServedModel:
-    """Load a model from a folder, with its policy (or the thresholds of the settings) and second stage.
+    """Load a model from a folder, with its policy and its second stage.
 
-    Raises :class:`~crisol.errors.ModelError`, :class:`~crisol.errors.IntegrityError` where its predictions
-    differ from those at export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    Thresholds in the settings replace the policy. Raises :class:`~crisol.errors.ModelError` where the folder
+    holds no usable model, :class:`~crisol.errors.IntegrityError` where its predictions differ from those at
+    export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
@@ -164,10 +172,10 @@ def _policy(predictor: Predictor, settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Open a worker's service, as a context manager that yields it and closes everything at the end.
+    """Open the service of one worker, as a context manager that yields it and closes everything at the end.
 
-    An unavailable dependency does not prevent the start. Raises :class:`~crisol.errors.SettingsError` for
-    wrong settings, and :class:`~crisol.errors.StoreError` for a DuckDB file that another process has open.
+    It also starts when a dependency is unavailable. Raises :class:`~crisol.errors.SettingsError` for wrong
+    settings, and :class:`~crisol.errors.StoreError` for a DuckDB file that another process has open.
     """
     breakers = BreakerRegistry()
     model, sandbox = breakers.create("ml_model", ML_MODEL), breakers.create("sandbox", SANDBOX)

@@ -42,11 +42,11 @@ class ReadQuestions:
         self._questions: dict[bytes, Question] = {}
 
     def get(self, digest: bytes) -> Question | None:
-        """Return the question of the body with this hash, None where it is not kept."""
+        """Return the question of the body with the SHA-256 ``digest``, None where it is not stored."""
         return self._questions.get(digest)
 
     def keep(self, digest: bytes, question: Question) -> None:
-        """Keep the question of the body with this hash."""
+        """Store the question of the body with the SHA-256 ``digest``, unless its ``cut`` is too long."""
         if len(question.cut) > _CUT_CHARACTERS:
             return
         self._questions[digest] = question

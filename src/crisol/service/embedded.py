@@ -39,9 +39,10 @@ _ANSWER_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server in this process: its base URL, its port, and the objects of its thread.
+    """A server that runs in a thread of this process; :func:`serve` starts it.
 
-    ``service`` may be used only from ``loop``, the event loop of the server's thread.
+    ``url`` is its base URL and ``port`` its port. ``service`` holds the objects that answer; use them only
+    from ``loop``, the event loop of the server's thread.
     """
 
     url: str
@@ -52,7 +53,7 @@ class Server:
     def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
         """Ask ``POST /wargaming/ml-first`` about a diff and return the JSON answer.
 
-        An empty id or ``cwe`` is left out.
+        ``vulnerability`` is an id. An empty id or ``cwe`` is left out of the request.
 
         >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
         'invalid'
@@ -122,10 +123,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure(application: Any, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's configuration for a Crisol application.
+    """Return the configuration of the server program uvicorn for a Crisol application.
 
-    ``options`` are further arguments of uvicorn.Config. It uses :class:`PatientProtocol` and uvloop, without
-    access log and banner.
+    It uses :class:`PatientProtocol` and uvloop, without access log and banner. ``options`` are further
+    arguments of ``uvicorn.Config``.
     """
     return uvicorn.Config(
         application,

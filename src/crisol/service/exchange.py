@@ -26,13 +26,15 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Exchange:
-    """The record of one request; each middleware adds its part and reads those of the middleware before it.
+    """The record of one request, to which each middleware adds.
 
-    ``headers`` are the request's by name, the last of repeated ones; ``answer_headers`` are added to the
-    answer's, whoever sends it; ``status`` is the answer's, 0 until it begins. ``client`` is the address that
-    limits use; ``limit`` names the rate limit, empty for none, ``quota`` is its decision; ``body`` is filled
-    by :class:`Gate`; ``validated`` is the decision that is answered. ``limit_seconds`` and ``gate_seconds``
-    are spent in those middleware, ``inside_seconds`` behind them.
+    ``headers`` are the request's headers by name; of repeated ones the last. ``request_id`` and ``trace``
+    identify the request. ``answer_headers`` are added to the headers of the answer. ``status`` is the
+    answer's HTTP status, 0 until the answer begins. ``client`` is the address whose requests are limited.
+    ``limit`` names the rate limit, empty for none; ``quota`` is its decision, None for none. ``body`` is the
+    request's body, which :class:`Gate` fills. ``validated`` is the decision in the answer, None without one.
+    ``limit_seconds`` and ``gate_seconds`` are spent in those two middleware, ``inside_seconds`` in everything
+    behind them.
     """
 
     headers: dict[bytes, bytes]
@@ -51,10 +53,10 @@ class Exchange:
 
 
 def begin(scope: Scope, traced: float = 0.0) -> Exchange:
-    """Begin the record of a request, keep it in ``scope["crisol"]`` and return it.
+    """Begin the record of a request, store it as ``scope["crisol"]`` and return it.
 
-    ``traced`` is the share, in [0, 1], of traces sampled among those that begin here, without a
-    ``traceparent``.
+    A request with a ``traceparent`` header is traced as that header says. Of the others the share ``traced``,
+    in [0, 1], is traced.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     begun = trace.begin(headers.get(b"traceparent"), traced)
@@ -69,7 +71,8 @@ def begin(scope: Scope, traced: float = 0.0) -> Exchange:
 class Present:
     """Cancels the work in its block when the client disconnects: ``async with Present(receive): ...``.
 
-    It watches only after 50 ms. The cancelled block raises :class:`~crisol.service.problems.Problem` (499).
+    ``receive`` is the ASGI function. Watching begins 50 ms after the block was entered. A cancelled block
+    raises :class:`~crisol.service.problems.Problem` (499).
     """
 
     __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")

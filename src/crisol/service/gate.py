@@ -20,11 +20,12 @@ _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
 
 
 class Gate:
-    """Middleware that checks bearer token, origin, content type and size of a request before the endpoints.
+    """Middleware that checks bearer token, origin, content type and size of a request.
 
-    A body may have ``limit`` bytes; ``token`` None means that none is asked for; ``reads_open`` lets GET
-    requests pass without it. The body is read here, kept in the :class:`~crisol.service.exchange.Exchange`
-    and replayed. It stands behind the rate limit, so that a limited client's body is never read.
+    ``app`` is the ASGI application behind it. ``limit`` is the largest body in bytes. ``token`` None means
+    that no token is needed; with ``reads_open`` GET requests need none. The body is read here, stored in the
+    :class:`~crisol.service.exchange.Exchange` and passed on to ``app``. The rate limit stands in front of
+    this middleware, so that the body of a limited client is never read.
     """
 
     def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:

@@ -25,9 +25,10 @@ _SECONDS = 1.0
 
 
 class Component(Struct, frozen=True):
-    """The health of one component: its status, a sentence on it, and how long the check took, in ms.
+    """The health of one component, such as the cache.
 
-    The status is ``healthy``, ``degraded`` (the service answers without it) or ``unhealthy``.
+    ``status`` is ``healthy``, ``degraded`` (the service answers without the component) or ``unhealthy``.
+    ``detail`` is a sentence for people; ``ms`` is the duration of the check in milliseconds.
     """
 
     status: str
@@ -36,7 +37,10 @@ class Component(Struct, frozen=True):
 
 
 class HealthReport(Struct, frozen=True):
-    """The status of the service, which is the worst of its components', and each component by name."""
+    """The health of the service.
+
+    ``status`` is the worst status of its components. ``components`` maps names to components.
+    """
 
     status: str
     uptime_seconds: float
@@ -44,7 +48,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Checks the components of a service; a report is reused for one second."""
+    """Checks the components of ``service``; a report is reused for one second."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -164,5 +168,5 @@ async def _timed(check: Callable[[], Awaitable[tuple[str, str]]]) -> Component:
 
 
 def alive() -> dict[str, Any]:
-    """Answer a liveness probe: a service that answers is alive."""
+    """Answer a liveness probe; no component is checked."""
     return {"status": "alive"}

@@ -48,8 +48,8 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The Prometheus metrics and trace spans of one worker.
 
-    ``shares`` are the adaptive rate limits by name, which learn from each answer's duration; ``spans`` sends
-    traces, None where they are off.
+    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to them; they learn
+    from the duration of each answer. ``spans`` sends traces, None where tracing is off.
     """
 
     def __init__(
@@ -88,9 +88,10 @@ class Instruments:
         service.on_refresh.append(self.refresh)
 
     def record(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
-        """Count one finished request; ``seconds`` is its whole duration.
+        """Count one finished request in the metrics, and send its spans.
 
-        Paths without a route are counted as one endpoint, so that clients cannot create labels.
+        ``scope`` is its ASGI scope, ``exchange`` its record, ``seconds`` its whole duration. All paths
+        without a route count as one, so that clients cannot create labels.
         """
         endpoint, status = route(scope) or _FIXED.get(scope["path"], "other"), exchange.status
         counter = self._requests.get((endpoint, status))
@@ -142,9 +143,9 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Update the gauges that a scrape does not compute.
+        """Update the gauges that are not computed when metrics are read.
 
-        They are the kinds of cache entries, the model, and its accuracy over the last day.
+        These are the cache entries by kind, the model in use, and its accuracy over the last day.
         """
         self._watch_kinds()
         self._watch_model()

@@ -36,10 +36,11 @@ _FAMILIES = {"ab-testing": "ab-testing", "cache": "cache", "breakers": "breakers
 
 
 def rates(text: str) -> dict[str, Rate]:
-    """Return the rate limits :data:`RATES`, changed by a text such as ``ml-first=600/60:100,cache=off``.
+    """Return the rate limits by name: those of :data:`RATES`, changed by ``text``.
 
-    Each entry is ``name=tokens/seconds``, optionally ``:burst`` (tokens), or ``name=off``. Raises
-    :class:`~crisol.errors.SettingsError` that names the wrong entry.
+    An example is ``ml-first=600/60:100,cache=off``. Each entry is ``name=tokens/seconds``, optionally with
+    ``:burst`` (tokens), or ``name=off``. Raises :class:`~crisol.errors.SettingsError` that names the wrong
+    entry.
     """
     chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -61,10 +62,10 @@ def rates(text: str) -> dict[str, Rate]:
 
 
 def targets(text: str) -> dict[str, AdaptivePolicy]:
-    """Return the adaptive limits of a text such as ``ml-first=0.05,validate=5``, by name.
+    """Return the adaptive rate limits by name, read from a text such as ``ml-first=0.05,validate=5``.
 
-    Each entry names a rate limit and the latency, in seconds, above which it grants less. Raises
-    :class:`~crisol.errors.SettingsError` that names the wrong entry.
+    Each entry is the name of a rate limit and a latency in seconds; while answers take longer, the limit
+    grants less. Raises :class:`~crisol.errors.SettingsError` that names the wrong entry.
     """
     chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -83,7 +84,10 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
 
 
 def route(scope: MutableMapping[str, Any]) -> str | None:
-    """Return the name of the rate limit for a request's path, such as ``ml-first``, or None for no limit."""
+    """Return the name of the rate limit for a request, such as ``ml-first``, by its path; None for no limit.
+
+    ``scope`` is the request's ASGI scope.
+    """
     path: str = scope["path"]
     name = _ROUTES.get(path)
     if name is None and path.startswith("/wargaming/"):

@@ -25,7 +25,7 @@ Tasks and threads that are started for the request inherit them.
 class JsonLines(logging.Formatter):
     """Formats a log record as a JSON line: time (UTC), level, logger, process, message.
 
-    Request id, trace id and traceback are added where there are any.
+    Request id, trace id and traceback are added to a record that has them.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -24,7 +24,10 @@ _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 
 
 class Ask(Struct, forbid_unknown_fields=True, frozen=True):
-    """A candidate patch: a unified diff, the vulnerability that it should close, and its weakness class."""
+    """The body of a request: a unified diff, the id of the vulnerability that it should close, and its CWE.
+
+    ``vulnerability`` and ``cwe`` are null where the caller does not know them.
+    """
 
     diff: Annotated[str, Meta(min_length=1, description="A unified diff, at most 1 MiB.")]
     vulnerability: (
@@ -42,7 +45,10 @@ class PhaseReport(Struct, frozen=True):
 
 
 class Timings(Struct, frozen=True):
-    """Durations in milliseconds of the whole answer, the prediction and the wargame (null: not made)."""
+    """Durations in milliseconds: of the whole answer, of the prediction and of the wargame.
+
+    The last two are null where there was none.
+    """
 
     total_ms: float
     model_ms: float | None
@@ -50,7 +56,11 @@ class Timings(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """The decision about a patch: outcome, deciding rung, evidence, and how this answer was made."""
+    """The body of an answer: the decision about a patch, the rung that made it, and how.
+
+    ``outcome``, ``source``, ``confidence``, ``evidence`` and ``advisory`` are those of the decision; the
+    schema describes each field. A field is null where no model or wargame ran.
+    """
 
     outcome: Annotated[
         str,
