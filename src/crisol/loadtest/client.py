@@ -34,13 +34,13 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """Everything that the client process needs, as a message. Times are in seconds.
+    """The message that tells the client process what to send, where and when. Times are in seconds.
 
-    ``heads`` (HTTP heads without the final blank line) and ``bodies`` are those of the distinct requests;
-    ``order[i]`` is the index of the i-th request to send among them and ``starts[i]`` its intended start
-    after ``begin``. Empty ``starts`` mean a closed loop, which ends with ``order`` or after ``seconds``.
-    ``begin`` is a moment of the monotonic clock; a past one means now. ``connections``, ``sources``,
-    ``spoofed`` and ``timeout`` are those of :class:`~crisol.loadtest.plan.LoadPlan`.
+    ``heads`` (HTTP heads without the final blank line) and ``bodies`` list the distinct requests. The i-th
+    request to send is the one with the index ``order[i]`` in these lists; its intended start is ``starts[i]``
+    after ``begin``. Empty ``starts`` mean a closed loop, which ends after the last request of ``order`` or
+    after ``seconds``. ``begin`` is a moment of the monotonic clock; a past one means now. ``connections``,
+    ``sources``, ``spoofed`` and ``timeout`` are those of :class:`~crisol.loadtest.plan.LoadPlan`.
     """
 
     host: str
@@ -248,8 +248,8 @@ class _Client:
 def main(folder: Path) -> None:
     """Run the job in ``folder/job.msgpack`` and write its samples to ``folder/samples.npz``.
 
-    Prints a JSON line of progress every half second. Raises :class:`~crisol.errors.SettingsError` for a host
-    that is not this machine.
+    Prints a JSON line of progress every half second. Raises :class:`~crisol.errors.SettingsError` if the
+    job's host is not this machine.
     """
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     check_loopback(job.host)

@@ -31,11 +31,11 @@ _UNSURE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One patch to send, with what the corpus and the served model say about it.
+    """One patch to send, with its verdict in the corpus and its probability by the served model.
 
-    ``vulnerability`` is its id; ``cwe`` is "" if unknown. ``outcome`` and ``reason`` ("" for a valid patch)
-    are those of the corpus, ``seconds`` its wargame's wall time there. ``probability`` is the served model's
-    probability of valid.
+    ``vulnerability`` is its id; ``cwe`` is "" if unknown. ``diff`` is its text. ``outcome`` and ``reason``
+    ("" for a valid patch) are its verdict in the corpus table, and ``seconds`` the wall time of that wargame.
+    ``probability`` is the served model's probability of valid.
     """
 
     vulnerability: str
@@ -58,7 +58,8 @@ class Item:
 class Material:
     """The patches of a load, the folder of the served model, and the policy of the service.
 
-    The policy holds the probabilities from which the model decides without a wargame.
+    ``items`` are the patches. The policy holds the probabilities from which the model decides without a
+    wargame.
     """
 
     items: tuple[Item, ...]
@@ -74,7 +75,7 @@ class Material:
     def wargame_seconds(self) -> float:
         """The mean wall seconds of a wargame, over the patches of which the model is unsure.
 
-        Over all patches if it is unsure of none.
+        If the model is unsure of no patch, the mean is over all patches.
         """
         unsure = [item.seconds for item in self.items if self.policy.decide(item.probability) is None]
         return float(np.mean(unsure or [item.seconds for item in self.items]))
@@ -83,10 +84,10 @@ class Material:
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
     """Train a model on a corpus table and return it with the table's patches, ready to send.
 
-    The policy's thresholds lie around 0.5 such that the share ``unsure`` of the patches needs a wargame. The
-    model was trained on these same patches, so the load measures speed and not accuracy. The model is kept
-    below ``data/cache/models``, one for each table and ``seed``. Raises :class:`~crisol.errors.DatasetError`
-    for a table without both valid and invalid patches.
+    The policy's thresholds lie around 0.5 such that the model is unsure of the share ``unsure`` of the
+    patches, which need a wargame. The model was trained on these same patches, so the load measures speed and
+    not accuracy. The model is kept below ``data/cache/models``, one for each table and ``seed``. Raises
+    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:
@@ -116,9 +117,10 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
 
 
 def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
-    """Return a policy with thresholds at equal distance from 0.5, set by the given probabilities.
+    """Return a policy that leaves about the share ``unsure``, 0 to 1, of the patches to a wargame.
 
-    About the share ``unsure`` of them, 0 to 1, lies between the thresholds and so needs a wargame.
+    ``probabilities`` are the patches' predicted probabilities of valid. The two thresholds have equal
+    distance from 0.5.
     """
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)

@@ -30,9 +30,9 @@ class _Setting(ctypes.Structure):
 class Pacer:
     """A kernel timer (timerfd) that makes ``fd`` readable when a request is due. Use it as ``with``.
 
-    ``moments`` are times of the monotonic clock, ascending, in seconds. Wake-ups are at least 0.2 ms apart,
-    so moments closer than that share one. A thread would compete with the event loop for the interpreter's
-    lock. Raises :class:`OSError` where the kernel gives no timer.
+    ``moments`` are the times at which requests are due, in seconds of the monotonic clock, ascending.
+    Wake-ups are at least 0.2 ms apart, so moments closer than that share one.  Raises :class:`OSError` where
+    the kernel gives no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:
@@ -56,9 +56,9 @@ class Pacer:
         return self._at == len(self._moments)
 
     def due(self, now: float) -> Iterator[float]:
-        """Yield the moments up to ``now`` that were not yielded before, then arm the timer for the next one.
+        """Yield the due moments up to ``now`` that were not yielded yet, then set the timer to the next one.
 
-        Call it when ``fd`` is readable.
+        ``now`` is in seconds of the monotonic clock. Call the method when ``fd`` is readable.
         """
         os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:

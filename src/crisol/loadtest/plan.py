@@ -39,7 +39,7 @@ _RAMP, _SPIKE = 0.1, 5.0
 
 
 class Loop(StrEnum):
-    """What starts the next request: the clock (open loop) or the previous answer (closed loop)."""
+    """The event that starts the next request: its planned time (open loop) or an answer (closed loop)."""
 
     OPEN = "open"
     """The clock starts requests; a slow server gets them all the same.
@@ -68,15 +68,15 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """One load. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    """The requests of a load test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
 
-    ``requests`` ends a closed loop; ``rate`` (requests a second) and ``shape`` plan an open one; ``seconds``
-    bounds both. ``warm_up`` is the share of the requests (closed) or of the time (open) that is sent but not
-    counted. At most ``connections`` are open, from ``sources`` different loopback addresses. ``zipf`` is the
-    exponent of the popularity of patches, 0 for uniform. ``mix`` pairs names of :data:`ROUTES` with their
-    shares of the requests. ``spoofed`` is the number of false client addresses in ``X-Forwarded-For``, 0 for
-    no such header. ``timeout`` is the client's wait for an answer, in seconds. The same ``seed`` gives the
-    same requests.
+    ``loop`` says what starts the next request. ``requests`` ends a closed loop; ``rate`` (requests a second)
+    and ``shape`` plan an open one; ``seconds`` is the longest duration of both. ``warm_up`` is the share of
+    the requests (closed) or of the time (open) that is sent but not counted. At most ``connections`` are
+    open, from ``sources`` different loopback addresses. ``zipf`` is the exponent of the popularity of
+    patches, 0 for uniform. ``mix`` pairs names of :data:`ROUTES` with their shares of the requests.
+    ``spoofed`` is the number of false client addresses in ``X-Forwarded-For``, 0 for no such header.
+    ``timeout`` is the client's wait for an answer, in seconds. The same ``seed`` gives the same requests.
     """
 
     loop: Loop = Loop.CLOSED
@@ -133,9 +133,10 @@ class LoadPlan:
 
 
 def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate of a shape at the moments ``share``, given as shares of the duration, 0 to 1.
+    """Return the rate of a load of this shape at given moments.
 
-    The result has the unit of ``rate`` and the shape of ``share``.
+    ``share`` holds the moments as shares of the load's duration, 0 to 1. ``rate`` is that of
+    :func:`arrivals`. The result has the unit of ``rate`` and an entry for each moment.
     """
     if shape is Shape.RAMP:
         return rate * (_RAMP + (1 - _RAMP) * share)
@@ -147,9 +148,9 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
     """Return the planned starts of requests, in seconds from the beginning, ascending, shape (n,).
 
-    ``rate`` is in requests a second: that of a constant load, the last of a ramp, and the one outside a
-    spike. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson process, drawn by
-    inverting the integral of the rate, so n varies with the seed. At least one start is returned.
+    ``rate`` is in requests a second: the rate of a constant load, the final rate of a ramp, and the rate
+    outside a spike. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson process, drawn
+    by inverting the integral of the rate, so n varies with the seed. At least one start is returned.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate
@@ -163,10 +164,10 @@ def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray
 
 
 def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np.int64]:
-    """Return ``count`` indices below ``items``, drawn by Zipf's law, shape (count,).
+    """Return ``count`` indices of items, 0 to ``items`` - 1, drawn by Zipf's law, shape (count,).
 
-    The item of rank k is drawn in proportion to ``k ** -exponent``; an exponent of 0 is uniform. The ranks
-    are assigned at random.
+    An item of rank k (1 is the most popular) is drawn in proportion to ``k ** -exponent``; an exponent of 0
+    is uniform. The ranks are assigned at random.
     """
     rng = np.random.default_rng(seed)
     weights = np.arange(1, items + 1, dtype=np.float64) ** -exponent
@@ -175,10 +176,11 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Parse the shares of routes: ``["ml-first=0.9", "validate=0.1"]`` gives pairs of name and share.
+    """Parse the routes' shares of the requests: ``["ml-first=0.9", "validate=0.1"]``.
 
-    A missing share is 1. Raises :class:`~crisol.errors.SettingsError` for a share that is no number; names
-    are checked by :class:`LoadPlan`.
+    Returns pairs of route name and share. A name without ``=`` has the share 1. Raises
+    :class:`~crisol.errors.SettingsError` for a share that is no number; the names are not checked here but by
+    :class:`LoadPlan`.
     """
     parts = []
     for text in texts:

@@ -30,8 +30,8 @@ class LoadResult:
     ``samples`` has a row for each request: the columns of :func:`~crisol.loadtest.samples.load_samples`,
     ``latency_ms`` (from the intended start to the answer), ``service_ms`` (from sending to the answer),
     ``lag_ms`` (from the intended start to sending), ``route`` and ``failed`` (no status 200). ``metrics`` are
-    the figures of :func:`summarise`; ``errors`` counts failures by kind. ``costs`` is the table of
-    :class:`~crisol.loadtest.watch.ProcessWatch`, without rows if no process was watched.
+    the figures of :func:`summarise`; ``errors`` maps a kind of failure to its count. ``costs`` is the table
+    of :class:`~crisol.loadtest.watch.ProcessWatch`, without rows if no process was watched.
     """
 
     samples: pd.DataFrame
@@ -68,8 +68,9 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
     """Return the quantiles of latencies (milliseconds) for a plot like those of HDR histograms.
 
-    Columns: percentile (0 to 100), one_in (one request in so many is slower), latency_ms. ``points`` rows
-    with one_in spaced geometrically, so they are densest in the slow tail; no rows without latencies.
+    Columns: percentile (0 to 100), one_in (100 means that one request in 100 is slower), latency_ms. The
+    table has ``points`` rows, with one_in spaced geometrically, so most rows describe the slowest requests;
+    it has no rows without latencies.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})
@@ -92,14 +93,15 @@ def summarise(
 ) -> LoadResult:
     """Compute the figures of a load from the client's samples.
 
-    ``kinds[which]`` are route and patch of a sample. ``warm_up`` is the share of the requests (``closed``) or
-    of the time that is left out, ``client_cpu`` the share of a core that the client used, ``middleware_ms``
-    the mean time that a request spends in the service's middleware. Latency percentiles are over answers with
-    status 200; throughput is such answers a second, ``errors`` the share of all others; ``hit_ratio`` and
-    ``share_*`` are shares of the good answers by source; ``wrong_answers`` counts the warm-up, too. Figures
-    without a measurement are NaN. ``saturated`` is 1 where the client used over 85 % of a core, or sent 1 %
-    of the requests more than 10 ms late although a connection was free: then the client itself limits the
-    figures.
+    ``kinds[i]`` are route and patch of the samples with ``i`` in the column which. ``policy`` is the
+    service's, ``costs`` the table of a :class:`~crisol.loadtest.watch.ProcessWatch`, None without one.
+    ``warm_up`` is the share of the requests (``closed``) or of the time that is left out, ``client_cpu`` the
+    share of a core that the client used, ``middleware_ms`` the mean time that a request spends in the
+    service's middleware. Latency percentiles are over answers with status 200; throughput is such answers a
+    second, ``errors`` the share of all others; ``hit_ratio`` and ``share_*`` are shares of the good answers
+    by source; ``wrong_answers`` counts the warm-up, too. Figures without a measurement are NaN. ``saturated``
+    is 1 where the client used over 85 % of a core, or sent 1 % of the requests more than 10 ms late although
+    a connection was free: then the client itself limits the figures.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
@@ -148,10 +150,10 @@ def summarise(
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
     """Return the course of a load: one row for each window of ``window`` seconds.
 
-    0 means 80 windows, of 0.1 s at least. A remainder of less than half a window joins the last one. Columns:
-    time (middle of the window, seconds since the first request), throughput, p50_ms, p99_ms, errors, and
-    cache, model, wargame, fallback: the good answers from each source. All counts are per second. A request
-    belongs to the window of its intended start.
+    A ``window`` of 0 means 80 windows, of 0.1 s at least. A remainder of less than half a window joins the
+    last one. Columns: time (middle of the window, seconds since the first request), throughput, p50_ms,
+    p99_ms, errors, and cache, model, wargame, fallback (answers with status 200 by each source). All counts
+    are per second. A request belongs to the window of its intended start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start

@@ -54,11 +54,12 @@ class Progress:
 
 
 class Load:
-    """One run of a plan against the service at ``url``, which must be on this machine.
+    """One run of ``plan`` with the patches of ``material``, against the service at ``url`` on this machine.
 
-    ``pid`` is the service's process, whose CPU and memory are then sampled; ``token`` its API token, "" for
-    none. ``begin`` is the moment of the first request on the monotonic clock; 0 means in half a second.
-    Raises :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
+    Nothing is sent before :meth:`run`. ``pid`` is the id of the service's process, whose CPU and memory are
+    then sampled; None samples nothing. ``token`` is the service's API token, "" for none. ``begin`` is the
+    moment of the first request on the monotonic clock; 0 means in half a second. Raises
+    :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
     """
 
     def __init__(
@@ -93,19 +94,22 @@ class Load:
 
     @property
     def result(self) -> LoadResult:
-        """The result of :meth:`run`; only once that has ended, else AssertionError."""
+        """The result of the load; AssertionError before :meth:`run` has ended."""
         assert self._result is not None, "the load has not run"
         return self._result
 
     def asked(self, which: int) -> tuple[str, Item]:
-        """Return route and patch of a request, by the index in the column ``which`` of the samples."""
+        """Return route and patch of a distinct request.
+
+        ``which`` is the request's index, as in the column which of the samples.
+        """
         return self._kinds[which]
 
     def run(self) -> Iterator[Progress]:
         """Send the load from a separate process and yield its progress every half second.
 
-        When the iterator ends, :attr:`result` is there. Raises :class:`~crisol.errors.UnavailableError` where
-        the client process fails or was cancelled.
+        When the iterator ends, :attr:`result` is available. Raises :class:`~crisol.errors.UnavailableError`
+        if the client process fails or is cancelled.
         """
         before = _middleware(self._url)
         with contextlib.ExitStack() as stack:
@@ -129,7 +133,7 @@ class Load:
         )
 
     def finish(self) -> LoadResult:
-        """Run the plan to its end and return :attr:`result`; raises like :meth:`run`."""
+        """Send the whole load like :meth:`run`, with the same errors, and return :attr:`result`."""
         for _ in self.run():
             pass
         return self.result

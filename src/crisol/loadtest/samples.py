@@ -57,10 +57,11 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """The client's record of all requests, each by its index in ``order``.
+    """The client's record of all requests, each by its index: 0 for the first request to send.
 
-    The client writes ``intended`` and ``sent``, in seconds of the monotonic clock; they are NaN for a request
-    that never began. ``done`` counts answers, ``failures`` the requests without status 200.
+    ``order`` lists the distinct request (its index) of each request, in the order of sending. The client
+    writes ``intended`` and ``sent``, in seconds of the monotonic clock; they are NaN for a request that never
+    began. ``done`` counts answers, ``failures`` the requests without status 200.
     """
 
     def __init__(self, order: Sequence[int]) -> None:
@@ -76,9 +77,10 @@ class Recorder:
         self._codes = [[0] * len(_BYTES)]
 
     def answered(self, at: int, received: float, status: int, body: bytes) -> None:
-        """Record the answer to request ``at``: its arrival on the monotonic clock, HTTP status and body.
+        """Record the answer to the request with the index ``at``.
 
-        A body with status 200 that cannot be decoded is recorded as garbled.
+        ``received`` is the time of its arrival, in seconds of the monotonic clock; ``status`` and ``body``
+        are those of the HTTP answer. A body with status 200 that cannot be decoded is recorded as garbled.
         """
         self.done += 1
         self._received[at] = received
@@ -101,7 +103,7 @@ class Recorder:
         self._said[at] = self._saying(combination, _codes(answer)) if code is None else code
 
     def failed(self, at: int, error: str) -> None:
-        """Record that request ``at`` got no answer; ``error`` is one of :data:`ERRORS`."""
+        """Record that the request with the index ``at`` got no answer; ``error`` is one of :data:`ERRORS`."""
         self.failures += 1
         self._error[at] = ERRORS.index(error)
 

@@ -40,9 +40,10 @@ _STOP_SECONDS = 30.0
 class ServiceProcess:
     """A ``crisol serve`` process and its worker processes.
 
-    ``root`` is its workbench folder and holds its log; ``environment`` are all its variables. ``reaper``
-    kills it when this process dies. ``enclosure`` gives it namespaces, None for none. ``url`` is "" and
-    ``process`` None before :meth:`start`.
+    ``root`` is the folder in which the service runs and which holds its log; ``environment`` are all its
+    environment variables. ``reaper`` kills the service when this process dies. The service runs in the
+    namespaces of ``enclosure``, None for no namespaces. Before :meth:`start`, ``url`` is "" and ``process``
+    None.
     """
 
     root: Path
@@ -102,14 +103,17 @@ class ServiceProcess:
         raise UnavailableError(f"the service did not answer within {_START_SECONDS:g} s; see {self.log}")
 
     def kill(self) -> None:
-        """SIGKILL the process and its workers; no error if they have ended."""
+        """SIGKILL the process and its workers; no error if the processes have ended already."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def stop(self) -> None:
-        """Send SIGTERM and wait for the end; SIGKILL after 30 s. No error if it has ended."""
+        """Send SIGTERM and wait for the end; SIGKILL after 30 s.
+
+        No error if the service has ended already.
+        """
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -131,10 +135,11 @@ def serving(
 ) -> Iterator[ServiceProcess]:
     """Run ``crisol serve`` in a separate process while the block runs, without rate limits.
 
-    It serves the workbench's vulnerabilities with the model in the folder ``model`` under ``policy``, with
-    ``workers`` worker processes, in ``enclosure`` unless None. ``changes`` are environment variables that
-    override; the caller's Redis, PostgreSQL and token are not passed on. Runs and trials go to a temporary
-    folder. Raises :class:`~crisol.errors.UnavailableError` where the service does not start.
+    The service has the vulnerabilities of ``settings`` and answers with the model in the folder ``model``
+    under ``policy``, with ``workers`` worker processes, in ``enclosure`` unless None. ``changes`` are
+    environment variables that replace the others; the caller's Redis, PostgreSQL and token are not passed on.
+    Runs and trials go to a temporary folder. Raises :class:`~crisol.errors.UnavailableError` where the
+    service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)
@@ -174,10 +179,11 @@ def serving(
 def ask(
     url: str, path: str, wish: Any = None, *, token: str = "", seconds: float = 5.0
 ) -> tuple[int, Any]:  # fmt: skip
-    """Send one request and return its status and body: decoded JSON, else text.
+    """Send one request and return the answer's HTTP status and body (decoded JSON, else text).
 
-    ``wish`` is the JSON body of a POST; None sends a GET. ``token`` is the API token, "" for none;
-    ``seconds`` the timeout. Raises OSError or HTTPException where no answer comes.
+    ``url`` is the service's address and ``path`` a path such as ``/health``. ``wish`` is the JSON body of a
+    POST; None sends a GET. ``token`` is the API token, "" for none; ``seconds`` the timeout. Raises OSError
+    or HTTPException where no answer comes.
     """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)

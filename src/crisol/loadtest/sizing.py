@@ -25,11 +25,11 @@ _DAY, _MIB = 86_400, 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """The demand on the service. All but ``rate`` are shares, 0 to 1.
+    """The expected load on the service. All fields but ``rate`` are shares, 0 to 1.
 
-    ``rate`` is in patches a second. The cache answers the share ``hits`` of them; of the others the model
-    decides the share ``skipped`` without a wargame; of these the share ``ab_rate`` is wargamed all the same,
-    for the A/B test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    ``rate`` is in patches a second. The cache answers the share ``hits`` of the patches. Of the others the
+    model decides the share ``skipped`` alone. Of the patches that the model decides, the share ``ab_rate`` is
+    wargamed as well, for the A/B test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     rate: float
@@ -50,7 +50,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """The measured cost of one request.
+    """The measured costs of one request, one wargame and one trial.
 
     ``request`` is the CPU time of a service worker for a request, ``wargame`` the mean time of a wargame,
     both in seconds; ``variation`` is the squared coefficient of variation of the latter (1: exponential).
@@ -85,7 +85,8 @@ class Size:
 def erlang_c(load: float, servers: int) -> float:
     """Return the probability that an arriving request must wait in an M/M/c queue (Erlang's C formula).
 
-    ``load`` is the arrival rate times the mean service time; from ``servers`` on the result is 1.
+    ``load`` is the arrival rate times the mean service time, ``servers`` the number c. If ``load`` is at
+    least ``servers``, the result is 1.
     """
     if load >= servers:
         return 1.0
@@ -99,7 +100,7 @@ def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> f
     """Return the mean seconds that a request waits in an M/G/c queue (Allen and Cunneen's approximation).
 
     ``rate`` is in arrivals a second, ``seconds`` the mean service time, ``variation`` its squared coefficient
-    of variation. Infinite where the servers cannot keep up.
+    of variation, ``servers`` the number c. The result is infinite if ``servers`` are too few for the rate.
     """
     load = rate * seconds
     if load >= servers:
@@ -123,9 +124,9 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return the size for a demand, with a mean wait of at most ``wait`` seconds in each queue.
 
-    Workers and wargames are two queues. Redis gets one command for each request and four more for each cache
-    miss, whose entries stay for a day. Raises :class:`~crisol.errors.SettingsError` like
-    :func:`servers_needed`.
+    Workers and wargames are computed as two queues. Redis gets one command for each request and four more for
+    each cache miss; the entries of a miss stay for a day. Raises :class:`~crisol.errors.SettingsError` if
+    more than 100,000 workers or wargames at a time would be needed.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(

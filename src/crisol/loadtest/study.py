@@ -41,9 +41,9 @@ _SATURATED = 0.95
 class LoadMeasurement:
     """The results of a load test.
 
-    ``result`` is that of the load. ``saturation`` has a row for each tried rate: rate and throughput (both in
-    requests a second; the rate as really sent), p50_ms, p99_ms, errors (share), and saturated: whether
-    throughput was below 95 % of the rate. ``other`` is the table of
+    ``result`` holds the requests and figures of the planned load. ``saturation`` has a row for each tried
+    rate: rate and throughput (both in requests a second; the rate as really sent), p50_ms, p99_ms, errors
+    (share), and saturated: whether throughput was below 95 % of the rate. ``other`` is the table of
     :func:`~crisol.loadtest.crosscheck.cross_check`.
     """
 
@@ -101,12 +101,13 @@ def measure(
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
 ) -> LoadMeasurement:
-    """Serve the patches of a corpus table, run ``load``, then an open loop at each of ``rates``.
+    """Start a service, send it patches of a corpus table by ``load``, then at each of ``rates``.
 
-    ``rates`` are requests a second, each for ``rate_seconds``; empty means no search for saturation. At last
-    :func:`~crisol.loadtest.crosscheck.cross_check` runs for ``rate_seconds`` a client. ``targets`` are only
-    parsed, so that a malformed one is refused before any load (:class:`~crisol.errors.ExperimentError`);
-    compare them with :func:`crisol.loadtest.targets.check`. Before ``load`` the caches are empty.
+    ``frame`` is the corpus table. ``rates`` are open loops in requests a second, each for ``rate_seconds``;
+    if it is empty, the table saturation has no rows. Finally :func:`~crisol.loadtest.crosscheck.cross_check`
+    runs for ``rate_seconds`` a client. ``targets`` are texts of load targets. They are only parsed here, so
+    that a malformed one is refused before any load (:class:`~crisol.errors.ExperimentError`); compare them
+    with :func:`crisol.loadtest.targets.check`. Before ``load`` the caches are empty.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)
@@ -127,9 +128,9 @@ def measure(
 
 
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the upper bounds on latency percentiles among the targets, for a plot.
+    """Return the upper bounds on latency percentiles among the load targets, for a plot.
 
-    Maps the text of the target to (percentile, milliseconds); other targets are left out.
+    Maps the text of the load target to (percentile, milliseconds); other targets are left out.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}

@@ -24,14 +24,18 @@ _FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?(
 
 
 class TargetMissed(ExperimentError):
-    """At least one target is missed; the message names each."""
+    """At least one load target is missed; the message names each missed one."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """A requirement on a figure: a ``measure``, an ``operator`` (one of ``< <= > >= ==``) and a ``bound``."""
+    """A bound that a figure of a load or chaos test must keep, such as ``p95_ms < 100``.
+
+    ``measure`` is the figure's name, ``operator`` one of ``< <= > >= ==``, and ``bound`` a number in the
+    figure's unit.
+    """
 
     measure: str
     operator: str
@@ -43,9 +47,9 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A target and the measured value; NaN, for no measurement, never passes.
+    """A load target and the measured ``value`` of its figure; NaN means not measured and never passes.
 
-    ``of`` names the subject, such as a fault, where several are checked; "" for one.
+    ``of`` names the fault, where targets of several faults are checked; "" otherwise.
     """
 
     target: LoadTarget
@@ -57,14 +61,14 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """Whether the target is met."""
+        """Whether ``value`` keeps the load target's bound."""
         if math.isnan(self.value):
             return False
         return bool(_OPERATORS[self.target.operator](self.value, self.target.bound))
 
 
 def parse(text: str) -> LoadTarget:
-    """Parse a target such as ``p95_ms < 100``.
+    """Parse a load target such as ``p95_ms < 100``.
 
     Raises :class:`~crisol.errors.ExperimentError` for another form; the measure's name is not checked.
     """
@@ -78,15 +82,15 @@ def parse(text: str) -> LoadTarget:
 
 
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
-    """Parse several targets; raises like :func:`parse`."""
+    """Parse several load targets like :func:`parse`, with the same errors; the order is kept."""
     return [parse(text) for text in texts]
 
 
 def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
-    """Look up the measured value of each target, in the same order.
+    """Return each load target with the measured value of its figure, in the same order.
 
-    Raises :class:`~crisol.errors.ExperimentError` for a measure that ``metrics`` lacks. A missed target does
-    not raise; see :func:`require`.
+    Raises :class:`~crisol.errors.ExperimentError` if ``metrics``, the figures by name, lacks a target's
+    measure. A missed target raises no error here; see :func:`require`.
     """
     unknown = [target.measure for target in targets if target.measure not in metrics]
     if unknown:
@@ -95,7 +99,7 @@ def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[C
 
 
 def table(checked: Sequence[Checked]) -> pd.DataFrame:
-    """Return a row for each target. Columns: target (text), measured, result (``pass`` or ``FAIL``)."""
+    """Return a row for each load target. Columns: target (text), measured, result (``pass``, ``FAIL``)."""
     return pd.DataFrame(
         [
             {
@@ -110,7 +114,7 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 
 def require(checked: Sequence[Checked]) -> None:
-    """Raise :class:`TargetMissed` unless every target passed."""
+    """Raise :class:`TargetMissed` unless every load target passed."""
     missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

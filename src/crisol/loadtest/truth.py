@@ -23,12 +23,14 @@ _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
-    """Return which answers contradict what decided them, as a mask of shape (rows of ``samples``,).
+    """Return which answers contradict the verdict or prediction that decided them.
 
-    ``kinds[which]`` are route and patch of a sample. An answer by wargame must have the outcome and reason of
-    the corpus; one by the model must have its probability, and the outcome that ``policy`` gives; a fallback
-    must be advisory, unknown, and name a missing dependency. Cached answers are checked like the original. An
-    unreadable answer is wrong; one with another status than 200 is not.
+    The result is a mask of shape (rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are route and
+    patch of the samples with ``i`` in the column which. The outcome and reason of an answer by a wargame must
+    be those of the corpus. The probability of an answer by the model must be the patch's, and the outcome
+    that which ``policy`` gives. A fallback must be advisory, unknown, and name a missing dependency. A cached
+    answer is checked by the rung that first gave it. An unreadable answer with status 200 is wrong; an answer
+    with another status is not.
     """
     rows = samples.to_dict("records")
     lies = [

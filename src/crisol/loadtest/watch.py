@@ -46,9 +46,9 @@ class ProcessWatch:
     def table(self) -> pd.DataFrame:
         """Return one row for each interval between two samples.
 
-        Columns: time (end of the interval, monotonic clock), cores (CPU seconds per second), memory_mb
-        (resident memory of the processes, MiB), other_cores (cores that all other processes of the machine
-        kept busy, the load's client among them).
+        Columns: time (end of the interval, in seconds of the monotonic clock), cores (CPU seconds per
+        second), memory_mb (resident memory of the processes, MiB), other_cores (cores that all other
+        processes of the machine kept busy, the load's client among them).
         """
         frame = pd.DataFrame(self._rows, columns=["time", "cpu", "memory_mb", "machine"])
         frame["cores"] = frame["cpu"].diff() / frame["time"].diff()

@@ -20,36 +20,39 @@ _LONGEST_HEAD = 65_536
 class Owner(Protocol):
     """The client that owns the connections; each :class:`Connection` calls it, in the event loop.
 
-    ``at`` is the index of a request among all requests of the load. ``samples`` records them.
+    In its methods ``at`` is the index of a request among all requests of the load. ``samples`` is the record
+    of the requests.
     """
 
     samples: Recorder
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Handle the answer to request ``at``.
+        """Handle the answer to the request with the index ``at``.
 
-        ``now`` is the monotonic time of its last byte, in seconds. The connection is free for the next
-        request unless it is closing.
+        ``now`` is the time at which its last byte arrived, in seconds of the monotonic clock; ``status`` and
+        ``body`` are those of the HTTP answer. The connection is free for the next request unless it is
+        closing.
         """
         ...
 
     def failed(self, at: int, error: str) -> None:
-        """Handle that request ``at`` got no answer.
+        """Handle that the request with the index ``at`` got no answer.
 
         ``error`` is one of :data:`crisol.loadtest.samples.ERRORS`.
         """
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Handle that a connection was closed; its failed request, if any, was reported before."""
+        """Handle that ``connection`` was closed; a request that failed by this was already reported."""
         ...
 
 
 class Connection(asyncio.Protocol):
     """An asyncio protocol that sends one request at a time and reads its answer.
 
-    ``at`` is the index of the request under way, or :data:`RESTS`. An answer that is not HTTP/1.1 with a
-    content length aborts the connection as ``bad_answer``.
+    ``at`` is the index of the request that has no answer yet, or :data:`RESTS` without such a request.
+    ``owner`` is told about answers and failures. An answer that is not HTTP/1.1 with a content length aborts
+    the connection as ``bad_answer``.
     """
 
     __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
@@ -63,17 +66,23 @@ class Connection(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether the connection is open and has no request under way."""
+        """Whether the connection is open and waits for no answer."""
         return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
 
     def send(self, at: int, content: bytes) -> None:
-        """Send the bytes of request ``at`` and record the time; only while :attr:`ready`."""
+        """Send the bytes ``content`` of the request with the index ``at``, and record the time.
+
+        Call it only while :attr:`ready` is True.
+        """
         self.at = at
         self._owner.samples.sent[at] = time.monotonic()
         self._write(content)
 
     def abort(self, error: str) -> None:
-        """Close the connection; a request under way fails as ``error``."""
+        """Close the connection.
+
+        A request without an answer fails with ``error``, one of :data:`crisol.loadtest.samples.ERRORS`.
+        """
         self._error = error
         if self._transport is not None:
             self._transport.abort()
