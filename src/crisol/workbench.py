@@ -46,12 +46,13 @@ Model = Any
 
 
 def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vulnerability:
-    """Return a vulnerability by the path of its folder, or by its id on the search path of ``settings``.
+    """Return a vulnerability, found by its id or by the path of its folder.
 
     >>> crisol.find_vulnerability("arena-zip-slip").cwe
     'CWE-22'
 
-    Raises :class:`~crisol.errors.UnknownVulnerability` where there is none, and
+    An id is looked up in the folders of ``settings.search_path``; None for ``settings`` reads the
+    environment. Raises :class:`~crisol.errors.UnknownVulnerability` where there is none, and
     :class:`~crisol.errors.VulnerabilityError` for a folder that is not complete.
     """
     from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
@@ -75,7 +76,7 @@ def wargame(
     watch: Callable[[Phase], object] | None = None,
     settings: Settings | None = None,
 ) -> Verdict:
-    """Run the exploit against a patch and return the verdict.
+    """Run the PoVs and checks against a patch in a sandbox, and return the verdict.
 
     >>> import crisol
     >>> folder = crisol.load_settings().vulnerabilities / "arena" / "arena-zip-slip"
@@ -83,13 +84,14 @@ def wargame(
     >>> print(verdict.outcome)
     valid
 
-    ``vulnerability`` is an id or the path of a folder; ``patch`` a unified diff as text or bytes, or the Path
-    of a file; ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, "" for the settings' one.
-    ``reading`` says how to read the diff, None as git does. ``watch`` is called with each phase as it ends.
-    Raises :class:`~crisol.errors.InputError` for a vulnerability or file that cannot be read and
-    :class:`~crisol.errors.UnavailableError` where there is no
-    sandbox, or the vulnerable package cannot be downloaded; a faulty patch only changes the
-    verdict.
+    ``vulnerability`` is an id or the path of a folder. ``patch`` is a unified diff as text or bytes, or the
+    Path of a file. ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``; empty takes the
+    settings' one. ``reading`` says how to read the diff; None reads it as git does. ``watch`` is called with
+    each phase after its end. ``settings`` None reads the environment.
+
+    A faulty patch raises no error: its verdict is invalid. Raises :class:`~crisol.errors.InputError` for a
+    vulnerability or file that cannot be read, and :class:`~crisol.errors.UnavailableError` where there is no
+    sandbox or the vulnerable package cannot be downloaded.
     """
     from crisol.diff import ReadOptions  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.sandbox import choose  # noqa: PLC0415 - likewise
@@ -112,7 +114,11 @@ def wargame(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Labelled patches as arrays for scikit-learn: ``X, y, groups = dataset``. Rows are patches."""
+    """Labelled patches as arrays for scikit-learn: ``X, y, groups = dataset``.
+
+    ``X`` has a row for each patch and a column for each feature. ``y`` (n,) is 1 for a valid patch, else 0.
+    ``groups`` (n,) names the group of each patch, which no fold should split.
+    """
 
     X: pd.DataFrame
     """One row a patch, one named column a feature, shape (n, features)."""
@@ -167,12 +173,13 @@ def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Readin
 
 
 def recipe(model: Model = "lightgbm", *, own: Sequence[Callable[[Reading], float]] = ()) -> Recipe:
-    """Return a model with features of one's own, for what takes a recipe: A/B experiments, training.
+    """Return a recipe, which A/B experiments and training accept in place of a variant's name.
 
     >>> crisol.recipe("lightgbm").name
     'lightgbm'
 
-    ``model``, ``own`` and the errors are those of :func:`evaluate`.
+    It serves to try features of your own (``own``) in an experiment. ``model``, ``own`` and the errors are
+    those of :func:`evaluate`.
     """
     from crisol.errors import ExperimentError  # noqa: PLC0415 - for one message
     from crisol.model.variants import Given, Variant, load_variants  # noqa: PLC0415 - importing crisol must stay cheap
@@ -226,8 +233,8 @@ def train(
     >>> 0.0 <= crisol.predict(fitted, patches[0].diff, cwe="CWE-22").probability <= 1.0
     True
 
-    ``model``, ``own``, ``seed`` and the errors are those of :func:`evaluate`. A model with features of its
-    ``own`` predicts in this process, and is neither promoted nor served.
+    ``model``, ``own``, ``seed`` and the errors are those of :func:`evaluate`. A model with features of your
+    own (``own``) predicts in this process only; it can be neither promoted nor served.
     """
     from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -235,7 +242,7 @@ def train(
 
 
 def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -> Predictor:
-    """Load a model: a saved file or the folder of an exported one; None loads the champion.
+    """Load a model from a saved file or from the folder of an exported model; None loads the champion.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -243,9 +250,9 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
     ...     crisol.load_model(f"{folder}/model.skops").form
     'scikit-learn'
 
-    Loading runs no code from the file. ``trust`` names further classes that the model may hold, as
-    ``package.module.Class``; their modules are imported. Raises :class:`~crisol.errors.ModelError` for a file
-    that is no model, and :class:`~crisol.errors.StoreError` where no champion was promoted yet.
+    Loading runs no code from the file. ``trust`` names further classes that the file may contain, as
+    ``package.module.Class``; loading imports their modules. Raises :class:`~crisol.errors.ModelError` for a
+    file that is no model, and :class:`~crisol.errors.StoreError` where there is no champion yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise
@@ -255,16 +262,16 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
 
 
 def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: str = "") -> Prediction:
-    """Return the probability that a wargame would call a patch valid.
+    """Return the probability that a wargame would give a patch the verdict valid; no wargame runs.
 
     >>> patch = crisol.load_settings().root / "data" / "examples" / "right.diff"
     >>> crisol.predict(fitted, patch, cwe="CWE-22").model_version == fitted.model_version
     True
 
-    ``patch`` is a diff as text or bytes, or the Path of a file; its tests, documents and other files that no
-    wargame runs are dropped by their names. ``cwe`` is such as ``CWE-22``, "" if unknown. Raises
-    :class:`~crisol.errors.DiffError` for a text that is no diff and
-    :class:`~crisol.errors.PatchDoesNotApply` for one of which nothing remains.
+    ``patch`` is a diff as text or bytes, or the Path of a file. Files that no wargame executes, such as tests
+    and documents, are dropped by their names. ``cwe`` is text such as ``CWE-22``, empty if unknown. Raises
+    :class:`~crisol.errors.DiffError` for a text that is no diff, and
+    :class:`~crisol.errors.PatchDoesNotApply` for a diff of which no file remains.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise
@@ -274,16 +281,16 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
 
 def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
-    """Decide about a patch as the service does: by known facts and verdicts, by the model, else by wargame.
+    """Decide a patch by the whole ladder, as the service does; a wargame runs if no other rung decides.
 
     >>> answer = crisol.decide("arena-zip-slip", patch)
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    Returns the service's JSON answer. ``vulnerability`` is an id; ``patch`` and ``cwe`` are as in
-    :func:`predict`. Each call starts a server; for many patches start one: ``with crisol.serve() as server:
-    server.decide(...)``. ``changes`` and the errors are those of :func:`serve`; by default no patch is
-    sampled for A/B testing.
+    The result is the service's JSON answer. ``vulnerability`` is an id; ``patch`` and ``cwe`` are as in
+    :func:`predict`. Each call starts a server and stops it. For many patches start one server: ``with
+    crisol.serve() as server: server.decide(...)``. ``changes`` and the errors are those of :func:`serve`; by
+    default no patch is sampled for A/B testing.
     """
     content = _content(patch)
     text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
@@ -293,15 +300,16 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
 
 @contextmanager
 def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
-    """Serve validation over HTTP in a thread of this process while the block runs, on a free port.
+    """Serve validation over HTTP on a free port, in a thread of this process, until the block ends.
 
     >>> with crisol.serve(ab_test_rate=0.0) as server:
     ...     print(server.url[:16])
     http://127.0.0.1
 
-    ``settings`` defaults to the environment's. ``changes`` are fields of :class:`~crisol.config.Settings`,
-    such as ``ab_test_rate=0.5``. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
-    :class:`~crisol.errors.UnavailableError` where the server does not start. Needs ``crisol[service]``.
+    ``settings`` None reads the environment. ``changes`` are fields of :class:`~crisol.config.Settings`, such
+    as ``ab_test_rate=0.5``, and override ``settings``. Needs ``crisol[service]``. Raises
+    :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.UnavailableError`
+    where the server does not start.
     """
     from crisol.service.embedded import serve as embedded  # noqa: PLC0415 - importing crisol must stay cheap
 

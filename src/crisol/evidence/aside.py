@@ -35,9 +35,10 @@ Its own limit of memory bounds these.
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The folder of a vulnerable release, and the file of its traces.
+    """The files that :func:`examine` needs of a vulnerability.
 
-    ``ways`` is empty before it was traced.
+    ``folder`` holds the vulnerable release. ``ways`` is the path of the file with the traces of the PoVs;
+    empty means that no PoV was traced yet.
     """
 
     folder: str
@@ -46,17 +47,21 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The identity of the program that a patch makes, and a certain answer about it, None without one."""
+    """The result of :func:`examine`.
+
+    ``program`` is the identity of the program that a patch makes. ``fact`` is a certain answer that needs no
+    earlier verdict, None where there is none.
+    """
 
     program: str
     fact: Fact | None
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Return :meth:`crisol.evidence.facts.Facts.examine`'s result, computed in a process with limits.
+    """Do the same as :meth:`crisol.evidence.facts.Facts.examine`, in a process with limits.
 
-    ``after`` maps paths to patched texts, None for a deleted file. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits of memory or time.
+    ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted file.
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limit of memory or time.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {
@@ -70,7 +75,10 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
 
 
 def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Serve one request of :func:`examine` in the worker: JSON head and binary parts in, the same out."""
+    """Answer a request of :func:`examine`; this function runs in the worker process.
+
+    ``head`` is JSON with the request's names, ``blobs`` are the texts as bytes; the result has the same form.
+    """
     # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
     # text.
     parsed.cache_clear()

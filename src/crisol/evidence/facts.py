@@ -37,9 +37,11 @@ _PROGRAMS = 1_000
 class Fact:
     """An outcome that is certain without a wargame, and the evidence for it.
 
-    ``source`` is ``equivalent`` (the program is one already judged) or ``untouched`` (a PoV executes nothing
-    that changes). ``evidence`` is the name of the judged patch (``vulnerable`` for the unpatched program), or
-    the PoV followed by the functions that it executes.
+    ``source`` is ``equivalent`` (the patch makes a program that was already judged) or ``untouched`` (a PoV
+    executes nothing that the patch changes). ``reason`` says why the outcome is invalid, None for valid;
+    ``detail`` says it as a sentence. ``evidence`` holds one name for ``equivalent``: the judged patch, or
+    ``vulnerable`` for the unpatched program. For ``untouched`` it holds the name of the PoV, then the
+    functions that this PoV executes.
     """
 
     outcome: Outcome
@@ -50,10 +52,10 @@ class Fact:
 
 
 class JudgedPrograms:
-    """The verdicts on the last ``most`` different programs that patches of one vulnerability made.
+    """The verdicts on programs that patches of one vulnerability made; at most ``most`` programs.
 
-    Contradicting verdicts on one program cancel each other; inconclusive ones and time-outs are ignored.
-    Reads and writes from several threads are safe.
+    A new program beyond ``most`` replaces the oldest one. A program with contradicting verdicts gives no
+    fact. Inconclusive verdicts and time-outs are ignored. Several threads may read and write.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:
@@ -61,9 +63,10 @@ class JudgedPrograms:
         self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
 
     def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Remember the verdict on a program, made by the patch ``name``.
+        """Store the verdict on a program.
 
-        Inconclusive ones and time-outs are ignored.
+        ``program`` is the program's identity, ``name`` the name of the patch that made it; ``reason`` is None
+        for a valid patch. An inconclusive verdict or a time-out is ignored.
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return
@@ -76,7 +79,10 @@ class JudgedPrograms:
             self._of[program] = name, Outcome.INCONCLUSIVE, None
 
     def fact(self, program: str) -> Fact | None:
-        """Return the verdict on this program as a fact, None where it has none or contradicting ones."""
+        """Return the verdict on the program with this identity as a fact.
+
+        The result is None where the program has no verdict, or contradicting ones.
+        """
         name, outcome, reason = self._of.get(program, ("", Outcome.INCONCLUSIVE, None))
         if outcome is Outcome.INCONCLUSIVE:
             return None
@@ -85,10 +91,10 @@ class JudgedPrograms:
 
 @dataclass(slots=True)
 class Facts:
-    """What decides patches of one vulnerability with certainty; :func:`gather` makes it.
+    """The knowledge that decides patches of one vulnerability with certainty; :func:`gather` makes it.
 
-    ``tree`` is the vulnerable program; ``ways`` are traces of the PoVs, without those that failed; ``public``
-    is the name of the public PoV; ``judged`` holds the programs that were wargamed.
+    ``tree`` is the vulnerable program. ``ways`` are the traces of its PoVs, without failed traces. ``public``
+    is the name of the public PoV, empty where there is none. ``judged`` holds the verdicts on programs.
     """
 
     tree: ProgramTree
@@ -97,9 +103,9 @@ class Facts:
     judged: JudgedPrograms = field(default_factory=JudgedPrograms)
 
     def settle(self, patch: Patch) -> Fact | None:
-        """Return the fact that decides a patch, None where a wargame is needed.
+        """Return the fact that decides a patch, None where no fact does.
 
-        A patch that does not apply is decided as invalid.
+        A patch that does not apply gets a fact with the outcome invalid.
         """
         try:
             return self.settled(diff.apply(patch, self.tree.read))
@@ -109,9 +115,10 @@ class Facts:
             )
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
-        """Return the fact that decides patched files, None where a wargame is needed.
+        """Return the fact that decides a patch, given as patched files; None where no fact does.
 
-        ``after`` maps paths to texts, None for a deleted file.
+        ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
+        file.
         """
         program, fact = self.examine(after)
         return fact or self.judged.fact(program)
@@ -119,7 +126,8 @@ class Facts:
     def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
         """Return the identity of the program that a patch makes, and a fact that needs no earlier verdict.
 
-        ``after`` maps paths to patched texts, None for a deleted file; the fact is None where there is none.
+        ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
+        file. The fact is None where only an earlier verdict or a wargame can decide.
         """
         program = self.tree.identity(after)
         if program == VULNERABLE:
@@ -143,7 +151,10 @@ class Facts:
         return program, None
 
     def learn(self, patch: Patch, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Remember a wargame's verdict on the patch ``name``; a patch that does not apply is ignored."""
+        """Store a wargame's verdict on ``patch``, under the patch's ``name``.
+
+        ``reason`` is None for a valid patch. A patch that does not apply is ignored.
+        """
         try:
             program = self.tree.identity(diff.apply(patch, self.tree.read))
         except PatchDoesNotApply:
@@ -152,11 +163,11 @@ class Facts:
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
-    """Return the facts about a vulnerability.
+    """Return the facts about a vulnerability, without any verdict yet.
 
-    Its PoVs are traced in the sandbox unless a trace is in ``cache``. Where the sandbox fails there are no
-    traces, and only equal programs are decided. Raises :class:`~crisol.errors.IndexUnavailable` where a
-    release cannot be downloaded.
+    Traces of the PoVs are read from the folder ``cache``; where they are missing, the PoVs run in the
+    sandbox. If the sandbox fails, there are no traces, and the facts only recognise equal programs. Raises
+    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     folder = vulnerability.vulnerable(cache)
     try:
@@ -167,7 +178,10 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 
 
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
-    """Return the facts of a release's folder with these traces; failed traces are left out."""
+    """Return the facts for the release in ``folder`` and these traces, without any verdict yet.
+
+    Failed traces are left out, and those of programs that read their own source (:func:`sees_itself`).
+    """
     tree = open_tree(folder)
     followed = tuple(way for way in ways if not way.lost and not sees_itself(tree, way))
     return Facts(tree, followed, ways[0].pov if ways else "")

@@ -38,10 +38,10 @@ _MAX_TEXT = 160
 
 
 class Part(NamedTuple):
-    """A syntactic element that a patch adds to a function (``sign`` 1) or removes from it (-1).
+    """A syntactic element that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``kind`` is one of :data:`KINDS`, ``text`` its source, ``where`` the function or, outside of functions,
-    the path.
+    ``kind`` is one of :data:`KINDS`; ``text`` is the element's source; ``where`` names the function or,
+    outside of functions, the path of the file.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a patch does: the functions that it changes, and how often it adds or removes each part.
+    """The changes of a patch: the changed functions, and how often the patch adds or removes each part.
 
     A function is named ``path:Class.method``; ``path:`` is the module itself.
     """
@@ -70,8 +70,9 @@ class Profile:
 class Distance:
     """The difference between a candidate and another patch of the same vulnerability, such as the known fix.
 
-    ``lacks`` are parts of the other patch that the candidate has not, ``adds`` those that only it has, guards
-    first, without the kind ``shape``. ``vector``, float64 of shape (len(COLUMNS),), is for models.
+    ``lacks`` are parts that only the other patch has, ``adds`` parts that only the candidate has; guards come
+    before other kinds, and parts of the kind ``shape`` are left out. ``vector``, float64 of shape
+    (len(COLUMNS),), has the same difference as numbers for models.
     """
 
     lacks: tuple[Part, ...]
@@ -80,10 +81,10 @@ class Distance:
 
 
 def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profile:
-    """Return what a patch that turns the files ``source`` into ``after`` does, compared as syntax trees.
+    """Return the changes of a patch, found by a comparison of syntax trees.
 
-    Both map paths to texts; None in ``after`` is a deleted file. Files that are not Python, or do not parse,
-    are ignored.
+    ``source`` maps paths to vulnerable texts; ``after`` maps the paths of the touched files to patched texts,
+    None for a deleted file. Files that are not Python, or do not parse, are ignored.
     """
     functions: set[str] = set()
     parts: Counter[Part] = Counter()
@@ -104,7 +105,7 @@ def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profi
 
 
 def distance(candidate: Profile, other: Profile) -> Distance:
-    """Return the parts that a candidate lacks and adds against another patch of the same vulnerability."""
+    """Return the parts by which a candidate differs from another patch of the same vulnerability."""
     lacks, adds = other.parts - candidate.parts, candidate.parts - other.parts
     shared = candidate.parts & other.parts
     vector = [

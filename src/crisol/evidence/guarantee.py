@@ -30,13 +30,15 @@ ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """The loosest policy whose error bounds were shown, :data:`~crisol.model.policy.NEVER` where none was.
+    """The loosest policy of the second stage whose error bounds were shown on simulated streams.
 
-    With confidence 1 - delta: among patches accepted without a wargame at most the share alpha is wrong,
-    among rejected ones at most beta is right, as means over vulnerabilities; alpha also holds among patches
-    with a similarity above 0.8 to a known valid one. ``skipped`` is the share of arrivals decided without a
-    wargame. ``near_misses`` counts the wrong arrivals with such a similarity, ``near_accepted`` those of them
-    that were accepted.
+    The policy is :data:`~crisol.model.policy.NEVER` where no threshold was shown. With confidence 1 - delta,
+    at most the share alpha of the accepted patches is wrong, and at most the share beta of the rejected
+    patches is right (means over vulnerabilities; alpha, beta and delta are those of :func:`certify`). The
+    bound alpha also holds among patches with a similarity above 0.8 to a known valid one.
+
+    ``skipped`` is the share of arrivals that are decided without a wargame. ``near_misses`` counts the wrong
+    arrivals with such a similarity, ``near_accepted`` the accepted ones among these.
     """
 
     policy: Policy
@@ -57,12 +59,14 @@ def certify(
 ) -> Guarantee:
     """Return the loosest policy whose error rates on simulated streams are shown to stay within bounds.
 
-    ``walk`` simulates all streams under a policy, with probabilities from models that never saw the group;
-    ``label`` (1: right) and ``group`` (0, 1, ...) have shape (arrivals,). ``alpha`` bounds the share of wrong
-    patches among accepted ones, ``beta`` that of right ones among rejected ones (means over groups), with
-    confidence 1 - ``delta``. Thresholds of :data:`REFUSE`, then of :data:`ACCEPT`, are tested, strictest
-    first, until one fails; the policy's reason says why. ``seed`` orders the groups. Raises ValueError for a
-    level outside (0, 1).
+    ``walk`` simulates all streams under a policy; it must use models that were not trained on the stream's
+    group. ``label`` (1: right) and ``group`` (numbers 0, 1, ...) have shape (arrivals,). ``alpha`` bounds the
+    share of wrong patches among accepted ones, ``beta`` the share of right patches among rejected ones (means
+    over groups), both with confidence 1 - ``delta``.
+
+    The thresholds of :data:`REFUSE` are tested, then those of :data:`ACCEPT`; each list starts with the
+    strictest and stops at a failed test. The reason of the policy says why. ``seed`` orders the groups in the
+    tests. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -113,11 +117,12 @@ def losses(
     *,
     near: bool = False,
 ) -> NDArray[np.float64]:
-    """Return the error rate of each group among its accepted (``side`` 1) or rejected (-1) patches.
+    """Return the error rate of each group in a simulation, for one kind of decision.
 
-    ``label`` (1: right) and ``group`` have shape (arrivals,), ``order`` holds all group numbers in the order
-    of the result. Groups without such a decision are left out. All streams of a group count together.
-    ``near`` restricts it to patches with a similarity above 0.8 to a known valid one.
+    ``side`` 1 takes accepted patches, of which wrong ones are errors; ``side`` -1 takes rejected patches, of
+    which right ones are errors. ``label`` (1: right) and ``group`` have shape (arrivals,). ``order`` lists
+    all group numbers; the result has this order, without groups that have no such decision. All streams of a
+    group count together. ``near`` keeps only patches with a similarity above 0.8 to a known valid one.
     """
     truth = label[played.arrival]
     decided = played.decision == side

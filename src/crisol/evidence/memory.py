@@ -75,10 +75,11 @@ _REASON_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A wargamed patch: its verdict, and the probability of valid that the model of the diff had given it.
+    """A patch with its verdict, as a memory stores it.
 
-    ``identity`` is that of the diff, ``sketch`` what similarity compares, ``reason`` why it is invalid
-    (empty: valid or unknown).
+    ``identity`` is that of the diff. ``sketch`` is what similarity compares. ``valid`` is the verdict;
+    ``reason`` says why an invalid patch is invalid, empty for valid or unknown. ``probability`` is the
+    probability of valid that the model gave from the diff alone.
     """
 
     identity: str
@@ -90,9 +91,10 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The judged patch that is most similar to a candidate, among valid or among invalid ones.
+    """The judged patch that is most similar to a candidate, among the valid or among the invalid ones.
 
-    ``similarity`` lies in [0, 1]; 1 means that both change the same places to the same code.
+    ``identity`` is that of its diff; ``valid`` and ``reason`` are its verdict. ``similarity`` lies in [0, 1];
+    1 means that both patches change the same places to the same code.
     """
 
     identity: str
@@ -103,10 +105,11 @@ class Near:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """What earlier verdicts on the same vulnerability say of a patch.
+    """The answer of a memory about a patch.
 
-    ``known`` counts them; ``valid`` and ``invalid`` are the nearest patch of each class, None without one;
-    ``row``, shape (len(COLUMNS),), is the input of the second stage.
+    ``known`` is the number of verdicts in the memory. ``valid`` is the most similar valid patch, ``invalid``
+    the most similar invalid one; None means that the memory has no such patch. ``row``, shape
+    (len(COLUMNS),), is the memory row, the input of the second stage.
     """
 
     known: int
@@ -116,9 +119,10 @@ class Recall:
 
 
 class Memory:
-    """The verdicts on one vulnerability's patches, at most ``most``; beyond that the older half is dropped.
+    """The verdicts on the patches of one vulnerability, at most ``most``.
 
-    A verdict on the same identity replaces the earlier one. Not thread-safe.
+    A further verdict drops the older half. A verdict on a stored identity replaces the earlier one. A memory
+    is not thread-safe.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -136,11 +140,11 @@ class Memory:
 
     @property
     def judged(self) -> Sequence[Judged]:
-        """The judged patches, in the order in which they were added."""
+        """The judged patches, in the order in which they were added; it holds no dropped or replaced ones."""
         return self._judged
 
     def add(self, judged: Judged) -> None:
-        """Add a verdict; one on the same identity is replaced."""
+        """Add a judged patch; it replaces an earlier one with the same identity."""
         if judged.identity in self._at:
             kept = [other for other in self._judged if other.identity != judged.identity]
             self._rebuild([*kept, judged])
@@ -150,9 +154,10 @@ class Memory:
             self._append(judged)
 
     def recall(self, sketch: Sketch, probability: float) -> Recall:
-        """Return what the verdicts say of a patch.
+        """Return what the memory says of a patch, given by its sketch.
 
-        ``probability`` is that of valid by the model of the diff.
+        ``probability`` is the probability of valid by the model that reads the diff alone; it becomes part of
+        the memory row.
         """
         cold, n = _log_odds(probability), len(self._judged)
         right = int(self._label[:n].sum())

@@ -39,10 +39,11 @@ _SUITES = ("body", "orelse", "finalbody")
 
 
 def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str | None:
-    """Return, in words, what a patch changes of what a PoV executes or reads; None where it changes nothing.
+    """Return a sentence on what a patch changes of the code and files that a PoV executes or reads.
 
-    With None the exploit still works. ``after`` maps paths to patched texts, None for a deleted file. A trace
-    that failed gives the reason.
+    None means that the patch changes nothing of these, so that the exploit still works. ``tree`` is the
+    vulnerable program; ``after`` maps the paths of the touched files to patched texts, None for a deleted
+    file; ``way`` is the trace of the PoV. For a failed trace the sentence is the reason of the failure.
     """
     if way.lost:
         return way.lost[0]
@@ -53,9 +54,9 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
 
 
 def sees_itself(tree: ProgramTree, way: Way) -> bool:
-    """Return whether executed code mentions line numbers, source text or byte code.
+    """Return whether code that the PoV executes mentions line numbers, source text or byte code.
 
-    Such a program may depend on its own layout, so that even a comment could change what it does.
+    Such a program may depend on its own layout: even a changed comment may change its behaviour.
     """
     for path in {code.path for code in way.code}:
         module = tree.module(path)

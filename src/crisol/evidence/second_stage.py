@@ -47,10 +47,11 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """A calibrated LightGBM model that predicts a patch from the verdicts known of its vulnerability.
+    """A calibrated LightGBM model that predicts a patch from the earlier verdicts on the same vulnerability.
 
-    ``version`` is a hash of its training data; ``policy`` says at which probabilities it decides without a
-    wargame.
+    ``trees`` give a score, ``calibration`` maps it to a probability. ``version`` is a hash of the training
+    data. ``policy`` has the probabilities at which the second stage decides without a wargame; by default it
+    never does.
     """
 
     trees: lightgbm.Booster
@@ -59,11 +60,14 @@ class SecondStage:
     policy: Policy = NEVER
 
     def probabilities(self, rows: _Floats) -> _Floats:
-        """Return the probability of valid, shape (n,), of each row, shape (n, len(memory.COLUMNS))."""
+        """Return the probabilities of valid (n,) for memory rows of shape (n, len(memory.COLUMNS))."""
         return self.calibration(_scores(self.trees, rows)) if len(rows) else np.empty(0)
 
     def probability(self, row: _Floats) -> float:
-        """Return the probability of valid of one row, shape (len(memory.COLUMNS),); takes about 0.1 ms."""
+        """Return the probability of valid for one memory row, shape (len(memory.COLUMNS),).
+
+        It takes about 0.1 ms.
+        """
         return self.calibration.one(float(_scores(self.trees, row[None])[0]))
 
     def save(self, path: Path) -> None:
@@ -109,10 +113,11 @@ class SecondStage:
 
 
 def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) -> SecondStage:
-    """Fit on all rows (n, columns), and calibrate on out-of-fold scores of five folds that split no group.
+    """Train a second stage on memory rows, and calibrate it on out-of-fold scores.
 
-    ``label`` (n,) is 1 for valid. The policy stays NEVER. Raises :class:`~crisol.errors.DatasetError` unless
-    there are two groups and both classes.
+    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid, ``group`` (n,) names vulnerabilities.
+    There are five folds; none splits a group. ``seed`` fixes folds and training. The policy of the result
+    never decides. Raises :class:`~crisol.errors.DatasetError` unless there are two groups and both classes.
     """
     fold = grouped_folds(label, group, 5, seed)
     score = np.empty(len(label))
@@ -123,10 +128,10 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return for each fold number a model trained on all other folds, with a calibration from them.
+    """Return for each fold number a second stage that was trained and calibrated on all other folds.
 
-    ``rows`` (n, columns), ``label`` (n,; 1 means valid) and ``fold`` (n,). Each model is calibrated on the
-    out-of-fold scores of the other folds, so that it never saw its own.
+    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid, ``fold`` (n,) is the fold's number of each
+    row. The calibration is fitted on out-of-fold scores of these other folds.
     """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)

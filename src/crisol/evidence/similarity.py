@@ -46,11 +46,11 @@ _MOST_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """What similarity compares of a patch.
+    """The parts of a patch that similarity compares.
 
-    ``parts`` holds, for each of :data:`PARTS`, hashes of up to 1,000 different items, valid in this process
-    only. ``gained`` counts tokens added beyond those removed, ``lost`` the reverse; ``added`` and ``removed``
-    count lines of code.
+    ``parts`` holds a tuple of hashes for each of :data:`PARTS`, with at most 1,000 different items; the
+    hashes are valid in this process only. ``gained`` counts the tokens that the patch adds more often than it
+    removes them, ``lost`` the reverse. ``added`` and ``removed`` are numbers of code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

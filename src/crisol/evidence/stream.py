@@ -31,10 +31,11 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A candidate of a labelled set.
+    """A candidate of a labelled set, for simulated streams.
 
-    ``code`` is equal for candidates that change the same code, empty if unknown. ``reference`` means that its
-    verdict is known from the start, as that of a public fix; ``seconds`` is the duration of its wargame.
+    ``patch`` holds its verdict. ``code`` is equal for candidates that change the same code, empty if unknown;
+    see :func:`same_code`. ``seconds`` is the duration of its wargame. With ``reference`` the verdict is known
+    from the start of a stream, as that of a public fix.
     """
 
     patch: Judged
@@ -45,9 +46,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One order in which the candidates of a group arrive, as indexes into a list of arrivals.
+    """One order in which the candidates of a group arrive.
 
-    ``known`` are those whose verdict is known from the start, ``order`` all others.
+    ``group`` is the group's number. ``known`` and ``order`` are indexes into a list of arrivals: the verdicts
+    of ``known`` are known from the start, the candidates of ``order`` arrive one by one.
     """
 
     group: int
@@ -57,12 +59,13 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """What a simulation did with each arrival of its streams; all arrays have shape (n,).
+    """The result of a simulation, one element for each arrival of the streams; all arrays have shape (n,).
 
-    ``arrival`` and ``stream`` are indexes; ``known`` counts earlier verdicts of the stream, public fixes
-    aside; ``probability`` is of valid; ``decision`` is 1 accepted, -1 rejected, 0 wargamed; ``rung`` is
-    ``equivalent``, ``memory``, ``model`` or ``wargame``; ``near_valid`` is the similarity to the nearest
-    known valid patch, nan without one.
+    ``arrival`` is an index into the list of arrivals, ``stream`` one into the list of streams. ``known`` is
+    the number of earlier verdicts in the stream, without public fixes. ``probability`` is of valid.
+    ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
+    ``equivalent``, ``memory``, ``model`` or ``wargame``. ``near_valid`` is the similarity to the nearest
+    known valid patch, nan where there is none.
     """
 
     arrival: NDArray[np.int_]
@@ -76,10 +79,11 @@ class Played:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recalled:
-    """The memory's rows for each arrival of some streams in which verdicts become known.
+    """The memory rows for each arrival of simulated streams.
 
-    ``rows``, shape (n, columns), are inputs of the second stage; ``arrival`` and ``stream`` (n,) are indexes;
-    ``known`` (n,) counts earlier verdicts, public fixes aside.
+    ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is an index into the list
+    of arrivals, ``stream`` one into the list of streams. ``known`` is the number of earlier verdicts in the
+    stream, without public fixes.
     """
 
     rows: _Floats
@@ -88,9 +92,9 @@ class Recalled:
     known: NDArray[np.int_]
 
     def played(self, probability: _Floats) -> Played:
-        """Return these streams as a simulation that wargames every patch.
+        """Return a simulation of the same streams in which every patch is wargamed.
 
-        ``probability`` (n,) is of valid.
+        ``probability`` (n,) holds the probabilities of valid to store in it.
         """
         nothing = np.zeros(len(self.arrival), dtype=np.int_)
         rung = np.full(len(self.arrival), "wargame")
@@ -98,10 +102,10 @@ class Recalled:
 
 
 def same_code(patch: Patch) -> str:
-    """Return a hash of the code lines that a patch changes, with their places.
+    """Return a hash of the code lines that a patch changes, and of their places.
 
-    Comment lines and blank lines are left out. Without the vulnerable source it is the best available test
-    for equal programs; with it see :mod:`crisol.wargaming.program`.
+    Comment lines and blank lines are left out. Patches with equal hashes are taken for the same program. This
+    is the best test without the vulnerable source; with the source see :mod:`crisol.wargaming.program`.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:
@@ -119,9 +123,9 @@ def same_code(patch: Patch) -> str:
 def streams(
     arrivals: Sequence[Arrival], group: NDArray[np.int_], *, repeats: int, seed: int, shuffled: bool = True
 ) -> list[Stream]:
-    """Return ``repeats`` random orders of each group or, unless ``shuffled``, one in the list's order.
+    """Return ``repeats`` random orders of each group; with ``shuffled`` False, one order, that of the list.
 
-    ``group`` (arrivals,) holds the group number of each arrival.
+    ``group`` (arrivals,) holds the group number of each arrival; ``seed`` draws the orders.
     """
     rng = np.random.default_rng(seed)
     made = []
@@ -136,10 +140,10 @@ def streams(
 
 
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
-    """Return what a memory says at each arrival of streams in which every patch is wargamed.
+    """Return the memory rows at each arrival of the streams ``chosen``, if every patch is wargamed.
 
     With a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as when a policy
-    skips wargames: these are the training data of a second stage. With None all verdicts become known.
+    skips wargames; a second stage is trained on such rows. With None all verdicts become known.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []
@@ -163,11 +167,13 @@ def play(
     *,
     facts: bool = True,
 ) -> Played:
-    """Simulate the streams ``chosen`` under a policy, deciding each patch by what is known on its arrival.
+    """Simulate the streams ``chosen`` under a policy; no wargame runs, since the arrivals hold the verdicts.
 
-    ``believe`` maps the memory's rows and group numbers to probabilities of valid. With ``facts`` a patch
-    with the same ``code`` as an earlier one has its verdict. Then the memory's policy decides if a verdict is
-    known, then the model's; a patch that is left is wargamed.
+    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
+    (n,). With ``facts`` a patch with the same ``code`` as an earlier one gets the verdict of that one. If no
+    fact decides and a verdict of the stream is known, ``policy.memory`` decides by the result of ``believe``;
+    then ``policy.model`` decides by the probability from the diff alone. Otherwise the patch is wargamed and
+    its verdict becomes known.
     """
     walks = [
         _Walk(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)

@@ -37,10 +37,11 @@ _TRACER = Path(__file__).parent / "tracer.py"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code object of the vulnerable program that ran: its file, its name and its first line, from 1.
+    """A code object of the vulnerable program that a PoV executed.
 
-    ``lines`` are the line numbers that were reached; None means that lines were not traced, and any may have
-    run.
+    ``path`` is the file, ``name`` the name of the code object, ``line`` the number of its top line (from 1).
+    ``lines`` are the line numbers that were executed; None means that lines were not traced, so that any line
+    may have been executed.
     """
 
     path: str
@@ -51,11 +52,12 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What one PoV executes and reads of the vulnerable program; paths are relative to its root.
+    """The trace of one PoV: what it executes and reads of the vulnerable program.
 
-    ``imports`` are module names looked for, whether or not they exist; ``opened`` files read other than by
-    import; ``listed`` folders, with a slash at the end. ``lost`` says why the run could not be traced; empty
-    means that it was.
+    Paths are relative to the program's root. ``pov`` is the name of the PoV; ``code`` the executed code.
+    ``imports`` are the names of modules that it looked for, whether or not they exist; ``opened`` the files
+    that it read other than by import; ``listed`` the folders that it listed, with a slash at the end.
+    ``lost`` says why the trace failed; empty means that it did not fail.
     """
 
     pov: str
@@ -72,9 +74,10 @@ class Way:
 
 
 def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[Way, ...]:
-    """Return the trace of every PoV, in their order, from ``cache`` or by running them in the sandbox.
+    """Return the traces of all PoVs of a vulnerability, in the order of the PoVs.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
+    They are read from the folder ``cache``; where they are missing, the PoVs run in the sandbox. Raises
+    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
     :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     path = ways_file(vulnerability, cache)
@@ -97,9 +100,9 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
 
 
 def ways_file(vulnerability: Vulnerability, cache: Path) -> Path:
-    """Return the path of the file with this vulnerability's traces, whether or not it exists.
+    """Return the path below ``cache`` at which the traces of a vulnerability are stored.
 
-    The name depends on the content of the vulnerability and of the tracer.
+    The file need not exist. Its name depends on the content of the vulnerability and of the tracer.
     """
     key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{_tracer()}\0{sys.version}".encode()).hexdigest()
     return cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"

@@ -20,11 +20,11 @@ __all__ = ["Ablation", "ablate"]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """AUC of a variant without one group of features, and with that group alone.
+    """The AUC of a variant without one group of features, and with that group alone.
 
-    Both are measured on groups of patches that were not trained on. ``without`` names the feature group and
-    ``features`` counts its columns. The row whose ``without`` is ``"none"`` holds the AUC of the whole model
-    in both ``auc`` and ``auc_alone``, and 0 features.
+    ``without`` is the name of the feature group, ``features`` its number of columns. ``auc`` is measured
+    without the group, ``auc_alone`` with the group alone, both on groups of patches that the model was not
+    trained on. The row ``without="none"`` has the AUC of the whole model in both fields, and 0 features.
     """
 
     without: str
@@ -41,12 +41,12 @@ def ablate(
     folds: int = 10,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the row of the whole model, then one row for each feature group.
+    """Yield the AUC of the whole model, then one row for each group of features that is left out.
 
-    ``only`` names the feature groups to leave out in turn; None takes all. Folds and calibration are those of
-    :func:`crisol.model.evaluation.evaluate` without a search, so the row of the whole model has its AUC.
-    Columns that are left out are set to zero, so that every model has the same shape; hashed words are always
-    kept. Raises :class:`~crisol.errors.DatasetError` as :func:`grouped_folds` does.
+    ``only`` names the feature groups to leave out, each in its turn; None takes all. A group that is left out
+    has its columns set to zero; hashed words are always kept. ``seed`` and ``folds`` are those of
+    :func:`crisol.model.evaluation.evaluate`, without a search. Raises :class:`~crisol.errors.DatasetError`
+    for fewer than two groups of patches or two patches of a class.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)

@@ -19,9 +19,9 @@ _STEPS = 50
 class Sigmoid:
     """Platt's map from a score s in [0, 1] to the probability 1 / (1 + exp(-(slope * logit(s) + intercept))).
 
-    Scores are clipped to [1e-4, 1 - 1e-4]. A fitted slope is never below 0.05, so that the order of patches
-    is kept. Platt, *Probabilistic outputs for support vector machines*, 1999; log-odds as input after Kull et
-    al., *Beta calibration*, 2017.
+    Call it with an array of scores. Scores are clipped to [1e-4, 1 - 1e-4]. A fitted slope is never below
+    0.05, so that the order of patches is kept. Platt, *Probabilistic outputs for support vector machines*,
+    1999; log-odds as input after Kull et al., *Beta calibration*, 2017.
     """
 
     slope: float = 1.0
@@ -33,7 +33,7 @@ class Sigmoid:
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
 
     def one(self, score: float) -> float:
-        """Return the calibrated probability of one finite score: faster than a call with an array of one."""
+        """Return the calibrated probability of one finite score, faster than for an array of one score."""
         score = min(max(score, _EDGE), 1 - _EDGE)
         return 1.0 / (
             1.0
@@ -42,11 +42,11 @@ class Sigmoid:
 
     @classmethod
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:
-        """Fit slope and intercept by Newton's method on out-of-fold scores, shape (n,).
+        """Return the map whose slope and intercept fit out-of-fold scores best, by Newton's method.
 
-        A label is 1 for a correct patch. The targets are Platt's smoothed ones. A ridge penalty (slope - 1)²
-        / 4 keeps the slope finite for separable classes. Without scores the result is the identity map, apart
-        from the clipping.
+        ``score`` and ``label`` have shape (n,); a label is 1 for a valid patch. The labels are smoothed as in
+        Platt's paper. A ridge penalty (slope - 1)² / 4 keeps the slope finite for separable classes. Without
+        scores the slope is 1 and the intercept 0.
         """
         if not len(score):
             return cls()
@@ -74,10 +74,10 @@ class Sigmoid:
 def cross_fitted(
     score: NDArray[np.float64], label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return calibrated probabilities (n,): each fold's sigmoid is fitted on the scores of all other folds.
+    """Return calibrated probabilities (n,): each fold is calibrated by a map fitted on all other folds.
 
-    ``score`` holds out-of-fold scores, ``label`` is 1 for a correct patch, ``fold`` the number of each row's
-    fold.
+    ``score`` (n,) holds out-of-fold scores, ``label`` (n,) is 1 for a valid patch, ``fold`` (n,) is the
+    fold's number of each patch.
     """
     out = np.empty_like(score)
     for number in np.unique(fold):

@@ -62,17 +62,17 @@ class _Nodes:
 
 
 def compilable(model: Any) -> bool:
-    """Return whether :func:`to_onnx` takes this fitted estimator: forests, histogram boosting, LightGBM."""
+    """Return whether :func:`to_onnx` accepts a fitted estimator: forest, histogram boosting or LightGBM."""
     return isinstance(
         model, RandomForestClassifier | ExtraTreesClassifier | HistGradientBoostingClassifier | LGBMClassifier
     )
 
 
 def to_onnx(model: Any) -> bytes:
-    """Return the ONNX file of a fitted tree ensemble, as bytes; calibration is no part of it.
+    """Return a fitted tree ensemble as the content of an ONNX file, without the calibration.
 
-    Its input ``rows`` is float32 (n, columns), its output ``probability`` (n, 1) is that of class 1. Raises
-    TypeError for an estimator that is not :func:`compilable`.
+    The input ``rows`` of the ONNX graph is float32 (n, columns); the output ``probability`` (n, 1) is the
+    uncalibrated probability of class 1. Raises TypeError for an estimator that is not :func:`compilable`.
     """
     nodes, base, logistic = _flatten(model)
     leaves = [i for i, value in enumerate(nodes.value) if value is not None]

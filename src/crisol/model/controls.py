@@ -62,12 +62,13 @@ def controls(
     outer: Outer = "group",
     bootstrap: int = 500,
 ) -> tuple[Evaluation, ...]:
-    """Measure the three controls in the folds that :func:`crisol.model.evaluation.evaluate` makes.
+    """Measure three guesses that ignore what a patch does, by cross-validation.
 
     *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`. *Origin
-    alone* predicts the mean label of the patches with the same origin (``tool``) in the other folds.
-    *Majority* predicts the mean label of all patches. ``outer`` names the field of a patch that no fold
-    splits; ``bootstrap`` counts the resamples of each interval.
+    alone* predicts the mean label of the patches with the same origin in the other folds. *Majority* predicts
+    the mean label of all patches. The result has this order. The folds are those of
+    :func:`crisol.model.evaluation.evaluate`. ``outer`` names the field of a patch (``group``, ``project`` or
+    ``cwe``) of which no fold splits a value. ``bootstrap`` is the number of resamples for each interval.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -87,9 +88,10 @@ def controls(
 def controls_across(
     train: Sequence[LabelledPatch], test: Sequence[LabelledPatch], *, seed: int, bootstrap: int = 500
 ) -> tuple[Evaluation, ...]:
-    """Fit *style alone* and *majority* on ``train`` and return their measures on ``test``, in this order.
+    """Train the guesses *style alone* and *majority* on ``train``; return their measures on ``test``.
 
-    ``bootstrap`` counts the resamples of each interval.
+    The result has this order; for the guesses see :func:`controls`. ``bootstrap`` is the number of resamples
+    for each interval.
     """
     label = labels(train)
     style = _guesser().fit(_styles(train), label).predict_proba(_styles(test))[:, 1]

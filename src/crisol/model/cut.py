@@ -11,12 +11,12 @@ __all__ = ["policy_within"]
 
 
 def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bound: float) -> Policy:
-    """Return the widest thresholds that decide at most the share ``bound`` of each class wrongly.
+    """Return the loosest policy that decides at most the share ``bound`` of each class wrongly.
 
-    At most ``bound`` of the wrong patches are accepted, and at most ``bound`` of the right ones rejected.
-    ``truth`` (n,) is 1 for a right patch, ``probability`` (n,) that of valid. The bound holds on these data
-    only: choose on some vulnerabilities, report on others. :func:`crisol.model.risk.certify` gives a
-    guarantee for new ones.
+    At most this share of the wrong patches is accepted, and at most this share of the right ones rejected.
+    ``truth`` (n,) is 1 for a right patch; ``probability`` (n,) is of valid. The bound holds on these patches
+    only: choose the policy on some vulnerabilities and measure it on others.
+    :func:`crisol.model.risk.certify` gives a guarantee.
     """
     wrong, right = np.sort(probability[truth == 0])[::-1], np.sort(probability[truth == 1])
     accept = _exceeded(wrong, bound)

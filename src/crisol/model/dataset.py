@@ -34,11 +34,12 @@ _ALIASES = {
 
 
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
-    """Read labelled patches from a JSONL file or, where the name ends in ``.parquet``, from a corpus table.
+    """Read labelled patches from a JSONL file, or from a corpus table if the name ends in ``.parquet``.
 
-    ``group`` names the field that folds never split: a key of every JSON line, or ``vulnerability``,
-    ``package`` or ``cwe`` of a table. ``strength`` (of a table) is the verdict that labels: ``strict``, or
-    ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError`.
+    ``group`` is the field whose equal values no fold splits: a key of the JSON lines or, for a table,
+    ``vulnerability``, ``package`` or ``cwe``. ``strength`` chooses the label of a table: ``strict``, or
+    ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError` for a file that cannot be
+    read.
     """
     path = Path(path)
     if path.suffix != ".parquet":
@@ -53,7 +54,7 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
-    """Return the patches of a corpus table grouped by ``vulnerability``, ``package`` or ``cwe``."""
+    """Return the patches of a corpus table with another group: ``vulnerability``, ``package`` or ``cwe``."""
     return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
 
 
@@ -64,12 +65,12 @@ def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read labelled patches from a JSONL file, one a line, decompressed if its name ends in ``.gz``.
+    """Read labelled patches from a JSONL file, one a line; a name that ends in ``.gz`` is decompressed.
 
-    Required keys: ``id``, ``diff``, ``label`` (1 correct, 0 wrong) and the one that ``group`` names, by which
-    folds are split. ``project`` (default: the group), ``language`` (``python``), ``tool`` and ``cwe`` (empty)
-    are optional; other keys and blank lines are ignored. Raises :class:`~crisol.errors.DatasetError` with
-    file and line.
+    Required keys: ``id``, ``diff``, ``label`` (1 for a valid patch, 0 for an invalid one), and the key that
+    ``group`` names, whose equal values no fold splits. Optional keys: ``project`` (default: the group),
+    ``language`` (default: ``python``), ``tool`` and ``cwe`` (default: empty). Other keys and blank lines are
+    ignored. Raises :class:`~crisol.errors.DatasetError` with file and line.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []
@@ -171,9 +172,9 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
 
 
 def digest(patches: Sequence[LabelledPatch]) -> str:
-    """Return the SHA-256 of labelled patches, 64 hexadecimal digits, independent of their order.
+    """Return the SHA-256 of labelled patches, as 64 hexadecimal digits, whatever their order.
 
-    It covers id, group, project, label, CWE and diff.
+    It covers id, group, project, label, CWE and diff of each patch.
     """
     rows = sorted(
         json.dumps([patch.id, patch.group, patch.project, patch.label, patch.cwe, patch.diff])

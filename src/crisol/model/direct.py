@@ -36,10 +36,10 @@ _Member = Callable[[NDArray[np.float64], _Words], float]
 
 
 def direct_scorer(pipeline: Pipeline) -> Scorer | None:
-    """Return a function from a patch and its CWE to the fitted pipeline's uncalibrated probability of valid.
+    """Return a faster scoring function for a fitted pipeline, which computes without scikit-learn.
 
-    It computes without scikit-learn. None where the pipeline is neither linear, nor trees, nor a mean of
-    those.
+    The function maps a patch and its CWE to the uncalibrated probability of valid. The result is None where
+    the pipeline is no linear model, no tree model and no mean of such models.
     """
     matrix, estimator = pipeline[0], pipeline[1]
     if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame or matrix.own:

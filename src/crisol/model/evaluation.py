@@ -29,14 +29,18 @@ Outer = Literal["group", "project", "cwe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """A variant's out-of-fold predictions and their measures; a measure that the data cannot give is nan.
+    """The out-of-fold predictions of a variant, and measures of them; nan where the data give no value.
 
-    ``probability`` (n,) is the calibrated probability of valid; ``groups`` counts the units that the folds
-    kept whole. ``headline_*`` cover patches of people and agents (:data:`~crisol.records.HEADLINE`), the rest
-    all. Intervals are 95 %, bootstrapped over units. ``auc_inside_groups`` compares patches of one
-    vulnerability only; ``random_split_auc`` leaks, since its folds split vulnerabilities;
-    ``same_group_mean_auc`` is the AUC of the mean label of a group's other patches. ``choices`` are each
-    fold's hyper-parameters, empty without a search.
+    ``n`` counts patches, ``groups`` the units that no fold splits (see ``outer`` in :func:`evaluate`).
+    ``probability`` (n,) is the calibrated probability of valid, ``label`` (n,) is 1 for valid.
+    ``headline_auc`` and ``headline_interval`` cover the patches of people and agents
+    (:data:`~crisol.records.HEADLINE`), all other measures all patches. Intervals are (low, high) at 95 %, by
+    a bootstrap of units.
+
+    ``majority_accuracy`` is the accuracy of always predicting the more frequent class. ``auc_inside_groups``
+    only compares patches of one vulnerability. ``random_split_auc`` is too high on purpose: its folds split
+    vulnerabilities. ``same_group_mean_auc`` is the AUC of the mean label of the other patches in a group.
+    ``choices`` are the hyper-parameters that each fold chose, empty without a search.
     """
 
     name: str
@@ -71,9 +75,9 @@ class Evaluation:
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
-        """Return the AUC of each origin that has both classes.
+        """Return the AUC of each origin that has patches of both classes, by the origin's name.
 
-        It is empty for a set without any patch of an origin in :data:`~crisol.records.HEADLINE`.
+        The dict is empty for a set without any patch of an origin in :data:`~crisol.records.HEADLINE`.
         """
         if not np.isin(self.origin, HEADLINE).any():
             return {}
@@ -121,12 +125,17 @@ def evaluate(
     search: bool = True,
     memo: Memo | None = None,
 ) -> Evaluation:
-    """Measure a variant by cross-validation that never splits a value of the field ``outer`` of the patches.
+    """Measure a variant by cross-validation, and return its out-of-fold predictions with their measures.
 
-    With ``search``, each fold chooses its hyper-parameters on its training set (:mod:`crisol.model.search`);
-    without it, and in the random split, the variant's own are used. A fold's scores are calibrated on the
-    other folds'. ``bootstrap`` counts the resamples of each interval. Share one ``memo`` (a dict, empty at
-    first) among variants of the same patches, folds and seed to reuse searches. Raises
+    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
+    estimator. No fold splits the patches with one value of the field ``outer``: ``group``, ``project`` or
+    ``cwe``. With ``search`` each fold chooses hyper-parameters on its training set
+    (:mod:`crisol.model.search`); otherwise, and in the random split, those of the variant are used. The
+    scores of a fold are calibrated on the scores of the other folds. ``bootstrap`` is the number of resamples
+    for each interval.
+
+    ``memo`` stores searches: pass one dict, empty at the start, for several variants of the same patches,
+    folds and seed, and members that they share are searched once. None stores nothing. Raises
     :class:`~crisol.errors.DatasetError` unless there are two groups and both classes.
     """
     label = labels(patches)
@@ -160,10 +169,12 @@ def transfer(
     bootstrap: int = 500,
     search: bool = True,
 ) -> Evaluation:
-    """Fit and calibrate a variant on ``train`` and return its measures on ``test``.
+    """Train and calibrate a variant on ``train``, and return its measures on ``test``.
 
-    With ``search``, ``train`` also chooses the hyper-parameters. ``bootstrap`` counts the resamples of each
-    interval. Remove shared groups and diffs first, with :func:`crisol.model.dataset.without_overlap`. Raises
+    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
+    estimator. With ``search``, hyper-parameters are chosen on ``train``; otherwise those of the variant are
+    used. ``bootstrap`` is the number of resamples for each interval. Before the call, remove groups and diffs
+    that both sets contain, by :func:`crisol.model.dataset.without_overlap`. Raises
     :class:`~crisol.errors.DatasetError` unless each set has both classes and ``train`` two groups.
     """
     label = labels(train)
@@ -190,10 +201,11 @@ def report(
     bootstrap: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Return the measures of given probabilities of valid (n,); ``random_split_auc`` is nan.
+    """Return the measures of given probabilities of valid (n,), as an evaluation named ``name``.
 
-    ``unit`` (n,) names the unit of each patch that the bootstrap resamples whole; None takes its group.
-    ``bootstrap`` counts the resamples. Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
+    ``unit`` (n,) names the unit of each patch; the bootstrap resamples whole units. None takes the groups of
+    the patches. ``bootstrap`` is the number of resamples. ``random_split_auc`` is nan. Raises
+    :class:`~crisol.errors.DatasetError` unless both classes occur.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])

@@ -27,9 +27,10 @@ FEATURE_VERSION = "4"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number of a patch: ``measure`` computes it from a :class:`Reading`, ``doc`` says what it means.
+    """One number of a patch, computed from a :class:`Reading` by ``measure``.
 
-    ``unit`` is text such as ``lines``; ``group`` is the family that an ablation leaves out together.
+    ``doc`` describes it; ``unit`` is text such as ``lines``. ``group`` is the feature's family; an ablation
+    leaves out a whole family.
     """
 
     name: str
@@ -40,17 +41,17 @@ class Feature:
 
 
 def vector(patch: Patch, cwe: str) -> list[float]:
-    """Return the value of every feature of a patch, in the order of :data:`FEATURES`, in linear time.
+    """Return the value of every feature of a patch, in the order of :data:`FEATURES`.
 
-    ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown.
+    ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. The time is linear in the patch.
     """
     return measure(read(patch, cwe))
 
 
 def measure(reading: Reading, first: int | None = None) -> list[float]:
-    """Return the values of the first ``first`` entries of :data:`FEATURES` for a patch.
+    """Return feature values of a patch in the order of :data:`FEATURES`, given the patch's reading.
 
-    None means all of them.
+    ``first`` is the number of features, counted from the start of :data:`FEATURES`; None returns all.
     """
     return [float(compute(reading)) for compute in _MEASURES[:first]]
 

@@ -17,7 +17,7 @@ __all__ = ["across", "grouped_folds", "labels", "out_of_fold", "random_folds"]
 
 
 def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
-    """Return the labels, shape (n,), 1 for a correct patch.
+    """Return the labels of the patches, shape (n,), 1 for a valid patch.
 
     Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
     """
@@ -29,11 +29,12 @@ def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
 
 
 def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold number of each patch, from 0, such that no value of ``unit`` is in two folds.
+    """Return the fold number of each patch, counted from 0; no value of ``unit`` is in two folds.
 
-    Classes are spread as evenly as that allows. There are at most ``folds`` folds, and no more than units or
-    patches of the rarer class. Raises :class:`~crisol.errors.DatasetError` for fewer than two units or two
-    patches of a class.
+    ``label`` (n,) is 1 for valid; ``unit`` (n,) names the unit, such as the vulnerability, of each patch.
+    Classes are spread as evenly as the units allow. ``folds`` is the largest number of folds; there are fewer
+    if there are fewer units, or fewer patches of the rarer class. ``seed`` draws them. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two units or two patches of a class.
     """
     units = len(np.unique(unit))
     if units < 2:
@@ -46,10 +47,10 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
 
 
 def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold number of each patch, from 0, drawn without regard to groups.
+    """Return the fold number of each patch, counted from 0, drawn without regard to groups.
 
-    Classes are spread evenly. Patches of one group land in several folds, which leaks: use it to show the
-    leak, never for a result.
+    Classes are spread evenly. Patches of one group are in several folds, so that a model is tested on groups
+    that it was trained on. Use it to show this leak, never for a result.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
@@ -65,9 +66,10 @@ def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int)
 def out_of_fold(
     model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return for each row the uncalibrated probability of class 1, shape (n,).
+    """Return the out-of-fold probability of class 1 for each row, shape (n,), uncalibrated.
 
-    A clone of ``model`` predicts each fold after it was fitted on all other folds.
+    ``rows`` has shape (n, columns); ``label`` and ``fold`` (the fold's number) have shape (n,). For each fold
+    a clone of ``model`` is fitted on all other folds.
     """
     return across(lambda _number, _train: model, rows, label, fold)
 
@@ -78,10 +80,11 @@ def across(
     label: NDArray[np.int_],
     fold: NDArray[np.int_],
 ) -> NDArray[np.float64]:
-    """Return out-of-fold probabilities of class 1, shape (n,), with a model chosen anew for each fold.
+    """Return the out-of-fold probability of class 1 for each row (n,), with another model for each fold.
 
-    ``choose`` gets the fold's number and a mask (n,) of its training rows, and returns an unfitted estimator.
-    Where the training rows have one class only, the probability is that class.
+    ``choose`` is called with the fold's number and a mask (n,) of the training rows, and returns an unfitted
+    estimator. Where the training rows have one class only, the probability is 0 or 1, as their label.
+    ``rows`` has shape (n, columns); ``label`` and ``fold`` have shape (n,).
     """
     score = np.empty(len(label))
     for number in np.unique(fold):

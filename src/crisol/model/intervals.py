@@ -29,5 +29,8 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
 
 
 def quantile(level: float) -> float:
-    """Return the half-width of a two-sided normal interval, in standard deviations: 1.96 for level 0.95."""
+    """Return the half-width of a two-sided normal interval in standard deviations, 1.96 for ``level`` 0.95.
+
+    ``level`` is the confidence.
+    """
     return _NORMAL.inv_cdf((1.0 + level) / 2.0)

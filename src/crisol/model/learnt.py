@@ -15,7 +15,7 @@ _FILE = "learnt.txt"
 
 
 def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
-    """Write the identities of the patches that a model was trained on into its folder."""
+    """Write the identities of a model's training patches into the model's folder."""
     identities = set()
     for patch in patches:
         try:
@@ -26,9 +26,10 @@ def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
 
 
 def load_learnt(folder: Path) -> frozenset[str]:
-    """Return the identities of the patches that a model was trained on; empty where none are recorded.
+    """Return the identities of a model's training patches from the model's folder.
 
-    Raises :class:`~crisol.errors.ModelError` for a file that cannot be read.
+    The set is empty where the folder has no such file. Raises :class:`~crisol.errors.ModelError` for a file
+    that cannot be read.
     """
     path = folder / _FILE
     try:

@@ -25,13 +25,13 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 
 
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer from labelled patches to a matrix of shape (patches, features + words).
+    """A transformer from labelled patches to a matrix with a row for each patch; nothing is fitted.
 
-    It learns nothing. ``words`` counts the last columns, which hold hashed tokens; with any, the matrix is
-    sparse (CSR), else dense. ``classic`` keeps only the original's nine features. ``source`` appends features
-    of the vulnerable source, ``own`` a column for each of the caller's functions from a
-    :class:`~crisol.model.reading.Reading` to a number, by the function's name. ``frame`` returns a DataFrame
-    with the features' names as columns, and no words.
+    Columns are features, then hashed words. ``words`` is the number of word columns; with 0 the matrix is
+    dense, else sparse (CSR). ``classic`` takes only the nine features of the original model. ``source`` adds
+    features of the vulnerable source. ``own`` are functions of the caller from a
+    :class:`~crisol.model.reading.Reading` to a number; each adds a column with the function's name. With
+    ``frame`` the result is a DataFrame of the features, without words.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
@@ -53,7 +53,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def columns(self) -> int:
-        """The number of columns that are features, hashed words not counted."""
+        """The number of feature columns, without hashed words."""
         return len(self.features)
 
     @property
@@ -68,7 +68,7 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self
 
     def transform(self, patches: Iterable[LabelledPatch]) -> Any:
-        """Return one row for each patch, shape (patches, columns + words).
+        """Return a matrix with one row for each patch, shape (patches, columns + words).
 
         A diff that the strict parser refuses is read by :func:`crisol.model.reading.lenient`.
         """
@@ -89,9 +89,9 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def row(self, patch: Patch, cwe: str) -> Any:
         """Return the matrix of a single patch, shape (1, columns + words).
 
-        ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Raises
-        :class:`~crisol.errors.ModelError` where ``source`` is on, since a diff alone does not hold the
-        vulnerable source.
+        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Raises
+        :class:`~crisol.errors.ModelError` where the transformer was made with ``source``, since a diff does
+        not contain the vulnerable source.
         """
         if self.source:
             raise ModelError(
@@ -147,7 +147,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
-        """Return the first ``columns`` columns of a sparse matrix, as a dense array."""
+        """Return the ``columns`` columns at the left of a sparse matrix, as a dense array."""
         return np.asarray(rows[:, : self.columns].toarray(), dtype=np.float64)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -155,7 +155,7 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer to sign(x) * log(1 + abs(x)), against the domination of a linear model by long diffs."""
+    """A transformer to sign(x) * log(1 + abs(x)), so that long diffs do not dominate a linear model."""
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Return the transformer unchanged: it learns nothing."""

@@ -49,11 +49,11 @@ class Policy:
         return Outcome.INVALID if probability <= self._reject else None
 
     def accepts(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability of valid, shape (n,), whether the patch is accepted unwargamed."""
+        """Return for each probability of valid, shape (n,), whether the policy accepts without a wargame."""
         return probability >= self._accept
 
     def refuses(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability of valid, shape (n,), whether the patch is rejected unwargamed."""
+        """Return for each probability of valid, shape (n,), whether the policy rejects without a wargame."""
         return probability <= self._reject
 
     def decides(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -75,10 +75,9 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """The policies for two kinds of prediction, applied in this order.
+    """Two policies of the ladder: ``memory`` for the second stage, then ``model`` for the model.
 
-    ``memory`` is for predictions from earlier verdicts of the same vulnerability, ``model`` for those of the
-    diff alone.
+    The second stage predicts from earlier verdicts on the vulnerability, the model from the diff alone.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)
@@ -89,9 +88,9 @@ class LadderPolicy:
     model: Policy = NEVER
 
     def remembered(self, probability: float, known: int) -> Outcome | None:
-        """Return the decision of the memory's policy at this probability of valid: valid, invalid or None.
+        """Return the decision of ``memory`` at this probability of valid: valid, invalid or None.
 
-        ``known`` counts the earlier verdicts of the same vulnerability. None, always given for 0, leaves the
-        patch to the model or the wargame.
+        ``known`` is the number of earlier verdicts on the vulnerability. None leaves the patch to the model
+        or the wargame; for ``known`` 0 the result is always None.
         """
         return self.memory.decide(probability) if known else None

@@ -33,10 +33,10 @@ class _RowMaker(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A model that is ready to predict: its description, its scoring function, and what computes the score.
+    """A model that is ready to predict: ``serving`` describes it, ``score`` computes the score.
 
-    ``form`` is ``onnx``, ``numpy`` or ``scikit-learn``. ``score`` maps a patch and its CWE to the
-    uncalibrated probability of valid.
+    ``form`` says what computes: ``onnx``, ``numpy`` or ``scikit-learn``. ``score`` maps a patch and its CWE
+    to the uncalibrated probability of valid.
     """
 
     serving: Serving
@@ -45,11 +45,11 @@ class Served:
 
 
 class Predictor:
-    """Predicts single patches; it is immutable and safe to share between threads.
+    """A model that predicts single patches; it is immutable, and threads may share it.
 
-    ``serving`` describes the model (versions, calibration, policy). ``form`` is what computes: ``onnx``
+    ``serving`` describes the model (versions, calibration, policy). ``form`` says what computes: ``onnx``
     (trees), ``numpy`` (linear models and means) or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process
-    that serves: more threads only make a single row slower.
+    that serves: more threads only slow down a single prediction.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
@@ -77,9 +77,9 @@ class Predictor:
         return cls(_direct(fitted, serving))
 
     def predict(self, patch: Patch, cwe: str) -> Prediction:
-        """Return the calibrated probability that a wargame would say valid, with the seconds it took.
+        """Return the calibrated probability that a wargame would give the verdict valid; no wargame runs.
 
-        ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Raises
+        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Raises
         :class:`~crisol.errors.ModelError` where the model fails or gives no finite number.
         """
         start = perf_counter()
@@ -94,10 +94,11 @@ class Predictor:
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
 
     def check(self) -> None:
-        """Raise IntegrityError where the probability for :data:`PROBE` is not the one stored at export.
+        """Predict the fixed patch :data:`PROBE`, and compare the probability with the one stored at export.
 
-        It detects a model file or features that changed since. The tolerance is 1e-5; a model exported
-        without that probability passes. Raises :class:`~crisol.errors.ModelError` as :meth:`predict` does.
+        Raises :class:`~crisol.errors.IntegrityError` where they differ by more than 1e-5: the model file or
+        the features have changed since. A model without a stored probability passes. Raises
+        :class:`~crisol.errors.ModelError` as :meth:`predict` does.
         """
         golden = self.serving.golden
         if golden is None:
