@@ -47,9 +47,10 @@ class Finder:
                     self._read[name] = path, code
 
     def install(self, changed: Iterable[str], path: list[str]) -> None:
-        """Insert this finder before ``PathFinder`` in ``sys.meta_path``, for all files but those ``changed``.
+        """Insert this finder before ``PathFinder`` in ``sys.meta_path``, for all files but the changed ones.
 
-        ``changed`` are the relative paths that the patch changes; ``path`` is ``sys.path`` as the run begins.
+        ``changed`` are the relative paths that the patch changes; ``path`` is ``sys.path`` at the start of
+        the run.
         """
         self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}

@@ -132,9 +132,9 @@ def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
 
 
 def from_environment() -> Application:
-    """Return the application that the environment variables describe; each worker process calls it.
+    """Return the application that the environment variables describe; each worker process calls it once.
 
-    Raises :class:`~crisol.errors.SettingsError`.
+    Raises :class:`~crisol.errors.SettingsError` for a wrong or contradictory setting.
     """
     _end_with_parent()
     settings = load_settings()

@@ -40,7 +40,7 @@ class BreakerView:
         service.on_refresh.append(self.follow)
 
     def report(self) -> list[BreakerReport]:
-        """Return a report for each breaker: the worst state of any worker, and the sums of their counters."""
+        """Return one report for each breaker: its worst state in any worker, and the sums of its counters."""
         values = self._metrics.gather()
         return [_report(breaker, values) for breaker in self._service.breakers]
 

@@ -49,12 +49,11 @@ _log = logging.getLogger(__name__)
 class Service:
     """The objects that answer requests in one worker; :func:`open_service` makes it.
 
-    ``shared`` holds the cache, the stores and other objects that connect to servers. ``catalogue`` finds
-    registered vulnerabilities, ``referees`` run wargames, ``validator`` decides, ``memory`` is the memory
-    rung, ``trials`` samples decisions. ``started`` is the time of the start by the monotonic clock, in
-    seconds. The functions in ``on_refresh`` are called at the start and then every ten seconds. ``refused``
-    says why the newest model is not in use; it is empty where it is in use. ``guard`` switches off rungs that
-    break their promise.
+    ``shared`` holds the cache and the token buckets. ``catalogue`` finds registered vulnerabilities,
+    ``referees`` run wargames, ``validator`` decides, ``memory`` is the memory rung, ``trials`` samples
+    decisions. ``started`` is the time of the start by the monotonic clock, in seconds. The functions in
+    ``on_refresh`` are called at the start and then every ten seconds. ``refused`` says why the newest model
+    is not in use; it is empty where it is in use. ``guard`` switches off rungs that break their promise.
     """
 
     settings: Settings
@@ -82,9 +81,9 @@ class Service:
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:
-        """Return the names of the cache and database breakers whose last call failed or that are open.
+        """Return the unavailable ones of the dependencies ``cache`` and ``database``.
 
-        It calls neither of them.
+        They are those whose breaker is open or saw its last call fail; neither is called now.
         """
         cache, database = self._watched
         if cache.quiet and database.quiet:

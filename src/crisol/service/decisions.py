@@ -32,10 +32,10 @@ EXAMPLE = {
 
 
 class ReadQuestions:
-    """The questions of request bodies that were read before, by the SHA-256 of the body.
+    """A store of questions that were read from request bodies, so that the same body is parsed once.
 
-    Beyond 10,000 the oldest is dropped. A question is not kept if its ``cut`` is longer than 500 characters:
-    a client chooses how many files it names, so the number alone would not bound the memory.
+    The key is the SHA-256 of the body. Beyond 10,000 questions the oldest is dropped. A question whose
+    ``cut`` is longer than 500 characters is not stored, since a client could fill the memory with long texts.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,10 @@ class ReadQuestions:
 
 
 def add_decisions(app: Routes, service: Service) -> None:
-    """Add the routes ``POST /wargaming/ml-first`` and ``POST /wargaming/validate`` to the application."""
+    """Add the routes ``POST /wargaming/ml-first`` and ``POST /wargaming/validate`` to ``app``.
+
+    ``service`` answers them.
+    """
     validator, trials = service.validator, service.trials
     questions = ReadQuestions()
 

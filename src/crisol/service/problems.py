@@ -43,10 +43,11 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An error answer (RFC 9457) with an HTTP status, as an exception.
+    """An exception that the service answers with an HTTP status and an error document (RFC 9457).
 
-    ``retry_after`` is in seconds, None where a retry cannot help; ``line`` is that of the refused diff;
-    ``allow`` lists the methods that the route takes, for status 405.
+    ``detail`` is the message. ``retry_after`` is in seconds, None where a retry cannot help. ``line`` is the
+    line of the diff that was refused, None for other errors. ``allow`` lists the methods that the route
+    takes, for status 405.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class Problem(Exception):
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the error answer for an exception; one that no rule names is logged and becomes status 500."""
+    """Return the error answer for an exception.
+
+    An exception of an unexpected class is logged and becomes status 500.
+    """
     match error:
         case Problem():
             return error
@@ -95,7 +99,7 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 
 
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return body (JSON) and headers of an error answer."""
+    """Return the JSON body and the headers of an error answer."""
     fields: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,

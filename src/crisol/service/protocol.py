@@ -20,10 +20,11 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with time limits: ten seconds each for a request's head, body and reader.
+    """uvicorn's HTTP protocol with time limits against slow clients.
 
-    The head may have 32 KiB. A client that does not read its answer is disconnected after the same time.
-    Upgrades and trailers are refused with 400.
+    A client has ten seconds to send the head of a request, ten to send the body, and is disconnected if it
+    reads nothing of its answer for ten seconds. The head may have 32 KiB. Upgrades and trailers are refused
+    with 400.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -48,7 +49,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Pass data to the parser; a head of more than 32 KiB ends the connection."""
+        """Pass received bytes to the HTTP parser; a head of more than 32 KiB ends the connection."""
         super().data_received(data)
         if self._in_head:
             # What one read brings is bounded by the event loop, so it is enough to count afterwards.
@@ -66,7 +67,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; uvicorn answers an exception with 400 and closes the connection."""
+        """Store one header; where it raises, uvicorn answers 400 and closes the connection."""
         if not self._in_head:
             self.cycle.disconnected = True
             raise ValueError("a trailer would count as a header")

@@ -62,10 +62,11 @@ class _Limit:
 class RateLimitMiddleware:
     """Middleware that limits each client's requests to each route by a token bucket; answers 429 beyond it.
 
-    ``limits`` holds a bucket by the name that ``route`` returns; None, or a name without a bucket, is not
-    limited. A client is an address, see :func:`~crisol.service.address.client_address`; ``trusted`` are the
-    proxies. A name in ``adaptive`` gets that share of its rate. The decision and its headers are kept in the
-    :class:`~crisol.service.exchange.Exchange`, which :class:`~crisol.service.responder.Responder` begins.
+    ``app`` is the ASGI application behind it. ``route`` takes the request's scope and returns the name of a
+    limit, None for no limit. ``limits`` maps these names to buckets; a name without a bucket is not limited.
+    ``adaptive`` maps names to the share of the rate that is granted now. A client is an address, see
+    :func:`~crisol.service.address.client_address`; ``trusted`` are the proxies. The bucket's decision and its
+    headers are stored in the :class:`~crisol.service.exchange.Exchange` of the request.
     """
 
     def __init__(

@@ -35,8 +35,9 @@ def read(
 ) -> list[tuple[Trial, Judged | None]]:
     """Return the last 2,000 trials of each A/B experiment that have a verdict, oldest first.
 
-    Beside each is its judged patch, None where its text was not stored or ``patches`` is None. ``since`` None
-    means all times. Trials of another referee version, or without a content hash, are left out. Raises what
+    Each comes as (trial, judged patch). The judged patch is None where the text of the patch was not stored
+    or ``patches`` is None. ``experiments`` are names. ``since`` is the earliest time, None for no bound.
+    Trials of another version of the referee, or without a content hash, are left out. Raises what
     :meth:`~crisol.abtest.store.TrialStore.latest` raises.
     """
     trials = [

@@ -32,10 +32,11 @@ def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
 class Responder:
     """Outermost middleware: begins the record of each request, sends its answer, and reports it afterwards.
 
-    The answer carries :data:`HEADERS`, the request id, the trace id, and what the middleware inside left in
-    :attr:`Exchange.answer_headers`. An exception that leaves ``app`` becomes a problem document. ``report``
-    is called with scope, record and duration in seconds of each finished request; ``traced`` is the share, in
-    [0, 1], of traces sampled among those that begin here.
+    ``app`` is the ASGI application behind it. The answer gets :data:`HEADERS`, the request id, the trace id,
+    and the headers in :attr:`Exchange.answer_headers`. An exception that leaves ``app`` becomes an error
+    document. ``report`` is called after each request with its scope, its record and its duration in seconds.
+    ``traced`` is the share, in [0, 1], of requests that are traced although their client sent no
+    ``traceparent``.
     """
 
     def __init__(

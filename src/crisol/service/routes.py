@@ -73,9 +73,9 @@ class _Fast:
 
 
 class Routes(FastAPI):
-    """FastAPI with a second, faster kind of route.
+    """FastAPI with a second, faster kind of route, which :meth:`fast` adds.
 
-    It is ``POST`` to a fixed path, whose endpoint decodes the body itself.
+    Such a route takes ``POST`` on a fixed path, and its function decodes the request body itself.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -95,10 +95,11 @@ class Routes(FastAPI):
         tags: list[str],
         example: dict[str, Any],
     ) -> Callable[[FastEndpoint], FastEndpoint]:
-        """Return a decorator that adds ``POST path``.
+        """Return a decorator that adds its function as the route ``POST path``.
 
-        The endpoint's docstring is its summary in the OpenAPI document. ``takes`` and ``gives`` are the types
-        of request and answer; ``example`` is a request body that works.
+        The function's docstring is the summary in the OpenAPI document. ``takes`` and ``gives`` are the types
+        of request and answer, ``tags`` the headings in the document; ``example`` is a request body that
+        works.
         """
 
         def add(endpoint: FastEndpoint) -> FastEndpoint:

@@ -36,10 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class RungGuard:
-    """Watches the latest trials of the model in use, and says which rungs are ``off`` and why.
+    """Switches off each rung that breaks its promise, judged by the latest trials of the model in use.
 
-    ``folder`` holds the files; it is made when the first rung is switched off. ``trials`` counts those of the
-    last look, None before the first one.
+    ``off`` maps the rungs that are switched off to the reason. ``folder`` holds a file for each of them, by
+    which all workers know; it is made when needed. ``trials`` is the number of trials at the last look, None
+    before it.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -64,7 +65,7 @@ class RungGuard:
             self._next = time.monotonic() + _EVERY
 
     def watch(self, trials: Sequence[Trial]) -> None:
-        """Switch off every rung that breaks its promise by these trials, oldest first."""
+        """Switch off every rung that breaks its promise by ``trials``, which are sorted oldest first."""
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}
         counted = [trial for trial in trials if trial.rung in since and trial.created_at > since[trial.rung]]
@@ -79,7 +80,7 @@ class RungGuard:
         self._follow()
 
     def enable(self, name: str) -> None:
-        """Let a rung decide again; only trials from now on count.
+        """Let the rung ``name`` decide again; only trials from now on count against it.
 
         The other workers follow within ten seconds. Raises :class:`Problem` (404) for an unknown name.
         """

@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """Counters of trials since the start of this worker.
+    """Counts of trials since the start of this worker.
 
-    ``stored`` reached the store, ``journaled`` stayed on disk because the store failed, ``lost`` could be
-    written to neither.
+    ``stored`` counts trials that reached the trial store. ``journaled`` counts those that wait in a file
+    because the store failed; ``lost`` counts those that neither could take.
     """
 
     stored: int = 0
@@ -66,12 +66,14 @@ class _Job:
 
 
 class LiveTrials:
-    """Samples decisions for A/B testing: wargames them too, and stores prediction and verdict as trials.
+    """Samples decisions for A/B testing: wargames their patches and stores prediction and verdict as trials.
 
-    A patch that was wargamed anyway is a trial of sampling probability 1; a decision without a wargame is
-    sampled at the switch's rate, in the background or, if ``blocking``, before the answer. Trials go to a
-    journal on disk, then to the store, so that a crash loses none; a sampled wargame that had not ended makes
-    none. At most ``line`` wait. Use it within one event loop, as ``async with``.
+    A patch that was wargamed anyway is a trial of sampling probability 1. A decision without a wargame is
+    sampled at the rate of ``switch``. Its wargame runs in the background or, with ``blocking``, before the
+    answer; ``concurrency`` of them run at a time and at most ``line`` wait. Trials go to a journal, a file,
+    and then to ``store``, so that a crash loses none; a wargame that a crash interrupts gives no trial.
+    ``breaker`` guards the store; ``patches`` keeps the texts of the patches. Use it within one event loop, as
+    ``async with``.
     """
 
     def __init__(
@@ -123,10 +125,10 @@ class LiveTrials:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``work``, which uses the store, in a thread for the store, behind the ``database`` breaker.
+        """Call ``work(*args, **kwargs)`` in a thread, behind the ``database`` breaker, and return its result.
 
-        Raises what ``work`` raises, ``TimeoutError``, and :class:`~crisol.errors.CircuitOpenError` while the
-        breaker is open.
+        ``work`` is a function that uses the trial store. Raises what ``work`` raises, ``TimeoutError``, and
+        :class:`~crisol.errors.CircuitOpenError` while the breaker is open.
         """
 
         async def call() -> T:
@@ -142,9 +144,10 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Sample a decision that was just made for a trial.
+        """Decide by chance whether a decision becomes a trial, and wargame its patch if so.
 
-        Returns the same decision or, in blocking mode, that of the sampled wargame.
+        The result is the same decision; with ``blocking`` it is the decision by the wargame of a sampled
+        patch.
         """
         job = await self._job(submission, validated)
         if job is None:
@@ -186,26 +189,27 @@ class LiveTrials:
         return _Job(submission, validated, probability)
 
     async def flip(self, switch: Switch) -> None:
-        """Set the A/B switch for all workers that share the store.
+        """Set the A/B switch for all workers that use the same trial store.
 
-        Raises :class:`~crisol.errors.UnavailableError` where the store fails; then nothing has changed.
+        Raises :class:`~crisol.errors.UnavailableError` where the store fails; the switch then stays as it
+        was.
         """
         await self.ask(self.store.flip, switch)
         self.switch = switch
 
     async def refresh(self) -> None:
-        """Read the A/B switch from the store, and write journaled trials to it.
+        """Read the A/B switch from the trial store, and write journaled trials to the store.
 
-        An unavailable store is ignored.
+        Where the store is unavailable, nothing happens and nothing is raised.
         """
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
             await self._hand_over()
 
     async def recollect(self, memory: MemoryRung) -> None:
-        """Pass the verdicts stored since the last call, by any worker, to the facts and to ``memory``.
+        """Pass verdicts that any worker stored since the last call to the fact rung and to ``memory``.
 
-        An unavailable store is logged; the next call reads what this one missed.
+        Where the store is unavailable, the error is logged; the next call then passes those verdicts too.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered

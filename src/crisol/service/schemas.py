@@ -30,7 +30,10 @@ class _Strict(BaseModel):
 
 
 class EnableAb(_Strict):
-    """Switch A/B testing on; without a rate or a salt the present ones stay."""
+    """A request to switch A/B testing on; without ``rate`` or ``salt`` the present value stays.
+
+    ``rate`` is the share of decisions to sample; ``salt`` is a text that changes which patches are sampled.
+    """
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     salt: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[ -~]+$")] | None = None
@@ -39,7 +42,10 @@ class EnableAb(_Strict):
 
 
 class Invalidate(_Strict):
-    """Which cache entries to delete: those with a tag, the one with a key, or all. Exactly one is given."""
+    """A request to delete cache entries: all with a ``tag``, the one with a ``key``, or ``all``.
+
+    Exactly one of the three is given.
+    """
 
     tag: Annotated[
         _Printing | None,
@@ -58,15 +64,19 @@ class Invalidate(_Strict):
 
 
 class Invalidated(_Strict):
-    """The number of entries that this worker deleted; those of a shared tier are deleted too, uncounted."""
+    """The number of cache entries that this worker deleted.
+
+    Entries in Redis are deleted too, but not counted.
+    """
 
     entries: int
 
 
 class EstimateReport(_Strict):
-    """An estimate with its 95 % interval, the number of trials and their effective number.
+    """An estimate with its 95 % interval, from ``low`` to ``high``.
 
-    The first three values are null without trials.
+    ``n`` is the number of trials, ``effective_n`` their effective number after weighting. Without trials
+    ``value``, ``low`` and ``high`` are null.
     """
 
     value: float | None
@@ -77,9 +87,12 @@ class EstimateReport(_Strict):
 
 
 class AccuracyReport(_Strict):
-    """Prediction against verdict over the trials; positive means valid.
+    """How the model's predictions agree with the verdicts of the trials in a time range.
 
-    ``confusion`` counts trials; ``weighted`` and ``metrics`` weigh each by one over its sampling probability.
+    ``model_version`` is null for trials of all versions. ``trials`` counts all, ``inconclusive`` those
+    without a conclusive verdict. ``confusion`` counts the others as true or false (t, f) and predicted valid
+    or invalid (p, n). ``weighted`` and ``metrics`` weight each trial by one over its sampling probability.
+    ``as_of`` is the time of the report.
     """
 
     time_range: str
@@ -93,9 +106,10 @@ class AccuracyReport(_Strict):
 
 
 class KindReport(_Strict):
-    """The cache counters of one kind of entry in this worker, since its start.
+    """Counters of one kind of cache entry in this worker, since its start.
 
-    ``shared_hits`` came from the shared tier; ``corrupt`` entries failed their check and were dropped.
+    ``hits`` were found in this process, ``shared_hits`` in Redis. ``corrupt`` entries failed an integrity
+    check and were dropped; ``evictions`` made room. ``entries`` and ``bytes`` are what is stored now.
     """
 
     kind: str
@@ -110,7 +124,11 @@ class KindReport(_Strict):
 
 
 class CacheReport(_Strict):
-    """The cache of this worker, and whether a shared tier (Redis) is behind it."""
+    """The cache of this worker; ``shared_tier`` says whether Redis is behind it.
+
+    ``hit_ratio`` is the share of look-ups that found an entry, null without look-ups. ``kinds`` has the
+    counters of each kind of entry.
+    """
 
     shared_tier: bool
     entries: int
@@ -120,9 +138,11 @@ class CacheReport(_Strict):
 
 
 class BreakerReport(_Strict):
-    """A circuit breaker over all workers: the worst of their states, and the sums of their counters.
+    """A circuit breaker over all workers: its worst state, and counters summed over the workers.
 
-    ``recovered`` and ``relapsed`` count trial calls that closed or reopened it.
+    ``workers`` maps each worker to its own state. ``rejections`` counts calls that the open breaker refused.
+    A half-open breaker lets single calls through: ``recovered`` counts those that closed it, ``relapsed``
+    those that opened it again.
     """
 
     name: str
@@ -138,10 +158,12 @@ class BreakerReport(_Strict):
 
 
 class AbStatus(_Strict):
-    """The A/B switch, and the counters of this worker's sampling queue and of its trials since its start.
+    """The A/B switch, and this worker's counters since its start.
 
-    ``journaled`` trials stayed on disk because the store failed; ``dropped`` (queue full) and ``lost`` ones
-    were not stored. ``off`` are the rungs that broke their promise and do not decide, each with the reason.
+    ``rate`` is the share of decisions that are sampled. ``queued`` and ``running`` count sampled wargames
+    now; ``dropped`` counts those for which the queue was full. ``stored`` trials reached the store,
+    ``journaled`` ones wait in a file because the store failed, ``lost`` ones were written to neither. ``off``
+    maps the rungs that broke their promise, and therefore do not decide, to the reason.
     """
 
     enabled: bool
@@ -157,17 +179,22 @@ class AbStatus(_Strict):
 
 
 class AbResults(_Strict):
-    """The accuracy estimates for each value of the slice ``by``; without a slice there is one group."""
+    """Accuracy estimates by group of trials.
+
+    ``by`` names the property that groups the trials; each of its values is a key of ``groups``. With ``by``
+    null there is one group.
+    """
 
     by: str | None
     groups: dict[str, AccuracyReport]
 
 
 class TrialReport(_Strict):
-    """One A/B trial: the model's probability of valid, and the wargame's verdict.
+    """One A/B trial: the model's probability that the patch is valid, and the wargame's verdict.
 
-    ``correct`` says whether they agree, null where the verdict is inconclusive. ``learnt`` says that the
-    model was trained on this patch: such a trial is left out of every accuracy.
+    ``reason`` is null for a valid patch. ``correct`` says whether prediction and verdict agree, null where
+    the verdict is inconclusive. ``learnt`` says that the model was trained on this patch; no accuracy counts
+    such a trial.
     """
 
     created_at: dt.datetime
@@ -184,7 +211,12 @@ class TrialReport(_Strict):
 
 
 class Stats(_Strict):
-    """The model and the thresholds that this worker uses, and its counters since the start."""
+    """The model and the thresholds that this worker uses, and its counters since the start.
+
+    A patch is accepted without a wargame at a probability of ``accept_at`` or more, and refused at
+    ``reject_at`` or less; null means never. The ``memory_`` fields are the same for the second stage.
+    ``thresholds`` says where the thresholds come from.
+    """
 
     model_version: str | None
     feature_version: str | None

@@ -22,7 +22,7 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
     """Return the ``Host`` names that a service listening on ``host`` accepts, in lower case.
 
-    Loopback names are always among them; ``text`` is a comma-separated list of further names. Raises
+    ``text`` is a comma-separated list of names; the loopback names are always added. Raises
     :class:`~crisol.errors.SettingsError` for ``*``, which would allow DNS rebinding by any web page.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
@@ -34,7 +34,10 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """Middleware that refuses unknown hosts with 421, and other machines with 403 if ``loopback_only``."""
+    """Middleware that refuses unknown hosts with 421 and, if ``loopback_only``, other machines with 403.
+
+    ``app`` is the ASGI application behind it; ``hosts`` are the accepted ``Host`` names in lower case.
+    """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:
         self._app = app

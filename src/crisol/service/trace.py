@@ -20,9 +20,10 @@ _bits = _random.getrandbits
 
 
 class Trace(NamedTuple):
-    """One request's trace id, span id and parent span, in hexadecimal (W3C Trace Context).
+    """The ids of one request in a distributed trace (W3C Trace Context), in hexadecimal.
 
-    ``sampled`` says that the spans are recorded; ``parent`` is zeros where the trace begins here.
+    ``id`` is the trace id, ``span`` the id of this request's span. ``parent`` is the caller's span id, zeros
+    where the trace begins here. ``sampled`` says that spans are recorded.
     """
 
     id: str
@@ -37,10 +38,11 @@ class Trace(NamedTuple):
 
 
 def begin(parent: bytes | None, share: float = 0.0) -> Trace:
-    """Return this request's trace.
+    """Return the trace of a request.
 
-    A missing or malformed ``traceparent`` begins a new one (W3C Trace Context). ``share``, in [0, 1], of new
-    traces are sampled; a continued one is sampled if its caller's is.
+    ``parent`` is its ``traceparent`` header. Where the header is None or malformed, a new trace begins, which
+    is sampled with probability ``share``, in [0, 1]. Otherwise the trace is the caller's and is sampled if
+    the caller says so.
 
     >>> begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").id
     '0af7651916cd43dd8448eb211c80319c'
