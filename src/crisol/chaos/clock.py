@@ -52,9 +52,10 @@ def _jumps() -> Iterator[int]:
 
 @dataclass(slots=True)
 class WallClock:
-    """A wall clock with an offset, for every process that is started with :attr:`environment`.
+    """A changed wall clock for every process that is started with :attr:`environment`.
 
-    ``library`` is the compiled library, ``offset`` the file with the offset in seconds (8 bytes, signed).
+    Such a process preloads ``library``, a compiled library that adds an offset to the machine's time.
+    ``offset`` is the file with the offset in seconds (8 bytes, signed). Make a clock with :meth:`made`.
     """
 
     library: Path
@@ -88,14 +89,18 @@ class WallClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables to start a process with: ``LD_PRELOAD``, the caller's own appended."""
+        """The environment variables with which to start a process that shall see this clock.
+
+        The only one is ``LD_PRELOAD``: the library, then the caller's own ``LD_PRELOAD``.
+        """
         preloaded = os.environ.get("LD_PRELOAD", "")
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
 
     def jump(self) -> None:
-        """Set the clock to the next of six times, in turn.
+        """Set the clock to the next of six times: from call to call, and after the sixth the first again.
 
-        They are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead.
+        The times are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead,
+        each counted from the machine's time.
         """
         self._set(next(self._jumps))
 

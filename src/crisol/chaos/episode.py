@@ -20,14 +20,15 @@ _ASKED = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episode:
-    """The observations of one fault.
+    """The observations of one fault under steady load.
 
-    ``load`` is the result of the steady load. ``begin`` and ``end`` of the fault are seconds of the monotonic
-    clock, as is the column time of ``breakers``; its column open names the breakers that were not closed,
-    with commas, "" for none. ``due`` counts the patches for which a trial had to be stored, ``lost`` those of
-    them without one, ``skewed`` the trials dated outside the run. ``admitted`` is the number of an attacker's
+    ``load`` is the result of the steady load. ``begin`` and ``end`` are the times of the fault, in seconds of
+    the monotonic clock. ``breakers`` has a row for each poll of the service's breakers. Its columns are time
+    (monotonic clock, too) and open (the names of the breakers that were not closed, with commas, "" for
+    none). ``due`` counts the patches for which a trial had to be stored, ``lost`` those of them without a
+    stored trial, ``skewed`` the trials dated outside the run. ``admitted`` is the number of an attacker's
     admitted requests, divided by what the rate limit allows (NaN without a flood). ``refused`` says whether
-    the service reported that it refuses a model.
+    the service reported that it refused to load a model.
     """
 
     fault: Fault
@@ -48,15 +49,16 @@ class Episode:
 
     @property
     def span(self) -> tuple[float, float, str]:
-        """Begin and end of the fault, in seconds of the timeline, and the fault's name."""
+        """Begin and end of the fault, in seconds since the first request, and the fault's name."""
         start = float(self.load.samples["intended"].min())
         return self.begin - start, self.end - start, self.fault.name
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """The times in which a breaker was not closed: (begin, end, breaker), in seconds of the timeline.
+        """The times in which a breaker was not closed, as (begin, end, name of the breaker).
 
-        A breaker that closed for more than a second in between has two entries.
+        Begin and end are in seconds since the first request. A breaker that closed for more than a second in
+        between has two entries.
         """
         start = float(self.load.samples["intended"].min())
         rows = self.breakers[self.breakers["open"] != ""]
@@ -78,7 +80,9 @@ class Episode:
         earlier. ``strays`` counts signs before the fault and after the recovery. ``hits_kept`` is the hit
         ratio during the fault divided by that of the rest of the run; ``p99_during_ms`` the latency of good
         answers meanwhile. ``failed`` and ``requests`` count over the whole run, ``failed_share`` is their
-        quotient. The other figures are the fields of the same name.
+        quotient. ``trials_due``, ``trials_lost``, ``trials_skewed``, ``admitted`` and ``model_refused`` are
+        the fields ``due``, ``lost``, ``skewed``, ``admitted`` and ``refused``; ``wrong_answers`` is that of
+        the load.
         """
         signs = self._signs()
         during = self.load.samples[

@@ -16,10 +16,11 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 
 
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
-    """Return the targets that apply to ``fault``, from lines such as ``redis_killed: failed <= 0``.
+    """Return the load targets that apply to ``fault``, a fault's name.
 
-    A line for ``*`` applies to every fault; lines for other faults are skipped. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown fault or a malformed line.
+    ``texts`` are expectations: lines such as ``redis_killed: failed <= 0``. A line for ``*`` applies to every
+    fault; lines for other faults are skipped. Raises :class:`~crisol.errors.ExperimentError` for a line that
+    names an unknown fault, and for a malformed line.
     """
     targets = []
     for text in texts:
@@ -32,9 +33,10 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
-    """Compare the figures of ``fault`` with the expectations for it and with :data:`ALWAYS`.
+    """Compare the figures of ``fault`` with its load targets in ``texts`` and in :data:`ALWAYS`.
 
-    Raises :class:`~crisol.errors.ExperimentError` for a measure that ``metrics`` lacks; a missed target does
-    not raise.
+    ``metrics`` are the figures by name, see :attr:`~crisol.chaos.episode.Episode.metrics`. Returns one result
+    for each load target. A missed load target raises no error. Raises :class:`~crisol.errors.ExperimentError`
+    for a measure that ``metrics`` lacks, and like :func:`expected`.
     """
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

@@ -31,11 +31,11 @@ _MANY = 10_000
 
 @dataclass(slots=True)
 class Stage:
-    """The running processes on which a fault acts; one that the fault does not need is None.
+    """The running processes on which a fault acts; a process that the fault does not need is None.
 
-    ``service`` always runs; ``proxy`` stands before ``redis``, and ``clock`` is the service's wall clock.
-    ``model`` is the folder of the served model, a copy that a fault may damage. ``held`` collects what must
-    be undone; it is closed when the fault ends.
+    ``service`` always runs; the service reaches ``redis`` through ``proxy``, and ``clock`` is the service's
+    wall clock. ``model`` is the folder of the served model, a copy that a fault may damage. ``held`` collects
+    the calls that undo the fault; they are made when the fault ends.
     """
 
     service: ServiceProcess
@@ -55,15 +55,16 @@ def _nothing(_: Stage) -> None:
 class Fault:
     """One fault: how to inject it, and what must run for it. ``story`` describes it; times are in seconds.
 
-    ``start`` and ``stop`` begin and end it; ``during`` is called every ``every`` seconds between. It lasts at
-    least ``seconds``; ``waits`` more are granted for recovery, because a breaker or a refresh waits that
-    long. ``redis``, ``postgres`` and ``workers`` say which servers and how many workers run; ``disk`` gives
-    PostgreSQL a small disk; ``enclosed`` and ``clocked`` give the service namespaces and a wall clock of its
-    own. ``changes`` are environment variables of the service.
+    ``start`` and ``stop`` are functions that begin and end the fault; ``during`` is called every ``every``
+    seconds in between. The fault lasts at least ``seconds``. The load goes on for ``waits`` seconds more
+    after it, because a breaker or a refresh of the cache waits that long. ``redis``, ``postgres`` and
+    ``workers`` say which servers and how many workers run; ``disk`` gives PostgreSQL a small disk;
+    ``enclosed`` and ``clocked`` give the service namespaces and a wall clock of its own. ``changes`` are
+    environment variables of the service.
 
-    ``flood`` adds an attacker: 0 none, 1 under its own address, n under n false ones; it sends ``pace``
-    requests a second, without pause at 0. ``hostile`` adds a client with malicious patches. ``fresh`` drops
-    cached verdicts during the load, so that wargames run.
+    ``flood`` adds an attacker: 0 none, 1 under its own address, n under n false addresses; the attacker sends
+    ``pace`` requests a second, without pause at 0. ``hostile`` adds a client with malicious patches.
+    ``fresh`` drops cached verdicts during the load, so that wargames run.
     """
 
     name: str
@@ -271,14 +272,18 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests a flooding client may send in ``seconds``: the burst and the rate's tokens."""
+    """Return how many requests the rate limit allows one client in ``seconds``.
+
+    The number is the burst plus the tokens that return in that time.
+    """
     return _BURST + _A_SECOND * seconds
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return the faults with these names, in this order.
+    """Return the faults with the given names, in the order of ``names``.
 
-    Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an unknown name.
+    Nothing is injected. Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an
+    unknown name.
     """
     for name in names:
         if name not in FAULTS:

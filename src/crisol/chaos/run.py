@@ -65,7 +65,7 @@ class Schedule:
     seed: int = 0
 
     def of(self, fault: Fault) -> Schedule:
-        """Return the schedule for a fault.
+        """Return this schedule, lengthened for a fault.
 
         ``fault`` becomes at least ``fault.seconds``, ``after`` grows by ``fault.waits``.
         """
@@ -73,17 +73,18 @@ class Schedule:
 
     @property
     def seconds(self) -> float:
-        """The seconds of load in all."""
+        """The seconds of the whole load: before, during and after the fault."""
         return self.calm + self.fault + self.after
 
 
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
-    """Run one fault: start its servers and a service, put steady load on, inject the fault, end it.
+    """Start a service under steady load, inject one fault, end it, and return the observations.
 
-    Before the load every patch is wargamed once, so that a cold start does not count as an effect. During
-    the load cached decisions are dropped every second, so that model and stores are used all the time;
-    cached verdicts are dropped every four seconds for ``fresh`` faults only. Raises
-    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
+    The servers that the fault needs are started, too. ``material`` is from :func:`material_of`. Before the
+    load every patch is wargamed once, so that a cold start does not count as an effect. During the load
+    cached decisions are dropped every second, so that model and stores are used all the time; cached verdicts
+    are dropped every four seconds for ``fresh`` faults only. Raises :class:`~crisol.errors.UnavailableError`
+    where a server or the service does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:
@@ -152,9 +153,10 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
     """Train a model on a corpus table and return it with the 30 patches whose wargames are the quickest.
 
-    The policy leaves 40 % of them to a wargame, so that there are trials that could be lost; few and quick
-    ones, because the load must show the fault and not the machine's limit. Raises like
-    :func:`crisol.loadtest.material.prepare`.
+    ``frame`` is the corpus table. The policy leaves 40 % of the patches to a wargame, so that there are
+    trials that could be lost. The patches are few and quick, because the load must show the effect of the
+    fault and not the limit of the machine. Raises :class:`~crisol.errors.DatasetError` for a table without
+    both valid and invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])

@@ -26,7 +26,10 @@ __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suffered:
-    """The observations of one fault, and its figures checked against the expectations."""
+    """The observations of one fault, and the comparison of its figures with the expectations.
+
+    ``checked`` holds one result for each load target.
+    """
 
     episode: Episode
     checked: tuple[Checked, ...]
@@ -41,8 +44,8 @@ def each(
 ) -> Iterator[Suffered]:
     """Inject the named faults one after the other, and yield each result when its load is over.
 
-    ``names`` empty means all faults that this machine can inject. ``frame`` is the corpus table whose patches
-    are sent; ``expectations`` are lines such as ``*: failed <= 0``. Raises
+    If ``names`` is empty, all faults that this machine can inject are injected. ``frame`` is the corpus table
+    whose patches are sent; ``expectations`` are lines such as ``*: failed <= 0``. Raises
     :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed line, and
     :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
     """
@@ -57,16 +60,20 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a row for each fault: its name in the column fault, and the metrics of its episode."""
+    """Return a row for each fault.
+
+    Columns: fault (its name), and each figure of :attr:`~crisol.chaos.episode.Episode.metrics`.
+    """
     return pd.DataFrame(
         [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
     )
 
 
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a row for each fault and target.
+    """Return a row for each fault and each load target of the fault.
 
-    Columns: fault, target, measured, result (``pass`` or ``FAIL``).
+    Columns: fault (name), target (the load target as text), measured (the figure), result (``pass`` or
+    ``FAIL``).
     """
     parts = [
         targets.table(result.checked).assign(fault=result.episode.fault.name)[
@@ -78,7 +85,7 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
-    """Return all figures as ``{"fault.measure": value}``; infinite ones are left out."""
+    """Return the figures of all faults as ``{"fault.measure": value}``; infinite figures are left out."""
     return {
         f"{result.episode.fault.name}.{name}": value
         for result in suffered
@@ -88,9 +95,9 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 
 def not_run() -> pd.DataFrame:
-    """Return the faults that this machine cannot inject. Columns: fault, reason.
+    """Return a row for each fault that this machine cannot inject. Columns: fault (name), reason.
 
-    They count as not run, never as passed.
+    Such faults count as not run, never as passed.
     """
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})

@@ -38,7 +38,7 @@ class EnclosureRefused(UnavailableError):
 
 
 class Enclosure:
-    """User and mount namespaces that last as long as the ``with`` block.
+    """Linux namespaces (user and mount) that exist while the ``with`` block runs.
 
     ``megabytes`` mounts an empty tmpfs of that many MiB at ``folder`` inside; 0 mounts nothing. Entering
     raises :class:`EnclosureRefused` where the kernel does not permit namespaces.
@@ -66,12 +66,15 @@ class Enclosure:
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
         """Return the command line that runs ``command`` inside the namespaces, under the same process id.
 
-        ``user`` is the name of the user it runs as; "" keeps the caller's.
+        Nothing is started. ``user`` is the name of the user that the command runs as; "" keeps the caller's.
         """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
-        """Return the path outside, through ``/proc``, of an absolute ``path`` inside."""
+        """Return the path, below ``/proc``, by which this process reaches a file inside the namespaces.
+
+        ``path`` is the file's absolute path inside.
+        """
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
@@ -155,7 +158,9 @@ def _enter(holder: int, user: str, command: list[str]) -> None:
 
 
 def main() -> None:
-    """Hold the namespaces open, or enter them and become another program, as the first argument says.
+    """Run as the helper of an :class:`Enclosure`, by the first command-line argument.
+
+    ``hold`` makes the namespaces and keeps them open; ``enter`` enters them and becomes another program.
 
     :class:`Enclosure` starts this module in both roles.
     """

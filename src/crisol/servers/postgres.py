@@ -30,10 +30,10 @@ __all__ = ["PostgresServer", "alive"]
 class PostgresServer:
     """A private PostgreSQL on a Unix socket in ``folder``; make one with :meth:`start`.
 
-    ``binaries`` is the folder with ``initdb`` and ``postgres``, ``options`` are settings ``name=value``.
-    ``enclosure``, unless None, holds the data on its small disk. ``process`` is the postmaster, None before
-    the start; ``reaper`` kills it when this process dies. As root it runs as ``nobody``. ``fsync`` is off:
-    data survive a kill of the server, not of the machine.
+    ``binaries`` is the folder with ``initdb`` and ``postgres``, ``options`` are settings ``name=value``. The
+    data lie on the small disk of ``enclosure``; None means the system's disk. ``process`` is the postmaster,
+    None before the start; ``reaper`` kills the server when this process dies. If this process runs as root,
+    the server runs as ``nobody``. ``fsync`` is off: data survive a kill of the server, not of the machine.
     """
 
     folder: Path
@@ -51,10 +51,11 @@ class PostgresServer:
     def start(cls, *options: str, disk_mb: int = 0) -> Self:
         """Create a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
 
-        ``disk_mb`` gives the data a disk of so many MiB, which :meth:`fill` fills; 0 uses the system's.
-        Raises :class:`~crisol.servers.programs.ServerMissing` without the programs,
-        :class:`~crisol.servers.enclosure.EnclosureRefused` where a disk is not permitted, and
-        :class:`~crisol.errors.UnavailableError`, ChildProcessError or TimeoutError where it does not start.
+        ``disk_mb`` is the size of a separate disk for the data, in MiB, which :meth:`fill` fills; 0 uses the
+        system's disk. Raises :class:`~crisol.servers.programs.ServerMissing` if PostgreSQL's programs are not
+        found, :class:`~crisol.servers.enclosure.EnclosureRefused` if the kernel does not permit a separate
+        disk, and :class:`~crisol.errors.UnavailableError`, ChildProcessError or TimeoutError if the server
+        does not start.
         """
         programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
@@ -75,7 +76,7 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        """A libpq URL of the database ``crisol``, empty at first, without a password."""
+        """A libpq URL, without a password, of the database ``crisol``, which has no tables at first."""
         return f"postgresql://crisol@/crisol?host={self.folder}"
 
     @property

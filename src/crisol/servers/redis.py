@@ -35,8 +35,8 @@ class RedisServer:
     """A private Redis on 127.0.0.1 without persistence; make one with :meth:`start`.
 
     ``folder`` holds its log, ``port`` is 0 before the start. The random ``password`` keeps clients of other
-    servers out. ``options`` are command-line options; ``process`` is None before the start; ``reaper`` kills
-    it when this process dies.
+    servers out. ``options`` are command-line options; ``process`` is the server's, None before the start;
+    ``reaper`` kills the server when this process dies.
     """
 
     folder: Path
@@ -51,10 +51,10 @@ class RedisServer:
 
     @classmethod
     def start(cls, *options: str) -> Self:
-        """Start a server on a free port; ``options`` are such as ``"--maxmemory", "3mb"``.
+        """Start a server on a free port, with command-line options such as ``"--maxmemory", "3mb"``.
 
-        Raises :class:`~crisol.servers.programs.ServerMissing` without the program and
-        :class:`~crisol.errors.UnavailableError` or TimeoutError where it does not start.
+        Raises :class:`~crisol.servers.programs.ServerMissing` if ``redis-server`` is not found and
+        :class:`~crisol.errors.UnavailableError` or TimeoutError if the server does not start.
         """
         server = cls(Path(tempfile.mkdtemp(prefix="crisol-redis-")), options=options)
         try:
@@ -66,7 +66,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """The URL for clients, with the password."""
+        """The URL by which clients connect to the server; it contains the password."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def _launch_somewhere(self) -> None:
