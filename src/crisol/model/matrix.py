@@ -137,7 +137,7 @@ def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, po
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer that keeps the first ``columns`` columns, for estimators that read no words."""
+    """A transformer that keeps the ``columns`` columns at the left: the features, without hashed words."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns

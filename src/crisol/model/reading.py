@@ -36,8 +36,8 @@ _CONTEXT = 3
 def open_diff(text: str) -> Patch:
     """Parse a diff strictly, or by :func:`lenient` where the strict parser refuses it.
 
-    For data sets of third parties, whose diffs may show a method without its file. A patch that is to be
-    executed must go through :func:`crisol.diff.parse`.
+    It serves for data sets of others, whose diffs may show a method without its file. Parse a patch that is
+    to be wargamed by :func:`crisol.diff.parse`.
     """
     try:
         return parse(text)
@@ -46,9 +46,9 @@ def open_diff(text: str) -> Patch:
 
 
 def lenient(text: str) -> Patch:
-    """Return a patch of every line that begins with ``+``, ``-`` or a space; never raises.
+    """Return a patch of every line that begins with ``+``, ``-`` or a space; it never raises.
 
-    Text past 1 MiB (2²⁰ characters), lines past 50,000 and characters of a line past 4,096 are ignored.
+    Text past 1 MiB (2²⁰ characters), lines past 50,000, and characters of a line past 4,096 are ignored.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []
@@ -83,12 +83,14 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 @dataclass(frozen=True, slots=True)
 class DiffSide:
-    """The added or the removed lines of code of a patch, as tokens and counts.
+    """The added or the removed code lines of a patch, as tokens and counts.
 
-    ``indent`` is the widest indentation in characters; ``tokens`` are in order, ``counts`` by token,
-    ``words`` by token in lower case. ``names`` are distinct and may be keywords; ``numbers`` counts literals;
-    ``parts`` counts the words of :mod:`crisol.model.vocabulary` in names; ``calls`` are names before ``(``;
-    ``marks`` are positions in ``tokens`` of those that test, leave or catch.
+    ``lines``, ``imports`` and ``characters`` are numbers; ``indent`` is the widest indentation in characters.
+    ``tokens`` are in order of the text; ``counts`` has the number of each token, ``words`` that of each token
+    in lower case. ``names`` are the different names, keywords included; ``numbers`` is the number of number
+    literals. ``parts`` has the number of each word of :mod:`crisol.model.vocabulary` within names. ``calls``
+    are the names before a ``(``. ``marks`` are positions in ``tokens`` of keywords that test, leave or catch,
+    such as ``if``, ``return`` and ``except``.
     """
 
     lines: int
@@ -117,11 +119,12 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 
 @dataclass(frozen=True)
 class Reading:
-    """The counts and tokens of one patch, from which every feature is computed.
+    """The tokens and counts of one patch, from which every feature is computed.
 
-    ``context`` holds the words of unchanged lines near a change, ``context_lines`` their number.
-    ``insertions`` and ``deletions`` count hunks that only add or only remove, ``spots`` runs of changed
-    lines, ``created`` new files. ``cwe`` is the CWE's number, 0 where it is unknown.
+    ``context`` holds the words of the unchanged lines near a change, ``context_lines`` is the number of these
+    lines. ``insertions`` is the number of hunks that only add lines, ``deletions`` of those that only remove
+    lines. ``spots`` is the number of runs of changed lines, ``created`` that of new files. ``cwe`` is the
+    CWE's number, 0 if unknown.
     """
 
     added: DiffSide
@@ -144,19 +147,19 @@ class Reading:
 
     @cached_property
     def gained(self) -> dict[str, int]:
-        """For each token in lower case, its count in added lines minus that in removed ones, if positive."""
+        """Each token, in lower case, that the patch adds more often than it removes, with the difference."""
         return _beyond(self.added.words, self.removed.words)
 
     @cached_property
     def lost(self) -> dict[str, int]:
-        """For each token in lower case, its count in removed lines minus that in added ones, if positive."""
+        """Each token, in lower case, that the patch removes more often than it adds, with the difference."""
         return _beyond(self.removed.words, self.added.words)
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """The number of names, number literals and operators that others of their kind replaced.
+        """The numbers of replaced names, number literals and operators, in this order.
 
-        Each is the smaller of the kind's total in :attr:`gained` and in :attr:`lost`.
+        A number is the smaller of two totals of the kind: in :attr:`gained` and in :attr:`lost`.
         """
         if not self.gained or not self.lost:
             return 0, 0, 0
@@ -165,7 +168,10 @@ class Reading:
 
     @cached_property
     def kept(self) -> int:
-        """The number of removed tokens that occur in the added lines too, in any case; repetitions count."""
+        """The number of removed tokens that the added lines contain, too.
+
+        Case is ignored; repetitions count.
+        """
         return len(self.removed.tokens) - sum(self.lost.values())
 
 

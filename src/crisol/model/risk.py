@@ -31,9 +31,10 @@ _FEARED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """A share in [0, 1] with its 95 % Wilson interval, whose number of trials is that of the vulnerabilities.
+    """A share in [0, 1] with the ends ``low`` and ``high`` of its 95 % Wilson interval.
 
-    Without any vulnerability it is 0 with the interval (0, 1).
+    The interval is that of as many trials as there are vulnerabilities. Without any vulnerability the share
+    is 0 and the interval (0, 1).
     """
 
     value: float
@@ -43,13 +44,16 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class RiskGuarantee:
-    """A policy and the bounds on its errors, each with confidence 1 - ``delta`` over vulnerabilities.
+    """A policy of the model, and bounds on its errors with confidence 1 - ``delta`` over new vulnerabilities.
 
-    Among patches accepted without a wargame at most the share ``alpha`` is wrong; among those rejected at
-    most ``beta`` is right, both as the mean over vulnerabilities. A threshold that the data do not support is
-    None, and ``policy.reason`` says what is missing. The rates are measured on the patches at hand:
-    ``skipped_share`` of patches decided without a wargame, the error rates as means over vulnerabilities with
-    an accepted (or rejected) patch.
+    At most the share ``alpha`` of the accepted patches is wrong, and at most the share ``beta`` of the
+    rejected patches is right, both as means over vulnerabilities. A threshold that the data do not support is
+    None, and ``policy.reason`` says what is missing.
+
+    The rates are measured on the given patches. ``skipped_share`` is the share of patches decided without a
+    wargame. ``false_accept_rate`` is the share of wrong patches among accepted ones, ``false_reject_rate``
+    the share of right patches among rejected ones; both are means over the vulnerabilities with such a
+    decision.
     """
 
     policy: Policy
@@ -73,13 +77,13 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Choose the loosest policy whose error rates are shown to stay below the bounds; None where none is.
+    """Return the loosest policy whose error rates are shown to stay within the bounds, with these bounds.
 
-    ``alpha`` bounds the share of wrong patches among accepted ones, ``beta`` that of right ones among
-    rejected ones (means over vulnerabilities), each with confidence 1 - ``delta``. ``probability`` of valid
-    is cross-fitted, ``label`` is 1 for a right patch, ``groups`` names vulnerabilities, all (n,). Thresholds
-    of :data:`GRID` are tested from the strictest until one fails. ``seed`` orders the vulnerabilities. Raises
-    ValueError for a level outside (0, 1).
+    ``alpha`` bounds the share of wrong patches among accepted ones, ``beta`` the share of right patches among
+    rejected ones (means over vulnerabilities), both with confidence 1 - ``delta``. ``probability`` (of valid,
+    out of fold), ``label`` (1: right) and ``groups`` (vulnerabilities) have shape (n,). The thresholds of
+    :data:`GRID` are tested from the strictest on, until a test fails; where no threshold passes, it is None.
+    ``seed`` orders the vulnerabilities in the tests. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -92,10 +96,11 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the loosest policy whose accepted and whose rejected patches have at most ``level`` errors here.
+    """Return the loosest policy with at most the share ``level`` of errors on the given patches.
 
-    The share of errors is the mean over vulnerabilities (``groups``). ``probability`` of valid, ``label`` and
-    ``groups`` have shape (n,). This is no guarantee for other patches.
+    The share holds for wrong patches among accepted ones and for right patches among rejected ones, as means
+    over vulnerabilities (``groups``). ``probability`` (of valid), ``label`` (1: right) and ``groups`` have
+    shape (n,). The result is no guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
@@ -116,9 +121,10 @@ def operating_point(
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
     """Return the skipped share, the false-accept rate and the false-reject rate of a policy on these patches.
 
-    Skipped is the share of patches decided without a wargame. A false-accept (false-reject) rate is the share
-    of wrong ones among accepted (of right ones among rejected) patches, as the mean over vulnerabilities with
-    any. ``probability`` of valid, ``label`` (1 for a right patch) and ``groups`` have shape (n,).
+    The skipped share is that of patches decided without a wargame. The false-accept rate is the share of
+    wrong patches among accepted ones, the false-reject rate the share of right patches among rejected ones;
+    both are means over the vulnerabilities with such a decision. ``probability`` (of valid), ``label`` (1:
+    right) and ``groups`` (vulnerabilities) have shape (n,).
     """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
@@ -140,12 +146,12 @@ def least(level: float, delta: float) -> int:
 
 
 def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
-    """Return a p-value for "the mean loss exceeds ``level``", by testing with a betting martingale.
+    """Return a p-value for the hypothesis that the mean loss exceeds ``level``.
 
-    ``loss`` (n,) holds independent losses in [0, 1], one per vulnerability, in the order of arrival;
-    ``delta`` is the level of the test, for which the bets are tuned. The p-value is 1 over the largest wealth
-    of a bettor against each loss; by Ville's inequality it is valid at any stopping time (Waudby-Smith and
-    Ramdas, 2023).
+    ``loss`` (n,) holds independent losses in [0, 1], one for each vulnerability, in random order. ``delta``
+    is the level of the test, for which the bets are tuned. The test is a betting martingale (Waudby-Smith and
+    Ramdas, 2023): the p-value is 1 over the largest wealth of a bettor who bets against the losses; by
+    Ville's inequality it is valid at any stopping time.
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])

@@ -21,7 +21,10 @@ __all__ = ["Rows", "columns", "numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A map from a patch to its row of features; ``classic`` keeps only the nine of the original model."""
+    """A map from a patch to the features that a model reads.
+
+    ``classic`` keeps only the nine features of the original model.
+    """
 
     classic: bool = False
 
@@ -33,7 +36,7 @@ class Rows:
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
         """Return the features of a single patch, shape (1, columns).
 
-        A ``cwe`` other than ``CWE-79`` or ``79`` is unknown.
+        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown.
         """
         return numbers([read(patch, cwe)], self.columns)
 
@@ -44,7 +47,10 @@ def columns(*, classic: bool) -> int:
 
 
 def numbers(readings: Sequence[Reading], columns: int) -> NDArray[np.float64]:
-    """Return the first ``columns`` features of each reading, shape (readings, columns), in 32 bits."""
+    """Return the features of each reading, shape (readings, columns), rounded to 32 bits.
+
+    ``columns`` is the number of features, counted from the start of :data:`FEATURES`.
+    """
     rows = np.array([measure(reading, columns) for reading in readings], dtype=np.float64)
     # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.
     return rows.astype(np.float32).astype(np.float64).reshape(len(readings), columns)

@@ -27,10 +27,10 @@ _Ints = NDArray[np.int_]
 
 
 class Confusion(NamedTuple):
-    """Counts of patches at a probability of one half; an accept is a prediction of valid.
+    """Four counts of patches; a probability of valid of one half or more counts as an accept.
 
-    True means that the prediction equals the verdict: a false accept is an invalid patch that is predicted
-    valid.
+    A true accept (reject) is a valid (invalid) patch; a false accept is an invalid patch with an accept, a
+    false reject a valid patch with a reject.
     """
 
     true_accepts: int
@@ -47,7 +47,10 @@ class Confusion(NamedTuple):
 
 
 def confusion(label: _Ints, probability: _Floats) -> Confusion:
-    """Count the patches by label (1 means valid) and by prediction: valid from a probability of one half."""
+    """Count the patches by label (1: valid) and by prediction (accept from a probability of one half on).
+
+    ``label`` and ``probability`` have shape (n,).
+    """
     predicted = probability >= 0.5
     right = label == 1
     cells = (right & predicted, ~right & predicted, right & ~predicted, ~right & ~predicted)
@@ -55,10 +58,10 @@ def confusion(label: _Ints, probability: _Floats) -> Confusion:
 
 
 def auc(label: _Ints, score: _Floats, weight: _Floats | None = None) -> float:
-    """Return the chance that a correct patch (label 1) scores above a wrong one; ties count half.
+    """Return the chance that a valid patch (label 1) has a higher score than an invalid one; ties count half.
 
-    ``weight`` (n,) is the weight of each patch, None for equal ones. 0.5 is chance, nan a set without both
-    classes.
+    ``label`` and ``score`` have shape (n,). ``weight`` (n,) weighs the patches; None weighs them equally. The
+    AUC of random scores is 0.5; a set without both classes has nan.
     """
     _, rank = np.unique(score, return_inverse=True)
     ones = np.ones(len(label)) if weight is None else weight
@@ -83,10 +86,11 @@ def auc_interval(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the AUC, from ``repeats`` bootstrap samples of whole groups.
+    """Return the ends (low, high) of the AUC's 95 % interval, from ``repeats`` bootstrap samples of groups.
 
-    ``weight`` (n,) is the weight of each patch, None for equal ones. Both ends are nan for fewer than
-    :data:`LEAST_GROUPS` groups, and where no sample has both classes.
+    ``label``, ``score`` and ``groups`` have shape (n,). ``weight`` (n,) weighs the patches; None weighs them
+    equally. Both ends are nan for fewer than :data:`LEAST_GROUPS` groups, and where no sample has both
+    classes. ``seed`` draws the samples.
     """
     ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
@@ -107,9 +111,9 @@ def auc_interval(
 
 
 def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) -> float:
-    """Return the AUC over pairs of one correct and one wrong patch of the same group.
+    """Return the AUC over pairs of a valid and an invalid patch of the same group.
 
-    It is nan where there is no such pair.
+    It is nan where there is no such pair. All arrays have shape (n,); a label is 1 for a valid patch.
     """
     order = np.argsort(groups, kind="stable")
     _, starts = np.unique(groups[order], return_index=True)
@@ -135,10 +139,10 @@ def average_precision(label: _Ints, score: _Floats) -> float:
 
 
 def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> float:
-    """Return the expected calibration error over bins of equal width, between 0 (perfect) and 1.
+    """Return the expected calibration error, from 0 (perfect) to 1.
 
-    It is the mean over bins of the gap between mean probability and mean label, weighted by the bins'
-    patches.
+    ``bins`` is the number of probability bins of equal width. The result is the mean over bins of the
+    difference between mean probability and mean label; a bin weighs its number of patches.
     """
     where = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(where, weights=probability - label, minlength=bins)
@@ -146,10 +150,10 @@ def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> flo
 
 
 def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
-    """Return for each patch the mean label of the other patches of its group.
+    """Return for each patch the mean label of the other patches in its group, shape (n,).
 
-    For a patch alone in its group it is the overall mean. A model that only recognises the vulnerability
-    would predict this: its AUC is the leak of a random split.
+    A patch alone in its group gets the overall mean. A model that only recognises the vulnerability would
+    predict this mean; the AUC of this mean is the part of a random split's AUC that is due to leaks.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label

@@ -25,11 +25,11 @@ _INNER = 3
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The hyper-parameters that one search chose for one variant, or for one member of a mean of variants.
+    """The hyper-parameters that one search chose for a variant, or for one member of a mean of variants.
 
-    ``fold`` is the test fold whose training set was searched, -1 for a whole set. ``parameters`` is text such
-    as ``num_leaves=16``, empty where the variant's own were best. ``auc`` is the mean over the inner
-    validation folds.
+    ``fold`` is the test fold whose training set was searched, -1 for a search on all patches. ``variant`` is
+    the name, for a member ``mean/member``. ``parameters`` is text such as ``num_leaves=16``, empty where
+    those of the variant were best. ``auc`` is the mean over the inner validation folds.
     """
 
     fold: int
@@ -48,9 +48,10 @@ A mean of variants reuses the searches of its members.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """A training set as an estimator reads it: features (n, columns), labels (n,) and units (n,).
+    """A training set as an estimator reads it.
 
-    ``unit`` names the vulnerability (or project, or CWE) of each row, which no inner fold splits.
+    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid. ``unit`` (n,) names the vulnerability (or
+    project, or CWE) of each row; no inner fold splits a unit.
     """
 
     rows: Any
@@ -67,12 +68,14 @@ def tuned(
     fold: int = -1,
     memo: Memo | None = None,
 ) -> tuple[Recipe, tuple[Choice, ...]]:
-    """Return the variant with the best point of its grid on the training set, and the choices made.
+    """Return the variant with the best hyper-parameters of its grid on a training set, and the choices.
 
-    Successive halving (Jamieson and Talwalkar, 2016): all points are tried on the first of three inner folds,
-    the half of larger mean AUC on the next, until one is left; a tie goes to the earlier. Members of a mean
-    are searched one by one. A :class:`Given` estimator, or a set that cannot be split, is returned unchanged.
-    ``fold`` is only recorded in the choices; ``memo`` keeps searches for the next call.
+    ``taught`` is the training set, ``matrix`` the transformer that made it. The search is successive halving
+    (Jamieson and Talwalkar, 2016): there are three inner folds; all points of the grid are tried on one of
+    them, the half with the larger mean AUC on the next, until one point is left. Of equal points the earlier
+    one wins. The members of a mean are searched one by one. A :class:`~crisol.model.variants.Given`
+    estimator, or a set that cannot be split, returns the variant unchanged and no choices. ``fold`` is
+    recorded in the choices. ``memo`` is a dict that stores searches for the next call; None stores nothing.
     """
     if isinstance(variant, Given):
         return variant, ()

@@ -73,12 +73,12 @@ Scorer = Callable[[Patch, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The contents of a promoted model's ``serving.json``.
+    """The contents of ``serving.json`` in the folder of an exported model.
 
-    ``slope`` and ``intercept`` calibrate (:class:`Sigmoid`); ``sha256`` is of ``model.onnx``, empty without
-    that file; ``classic`` means the nine original features. ``accept``, ``reject`` and ``reason`` are those
-    of :class:`Policy`. ``golden`` is the probability of :data:`PROBE` at export, None where it was not
-    stored.
+    ``slope`` and ``intercept`` are those of the calibration (:class:`Sigmoid`). ``sha256`` is the hash of
+    ``model.onnx``, empty without that file. With ``classic`` the model reads the nine original features.
+    ``accept``, ``reject`` and ``reason`` are those of :class:`Policy`. ``golden`` is the probability of the
+    fixed patch :data:`PROBE` at export, None where it was not stored.
     """
 
     variant: str
@@ -110,11 +110,12 @@ class Serving:
 
 
 def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: str = "") -> Serving:
-    """Write ``model.skops``, ``serving.json`` and, where possible, ``model.onnx`` into an existing folder.
+    """Write a model into an existing folder, and return the contents of ``serving.json``.
 
-    ``card`` is the text of ``model_card.md``, not written where empty. Returns what ``serving.json`` holds.
-    Raises :class:`~crisol.errors.ModelError` where the folder cannot be written, and for a model that reads
-    features of the caller's own.
+    The files are ``model.skops``, ``serving.json`` and, for tree ensembles, ``model.onnx``. ``policy`` is
+    stored with the model; by default the model never decides without a wargame. ``card`` is the text of
+    ``model_card.md``; empty writes no such file. Raises :class:`~crisol.errors.ModelError` where the folder
+    cannot be written, and for a model that reads features of the caller.
     """
     if own := [measure.__name__ for measure in model.pipeline[0].own]:
         raise ModelError(
@@ -152,7 +153,7 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
 
 
 def open_serving(folder: Path) -> Serving:
-    """Read ``serving.json`` of a promoted model's folder.
+    """Read ``serving.json`` in the folder of an exported model.
 
     Raises :class:`~crisol.errors.ModelError` where it is missing, incomplete or of another feature version.
     """
@@ -194,8 +195,8 @@ def open_serving(folder: Path) -> Serving:
 def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return a function from rows (n, columns) to uncalibrated probabilities of valid (n,).
 
-    It runs ``model.onnx`` on one thread. Opening raises :class:`~crisol.errors.ModelError` where the file
-    does not have the SHA-256 of ``serving``; so does the function where the runtime fails.
+    It runs ``model.onnx`` of the folder on one thread. Raises :class:`~crisol.errors.ModelError` where the
+    file has not the SHA-256 in ``serving``; the returned function raises it where the ONNX runtime fails.
     """
     path = folder / "model.onnx"
     return graph_scorer(_described(path, serving.sha256), serving.rows.columns, str(path))
@@ -204,11 +205,11 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
 def graph_scorer(
     graph: bytes, columns: int, name: str
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function from rows (n, columns) to probabilities of class 1 (n,), by an ONNX graph.
+    """Return a function from rows (n, columns) to probabilities of class 1 (n,), computed by an ONNX graph.
 
-    It computes on one thread. ``graph`` is the file's content; ``name`` is used in messages. Raises
-    :class:`~crisol.errors.ModelError` for other content or another number of columns; so does the function
-    where the runtime fails.
+    ``graph`` is the content of the file, ``columns`` the number of columns that it must accept; ``name``
+    names it in messages. The function runs on one thread. Raises :class:`~crisol.errors.ModelError` for other
+    content or another number of columns; the returned function raises it where the ONNX runtime fails.
     """
     import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 
@@ -236,9 +237,10 @@ def graph_scorer(
 
 
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest absolute difference in probability between ``model`` and its ``model.onnx``.
+    """Return the largest absolute difference between the probabilities of ``model`` and of its ONNX file.
 
-    It is taken over the patches; 0 without an ONNX file or without patches.
+    The file is ``model.onnx`` in ``folder``; both predict ``patches``. The result is 0 without the file or
+    without patches.
     """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:

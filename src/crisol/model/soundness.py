@@ -25,9 +25,9 @@ Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.i
 
 
 def trees(model: Any) -> Iterator[Walk]:
-    """Yield the node arrays (:data:`Walk`) of every tree in a fitted model of forests or histogram boosting.
+    """Yield the node arrays (:data:`Walk`) of every tree in a fitted forest or histogram boosting.
 
-    Pipelines and means of models are searched, too; other estimators yield nothing.
+    Pipelines and means of models are searched for such estimators; others yield nothing.
     """
     if isinstance(model, Pipeline):
         yield from trees(model[-1])

@@ -13,10 +13,11 @@ _RUN = 4
 
 
 def ngrams(reading: Reading) -> list[str]:
-    """Return token, token-pair and four-character n-grams of both sides: ``+if``, ``-eval (``, ``+~f (x``.
+    """Return tokens, pairs of tokens, and runs of four characters: ``+if``, ``-eval (``, ``+~f (x``.
 
-    The sign tells added from removed; ``~`` marks characters. Repetitions are kept. Numbers become ``0``;
-    comments are left out; at most 20,000 tokens of a side count.
+    They are taken from the added (``+``) and the removed lines (``-``); ``~`` marks a run of characters.
+    Repetitions are kept. Numbers become ``0``; comments are left out; at most 20,000 tokens of a side are
+    read.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 

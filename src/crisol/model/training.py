@@ -57,12 +57,13 @@ A file with other types is refused before it is read.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
-    """A pipeline from labelled patches to scores, fitted on all of them, with its calibration and provenance.
+    """A pipeline from labelled patches to scores, trained on all given patches, with its calibration.
 
-    ``name`` is the variant; ``model_version`` is that name with a digest of data, recipe, seed and features;
-    ``data`` is the training set's SHA-256, ``patches`` and ``groups`` count it. ``held_out`` (patches,) is
-    the calibrated probability of each training patch by a model that had not seen its vulnerability; it is
-    empty in a loaded model.
+    ``name`` is the variant's name. ``model_version`` is that name with a digest of data, recipe, seed and
+    features. ``data`` is the SHA-256 of the training patches, ``patches`` and ``groups`` are the numbers of
+    patches and of their groups. ``held_out`` (patches,) is the out-of-fold probability of valid for each
+    training patch, by models that were not trained on the patch's vulnerability; it is empty in a loaded
+    model.
     """
 
     name: str
@@ -84,9 +85,9 @@ class FittedModel:
             return self.calibration(self.pipeline.predict_proba(patches)[:, 1])
 
     def save(self, path: Path | str) -> None:
-        """Write a ``.skops`` file atomically: whole or not at all.
+        """Write the model to a ``.skops`` file; a failure leaves no partial file.
 
-        Raises :class:`~crisol.errors.ModelError`.
+        Raises :class:`~crisol.errors.ModelError` where the file cannot be written.
         """
         path = Path(path)
         content = {
@@ -112,11 +113,12 @@ class FittedModel:
 def train(
     variant: Recipe, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
 ) -> FittedModel:
-    """Fit a variant on all patches, and its calibration on out-of-fold scores of five folds by vulnerability.
+    """Train a variant on all patches, and calibrate it on out-of-fold scores of five folds by vulnerability.
 
-    With ``search``, the patches choose a point of the variant's grid; without it, its own parameters are
-    used. Raises :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and two patches of
-    each class.
+    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
+    estimator, which is the caller's own. With ``search`` the patches choose the hyper-parameters from the
+    variant's grid; otherwise those of the variant are used, as they always are for a ``Given``. Raises
+    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and two patches of each class.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
@@ -149,9 +151,9 @@ def train(
 def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
     """Read a model that :meth:`FittedModel.save` wrote; no code in the file is executed.
 
-    ``trust`` names further classes that the file may hold, as ``package.module.Class``; loading imports their
-    modules. Raises :class:`~crisol.errors.ModelError` where the file is missing, damaged, too large, holds
-    other classes, or was made for another feature version.
+    ``trust`` names further classes that the file may contain, as ``package.module.Class``; loading imports
+    their modules. Raises :class:`~crisol.errors.ModelError` where the file is missing, damaged, too large,
+    contains other classes, or was made for another feature version.
     """
     path = Path(path)
     content = _content(path, trust)

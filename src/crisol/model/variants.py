@@ -50,20 +50,23 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 
 
 class Variant(BaseModel):
-    """A model to compare: the features it reads, its estimator, and its hyper-parameters.
+    """A model to compare: the features that it reads, its estimator, and its hyper-parameters.
 
     >>> near = "sklearn.neighbors:KNeighborsClassifier"
     >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (the original's nine), ``rich`` (all of the diff) or ``source`` (and of the
-    source). ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
-    boosting), ``lightgbm``, ``linear`` (logistic regression), ``mean`` (mean probability of ``members``) or
-    ``module:Class`` with scikit-learn's contract; ``trust`` allows a class of any package, as importing it
-    runs its code. ``words`` counts hashed text columns, 0 for none; ``feature_weight`` weighs features
-    against words in ``linear``. Each ``grid`` entry overrides some ``parameters``; training sets choose among
-    them.
+    ``features`` is ``classic`` (nine features of the original model), ``rich`` (all features of the diff) or
+    ``source`` (these, and features of the vulnerable source). ``model`` is ``forest``, ``extra`` (extremely
+    randomised trees), ``boosting`` (histogram gradient boosting), ``lightgbm``, ``linear`` (logistic
+    regression), ``mean`` (mean probability of the variants in ``members``) or ``module:Class`` with
+    scikit-learn's contract. Importing a class runs code of its package: ``trust`` allows this for any
+    package.
+
+    ``words`` is the number of hashed text columns, 0 for none. ``feature_weight`` weighs features against
+    words in ``linear``. ``parameters`` are the hyper-parameters. Each entry of ``grid`` overrides some of
+    them; a search chooses among the entries.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,9 +114,9 @@ class Variant(BaseModel):
 
     @property
     def points(self) -> tuple[Variant, ...]:
-        """One variant for each entry of ``grid``, in order, with its parameters applied.
+        """One variant for each entry of ``grid``, in order, with the parameters of that entry.
 
-        It is empty without a grid.
+        The tuple is empty without a grid.
         """
         return tuple(
             self.model_copy(update={"parameters": {**self.parameters, **point}, "grid": ()})
@@ -122,11 +125,14 @@ class Variant(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """What a trained model depends on (not the description), as JSON."""
+        """Everything that the trained model depends on, as JSON: all fields but the description."""
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: step ``patches`` makes rows, step ``model`` predicts on them."""
+        """Return the unfitted pipeline: the step ``patches`` makes rows, the step ``model`` predicts on rows.
+
+        ``random_state`` is the seed of the estimator.
+        """
         width = max([self.words, *(member.words for member in self.members)])
         matrix = PatchMatrix(
             classic=self.features == "classic", words=width, source=self.reads_source, frame=":" in self.model
@@ -134,7 +140,10 @@ class Variant(BaseModel):
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
-        """Return the unfitted estimator of :meth:`estimator`'s second step, over the rows of ``matrix``."""
+        """Return the unfitted estimator of the step ``model``, for the rows of ``matrix``.
+
+        The step is that of :meth:`estimator`.
+        """
         if self.members:
             members = [(member.name, member.classifier(matrix, random_state)) for member in self.members]
             return VotingClassifier(members, voting="soft")
@@ -179,11 +188,12 @@ class Variant(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A caller's own estimator (``model``) in place of a :class:`Variant`; it is never searched.
+    """A caller's own estimator (``model``) in place of a :class:`Variant`; no search changes it.
 
-    It reads a DataFrame of features, unless it is a pipeline that begins with a
-    :class:`~crisol.model.matrix.PatchMatrix`. An empty ``name`` becomes that of its class. Raises
-    :class:`~crisol.errors.ExperimentError` without scikit-learn's contract or ``predict_proba``.
+    It reads a DataFrame of features, or patches if it is a pipeline that begins with a
+    :class:`~crisol.model.matrix.PatchMatrix`. An empty ``name`` becomes the name of the estimator's class.
+    Raises :class:`~crisol.errors.ExperimentError` for an estimator without scikit-learn's contract or
+    ``predict_proba``.
     """
 
     model: Any
@@ -210,7 +220,7 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """What a trained model depends on, as text."""
+        """Everything that the trained model depends on, as text."""
         # A function of the caller prints its address, which another process does not repeat.
         return re.sub(r" at 0x[0-9a-f]+", "", f"{type(self.model).__module__}:{self.model!r}")
 
@@ -222,7 +232,10 @@ class Given:
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:  # noqa: ARG002 - as of a variant
-        """Return the unfitted estimator of :meth:`estimator`'s second step, over the rows of ``matrix``."""
+        """Return the unfitted estimator of the step ``model``, for the rows of ``matrix``.
+
+        The step is that of :meth:`estimator`.
+        """
         model = clone(self.model)
         if isinstance(model, Pipeline) and isinstance(model[0], PatchMatrix):
             model = model[1:]
@@ -237,7 +250,7 @@ Recipe = Variant | Given
 
 
 def seeded(model: Any, random_state: int) -> Any:
-    """Return the estimator with every ``random_state``, its own or of a step inside, set to this value."""
+    """Return the estimator with this ``random_state``, also in the steps and estimators inside it."""
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model
 
@@ -264,9 +277,10 @@ class _VariantsFile(BaseModel):
 
 
 def load_variants(path: Path | str) -> dict[str, Variant]:
-    """Read a YAML file of variants, by name in the file's order; a mean's ``members`` name entries above it.
+    """Read a YAML file of variants; return them by name, in the order of the file.
 
-    Raises :class:`~crisol.errors.ExperimentError` on an unknown key, model or parameter, each with its place.
+    The ``members`` of a mean are names of entries above it. Raises :class:`~crisol.errors.ExperimentError`
+    with the place for an unknown key, model or parameter.
     """
     path = Path(path)
     try:

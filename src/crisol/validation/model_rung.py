@@ -64,9 +64,10 @@ class ServedModel:
 
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
-        """Model version, feature version, and the two thresholds (None: never).
+        """The tuple (model version, feature version, accept threshold, reject threshold) of the served model.
 
-        The versions are empty without a model.
+        A threshold of None means that the policy never accepts or rejects. Both versions are empty without a
+        model.
         """
         accept, reject = self.policy.accept, self.policy.reject
         if self.predictor is None:

@@ -22,7 +22,10 @@ _MAX_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublicFacts:
-    """What is public of a vulnerability before a patch is tried: its description and its first PoV's text."""
+    """The public knowledge of a vulnerability before any patch.
+
+    ``description`` is its description, ``pov`` the text of its public PoV; both are empty if unknown.
+    """
 
     description: str = ""
     pov: str = ""
@@ -30,11 +33,11 @@ class PublicFacts:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A touched Python file before and after; a tree is None where the text does not parse.
+    """A Python file that a patch touches, before (``old``) and after it (``new``).
 
-    ``removed`` holds line numbers of the old text, ``added`` of the new one, both from 1. ``functions`` are
-    the innermost functions that hold a changed line, as pairs before and after; None where the function is
-    absent on that side.
+    ``old`` and ``new`` are syntax trees, None where the text does not parse. ``removed`` are line numbers of
+    the old text, ``added`` line numbers of the new text, both from 1. ``functions`` are the innermost
+    functions around the changed lines, as pairs (before, after); None where that side has no such function.
     """
 
     path: str
@@ -50,21 +53,26 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A patch applied to the vulnerable source; ``files`` are the Python files that it touches."""
+    """A patch applied to the vulnerable source.
+
+    ``files`` are the Python files that the patch touches; ``facts`` are the public facts of the
+    vulnerability.
+    """
 
     files: tuple[File, ...]
     facts: PublicFacts
 
     @property
     def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
-        """Every function that changes, as pairs before and after; None where it is absent on that side."""
+        """Every changed function as a pair (before, after); None where that side has no such function."""
         return tuple(pair for file in self.files for pair in file.functions)
 
 
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
-    """Apply a patch to ``source``, a mapping of path to text, and return the Python files before and after.
+    """Apply a patch to ``source``, a dict from path to text, and return the touched Python files.
 
-    The result is None where the source is empty, or the patch does not apply or is too large.
+    The result is None where the source is empty, and where the patch does not apply or is too large.
+    ``facts`` are stored in the result.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

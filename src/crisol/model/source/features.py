@@ -31,10 +31,10 @@ SOURCE_VERSION = "1"
 
 
 class View:
-    """A change and the counts that features read, each computed once.
+    """A change with the counts that features read; each count is computed once.
 
-    ``old`` counts before the patch, ``new`` after it; ``stricter`` and ``laxer`` count changed conditions,
-    see :func:`crisol.model.source.side.shifted`.
+    ``old`` has the counts before the patch, ``new`` those after it. ``stricter`` and ``laxer`` are numbers of
+    changed conditions, see :func:`crisol.model.source.side.shifted`.
     """
 
     def __init__(self, change: Change) -> None:
@@ -45,7 +45,7 @@ class View:
 
     @cached_property
     def found(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Bandit's findings before and after the patch, each as (number, weight), see :func:`findings`."""
+        """Bandit's findings before and after the patch, each as (number, weight); see :func:`findings`."""
         sides = ([findings(file, after=after) for file in self.change.files] for after in (False, True))
         before, after = (
             (float(sum(count for count, _ in side)), sum(weight for _, weight in side)) for side in sides
@@ -65,9 +65,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class SourceFeature:
-    """One number of a patch in its source: ``measure`` computes it, ``doc`` says what it means.
+    """One number of a patch within the vulnerable source, computed from a :class:`View` by ``measure``.
 
-    ``unit`` is text such as ``functions``; ``group`` is the family that an ablation leaves out together.
+    ``doc`` describes it; ``unit`` is text such as ``functions``. ``group`` is the feature's family; an
+    ablation leaves out a whole family.
     """
 
     name: str
@@ -78,10 +79,10 @@ class SourceFeature:
 
 
 def vector(patch: Patch, source: dict[str, str], facts: PublicFacts) -> list[float]:
-    """Return the values of :data:`SOURCE_FEATURES`, in their order.
+    """Return the values of :data:`SOURCE_FEATURES` for a patch, in their order.
 
-    ``source`` maps paths to vulnerable texts. All values are 0 where it is empty, the patch does not apply or
-    touches no Python file.
+    ``source`` maps paths to vulnerable texts; ``facts`` are the public facts of the vulnerability. All values
+    are 0 where ``source`` is empty, and where the patch does not apply or touches no Python file.
     """
     change = change_of(patch, source, facts)
     if change is None or not change.files:

@@ -20,11 +20,11 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 
 
 def findings(file: File, *, after: bool) -> tuple[int, float]:
-    """Return number and summed weight of Bandit's findings in the code that a patch touches.
+    """Return the number and the summed weight of Bandit's findings in the code that a patch touches.
 
-    A finding of severity low weighs 1, medium 3, high 9. ``after`` chooses the patched text, else the
-    vulnerable one. Only imports, changed functions and touched statements outside of functions are analysed,
-    1,500 lines at most. A text that does not parse has none.
+    A finding weighs 1 for low severity, 3 for medium, 9 for high. With ``after`` the patched text is
+    analysed, otherwise the vulnerable one: imports, changed functions, and touched statements outside of
+    functions, at most 1,500 lines. A text that does not parse has no findings.
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)

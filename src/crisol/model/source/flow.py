@@ -52,7 +52,7 @@ def tainted(function: Definition) -> set[str]:
 
 
 def reached(function: Definition) -> int:
-    """Return how many dangerous calls in this function have an argument that depends on a parameter."""
+    """Return the number of dangerous calls in a function with an argument that depends on a parameter."""
     variables = tainted(function)
     return sum(
         is_sink(name)

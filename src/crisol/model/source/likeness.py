@@ -65,10 +65,10 @@ _COMMON = frozenset(
 
 
 def likeness(code: Iterable[str], text: str, change: Change) -> float:
-    """Return the cosine similarity in [0, 1] of the words of ``code`` and those of ``text``.
+    """Return the cosine similarity, in [0, 1], between the words of ``code`` and the words of ``text``.
 
-    Each word weighs its log count times its rarity in the old files of ``change``. 0 means no common word, or
-    no words.
+    A word weighs its log count times its rarity in the old files of ``change``. The result is 0 without a
+    common word.
     """
     counts, described = Counter(code), _counted(text[:_MAX_CHARACTERS])
     if not counts or not described:

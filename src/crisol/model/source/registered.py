@@ -19,12 +19,12 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches with their vulnerable source and public facts, for groups that are registered.
+    """Return the patches, with vulnerable source and public facts if their vulnerability is registered.
 
-    A group is the id of a vulnerability in the folders ``vulnerabilities``; ``cache`` holds downloaded
-    releases. Each patch gets the touched files, title and description, and the first PoV's text. Nothing is
-    executed. Patches of unknown groups are returned unchanged; an unobtainable release leaves ``source``
-    empty.
+    A vulnerability is registered if one of the folders ``vulnerabilities`` contains it; a patch's ``group``
+    must be its id. ``cache`` holds downloaded releases. The source is that of the files that the patch
+    touches; public facts are title, description and the text of the public PoV. Nothing is executed. A patch
+    of another group is returned unchanged; where a release cannot be downloaded, ``source`` is empty.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

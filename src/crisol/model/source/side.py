@@ -27,13 +27,14 @@ _BROAD = frozenset({"Exception", "BaseException"})
 
 @dataclass(slots=True)
 class Side:
-    """Counts summed over functions, before or after a patch.
+    """Counts over the changed functions, before or after a patch.
 
-    ``guards`` are conditions that leave a function or loop, ``guards_on_input`` those on a parameter.
-    ``sinks`` are dangerous calls: ``guarded_sinks`` come after a guard, ``reached`` have an argument from a
-    parameter. ``tainted`` counts names that depend on one. ``limits`` are constants compared with;
-    ``handlers`` are excepts, ``broad`` ones catch Exception, ``silent`` ones do nothing. ``conditions`` maps
-    a test's text to (whether it leaves, its tree).
+    ``guards`` are conditions that leave a function or loop; ``guards_on_input`` is the number of guards that
+    test a parameter. ``sinks`` is the number of dangerous calls: ``guarded_sinks`` of them come after a
+    guard, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number of
+    names that depend on a parameter. ``limits`` are constants in comparisons. ``handlers`` is the number of
+    except clauses: ``broad`` of them catch Exception, ``silent`` of them do nothing. ``conditions`` maps the
+    text of a condition to (whether it leaves the function or loop, its syntax tree).
     """
 
     functions: int = 0
@@ -59,7 +60,7 @@ class Side:
 
 
 def counted(functions: Iterable[Definition]) -> Side:
-    """Return the guards, sinks, calls, constants and so on of these functions together, see :class:`Side`."""
+    """Return the counts of :class:`Side`, summed over these functions."""
     side = Side()
     for function in functions:
         _add(side, function)
@@ -67,7 +68,7 @@ def counted(functions: Iterable[Definition]) -> Side:
 
 
 def shifted(before: Side, after: Side) -> tuple[int, int]:
-    """Return the number of conditions that became stricter, and of those that became laxer.
+    """Return (number of conditions that became stricter, number of conditions that became laxer).
 
     A condition is stricter where it leaves the function in more cases, or enters its block in fewer. Only
     conditions that gained or lost operands of an ``and`` or ``or`` count.
