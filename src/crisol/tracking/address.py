@@ -17,9 +17,10 @@ __all__ = ["RelativeArtifacts"]
 
 
 class RelativeArtifacts(LocalArtifactRepository):
-    """Keeps artifacts next to the SQLite file that is tracked to, else below the ``mlruns`` of the settings.
+    """Finds artifacts next to MLflow's SQLite file, else below the folder ``mlruns`` of the settings.
 
-    ``tracking_uri`` names that file; MLflow leaves it out where it loads a model by its alias.
+    MLflow makes it from ``artifact_uri``, an address ``crisol:/...``. ``tracking_uri`` names the SQLite file;
+    None means the one that MLflow uses now. ``registry_uri`` is passed on.
     """
 
     def __init__(

@@ -22,7 +22,8 @@ class Curve:
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
     """Return the ROC curve: x is the share of invalid patches accepted, y that of valid ones.
 
-    ``truth`` is 1 for valid; ``score`` grows with the chance of valid. Empty where one class is missing.
+    ``truth``, shape (n,), is 1 for valid, else 0; ``score``, shape (n,), is higher for patches that are more
+    likely valid. If all patches are of one class, the curve has no points.
     """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
@@ -33,7 +34,8 @@ def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
     """Return the precision-recall curve: x is recall, y precision, of valid patches.
 
-    ``truth`` is 1 for valid; ``score`` grows with the chance of valid. Empty where one class is missing.
+    ``truth``, shape (n,), is 1 for valid, else 0; ``score``, shape (n,), is higher for patches that are more
+    likely valid. If all patches are of one class, the curve has no points.
     """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
@@ -42,9 +44,10 @@ def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins: int = 8) -> Curve:
-    """Return a reliability curve: x is the mean score of a bin, y its share of valid patches.
+    """Return a reliability curve: x is the mean score of a bin, y the share of valid patches in the bin.
 
-    The bins hold equally many patches rather than equal widths, since a nearly empty bin says nothing.
+    ``truth`` is 1 for valid; ``score`` is the predicted probability of valid. The ``bins`` bins hold equally
+    many patches; bins of equal width could be nearly empty.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

@@ -24,7 +24,12 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A run in a list: ``name`` is its experiment's; ``started`` is in milliseconds since 1970."""
+    """A tracked run in a list of runs.
+
+    ``id`` is MLflow's, ``name`` the run's name, ``status`` MLflow's (such as FINISHED). ``started`` is in
+    milliseconds since 1970. ``seed`` and ``corpus`` (a hash of the corpus table) are the run's parameters, ""
+    if not recorded.
+    """
 
     id: str
     name: str
@@ -35,7 +40,7 @@ class Listed:
 
 
 def listed(settings: Settings, limit: int = 20) -> list[Listed]:
-    """Return the latest runs, nested ones left out, the last one first."""
+    """Return the latest ``limit`` tracked runs, the newest first; nested runs are left out."""
     client = open_client(settings)
     rows = []
     for run in _all(client):
@@ -56,11 +61,12 @@ def listed(settings: Settings, limit: int = 20) -> list[Listed]:
 
 
 def difference(settings: Settings, first: str, second: str) -> str:
-    """Return as Markdown which parameters, code and metrics of two runs differ, nested runs by their names.
+    """Return as Markdown the parameters, code versions and metrics in which two tracked runs differ.
 
-    A run is given by its id, the beginning of its id, or by a name such as ``compare_variants``: the latest
-    run of that name; ``compare_variants~1`` is the one before. Raises :class:`~crisol.errors.StoreError` for
-    what is none.
+    A run is given by its id, by the beginning of its id, or by a name such as ``compare_variants``, which
+    means the latest run of that name; ``compare_variants~1`` means the run before that one. Nested runs of
+    the two with the same name are compared with each other. Raises :class:`~crisol.errors.StoreError` if no
+    run is meant.
     """
     client = open_client(settings)
     runs = _all(client)

@@ -47,11 +47,10 @@ _INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=F
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A version of ``patch-validity``: its aliases, its tags, and the MLflow run that made it.
+    """A version of the model ``patch-validity`` in MLflow's registry, with its aliases and tags.
 
-    ``variant`` names the recipe and ``vulnerabilities`` counts those that it learnt from. ``gate`` is
-    ``passed``, or why it may not be champion. ``since`` is the time, ISO 8601, at which it last became
-    champion; empty where it never was.
+    ``version`` is the version's number, ``run_id`` the MLflow run that trained the model. The properties
+    below read the tags.
     """
 
     version: str
@@ -61,30 +60,31 @@ class RegisteredModel:
 
     @property
     def variant(self) -> str:
-        """The name of the variant that it was trained as."""
+        """The name of the variant that was trained; "" if not recorded."""
         return self.tags.get("variant", "")
 
     @property
     def vulnerabilities(self) -> int:
-        """The number of vulnerabilities that it was trained on."""
+        """The number of vulnerabilities that the model was trained on; 0 if not recorded."""
         return int(self.tags.get("vulnerabilities", "0"))
 
     @property
     def gate(self) -> str:
-        """``passed``, or why it may not be champion; empty where no gate was asked."""
+        """``passed``, or why the version may not become champion; empty if it was not compared."""
         return self.tags.get("gate", "")
 
     @property
     def since(self) -> str:
-        """The time at which it last became champion, ISO 8601; empty where it never was."""
+        """The time at which the version last became champion, ISO 8601; empty if it never was champion."""
         return self.tags.get(_SINCE, "")
 
 
 def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
     """Store an exported model's folder as an MLflow model, and register it; return the version.
 
-    The version gets the ``alias``. Where its present holder already carries all of ``tags``, no version is
-    made and the holder's is returned. Raises :class:`~crisol.errors.StoreError`.
+    ``run`` is the run that trained the model. The new version gets ``tags`` and the ``alias``. If the version
+    that holds the alias already has all of ``tags``, no version is made and that version is returned. Raises
+    :class:`~crisol.errors.StoreError` if MLflow refuses.
     """
     try:
         run.client.create_registered_model(MODEL)
@@ -102,7 +102,7 @@ def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str 
 
 
 def versions(settings: Settings) -> list[RegisteredModel]:
-    """Return all registered versions, the latest first; empty before the first."""
+    """Return all registered versions of the model, the latest first; empty if there is none."""
     client = open_client(settings)
     try:
         aliases: Mapping[str, str] = client.get_registered_model(MODEL).aliases
@@ -115,10 +115,10 @@ def versions(settings: Settings) -> list[RegisteredModel]:
 
 
 def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
-    """Return the version that holds an alias, None where none does.
+    """Return the version that holds an alias, None if no version does.
 
-    If it is the champion, its folder is recorded as the one to serve, so that a choice made in the MLflow UI
-    counts.
+    For the alias of the champion, the version's folder is also recorded as the one to serve, so that a choice
+    made in the MLflow UI takes effect.
     """
     version = _holder(open_client(settings), alias)
     if version is None:
@@ -129,15 +129,16 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
 
 
 def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
-    """Return the tags of the version that holds an alias, such as its ``variant``; None where none does."""
+    """Return the tags of the version that holds an alias, such as ``variant``; None if no version does."""
     model = holder(settings, alias)
     return None if model is None else dict(model.tags)
 
 
 def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
-    """Give an alias of ``patch-validity`` to a registered version.
+    """Give an alias of the model ``patch-validity`` to the version with this number.
 
-    That of the champion is served from then on. Raises :class:`~crisol.errors.StoreError`.
+    A version that gets the champion's alias is served from then on. Raises :class:`~crisol.errors.StoreError`
+    if MLflow refuses.
     """
     client = open_client(settings)
     try:
@@ -151,14 +152,15 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 
 
 def record_gate(settings: Settings, version: str, found: str) -> None:
-    """Record at a registered version what its gate said: ``passed``, or why it may not be champion."""
+    """Record the result of a version's gate: ``found`` is ``passed``, or why it may not become champion."""
     open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
 
 
 def roll_back(settings: Settings) -> RegisteredModel:
     """Make the version champion that was champion before the present one, and return it.
 
-    Called again it goes one further back. Raises :class:`~crisol.errors.StoreError` where there is none.
+    A second call goes one version further back. Raises :class:`~crisol.errors.StoreError` if there is no
+    earlier champion.
     """
     client, present = open_client(settings), holder(settings)
     if present is None:

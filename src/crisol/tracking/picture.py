@@ -13,7 +13,7 @@ __all__ = ["Picture"]
 class Picture:
     """A PNG with a caption, a sentence that describes it for readers who cannot see it.
 
-    A notebook displays it where it is the last expression of a cell.
+    ``png`` are the file's bytes. A notebook displays a picture that is the last expression of a cell.
     """
 
     caption: str
@@ -29,5 +29,8 @@ class Picture:
 
     @classmethod
     def load(cls, path: Path) -> Picture:
-        """Read a PNG and its caption, as :meth:`~crisol.tracking.runs.TrackedRun.picture` stored them."""
+        """Read the PNG at ``path``, and its caption from the file next to it with the suffix ``.txt``.
+
+        :meth:`~crisol.tracking.runs.TrackedRun.picture` stores both.
+        """
         return cls(path.with_suffix(".txt").read_text(encoding="utf-8"), path.read_bytes())

@@ -68,10 +68,11 @@ def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
 
 
 def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit: str = "patches") -> Figure:
-    """Draw a confusion matrix for each model, four in a row, from (true +, false +, false -, true -).
+    """Draw a confusion matrix for each model, four in a row.
 
-    Positive means that the model predicts valid. ``unit`` names what the numbers count. Shares are of the
-    wargame's row.
+    ``matrices`` maps a model's name to the numbers (true positive, false positive, false negative, true
+    negative); positive means that the model predicts valid. ``unit`` names what the numbers count. Each share
+    is among the patches with the same verdict.
     """
     count = max(len(matrices), 1)
     across, down = min(count, _PER_ROW), math.ceil(count / _PER_ROW)
@@ -100,7 +101,10 @@ def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit
 
 
 def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
-    """Draw ROC (left) and precision-recall (right), one line for each model; ``truth`` is 1 for valid."""
+    """Draw ROC curves (left) and precision-recall curves (right), one line for each model.
+
+    ``truth`` is 1 for valid, else 0; ``scores`` maps a model's name to its probabilities of valid.
+    """
     figure, (left, right) = panels(
         2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
     )
@@ -128,9 +132,10 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
 
 
 def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
-    """Draw a reliability diagram: the share of valid patches against predicted probability, a line a model.
+    """Draw a reliability diagram: share of valid patches against predicted probability, a line a model.
 
-    ``truth`` is 1 for valid; ``bins`` hold equally many patches. A calibrated model follows the diagonal.
+    ``truth`` is 1 for valid, else 0; ``scores`` maps a model's name to its probabilities of valid. The
+    ``bins`` bins hold equally many patches. A calibrated model follows the diagonal.
     """
     figure, (axis,) = panels(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
@@ -147,9 +152,9 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
-    """Draw the candidates of each value of the column ``by`` as bars, split by the wargame's reason.
+    """Draw a bar for each value of the column ``by``: its candidates, split by the reason of the verdict.
 
-    Valid candidates come first; every value is drawn, those with most candidates on top.
+    ``frame`` is a corpus table. Valid candidates come first in a bar; values with most candidates are on top.
     """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
@@ -183,7 +188,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
 def forest(
     rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
 ) -> Figure:
-    """Draw a forest plot, one line for each (name, estimate, low, high) with its 95 % interval.
+    """Draw a forest plot, one line for each row (name, estimate, low, high of its 95 % interval).
 
     ``what`` labels the axis; ``reference`` is the place of a vertical line, None for no line.
     """
@@ -210,7 +215,8 @@ def forest(
 def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure:
     """Draw an estimate with its bounds against the number of trials, one line for each ``arm``.
 
-    Columns: arm, trials, estimate, low, high; ``what`` names the estimate and its unit.
+    ``frame`` has the columns arm (name), trials (number so far), estimate, low, high. ``what`` names the
+    estimate and its unit.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"{what[0].upper()}{what[1:]} as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
@@ -228,8 +234,9 @@ def tradeoff(
 ) -> Figure:
     """Draw wrong acceptances against skipped wargames, and errors against decided patches, a line a model.
 
-    ``frontiers`` come from :func:`crisol.lab.frontier.frontier`, ``coverage`` from ``risk_coverage``;
-    ``bound`` is the share of wrong acceptances that is allowed, drawn as a line (left).
+    Both mappings have the models' names as keys. ``frontiers`` come from
+    :func:`crisol.lab.frontier.frontier`; ``coverage`` holds (share of patches decided, error rate) from
+    ``risk_coverage``; ``bound`` is the share of wrong acceptances that is allowed, drawn as a line (left).
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
@@ -254,10 +261,11 @@ def tradeoff(
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw latency, refusals and granted share of the rate by second, for each ``limit``.
+    """Draw latency, refusals and granted share of the rate by second, one line for each value of ``limit``.
 
-    ``frame`` is that of :func:`crisol.lab.adaptive.compare`; the server is slow from second ``begins`` to
-    ``ends``. ``target`` is the latency, in seconds, that the adaptive limit aims at.
+    ``frame`` is that of :func:`crisol.lab.adaptive.compare`, with a column ``limit`` (such as adaptive); the
+    server is slow from second ``begins`` to ``ends``. ``target`` is the latency, in seconds, that the
+    adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
@@ -286,7 +294,8 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
     """Draw latency (ms) by percentile, on an axis that is denser towards the slowest requests.
 
-    ``bounds`` holds the targets by name, as (percentile, ms).
+    ``frame`` is that of :func:`crisol.loadtest.result.distribution`. ``bounds`` maps the text of a load
+    target to (percentile, ms), drawn as a mark.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
@@ -308,7 +317,7 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     """Draw a load test over time: latency (above), answers per second by source and failures (below).
 
     ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) in seconds,
-    drawn as bars on top, one line for each name; the first also shades both plots.
+    drawn as bars on top, one line for each name; the first span also shades both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -354,7 +363,10 @@ def _plain(value: float, _: int) -> str:
 
 
 def saturation(frame: pd.DataFrame) -> Figure:
-    """Draw throughput against the offered request rate (left), and latency against throughput (right)."""
+    """Draw throughput against the offered request rate (left), and latency against throughput (right).
+
+    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`.
+    """
     figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
     left.plot(frame["rate"], frame["throughput"], color=COLOURS[0], marker="o", markersize=4)
@@ -374,7 +386,7 @@ def saturation(frame: pd.DataFrame) -> Figure:
 def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
     """Return a figure with ``count`` panels in a row, and their axes.
 
-    Each is ``width`` by ``height`` inches.
+    Each panel is ``width`` by ``height`` inches; ``title`` is the figure's.
     """
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -391,5 +403,5 @@ def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
 
 
 def legend(axis: Axes) -> None:
-    """Name the lines to the right of an axis, where none of them runs."""
+    """Draw the names of an axis's lines to the right of the plot, so that the legend covers no line."""
     axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -32,7 +32,10 @@ _FILE = "champion.json"
 
 
 def local_folder(address: str, runs: Path) -> Path:
-    """Return the folder that an address means: one below ``runs``/artifacts, or that of a ``file:`` URL."""
+    """Return the folder on this machine that an artifact address means.
+
+    ``address`` is ``crisol:/PATH``, which means PATH below ``runs``/artifacts, or a ``file:`` URL.
+    """
     parts = urlsplit(address)
     if parts.scheme == SCHEME:
         return runs.resolve() / "artifacts" / unquote(parts.path).lstrip("/")
@@ -42,8 +45,8 @@ def local_folder(address: str, runs: Path) -> Path:
 def champion_folder(settings: Settings) -> Path:
     """Return the folder of the promoted model, as ``mlruns/champion.json`` names it.
 
-    Raises :class:`~crisol.errors.StoreError` where no model was promoted, or the file or folder is
-    unreadable.
+    Raises :class:`~crisol.errors.StoreError` if no model was promoted yet, or the file or the folder cannot
+    be read.
     """
     path = settings.runs / _FILE
     try:
@@ -61,7 +64,10 @@ def champion_folder(settings: Settings) -> Path:
 
 
 def point_to(settings: Settings, folder: Path, version: str) -> None:
-    """Record a model's folder as the champion's, atomically. Raises :class:`~crisol.errors.StoreError`."""
+    """Record ``folder`` and ``version`` as those of the champion, atomically.
+
+    Raises :class:`~crisol.errors.StoreError` if the record cannot be written.
+    """
     path = settings.runs / _FILE
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     runs = settings.runs.resolve()

@@ -24,7 +24,7 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text for the report; ``numeric`` holds the indexes of right-aligned columns."""
+    """A table of text for the report; ``numeric`` holds the 0-based indexes of right-aligned columns."""
 
     caption: str
     columns: tuple[str, ...]
@@ -46,7 +46,8 @@ class Section:
 class Disagreement:
     """A patch on which model and wargame differ, as text for the report.
 
-    ``probability`` is the model's, of valid; ``kind`` is ``false accept`` or ``false reject``.
+    ``name`` is the candidate's, ``probability`` the model's of valid, ``verdict`` the wargame's, ``diff`` the
+    patch's text. ``kind`` is ``false accept`` or ``false reject``.
     """
 
     vulnerability: str
@@ -77,7 +78,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The content of the HTML page; ``provenance`` lists data, versions and commands of the runs."""
+    """The content of the HTML report; ``provenance`` lists the data, versions and commands of its runs."""
 
     title: str
     conclusion: Conclusion
@@ -105,9 +106,10 @@ def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
 
 
 def provenance(facts: Mapping[str, str], commands: Iterable[str]) -> Sheet:
-    """Return a table of the given facts, Python, machine and package versions, and the given commands.
+    """Return a table of where results come from: given details, versions, machine and commands.
 
-    ``commands`` are shell commands that repeat the runs.
+    ``facts`` are the details by name, such as the hash of the corpus table. The versions are those of Python
+    and the packages. ``commands`` are shell commands that repeat the runs; they are only printed.
     """
     rows = [(name, value) for name, value in facts.items()]
     rows += [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]

@@ -58,8 +58,8 @@ _LONGEST_DIGEST = 36
 class TrackedRun:
     """One open MLflow run; its figures and files appear in the MLflow UI under its id.
 
-    ``artifacts`` is the URI of its artifact folder. ``alive`` is a file lock held by the process that opened
-    the run, None for a run that this object only joined.
+    ``id`` is MLflow's, and ``artifacts`` the URI of the run's artifact folder. ``alive`` is a file lock held
+    by the process that opened the run, None for a run that this object only joined.
     """
 
     settings: Settings
@@ -70,7 +70,10 @@ class TrackedRun:
     """The lock of the process that opened this run; the system releases it when that process dies."""
 
     def fetch(self) -> Path:
-        """Return a folder of this machine that holds the run's artifacts; a server's are downloaded to it."""
+        """Return a folder of this machine that holds the run's artifacts.
+
+        If the runs are on an MLflow server, the artifacts are downloaded first.
+        """
         if not is_server(self.settings):
             return local_folder(self.artifacts, self.settings.runs)
         folder = self.settings.runs.resolve() / "artifacts" / "fetched" / self.id
@@ -80,20 +83,20 @@ class TrackedRun:
         return folder
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers by name at a ``step``; None and NaN are left out."""
+        """Log numbers by name as metrics of the ``step``; None and NaN are left out."""
         now = int(time.time() * 1000)
         rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
         for start_at in range(0, len(rows), 1000):
             self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters as text, cut to 6,000 characters."""
+        """Log parameters by name as text; each value is cut to 6,000 characters."""
         rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
         for start_at in range(0, len(rows), 100):
             self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags; those that exist are replaced."""
+        """Set tags by name; an existing tag of the same name is replaced."""
         self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
 
     def content(self, name: str, content: bytes | str) -> None:
@@ -114,18 +117,19 @@ class TrackedRun:
         return picture
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Store an existing file as an artifact, below the relative path ``folder``; None means the top."""
+        """Store a copy of a file as an artifact in the artifact ``folder``; None means the top folder."""
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store a table as ``tables/NAME.csv``, and as ``tables/NAME.json`` with types."""
+        """Store a table as ``tables/NAME.csv``, and as ``tables/NAME.json`` with the columns' types."""
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
-        """Record a data set that this run used: columns, sizes, content hash and ``source`` URI.
+        """Record a table that this run used: its columns, sizes, content hash and ``source`` (a URI).
 
-        Sizes and hash are parameters, too: ``NAME.rows``, ``NAME.vulnerabilities`` and ``NAME.hash``.
+        ``name`` is the data set's. Sizes and hash become parameters of the run, too: ``NAME.rows``,
+        ``NAME.vulnerabilities`` and ``NAME.hash``.
         """
         dataset = Dataset(
             name=name,
@@ -152,7 +156,8 @@ class TrackedRun:
     def child(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[TrackedRun]:
         """Open a run nested below this one, as a context manager that yields it.
 
-        It has this run's parameters, ``params`` besides, and its data sets; it ends with the block.
+        The nested run gets this run's parameters and data sets, and ``params`` as further parameters. It ends
+        with the block.
         """
         parent = self.client.get_run(self.id)
         tags = {
@@ -179,9 +184,10 @@ class TrackedRun:
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
-    """Return the open run with the id ``run_id``, or, where that is empty, a new run named ``name``.
+    """Return the open run with the id ``run_id``; if that is empty, a new run named ``name``.
 
-    A new run belongs to the MLflow experiment of the same name. Raises :class:`~crisol.errors.StoreError`.
+    A new run belongs to the MLflow experiment of the same name. Raises :class:`~crisol.errors.StoreError` if
+    MLflow does not answer or has no such run.
     """
     client = MlflowClient(open_store(settings))
     try:
@@ -204,7 +210,8 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
     """Open a new run in the MLflow experiment ``name``, as a context manager that yields it.
 
-    The run ends as finished, or as failed where the block raises. Raises :class:`~crisol.errors.StoreError`.
+    The run ends as finished, or as failed where the block raises. Raises :class:`~crisol.errors.StoreError`
+    if MLflow does not answer.
     """
     run = join(settings, "", name)
     try:
@@ -257,7 +264,10 @@ def _to_json(frame: pd.DataFrame) -> str:
 
 
 def of_trials(settings: Settings, experiment: str) -> str:
-    """Return the id of the latest run whose trials are stored under this name; empty where there is none."""
+    """Return the id of the latest run whose trials are stored under the name ``experiment``.
+
+    The id is "" if there is no such run.
+    """
     client = open_client(settings)
     ids = [listed.experiment_id for listed in client.search_experiments()]
     quoted = experiment.replace("'", "")

@@ -39,17 +39,20 @@ def is_server(settings: Settings) -> bool:
 
 
 def open_client(settings: Settings) -> MlflowClient:
-    """Return a client of the store, see :func:`open_store`."""
+    """Return an MLflow client of the store.
+
+    The store is opened, and errors are raised, as by :func:`open_store`.
+    """
     return MlflowClient(open_store(settings))
 
 
 def open_store(settings: Settings) -> str:
     """Return the URI of the MLflow store, creating ``mlruns/mlflow.db`` on first use.
 
-    With ``MLFLOW_TRACKING_URI`` it is that server or database; a server keeps the artifacts, too, with a
-    database they stay below ``mlruns``. The schema is created under a file lock, because concurrent first
-    uses corrupt it. Raises :class:`~crisol.errors.StoreError` where the store does not answer or cannot be
-    opened.
+    If ``MLFLOW_TRACKING_URI`` is set, the URI of that server or database is returned. A server keeps the
+    artifacts, too; with a database they stay below ``mlruns``. The schema is created under a file lock,
+    because concurrent first uses corrupt it. Raises :class:`~crisol.errors.StoreError` where the store does
+    not answer or cannot be opened.
     """
     runs = settings.runs.resolve()
     if settings.mlflow_tracking_uri is not None:

@@ -18,10 +18,11 @@ _Floats = NDArray[np.float64]
 
 
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
-    """Draw AUC and skipped share against the number of earlier verdicts, and errors against coverage.
+    """Draw AUC and skipped wargames (share) against known verdicts (number), and errors against coverage.
 
-    ``frame`` is the table ``by_known`` of :class:`crisol.lab.evidence.Measured`; ``coverage`` holds
-    (coverage, error rate), both shares, by name.
+    ``frame`` is the table ``by_known`` of :class:`crisol.lab.evidence.Measured`; ``coverage`` holds pairs
+    (coverage, error rate) by the name of a line. Coverage is the share of the patches that are decided
+    without a wargame.
     """
     figure, (left, middle, right) = panels(3, width=4.0, height=3.8, title="What known verdicts are worth")
     known = frame["known"].to_numpy(float)
@@ -51,9 +52,9 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
 
 
 def first_valid(frame: pd.DataFrame) -> Figure:
-    """Draw the share of vulnerabilities with a valid patch found against wargames, one line for each order.
+    """Draw the share of vulnerabilities with a valid patch found, against the number of wargames.
 
-    ``frame`` is that of :func:`crisol.lab.first_valid.found_by`.
+    ``frame`` is that of :func:`crisol.lab.first_valid.found_by`; each order of the candidates is a line.
     """
     figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
     for index, name in enumerate(name for name in frame.columns if name != "wargames"):
@@ -71,10 +72,11 @@ def first_valid(frame: pd.DataFrame) -> Figure:
 
 
 def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
-    """Draw the share of errors among recent decisions against arrival, with and without poisoned verdicts.
+    """Draw the share of errors among recent decisions against arrival, with and without false verdicts.
 
-    ``frame`` (poisoned) and ``clean`` have the columns ``arrival`` and ``share``; ``begins`` is the arrival
-    of the poison, ``alarm`` that of the first alarm, None without one.
+    ``frame`` (poisoned) and ``clean`` have the columns ``arrival`` and ``share``; ``arrival`` counts patches.
+    ``begins`` is the arrival from which on false verdicts were stored; ``alarm`` is that of the first alarm,
+    None without an alarm.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
     for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):

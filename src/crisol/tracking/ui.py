@@ -15,7 +15,10 @@ __all__ = ["ui_command", "ui_page"]
 
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables."""
+    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables.
+
+    The command is not run.
+    """
     serve = ["ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # The address may hold a password, and every user of the machine can read a command line.
     return [sys.executable, "-m", "mlflow", *serve], os.environ | {
@@ -28,7 +31,10 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
 
 
 def ui_page(settings: Settings) -> str:
-    """Return the URL fragment of the MLflow UI's page on the experiment that changed last."""
+    """Return the URL fragment (``#/experiments...``) of a page in the MLflow UI.
+
+    The page shows the experiment that changed last, or all experiments if there is none.
+    """
     latest = open_client(settings).search_experiments(max_results=1, order_by=["last_update_time DESC"])
     place = f"/{latest[0].experiment_id}/runs" if latest else ""
     return f"#/experiments{place}?workflowType=machine_learning"
