@@ -21,20 +21,20 @@ class Settings(BaseSettings):
 
     A field is set by its alias, else by ``CRISOL_`` and its name (``host``: ``CRISOL_HOST``). Without
     ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST`` trials
-    live in a DuckDB file. ``MLFLOW_TRACKING_URI`` is where MLflow keeps its runs, None for ``mlruns``.
-    ``CRISOL_ROOT`` is the workbench's folder, by default the nearest one upwards that holds
-    ``data/vulnerabilities``; ``CRISOL_VULNERABILITIES`` lists further folders of vulnerabilities, as in
-    ``PATH``. ``CRISOL_SANDBOX=auto`` is the strongest isolation that this machine offers.
+    live in a DuckDB file. ``MLFLOW_TRACKING_URI`` is the server or database where MLflow keeps its runs; None
+    means the folder ``mlruns``. ``CRISOL_ROOT`` is the workbench's folder, by default the nearest one upwards
+    that holds ``data/vulnerabilities``; ``CRISOL_VULNERABILITIES`` lists further folders of vulnerabilities,
+    as in ``PATH``. ``CRISOL_SANDBOX=auto`` is the strongest isolation that this machine offers.
 
     ``AB_TEST_RATE`` is the probability, 0 to 1, with which a patch is wargamed although the model is sure of
-    it. ``CRISOL_AB_MODE=shadow`` does so after the answer, ``blocking`` before it. The model accepts alone
-    from the probability ``CRISOL_ACCEPT_AT`` on and refuses alone up to ``CRISOL_REJECT_AT``; if one is set,
-    the other is never reached; if neither is, the thresholds of the model's own risk control hold.
-    ``CRISOL_MODEL`` is the model's folder, None for the champion; ``CRISOL_TRUSTED_CLASSES`` lists further
-    classes that it may hold. At most ``CRISOL_WARGAMES`` run at a time (0: one a core) and
-    ``CRISOL_WARGAME_LINE`` wait; the runs of one patch take at most ``CRISOL_WARGAME_SECONDS`` together.
-    ``CRISOL_WARGAME_SEED=corpus`` seeds them as the corpus does, for measurements; ``secret`` draws a seed
-    each time.
+    it. With ``CRISOL_AB_MODE=shadow`` that wargame runs after the answer, with ``blocking`` before it. The
+    model accepts alone from the probability ``CRISOL_ACCEPT_AT`` on and refuses alone up to
+    ``CRISOL_REJECT_AT``; if only one of the two is set, the model does not decide alone in the other
+    direction; if neither is, the thresholds of the model's own risk control hold. ``CRISOL_MODEL`` is the
+    model's folder, None for the champion; ``CRISOL_TRUSTED_CLASSES`` lists further classes that it may hold.
+    At most ``CRISOL_WARGAMES`` run at a time (0: one a core) and ``CRISOL_WARGAME_LINE`` wait; the runs of
+    one patch take at most ``CRISOL_WARGAME_SECONDS`` together. ``CRISOL_WARGAME_SEED=corpus`` seeds wargames
+    as the corpus build does, for measurements; ``secret`` draws a new seed for each wargame.
 
     The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine
     alone; with one requests need it, reads included unless ``CRISOL_READS=open``. The following are lists
@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level) if isinstance(level, str) else level
 
     def changed(self, **changes: object) -> Settings:
-        """Return a copy with new values for the named fields, checked as those of the environment are.
+        """Return a copy with new values for the named fields, which are checked like environment variables.
 
         Raises :class:`~crisol.errors.SettingsError` for a name that is no field and for a value out of range.
         """
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     def search_path(self) -> tuple[Path, ...]:
         """The folders searched for vulnerabilities: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
 
-        Raises :class:`~crisol.errors.SettingsError` if one of the latter is no folder.
+        Raises :class:`~crisol.errors.SettingsError` if an entry of ``CRISOL_VULNERABILITIES`` is no folder.
         """
         more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
         for folder in more:
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """The folder of downloads, trained models and tables; everything in it can be made again."""
+        """The folder ``data/cache``: downloads, trained models and tables, all of which can be made again."""
         return self.root / "data" / "cache"
 
     @property
@@ -266,7 +266,8 @@ def _readable(url: str) -> str:
 def variable(field: str) -> str:
     """Return the environment variable that sets a field of :class:`Settings`.
 
-    ``field`` is the field's name or already the variable; an unknown name gets the prefix ``CRISOL_``.
+    ``field`` is the field's name, or the variable itself, which is returned. An unknown name gets the prefix
+    ``CRISOL_``.
 
     >>> variable("root"), variable("redis_url")
     ('CRISOL_ROOT', 'REDIS_URL')

@@ -27,8 +27,8 @@ __all__ = ["Finding", "examine"]
 class Finding:
     """One result of :func:`examine`, for people to read.
 
-    ``name`` is what was looked for, such as "Redis"; ``found`` its version or why it is missing; ``cost``
-    what Crisol does without it; ``ok`` whether it is there and works.
+    ``name`` names the checked part, such as "Redis". ``found`` is the part's version, or why it is missing;
+    ``cost`` says how Crisol works without it; ``ok`` says whether the part is there and works.
     """
 
     name: str
@@ -38,11 +38,12 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Check the sandbox, Redis, PostgreSQL, package index, cores and Python, and yield each finding at once.
+    """Check the sandbox, Redis, PostgreSQL, package index, cores and Python; yield each finding in turn.
 
-    It runs the sandbox's escape attempts and connects to the configured servers; whatever fails is a finding,
-    not an exception. May take 20 s when the index does not answer. Raises
-    :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that a service would not take.
+    The checks are really made: attempts to escape from the sandbox run in it, and the configured servers are
+    connected to. A failed check is a finding, not an exception. The whole may take 20 s when the index does
+    not answer. Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that a service would not
+    take.
     """
     try:
         kind = choose(settings.sandbox).kind

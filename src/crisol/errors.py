@@ -75,9 +75,9 @@ _CREDENTIALS = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return text without the user and password of any URL or connection string in it.
+    """Return ``text`` without the user and password of any URL or connection string in it.
 
-    A ``/``, ``?`` or ``#`` that the password should have percent-encoded does not end it.
+    A ``/``, ``?`` or ``#`` in a password does not end the password, even if it is not percent-encoded.
 
     >>> redacted("no answer from redis://me:s3cret@127.0.0.1/0, password=s3cret")
     'no answer from redis://***@127.0.0.1/0, password=***'
@@ -86,7 +86,7 @@ def redacted(text: str) -> str:
 
 
 class CrisolError(Exception):
-    """The root: catch it to catch everything Crisol raises on purpose.
+    """The base class of every error that Crisol raises on purpose; catch it to catch all of them.
 
     ``exit_code`` is the exit status of the command line; subclasses set their own.
     """
@@ -107,13 +107,13 @@ def _again(kind: type[CrisolError], args: tuple[Any, ...], state: dict[str, Any]
 
 
 class InputError(CrisolError):
-    """What the caller handed in cannot be used; the message says what, where and what to do next."""
+    """The caller's input cannot be used; the message says what is wrong, where, and what to do next."""
 
     exit_code = 64
 
 
 class DiffError(InputError):
-    """The diff text is refused; ``line`` is the 1-based line that is wrong, 0 for the whole text."""
+    """A diff is refused; ``line`` is the 1-based number of its wrong line, 0 for the whole text."""
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
@@ -121,7 +121,7 @@ class DiffError(InputError):
 
 
 class MalformedDiff(DiffError):
-    """The text is not a unified diff."""
+    """A text that should be a unified diff is none."""
 
 
 class UnsafeDiff(DiffError):
@@ -137,19 +137,19 @@ class DiffTooLarge(DiffError):
 
 
 class NoInput(InputError):
-    """There is nothing to read: no such file, or standard input is closed."""
+    """An input cannot be read: there is no such file, or standard input is closed."""
 
     exit_code = 66
 
 
 class CannotCreate(InputError):
-    """An output cannot be created where it should be."""
+    """A file or folder for output cannot be created at its path."""
 
     exit_code = 73
 
 
 class PatchDoesNotApply(InputError):
-    """A hunk does not fit the source it is applied to; the message names the file and the reason."""
+    """A hunk of a patch does not fit the vulnerable source; the message names the file and the reason."""
 
 
 class VulnerabilityError(InputError):
@@ -173,9 +173,9 @@ class SettingsError(InputError):
 
 
 class UnavailableError(CrisolError):
-    """Something Crisol needs is not there.
+    """A program, server, package or file that Crisol needs is not there or does not answer.
 
-    The message says what and how to get it, without a URL's password.
+    The message says what is missing and how to get it; it contains no password of a URL.
     """
 
     exit_code = 69
@@ -190,11 +190,11 @@ class SandboxUnavailable(UnavailableError):
 
 
 class SandboxError(UnavailableError):
-    """The sandbox itself failed while running something; never a statement about the patch."""
+    """The sandbox itself failed while a script ran; this says nothing about the patch."""
 
 
 class IndexUnavailable(UnavailableError):
-    """The package index did not give a release."""
+    """The package index did not deliver a release of a vulnerable package."""
 
 
 class StoreError(UnavailableError):
@@ -202,11 +202,11 @@ class StoreError(UnavailableError):
 
 
 class ModelError(UnavailableError):
-    """A model cannot be loaded, or does not answer as it was trained to."""
+    """A model cannot be loaded, written or served, or it does not predict as it was trained to."""
 
 
 class Overloaded(UnavailableError):
-    """A bounded queue is full.
+    """A request is refused because a queue of bounded length is full.
 
     ``retry_after`` is in seconds: an estimate of when a retry may find a free place.
     """
@@ -217,9 +217,10 @@ class Overloaded(UnavailableError):
 
 
 class RateLimited(UnavailableError):
-    """A token bucket is empty.
+    """A call is refused because its token bucket holds too few tokens.
 
-    ``name`` is the limited function, ``retry_after`` the seconds until its bucket holds a token again.
+    ``name`` is the name of the limited function; ``retry_after`` is the seconds until its bucket holds enough
+    tokens again.
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
@@ -234,7 +235,7 @@ class RateLimited(UnavailableError):
 class CircuitOpenError(UnavailableError):
     """A circuit breaker rejects the call without making it, because earlier calls failed.
 
-    ``name`` is the breaker's; ``retry_after`` the seconds until it may admit a trial call.
+    ``name`` is the breaker's; ``retry_after`` is the seconds until the breaker may admit a call again.
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
@@ -248,7 +249,7 @@ class CircuitOpenError(UnavailableError):
 
 
 class IntegrityError(CrisolError):
-    """Content does not match its hash, checksum or schema."""
+    """A file, record or database row does not match its hash, checksum or schema."""
 
     exit_code = 65
 

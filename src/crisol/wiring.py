@@ -27,9 +27,10 @@ __all__ = ["Shared", "open_database", "open_journaled_trials", "open_shared", "o
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The cache and the token buckets of a service: shared by all workers with Redis, per worker without.
+    """The cache and the token buckets of a service.
 
-    ``buckets`` has one for each name in the rates. ``ping`` sends a PING to Redis; None without Redis.
+    With Redis all workers share them; without it each worker has its own. ``buckets`` maps the name of a rate
+    to its buckets. ``await ping()`` sends a PING to Redis and raises if no answer comes; None without Redis.
     """
 
     cache: Cache
@@ -41,11 +42,11 @@ class Shared:
 async def open_shared(
     settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
 ) -> AsyncIterator[Shared]:
-    """Open the cache and one bucket for each of ``rates`` (by name), and close them when the block ends.
+    """Open the cache and the buckets of each named rate, as an async context manager that closes them.
 
-    With ``REDIS_URL`` both use Redis behind the breaker ``cache``; while Redis does not answer, every lookup
-    is a miss and every limit is local to the process. Raises :class:`~crisol.errors.SettingsError` for a
-    malformed ``REDIS_URL``.
+    With ``REDIS_URL`` both use Redis, guarded by the breaker ``cache`` of ``breakers``; while Redis does not
+    answer, every lookup is a miss and every limit is local to the process. Raises
+    :class:`~crisol.errors.SettingsError` for a malformed ``REDIS_URL``.
     """
     budget = settings.cache_mb << 20
     breaker = breakers.create("cache", CACHE)
@@ -68,9 +69,9 @@ async def open_shared(
 def open_trials(settings: Settings) -> TrialStore:
     """Return the store of the trials: PostgreSQL if configured, else the DuckDB file. The caller closes it.
 
-    Until somebody sets its switch, A/B testing runs at the rate ``AB_TEST_RATE``; 0 means off. Service,
-    notebooks and commands may use either store at the same time. Raises
-    :class:`~crisol.errors.StoreError` where the store cannot be reached.
+    Until :meth:`~crisol.abtest.store.TrialStore.flip` sets a switch, A/B testing runs at the rate
+    ``AB_TEST_RATE``; 0 means off. Service, notebooks and commands may use either store at the same time.
+    Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
     # A user of one does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
@@ -84,16 +85,17 @@ def open_trials(settings: Settings) -> TrialStore:
 
 
 def open_journaled_trials(settings: Settings) -> JournaledStore:
-    """Return the store of :func:`open_trials` behind the journal ``mlruns/trials.journal``.
+    """Return the store of :func:`open_trials`, which also keeps the journal ``mlruns/trials.journal``.
 
-    While PostgreSQL is away, appended trials stay in the journal and every other operation raises. Call
-    ``replay`` from time to time to move them into the store. Raises like :func:`open_trials`.
+    While PostgreSQL cannot be reached, ``append`` writes to the journal and every other operation raises
+    :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move them into the store. Raises
+    like :func:`open_trials`.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the trials' database without migrating its schema, to inspect or migrate it.
+    """Return the database of the trial store, to inspect or migrate its schema; nothing is migrated here.
 
     The caller closes it. Raises like :func:`open_trials`.
     """
@@ -110,7 +112,7 @@ def open_workers(scheduler: str) -> AbstractContextManager[Executor]:
     """Return an executor that runs calls on a Dask cluster; leaving its block closes the connection.
 
     ``scheduler`` is an address such as ``tcp://host:8786``. Raises :class:`~crisol.errors.UnavailableError`
-    where no scheduler answers or Dask is not installed.
+    if no scheduler answers or Dask is not installed.
     """
     from crisol.backends.dask import open_executor  # noqa: PLC0415 - an optional dependency
 

@@ -82,7 +82,7 @@ def results(
 ) -> None:
     """Print the estimates of each group with their intervals.
 
-    Trials weigh one over their sampling probability.
+    Each trial has the weight 1 / sampling probability.
     """
     from crisol.abtest import results as tables
     from crisol.abtest.store import TrialFilter
@@ -162,7 +162,7 @@ def watch_command(
 ) -> None:
     """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost.
 
-    Each experiment is watched by itself.
+    Only stored trials are read. Each experiment is watched separately.
     """
     from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
@@ -263,7 +263,7 @@ def plan(
     power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
     as_json: Json = False,
 ) -> None:
-    """Print how many patches and days a comparison needs."""
+    """Print how many patches, wargames and days a comparison or an estimate needs."""
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of
 

@@ -79,7 +79,7 @@ __all__ = [
 
 
 class Exit(IntEnum):
-    """The exit codes of ``crisol``, with the values of ``sysexits.h`` from 64 on.
+    """The exit codes of the command ``crisol``; those from 64 on have the meaning of ``sysexits.h``.
 
     0 valid, 1 invalid or a failed check, 2 not decided; 64 wrong usage, 65 bad content, 66 no such input, 69
     a dependency is unavailable, 70 internal failure, 73 output cannot be created, 74 input/output error, 130
@@ -159,7 +159,7 @@ def log_to_stderr() -> None:
 
 
 def run(command: Callable[[], Any]) -> int:
-    """Run a command and return the exit code; an exception becomes one line on standard error."""
+    """Call ``command`` and return the exit code; an exception is printed as one line on standard error."""
     if not _open_streams():
         return _say(Exit.OUTPUT, "standard output is closed")
     try:
@@ -199,7 +199,7 @@ def _without_types(parameters: list[Any]) -> list[Any]:
 
 
 class App(typer.Typer):
-    """A group of commands; ``help`` says in the first sentence what the group is for."""
+    """A group of commands of ``crisol``; the first sentence of ``help`` says what the group is for."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, **options)
@@ -219,7 +219,10 @@ Recount = Annotated[
 
 
 def emit(document: Any) -> None:
-    """Print a JSON document for machines; what JSON does not know is written as text, NaN as null."""
+    """Print ``document`` as JSON on standard output.
+
+    NaN is written as null, and a value of a type that JSON lacks as text.
+    """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
 
@@ -232,7 +235,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_patch(path: Path) -> bytes:
-    """Return the content of a file, ``-`` for standard input; raise NoInput where it cannot be read."""
+    """Return the content of a file, or of standard input for ``-``; raise NoInput if it cannot be read."""
     if str(path) != "-":
         try:
             return path.read_bytes()
@@ -247,9 +250,9 @@ def read_patch(path: Path) -> bytes:
 
 
 def creatable(path: Path | None) -> Path | None:
-    """Return ``path`` unchanged; raise CannotCreate where no file can be written there.
+    """Return ``path`` unchanged; raise CannotCreate if no file can be written there.
 
-    Commands call it before their work; None is passed through.
+    Commands call it before their work, which creates the file. None is returned as None.
     """
     if path is None:
         return None
@@ -265,7 +268,7 @@ def creatable(path: Path | None) -> Path | None:
 
 
 def creatable_folder(path: Path) -> Path:
-    """Create the folder ``path`` and return it; raise CannotCreate where no file can be written in it."""
+    """Create the folder ``path`` and return it; raise CannotCreate if no file can be written in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path):
@@ -276,7 +279,7 @@ def creatable_folder(path: Path) -> Path:
 
 
 def progress() -> Progress:
-    """Return a progress bar on standard error, with rate and time to go.
+    """Return a progress bar on standard error that shows the rate and the remaining time.
 
     A task's field ``note`` is shown after its count.
     """

@@ -121,7 +121,7 @@ def show_command(
 
 @app.command("verify")
 def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None, as_json: Json = False) -> None:
-    """Execute every candidate again and report each label that changed; exit 1 if one did."""
+    """Wargame every candidate again and report each label that changed; exit 1 if one did."""
     from crisol.wargaming.corpus import load_table, reexecute
     from crisol.wargaming.vulnerability import find
 
@@ -274,14 +274,17 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the build plan of these settings; ``seed`` draws at most ``mutants`` mutants a vulnerability."""
+    """Return the build plan of these settings; nothing is built.
+
+    ``mutants`` is the largest number of mutants for each vulnerability; ``seed`` seeds their choice.
+    """
     from crisol.wargaming.corpus import Plan
 
     return Plan(settings.cache, settings.inbox, mutants, seed, settings.sandbox)
 
 
 def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:
-    """Judge the candidates of the chosen vulnerabilities, with a progress bar.
+    """Wargame the candidates of the chosen vulnerabilities that have no verdict yet, with a progress bar.
 
     Return the sorted corpus table. ``jobs`` processes do the work (0: one for each core), or the workers of a
     Dask ``scheduler``, given by its address (empty: none).
@@ -322,7 +325,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 
 def left_out(error: VulnerabilityError | IndexUnavailable) -> None:
-    """Print that a vulnerability is left out, and why."""
+    """Print that a vulnerability is left out, and ``error``, which says why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
 

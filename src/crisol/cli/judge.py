@@ -41,7 +41,7 @@ def wargame(
     recount: Recount = False,
     fuzz: Annotated[int, typer.Option(help="Refused: a patch is judged where all its context stands.")] = 0,
 ) -> None:
-    """Run the exploit against one patch.
+    """Wargame one patch: apply it to the vulnerable code, then run the PoVs and the checks.
 
     Exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use.
     """
@@ -82,7 +82,7 @@ def wargame(
 
 
 def show_phase(phase: Phase) -> None:
-    """Print a phase as it ends; of a long detail the first and the last lines."""
+    """Print a phase that has ended; if its detail is long, only the first and the last lines of it."""
     mark, colour = ("pass", "green") if phase.reason is None else (str(phase.reason), "red")
     out.print(
         Text.assemble(f"  {phase.name:<14} ", (f"{mark:<20}", colour), f" {phase.seconds * 1000:8.1f} ms")

@@ -23,7 +23,7 @@ def list_command(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List the latest runs; nested ones belong to theirs."""
+    """List the latest runs, without the runs that are nested below others."""
     from crisol.tracking.differences import listed
 
     rows = listed(load_settings(), limit)

@@ -45,7 +45,7 @@ def triage(
     report: Annotated[Path | None,
         typer.Option(help="Write the ranking as one HTML file.", callback=creatable)] = None,
 ) -> None:  # fmt: skip
-    """Find the candidate to merge.
+    """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 
     Exit 0 when a wargame found a valid candidate, 1 when no candidate is valid, 2 while undecided.
     """

@@ -21,7 +21,7 @@ def init(
 ) -> None:
     """Make a workspace: notebooks, experiments, data and mlruns.
 
-    Files that are there stay as they are.
+    Existing files are not changed.
     """
     from crisol.lab import workspace
 
@@ -37,7 +37,7 @@ def init(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has, and what each missing thing costs."""
+    """Check what Crisol can use on this machine, and say what each missing part costs."""
     from crisol.doctor import examine
 
     findings = list(examine(load_settings()))
