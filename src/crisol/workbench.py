@@ -140,8 +140,9 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
     'arena-admin-route'
 
     A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a valid patch, 0 else) and the key
-    named by ``group``, whose equal values stay together in every split; ``project``, ``tool``, ``language``
-    and ``cwe`` are optional. Raises :class:`~crisol.errors.DatasetError` that names the wrong line.
+    that ``group`` names. Patches with equal values of that key stay together in every split. ``project``,
+    ``tool``, ``language`` and ``cwe`` are optional. For a corpus table ``group`` is ``vulnerability``,
+    ``package`` or ``cwe``. Raises :class:`~crisol.errors.DatasetError` with the number of the wrong line.
     """
     from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -157,8 +158,8 @@ def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Readin
     >>> X.shape == (len(patches), len(X.columns)), X.columns[-1]
     (True, 'quotes')
 
-    ``own`` are functions of the caller from a :class:`~crisol.model.reading.Reading` (the tokens and counts
-    of a diff) to a number; each becomes a column, by its name.
+    ``own`` are your own functions from a :class:`~crisol.model.reading.Reading` (the tokens and counts of a
+    patch) to a number. Each adds a column with the function's name.
     """
     import numpy as np  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -201,7 +202,7 @@ def evaluate(
     seed: int = 0,
     folds: int = 10,
 ) -> Evaluation:
-    """Measure a model by cross-validation on vulnerabilities that it was not trained on.
+    """Measure a model by cross-validation; no model is tested on a vulnerability that it was trained on.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> own = crisol.evaluate(patches, GaussianNB(), folds=3)
@@ -210,10 +211,11 @@ def evaluate(
 
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
     :class:`~crisol.model.variants.Variant`, or any scikit-learn classifier or pipeline with
-    ``predict_proba``, which gets the columns of :func:`features`, those of ``own`` among them. All patches of
-    a vulnerability are in the same one of ``folds``. The same ``seed`` gives the same figures. Raises
-    :class:`~crisol.errors.ExperimentError` for any other model and :class:`~crisol.errors.DatasetError`
-    for patches without two vulnerabilities and both labels.
+    ``predict_proba``. Such a classifier reads the columns of :func:`features`. ``own`` are your own
+    functions, each of which adds a column, see :func:`features`. ``folds`` is the number of folds; none
+    splits a vulnerability. The same ``seed`` gives the same figures. Raises
+    :class:`~crisol.errors.ExperimentError` for any other model, and :class:`~crisol.errors.DatasetError`
+    unless there are two vulnerabilities and both classes.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
 

@@ -71,7 +71,10 @@ class SecondStage:
         return self.calibration.one(float(_scores(self.trees, row[None])[0]))
 
     def save(self, path: Path) -> None:
-        """Write the model to a JSON file, which holds no code. Raises OSError."""
+        """Write the second stage to a JSON file, which contains no code.
+
+        Raises OSError where the file cannot be written.
+        """
         content = {
             "format": _FORMAT,
             "columns": COLUMNS,
@@ -87,7 +90,10 @@ class SecondStage:
 
     @classmethod
     def load(cls, path: Path) -> SecondStage:
-        """Read what :meth:`save` wrote; raises :class:`~crisol.errors.ModelError` for any other content."""
+        """Read a second stage from a file that :meth:`save` wrote.
+
+        Raises :class:`~crisol.errors.ModelError` for a file with other content.
+        """
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise ModelError(f"{path}: more than {_MOST_BYTES} bytes; this is no second stage")

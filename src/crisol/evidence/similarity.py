@@ -61,7 +61,7 @@ class Sketch:
 
 
 def sketch(patch: Patch) -> Sketch:
-    """Return the sketch of a patch; changed lines past 5,000 are ignored."""
+    """Return the sketch of a patch; changed lines after the first 5,000 are ignored."""
     items: tuple[dict[object, None], ...] = tuple({} for _ in PARTS)
     places, areas, files, added, removed, gained, lost, names, runs = items
     sides = {"+": Counter[str](), "-": Counter[str]()}
@@ -90,7 +90,10 @@ def sketch(patch: Patch) -> Sketch:
 
 
 def by_kind(tokens: Counter[str]) -> list[float]:
-    """Return the number of tokens of each kind, in the order of :data:`KINDS`."""
+    """Return the number of tokens of each kind in :data:`KINDS`, in the same order.
+
+    ``tokens`` has the number of each token.
+    """
     counts = [0.0] * len(KINDS)
     for token, count in tokens.items():
         counts[_kind(token)] += count

@@ -69,7 +69,7 @@ class Way:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The functions that ran, as ``path:name``, in order and without repetitions."""
+        """The executed functions as ``path:name``, in the order of ``code`` and without repetitions."""
         return tuple(dict.fromkeys(f"{code.path}:{code.name}" for code in self.code))
 
 

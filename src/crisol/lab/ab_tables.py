@@ -49,7 +49,7 @@ class ExperimentResult:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Every row of ``table`` as (``arm: measure``, estimate, low, high)."""
+        """Each row of ``table`` as (name, estimate, low, high), where the name is ``arm: measure``."""
         return [
             (f"{row['arm']}: {row['measure']}", float(row["estimate"]), float(row["low"]), float(row["high"]))
             for row in self.table.to_dict("records")
@@ -69,7 +69,7 @@ class ExperimentResult:
         }
 
     def steps(self, arm: str) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of an arm's trajectory as (number of trials, figures by name).
+        """Yield about fifty points of an arm's ``trajectory`` as (number of trials, figures by name).
 
         The names are ``running_accuracy``, ``running_accuracy_low`` and ``running_accuracy_high``.
         """

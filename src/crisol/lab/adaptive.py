@@ -24,11 +24,12 @@ __all__ = ["Slowdown", "compare", "metrics", "summary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """A simulated client and a server that is slower for a while; all times are in seconds from the start.
+    """The parameters of a simulated client and server; the server is slower for a while.
 
-    The client sends ``offered`` requests a second for ``seconds``. The server answers ``capacity`` requests a
-    second, and ``factor`` times fewer between ``begins`` and ``ends``. Raises
-    :class:`~crisol.errors.ExperimentError` for values out of order.
+    The client sends ``offered`` requests a second, from 0 to ``seconds``. The server answers ``capacity``
+    requests a second, and ``factor`` times fewer between ``begins`` and ``ends`` (in seconds from the start).
+    Raises :class:`~crisol.errors.ExperimentError` unless 0 < ``begins`` < ``ends`` < ``seconds``, and for
+    other values out of range.
     """
 
     offered: float = 80.0

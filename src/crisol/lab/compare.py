@@ -116,12 +116,15 @@ class VariantComparison:
 
     @property
     def choices(self) -> pd.DataFrame:
-        """One row for each hyper-parameter search, with the fields of :class:`crisol.model.search.Choice`."""
+        """One row for each hyper-parameter search.
+
+        Columns are the fields of :class:`crisol.model.search.Choice`.
+        """
         return as_table(choice for evaluated in self.evaluations for choice in evaluated.choices)
 
     @property
     def best_scores(self) -> NDArray[np.float64]:
-        """The out-of-fold probability of valid for each patch by the best variant, shape (patches,)."""
+        """The out-of-fold probabilities of valid by the variant :attr:`best`, shape (patches,)."""
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:

@@ -52,8 +52,8 @@ class NotebookExperiment:
 def load_experiment(path: Path) -> NotebookExperiment:
     """Read and check an experiment's YAML file.
 
-    The notebook's path is relative to the file's folder or to the folder above. Raises
-    :class:`~crisol.errors.ExperimentError` that names the file and the wrong key.
+    The path of the notebook is relative to the folder of the file, or to the folder above. Raises
+    :class:`~crisol.errors.ExperimentError` with the file and the wrong key.
     """
     data = _read_mapping(path)
     for key in data:
@@ -123,7 +123,10 @@ def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> Noteb
 
 
 def dump(experiment: NotebookExperiment) -> str:
-    """Return the experiment as YAML that :func:`load_experiment` would read from the same place."""
+    """Return the experiment as YAML.
+
+    :func:`load_experiment` reads this text from a file at ``experiment.path``.
+    """
     try:
         notebook = experiment.notebook.relative_to(experiment.path.resolve().parent.parent)
     except ValueError:

@@ -33,7 +33,7 @@ def paired(source: Path) -> str:
 
 
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return those that changed."""
+    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return the paths of changed files."""
     changed = []
     for source in sorted(folder.glob("*.py")):
         target, text = source.with_suffix(".ipynb"), paired(source)

@@ -51,7 +51,7 @@ class Parameter:
         return f"{name} | None" if self.optional else name
 
     def accept(self, value: Any) -> Any:
-        """Return the value after a check of its type; an int becomes a float where a float is expected.
+        """Check a value's type and domain, and return the value; an int becomes a float if ``kind`` is float.
 
         Raises :class:`~crisol.errors.ExperimentError` for another type, a number that is not finite, and a
         value outside the domain.
@@ -85,9 +85,9 @@ class Parameter:
             raise ExperimentError(f"must be {self.described}; a member {error}{hint}") from None
 
     def parse(self, text: str) -> Any:
-        """Return the value that a command line's text stands for, read as the parameter's type.
+        """Return the value of a command line's text, read as the parameter's type.
 
-        Raises :class:`~crisol.errors.ExperimentError` for text that does not fit.
+        Raises :class:`~crisol.errors.ExperimentError` for text that is no such value.
         """
         if self.optional and text.lower() in {"none", "null"}:
             return None

@@ -52,7 +52,7 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Whether the challenger became champion, and the reason as a sentence."""
+    """The result of a promotion: whether the challenger became champion, and the reason as a sentence."""
 
     promoted: bool
     reason: str
@@ -195,11 +195,11 @@ def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> st
 def costs(
     truth: NDArray[np.int_], probability: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Return the cost of each patch in wargames, shape (patches,).
+    """Return the cost of each patch, shape (patches,), where a wargame costs 1.
 
-    A wargame costs 1, a wrong patch accepted without one 20, any other decision 0. For each vulnerability the
-    thresholds are chosen on all others, where at most 2 % of each class are decided wrongly. ``truth`` is 1
-    for valid.
+    A wrong patch that is accepted without a wargame costs 20; any other decision without a wargame costs 0.
+    ``truth`` is 1 for valid; ``probability`` is of valid; ``groups`` are vulnerabilities. The thresholds for
+    a vulnerability are chosen on all others, such that at most 2 % of each class are decided wrongly.
     """
     accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)

@@ -27,15 +27,15 @@ _SLASHES = frozenset(["c", "h", "cc", "cpp", "hpp", "cs", "go", "java", "js", "k
 
 
 def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
-    """Return the tagged lines of a hunk without changes that no program executes.
+    """Return the lines of a hunk without changes of comments, docstrings and blank lines.
 
     >>> code_lines(("+# why", "-a = 1", "+a = 2  # two"), "x.py")
     ['-a = 1', '+a = 2']
 
-    A tag is ``+``, ``-`` or a space. Added lines without code are left out, removed ones become context, and
-    a comment after code is cut off, so that a line which changes only in its comment becomes context.
-    ``path`` chooses the comment sign (``//`` or ``#``) by its ending. A docstring is recognised only where
-    its quotes are in the hunk. Linear in the text.
+    A line starts with ``+``, ``-`` or a space, as in a diff. An added line without code is left out; a
+    removed one becomes context (a space). A comment after code is cut off; a line in which only the comment
+    changes becomes context. The ending of ``path`` chooses the comment sign, ``//`` or ``#``. A docstring is
+    recognised only if the hunk contains its quotes. The time is linear in the text.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text

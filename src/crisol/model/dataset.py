@@ -59,7 +59,7 @@ def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatc
 
 
 def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch]) -> list[LabelledPatch]:
-    """Return the patches of ``train`` that share no group and no diff with ``test``."""
+    """Return the patches of ``train`` whose group and whose diff do not occur in ``test``."""
     groups, diffs = {patch.group for patch in test}, {patch.diff for patch in test}
     return [patch for patch in train if patch.group not in groups and patch.diff not in diffs]
 
@@ -135,11 +135,11 @@ def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
 
 
 def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPatch]:
-    """Return one labelled patch for each row of a corpus table whose outcome is not inconclusive.
+    """Return a labelled patch for each row of a corpus table; inconclusive rows are left out.
 
-    The label is 1 for ``valid``, taken from the column ``outcome`` (``strict``) or ``basic_outcome``
-    (``basic``). Raises :class:`~crisol.errors.DatasetError` on a missing column, an unknown strength or
-    outcome.
+    ``strength`` chooses the column of the label: ``outcome`` for ``strict``, ``basic_outcome`` for ``basic``.
+    The label is 1 for ``valid``, else 0. Raises :class:`~crisol.errors.DatasetError` on a missing column, an
+    unknown strength or outcome.
     """
     if missing := [name for name in _COLUMNS if name not in frame.columns]:
         raise DatasetError(f"the corpus table has no column {', '.join(missing)}")

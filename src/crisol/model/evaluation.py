@@ -71,7 +71,7 @@ class Evaluation:
 
     @property
     def rank(self) -> float:
-        """The figure by which variants are ranked: ``headline_auc``, or ``auc`` where that is nan."""
+        """The figure by which variants are ranked: ``headline_auc`` or, where it is nan, ``auc``."""
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
@@ -86,7 +86,7 @@ class Evaluation:
         return {origin: value for origin, value in values.items() if np.isfinite(value)}
 
     def summary(self) -> dict[str, float]:
-        """Return every finite measure by name, as MLflow logs them; those that are nan are left out."""
+        """Return every finite measure by name, for MLflow; measures that are nan are left out."""
         values: dict[str, float] = {
             "headline_auc": self.headline_auc,
             "headline_low": self.headline_interval[0],

@@ -32,9 +32,10 @@ NAMING = (
 
 
 def naming(reading: Reading) -> list[float]:
-    """Return the values of :data:`NAMING`, in its order; all are 0 for a patch that adds no new name.
+    """Return the values of the features :data:`NAMING`, in the same order.
 
-    A name is new when neither the removed lines nor the context show it. Keywords do not count.
+    A name of an added line is new if neither the removed lines nor the context contain it; keywords do not
+    count. All values are 0 for a patch without a new name.
     """
     fresh = reading.added.counts.keys() - reading.context - reading.removed.counts.keys()
     names = [name for name in fresh if name.isidentifier() and not iskeyword(name)]

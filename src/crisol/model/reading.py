@@ -142,7 +142,7 @@ class Reading:
 
     @cached_property
     def fresh(self) -> int:
-        """The number of distinct names in added lines that neither the context nor the removed lines hold."""
+        """The number of different names in added lines that neither context nor removed lines contain."""
         return len(set(self.added.names).difference(self.context, self.removed.counts))
 
     @cached_property
@@ -194,11 +194,11 @@ def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 
 
 def read(patch: Patch, cwe: str) -> Reading:
-    """Return the tokens and counts of a patch, from which features are computed.
+    """Return the reading of a patch: its tokens and counts.
 
-    ``cwe`` is ``CWE-79`` or ``79``; anything else means unknown. Changes of comments, docstrings, blank lines
-    and version strings are ignored. Exactly three context lines are read around each change, so that a diff
-    with more context gives the same features.
+    ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Changes of comments, docstrings, blank
+    lines and version strings are ignored. Three context lines are read around each change, whatever the diff
+    contains, so that a diff with more context gives the same features.
     """
     added: list[str] = []
     removed: list[str] = []

@@ -100,7 +100,7 @@ class Serving:
 
     @property
     def policy(self) -> Policy:
-        """The thresholds at which the model decides without a wargame."""
+        """The policy by which the model decides without a wargame."""
         return Policy(self.accept, self.reject, self.reason)
 
     @property

@@ -53,10 +53,10 @@ def trees(model: Any) -> Iterator[Walk]:
 
 
 def sound(walk: Walk) -> bool:
-    """Return whether a tree can be evaluated without leaving its arrays or looping.
+    """Return whether a prediction with this tree ends, and never reads outside of the node arrays or the row.
 
-    Each child index must be larger than its parent's and inside the arrays, each column index inside the
-    rows.
+    It is so if the index of each child is larger than that of its parent and lies inside the arrays, and each
+    column index lies inside the row.
     """
     left, right, leaf, column, columns = walk
     own = np.arange(len(left))

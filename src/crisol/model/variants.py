@@ -125,7 +125,7 @@ class Variant(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Everything that the trained model depends on, as JSON: all fields but the description."""
+        """The variant as JSON; the version of a trained model depends on this text."""
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
@@ -220,12 +220,15 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """Everything that the trained model depends on, as text."""
+        """The estimator as text; the version of a trained model depends on this text."""
         # A function of the caller prints its address, which another process does not repeat.
         return re.sub(r" at 0x[0-9a-f]+", "", f"{type(self.model).__module__}:{self.model!r}")
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: step ``patches`` makes rows, step ``model`` predicts on them."""
+        """Return the unfitted pipeline: the step ``patches`` makes rows, the step ``model`` predicts on rows.
+
+        ``random_state`` is the seed of the estimator.
+        """
         matrix = PatchMatrix(frame=True)
         if isinstance(self.model, Pipeline) and isinstance(self.model[0], PatchMatrix):
             matrix = clone(self.model[0])

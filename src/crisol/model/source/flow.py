@@ -22,7 +22,7 @@ def is_sink(name: str) -> bool:
 
 
 def is_validation(name: str) -> bool:
-    """Return whether a called name (lower case), or a part of it, means validation, such as ``check``."""
+    """Return whether a called name (lower case), or a part of the name, means validation, as ``check``."""
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
 
@@ -35,9 +35,9 @@ def parameters(function: Definition) -> set[str]:
 
 
 def tainted(function: Definition) -> set[str]:
-    """Return the names in a function whose value depends on a parameter, the parameters included.
+    """Return the names of variables in a function whose value depends on a parameter, and the parameters.
 
-    The result of a call that validates does not count as dependent.
+    The result of a call that validates its argument does not count as dependent.
     """
     variables = parameters(function)
     steps = [step for node in ast.walk(function) for step in _steps(node)]
