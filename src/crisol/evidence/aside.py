@@ -1,4 +1,4 @@
-"""Facts about patches from anybody: their files are parsed in a process with limits of memory and time.
+"""Compute facts about patches from anybody in a process with limits of memory and time.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What is certain of a patch before it is wargamed: no model, and no error.
+"""Facts about a patch, which are certain before any wargame.
 
 >>> facts = gather(vulnerability, choose(), cache)  # doctest: +SKIP
 >>> fact = facts.settle(diff.parse(text))  # doctest: +SKIP

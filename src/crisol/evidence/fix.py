@@ -1,4 +1,4 @@
-r"""How far a patch is from the known fix, in numbers for a model and in words for people.
+r"""The difference between a patch and the known fix, as numbers for a model and as words for people.
 
 >>> source = {"app.py": "def read(name):\n    return open(name)\n"}
 >>> fixed = profile({"app.py": "def read(name):\n    check(name)\n    return open(name)\n"}, source)

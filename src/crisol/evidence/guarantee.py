@@ -1,4 +1,4 @@
-"""Thresholds with a guarantee over whole streams: draw a vulnerability, let its candidates arrive.
+"""Thresholds of the second stage with a guarantee, tested on simulated streams.
 
 Learn-then-Test (Angelopoulos et al., 2021) along one fixed sequence of policies, with the betting test of
 :func:`crisol.model.risk.p_value` on one loss a vulnerability.

@@ -1,4 +1,4 @@
-r"""The verdicts that are known of a vulnerability at this moment, and what they say of another patch.
+r"""The known verdicts on one vulnerability, and what they say of another patch.
 
 >>> from crisol.diff import parse
 >>> from crisol.evidence.similarity import sketch

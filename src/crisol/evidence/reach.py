@@ -1,4 +1,4 @@
-r"""Whether a patch changes anything on the way of an exploit, by comparing trees, never the numbers of lines.
+r"""Whether a patch changes code or files that a PoV executes or reads, by syntax trees and not line numbers.
 
 >>> from crisol.evidence.trace import Code
 >>> old = ProgramTree({"app.py": "def read(name):\n    return open(name)\n\ndef write(name):\n    pass\n"})

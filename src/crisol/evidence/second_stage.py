@@ -1,4 +1,4 @@
-"""The second stage: what a wargame would say, given what the memory of the vulnerability recalls of a patch.
+"""The second stage, which predicts a patch from the memory of its vulnerability.
 
 Gradient boosting over :data:`~crisol.evidence.memory.COLUMNS`, the cold probability among them, learnt from
 simulated streams of other vulnerabilities.

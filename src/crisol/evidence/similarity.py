@@ -1,4 +1,4 @@
-r"""What two patches of one vulnerability can be compared by: the places, lines and tokens that each changes.
+r"""The similarity of two patches of one vulnerability: changed places, lines and tokens.
 
 >>> from crisol.diff import parse
 >>> guard = parse("--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n read(name)\n+if name < 9: stop()\n")

@@ -1,4 +1,4 @@
-"""Candidates that arrive one after the other, and what a policy would have done with them.
+"""Simulate candidates that arrive one after the other, and the decisions of a policy on them.
 
 A stream is the order in which the candidates of one vulnerability arrive. Walking along it, a memory holds
 the verdicts that are known at that moment: those of the patches that were wargamed, never those of the future

@@ -1,4 +1,4 @@
-"""The ways of the exploits: what each PoV executes of the vulnerable program, traced once in the sandbox.
+"""The traces of the PoVs: what each executes of the vulnerable program, traced once in the sandbox.
 
 >>> ways = trace(vulnerability, choose(), cache)  # doctest: +SKIP
 >>> ways[0].functions[:2]  # doctest: +SKIP

@@ -162,10 +162,10 @@ def _run(recorder: _Recorder, name: str, source: str) -> object:
 
 
 def main(arguments: bytes) -> bytes:
-    """Execute one PoV under trace, and return as JSON what it executed and read.
+    """Trace one PoV and return what it executed and read, as JSON.
 
-    ``arguments`` is JSON with the keys ``name`` and ``source`` of the PoV, ``lines`` (whether to trace lines,
-    too) and ``stretch`` (the factor by which the PoV's time limits grow, since tracing is slow).
+    ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (trace lines, too) and
+    ``stretch`` (factor by which the PoV's own time limits grow).
     """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last

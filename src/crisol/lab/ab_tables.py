@@ -1,4 +1,4 @@
-"""What the trials of an experiment amount to, as tables for the notebook, MLflow and the report."""
+"""The tables of an A/B experiment, for the notebook, MLflow and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an adaptive limit brings: one server that becomes slow for a while, with and without it.
+"""Compare a fixed and an adaptive limit at a simulated server that becomes slow for a while.
 
 A simulation in virtual time, because the question is what the rule does and not how fast this machine is:
 requests arrive at random (Poisson), one server answers them in turn (exponential times), the real token

@@ -1,4 +1,4 @@
-"""A labelled set as streams of arrivals, with a second stage for each fold that never saw the fold's groups.
+"""A labelled set as streams of arrivals, with a second stage for each fold.
 
 ``prepared = prepare(settings, StreamQuestion(Path("set.jsonl")))``
 """

@@ -1,4 +1,4 @@
-"""The values that a parameter may have, as the first words of its comment say them.
+"""The allowed values of a notebook parameter, read from the start of its comment.
 
 >>> domain("[0, 1] share of the patches").admits(0.5)
 True

@@ -1,7 +1,4 @@
-"""The effect of acting on predictions.
-
-It counts the patches accepted, and decided, without a wargame.
-"""
+"""Which patches a policy accepts and decides without a wargame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials for notebooks: which vulnerabilities are held out, and where model and wargame disagree."""
+"""The split of a corpus table for an experiment, and the trials in which model and wargame disagree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wargames that known verdicts of other patches would have saved: streams over labelled sets, baselines.
+"""A study of streams: the wargames that earlier verdicts on other patches save.
 
 ``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` answers what ``crisol evaluate
 --stream`` prints and what the notebook ``09_evidence`` shows.

@@ -1,4 +1,4 @@
-"""Wargames until the first valid patch of a vulnerability is found, for each order of trying."""
+"""The wargames until a valid patch is found, for each order of the candidates."""
 
 from __future__ import annotations
 

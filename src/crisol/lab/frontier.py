@@ -1,4 +1,4 @@
-"""The savings and costs of skipping wargames, at every threshold.
+"""The savings and errors of skipped wargames, at every threshold.
 
 They form the frontier with its operating points.
 """

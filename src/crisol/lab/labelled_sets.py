@@ -1,4 +1,4 @@
-"""Evaluation of the model variants on labelled sets of whatever origin, logged to MLflow."""
+"""Evaluate variants on labelled sets, and log the evaluations to MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run an experiment's notebook, and keep what it showed.
+"""Run an experiment's notebook, and store the executed notebook in MLflow.
 
 The notebook is executed by papermill in a fresh kernel, inside one MLflow run. Executed notebook, its HTML
 and the resolved parameters are stored as that run's artifacts; a failing cell leaves all three, and a run

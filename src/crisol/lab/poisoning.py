@@ -1,4 +1,4 @@
-"""What happens when somebody poisons the memory halfway, and whether the rung's alarm notices.
+"""Simulate that somebody poisons the memory, and test whether an alarm is raised.
 
 Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory
 holds, and every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame,

@@ -1,4 +1,7 @@
-"""Who is champion: a challenger takes the title only where it is not worse at what the title is for."""
+"""Promotion: a challenger becomes champion only if it is not worse.
+
+"Not worse" is said of what the champion is for: the Brier score and the cost in wargames.
+"""
 
 from __future__ import annotations
 

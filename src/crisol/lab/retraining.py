@@ -1,4 +1,4 @@
-"""Retrain on trials.
+"""Retrain a variant on the corpus and on stored trials.
 
 A challenger learns from the trials and is compared with the champion's variant without them.
 """

@@ -1,4 +1,4 @@
-"""The second stage that goes with a promoted model, and the policy under which its memory may decide."""
+"""The second stage of a promoted model, and the policy of its decisions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What decides along a stream.
+"""The policies that a study of streams compares, and their simulation.
 
-The beliefs, the rungs, and thresholds that the other half of the groups chose.
+A policy has rungs, a way to predict from memory rows, and thresholds chosen on the other half of the groups.
 """
 
 from __future__ import annotations

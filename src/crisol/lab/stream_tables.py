@@ -1,4 +1,4 @@
-"""What streams that were played say: shares, errors and intervals, in tables and as arrays."""
+"""Tables of simulated streams: shares, errors and intervals."""
 
 from __future__ import annotations
 

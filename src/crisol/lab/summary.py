@@ -1,4 +1,4 @@
-"""What a run of an experiment did, for the pages of CI: Markdown, or JUnit's XML."""
+"""The summary of an experiment's run for CI: Markdown, or JUnit's XML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow keeps of a load: percentiles, series over time, and the pictures of both."""
+"""Log a load test to MLflow: percentiles, series over time, and pictures of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Triage: many candidates for one vulnerability, and one question: which of them shall be merged?
+"""Triage: find the valid patches among many candidates for one vulnerability.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Which candidate is wargamed next: the likeliest, by the cold model and by every verdict reached so far."""
+"""The order in which a triage wargames its candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each group of features brings: the same variant without it."""
+"""The AUC of a variant without one group of features, for each group."""
 
 from __future__ import annotations
 

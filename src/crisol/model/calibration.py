@@ -1,4 +1,4 @@
-"""Turn scores into probabilities that mean what they say."""
+"""Calibration: a map from a model's scores to probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nine features of the original random forest: the baseline that everything else has to beat.
+"""The nine features of the original random forest, the baseline for every other model.
 
 They stand for the original's nine: what it counted is counted here in the same units, with the keywords that
 its description names.

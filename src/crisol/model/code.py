@@ -1,4 +1,4 @@
-"""The lines of a hunk that a program would notice.
+"""The code lines of a hunk, without comments, docstrings and blank lines.
 
 Comments, docstrings, blank lines and version strings are none.
 """

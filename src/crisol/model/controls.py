@@ -1,4 +1,4 @@
-"""The controls that stand beside every model: guesses that never look at what a patch does.
+"""The controls of an evaluation: guesses that ignore what a patch does.
 
 ``controls(patches, seed=0)`` gives an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
 *origin alone* and *majority*, in the folds in which models are measured. Where a control is far from an AUC

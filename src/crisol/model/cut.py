@@ -1,4 +1,4 @@
-"""A policy by the record of a model's errors: an empirical bound, without a guarantee."""
+"""A policy from a model's errors on given patches: an empirical bound, without a guarantee."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of text and means of members, computed for one row without scikit-learn's checks.
+"""Predict one patch by a fitted linear or tree model without scikit-learn's overhead.
 
 scikit-learn checks and copies every array at every step: that takes longer than the model itself. The
 arithmetic here is the same, over the words that occur; ONNX Runtime walks the trees among the members.

@@ -1,4 +1,4 @@
-"""What an edit does to the tokens that it touches: replaced, reordered, guarded, weakened, made constant."""
+"""Features of single edits: tokens replaced, reordered, guarded, weakened, made constant."""
 
 from __future__ import annotations
 

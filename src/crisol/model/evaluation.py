@@ -1,4 +1,4 @@
-"""How well a variant does on vulnerabilities that it has never seen."""
+"""Measure a variant on vulnerabilities that it was not trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds that never split a group, and predictions across them."""
+"""Folds that split no group, and out-of-fold predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wilson's interval of a share, the one that every figure of Crisol uses.
+"""Wilson's interval of a share, which every share of Crisol has.
 
 SciPy's ``binomtest`` takes whole successes; weighted trials have an effective number that is not whole.
 """

@@ -1,4 +1,7 @@
-"""Which patches a model was trained on: how well it does on them says nothing of patches to come."""
+"""The identities of the patches that a model was trained on, stored in the model's folder.
+
+Correct predictions on these patches say nothing of other patches.
+"""
 
 from __future__ import annotations
 

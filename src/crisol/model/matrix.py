@@ -1,4 +1,4 @@
-"""From patches to the matrix that estimators work on."""
+"""Transformers from labelled patches to the matrix that an estimator reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a model may decide without a wargame.
+"""Policies: the thresholds at which a model decides without a wargame.
 
 Service, command line, risk control and experiments share this rule.
 """

@@ -1,4 +1,4 @@
-"""One patch in, one probability out."""
+"""Predict a single patch with a loaded model."""
 
 from __future__ import annotations
 

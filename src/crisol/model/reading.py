@@ -1,4 +1,4 @@
-"""What can be counted in a diff in one pass, before anyone asks for a feature.
+"""The tokens and counts of a patch, taken in one pass, from which features are computed.
 
 The work is linear in the text: lines are looked at once, and the token pattern never gives back a character.
 """

@@ -1,4 +1,4 @@
-"""When a model may be trusted without a wargame: thresholds with a guarantee over vulnerabilities.
+"""Thresholds for the model with a guarantee over new vulnerabilities.
 
 Learn-then-Test (Angelopoulos et al., 2021) with a betting test of the mean (Waudby-Smith and Ramdas, 2023) on
 one loss a vulnerability, since patches of one vulnerability are not independent.

@@ -1,4 +1,4 @@
-"""Whether the trees of a loaded model stay inside themselves.
+"""Checks that the trees of a loaded model cannot read outside of their arrays or loop.
 
 Compiled code walks their nodes without looking, so a forged index would read memory that is not the tree's.
 """

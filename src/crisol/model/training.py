@@ -1,4 +1,4 @@
-"""Fit a variant on everything there is, calibrate it, and keep it without pickle."""
+"""Train a variant on all patches, calibrate it, and store it without pickle."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a called name (lower case) is dangerous with an attacker's input, such as ``eval``."""
+    """Return whether a called name (lower case) is dangerous with input of an attacker, such as ``eval``."""
     return name in SINKS
 
 
