@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a wargame is not won: the step that failed, or why there was none.
+    """Why a patch is not valid: the step of the wargame that failed, or why no wargame was possible.
 
     Each reason belongs to one outcome, invalid or inconclusive; see :attr:`outcome`.
     """
@@ -77,7 +77,10 @@ class Reason(StrEnum):
 
     @property
     def outcome(self) -> Outcome:
-        """``INCONCLUSIVE`` for a malformed or misfit diff, a failed baseline or sandbox; else ``INVALID``."""
+        """The outcome of a wargame with this reason: ``INCONCLUSIVE`` or ``INVALID``.
+
+        It is inconclusive for a malformed diff, a diff that does not apply, and a failed baseline or sandbox.
+        """
         return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
 
 
@@ -86,7 +89,7 @@ _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, 
 
 
 class Strength(StrEnum):
-    """The strength of a label, basic or strict: which failures of a wargame make a patch invalid."""
+    """The strength of a label, basic or strict: it says which failures of a wargame make a patch invalid."""
 
     BASIC = "basic"
     """Every PoV fails and every check passes."""
@@ -95,10 +98,11 @@ class Strength(StrEnum):
 
 
 class PhaseName(StrEnum):
-    """The steps of a wargame, in this order; a failure that every label counts ends it.
+    """The steps of a wargame, in the order in which they run.
 
-    A wargame that decides, and gives no label, runs the scripts of ``pov``, ``variants`` and ``checks`` in
-    the order learnt, each as a step of its own, see :mod:`crisol.wargaming.order`.
+    A failure that counts for the basic label ends the wargame. A service runs the scripts of ``pov``,
+    ``variants`` and ``checks`` in an order that it learns, each script as its own step, see
+    :mod:`crisol.wargaming.order`.
     """
 
     BASELINE = "baseline"
@@ -117,11 +121,11 @@ class PhaseName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step (``name``) of a wargame: its result and its wall time in seconds.
+    """One step of a wargame with its result; ``seconds`` is its wall time.
 
     ``reason`` is None when the step passed. ``detail`` is a message for people: the script and how it ended;
-    "" if there is nothing to say. A failure with ``strength`` BASIC makes the basic and the strict label
-    invalid, one with STRICT the strict label alone.
+    "" if there is nothing to say. A failure with the ``strength`` BASIC makes the basic and the strict label
+    invalid; a failure with STRICT makes only the strict label invalid.
     """
 
     name: PhaseName
@@ -133,12 +137,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of wargaming one patch: the phases that ran, in order; the outcome follows from them.
+    """The result of wargaming one patch.
 
-    ``seconds`` is the wall time of the whole wargame. ``sandbox`` is the isolation that was used:
-    ``bubblewrap``, ``namespaces``, or ``weak`` for none against hostile code. ``seed`` seeds the random
-    names and values in the exploits (PoVs) and the functional checks; the same seed gives the same wargame.
-    ``left_out`` names the scripts that did not run, because a failure before them had settled the outcome.
+    ``phases`` are the steps that ran, in order; the outcome follows from them. ``seconds`` is the wall time
+    of the whole wargame. ``sandbox`` is the isolation that was used: ``bubblewrap``, ``namespaces``, or
+    ``weak``, which does not isolate hostile code. ``seed`` seeds the random names and values in PoVs and
+    checks; the same seed gives the same wargame. ``left_out`` names the scripts that did not run, because an
+    earlier failure had settled the outcome.
     """
 
     phases: tuple[Phase, ...]
@@ -148,14 +153,20 @@ class Verdict:
     left_out: tuple[str, ...] = ()
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
-        """Return the first failure that counts for a label of this strength; None for a valid patch."""
+        """Return the reason of the first failure that counts for a label of this strength.
+
+        None means that the patch is valid for this label.
+        """
         for phase in self.phases:
             if phase.reason is not None and (strength is Strength.STRICT or phase.strength is Strength.BASIC):
                 return phase.reason
         return None
 
     def outcome_at(self, strength: Strength = Strength.STRICT) -> Outcome:
-        """Return the outcome as a label of this strength: a basic label ignores failures of strict phases."""
+        """Return the outcome as a label of this strength.
+
+        The basic label ignores failures of phases whose strength is strict.
+        """
         reason = self.reason_at(strength)
         return Outcome.VALID if reason is None else reason.outcome
 
@@ -212,11 +223,11 @@ class Candidate:
 class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``group`` is the vulnerability or bug, which no split of the data cuts in two; ``project`` the package
-    that it lives in. ``tool`` is the origin or tool that made the patch; ``reason`` a :class:`Reason`, "" if
-    valid or unknown. ``source`` maps the touched paths to their vulnerable text, ``pov`` is the text of the
-    public proof of vulnerability (the exploit), ``description`` that of the flaw: all empty where the
-    vulnerability is not registered. ``cwe`` is such as ``CWE-22``, "" if unknown.
+    ``group`` is the vulnerability or bug; all patches of one group stay together when data are split.
+    ``project`` is the package that has the flaw. ``tool`` is the origin or the tool that made the patch.
+    ``reason`` is a :class:`Reason`, "" if valid or unknown. ``cwe`` is such as ``CWE-22``, "" if unknown. For
+    a registered vulnerability, ``source`` maps the touched paths to their vulnerable text, ``pov`` is the
+    text of the public PoV, and ``description`` describes the flaw; otherwise all three are empty.
     """
 
     id: str
@@ -258,7 +269,7 @@ class Prediction:
 
 
 class Source(StrEnum):
-    """What answered a request: a cache, one of the rungs that decide in turn, or the fallback."""
+    """The rung that answered a request, the cache, or the fallback."""
 
     CACHE = "cache"
     """The stored answer to the same request."""
@@ -278,13 +289,14 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to a caller: is the patch valid, and who says so.
+    """The answer to a caller: whether the patch is valid, and which rung decided so.
 
-    ``confidence`` is the probability, 0 to 1, of ``outcome`` as ``source`` states it: 1 for a conclusive
-    wargame, 0 if undecided. An ``outcome`` of None means that no rung could decide: the decision is then
-    ``advisory``, and its ``prediction`` a guess. ``prediction`` and ``verdict`` are None where no model or
-    wargame ran. ``detail`` is the failed phase's message, ``evidence`` one line on what the decision rests
-    on. ``degraded`` names the dependencies that failed meanwhile, such as ``cache``.
+    ``outcome`` None means that no rung could decide; the decision is then ``advisory`` and its ``prediction``
+    a mere guess. ``confidence`` is the probability, 0 to 1, of ``outcome`` as ``source`` states it: 1 for a
+    conclusive wargame, 0 if undecided. ``reason`` and ``detail`` say which phase failed; None and "" where
+    none did. ``prediction`` and ``verdict`` are None where no model or wargame ran. ``evidence`` is one line
+    on what the decision rests on. ``degraded`` names the dependencies that failed meanwhile, such as
+    ``cache``.
     """
 
     outcome: Outcome | None
@@ -303,14 +315,16 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the diff; trials are grouped by ``experiment`` and ``arm`` (one model each).
-    ``probability`` is the predicted one of valid. ``sampling_probability``, in (0, 1], is the chance with
-    which the patch was selected for a wargame; estimates weight the trial by its inverse. ``attributions``
-    are the model's feature attributions, None if not computed. ``created_at`` carries a time zone.
+    ``patch`` is the identity of the patch. ``experiment`` and ``arm`` name the A/B experiment and the model
+    version's part in it. ``probability`` is the predicted probability of valid. ``sampling_probability``, in
+    (0, 1], is the probability with which the patch was selected for a wargame; estimates weight the trial by
+    its inverse. ``attributions`` are the contributions of the features to the prediction, None if not
+    computed. ``created_at`` has a time zone.
 
-    A service also records the ``rung`` that answered (a :class:`Source`), its answer ``decided`` (None: the
-    request was wargamed), and what the verdict depends on: the vulnerability's ``content_hash``, the
-    ``referee``'s version, and the hash of the patched ``program``. All are empty elsewhere.
+    A service also stores the ``rung`` that answered (a :class:`Source`) and its answer ``decided``, None
+    where the request was wargamed. It stores what the verdict depends on: the vulnerability's
+    ``content_hash``, the version of the ``referee``, and the identity of the patched ``program``. Elsewhere
+    these are empty.
     """
 
     id: str
@@ -342,7 +356,10 @@ class Trial:
 
     @property
     def answered_valid(self) -> bool:
-        """Whether the caller was told valid; the model's prediction where no rung decided."""
+        """Whether the caller was told that the patch is valid.
+
+        Where no rung decided, it is whether the model predicted valid.
+        """
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 
     @property

@@ -22,7 +22,11 @@ _EFFORT = 200
 
 
 class Edit(NamedTuple):
-    """Replace ``removed`` lines from the 0-based line ``at`` on by ``added``, lines with their line ends."""
+    """One replacement of lines in a text.
+
+    The ``removed`` lines from the 0-based line ``at`` on are replaced by the lines ``added``, each with its
+    line end. ``removed`` is a number of lines.
+    """
 
     at: int
     removed: int
@@ -30,11 +34,12 @@ class Edit(NamedTuple):
 
 
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
-    """Return the new text of every file that the patch touches, None for one that it deletes.
+    """Return the new text of every file that the patch touches, by path; None for a file that it deletes.
 
     ``read`` returns the text of a path, or None if there is no such file; ``dict.get`` will do. Every context
-    and removed line must match exactly; a hunk whose lines are elsewhere than its header says is moved if
-    they occur exactly once. Raises :class:`~crisol.errors.PatchDoesNotApply`; the sources are not modified.
+    and removed line must match exactly. If a hunk's lines are not where its header says, the hunk is applied
+    elsewhere, provided that its lines occur exactly once. Raises :class:`~crisol.errors.PatchDoesNotApply`.
+    Nothing is written.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -55,10 +60,10 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
 
 
 def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONTEXT) -> str:
-    """Return the unified diff that turns the files ``old`` into ``new`` (path to text), in git's form.
+    """Return the unified diff that turns the files ``old`` into ``new``, in git's form.
 
-    A path in one of them alone is created or deleted; equal files give "". ``context`` is the number of
-    unchanged lines around a change.
+    Both map paths to texts. A path that only ``new`` has is created; a path that only ``old`` has is deleted.
+    Equal files give "". ``context`` is the number of unchanged lines around a change.
     """
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):
@@ -79,7 +84,7 @@ def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONT
 
 
 def split(text: str) -> list[str]:
-    """Split text into lines, each with its line feed, at line feeds only.
+    """Split text into lines at line feeds only; each line keeps its line feed.
 
     ``str.splitlines`` would also split at form feeds and U+2028. The empty text has no lines.
     """
@@ -89,10 +94,10 @@ def split(text: str) -> list[str]:
 
 
 def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
-    """Return the edits by which ``change`` turns the ``lines`` of its file into the new ones, in order.
+    """Return the edits, in order, by which ``change`` turns ``lines`` into the new lines of the file.
 
-    Raises :class:`~crisol.errors.PatchDoesNotApply` for a hunk that does not match or matches at several
-    places.
+    ``lines`` are the present lines of the file, with line ends. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` for a hunk that does not match or matches at several places.
     """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)
@@ -127,7 +132,10 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
 
 
 def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
-    """Return ``lines`` with the edits ``made``, which must be in order and must not overlap."""
+    """Return ``lines`` after the edits ``made``, which must be in order and must not overlap.
+
+    A line keeps its line end.
+    """
     out: list[str] = []
     done = 0
     for edit in made:
@@ -139,7 +147,7 @@ def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
 
 
 def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
-    """Return the hunks, with three lines of context, of a diff that makes the edits ``made`` in ``lines``."""
+    """Return the hunks of a diff that makes the edits ``made`` in ``lines``, with three lines of context."""
     grouped: list[list[Edit]] = []
     for edit in made:
         end = grouped[-1][-1].at + grouped[-1][-1].removed if grouped else 0

@@ -24,9 +24,10 @@ _DIFF = ("diff --git ", "diff -", "--- ", "Index: ", "From ")
 
 @dataclass(frozen=True, slots=True)
 class DiffLimits:
-    """The largest diff that the parser accepts: bytes and lines of the whole text, files and hunks.
+    """The size of the largest diff that the parser accepts.
 
-    ``line_bytes`` bounds one line, in characters.
+    ``bytes`` and ``lines`` bound the whole text, ``files`` and ``hunks`` their number in it. ``line_bytes``
+    bounds one line, in characters.
     """
 
     bytes: int = 1 << 20
@@ -37,13 +38,13 @@ class DiffLimits:
 
 
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
-    """Return the lines of the diff in ``text``, without line feeds.
+    """Return the lines of the diff in ``text``, without line feeds and without what mails and chats add.
 
-    Decodes UTF-8, UTF-16 with a byte-order mark, and quoted-printable or base64 mails; undoes CRLF and the
-    indentation of a Markdown fence. Bytes that are not UTF-8 become lone surrogates, which hunks must not
-    contain. Raises :class:`~crisol.errors.DiffTooLarge` beyond ``limits``,
-    :class:`~crisol.errors.UnsupportedDiff` for NUL, and :class:`~crisol.errors.MalformedDiff` for a text that
-    cannot be decoded.
+    It decodes UTF-8, UTF-16 with a byte-order mark, and mails in quoted-printable or base64. It turns CRLF
+    into line feeds and removes the indentation of a Markdown fence. Bytes that are not UTF-8 become lone
+    surrogates, which hunks must not contain. Raises :class:`~crisol.errors.DiffTooLarge` beyond ``limits``,
+    :class:`~crisol.errors.UnsupportedDiff` for a NUL character, and :class:`~crisol.errors.MalformedDiff` for
+    a text that cannot be decoded.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")

@@ -32,11 +32,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The part of a diff that is judged: features, identity and wargame see nothing else.
+    """The part of a diff that is judged; features, identity and wargame use only this part.
 
-    ``files`` maps every touched path to its new text, None for a deleted file; it is empty from :func:`cut`.
-    ``left_out`` are the files that are not judged. ``notes`` tell people how the diff was interpreted: path
-    prefixes that were replaced, line counts that were corrected.
+    ``patch`` is that part. ``files`` maps every touched path to its new text, None for a deleted file; it is
+    empty in a result of :func:`cut`. ``left_out`` are the files that are not judged. ``notes`` tell people
+    how the diff was read, such as "path prefix replaced" or "line count corrected".
     """
 
     patch: Patch
@@ -52,11 +52,12 @@ class Fitted:
 
 
 def fit(series: Series, tree: Tree) -> Fitted:
-    """Apply the changes of a diff, in its order, to the source of a release.
+    """Apply a diff to the source of a release, and keep the part of it that is judged.
 
-    Files that the release lacks are left out if no wargame runs them by their names (tests, changelogs).
-    Raises :class:`~crisol.errors.PatchDoesNotApply` for any other missing file, a hunk that does not match, a
-    path that could mean several files, and a diff of which nothing remains.
+    ``series`` is the diff, ``tree`` the release. A file that the release lacks is left out if it is a test, a
+    changelog or another file that no wargame runs, by its name. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` for any other missing file, for a hunk that does not match, for
+    a path that could mean several files, and where nothing remains.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)
@@ -81,9 +82,10 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
 
 def cut(series: Series) -> Fitted:
-    """Leave out the files that no wargame runs, by their names alone; for use without the release's source.
+    """Keep the part of a diff that is judged, by file names alone; for use where no release is available.
 
-    Hunks are not checked. Raises :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
+    Files that no wargame runs, such as tests, are left out. Hunks are not checked against source. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
     """
     series, versions = _without_versions(series)
     left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions

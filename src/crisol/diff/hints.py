@@ -31,7 +31,9 @@ _HINTS = (
 
 
 def hint(lines: Sequence[str]) -> str:
-    """Return a message, one line, about what the lines seem to be instead of a unified diff.
+    """Return a message, one line, that says what a text without a unified diff seems to be.
+
+    ``lines`` are the lines of the text.
 
     >>> hint(["*** Begin Patch", "*** Update File: x.py"])
     'no unified diff: a patch without line numbers, as some language models write it; ask for a unified diff'

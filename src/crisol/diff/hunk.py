@@ -37,10 +37,10 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk and how it was read.
+    """A hunk, and how many lines it took.
 
-    ``old`` and ``new`` are its numbers of lines before and after the change, ``end`` is the 0-based line
-    after it in the text, and ``note`` a message about lines that were corrected, "" for none.
+    ``old`` and ``new`` are its numbers of lines before and after the change. ``end`` is the 0-based line of
+    the text that follows it. ``note`` is a message about a line count that was corrected, "" for none.
     """
 
     hunk: Hunk
@@ -56,9 +56,9 @@ def is_header(lines: Sequence[str], at: int) -> bool:
 
 
 def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
-    """Read the hunk whose header is the 0-based line ``at``.
+    """Read the hunk whose header is the 0-based line ``at`` of ``lines``.
 
-    Its length is what the header says; with ``recount`` it is counted instead. Raises
+    The header says how many lines it has; with ``recount`` they are counted instead. Raises
     :class:`~crisol.errors.MalformedDiff` with the 1-based line.
     """
     match = HUNK.match(lines[at])

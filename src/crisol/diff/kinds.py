@@ -94,10 +94,10 @@ def says_version(hunk: Hunk) -> bool:
 
 
 def outside(path: str, *, present: bool) -> str:
-    """Return what kind of file ``path`` names, such as ``a test``, if no wargame runs it; "" for source.
+    """Return the kind of a file that no wargame runs, such as ``a test``; "" for a source file.
 
-    ``present`` says that the release holds the path: then only unmistakable names count, since a package may
-    have a module ``tests.py`` or a folder ``docs``.
+    The name ``path`` alone decides. ``present`` says that the release contains this path. A stricter rule
+    then holds, since a package may have a module ``tests.py`` or a folder ``docs``.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

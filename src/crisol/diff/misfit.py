@@ -14,10 +14,11 @@ _SHOWN = 90
 
 
 def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
-    """Return a message about the first line of a hunk that differs, where most of the hunk matches.
+    """Return a message about the first line at which a hunk differs from a file.
 
-    ``lines`` are the file's. ``old`` and ``new`` are the hunk's lines before and after the change, with line
-    ends; ``expected`` is the 0-based line at which it should match.
+    It is "" unless most of the hunk matches. ``lines`` are the file's lines. ``old`` and ``new`` are the
+    hunk's lines before and after the change, with line ends. ``expected`` is the 0-based line at which the
+    hunk should match.
     """
     where = f"the hunk at line {hunk.old_start} does not fit"
     if not old:

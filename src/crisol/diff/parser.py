@@ -30,10 +30,11 @@ _TWO = re.compile(r"Binary files (.+) and (.+) differ\s*$")
 def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
     """Parse untrusted text into a :class:`Patch`, all of it or nothing.
 
-    Each file may be changed once; copies, binary content and submodules are refused. Raises
-    :class:`~crisol.errors.MalformedDiff`, :class:`~crisol.errors.UnsafeDiff`,
-    :class:`~crisol.errors.UnsupportedDiff` or :class:`~crisol.errors.DiffTooLarge`, each with the line. Takes
-    time linear in the text.
+    A file may be changed once; copies, binary content and submodules are refused. ``limits`` bounds the size.
+    The time is linear in the length of the text. Raises :class:`~crisol.errors.MalformedDiff` for text that
+    is no unified diff, :class:`~crisol.errors.UnsafeDiff` for a path outside the tree,
+    :class:`~crisol.errors.UnsupportedDiff` for content that is refused, and
+    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``; each names the line.
     """
     series = read(text, limits)
     for stray in series.strays:
@@ -52,11 +53,12 @@ def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
 
 
 def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions = _AS_GIT) -> Series:
-    """Read untrusted text into a :class:`Series`, which may change a file more than once.
+    """Read untrusted text into a :class:`Series`, in which a file may be changed more than once.
 
-    Accepts mails, code fences and several commits in one text. Text before and between files, such as a
-    commit message, is skipped; text that looks like part of a hunk is refused. Raises like :func:`parse`, but
-    binary content and submodules become a :class:`Stray`. ``reading`` says how to read paths and counts.
+    It accepts mails, code fences and several commits in one text. Text before and between files, such as a
+    commit message, is skipped; text that looks like part of a hunk is refused. ``reading`` says how to read
+    paths and line counts. Raises as :func:`parse` does, except that copies, binary content and submodules
+    become a :class:`Stray`.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 

@@ -42,7 +42,7 @@ class Hunk:
 class FileChange:
     """The change of one file: its path before (``old``) and after (``new``), and the hunks.
 
-    ``old`` is None for a created file, ``new`` for a deleted one; two different paths mean a rename. Without
+    ``old`` is None for a created file, ``new`` for a deleted one. Two different paths mean a rename. Without
     hunks the text stays the same.
     """
 
@@ -59,7 +59,7 @@ class FileChange:
 
     @property
     def creates(self) -> bool:
-        """Whether its one hunk has added lines alone at line 0, as in a plain diff of a new file."""
+        """Whether the change is a plain diff of a new file: one hunk, at line 0, with added lines alone."""
         return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
 
     def lines(self, tag: str) -> Iterator[str]:
@@ -114,9 +114,10 @@ class Patch:
 
 
 def header(old: str | None, new: str | None) -> list[str]:
-    """Return git's header lines of a file, without line feeds, up to the ``---`` line exclusively.
+    """Return the lines that git writes for a file before the ``---`` line, without line feeds.
 
-    None for ``old`` means a new file, None for ``new`` a deleted one.
+    ``old`` and ``new`` are its paths before and after: ``old`` is None for a new file, ``new`` for a deleted
+    one.
     """
     left, right = quoted(f"a/{old or new}"), quoted(f"b/{new or old}")
     out = [f"diff --git {left} {right}"]

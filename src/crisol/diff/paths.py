@@ -34,10 +34,10 @@ def epoch(text: str) -> bool:
 def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]:
     """Return the old and the new path of a file, relative, without prefixes such as ``a/`` and ``b/``.
 
-    ``left`` and ``right`` are as in the diff; ``/dev/null`` stays. ``strip`` leading parts are removed; None
-    removes what git writes. ``line`` is the 1-based line for errors. Raises
-    :class:`~crisol.errors.MalformedDiff` for a broken quotation and :class:`~crisol.errors.UnsafeDiff` for a
-    path outside the tree.
+    ``left`` and ``right`` are the two paths as written in the diff; ``/dev/null`` is returned as it is.
+    ``strip`` is the number of leading parts to remove; None removes the prefixes that git writes. ``line``,
+    1-based, is named in errors. Raises :class:`~crisol.errors.MalformedDiff` for a broken quotation and
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the tree.
     """
     old, new = _plain(left, line), _plain(right, line)
     if strip is not None:
@@ -56,10 +56,11 @@ def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]
 
 
 def bare(text: str, strip: int | None, line: int) -> str:
-    """Return a path that git writes without a prefix, as after ``rename from``.
+    """Return a path that git writes without a prefix, such as that in ``rename from PATH``.
 
-    ``strip`` counts the prefix that is missing here, so one part less is removed; None removes none. Raises
-    like :func:`pair`.
+    ``text`` is the path as written. ``strip`` is the number of leading parts that other paths lose; since the
+    prefix is missing here, one part less is removed. None removes none. ``line``, 1-based, is named in
+    errors. Raises as :func:`pair` does.
     """
     path = _plain(text, line)
     return _stripped(path, max(0, strip - 1), line) if strip is not None else _safe(path, line)

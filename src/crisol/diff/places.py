@@ -24,14 +24,18 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Tree:
-    """The source of a release: ``read(path)`` returns its text or None, ``names()`` all paths."""
+    """The source of a release, as two functions.
+
+    ``read(path)`` returns the text of a file, None where there is no such file. ``names()`` returns all
+    paths.
+    """
 
     read: Callable[[str], str | None]
     names: Callable[[], Iterable[str]]
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
-        """The paths, sorted, by their file name."""
+        """All paths by their file name: ``x.py`` maps to the sorted paths that end in it."""
         found: dict[str, list[str]] = {}
         for path in sorted(self.names()):
             found.setdefault(path.rpartition("/")[2], []).append(path)
@@ -40,19 +44,19 @@ class Tree:
 
 @dataclass(slots=True)
 class FilePlaces:
-    """Which file of the release each path of a diff means.
+    """The file of the release that each path of a diff means.
 
-    ``found`` maps paths of the diff to paths of the release; ``left_out`` maps paths that are not judged to
-    their kind, such as ``a test``.
+    ``found`` maps paths of the diff to paths of the release. ``left_out`` maps paths of the diff that are not
+    judged to their kind, such as ``a test``.
     """
 
     found: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def path(self, path: str) -> str | None:
-        """Return the path of the release that ``path`` of the diff means; None if it lies outside.
+        """Return the path of the release that ``path``, a path of the diff, means; None if it lies outside.
 
-        A path that is not in ``found`` gets the same prefix replaced as those that are.
+        A path that is not in ``found`` has its prefix replaced as in the paths that are.
         """
         if path in self.found:
             return self.found[path]
@@ -75,9 +79,10 @@ class FilePlaces:
 def place(series: Series, tree: Tree) -> FilePlaces:
     """Find the file of the release for every path that the diff changes.
 
-    A path that the release has is that file. Otherwise files that share its last parts are tried, and exactly
-    one of them must match its first change. Raises :class:`~crisol.errors.PatchDoesNotApply` for a source
-    file that is missing, and for a path that could mean several files.
+    ``series`` is the diff, ``tree`` the release. If the release has the path itself, that is the file.
+    Otherwise the files that end in the same parts are tried: exactly one of them must match the path's first
+    change. Raises :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path
+    that could mean several files.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

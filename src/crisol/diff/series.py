@@ -18,8 +18,9 @@ __all__ = ["ReadOptions", "Series", "Step", "Stray"]
 class ReadOptions:
     """How to read a diff.
 
-    ``strip`` leading parts are taken off every path, as by ``patch -p``; None takes off what git writes
-    (``a/``, ``i/``). With ``recount`` a hunk is as long as its lines, whatever its header says.
+    ``strip`` is the number of leading parts that are removed from every path, as by ``patch -p``; None
+    removes the prefixes that git writes (``a/``, ``i/``). With ``recount`` the lines of a hunk are counted,
+    and its header's counts are ignored.
     """
 
     strip: int | None = None
@@ -42,9 +43,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A part of a diff that changes no text: binary content, a submodule or a copy.
+    """A part of a diff that is not judged because it changes no text: binary content, a submodule or a copy.
 
-    ``why`` says which of them, for people. ``error`` is what :func:`~crisol.diff.parse` raises for it.
+    ``path`` is the file. ``why`` says for people what it is. ``error`` is the exception that
+    :func:`~crisol.diff.parse` raises for it.
     """
 
     path: str

@@ -39,10 +39,10 @@ _Values = dict[tuple[str, ...], list[float]]
 class Metrics:
     """The metrics of one worker process; a scrape adds those of all workers that share ``folder``.
 
-    ``folder`` holds a file for each worker; with None only this process is counted. ``worker`` is the value
-    of the label ``worker`` that gauges carry. Get a counter or histogram once and keep the object, because
-    the look-up costs more than counting. :meth:`watch` exports a number that other code already keeps.
-    Not safe across threads.
+    A scrape is a request of Prometheus for all metrics. ``folder`` holds a file for each worker; with None
+    only this process is counted. ``worker`` is the value of the label ``worker`` of gauges. Get a counter or
+    histogram once and keep the object, because the look-up costs more than counting. :meth:`watch` exports a
+    number that other code keeps. Not safe across threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
@@ -54,46 +54,50 @@ class Metrics:
         self._registry.register(self)
 
     def counter(self, family: Family, *labels: str) -> Counter:
-        """Return the counter of a family for these label values, in the order of ``family.labels``.
+        """Return the counter of a family for the label values ``labels``, in the order of ``family.labels``.
 
-        The same labels give the same counter. Raises TypeError for a family of another kind or with another
+        The same values give the same counter. Raises TypeError for a family of another kind or with another
         number of labels.
         """
         return Counter(self._slots.values, self._place(family, labels, MetricKind.COUNTER))
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
-        """Return the histogram of a family for these label values; see :meth:`counter`."""
+        """Return the histogram of a family for the label values ``labels``, in the order of the family's.
+
+        The same values give the same histogram. Raises TypeError for a family of another kind or with another
+        number of labels.
+        """
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
 
     def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
-        """Attach a trace id to an observed ``value`` of a histogram, as its bucket's exemplar.
+        """Attach a trace id to an observed value of a histogram, as an exemplar of OpenMetrics.
 
-        ``value`` has the unit of the family and selects the bucket; ``labels`` are the histogram's. Only the
-        latest exemplar of a bucket is kept, and only OpenMetrics scrapers see it.
+        ``labels`` are the histogram's label values. ``value`` has the unit of the family and selects the
+        bucket. A bucket keeps only its latest exemplar. Only a scrape in the OpenMetrics format shows it.
         """
         bucket = bisect_left(family.bounds, value)
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
 
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
-        """Export what ``read()`` returns, as the gauge or counter of ``family`` with these label values.
+        """Export the number that ``read()`` returns, as a gauge or counter of ``family``.
 
-        :meth:`refresh` and every scrape call ``read``. Raises TypeError for a histogram or a wrong number of
-        labels.
+        ``labels`` are its label values, in the order of ``family.labels``. :meth:`refresh` and every scrape
+        call ``read``. Raises TypeError for a histogram or a wrong number of labels.
         """
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Call every watched ``read`` and store its value, where scrapes of other workers find it."""
+        """Call every function ``read`` of :meth:`watch`; store its number where other workers read it."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the body of a scrape and its content type.
+        """Return all metrics as text, with the content type of the text: (body, content type).
 
-        ``accept`` is the scraper's ``Accept`` header; it chooses Prometheus's text format (also for "") or
-        OpenMetrics.
+        ``accept`` is the ``Accept`` header of the request. It selects OpenMetrics or the text format of
+        Prometheus, which is also used for "".
         """
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
@@ -106,9 +110,10 @@ class Metrics:
     def gather(self) -> dict[str, _Values]:
         """Return the values of all workers: family name -> label values -> numbers.
 
-        A counter has one number, summed over the workers. A gauge has one number for each live worker, whose
-        name is the last label value. A histogram has the sum of its observations, then the count of each
-        bucket (not cumulative, the last one above all bounds), summed over the workers.
+        A counter has one number, summed over the workers. A gauge has one number for each live worker; the
+        worker's name is the last label value. A histogram has the sum of its observations and then the number
+        of observations in each bucket, summed over the workers. The last bucket takes what lies above all
+        bounds.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]

@@ -22,9 +22,10 @@ _BYTES = CAPACITY * 8
 
 
 class Counter:
-    """A number that only grows, kept in ``values`` (the memory of :class:`Slots`) at the index ``slot``.
+    """A number that only grows, stored at the index ``slot`` of the array ``values``.
 
-    Not safe across threads: only the event loop of one worker may add to it.
+    The array is that of :class:`Slots`. Not safe across threads: only the event loop of one worker may add to
+    it.
     """
 
     __slots__ = ("_slot", "_values")
@@ -34,15 +35,16 @@ class Counter:
         self._slot = slot
 
     def add(self, n: float = 1.0) -> None:
-        """Add ``n``, which must not be negative (not checked)."""
+        """Add ``n``, which must not be negative; this is not checked."""
         self._values[self._slot] += n
 
 
 class Histogram:
-    """The sum of the observations and their count in each bucket, from ``values[slot]`` on.
+    """The sum of observations, and the number of observations in each bucket, in the array ``values``.
 
-    ``bounds`` are the inclusive upper edges of the buckets; one more bucket takes what lies above them. Not
-    safe across threads: only the event loop of one worker may call it.
+    The sum is at the index ``slot``, the buckets follow. The array is that of :class:`Slots`. ``bounds`` are
+    the inclusive upper edges of the buckets; one more bucket takes what lies above them. Not safe across
+    threads: only the event loop of one worker may call it.
     """
 
     __slots__ = ("_bounds", "_slot", "_values")
@@ -75,11 +77,12 @@ class Snapshot:
 
 
 class Slots:
-    """The array of doubles in which one worker keeps all its metrics; ``CAPACITY`` slots.
+    """The array of doubles, ``CAPACITY`` slots long, in which one worker stores all its metrics.
 
-    With a ``folder`` the array is the memory-mapped file ``<name>.values`` there, and ``<name>.names`` says
-    in JSON lines which family and labels own which slots, so that every worker can read it. Both files stay
-    when the worker ends, and so do its counts. With None the array is private to this process.
+    ``worker`` is the worker's name. With a ``folder`` the array is a memory-mapped file ``*.values`` there. A
+    file ``*.names`` next to it says in JSON lines which family and labels own which slots, so that every
+    worker can read them. Both files stay when the worker ends, and so do its counts. With a ``folder`` of
+    None the array is in memory, private to this process.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -101,8 +104,8 @@ class Slots:
     def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
         """Return the index of the first of ``width`` consecutive slots for a family and label values.
 
-        The first call reserves the slots; later calls return the same index. Raises RuntimeError when
-        ``CAPACITY`` is used up, which only labels chosen by clients could bring about.
+        ``family`` is its name. The first call reserves the slots; later calls return the same index. Raises
+        RuntimeError when ``CAPACITY`` is used up, which happens only if clients can choose label values.
         """
         entry = self._names.get((family, labels))
         if entry is not None:
@@ -127,9 +130,9 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield a snapshot of each worker's files in ``folder``, except those named ``own``.
+    """Yield a snapshot for each worker's files in ``folder``, except those with the name ``own``.
 
-    Of a damaged file the readable entries are returned; an unreadable file is skipped.
+    Of a damaged file the readable entries are used; an unreadable file is skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:

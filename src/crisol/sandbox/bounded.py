@@ -39,7 +39,7 @@ _BOOT = (
 
 
 class OutOfBounds(Exception):
-    """Reading an untrusted text took over 10 s of processor time or 768 MiB, raised, or ended the worker."""
+    """A function in a worker process used more than 10 s or 768 MiB, raised, or ended the process."""
 
 
 _Answer = tuple[dict[str, Any], list[bytes]]

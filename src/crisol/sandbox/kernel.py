@@ -94,7 +94,11 @@ def setns(descriptor: int, flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Mount a file system (mount(2)); empty strings are passed as NULL. Raises OSError."""
+    """Mount the file system ``source`` at ``target`` (mount(2)); empty strings are passed as NULL.
+
+    ``kind`` is the type of the file system, ``flags`` are ``MS_*``, ``data`` holds its options. Raises
+    OSError.
+    """
     words = [word.encode() if word else None for word in (source, target, kind)]
     _checked(
         _libc.mount(*words, flags, data.encode() if data else None), f"mount {kind or source} on {target}"
@@ -102,7 +106,10 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def protect(target: str, *, recursive: bool) -> None:
-    """Make a mount read-only, nosuid and nodev; with ``recursive`` those below it, too. Raises OSError."""
+    """Make the mount at ``target`` read-only, nosuid and nodev; ``recursive`` includes mounts below it.
+
+    Raises OSError.
+    """
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)
     if result == 0:
@@ -115,7 +122,7 @@ def protect(target: str, *, recursive: bool) -> None:
 
 
 def unmount(target: str) -> None:
-    """Detach a mount lazily: open files stay usable. Raises OSError."""
+    """Detach the mount at ``target`` lazily: files that are open stay usable. Raises OSError."""
     _checked(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
@@ -162,10 +169,10 @@ def landlock_abi() -> int:
 
 
 def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
-    """Restrict this process by Landlock: writes only below ``writable`` and to the files ``devices``.
+    """Restrict this process by Landlock: it may write only below ``writable`` and to the files ``devices``.
 
-    Reading and executing stay allowed. From ``abi`` 6 on it also forbids abstract sockets and signals that
-    leave the process tree.
+    Both hold paths. Reading and executing stay allowed. ``abi`` is the version of :func:`landlock_abi`; from
+    6 on, abstract sockets and signals that leave the process tree are forbidden too.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0
@@ -204,7 +211,7 @@ def bring_up_loopback() -> None:
 
 
 def one_arena() -> None:
-    """Limit glibc to one malloc arena: one for each thread would count against the memory limit."""
+    """Limit glibc to one malloc arena, since each arena counts against the memory limit."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
 

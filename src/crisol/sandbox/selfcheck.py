@@ -28,9 +28,10 @@ ATTEMPTS = {
 
 
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
-    """Run every escape attempt of :data:`ATTEMPTS` and return the names of those that succeeded.
+    """Run the escape attempts :data:`ATTEMPTS` in a sandbox; return the names of those that succeeded.
 
-    An isolating sandbox returns none. Raises :class:`~crisol.errors.SandboxError` where it does not start.
+    None succeeds in a sandbox that isolates. ``kind`` is the kind of the sandbox. Raises
+    :class:`~crisol.errors.SandboxError` where it does not start.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:

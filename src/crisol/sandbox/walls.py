@@ -96,7 +96,7 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
 
 
 def uncover(target: str) -> None:
-    """Mount the target's original files over what :func:`overlay` mounted."""
+    """Mount the original files of the folder ``target`` over what :func:`overlay` mounted there."""
     kernel.mount(".", target, flags=kernel.MS_BIND)
 
 

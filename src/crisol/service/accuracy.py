@@ -70,7 +70,7 @@ class Accuracy:
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the last ``limit`` trials, newest first."""
+        """Return the last ``limit`` trials of the running service, newest first."""
         trials = self._service.trials
         both = [
             trial

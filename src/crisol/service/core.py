@@ -91,7 +91,7 @@ class Service:
         return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
-        """Return whether any breaker is open or half-open; it calls no dependency."""
+        """Return whether any breaker is open or half-open; no dependency is called."""
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:

@@ -53,7 +53,10 @@ class RungGuard:
         service.on_refresh.append(self.refresh)
 
     async def refresh(self) -> None:
-        """Follow what other workers and people did; once a minute, look at the trials."""
+        """Read which rungs other workers switched off or on.
+
+        Once a minute it also judges the rungs by the latest trials, see :meth:`watch`.
+        """
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:
             return

@@ -90,9 +90,9 @@ class AccuracyReport(_Strict):
     """How the model's predictions agree with the verdicts of the trials in a time range.
 
     ``model_version`` is null for trials of all versions. ``trials`` counts all, ``inconclusive`` those
-    without a conclusive verdict. ``confusion`` counts the others as true or false (t, f) and predicted valid
-    or invalid (p, n). ``weighted`` and ``metrics`` weight each trial by one over its sampling probability.
-    ``as_of`` is the time of the report.
+    without a conclusive verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were predicted valid,
+    ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` and ``metrics`` weight
+    each trial by one over its sampling probability. ``as_of`` is the time of the report.
     """
 
     time_range: str

@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 class ByContent(Generic[T]):
-    """One value for each of up to ``most`` vulnerabilities; the least recently used one is dropped.
+    """A store of one value for each vulnerability, such as its verdicts, for up to ``most`` vulnerabilities.
 
-    ``make`` returns an empty value. A vulnerability whose content hash changes starts with a new one.
+    ``make`` returns the value of a new vulnerability, such as an empty list. If the content hash of a
+    vulnerability changes, it gets a new value. Beyond ``most`` the least recently used value is dropped.
 
     >>> verdicts = ByContent(list)
     >>> verdicts.of("arena-zip-slip", "hash").append("valid")
@@ -30,7 +31,7 @@ class ByContent(Generic[T]):
         self._values: OrderedDict[str, tuple[str, T]] = OrderedDict()
 
     def get(self, vulnerability: str, content_hash: str) -> T | None:
-        """Return the value of a vulnerability with this content hash, None where there is none."""
+        """Return the value of a vulnerability with this content hash, None where none is stored."""
         content, value = self._values.get(vulnerability, ("", None))
         if value is None or content != content_hash:
             return None
@@ -38,7 +39,7 @@ class ByContent(Generic[T]):
         return value
 
     def of(self, vulnerability: str, content_hash: str) -> T:
-        """Return the value of a vulnerability with this content hash, and make it where there is none."""
+        """Return the value of a vulnerability with this content hash; make it first where there is none."""
         value = self.get(vulnerability, content_hash)
         if value is None:
             value = self._make()

@@ -28,10 +28,10 @@ _CURRENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The identity of a registered vulnerability: its id, its CWE, and a hash of its folder.
+    """The identity of a registered vulnerability: its id, its CWE, and its content hash.
 
-    ``content_hash`` covers everything that decides a verdict, so that cached answers to an earlier form are
-    not reused.
+    Decisions are reused only under the same ``content_hash``, since it covers everything that decides a
+    verdict.
     """
 
     id: str
@@ -43,10 +43,10 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """Finds registered vulnerabilities in the folders below ``roots``; what it read is kept in ``cache``.
+    """Finds registered vulnerabilities in the folders below ``roots``.
 
-    An entry is valid as long as names, sizes and times of the folder's files stay the same: :meth:`find` sees
-    an edit at once, :meth:`known` within a second.
+    What it read is stored in ``cache`` and used as long as names, sizes and times of the folder's files stay
+    the same. An edit of a folder is seen by :meth:`find` at once and by :meth:`known` within a second.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the pattern of that id if :meth:`find` read it within the last second, else None.
+        """Return the pattern of the id ``name`` if :meth:`find` read it within the last second, else None.
 
         It reads no file.
         """
@@ -66,9 +66,9 @@ class Catalogue:
         return current[0]
 
     async def find(self, name: str) -> Pattern | None:
-        """Return the pattern of that id, or None where no vulnerability has it or its folder is invalid.
+        """Return the pattern of the id ``name``; None where no folder has this id or the folder is invalid.
 
-        Any text is safe as an id.
+        It reads files. ``name`` may be any text, also one that is a path.
         """
         if not _ID.fullmatch(name):
             return None
@@ -87,11 +87,14 @@ class Catalogue:
         return pattern
 
     def names(self) -> list[str]:
-        """Return the ids in order; a folder without a valid description counts too. It reads the disk."""
+        """Return all ids, sorted; it reads the disk.
+
+        An id whose folder holds an invalid description is among them.
+        """
         return sorted({path.parent.name for path in descriptions(self._roots)})
 
     def open(self, name: str) -> Vulnerability | None:
-        """Read the vulnerability's folder; None where no folder has that id.
+        """Read the folder of the vulnerability with the id ``name``; None where no folder has this id.
 
         Raises :class:`~crisol.errors.VulnerabilityError` for an invalid folder.
         """

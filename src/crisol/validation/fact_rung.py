@@ -39,12 +39,16 @@ _log = logging.getLogger(__name__)
 
 
 class FactRung:
-    """Decides patches that make the vulnerable program, a judged one, or change nothing a PoV executes.
+    """The rung that decides a patch by a fact, without a run.
 
-    Each vulnerability's PoVs are traced in the background, once; until then, and for a minute after a sandbox
-    failure, a patch is decided without the trace. Files are parsed in processes with limits, ``workers`` at a
-    time. It keeps the verdicts on 1,000 programs of each of 256 vulnerabilities. Use it within one event
-    loop.
+    It decides a patch that makes the vulnerable program or a judged program, and a patch that changes nothing
+    that a PoV executes. For the latter each vulnerability's PoVs are traced once, in the background, in a
+    sandbox of the kind ``sandbox``. Until the trace is there, and for a minute after the sandbox failed, only
+    programs are compared.
+
+    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``workers`` processes
+    with limits parse files at a time. Of each of 256 vulnerabilities the verdicts on 1,000 programs are
+    stored. Use it within one event loop.
     """
 
     stamp = "facts-1"
@@ -84,7 +88,10 @@ class FactRung:
         return None if fact is None else _decision(fact)
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Remember a wargame's verdict for all patches that make the same program."""
+        """Store a wargame's verdict; from now on it answers for every patch that makes the same program.
+
+        ``submission`` is the patch that was wargamed, ``pattern`` its vulnerability.
+        """
         examined = await self._examine(submission, pattern)
         if examined is not None:
             patch = submission.patch.identity
@@ -95,19 +102,23 @@ class FactRung:
     def add(
         self, content: tuple[str, str], program: str, patch: str, outcome: Outcome, reason: Reason | None
     ) -> None:
-        """Remember a verdict on a program.
+        """Store a verdict on a program.
 
-        ``content`` is (vulnerability id, content hash), ``patch`` its identity.
+        ``content`` is (vulnerability id, content hash), ``program`` the program's identity, ``patch`` the
+        identity of the patch that made it. ``reason`` is None for a valid patch.
         """
         self._programs.of(*content).add(program, patch, outcome, reason)
 
     def program(self, submission: Submission, pattern: Pattern) -> str:
-        """Return the identity of the program that a patch makes; empty unless it was examined recently."""
+        """Return the identity of the program that a patch makes; empty for a patch not examined recently."""
         examined = self._examined.get(_key(submission, pattern))
         return "" if examined is None else examined.program
 
     async def close(self) -> None:
-        """Cancel all background traces; one that already runs in a thread ends by its own time limit."""
+        """Cancel all background traces.
+
+        A trace that already runs in a thread continues until its own time limit.
+        """
         for task in self._tracing.values():
             task.cancel()
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)

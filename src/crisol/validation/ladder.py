@@ -46,10 +46,10 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request without the text of the patch: small enough to keep thousands in memory.
+    """A request without the text of the patch, small enough to keep thousands in memory.
 
-    ``patch`` is the identity of the diff. Empty ``vulnerability`` or ``cwe`` mean that the caller named none;
-    ``cut`` says which part of the submitted text was left out, empty for nothing.
+    ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are empty where the caller
+    named none. ``cut`` says which part of the submitted text was left out, empty for nothing.
     """
 
     patch: str
@@ -60,11 +60,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A parsed patch and its text, with the vulnerability id and CWE that the caller named (empty: none).
+    """A request with its parsed patch.
 
-    ``client`` is the caller to whom its wargame is counted. ``cut`` says which part of the submitted text was
-    left out, ``misfit`` why the patch cannot be applied to the release; then it is not judged. ``files`` are
-    the patched files by path, None for a deleted one; empty where the release is not available.
+    ``text`` is the diff as submitted. ``vulnerability`` (an id) and ``cwe`` are empty where the caller named
+    none. ``client`` is the address that the wargame counts for. ``cut`` says which part of the text was left
+    out, empty for nothing. ``misfit`` says why the patch cannot be applied to the release; the patch is then
+    not judged. ``files`` maps the paths of patched files to their new text, None for a deleted file; it is
+    empty where the release is not available.
     """
 
     patch: Patch
@@ -84,11 +86,11 @@ class Submission:
 
 @dataclass(slots=True)
 class Case:
-    """A submission while the rungs try to decide it, with what they found out so far.
+    """A submission on its way through the ladder, with the results of the rungs that did not decide it.
 
-    ``pattern`` is None for an unregistered vulnerability; ``prediction`` is that of the model, None until it
-    was made. ``verdict`` is that of a wargame which failed on this machine. ``missing`` names unavailable
-    dependencies.
+    ``pattern`` is None for an unregistered vulnerability. ``prediction`` is the model's, None until it was
+    made. ``verdict`` is None, or the inconclusive one of a wargame that failed on this machine. ``missing``
+    names the dependencies that were unavailable.
     """
 
     submission: Submission
@@ -104,15 +106,19 @@ class Case:
 
 
 class Rung(Protocol):
-    """One step of the ladder: decides a case, or returns None, so that the next rung is asked.
+    """One step of the ladder: a function of a case that returns a decision or None.
 
-    A decision names its ``evidence``. A rung adds an unavailable dependency to ``case.missing`` instead of
-    raising; an exception reaches the caller.
+    None passes the case to the next rung. A decision names its ``evidence``. Where a dependency is
+    unavailable, a rung adds its name to ``case.missing`` and returns None. An exception that a rung raises
+    reaches the caller.
     """
 
     @property
     def stamp(self) -> str:
-        """A version of everything but the case that the decision depends on; it is part of the cache key."""
+        """A version of everything, other than the case, on which the rung's decisions depend.
+
+        It is part of the cache key, so that decisions of an earlier model or policy are not reused.
+        """
         ...
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -161,7 +167,10 @@ def not_judged(submission: Submission) -> Decision:
 
 
 def fall_back(case: Case) -> Decision:
-    """Return the decision when no rung could decide: outcome None, with the model's prediction if any."""
+    """Return the decision for a case that no rung could decide.
+
+    Its outcome is None. It contains the model's prediction where there is one.
+    """
     reason = None if case.verdict is None else case.verdict.reason
     return Decision(
         None,

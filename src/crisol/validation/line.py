@@ -26,11 +26,12 @@ class _Place:
 
 
 class Line:
-    """A queue for ``seats`` concurrent wargames, with at most ``length`` waiting; for one event loop.
+    """A queue for wargames: ``seats`` of them run at a time and at most ``length`` wait; for one event loop.
 
-    A client may queue while it holds fewer places than are free, so alone it gets half of them. A free seat
-    goes to the client with the fewest seats; ties are served in order of arrival. Callers that wait for the
-    same key share a place, which is freed when the last of them leaves.
+    A seat is the right to run a wargame, a place is a position in the queue. A client gets another place only
+    while it has fewer places than are free; so a single client gets at most half of them. A free seat goes to
+    the client with the fewest seats, among equals to the first in the queue. Callers that wait for the same
+    key share a place, which becomes free when the last of them leaves.
     """
 
     def __init__(self, seats: int, length: int) -> None:
@@ -47,9 +48,9 @@ class Line:
 
     @contextmanager
     def attended(self, key: bytes) -> Iterator[None]:
-        """Count the caller as waiting for the verdict under ``key`` until the block is left.
+        """Count the caller as waiting for the verdict ``key``, as a context manager, until the block ends.
 
-        When the last caller leaves, places under the key are given up and raise Overloaded.
+        When the last caller of a key leaves, its places are given up: :meth:`enter` then raises Overloaded.
         """
         self._callers[key] += 1
         try:
@@ -63,10 +64,11 @@ class Line:
                     place.turn.set_exception(Overloaded(_DESERTED, 1.0))
 
     async def enter(self, key: bytes, client: str, patience: float) -> None:
-        """Wait for a seat; :meth:`leave` gives it back.
+        """Wait for a seat, in the name of ``client``; :meth:`leave` gives the seat back.
 
-        Raises :class:`~crisol.errors.Overloaded` where this client gets no place (its ``retry_after`` is
-        ``patience``, in seconds), and where nobody waits for the key any more.
+        ``key`` names the verdict to be made. Raises :class:`~crisol.errors.Overloaded`, with ``patience``
+        (seconds) as its ``retry_after``, where the client gets no place in the queue; and where no caller
+        waits for ``key`` any more.
         """
         if self._free and not self._places:
             self._sit(client)
@@ -95,7 +97,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give a seat of ``client`` back; the next in the queue gets it."""
+        """Give back a seat that ``client`` holds; the next client in the queue gets it."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

@@ -33,12 +33,13 @@ _log = logging.getLogger(__name__)
 
 
 class MemoryRung:
-    """Decides by the served model's second stage, which predicts from verdicts known of the vulnerability.
+    """The rung that decides by verdicts on similar patches of the same vulnerability.
 
-    Without a known verdict or a second stage it returns None. The known fix of a vulnerability is its first
-    verdict: it is read in the background when the first patch comes, and that patch does not wait. ``filled``
-    says whether stored verdicts were read; until then a decision names ``memory`` as missing. Use it within
-    one event loop.
+    It uses the second stage of the model in ``model``, and returns None without a second stage or without a
+    verdict. The known fix of a vulnerability counts as its first verdict. It is read in the background when
+    the first patch comes; that patch is decided without it. ``catalogue`` finds vulnerabilities; ``cache`` is
+    the folder of downloaded releases. ``filled`` says whether verdicts were read from the trial store; until
+    then a decision names ``memory`` as missing. Use it within one event loop.
     """
 
     stamp = "memory-1"
@@ -56,7 +57,7 @@ class MemoryRung:
 
     @property
     def serves(self) -> bool:
-        """Whether the model that is served has a second stage."""
+        """Whether the model in use has a second stage, so that this rung can decide."""
         return self._model.served.second is not None
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -77,7 +78,10 @@ class MemoryRung:
         return _decision(served.ladder, recall, probability, prediction, tuple(case.missing))
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Remember a wargame's verdict, unless it is inconclusive or the served model has no second stage."""
+        """Store a wargame's verdict on the patch of ``submission`` for later patches.
+
+        Nothing happens if the verdict is inconclusive or the model in use has no second stage.
+        """
         predictor = self._model.served.predictor
         if self._model.served.second is None or predictor is None:
             return
@@ -95,7 +99,7 @@ class MemoryRung:
         self.add((pattern.id, pattern.content_hash), judged)
 
     async def close(self) -> None:
-        """Cancel the reading of known fixes."""
+        """Cancel the background work that reads known fixes."""
         for task in self._reading:
             task.cancel()
         await asyncio.gather(*self._reading, return_exceptions=True)
@@ -131,7 +135,7 @@ class MemoryRung:
         return Judged(patch.identity, sketch(patch), valid=True, probability=probability)
 
     def add(self, content: tuple[str, str], judged: Judged) -> None:
-        """Remember a verdict; further verdicts on the same patch are ignored.
+        """Store a judged patch; a patch that already has a verdict keeps it.
 
         ``content`` is (vulnerability id, content hash).
         """

@@ -38,13 +38,13 @@ _ASIDE, _ASIDE_LINE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model in use with its policies; it is replaced as a whole.
+    """The model in use with its policies; another model comes as another object.
 
-    ``predictor`` is None where no model can be loaded; ``policy`` says when it decides without a wargame.
-    ``second`` predicts from known verdicts, None where the model has no ``memory.json``. ``learnt`` holds the
-    identities of the patches that it was trained on. ``stamp`` (a hash of versions and thresholds) is part of
-    every decision's cache key; ``tag`` (``model:VERSION``) is the cache tag by which its decisions are
-    invalidated.
+    ``predictor`` is None where no model can be loaded. ``policy`` says when the model decides without a
+    wargame. ``second`` is its second stage, None without one. ``learnt`` holds the identities of the patches
+    that the model was trained on. ``ladder`` is the policy with that of the second stage. ``stamp``, a hash
+    of versions and thresholds, is part of every decision's cache key. ``tag``, ``model:VERSION``, is the tag
+    by which cached decisions of this model are deleted.
     """
 
     predictor: Predictor | None
@@ -83,10 +83,11 @@ class ServedModel:
 
 
 class ModelRung:
-    """Decides by the :attr:`served` model, behind its circuit breaker, where its policy allows.
+    """The rung that decides by the model's prediction where the model's policy allows it.
 
-    For an unregistered vulnerability it predicts but does not decide, since the policy's guarantee covers
-    registered ones only. Use it within one event loop.
+    ``served`` is the model in use, ``breaker`` the circuit breaker around it. For an unregistered
+    vulnerability the rung predicts and does not decide, since the policy's guarantee covers registered ones
+    only. Use it within one event loop.
     """
 
     def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:
@@ -111,9 +112,9 @@ class ModelRung:
         return None if outcome is None else _decision(outcome, prediction, served.policy)
 
     async def predict(self, case: Case) -> Prediction | None:
-        """Return the model's prediction, computed once for a case.
+        """Return the model's prediction for a case; it is computed once for each case.
 
-        None where the model is missing or fails.
+        None means that there is no model, or that it failed.
         """
         if case.prediction is None and self.served.predictor is not None:
             case.prediction = await self._predict(self.served.predictor, case)

@@ -61,10 +61,11 @@ A full line, a folder that changed, a release that cannot be had and whatever a 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A decision with its circumstances.
+    """A decision, and how it was made.
 
-    ``cached`` says that it came from the cache or from a concurrent caller's work; ``key`` is its cache key;
-    ``pattern`` is None for an unregistered vulnerability; ``seconds`` is how long this answer took.
+    ``cached`` says that the decision came from the cache or from another caller's simultaneous request.
+    ``pattern`` is None for an unregistered vulnerability. ``key`` is the decision's cache key; ``seconds`` is
+    how long this answer took.
     """
 
     decision: Decision
@@ -83,13 +84,13 @@ class _NotKept(Exception):
 
 
 class Validator:
-    """Decides about patches by the first of these that can: cache, ``rungs``, ``model``, wargame, fallback.
+    """The ladder: decides about patches by cache, ``rungs``, ``model``, wargame and fallback, in this order.
 
-    ``sandbox`` is the circuit breaker around wargames; each of ``learners`` is called with every wargame's
-    verdict. A rung whose source is in ``off`` is asked and does not decide. For an unregistered vulnerability
-    no wargame is run. An unavailable dependency is skipped, named in ``degraded``, and such a decision is not
-    cached. Raises :class:`~crisol.errors.Overloaded` where the queue of wargames is full. Use it within one
-    event loop.
+    The first that can decide a patch does. ``referees`` run the wargames, behind the circuit breaker
+    ``sandbox``. Each function in ``learners`` is called with every wargame's verdict. ``catalogue`` finds
+    vulnerabilities; for an unregistered one no wargame is run. ``off`` holds the sources of the rungs that
+    may not decide; such a rung still runs. An unavailable dependency is skipped and named in ``degraded``;
+    such a decision is not cached. Use it within one event loop.
     """
 
     def __init__(
@@ -113,7 +114,10 @@ class Validator:
         self._sandbox = sandbox
 
     def recall(self, question: Question) -> Validated | None:
-        """Return the decision from this process's cache, or None; it neither reads a file nor waits."""
+        """Return the decision from the cache of this process; None where it is not there.
+
+        It reads no file and does not wait.
+        """
         start = perf_counter()
         pattern = self._catalogue.known(question.vulnerability) if question.vulnerability else None
         if question.vulnerability and pattern is None:
@@ -127,8 +131,9 @@ class Validator:
     async def fitted(self, submission: Submission) -> Submission:
         """Return the submission with its patch reduced to the files of the vulnerability's release.
 
-        Features, cache keys and the wargame then use the same patch. Where it does not apply, ``misfit`` says
-        why. It is returned unchanged for an unregistered vulnerability.
+        Features, cache keys and the wargame all use that reduced patch. ``misfit`` of the result says why the
+        patch does not apply, empty if it does. For an unregistered vulnerability the submission is returned
+        unchanged.
         """
         pattern = await self._find(submission)
         if pattern is None:
@@ -142,7 +147,7 @@ class Validator:
         )
 
     async def decide(self, submission: Submission) -> Validated:
-        """Decide about a patch: by model and facts where they are sure, else by wargame.
+        """Decide about a patch by the ladder; a wargame runs only if no rung before it decides.
 
         Raises :class:`~crisol.errors.Overloaded` where the queue of wargames is full.
         """
@@ -168,10 +173,10 @@ class Validator:
         return Validated(decision, cached, pattern, key, perf_counter() - start)
 
     async def validate(self, submission: Submission) -> Validated:
-        """Decide about a patch by wargame alone.
+        """Decide about a patch by its wargame's verdict alone; the verdict may come from the cache.
 
-        Raises :class:`~crisol.errors.UnknownVulnerability` for an unregistered vulnerability and
-        :class:`~crisol.errors.UnavailableError` where no wargame can be run.
+        Raises :class:`~crisol.errors.UnknownVulnerability` for an unregistered vulnerability, and
+        :class:`~crisol.errors.UnavailableError` where no wargame can be run, such as with a full queue.
         """
         start = perf_counter()
         pattern = await self._find(submission)
@@ -194,18 +199,18 @@ class Validator:
         )
 
     async def wargame(self, submission: Submission, pattern: Pattern) -> Verdict:
-        """Return the wargame's verdict, from the cache or by running it behind the sandbox's breaker.
+        """Return the verdict on the patch of ``submission``, from the cache or by a wargame.
 
-        Raises as :meth:`validate` does.
+        ``pattern`` is the vulnerability. Raises as :meth:`validate` does.
         """
         with self._referees.attended(_verdict_key(submission.question, pattern)):
             verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace a cached decision by that of a later wargame.
+        """Replace a cached decision by the ``verdict`` of a wargame that ran after it.
 
-        An inconclusive verdict by our failure changes nothing.
+        A verdict that is inconclusive because the sandbox failed changes nothing.
         """
         if verdict.reason in OURS:
             return
@@ -215,8 +220,9 @@ class Validator:
         await self._cache.get_or_compute(DECISION, validated.key, lambda: truth, tags=tags)
 
     def key(self, question: Question, pattern: Pattern | None) -> bytes:
-        """Return the cache key of a decision: a hash of question, content, and the stamp of every rung.
+        """Return the cache key of a decision.
 
+        It is a hash of the question, the vulnerability's content hash, and the stamp of every rung.
         ``pattern`` is None for an unregistered vulnerability.
         """
         return DECISION.key(

@@ -38,9 +38,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefereeStats:
-    """Counters of the wargames: waiting, running and sandboxes open now; done and rejected since the start.
+    """Counters of the wargames in this process.
 
-    ``mean_seconds`` is a moving average over wargames, with the start of the sandbox.
+    ``waiting`` and ``running`` count wargames now, ``open`` the sandboxes now. ``done`` and ``rejected``
+    count wargames since the start. ``mean_seconds`` is a moving average of a wargame's duration, start of the
+    sandbox included.
     """
 
     waiting: int
@@ -62,13 +64,14 @@ class _Table:
 
 
 class Referees:
-    """Runs wargames in threads: at most ``concurrency`` at a time, with ``line`` more waiting.
+    """Runs wargames in threads: at most ``concurrency`` at a time, with at most ``line`` waiting.
 
-    ``seconds`` limits the wall time of all runs of one patch; up to ``warm`` sandboxes stay open between
-    patches. With ``secret`` the PoVs draw unpredictable values, else those of the corpus, so that verdicts
-    repeat. ``experience`` orders the scripts and learns from every wargame. Raises
-    :class:`~crisol.errors.SettingsError` for numbers out of range. Use it within one event loop, as
-    ``async with``.
+    ``catalogue`` finds vulnerabilities, ``cache`` is the folder of downloaded releases, ``sandbox`` a kind or
+    ``auto``. ``warm`` is the number of sandboxes that stay open between patches. ``seconds`` limits the wall
+    time of all runs of one patch. With ``secret`` the scripts draw values that nobody can predict; without it
+    those of the corpus, so that verdicts repeat. ``experience`` orders the scripts and learns from every
+    wargame, None keeps the fixed order. Raises :class:`~crisol.errors.SettingsError` for numbers out of
+    range. Use it within one event loop, as ``async with``.
     """
 
     def __init__(
@@ -126,10 +129,10 @@ class Referees:
         return self._line.attended(key)
 
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
-        """Return an untrusted diff reduced to the files of a vulnerability's release, as a wargame reads it.
+        """Return the part of an untrusted diff that changes files of a vulnerability's release.
 
-        Raises what :func:`crisol.wargaming.fitting.fitted` does. Where the release cannot be downloaded,
-        files are kept or left out by their names alone.
+        A wargame reads the diff in the same way. Where the release cannot be downloaded, files are kept or
+        left out by their names alone. Raises as :func:`crisol.wargaming.fitting.fitted` does.
         """
         return await asyncio.to_thread(self._fit, pattern, text)
 
@@ -147,12 +150,12 @@ class Referees:
         return fitted(text, tree)
 
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
-        """Return the verdict of a wargame of one untrusted diff.
+        """Wargame one untrusted diff, ``text``, and return the verdict.
 
-        ``key`` names the wargame for :meth:`attended`, ``client`` the caller to whom it counts. Raises
-        :class:`~crisol.errors.Overloaded` where the client gets no place in the queue, and what opening the
-        sandbox or downloading the release raises; nothing that the patch does raises. A wargame that runs is
-        not cancelled.
+        ``key`` names the verdict for :meth:`attended`; ``client`` is the caller for whom it counts in the
+        queue. Raises :class:`~crisol.errors.Overloaded` where the client gets no place in the queue, and what
+        opening the sandbox or downloading the release raises. Nothing that the patch does raises. A wargame
+        that has begun is not cancelled.
         """
         try:
             await self._line.enter(key, client, self.patience)
@@ -176,7 +179,7 @@ class Referees:
 
     @property
     def patience(self) -> float:
-        """The number of seconds after which a rejected client should ask again, at least 1."""
+        """The number of seconds, at least 1, that a rejected client should wait before it tries again."""
         return max(1.0, self._mean * (self._line.waiting + 1) / self._concurrency)
 
     def _judge(self, pattern: Pattern, text: str) -> Verdict:

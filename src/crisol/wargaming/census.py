@@ -54,7 +54,7 @@ def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Ite
 
 
 def basic_only(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose candidate passes every PoV and check but fails the strict label."""
+    """Return the rows of a corpus table that are valid for the basic label and invalid for the strict one."""
     return frame[(frame["basic_outcome"] == Outcome.VALID) & (frame["outcome"] == Outcome.INVALID)]
 
 

@@ -59,7 +59,7 @@ class Flow:
         return self._bindings.nodes
 
     def values(self, node: ast.expr | None) -> set[Value]:
-        """Return the possible values of an expression; empty where they are unknown."""
+        """Return the possible values of an expression; empty where they are unknown or ``node`` is None."""
         if node is None:
             return set()
         if node not in self._memo:
@@ -90,7 +90,7 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield the values of the names, attributes, items, calls and imports in a node."""
+        """Yield the possible values of all names, attributes, items, calls and imports in ``node``."""
         match node:
             case ast.Import(names=names):
                 yield from (Value("outside", alias.name) for alias in names)

@@ -130,9 +130,10 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
 
 
 def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
-    """Remove imported candidates by name and return how many of the vulnerability remain.
+    """Remove imported candidates by name; return how many imported candidates of the vulnerability remain.
 
-    Raises :class:`~crisol.errors.DatasetError` for an unknown name, and then removes none.
+    ``inbox`` is the folder of imported patches, ``vulnerability`` an id. Raises
+    :class:`~crisol.errors.DatasetError` for an unknown name; then nothing is removed.
     """
     gone = set(names)
     with _locked(inbox):

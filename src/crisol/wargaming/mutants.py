@@ -40,7 +40,7 @@ _Edit = Callable[[Text, ast.AST], Iterator[str]]
 def mutants(
     parents: Sequence[Candidate], source: Mapping[str, str], limit: int, seed: int
 ) -> Iterator[Candidate]:
-    """Yield up to ``limit`` mutants, patches made from the ``parents`` by small changes, drawn by ``seed``.
+    """Yield up to ``limit`` mutants: patches made from ``parents`` by small changes, drawn by ``seed``.
 
     ``parents`` are candidates of one vulnerability; they take turns. ``source`` maps the path of every file
     that a parent touches to its vulnerable text. Every mutant parses. Its syntax trees differ, docstrings

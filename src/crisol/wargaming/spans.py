@@ -29,7 +29,7 @@ class Text:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Return the start and end of a node, as character offsets into the text."""
+        """Return (start, end) of a node as character offsets into the text; ``end`` is exclusive."""
         return self._at(node.lineno, node.col_offset), self._at(
             node.end_lineno or 0, node.end_col_offset or 0
         )
