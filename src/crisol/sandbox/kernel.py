@@ -127,7 +127,7 @@ def unmount(target: str) -> None:
 
 
 def pivot_root(new: str, old: str) -> None:
-    """Swap the root of the mount namespace: ``new`` becomes ``/``, the present one moves to ``old``."""
+    """Swap the root of the mount namespace: ``new`` becomes ``/``, the present root moves to ``old``."""
     _checked(_libc.syscall(_CALLS["pivot_root"], new.encode(), old.encode()), "pivot_root")
 
 
@@ -137,7 +137,7 @@ def no_new_privileges() -> None:
 
 
 def set_dumpable(*, value: bool) -> None:
-    """Allow or forbid other processes of the same user to read this one's memory and ``/proc`` entries."""
+    """Allow (True) or forbid other processes of this user to read this process's memory and ``/proc``."""
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 
 

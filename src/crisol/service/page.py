@@ -31,7 +31,7 @@ _FILES = {
 
 
 def add_page(app: Routes) -> None:
-    """Add the route ``/`` to ``app``: a page for the browser, on which a patch can be tried."""
+    """Add the web page at ``/`` to ``app``, with its style sheet and its script."""
     for path, (name, headers) in _FILES.items():
         content = resources.files(__package__).joinpath("static", name).read_bytes()
         app.add_api_route(path, _sender(content, headers), include_in_schema=False)

@@ -155,7 +155,7 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
 
 
 def not_judged(submission: Submission) -> Decision:
-    """Return the inconclusive decision for a patch that does not apply to its release."""
+    """Return the inconclusive decision for a submission with a ``misfit``, which names the reason."""
     return Decision(
         Outcome.INCONCLUSIVE,
         Source.WARGAME,
