@@ -30,7 +30,8 @@ class Pairs:
     """The patches that both arms of a comparison predicted, in the order of arrival; arrays of shape (n,).
 
     ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0. ``weight``
-    is 1 / sampling probability of the patch. ``group`` is a number for each vulnerability, from 0.
+    is 1 / sampling probability of the patch. ``group`` is the number of the patch's vulnerability, from 0 in
+    the order of appearance.
     """
 
     difference: NDArray[np.float64]
@@ -43,14 +44,15 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference of two arms' accuracy, first minus second, over ``n`` patches that both predicted.
+    """The difference between the accuracies of the arms ``first`` and ``second``, first minus second.
 
-    ``difference`` is weighted by 1 / sampling probability, so it holds for all patches that arrived; ``low``
-    and ``high`` are its percentile bootstrap interval over ``vulnerabilities``, valid for a single analysis;
-    ``always_low`` and ``always_high`` bound it in repeated analyses, too (assuming independent patches).
-    ``p_value`` is McNemar's, two-sided, over the sampled patches without weights, by ``method`` (``exact`` or
+    ``n`` patches of ``vulnerabilities`` different vulnerabilities were predicted by both arms. ``difference``
+    is weighted by 1 / sampling probability, so it holds for all patches that arrived. ``low`` and ``high``
+    are its percentile bootstrap interval, resampled by vulnerability and valid for a single analysis.
+    ``always_low`` and ``always_high`` are bounds that stay valid in repeated analyses (assuming independent
+    patches). ``p_value`` is that of McNemar's two-sided test without weights, by ``method`` (``exact`` or
     ``asymptotic``); ``weighted_p_value`` is that of a weighted normal test. ``only_first_right`` and
-    ``only_second_right`` count patches.
+    ``only_second_right`` count the patches on which only that arm was right.
     """
 
     first: str

@@ -62,13 +62,13 @@ def worsening(
 def calibration_drift(
     probabilities: ArrayLike, outcomes: ArrayLike, *, tolerated: float = 0.0, run_length: float = 10_000.0
 ) -> Alarm:
-    """Detect that outcomes no longer follow the predicted probabilities; both of shape (n,).
+    """Look for trials from which on the outcomes no longer follow the predicted probabilities.
 
-    ``probabilities`` are those of valid; ``outcomes`` are 1 for valid, 0 for invalid. Two deviations raise
-    the alarm: patches are valid more or less often than predicted; or the model is right less often than its
-    confidence says, by more than ``tolerated``, in [0, 0.5). The first misses errors that cancel out between
-    the classes, the second a model that became underconfident. No weights are needed, since sampling depends
-    on the probability alone. False alarms are at least ``run_length`` trials apart on average. Raises
+    ``probabilities``, shape (n,), are the predicted ones of valid, in the order of the trials; ``outcomes``,
+    shape (n,), are 1 for valid, 0 for invalid. The alarm is raised when patches are valid more or less often
+    than predicted. It is also raised when the share of right predictions is below the model's mean confidence
+    by more than ``tolerated``, in [0, 0.5). No weights are needed, since sampling depends on the probability
+    alone. False alarms are at least ``run_length`` trials apart on average. Raises
     :class:`~crisol.errors.InputError` for values out of range.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
@@ -102,11 +102,11 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 
 
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
-    """Return the population stability index of ``current`` against ``reference``, one-dimensional samples.
+    """Return the population stability index of ``current`` against ``reference``, samples of shape (n,).
 
-    The sum of (b - a) ln(b / a) over the shares a and b of the two in the ``bins`` quantile bins of the
-    reference; 0 means equal, 0.1 a change, 0.25 a large change. Raises :class:`~crisol.errors.InputError`
-    for an empty sample.
+    The quantiles of ``reference`` divide the values into ``bins`` bins. The index is the sum of (b - a) ln(b
+    / a) over the bins, where a is the share of ``reference`` in a bin and b that of ``current``. 0 means
+    equal, 0.1 a change, 0.25 a large change. Raises :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:
@@ -127,7 +127,7 @@ def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
 
     Returns one row for each such column, the largest psi first. Columns: feature, psi (see :func:`psi`), ks
     (two-sample Kolmogorov-Smirnov statistic), p_value, adjusted_p_value (Holm). Raises
-    :class:`~crisol.errors.InputError` without a common column.
+    :class:`~crisol.errors.InputError` if the tables have no numeric column in common.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without both
     from scipy.stats import ks_2samp  # noqa: PLC0415 - see above

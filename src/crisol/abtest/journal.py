@@ -59,7 +59,8 @@ class Journal:
     """An append-only file of trials at ``path``, one line each with a checksum.
 
     Safe across threads and across the processes of one machine: each call locks the file, and the lock ends
-    with its process. Every method raises :class:`~crisol.errors.StoreError` when the disk refuses.
+    with its process. Every method raises :class:`~crisol.errors.StoreError` if the file cannot be read or
+    written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +123,7 @@ class Journal:
 
     @property
     def empty(self) -> bool:
-        """Whether no trial waits in the journal."""
+        """Whether the journal holds no trial."""
         try:
             return self.path.stat().st_size == 0
         except FileNotFoundError:

@@ -26,7 +26,7 @@ class PatchStore:
         """Store a diff and return its identity, 64 hexadecimal digits.
 
         Raises :class:`~crisol.errors.DiffError` for a text that is no diff and
-        :class:`~crisol.errors.StoreError` where the disk refuses.
+        :class:`~crisol.errors.StoreError` if the file cannot be written.
         """
         identity = parse(text).identity
         path = self._path(identity)

@@ -17,9 +17,10 @@ __all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan
 class Design:
     """The sampling design of an A/B test. ``rate`` and ``unsure`` are shares, 0 to 1.
 
-    ``unsure`` of the patches are always wargamed, the others with probability ``rate``. ``per_day`` patches
-    arrive a day; one wargame takes ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for a
-    share out of range, a rate of 0 unless all are unsure, or no arrivals.
+    The share ``unsure`` of the patches is always wargamed, because the model may not decide them; the others
+    are wargamed with probability ``rate``. ``per_day`` patches arrive a day; one wargame takes
+    ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for a share out of range, a rate of 0
+    unless all are unsure, or no arrivals.
     """
 
     rate: float
@@ -120,7 +121,8 @@ def detectable_difference(
 ) -> float:
     """Return the smallest difference in accuracy that this many pairs detect; NaN where they detect none.
 
-    The inverse of :func:`pairs_needed`, with the same parameters and errors.
+    ``pairs`` is the number of patches that both arms predict. The function is the inverse of
+    :func:`pairs_needed`; the other parameters, and the errors, are the same.
     """
     _check_difference(discordance, discordance)
     _check_power(level, power)

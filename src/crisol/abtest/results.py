@@ -175,9 +175,9 @@ def compare_arms(
 def trajectory(
     trials: Iterable[Trial], *, max_weight: float | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return the weighted accuracy after each conclusive trial, with bounds that hold at all times at once.
+    """Return the weighted accuracy after each conclusive trial, with bounds that hold for all trials at once.
 
-    ``trials`` are those of one arm in order; ``max_weight`` and ``level`` are as in
+    ``trials`` are those of one arm in order of time; ``max_weight`` and ``level`` are as in
     :func:`~crisol.abtest.sequential.betting_sequence`. Columns: created_at, n (trials so far), accuracy, low,
     high.
     """

@@ -49,11 +49,12 @@ PROMISED = {
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
-    """Watch the error rates of each rung against :data:`PROMISED`, over its trials in order.
+    """Compare the error rates of each rung with its promise in :data:`PROMISED`, over its trials in order.
 
-    Returns one result for each rung and kind of error, ``false accepts`` or ``false refusals``, that has
-    trials. The result's ``arm`` is the rung's name and its ``baseline`` is 0. While a rung keeps its promise,
-    false alarms are at least 1,000 of its trials apart on average. Inconclusive trials are left out.
+    ``trials`` are those of all rungs. Returns one result for each rung and kind of error, ``false accepts``
+    or ``false refusals``, that has trials. The result's ``arm`` is the rung's name and its ``baseline`` is 0.
+    While a rung keeps its promise, false alarms are at least 1,000 of its trials apart on average.
+    Inconclusive trials are left out.
     """
     watched = []
     for rung, promise in PROMISED.items():

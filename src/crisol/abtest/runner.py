@@ -46,9 +46,9 @@ class Arm:
     """One model variant in an experiment.
 
     ``predict`` is called with a patch and returns the prediction; each one must be by ``model_version``. The
-    arm predicts only the share ``share``, in (0, 1], of the sampled patches. ``explain`` returns a patch's
-    feature attributions (contributions to the prediction, by name), which are stored with the trial; None
-    stores none.
+    arm predicts only a part of the sampled patches, of the share ``share``, in (0, 1]. ``explain`` returns a
+    patch's feature attributions (contributions to the prediction, by name), which are stored with the trial;
+    None stores none.
     """
 
     name: str
@@ -62,9 +62,10 @@ class Arm:
 class Experiment:
     """One or more arms that predict the same sampled patches.
 
-    The first arm is the champion: a patch that it may not decide under ``policy`` is always sampled, any
-    other by ``sampler``. ``salt`` seeds which patches an arm with a share below 1 predicts. Raises
-    :class:`~crisol.errors.ExperimentError` for no arms, equal names, or a share outside (0, 1].
+    The first arm is the champion. A patch that the champion may not decide alone under ``policy`` is always
+    sampled; any other patch is sampled if ``sampler`` says so. ``salt`` seeds which patches an arm with a
+    share below 1 predicts. Raises :class:`~crisol.errors.ExperimentError` if there are no arms, two arms have
+    the same name, or a share is outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -142,10 +143,11 @@ def run(
 ) -> Iterator[Trial]:
     """Run an experiment and yield its new trials, which go to ``store`` after every ``chunk`` patches.
 
-    The i-th patch, from 0, is dated ``start + i * step``, sampled or not, so times do not depend on the run.
-    ``judge`` gives the verdict, by default the patch's label, so that no wargame runs. It is called once for
-    each sampled patch, and only if the store lacks one of the patch's trials. Raises what ``judge``, the arms
-    and the store raise, and :class:`~crisol.errors.DatasetError` for a patch that comes twice.
+    The i-th patch, from 0, is dated ``start + i * step``; patches that are not sampled count, too, so a
+    repeated run gives the same times. ``judge`` gives the verdict, by default the patch's label, so that no
+    wargame runs. It is called once for each sampled patch, and only if the store lacks one of the patch's
+    trials. Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for
+    a patch that comes twice.
     """
     arrivals = enumerate(patches)
     patch_keys: set[tuple[str, str]] = set()

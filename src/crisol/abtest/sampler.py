@@ -35,7 +35,7 @@ class Draw:
 
 
 class Sampler(Protocol):
-    """Decides which patches are sampled for a wargame."""
+    """The interface of objects that decide which patches are sampled for a wargame."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
         """Return whether to wargame a patch; ``patch`` is its identity, a hash in hexadecimal digits.

@@ -56,14 +56,15 @@ def betting_sequence(
 ) -> ConfidenceSequence:
     """Return the confidence sequence of a weighted mean of values within ``low`` and ``high``.
 
-    Valid for any number of trials, with probability ``level``. ``weights`` are 1 / sampling probability, None
-    means all 1; ``max_weight`` is the largest that the design can give (1 / rate), None means the largest
-    given. The bounds are accurate to a step of ``grid`` candidate means.
+    ``values``, shape (n,), are in the order of the trials. The bounds hold after every trial at once, with
+    probability ``level``. ``weights`` are 1 / sampling probability, None means all 1; ``max_weight`` is the
+    largest weight that the sampling can give (1 / rate), None means the largest given. The bounds are
+    accurate to a step of ``grid`` candidate means.
 
     For each candidate mean m a gambler bets on ``w * (x - m)``, which has mean zero if m is true; once the
     capital exceeds 2 / (1 - level), m is excluded for good (hedged capital: Waudby-Smith & Ramdas 2024; with
-    weights: Waudby-Smith et al. 2024). Raises :class:`~crisol.errors.InputError` for values or weights out
-    of range, naming the first.
+    weights: Waudby-Smith et al. 2024). Raises :class:`~crisol.errors.InputError` for values or weights out of
+    range, naming the first.
     """
     x, w = _checked(values, weights, low, high)
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
@@ -102,9 +103,9 @@ def asymptotic_sequence(
     """Return the confidence sequence of a running weighted mean that may change over time; for many trials.
 
     Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with the linearised
-    variance of the weighted mean. ``level`` is the coverage; the bounds are narrowest after about
-    ``tuned_for`` trials and NaN before the second. ``weights`` and errors are as in
-    :func:`betting_sequence`.
+    variance of the weighted mean. ``values``, shape (n,), are in the order of the trials. ``level`` is the
+    probability with which the bounds hold; the bounds are narrowest after about ``tuned_for`` trials and NaN
+    before the second. ``weights`` and errors are as in :func:`betting_sequence`.
     """
     x, w = _checked(values, weights, -np.inf, np.inf)
     n = np.arange(1, x.size + 1)

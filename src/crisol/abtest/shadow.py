@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """Counts of jobs: waiting (``queued``) and ``running`` now, and ended since the start.
+    """Counts of jobs: waiting (``queued``) and ``running`` now; ``done``, failed and dropped since the start.
 
-    ``failed`` counts jobs whose wargame or record raised, ``dropped`` those refused by a full or closed
-    queue.
+    ``failed`` counts the jobs whose wargame or record raised an exception; ``dropped`` counts those that a
+    full or closed queue refused.
     """
 
     queued: int
@@ -108,8 +108,9 @@ class ShadowQueue(Generic[J, R]):
     async def verdict(self, job: J) -> R:
         """Queue a job, wait for its wargame and return the verdict.
 
-        Raises what the wargame raises, and :class:`~crisol.errors.UnavailableError` when the queue is full or
-        is closed first. Cancelling the wait does not cancel the wargame; its trial is still recorded.
+        Raises what the wargame raises, and :class:`~crisol.errors.UnavailableError` if the queue is full, or
+        is closed before the wargame ends. Cancelling the wait does not cancel the wargame; its trial is still
+        recorded.
         """
         if not self._workers or self._jobs.full():
             self._dropped += 1

@@ -61,7 +61,7 @@ class Background(Generic[R]):
                 self._idle.notify_all()
 
     def close(self) -> None:
-        """Wait for the running calls, close the resource and end the thread. Closing twice is harmless."""
+        """Wait for the running calls, close the resource and end the thread. A second call does nothing."""
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._running)

@@ -38,9 +38,10 @@ class Database(Protocol):
         ...
 
     def exclusive(self) -> AbstractContextManager[Callable[[str], list[tuple[Any, ...]]]]:
-        """Return a context with a function that executes SQL and returns the rows, in one transaction.
+        """Return a context manager that yields a function ``execute(sql)``, which returns the rows.
 
-        No other process migrates meanwhile. Leaving the block commits; an exception rolls back.
+        All calls in the block are one transaction, in which no other process migrates. Leaving the block
+        commits it; an exception rolls it back.
         """
         ...
 

@@ -64,9 +64,10 @@ class WallClock:
 
     @classmethod
     def made(cls, folder: Path) -> Self:
-        """Compile the library in ``folder`` and test it in a new Python process; the offset is 0.
+        """Compile the library in ``folder``, test it in a new Python process, and return a clock of offset 0.
 
-        Raises :class:`ClockRefused` where there is no C compiler or ``LD_PRELOAD`` has no effect.
+        Raises :class:`ClockRefused` if there is no C compiler, or if the library has no effect in that
+        process.
         """
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
@@ -97,10 +98,10 @@ class WallClock:
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
 
     def jump(self) -> None:
-        """Set the clock to the next of six times: from call to call, and after the sixth the first again.
+        """Set the clock to the next of six times, in turn; after the sixth the first follows again.
 
-        The times are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead,
-        each counted from the machine's time.
+        The times are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead of
+        the machine's time.
         """
         self._set(next(self._jumps))
 

@@ -74,15 +74,16 @@ class Episode:
     def metrics(self) -> dict[str, float]:
         """The figures of the episode, by name.
 
-        A *sign* is an answer that failed or names a missing dependency, or a poll with a breaker not closed.
-        ``detect_s`` is the time from the fault's begin to the first sign, NaN without one. ``recover_s`` is
-        the time from the fault's end to the last sign before five quiet seconds; infinite if the load ended
-        earlier. ``strays`` counts signs before the fault and after the recovery. ``hits_kept`` is the hit
-        ratio during the fault divided by that of the rest of the run; ``p99_during_ms`` the latency of good
-        answers meanwhile. ``failed`` and ``requests`` count over the whole run, ``failed_share`` is their
-        quotient. ``trials_due``, ``trials_lost``, ``trials_skewed``, ``admitted`` and ``model_refused`` are
-        the fields ``due``, ``lost``, ``skewed``, ``admitted`` and ``refused``; ``wrong_answers`` is that of
-        the load.
+        A *sign* is a request that failed, an answer that names a missing dependency, or a poll with a breaker
+        not closed. ``detect_s`` is the time from the fault's begin to the first sign, NaN without one.
+        ``recover_s`` is the time from the fault's end to the last sign before five quiet seconds; infinite if
+        the load ended earlier. ``strays`` counts signs before the fault and after the recovery. ``hits_kept``
+        is the cache's hit ratio during the fault, divided by the hit ratio in the rest of the run.
+        ``p99_during_ms`` is the 99th percentile of the latency during the fault, in milliseconds, over
+        answers with status 200. ``requests`` counts the requests of the whole run, ``failed`` those of them
+        that failed; ``failed_share`` is failed / requests. ``trials_due``, ``trials_lost``,
+        ``trials_skewed``, ``admitted`` and ``model_refused`` are the fields ``due``, ``lost``, ``skewed``,
+        ``admitted`` and ``refused``; ``wrong_answers`` is that of the load.
         """
         signs = self._signs()
         during = self.load.samples[

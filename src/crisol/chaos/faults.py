@@ -63,8 +63,8 @@ class Fault:
     environment variables of the service.
 
     ``flood`` adds an attacker: 0 none, 1 under its own address, n under n false addresses; the attacker sends
-    ``pace`` requests a second, without pause at 0. ``hostile`` adds a client with malicious patches.
-    ``fresh`` drops cached verdicts during the load, so that wargames run.
+    ``pace`` requests a second, without pause at 0. ``hostile`` adds a client that sends malicious patches.
+    With ``fresh``, cached verdicts are deleted during the load, so that wargames run.
     """
 
     name: str

@@ -54,8 +54,8 @@ _DISK_MB = 128
 class Schedule:
     """Seconds of load before (``calm``), during (``fault``) and after (``after``) the fault.
 
-    ``rate`` is the requests a second throughout, ``seed`` that of the load. :meth:`of` lengthens the times
-    for faults that need more.
+    ``rate`` is the number of requests a second, the same all the time; ``seed`` seeds the order of the
+    patches. :meth:`of` lengthens the times for faults that need more.
     """
 
     calm: float = 3.0
@@ -80,11 +80,11 @@ class Schedule:
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start a service under steady load, inject one fault, end it, and return the observations.
 
-    The servers that the fault needs are started, too. ``material`` is from :func:`material_of`. Before the
-    load every patch is wargamed once, so that a cold start does not count as an effect. During the load
-    cached decisions are dropped every second, so that model and stores are used all the time; cached verdicts
-    are dropped every four seconds for ``fresh`` faults only. Raises :class:`~crisol.errors.UnavailableError`
-    where a server or the service does not start.
+    The servers that the fault needs are started, too. ``material`` is from :func:`material_of`. ``schedule``
+    is lengthened for the fault by :meth:`Schedule.of`. Before the load every patch is wargamed once, so that
+    a cold start does not count as an effect. During the load cached decisions are dropped every second, so
+    that model and stores are used all the time; cached verdicts are dropped every four seconds for ``fresh``
+    faults only. Raises :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:
@@ -153,10 +153,10 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
     """Train a model on a corpus table and return it with the 30 patches whose wargames are the quickest.
 
-    ``frame`` is the corpus table. The policy leaves 40 % of the patches to a wargame, so that there are
-    trials that could be lost. The patches are few and quick, because the load must show the effect of the
-    fault and not the limit of the machine. Raises :class:`~crisol.errors.DatasetError` for a table without
-    both valid and invalid patches.
+    ``frame`` is the corpus table; ``seed`` seeds the training. The policy leaves 40 % of the patches to a
+    wargame, so that there are trials that could be lost. The patches are few and quick, because the load must
+    show the effect of the fault and not the limit of the machine. Raises :class:`~crisol.errors.DatasetError`
+    for a table without both valid and invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
@@ -311,7 +311,7 @@ class _Observer:
 def breakers_open(breakers: Sequence[dict[str, object]]) -> list[str]:
     """Return the names of the breakers that are not closed, sorted.
 
-    ``breakers`` is the answer of ``GET /wargaming/breakers``.
+    ``breakers`` is the decoded JSON answer of ``GET /wargaming/breakers``.
     """
     return sorted(str(breaker["name"]) for breaker in breakers if breaker["state"] != "closed")
 

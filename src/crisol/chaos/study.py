@@ -47,7 +47,7 @@ def each(
     If ``names`` is empty, all faults that this machine can inject are injected. ``frame`` is the corpus table
     whose patches are sent; ``expectations`` are lines such as ``*: failed <= 0``. Raises
     :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed line, and
-    :class:`~crisol.errors.UnavailableError` where a server or the service does not start.
+    :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -123,7 +123,7 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Return a figure of the load over time, with the fault and the times of open breakers shaded."""
+    """Return a figure of the load over time; it shades the fault and the times of open breakers."""
     spans = [
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),

@@ -28,11 +28,11 @@ class _Setting(ctypes.Structure):
 
 
 class Pacer:
-    """A kernel timer (timerfd) that makes ``fd`` readable when a request is due. Use it as ``with``.
+    """A kernel timer (timerfd) that makes ``fd`` readable when a request is due. Use it as a context manager.
 
     ``moments`` are the times at which requests are due, in seconds of the monotonic clock, ascending.
-    Wake-ups are at least 0.2 ms apart, so moments closer than that share one.  Raises :class:`OSError` where
-    the kernel gives no timer.
+    Wake-ups are at least 0.2 ms apart, so moments closer than that share one.  Raises :class:`OSError` if the
+    kernel gives no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:

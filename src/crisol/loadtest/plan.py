@@ -68,15 +68,16 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """The requests of a load test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    """The plan of a load test's requests.
 
-    ``loop`` says what starts the next request. ``requests`` ends a closed loop; ``rate`` (requests a second)
-    and ``shape`` plan an open one; ``seconds`` is the longest duration of both. ``warm_up`` is the share of
-    the requests (closed) or of the time (open) that is sent but not counted. At most ``connections`` are
-    open, from ``sources`` different loopback addresses. ``zipf`` is the exponent of the popularity of
-    patches, 0 for uniform. ``mix`` pairs names of :data:`ROUTES` with their shares of the requests.
-    ``spoofed`` is the number of false client addresses in ``X-Forwarded-For``, 0 for no such header.
-    ``timeout`` is the client's wait for an answer, in seconds. The same ``seed`` gives the same requests.
+    Raises :class:`~crisol.errors.SettingsError` for a value out of range. ``loop`` says what starts the next
+    request. ``requests`` ends a closed loop; ``rate`` (requests a second) and ``shape`` plan an open one;
+    ``seconds`` is the longest duration of both. ``warm_up`` is the share of the requests (closed) or of the
+    time (open) that is sent but not counted. At most ``connections`` are open, from ``sources`` different
+    loopback addresses. ``zipf`` is the exponent of the popularity of patches, 0 for uniform. ``mix`` pairs
+    names of :data:`ROUTES` with their shares of the requests. ``spoofed`` is the number of false client
+    addresses in ``X-Forwarded-For``, 0 for no such header. ``timeout`` is how long the client waits for an
+    answer, in seconds. The same ``seed`` gives the same requests.
     """
 
     loop: Loop = Loop.CLOSED
@@ -125,7 +126,7 @@ class LoadPlan:
     def schedule(self) -> NDArray[np.float64] | None:
         """Return the intended starts of an open loop, in seconds from the beginning, shape (n,).
 
-        None for a closed loop, whose answers start the requests.
+        The result is None for a closed loop, in which each answer starts the next request.
         """
         if self.loop is Loop.CLOSED:
             return None

@@ -41,10 +41,10 @@ __all__ = ["Load", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a load, in numbers of requests: ``sent`` out of ``planned`` in all.
+    """The progress of a load: of ``planned`` requests in all, ``sent`` were sent.
 
-    ``done`` counts every answer, whatever its status; ``failed`` those without an answer or with another
-    status than 200.
+    ``done`` counts the answers, of any status; ``failed`` those without an answer or with another status than
+    200.
     """
 
     sent: int

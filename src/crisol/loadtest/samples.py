@@ -152,14 +152,14 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 
 
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
-    """Read a client's file of samples.
+    """Read the file of samples that a client process wrote, see :meth:`Recorder.save`.
 
     Returns a row for each request that began, and the share of a core that the client used. Columns:
     intended, sent, received (seconds of the monotonic clock), which (index of the distinct request), status
     (HTTP; 0 without an answer), error (one of :data:`ERRORS`), source (cache, a rung or fallback), decided_by
     (the rung behind a cached answer), outcome, reason (texts, empty where there is none), probability (of
-    valid, NaN without), server_ms (the service's own time), degraded (names with commas), advisory (nothing
-    could decide), garbled (not readable).
+    valid, NaN without), server_ms (the service's own time), degraded (names of the missing dependencies, with
+    commas), advisory (True: no rung could decide), garbled (True: the answer could not be decoded).
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 

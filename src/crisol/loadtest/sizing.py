@@ -69,9 +69,9 @@ class Costs:
 class Size:
     """The size of an installation.
 
-    ``workers`` are service processes, ``wargames`` wargames at the same time. ``trials`` are rows a second
-    in PostgreSQL, ``disk_mb`` their MiB a day; ``commands`` are commands a second to Redis, ``memory_mb`` the
-    MiB of its entries.
+    ``workers`` is the number of service processes, ``wargames`` that of wargames at the same time. ``trials``
+    are rows a second in PostgreSQL, ``disk_mb`` their MiB a day; ``commands`` are commands a second to Redis,
+    ``memory_mb`` the MiB of its entries.
     """
 
     workers: int
@@ -111,7 +111,8 @@ def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> f
 def servers_needed(*, rate: float, seconds: float, variation: float, wait: float) -> int:
     """Return the fewest servers with which the mean wait is at most ``wait`` seconds; see :func:`waiting`.
 
-    Raises :class:`~crisol.errors.SettingsError` where more than 100,000 would be needed.
+    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 servers would be needed. The other
+    parameters are those of :func:`waiting`.
     """
     servers = max(1, math.floor(rate * seconds) + 1)
     while servers <= _MOST:

@@ -27,10 +27,10 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
 
     The result is a mask of shape (rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are route and
     patch of the samples with ``i`` in the column which. The outcome and reason of an answer by a wargame must
-    be those of the corpus. The probability of an answer by the model must be the patch's, and the outcome
-    that which ``policy`` gives. A fallback must be advisory, unknown, and name a missing dependency. A cached
-    answer is checked by the rung that first gave it. An unreadable answer with status 200 is wrong; an answer
-    with another status is not.
+    be those of the corpus; of an answer by a fact, the outcome. The probability of an answer by the model
+    must be the patch's, and its outcome that which ``policy`` gives for this probability. A fallback must be
+    advisory, unknown, and name a missing dependency. A cached answer is checked by the rung that first gave
+    it. An unreadable answer with status 200 is wrong; an answer with another status is not.
     """
     rows = samples.to_dict("records")
     lies = [

@@ -21,7 +21,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class ProcessWatch:
     """Sample CPU and memory of the process ``pid`` and its descendants every ``seconds``, in a thread.
 
-    Use it as a context manager, then call :meth:`table`. Linux only: it reads ``/proc``.
+    Use it as a context manager, then call :meth:`table`. Works on Linux only, because it reads ``/proc``.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:

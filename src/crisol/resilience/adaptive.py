@@ -27,11 +27,11 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 class AdaptivePolicy:
     """When to grant less than the full rate of a rate limit, and how much less. Times are in seconds.
 
-    An interval of ``interval`` seconds is bad when more than the share ``tolerated`` of its calls failed or
-    took longer than ``target_seconds``, or when a breaker is not closed. After a bad interval the granted
-    share of the rate is multiplied by ``decrease``, after any other ``increase`` is added to it. The share
-    stays within ``low`` and ``high``; 1 is the full rate. Raises :class:`~crisol.errors.SettingsError` for a
-    value out of range.
+    Time is divided into intervals of ``interval`` seconds. An interval is bad when more than the share
+    ``tolerated`` of its requests failed or took longer than ``target_seconds``, or when a breaker is not
+    closed. After a bad interval the granted share of the rate is multiplied by ``decrease``, after any other
+    ``increase`` is added to it. The share stays within ``low`` and ``high``; 1 is the full rate. Raises
+    :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     target_seconds: float
@@ -59,8 +59,8 @@ class AdaptiveShare:
     """The share of a rate limit that is granted at present, 0 to 1; it starts at ``policy.high``.
 
     A share of 0.5 is granted by charging two tokens a request, so it works on every kind of bucket.
-    ``strained()`` returns whether a breaker is not closed; it is called once an interval. Intervals without a
-    call count as good ones, so an idle service recovers.
+    ``strained()`` returns whether a breaker is not closed; it is called once an interval. An interval without
+    a request is not bad, so the share of an idle service grows again. ``clock`` returns seconds.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock

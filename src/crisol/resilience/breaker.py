@@ -32,7 +32,7 @@ _lock = threading.Lock()
 
 
 class State(Enum):
-    """The state of a circuit breaker: which calls it admits and which results it counts."""
+    """The state of a circuit breaker; it says which calls the breaker admits and which results it counts."""
 
     CLOSED = "closed"
     """Calls pass and are counted."""
@@ -58,11 +58,12 @@ METRICS_ONLY: Final = State.METRICS_ONLY
 class BreakerSnapshot:
     """A copy of a breaker's state and counters.
 
-    ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None below
-    ``minimum_calls`` or if the policy has no such limit. ``successes``, ``failures`` (timeouts included),
-    ``timeouts`` and ``rejections`` count since the start, ``recovered`` and ``relapsed`` the half-open
-    periods after which the breaker closed or opened again. ``generation`` numbers the changes of state.
-    ``retry_after`` is the seconds until a call may be admitted, 0 if calls are admitted now.
+    ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None if the
+    window holds fewer calls than ``minimum_calls``, or if the policy has no limit on that rate.
+    ``successes``, ``failures`` (timeouts included), ``timeouts`` and ``rejections`` count since the start,
+    ``recovered`` and ``relapsed`` the half-open periods after which the breaker closed or opened again.
+    ``generation`` counts the changes of state. ``retry_after`` is the seconds until a call may be admitted, 0
+    if calls are admitted now.
     """
 
     name: str
@@ -83,8 +84,9 @@ class BreakerSnapshot:
 class BreakerCore:
     """The circuit breaker's state machine: it admits or rejects a call, and counts how the call ended.
 
-    ``permit = breaker.try_acquire()`` gives a permit, or 0 for a rejected call; then exactly one of
-    :meth:`success`, :meth:`failure` and :meth:`release` must get the permit. Safe across threads.
+    ``permit = breaker.try_acquire()`` gives a permit, or 0 for a rejected call; the caller makes the call,
+    and then passes the permit to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`. Safe
+    across threads.
 
     >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
     >>> for _ in range(2):
@@ -172,7 +174,7 @@ class BreakerCore:
     def retry_after(self) -> float:
         """Return the seconds until a call may be admitted again; 0 if calls are admitted now.
 
-        While the breaker is forced open, that is ``recovery_seconds`` of its policy.
+        While the breaker is forced open, the result is ``recovery_seconds`` of its policy.
         """
         state = self.state
         # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a

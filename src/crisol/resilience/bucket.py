@@ -67,7 +67,7 @@ class Rate:
         return f"{self.limit:.15g}/{self.seconds:.15g}s+{self.burst:.15g}"
 
     def check_cost(self, cost: float) -> None:
-        """Raise :class:`~crisol.errors.InputError` unless ``cost`` tokens lie within 0 and the burst."""
+        """Raise :class:`~crisol.errors.InputError` unless ``cost``, in tokens, is within 0 and the burst."""
         if not 0.0 <= cost <= self.burst:
             raise InputError(
                 f"cost: {cost} is out of range; it must lie between 0 and the burst, {self.burst:g}"
@@ -142,8 +142,9 @@ class TokenBucket:
 
     A key names a client. One that was unused for ``rate.full`` seconds is forgotten, since its bucket is full
     again. At most ``capacity`` keys are kept; while all of them are in use, new keys share one overflow
-    bucket (``overflowed`` counts its requests), so a client that invents keys costs no memory. A clock that
-    is set back counts as standing still. Raises :class:`~crisol.errors.SettingsError` for a capacity below 1.
+    bucket (``overflowed`` counts its requests), so a client that invents keys costs no memory. ``clock``
+    returns seconds; when it is set back, its time counts as standing still. Raises
+    :class:`~crisol.errors.SettingsError` for a capacity below 1.
 
     >>> bucket = TokenBucket(Rate(2, 60))
     >>> [bucket.decide("203.0.113.7").allowed for _ in range(3)]
@@ -217,7 +218,7 @@ class TokenBucket:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
         ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-        raises :class:`~crisol.errors.RateLimited` where there are too few tokens.
+        raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens.
 
         >>> import asyncio
         >>> bucket = TokenBucket(Rate(1, 60))
@@ -300,8 +301,8 @@ def limited(
     """Return a decorator for ``async`` functions that takes ``cost`` tokens from ``bucket`` before each call.
 
     ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-    raises :class:`~crisol.errors.RateLimited` where there are too few tokens. Decorating any other function
-    raises :class:`~crisol.errors.SettingsError`.
+    raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens. Decorating a function that
+    is not ``async`` raises :class:`~crisol.errors.SettingsError`.
     """
 
     def decorate(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -47,9 +47,9 @@ class Cache:
     hit after the share ``early`` of the lifetime recomputes the entry in the background. ``tier`` is the
     shared tier; None caches in this process only. A copy of a tier's entry lives here for at most
     ``local_seconds``; for that time an invalidation by another process has no effect here. Errors of the tier
-    are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0, 1). A failed
-    computation raises in all callers that wait for it and is not cached. Use it in one event loop. Raises
-    :class:`~crisol.errors.SettingsError` for a value out of range.
+    are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0, 1). An exception of
+    a computation is raised in all callers that wait for it, and is not cached. Use it in one event loop.
+    Raises :class:`~crisol.errors.SettingsError` for a value out of range.
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class Cache:
     ) -> T | None:
         """Return the cached value of ``key`` (see :meth:`Kind.key`), or compute it by ``fn`` and cache it.
 
-        ``ttl`` is in seconds; None means the kind's, 0 caches nothing. ``tags`` are names for
-        :meth:`invalidate`. For concurrent callers of a key ``fn`` runs once, in a separate task, so
-        cancelling one caller does not cancel the others. Raises what ``fn`` raises, and
-        :class:`~crisol.errors.InputError` for a wrong key, ttl or type of result, and where ``fn`` waits for
-        its own key.
+        ``ttl`` is the entry's lifetime in seconds; None means the kind's, 0 caches nothing. ``fn()`` returns
+        the value or an awaitable of it; a None is cached, too. ``tags`` are names for :meth:`invalidate`. For
+        concurrent callers of a key ``fn`` runs once, in a separate task, so cancelling one caller does not
+        cancel the others. Raises what ``fn`` raises, and :class:`~crisol.errors.InputError` for a wrong key,
+        ttl or type of result, and if ``fn`` waits for the value of the same key.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -166,9 +166,10 @@ class Cache:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator that caches the results of an ``async`` function for ``ttl`` seconds.
 
-        The key is the function and its arguments, which need a canonical form (see
-        :func:`~crisol.resilience.keys.digest`). Raises :class:`~crisol.errors.SettingsError` for a function
-        that is not ``async`` or does not annotate its return type.
+        The key is the function and its arguments, which must be of types that
+        :func:`~crisol.resilience.keys.digest` takes. ``tags`` are names for :meth:`invalidate`. Raises
+        :class:`~crisol.errors.SettingsError` for a function that is not ``async`` or does not annotate its
+        return type.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)
@@ -185,7 +186,7 @@ class Cache:
 
     @property
     def is_shared(self) -> bool:
-        """Whether there is a shared tier behind this process's cache."""
+        """Whether the cache has a shared tier; without it only this process sees the entries."""
         return self._tier is not None
 
     async def invalidate(self, tag: str) -> int:

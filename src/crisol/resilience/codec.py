@@ -105,7 +105,7 @@ def _may_be_text(key: msgspec.inspect.Type) -> bool:
 
 
 def is_immutable(type_: Any) -> bool:
-    """Return whether all values of ``type_`` are deeply immutable, so that callers may share one object.
+    """Return whether all values of ``type_`` are deeply immutable, so callers may share an object.
 
     >>> is_immutable(tuple[int, ...]), is_immutable(dict[str, int])
     (True, False)

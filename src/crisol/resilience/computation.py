@@ -80,9 +80,9 @@ COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None
 
 
 async def produced(computation: Computation) -> Any:
-    """Compute the value: call ``computation.produce``, and await its result if it is awaitable.
+    """Return the value: call ``computation.produce``, and await the result if it is awaitable.
 
-    Raises :class:`~crisol.errors.UnavailableError` if the function cancels itself.
+    Raises :class:`~crisol.errors.UnavailableError` if ``produce`` is cancelled from inside.
     """
     try:
         value = computation.produce()

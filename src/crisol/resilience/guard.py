@@ -123,7 +123,8 @@ class CircuitBreaker(BreakerCore):
     def failed(self, permit: int, error: BaseException, started: float) -> None:
         """Count a call that raised ``error``, or release its permit if the policy ignores such errors.
 
-        ``started`` is the clock's reading at the start of the call.
+        ``permit`` is that of the call; ``started`` is the time of its start, in seconds of the breaker's
+        clock.
         """
         policy = self.policy
         members = _members(error)
@@ -138,8 +139,9 @@ class CircuitBreaker(BreakerCore):
     def returned(self, permit: int, result: object, started: float, *, late: float | None = None) -> None:
         """Count a call that returned: a failure if the policy's ``is_failure(result)``, else a success.
 
-        ``started`` is the clock's reading at the start of the call. A call that took more than ``late``
-        seconds counts as a time-out; None means no limit.
+        ``permit`` is that of the call and ``result`` its result; ``started`` is the time of its start, in
+        seconds of the breaker's clock. A call that took more than ``late`` seconds counts as a time-out; None
+        means no limit.
         """
         seconds = self._since(started)
         timeout = late is not None and seconds > late

@@ -23,9 +23,9 @@ class KindStats:
     """The counters of one kind of cache entry, since the start of the process.
 
     ``hits`` counts look-ups that were answered from this process's memory, ``shared_hits`` by the shared
-    tier, ``misses`` by computing. ``errors`` are failures of the tier, ``corrupt`` entries in it that did not
-    decode, ``refreshes`` recomputations in the background, ``evictions`` entries removed for space.
-    ``entries`` and ``bytes`` are those held now.
+    tier, ``misses`` by computing. ``errors`` counts failures of the tier, ``corrupt`` the entries in it that
+    could not be decoded, ``refreshes`` recomputations in the background, ``evictions`` entries removed for
+    space. ``entries`` and ``bytes`` are the number and the size of the entries that this process holds now.
     """
 
     kind: Kind[Any]
@@ -44,7 +44,8 @@ class CacheEntry:
     """One cached value, ``stored``: the record itself if its type is immutable, else its encoding in bytes.
 
     ``size`` is in bytes. The entry is refreshed in the background after ``fresh_until`` and invalid from
-    ``expires`` on; both are readings of the cache's clock. ``tags`` are names by which it is invalidated.
+    ``expires`` on; both are in seconds of the cache's clock. ``tags`` are names by which the entry is
+    invalidated. ``stats`` are the counters of its kind.
     """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")

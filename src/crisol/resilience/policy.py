@@ -25,10 +25,10 @@ class BreakerPolicy:
     limit off.
 
     After ``recovery_seconds`` (times ``backoff`` for each failed recovery in a row, at most
-    ``max_recovery_seconds``, then varied by ± the share ``jitter``, drawn by ``rng``) it is half open: at
-    most ``probes`` calls are admitted. It closes when ``probe_successes`` of them succeed and opens again
-    once that is impossible, or when a probe has not ended within ``half_open_seconds``. ``timeout`` is the
-    time limit of one call, None for no limit.
+    ``max_recovery_seconds``, then varied by ± the share ``jitter``, drawn by ``rng``) the breaker is half
+    open: it admits at most ``probes`` calls (probes). It closes when ``probe_successes`` of the probes
+    succeed; it opens again once that is impossible, or when a probe has not ended within
+    ``half_open_seconds``. ``timeout`` is the time limit of one call, None for no limit.
 
     An exception is a failure if it is one of ``record`` and none of ``ignore``; others, such as cancellation,
     are not counted. ``is_failure(result)`` returns whether the result of a call counts as a failure; None
@@ -102,7 +102,7 @@ class BreakerPolicy:
             raise SettingsError(f"{name}: {value} is out of range; it must be {bound}{limit}")
 
     def wait(self, trips: int) -> float:
-        """Return how many seconds the breaker stays open after opening ``trips`` times in a row.
+        """Return how many seconds the breaker stays open after it opened ``trips`` times without closing.
 
         ``trips`` counts from 1; ``jitter`` makes the result random, by ``rng`` (a number in [0, 1) at each
         call).

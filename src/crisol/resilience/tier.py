@@ -12,9 +12,9 @@ __all__ = ["SharedTier", "TierEntry"]
 class TierEntry:
     """The result of a look-up in the shared tier.
 
-    ``entry`` is the encoded value, None if there is none. ``remaining`` is the rest of its lifetime in
-    seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` changes when one of the tags
-    is invalidated; hand it to ``put``.
+    ``entry`` is the encoded value, None if the tier has no valid entry. ``remaining`` is the rest of the
+    entry's lifetime in seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` changes
+    when one of the tags is invalidated; hand it to ``put``.
     """
 
     entry: bytes | None
@@ -25,9 +25,9 @@ class TierEntry:
 class SharedTier(Protocol):
     """Encoded cache entries by key, shared between processes, invalidated by tag.
 
-    Every method raises :class:`~crisol.errors.UnavailableError` soon when the store is away, and is safe
-    across tasks and processes. An entry is never returned if one of its tags was invalidated after the
-    ``get`` that gave its ticket.
+    Every method raises :class:`~crisol.errors.UnavailableError` soon if the tier's server cannot be reached,
+    and is safe across tasks and processes. An entry is never returned if one of its tags was invalidated
+    after the ``get`` that gave its ticket.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
@@ -49,9 +49,9 @@ class SharedTier(Protocol):
         ...
 
     async def invalidate(self, tag: str) -> None:
-        """Delete every entry that was put with ``tag``."""
+        """Delete every entry that was put with ``tag`` among its tags, for all processes."""
         ...
 
     async def clear(self) -> None:
-        """Delete every entry."""
+        """Delete every entry of the tier, for all processes."""
         ...

@@ -25,7 +25,8 @@ def push(bits: int, bit: int, size: int) -> int:
 class TimeWindow:
     """Counts of calls, failed calls and slow calls in the last ``seconds``.
 
-    The window moves in steps of a tenth of its length. A clock that is set back counts as standing still.
+    The window moves in steps of a tenth of its length. If the clock is set back, its time counts as standing
+    still.
     """
 
     __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
@@ -38,7 +39,10 @@ class TimeWindow:
         self._newest = -1
 
     def add(self, now: float, *, bad: bool, slow: bool) -> None:
-        """Count a call that ended at ``now``, in seconds of the clock; ``bad`` means that the call failed."""
+        """Count a call that ended at ``now``, in seconds of the clock.
+
+        ``bad`` says that the call failed, ``slow`` that it was slow.
+        """
         slot = self._advance(now)
         self._calls[slot] += 1
         self._bad[slot] += bad

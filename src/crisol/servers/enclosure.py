@@ -40,8 +40,9 @@ class EnclosureRefused(UnavailableError):
 class Enclosure:
     """Linux namespaces (user and mount) that exist while the ``with`` block runs.
 
-    ``megabytes`` mounts an empty tmpfs of that many MiB at ``folder`` inside; 0 mounts nothing. Entering
-    raises :class:`EnclosureRefused` where the kernel does not permit namespaces.
+    Processes started by :meth:`command` run inside. There ``folder`` holds an empty file system in memory
+    (tmpfs) of ``megabytes`` MiB; 0 mounts none. Entering raises :class:`EnclosureRefused` if the kernel does
+    not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -80,7 +81,7 @@ class Enclosure:
     def allow(self, namespaces: int) -> None:
         """Set how many further namespaces of each kind may exist inside; 0 refuses any new one.
 
-        Raises :class:`EnclosureRefused` where the kernel refuses the limit.
+        Raises :class:`EnclosureRefused` if the kernel refuses the limit.
         """
         holder = self._held()
         assert holder.stdin is not None

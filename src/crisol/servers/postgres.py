@@ -164,7 +164,7 @@ class PostgresServer:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """SIGKILL the server and its backends: connections are reset, committed data survive."""
+        """End the server and its processes by SIGKILL: connections are reset, committed data survive."""
         pids = self._pids()
         self._signal(signal.SIGKILL)
         if self.process is not None:
@@ -174,11 +174,11 @@ class PostgresServer:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """SIGSTOP the server: its socket still accepts connections, and nothing answers."""
+        """Pause the server by SIGSTOP: its socket still accepts connections, but no answer comes."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """SIGCONT the server after :meth:`stop`: it answers again."""
+        """Resume the server by SIGCONT after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
@@ -188,7 +188,7 @@ class PostgresServer:
         self._launch()
 
     def fill(self) -> None:
-        """Write a file until the disk of ``disk_mb`` is full. AssertionError without such a disk."""
+        """Write a file that fills the small disk of :meth:`start`. AssertionError without such a disk."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))

