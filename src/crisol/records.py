@@ -315,11 +315,11 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the patch. ``experiment`` and ``arm`` name the A/B experiment and the model
-    version's part in it. ``probability`` is the predicted probability of valid. ``sampling_probability``, in
-    (0, 1], is the probability with which the patch was selected for a wargame; estimates weight the trial by
-    its inverse. ``attributions`` are the contributions of the features to the prediction, None if not
-    computed. ``created_at`` has a time zone.
+    ``patch`` is the identity of the patch. ``experiment`` names the A/B experiment and ``arm`` the model
+    version's part in it. ``probability`` is the predicted probability of valid; ``outcome`` and ``reason``
+    are those of the verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was
+    selected for a wargame; estimates weight the trial by its inverse. ``attributions`` are the contributions
+    of the features to the prediction, None if not computed. ``created_at`` has a time zone.
 
     A service also stores the ``rung`` that answered (a :class:`Source`) and its answer ``decided``, None
     where the request was wargamed. It stores what the verdict depends on: the vulnerability's

@@ -29,7 +29,7 @@ class ClosedError(Exception):
 
 
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    """Write one frame, a JSON head and byte strings.
+    """Write one frame to a socket: a JSON head and byte strings (``blobs``).
 
     Raises :class:`ClosedError` where the peer has closed.
     """

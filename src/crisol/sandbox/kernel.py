@@ -84,12 +84,18 @@ def _checked(result: int, what: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Move this process into new namespaces of the kinds in ``flags`` (unshare(2)). Raises OSError."""
+    """Move this process into new namespaces (unshare(2)). Raises OSError.
+
+    ``flags`` are the kinds of namespaces, ``CLONE_NEW*``.
+    """
     _checked(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
 def setns(descriptor: int, flags: int) -> None:
-    """Enter the namespaces in ``flags`` of the process behind a pidfd (setns(2)). Raises OSError."""
+    """Enter the namespaces of another process (setns(2)). Raises OSError.
+
+    ``descriptor`` is a pidfd of the process; ``flags`` are the kinds of namespaces, ``CLONE_NEW*``.
+    """
     _checked(_libc.setns(descriptor, flags), "setns")
 
 

@@ -72,8 +72,8 @@ def open_stage(
     """Fork the process that will run one script, and return its process id.
 
     ``pipes`` are (descriptor of its standard output, descriptor of its standard error, socket for job and
-    answer). ``confine`` is called in the child and drops privileges. The fork happens in a thread of C code
-    only, so that untrusted code finds no Python frames.
+    answer). ``confine`` is called in the child and drops privileges. ``inherited`` is what the child uses of
+    this process. The fork happens in a thread of C code only, so that untrusted code finds no Python frames.
     """
     born = _thread.allocate_lock()
     born.acquire()

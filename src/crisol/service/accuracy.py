@@ -60,9 +60,10 @@ class Accuracy:
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return :meth:`report`'s estimates for groups of trials, by the value that the group has in common.
+        """Return the estimates for groups of trials, by the value that the trials of a group have in common.
 
-        ``by`` names the property, such as ``cwe``; there is a group for each of its values.
+        ``by`` names the property that groups them, such as ``cwe``. ``time_range`` and ``model_version`` are
+        those of :meth:`report`, and so are the errors.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {

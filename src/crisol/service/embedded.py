@@ -102,7 +102,7 @@ def serve(settings: Settings) -> Iterator[Server]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening TCP socket; port 0 takes a free one.
+    """Return a TCP socket that listens on the address ``host``; port 0 takes a free one.
 
     Raises :class:`~crisol.errors.UnavailableError` where the port is taken.
     """

@@ -120,7 +120,7 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the JSON answer for a decision.
+    """Return the JSON answer for a decision, ``validated``.
 
     ``question`` is the request without its diff; ``request_id`` and ``seconds`` (the duration of the request)
     are copied into the answer. ``missing`` names dependencies that are down now; they are added to those that

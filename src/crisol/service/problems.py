@@ -99,7 +99,7 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 
 
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return the JSON body and the headers of an error answer."""
+    """Return the (JSON body, headers) of the answer for ``problem``; both name ``request_id``."""
     fields: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,

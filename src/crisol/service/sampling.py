@@ -144,10 +144,10 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Decide by chance whether a decision becomes a trial, and wargame its patch if so.
+        """Decide by chance whether the decision ``validated`` becomes a trial, and wargame its patch if so.
 
-        The result is the same decision; with ``blocking`` it is the decision by the wargame of a sampled
-        patch.
+        ``submission`` is the request. The result is the same decision; with ``blocking`` it is the decision
+        by the wargame of a sampled patch.
         """
         job = await self._job(submission, validated)
         if job is None:

@@ -108,8 +108,9 @@ class AccuracyReport(_Strict):
 class KindReport(_Strict):
     """Counters of one kind of cache entry in this worker, since its start.
 
-    ``hits`` were found in this process, ``shared_hits`` in Redis. ``corrupt`` entries failed an integrity
-    check and were dropped; ``evictions`` made room. ``entries`` and ``bytes`` are what is stored now.
+    ``hits`` were found in this process, ``shared_hits`` in Redis, ``misses`` in neither. ``errors`` are
+    failed calls of Redis. ``corrupt`` entries failed an integrity check and were dropped; ``evictions`` made
+    room. ``entries`` and ``bytes`` are what is stored now.
     """
 
     kind: str
@@ -140,9 +141,10 @@ class CacheReport(_Strict):
 class BreakerReport(_Strict):
     """A circuit breaker over all workers: its worst state, and counters summed over the workers.
 
-    ``workers`` maps each worker to its own state. ``rejections`` counts calls that the open breaker refused.
-    A half-open breaker lets single calls through: ``recovered`` counts those that closed it, ``relapsed``
-    those that opened it again.
+    ``workers`` maps each worker to its own state. ``retry_after`` is the time until the breaker lets a call
+    through. ``successes``, ``failures`` and ``timeouts`` count calls by their result; ``rejections`` counts
+    calls that the open breaker refused. A half-open breaker lets single calls through: ``recovered`` counts
+    those that closed it, ``relapsed`` those that opened it again.
     """
 
     name: str
@@ -160,7 +162,8 @@ class BreakerReport(_Strict):
 class AbStatus(_Strict):
     """The A/B switch, and this worker's counters since its start.
 
-    ``rate`` is the share of decisions that are sampled. ``queued`` and ``running`` count sampled wargames
+    ``rate`` is the share of decisions that are sampled. With ``mode`` ``blocking`` a sampled wargame runs
+    before the answer, with ``shadow`` in the background. ``queued`` and ``running`` count sampled wargames
     now; ``dropped`` counts those for which the queue was full. ``stored`` trials reached the store,
     ``journaled`` ones wait in a file because the store failed, ``lost`` ones were written to neither. ``off``
     maps the rungs that broke their promise, and therefore do not decide, to the reason.
@@ -214,8 +217,9 @@ class Stats(_Strict):
     """The model and the thresholds that this worker uses, and its counters since the start.
 
     A patch is accepted without a wargame at a probability of ``accept_at`` or more, and refused at
-    ``reject_at`` or less; null means never. The ``memory_`` fields are the same for the second stage.
-    ``thresholds`` says where the thresholds come from.
+    ``reject_at`` or less; null means never. ``thresholds`` says where the two come from. The ``memory_``
+    fields are the same for the second stage. Of the wargames, ``wargames_waiting`` counts those in the queue
+    now, the others those since the start.
     """
 
     model_version: str | None

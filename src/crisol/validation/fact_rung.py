@@ -102,15 +102,18 @@ class FactRung:
     def add(
         self, content: tuple[str, str], program: str, patch: str, outcome: Outcome, reason: Reason | None
     ) -> None:
-        """Store a verdict on a program.
+        """Store a verdict on a program: its ``outcome`` and its ``reason``, None for a valid patch.
 
         ``content`` is (vulnerability id, content hash), ``program`` the program's identity, ``patch`` the
-        identity of the patch that made it. ``reason`` is None for a valid patch.
+        identity of the patch that made it.
         """
         self._programs.of(*content).add(program, patch, outcome, reason)
 
     def program(self, submission: Submission, pattern: Pattern) -> str:
-        """Return the identity of the program that a patch makes; empty for a patch not examined recently."""
+        """Return the identity of the program that a patch makes; empty for a patch not examined recently.
+
+        ``submission`` is the patch, ``pattern`` its vulnerability. Nothing is computed.
+        """
         examined = self._examined.get(_key(submission, pattern))
         return "" if examined is None else examined.program
 

@@ -114,7 +114,7 @@ class Validator:
         self._sandbox = sandbox
 
     def recall(self, question: Question) -> Validated | None:
-        """Return the decision from the cache of this process; None where it is not there.
+        """Return the decision on ``question`` from the cache of this process; None where it is not there.
 
         It reads no file and does not wait.
         """
@@ -208,7 +208,7 @@ class Validator:
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace a cached decision by the ``verdict`` of a wargame that ran after it.
+        """Replace the decision ``validated`` in the cache by the ``verdict`` of a wargame that ran after it.
 
         A verdict that is inconclusive because the sandbox failed changes nothing.
         """

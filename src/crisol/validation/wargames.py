@@ -125,14 +125,18 @@ class Referees:
         )
 
     def attended(self, key: bytes) -> AbstractContextManager[None]:
-        """Count the caller as waiting for a verdict, see :meth:`crisol.validation.line.Line.attended`."""
+        """Count the caller as waiting for the verdict ``key``, as a context manager, until the block ends.
+
+        When the last caller of a key leaves, its wargame is given up if it has not begun.
+        """
         return self._line.attended(key)
 
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
-        """Return the part of an untrusted diff that changes files of a vulnerability's release.
+        """Return the part of an untrusted diff, ``text``, that changes files of a vulnerability's release.
 
-        A wargame reads the diff in the same way. Where the release cannot be downloaded, files are kept or
-        left out by their names alone. Raises as :func:`crisol.wargaming.fitting.fitted` does.
+        ``pattern`` is the vulnerability. A wargame reads the diff in the same way. Where the release cannot
+        be downloaded, files are kept or left out by their names alone. Raises as
+        :func:`crisol.wargaming.fitting.fitted` does.
         """
         return await asyncio.to_thread(self._fit, pattern, text)
 

@@ -152,7 +152,7 @@ _os.stat = _stat_there
 
 
 def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...]:
-    """Return scripts that run a PoV again, each after a warm-up or in other surroundings.
+    """Return scripts that run ``pov`` again, each after a warm-up or in other surroundings.
 
     They catch a patch that reads its surroundings, keeps state between calls, or decides by chance.
     Surroundings are the folder, the time and the environment variables. A warm-up runs the PoV and the
@@ -182,9 +182,10 @@ def patient(limits: Limits) -> Limits:
 def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release; return whether it shows the flaw.
 
-    ``target`` is a sandbox over the release. False means that the script cannot be used to judge a patch.
-    Raises :class:`~crisol.errors.SandboxError` where the run exceeds its time although it computed, as on a
-    busy machine. A run that exceeds its time while it only waits gives False.
+    ``target`` is a sandbox over the release, ``limits`` are those of :func:`patient`. False means that the
+    script cannot be used to judge a patch. Raises :class:`~crisol.errors.SandboxError` where the run exceeds
+    its time although it computed, as on a busy machine. A run that exceeds its time while it only waits gives
+    False.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:

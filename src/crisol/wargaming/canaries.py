@@ -60,10 +60,10 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Run the PoV with a canary on the unpatched release; return whether the canary succeeds there.
+        """Run ``pov`` with a canary on the unpatched release; return whether the canary shows the flaw there.
 
-        If it does, the canary's failure on the patched release speaks against the patch. If it fails there
-        too, the failure says nothing about the patch, and the PoV is added to ``blind``.
+        ``target`` is a sandbox over the release. True means that a canary which fails on a patch speaks
+        against the patch. False means that it says nothing; the PoV is then added to ``blind``.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:

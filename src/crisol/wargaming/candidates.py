@@ -54,9 +54,9 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the reference fix: the upstream fix, else the folder's patch named ``reference``, else None.
+    """Return the reference fix: the upstream fix, else the folder's patch named ``reference``.
 
-    ``cache`` is the folder of downloaded releases.
+    None means that the vulnerability has neither. ``cache`` is the folder of downloaded releases.
     """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)

@@ -114,8 +114,9 @@ def build(
 ) -> Iterator[Shard]:
     """Judge every candidate of the vulnerabilities; yield the shard of a vulnerability when it is ready.
 
-    ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, replaces
-    these processes. A vulnerability whose release cannot be downloaded yields a shard with ``missing`` set.
+    ``plan`` holds the folders and the number of mutants. ``jobs`` is the number of processes; 0 means one for
+    each core. An ``executor``, such as Dask's, replaces these processes. A vulnerability whose release cannot
+    be downloaded yields a shard with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -129,7 +130,8 @@ def reexecute(
 ) -> Iterator[Recheck]:
     """Wargame the candidates of a corpus table again; yield the old and the new label of each.
 
-    ``frame`` is the table. ``jobs`` is the number of processes; 0 means one for each core.
+    ``frame`` is the table, ``vulnerabilities`` are those to which its rows belong. ``plan`` names the folders
+    and the sandbox. ``jobs`` is the number of processes; 0 means one for each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -310,7 +312,10 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def save_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write a table atomically; raises :class:`~crisol.errors.StoreError` where the disk is full."""
+    """Write the table ``rows`` to a parquet file; a reader sees the old file or the whole new one.
+
+    Raises :class:`~crisol.errors.StoreError` where the disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -325,7 +330,10 @@ def save_table(rows: pd.DataFrame, path: Path) -> None:
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """Read a corpus table from parquet; raises :class:`~crisol.errors.DatasetError` for anything else."""
+    """Read a corpus table from a parquet file.
+
+    Raises :class:`~crisol.errors.DatasetError` where the file is missing, or is no corpus table.
+    """
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:

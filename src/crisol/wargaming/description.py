@@ -73,7 +73,11 @@ class ReleasePair(_Section):
 
 
 class UpstreamHunk(_Section):
-    """One hunk of the difference of two releases that belongs to the fix, numbered as in a unified diff."""
+    """One hunk of the difference between the vulnerable and the fixed release that belongs to the fix.
+
+    ``file`` is a path; the numbers are those of the hunk's header in a unified diff: ``@@
+    -old_start,old_lines +new_start,new_lines @@``.
+    """
 
     file: str
     old_start: int = Field(ge=0)
@@ -118,20 +122,24 @@ class UpstreamTests(_Section):
 
 
 class Requirement(_Section):
-    """A pinned dependency: SHA-256 by archive name, and the importable folder in the archive (``root``)."""
+    """A dependency, pinned: it names one archive for each platform, and what is importable in it.
+
+    ``archives`` maps file names in the package index to their SHA-256. ``root`` is the importable folder in
+    the archive, empty for its top.
+    """
 
     archives: dict[str, _Sha256] = Field(min_length=1)
     root: _Root = ""
 
 
 class Description(_Section):
-    """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md``.
+    """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md`` for all keys.
 
     ``cve`` is empty for a flaw without one. ``source`` says where the program is. ``upstream`` lists the
     hunks of the difference of the two releases that belong to the fix; empty means that there is no upstream
     candidate. ``upstream_tests`` are used to check labels and never decide one; None means that there are
-    none. ``refusals`` names exceptions: a fix may raise them to refuse an attack although no PoV catches
-    them.
+    none. ``limits`` bound one run of a script. ``refusals`` names exceptions: a fix may raise them to refuse
+    an attack although no PoV catches them.
     """
 
     id: _Id

@@ -108,8 +108,9 @@ class Experience:
     ) -> list[ScriptStep]:
         """Return one step for each script of ``steps``, sorted by failures to be expected per second.
 
-        The step with the most comes first; equal ones keep their order. ``costs`` maps a script's name to its
-        seconds on the unpatched release; they are used for a script without runs.
+        The scripts are those of ``vulnerability``, an id. The step with the most failures per second comes
+        first; equal ones keep their order. ``costs`` maps a script's name to its seconds on the unpatched
+        release; they are used for a script without runs.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:

@@ -65,9 +65,9 @@ class Yardstick:
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Return the title of a varied PoV that still succeeds on the patched files; empty if none does.
 
-        A patch with such a PoV closes the flaw only in part. ``files`` are the patched files by path (None:
-        deleted). The PoV must succeed in every repetition and fail on the reference each time. A crash or a
-        time-out does not count as success.
+        A patch with such a PoV closes the flaw only in part. ``target`` is a sandbox over the vulnerable
+        release; ``files`` are the patched files by path (None: deleted). The PoV must succeed in every
+        repetition and fail on the reference each time. A crash or a time-out does not count as success.
         """
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
@@ -84,7 +84,8 @@ class Yardstick:
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
         """Return a message on the first benign input for which a patch and the reference behave differently.
 
-        It is empty where they behave alike. ``files`` are the patched files by path (None: deleted).
+        It is empty where they behave alike. ``target`` is a sandbox over the vulnerable release; ``files``
+        are the patched files by path (None: deleted).
         """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):

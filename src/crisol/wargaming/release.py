@@ -78,8 +78,8 @@ with command.main_context():
 class Archive:
     """A file of a package on the package index.
 
-    ``name`` is the file name. ``root`` is the importable folder in it; in an sdist, it is relative to the
-    archive's top folder.
+    ``name`` is the file name, ``sha256`` the expected hash. ``root`` is the importable folder in it; in an
+    sdist, it is relative to the archive's top folder.
     """
 
     package: str

@@ -191,10 +191,10 @@ class _Runner:
 def audit(
     vulnerability: Vulnerability, candidates: Iterable[tuple[str, str]], sandbox: Sandbox, cache: Path
 ) -> Audit:
-    """Run the upstream tests of a vulnerability on each candidate, given as (name, unified diff).
+    """Run the upstream tests of a vulnerability on each of ``candidates``, given as (name, unified diff).
 
-    ``cache`` is the folder of downloaded releases. Raises as :func:`open_suite` and :meth:`Suite.refutations`
-    do.
+    ``sandbox`` isolates the runs; ``cache`` is the folder of downloaded releases. Raises as
+    :func:`open_suite` and :meth:`Suite.refutations` do.
     """
     start = time.monotonic()
     with open_suite(vulnerability, sandbox, cache) as suite:
