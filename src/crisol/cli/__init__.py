@@ -82,7 +82,7 @@ app.command(rich_help_panel=_WORKSPACE)(workspace.clean)
 
 
 def main() -> None:
-    """Run the command line; an error prints one line and sets the exit code."""
+    """Run the command ``crisol``; an error is printed as one line and sets the exit code."""
     # As on Ctrl-C: the command ends its processes and removes its temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     log_to_stderr()

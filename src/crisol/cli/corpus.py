@@ -153,7 +153,7 @@ def audit_command(
     table: TablePath = None,
     as_json: Json = False,
 ) -> None:
-    """Run upstream's own tests on each valid candidate and report what they refute; exit 1 if they do."""
+    """Run upstream's own tests on each valid candidate and report the failures; exit 1 if there is one."""
     from crisol.sandbox import choose
     from crisol.wargaming.corpus import load_table
     from crisol.wargaming.upstream_tests import audit
@@ -214,7 +214,7 @@ def import_command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Import candidate patches of your own, cut to their release.
+    """Import your own candidate patches, cut to the files of the vulnerable release.
 
     The next build judges them with all the others.
     """

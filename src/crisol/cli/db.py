@@ -19,7 +19,7 @@ app = App(help="Show and apply the migrations of the trials' database.")
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print every migration and when this database got it; exit 1 if one is missing."""
+    """Print every migration and when it was applied to this database; exit 1 if one is missing."""
     from crisol.backends import migrate
     from crisol.wiring import open_database
 
@@ -43,7 +43,7 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Apply the migrations that the database lacks; safe while other processes do the same."""
+    """Apply the migrations that the database lacks; other processes may do the same meanwhile."""
     from crisol.backends import migrate
     from crisol.wiring import open_database
 

@@ -28,7 +28,7 @@ def demo(
     ] = 24,
     mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 6,
 ) -> None:
-    """Run the whole pipeline: a slice of ground truth, the model variants, the A/B experiment, the report."""
+    """Run the whole pipeline on a part of the corpus: wargames, model variants, A/B experiment, report."""
     from crisol.lab import demo as lab_demo
     from crisol.wargaming.vulnerability import find, portion
 

@@ -58,7 +58,7 @@ def run(
 def experiment_command(
     name: Annotated[str, typer.Argument(help="Such as longer_diffs.")],
 ) -> None:
-    """Make notebook, experiment file and test of a new question."""
+    """Create the notebook, the experiment file and the test for a new question."""
     from crisol.lab.scaffold import new_experiment
 
     root = load_settings().root

@@ -160,7 +160,7 @@ def retrain(
 ) -> None:
     """Train a challenger on the corpus and the A/B trials.
 
-    Exit 1 unless the challenger is shown to do no worse with them.
+    Exit 1 unless the challenger is shown to do no worse than models that were trained without them.
     """
     from crisol.lab import nested, retraining
     from crisol.tracking import runs

@@ -45,7 +45,7 @@ def show(
     version: Annotated[str, typer.Argument(help="A version's number; default the champion.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show what is recorded of one version: data, seed, gate, and the MLflow run that made it."""
+    """Show the record of one version: data, seed, gate, and the MLflow run that made it."""
     from crisol.tracking.models import holder, versions
 
     settings = load_settings()

@@ -34,7 +34,7 @@ def predict(
     why: Annotated[bool, typer.Option("--why", help="Also print the statistics behind the answer.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the model whether a patch is right, without running it.
+    """Predict whether a patch is valid; nothing of the patch is executed.
 
     Exit 0 means accept, 1 reject, 2 not sure: run the wargame.
     """

@@ -20,7 +20,7 @@ class Curve:
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the ROC curve: x is the share of invalid patches accepted, y that of valid ones.
+    """Return the ROC curve: x is the share of invalid patches accepted, y the share of valid ones.
 
     ``truth``, shape (n,), is 1 for valid, else 0; ``score``, shape (n,), is higher for patches that are more
     likely valid. If all patches are of one class, the curve has no points.

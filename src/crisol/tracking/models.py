@@ -49,8 +49,9 @@ _INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=F
 class RegisteredModel:
     """A version of the model ``patch-validity`` in MLflow's registry, with its aliases and tags.
 
-    ``version`` is the version's number, ``run_id`` the MLflow run that trained the model. The properties
-    below read the tags.
+    ``version`` is the version's number, ``run_id`` the MLflow run that trained the model. ``aliases`` are its
+    names in the registry, such as ``champion``. ``tags`` are texts by name; ``variant``, ``vulnerabilities``,
+    ``gate`` and ``since`` read them.
     """
 
     version: str
@@ -80,11 +81,11 @@ class RegisteredModel:
 
 
 def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
-    """Store an exported model's folder as an MLflow model, and register it; return the version.
+    """Store an exported model's ``folder`` in MLflow and register it; return the number of its version.
 
     ``run`` is the run that trained the model. The new version gets ``tags`` and the ``alias``. If the version
-    that holds the alias already has all of ``tags``, no version is made and that version is returned. Raises
-    :class:`~crisol.errors.StoreError` if MLflow refuses.
+    that holds the alias already has all of ``tags``, no version is made and the number of that version is
+    returned. Raises :class:`~crisol.errors.StoreError` if MLflow refuses.
     """
     try:
         run.client.create_registered_model(MODEL)

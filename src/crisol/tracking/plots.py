@@ -61,7 +61,7 @@ _Floats = NDArray[np.float64]
 
 
 def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
-    """Return the figure as a PNG with a caption; ``dpi`` is in dots per inch."""
+    """Return the figure as a PNG with ``caption``; ``dpi`` is its resolution in dots per inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return Picture(caption, buffer.getvalue())
@@ -190,7 +190,7 @@ def forest(
 ) -> Figure:
     """Draw a forest plot, one line for each row (name, estimate, low, high of its 95 % interval).
 
-    ``what`` labels the axis; ``reference`` is the place of a vertical line, None for no line.
+    ``what`` labels the axis; ``reference`` is the value at which a vertical line is drawn, None for no line.
     """
     figure, (axis,) = panels(
         1, width=6.8, height=1.3 + 0.34 * len(rows), title=f"{what}, with 95 % intervals"
@@ -236,7 +236,7 @@ def tradeoff(
 
     Both mappings have the models' names as keys. ``frontiers`` come from
     :func:`crisol.lab.frontier.frontier`; ``coverage`` holds (share of patches decided, error rate) from
-    ``risk_coverage``; ``bound`` is the share of wrong acceptances that is allowed, drawn as a line (left).
+    ``risk_coverage``; ``bound`` is the allowed share of wrong acceptances, drawn as a line in the left plot.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
@@ -398,7 +398,7 @@ def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figu
 
 
 def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
-    """Draw a curve on an axis; ``style`` holds matplotlib's keywords, such as ``color``."""
+    """Draw ``curve`` as a line on an axis; ``style`` holds matplotlib's keywords, such as ``color``."""
     axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own
 
 

@@ -44,7 +44,7 @@ class TabularModel:
         """Return a row for each diff: ``probability`` of valid, ``advice`` and ``model_version``.
 
         ``model_input`` has the columns ``diff`` (a unified diff) and ``cwe`` (such as CWE-22, may be missing
-        or empty). The advice is ``accept``, ``reject`` or, where the model is too unsure, ``wargame``.
+        or empty). The advice is ``accept``, ``reject`` or, if the model is too unsure, ``wargame``.
         ``params`` has no effect. Raises :class:`~crisol.errors.InputError` for a text that is no diff; the
         message names the row.
         """

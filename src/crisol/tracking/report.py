@@ -59,7 +59,7 @@ class Disagreement:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The diff's lines as (CSS class, line); after 400 lines a last entry counts those left out."""
+        """The diff's lines as (CSS class, line), at most 400; then a last entry counts the lines left out."""
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
         if len(lines) > _LONGEST_DIFF:
@@ -69,7 +69,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The top of the report: sentences, numbers as pairs of value and meaning, and one picture."""
+    """The top of the report: sentences, ``numbers`` as pairs (value, meaning), and one picture."""
 
     sentences: tuple[str, ...]
     numbers: tuple[tuple[str, str], ...]
@@ -99,7 +99,7 @@ def render(report: Report) -> str:
 
 
 def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
-    """Return a data frame as a table of text: floats with three decimals, numeric columns to the right."""
+    """Return a data frame as a table of text: floats have three decimals, numbers are right-aligned."""
     numeric = frozenset(i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind))
     rows = tuple(tuple(_text(value) for value in row) for row in frame.itertuples(index=False, name=None))
     return Sheet(caption, tuple(str(name) for name in frame.columns), rows, numeric)

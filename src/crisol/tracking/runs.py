@@ -184,10 +184,10 @@ class TrackedRun:
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
-    """Return the open run with the id ``run_id``; if that is empty, a new run named ``name``.
+    """Return the run with the id ``run_id``, which is open elsewhere; or a new run if ``run_id`` is "".
 
-    A new run belongs to the MLflow experiment of the same name. Raises :class:`~crisol.errors.StoreError` if
-    MLflow does not answer or has no such run.
+    A new run has the name ``name``, and belongs to the MLflow experiment of that name. Raises
+    :class:`~crisol.errors.StoreError` if MLflow does not answer or has no such run.
     """
     client = MlflowClient(open_store(settings))
     try:
@@ -210,8 +210,8 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
     """Open a new run in the MLflow experiment ``name``, as a context manager that yields it.
 
-    The run ends as finished, or as failed where the block raises. Raises :class:`~crisol.errors.StoreError`
-    if MLflow does not answer.
+    The run ends as finished, or as failed if the block raises. Raises :class:`~crisol.errors.StoreError` if
+    MLflow does not answer.
     """
     run = join(settings, "", name)
     try:

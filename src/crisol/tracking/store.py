@@ -51,8 +51,8 @@ def open_store(settings: Settings) -> str:
 
     If ``MLFLOW_TRACKING_URI`` is set, the URI of that server or database is returned. A server keeps the
     artifacts, too; with a database they stay below ``mlruns``. The schema is created under a file lock,
-    because concurrent first uses corrupt it. Raises :class:`~crisol.errors.StoreError` where the store does
-    not answer or cannot be opened.
+    because concurrent first uses corrupt it. Raises :class:`~crisol.errors.StoreError` if the store does not
+    answer or cannot be opened.
     """
     runs = settings.runs.resolve()
     if settings.mlflow_tracking_uri is not None:
