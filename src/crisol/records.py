@@ -204,10 +204,10 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 class Candidate:
     """A unified diff against the vulnerable source of one vulnerability, not yet judged.
 
-    ``vulnerability`` is an id; ``name`` is unique within it. A mutant's ``parent`` is the patch it was made
-    from and its ``operator`` the mutation operators, joined by ``+``; an agent's ``operator`` is the short
-    name of its instruction. ``licence`` is the one that the author of an imported patch states. Each of the
-    three is "" if it does not apply.
+    ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made the patch. For a
+    mutant, ``parent`` names the patch from which it was made, and ``operator`` the kinds of change, joined by
+    ``+``. For an agent's patch, ``operator`` is the short name of the agent's instruction. ``licence`` is the
+    licence that the author of an imported patch states. Each of the three is "" if it does not apply.
     """
 
     vulnerability: str
@@ -246,10 +246,10 @@ class LabelledPatch:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's guess: the probability, 0 to 1, that a wargame would say valid.
+    """A model's prediction: the probability, 0 to 1, that the verdict of a wargame would be valid.
 
     ``model_version`` identifies the trained model, ``feature_version`` the code that computes features from a
-    diff. ``seconds`` is the time of the prediction, 0 where it was not taken.
+    diff. ``seconds`` is the duration of the prediction, 0 where it was not measured.
     """
 
     probability: float
@@ -259,7 +259,7 @@ class Prediction:
 
     @property
     def valid(self) -> bool:
-        """The likelier class: True from a probability of 0.5 on."""
+        """Whether valid is the likelier class: True from a probability of 0.5 on."""
         return self.probability >= 0.5
 
     @property

@@ -87,7 +87,7 @@ _VERSION = re.compile(
 
 
 def says_version(hunk: Hunk) -> bool:
-    """Return whether a hunk only replaces version strings, as every release does."""
+    """Return whether a hunk only replaces version strings, as the diff of two releases always contains."""
     changed = [line for line in hunk.lines if line[0] != " "]
     removed = sum(line[0] == "-" for line in changed)
     return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)

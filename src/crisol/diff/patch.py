@@ -72,7 +72,10 @@ class FileChange:
 
 @dataclass(frozen=True)
 class Patch:
-    """A unified diff over one or more files, sorted by path; ``str(patch)`` is its text in git's form."""
+    """A unified diff over one or more files; ``str(patch)`` is its text in git's form.
+
+    ``files`` has one change for each file, sorted by path.
+    """
 
     files: tuple[FileChange, ...]
 

@@ -27,7 +27,10 @@ def named(text: str) -> str:
 
 
 def epoch(text: str) -> bool:
-    """Return whether the timestamp after a path is 1970-01-01, by which ``diff -N`` marks a missing file."""
+    """Return whether ``text``, what follows ``---`` or ``+++``, ends in a timestamp of 1970-01-01.
+
+    ``diff -N`` writes this timestamp for a file that does not exist.
+    """
     return bool(_EPOCH.search(text))
 
 

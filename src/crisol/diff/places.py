@@ -68,7 +68,10 @@ class FilePlaces:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Messages about prefixes that were replaced, one for each, such as ``src/ read as ./``."""
+        """Messages for people about path prefixes that were replaced, one for each prefix.
+
+        ``src/ read as ./`` is an example.
+        """
         out = []
         for cut, put in dict.fromkeys(_mapping(*pair) for pair in self.found.items()):
             if cut or put:

@@ -29,10 +29,10 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one file; ``line`` is its 1-based first line in the text.
+    """One change of one file; ``line`` is the 1-based line of the text at which it begins.
 
-    ``copied`` means that ``change.old`` stays and ``change.new`` is a copy of it. ``other`` is the path on
-    the ``---`` side if a plain diff names two different ones, else "".
+    ``copied`` means that ``change.old`` stays and ``change.new`` is a copy of it. A plain diff may name two
+    different paths for one file; ``other`` is then the path after ``---``, else "".
     """
 
     change: FileChange
@@ -56,9 +56,10 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All changes (``steps``) of a diff in the order of the text; a file may be changed more than once.
+    """All changes of a diff, as ``steps`` in the order of the text; a file may be changed more than once.
 
-    ``strays`` are its parts that change no text. ``notes`` are messages about counts that were corrected.
+    ``strays`` are the parts of the diff that change no text. ``notes`` are messages for people about line
+    counts of hunks that were corrected.
     """
 
     steps: tuple[Step, ...]

@@ -55,7 +55,7 @@ class Histogram:
         self._bounds = bounds
 
     def observe(self, value: float) -> None:
-        """Add one observation, in the unit of the bounds, to the sum and to its bucket."""
+        """Add one observation, ``value``, to the sum and to its bucket; it has the unit of the bounds."""
         values, slot = self._values, self._slot
         values[slot] += value
         # Bounds are inclusive, as in Prometheus.

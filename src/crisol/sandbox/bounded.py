@@ -162,7 +162,7 @@ def _serve(channel: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deep() -> Any:
-    """Return a context manager that raises Python's recursion limit, for analyses of deeply nested trees."""
+    """Return a context manager under which Python's recursion limit is higher, for deeply nested trees."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(_DEPTH)
     try:

@@ -109,8 +109,8 @@ def _map(user: int, uid: int, gid: int) -> None:
 def become_nobody(user: int) -> None:
     """Change from root to the unprivileged uid ``user``, inside a new user namespace.
 
-    Process limits do not bind root, and root would own what leaks. In the new namespace this process may
-    still mount, which each run needs.
+    Limits on processes do not bind root, so scripts must not run as root. In the new namespace this process
+    may still mount, which each run needs.
     """
     if os.getuid() != 0:
         return

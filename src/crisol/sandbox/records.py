@@ -86,7 +86,10 @@ class Canary(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a run ended, as observed from outside the untrusted code."""
+    """How a run ended, as observed from outside the untrusted code.
+
+    Only with ``exited`` does the exit code of the script count.
+    """
 
     EXITED = "exited"
     """The script itself said so; the run's ``code`` is what it said."""

@@ -78,7 +78,7 @@ def parts(source: str) -> tuple[str, str]:
 
 
 def compile_script(script: Script) -> Compiled:
-    """Return the compiled script; a text that does not compile gives :attr:`Compiled.error`, no exception."""
+    """Compile a script; a script that does not compile gives :attr:`Compiled.error` and no exception."""
     return _compile(script.name, script.source, script.role)
 
 

@@ -124,9 +124,10 @@ def keeper_filter() -> bytes:
 
 
 def script_filter() -> bytes:
-    """Return the seccomp filter of a script: no mounts, no namespaces, few kinds of sockets, small buffers.
+    """Return the seccomp filter for a script, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    ``memfd_create`` is forbidden, too, since no limit counts its memory.
+    It forbids mounts, namespaces, most kinds of sockets and large socket buffers. It also forbids
+    ``memfd_create``, since no limit counts its memory.
     """
     column = _column()
     refused, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS

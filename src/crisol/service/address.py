@@ -26,7 +26,7 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Read a comma-separated list of addresses and networks.
+        """Read a comma-separated list of addresses and networks, such as ``10.0.0.0/8,::1``.
 
         Raises :class:`~crisol.errors.SettingsError` that names the wrong entry.
         """

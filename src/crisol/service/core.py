@@ -77,7 +77,7 @@ class Service:
 
     @property
     def uptime(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the worker's service was opened."""
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:

@@ -37,7 +37,10 @@ class Ask(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PhaseReport(Struct, frozen=True):
-    """One phase of the wargame: its name, why it failed (null: it passed), and its duration in ms."""
+    """One phase of the wargame: its ``name``, and its duration ``ms`` in milliseconds.
+
+    ``reason`` says why it failed, null where it passed.
+    """
 
     name: str
     reason: str | None

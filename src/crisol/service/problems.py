@@ -68,7 +68,7 @@ class Problem(Exception):
 
     @property
     def title(self) -> str:
-        """The reason phrase of the HTTP status, such as ``Not Found``."""
+        """The standard name of the HTTP status, such as ``Not Found``."""
         return _TITLES.get(self.status, "Error")
 
 

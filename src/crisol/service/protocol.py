@@ -43,7 +43,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers."""
+        """Stop all timers; the client or the server has closed the connection."""
         self._stop_reading()
         self._stop_writing()
         super().connection_lost(exc)

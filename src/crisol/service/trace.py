@@ -33,7 +33,7 @@ class Trace(NamedTuple):
 
     @property
     def header(self) -> bytes:
-        """The ``traceparent`` header to send with calls that this request makes."""
+        """The ``traceparent`` header that continues this trace in a call to another service."""
         return b"00-%b-%b-%b" % (self.id.encode(), self.span.encode(), b"01" if self.sampled else b"00")
 
 

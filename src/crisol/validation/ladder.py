@@ -131,10 +131,10 @@ Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:
-    """Return a wargame's verdict as a decision: confidence 1, or 0 where it is inconclusive.
+    """Return a wargame's verdict as a decision.
 
-    ``prediction`` is the model's, None without one; ``degraded`` names the dependencies that were
-    unavailable.
+    Its confidence is 1, or 0 for an inconclusive verdict. ``prediction`` is the model's, None where none was
+    made; ``degraded`` names the dependencies that were unavailable.
     """
     reason = verdict.reason
     failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)

@@ -43,7 +43,7 @@ class Line:
 
     @property
     def waiting(self) -> int:
-        """The number of places taken in the queue."""
+        """The number of callers' places in the queue, seats not counted."""
         return len(self._places)
 
     @contextmanager

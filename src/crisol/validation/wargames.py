@@ -119,7 +119,7 @@ class Referees:
 
     @property
     def stats(self) -> RefereeStats:
-        """The counters at this moment."""
+        """The counters of the wargames, as they are now."""
         return RefereeStats(
             self._line.waiting, self._running, self._open, self._done, self._rejected, self._mean
         )

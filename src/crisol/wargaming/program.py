@@ -130,7 +130,7 @@ class ProgramTree:
         return text
 
     def module(self, path: str) -> Module | None:
-        """Return a vulnerable file, parsed; None where it does not exist or does not parse."""
+        """Return a file of the vulnerable program, parsed; None where it does not exist or does not parse."""
         if path not in self._modules:
             text = self.read(path)
             if text is None:
@@ -154,7 +154,10 @@ class ProgramTree:
         return digest.hexdigest()
 
     def ignores(self, path: str) -> bool:
-        """Return whether a path is a documentation file that no source of the program mentions."""
+        """Return whether a path is a documentation file whose name no source of the program mentions.
+
+        A change of such a file does not change the program.
+        """
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
@@ -244,7 +247,7 @@ def is_program(files: Mapping[str, str | None]) -> bool:
 
 
 def is_documentation(path: str) -> bool:
-    """Return whether a path looks like documentation, such as ``README.md`` or ``docs/*.txt``."""
+    """Return whether a path looks like documentation by its name, such as ``README.md`` or ``docs/*.txt``."""
     return _DOCUMENTATION.search(path) is not None
 
 

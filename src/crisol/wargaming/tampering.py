@@ -161,9 +161,9 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 
 @lru_cache(maxsize=4)
 def tree_or_reason(text: str) -> ast.Module | str:
-    """Return the syntax tree of a text, or a sentence that says why it does not parse.
+    """Return the syntax tree of a Python source, or a sentence that says why it does not parse.
 
-    The text is parsed as bytes, so that an encoding declared in its first lines applies.
+    An encoding that is declared in its first lines applies.
     """
     try:
         return ast.parse(text.encode())

@@ -78,7 +78,7 @@ def elements(values: Iterable[Value]) -> set[Value]:
 
 
 def texts(values: Iterable[Value]) -> list[str]:
-    """Return the constants among the values that are text."""
+    """Return the texts of those values whose kind is ``text``, the text constants."""
     return [value.text for value in values if value.kind == "text"]
 
 

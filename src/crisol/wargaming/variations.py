@@ -102,11 +102,12 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
 def behaviours(
     target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
 ) -> dict[int, Behaviour] | Ending:
-    """Run variations in one process on patched files; return the behaviour of each by its number.
+    """Run the variations ``chosen`` in one process on patched files; return their behaviours by number.
 
-    ``files`` are the patched files by path (None: deleted). If the process did not end in order, the result
-    is the :class:`Ending` of the run. A malformed answer counts as the ending ``not_attested``, since
-    untrusted code may have written it. Raises :class:`~crisol.errors.SandboxError` where the sandbox fails.
+    ``target`` is a sandbox over the vulnerable release; ``files`` are the patched files by path (None:
+    deleted). If the process did not end in order, the result is the :class:`Ending` of the run. A malformed
+    answer counts as the ending ``not_attested``, since untrusted code may have written it. Raises
+    :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
