@@ -31,11 +31,11 @@ class ExperimentResult:
     ``table`` has a row for each arm and measure: ``estimate`` with ``low`` and ``high``, the number of
     ``trials``, ``naive`` (without weights) and ``whole`` (all patches wargamed). ``trajectory`` has each
     arm's accuracy after each trial, with bounds that hold at all times. ``comparison`` has a row for each
-    challenger against the champion. ``alarms`` lists the sequential tests that raised an alarm. ``evidence``
-    says how near each test came to its alarm after each trial (1: raised). ``confusions`` has four sums of
-    trial weights for each arm: true accepts, false accepts, false rejects, true rejects. ``disagreements``
-    has a row for each trial in which a model contradicts the verdict. ``experiment`` is the name under which
-    the trials are stored.
+    challenger against the champion. ``alarms`` has a row for each arm and sequential test; ``raised_at`` is
+    the number of the trial that raised the alarm, missing without one. ``evidence`` says how near each test
+    came to an alarm after each trial (1: raised). ``confusions`` has four sums of trial weights for each arm:
+    true accepts, false accepts, false rejects, true rejects. ``disagreements`` has a row for each trial in
+    which a model contradicts the verdict. ``experiment`` is the name under which the trials are stored.
     """
 
     table: pd.DataFrame

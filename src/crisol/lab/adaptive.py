@@ -62,7 +62,8 @@ def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFra
     Both limits have the same full rate, which is above the client's rate, so that the fixed limit never
     refuses. ``policy`` says how the adaptive limit lowers and raises its rate. Columns: limit (``fixed`` or
     ``adaptive``), second, admitted, refused (requests), p95 (latency in seconds of the requests that arrived
-    in that second), share (of the full rate that the limit grants). ``seed`` fixes the random service times.
+    in that second), share (of the full rate that the limit grants). ``seed`` draws arrivals and service
+    times.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 

@@ -67,8 +67,8 @@ def guarantees(
     ``delta`` is 1 minus the confidence; ``seed`` orders the vulnerabilities in the test. Columns: level;
     needed (the fewest vulnerabilities that can show the level, if none has an error); accept_at and reject_at
     (guaranteed thresholds; None where the data support none); accepted, rejected and skipped (shares of all
-    patches); skipped_without and false_accepts_without (the same shares for the loosest thresholds that keep
-    the level on these patches, without a guarantee).
+    patches); skipped_without (skipped share) and false_accepts_without (share of wrong patches among accepted
+    ones) for the loosest thresholds that keep the level on these patches, without a guarantee.
     """
     rows = []
     for level in _LEVELS:
@@ -97,9 +97,9 @@ def risk_coverage(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return coverage and error rate, both of shape (n,), as patches are added in falling confidence.
 
-    ``truth`` is 1 for valid; ``probability`` is of valid. Element k describes the k + 1 most confident
-    predictions: their share of all patches, and the share of them that is wrong. A prediction is valid from
-    one half on.
+    ``truth`` is 1 for valid; ``probability`` is of valid. Element k, from 0, describes the k + 1 most
+    confident predictions: their share of all patches, and the share of wrong ones among them. A prediction is
+    valid from one half on.
     """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]

@@ -47,12 +47,12 @@ _SMOKE_MUTANTS = 36
 
 
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``; if it is empty, one of the ``smoke`` programs.
+    """Return the corpus table at the path ``corpus``; an empty path makes a small table.
 
-    ``smoke`` are ids of arena vulnerabilities. Their wargames (at most 36 mutants) really run, within
-    seconds, on the first call; later calls read the cached verdicts. ``seed`` draws the mutants. A relative
-    path starts at the workbench's root. Raises :class:`~crisol.errors.DatasetError` on a table without a
-    conclusive verdict.
+    The small table covers the arena vulnerabilities with the ids ``smoke``. Their wargames (at most 36
+    mutants) really run, within seconds, on the first call; later calls read the cached verdicts. ``seed``
+    draws the mutants. A relative path starts at the workbench's root. Raises
+    :class:`~crisol.errors.DatasetError` on a table without a conclusive verdict.
     """
     if corpus:
         frame = load_table(settings.root / Path(corpus))

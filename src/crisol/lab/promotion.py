@@ -129,11 +129,9 @@ def promote(
 def promote_version(settings: Settings, version: str, *, force: bool = False) -> Promotion:
     """Make a registered version the champion: an earlier champion, or a challenger that passed its gate.
 
-    The gate is the comparison with the champion in :func:`promote`.
-
-    A version that was trained on fewer vulnerabilities than the champion is not promoted. ``force`` skips
-    these rules. ``version`` is the number in the registry. Raises :class:`~crisol.errors.ModelError` for a
-    version that is not registered.
+    The gate is the comparison with the champion in :func:`promote`. A version that was trained on fewer
+    vulnerabilities than the champion is not promoted. ``force`` skips these rules. ``version`` is the number
+    in the registry. Raises :class:`~crisol.errors.ModelError` for a version that is not registered.
     """
     listed = {model.version: model for model in models.versions(settings)}
     if version not in listed:
@@ -218,11 +216,12 @@ def not_worse(
 ) -> tuple[bool, str]:
     """Return whether a challenger may replace the champion, and the measured figures as a sentence.
 
-    ``challenger`` and ``champion`` are pairs (squared errors, costs), each of shape (patches,); for costs see
-    :func:`costs`. The challenger may where its Brier score is shown, at 95 % confidence, to be at most 0.005
-    above the champion's, and its mean cost is not shown, at 95 %, to be higher. The test is a paired
-    bootstrap of whole ``groups``. ``weight`` (patches,) weighs the patches; None weighs them equally. Fewer
-    groups than :data:`~crisol.model.scores.LEAST_GROUPS` show nothing, and the answer is False.
+    ``challenger`` and ``champion`` are pairs (squared errors, costs), each of shape (patches,). A squared
+    error is that of the probability of valid; for costs see :func:`costs`. The challenger may where its Brier
+    score is shown, at 95 % confidence, to be at most 0.005 above the champion's, and its mean cost is not
+    shown, at 95 %, to be higher. The test is a paired bootstrap of whole ``groups``. ``weight`` (patches,)
+    weighs the patches; None weighs them equally. Fewer groups than :data:`~crisol.model.scores.LEAST_GROUPS`
+    show nothing, and the answer is False.
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < LEAST_GROUPS:

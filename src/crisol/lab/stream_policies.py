@@ -123,8 +123,8 @@ def walk(
 
     ``half`` chooses the streams of one half of the groups (0 or 1); None takes all. ``believe`` is a function
     from memory rows (n, columns) and group numbers (n,) to probabilities of valid (n,), such as one of
-    :func:`beliefs`; ``policy.memory`` decides by them. With ``facts`` a patch that makes the same program as
-    an earlier patch gets the verdict of that patch, before any policy is asked.
+    :func:`beliefs`; ``policy.memory`` decides by these probabilities. With ``facts`` a patch that makes the
+    same program as an earlier patch gets the verdict of that patch, before any policy is asked.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)

@@ -17,7 +17,7 @@ def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple
     """Log a load test's measures, time series, tables and two pictures to MLflow; return the two pictures.
 
     The pictures show latency by percentile, with the load targets as marks, and latency and answers over
-    time. load target in ``targets`` is text such as ``p99_ms < 300``.
+    time. A load target in ``targets`` is text such as ``p99_ms < 300``.
     """
     run.metrics(load.metrics)
     timeline = result.timeline(load.samples)

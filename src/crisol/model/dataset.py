@@ -65,12 +65,13 @@ def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read labelled patches from a JSONL file, one a line; a name that ends in ``.gz`` is decompressed.
+    """Read labelled patches from a JSONL file, which holds one patch in each line.
 
-    Required keys: ``id``, ``diff``, ``label`` (1 for a valid patch, 0 for an invalid one), and the key that
-    ``group`` names, whose equal values no fold splits. Optional keys: ``project`` (default: the group),
-    ``language`` (default: ``python``), ``tool`` and ``cwe`` (default: empty). Other keys and blank lines are
-    ignored. Raises :class:`~crisol.errors.DatasetError` with file and line.
+    A file whose name ends in ``.gz`` is decompressed. Required keys: ``id``, ``diff``, ``label`` (1 for a
+    valid patch, 0 for an invalid one), and the key that ``group`` names, whose equal values no fold splits.
+    Optional keys: ``project`` (default: the group), ``language`` (default: ``python``), ``tool`` and ``cwe``
+    (default: empty). Other keys and blank lines are ignored. Raises :class:`~crisol.errors.DatasetError` with
+    file and line.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []

@@ -33,7 +33,7 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
 
     ``label`` (n,) is 1 for valid; ``unit`` (n,) names the unit, such as the vulnerability, of each patch.
     Classes are spread as evenly as the units allow. ``folds`` is the largest number of folds; there are fewer
-    if there are fewer units, or fewer patches of the rarer class. ``seed`` draws them. Raises
+    if there are fewer units, or fewer patches of the rarer class. ``seed`` draws the folds. Raises
     :class:`~crisol.errors.DatasetError` for fewer than two units or two patches of a class.
     """
     units = len(np.unique(unit))
