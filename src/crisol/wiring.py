@@ -42,7 +42,7 @@ class Shared:
 async def open_shared(
     settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
 ) -> AsyncIterator[Shared]:
-    """Open the cache and the buckets of each named rate, as an async context manager that closes them.
+    """Open the cache and the buckets of ``rates`` (by name), as an async context manager.
 
     With ``REDIS_URL`` both use Redis, guarded by the breaker ``cache`` of ``breakers``; while Redis does not
     answer, every lookup is a miss and every limit is local to the process. Raises

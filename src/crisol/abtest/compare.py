@@ -125,8 +125,8 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
     """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    The difference lies within -1 and 1. The bounds cover the true difference after every pair at once, with
-    probability ``level``.
+    ``pairs`` are those of :func:`pair`. The difference lies within -1 and 1. The bounds cover the true
+    difference after every pair at once, with probability ``level``.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 

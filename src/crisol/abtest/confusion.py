@@ -41,9 +41,10 @@ class Estimate:
 class ConfusionMetrics:
     """The usual metrics of a confusion matrix; positive means valid. All but ``mcc`` (-1 to 1) are 0 to 1.
 
-    ``mcc`` is Matthews' correlation coefficient; ``false_accept_rate`` the share of the invalid patches that
-    the model calls valid, fp / (fp + tn); ``prevalence`` the share of valid patches. ``n`` counts conclusive
-    trials, ``inconclusive`` the others.
+    ``accuracy`` is the share of right predictions, ``precision`` tp / (tp + fp), ``recall`` tp / (tp + fn),
+    and ``f1`` the harmonic mean of the two. ``mcc`` is Matthews' correlation coefficient;
+    ``false_accept_rate`` the share of the invalid patches that the model calls valid, fp / (fp + tn);
+    ``prevalence`` the share of valid patches. ``n`` counts conclusive trials, ``inconclusive`` the others.
     """
 
     accuracy: Estimate

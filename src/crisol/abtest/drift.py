@@ -125,9 +125,10 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
     """Compare the distributions of the numeric columns that both tables have.
 
-    Returns one row for each such column, the largest psi first. Columns: feature, psi (see :func:`psi`), ks
-    (two-sample Kolmogorov-Smirnov statistic), p_value, adjusted_p_value (Holm). Raises
-    :class:`~crisol.errors.InputError` if the tables have no numeric column in common.
+    ``reference`` is the table of an earlier time, ``current`` that of now. Returns one row for each such
+    column, the largest psi first. Columns: feature, psi (see :func:`psi`), ks (two-sample Kolmogorov-Smirnov
+    statistic), p_value, adjusted_p_value (Holm). Raises :class:`~crisol.errors.InputError` if the tables have
+    no numeric column in common.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without both
     from scipy.stats import ks_2samp  # noqa: PLC0415 - see above

@@ -80,11 +80,11 @@ def plan(
 ) -> TrialPlan:
     """Plan the trials for one question: detect a ``difference`` in accuracy, or know a share to ± ``margin``.
 
-    ``difference`` is between two arms, which disagree in being right on the share ``discordance`` of the
-    patches; ``power`` is the probability of detecting it (see :func:`pairs_needed`). ``expected`` is the
-    share that is estimated (see :func:`trials_for_margin`). ``level`` is the confidence level of either
-    question. Raises :class:`~crisol.errors.ExperimentError` unless exactly one of ``difference`` and
-    ``margin`` is given, and for a value out of range.
+    ``design`` says which patches are wargamed. ``difference`` is between two arms, which disagree in being
+    right on the share ``discordance`` of the patches; ``power`` is the probability of detecting it (see
+    :func:`pairs_needed`). ``expected`` is the share that is estimated (see :func:`trials_for_margin`).
+    ``level`` is the confidence level of either question. Raises :class:`~crisol.errors.ExperimentError`
+    unless exactly one of ``difference`` and ``margin`` is given, and for a value out of range.
     """
     if (difference is None) == (margin is None):
         raise ExperimentError("give either difference or margin: a plan answers one question")
@@ -122,7 +122,7 @@ def detectable_difference(
     """Return the smallest difference in accuracy that this many pairs detect; NaN where they detect none.
 
     ``pairs`` is the number of patches that both arms predict. The function is the inverse of
-    :func:`pairs_needed`; the other parameters, and the errors, are the same.
+    :func:`pairs_needed`; ``discordance``, ``level``, ``power`` and the errors are the same.
     """
     _check_difference(discordance, discordance)
     _check_power(level, power)

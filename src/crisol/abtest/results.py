@@ -79,9 +79,10 @@ def results(
 ) -> pd.DataFrame:
     """Return one row for each group of trials that ``where`` admits; empty ``by`` means one group.
 
-    Columns: one for each property in ``by``, n (conclusive trials), inconclusive (the others), and each of
-    :data:`~crisol.abtest.confusion.METRICS` with the bounds of its interval, ``_low`` and ``_high``, at the
-    confidence ``level``. An estimate without trials is NaN. If no trial is admitted, the table has no rows.
+    The trials are read from ``store``. Columns: one for each property in ``by``, n (conclusive trials),
+    inconclusive (the others), and each of :data:`~crisol.abtest.confusion.METRICS` with the bounds of its
+    interval, ``_low`` and ``_high``, at the confidence ``level``. An estimate without trials is NaN. If no
+    trial is admitted, the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -100,8 +101,8 @@ def window_results(
     """Return one row for each time window that ends ``now``; the column window holds its name.
 
     ``windows`` maps names to durations, None means :data:`WINDOWS`. ``where`` selects the trials; its
-    ``since`` and ``until`` are ignored, because each window sets them. The other columns are those of
-    :func:`results`; a window without trials has n = 0.
+    ``since`` and ``until`` are ignored, because each window sets them. The other columns, and ``level``, are
+    those of :func:`results`; a window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -152,7 +153,7 @@ def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare two arms, by name, over the trials that ``where`` admits.
+    """Compare the arms named ``first`` and ``second`` over the trials of ``store`` that ``where`` admits.
 
     Returns the comparison, and the confidence sequence of the difference in accuracy after each patch.
     ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` if an arm has no trials,

@@ -90,10 +90,11 @@ class Experiment:
                 raise ExperimentError(f"arm {arm.name!r}: share is {arm.share}, not within (0, 1]")
 
     def admit(self, trials: Iterable[Trial]) -> None:
-        """Check that every trial is of this experiment, of one of its arms, and of that arm's model version.
+        """Check that ``trials`` may belong to this experiment.
 
-        Call it before a store's ``append``. Raises :class:`~crisol.errors.ExperimentError` that names the
-        first trial for which this does not hold.
+        Each must have the experiment's name, the name of one of its arms, and that arm's model version. Call
+        it before a store's ``append``. Raises :class:`~crisol.errors.ExperimentError` that names the first
+        trial for which this does not hold.
         """
         versions = {arm.name: arm.model_version for arm in self.arms}
         for trial in trials:

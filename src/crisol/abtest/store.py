@@ -124,12 +124,12 @@ class TrialStore(Protocol):
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the confusion matrix of each group of matching trials, by the group's key, sorted by key.
+        """Return the confusion matrix of each group of the trials that match ``where``, sorted by key.
 
-        ``by`` lists the properties to group by. A key holds one text for each of them, in the same order, see
-        :meth:`~crisol.abtest.tally.Slice.of`; without ``by`` the only key is ``()``. Groups without trials
-        are absent. The matrix compares the model's predictions with the verdicts; grouped by rung, it
-        compares the answers to the callers with the verdicts.
+        ``by`` lists the properties to group by. The key of a group holds one text for each of them, in the
+        same order, see :meth:`~crisol.abtest.tally.Slice.of`; without ``by`` the only key is ``()``. Groups
+        without trials are absent. The matrix compares the model's predictions with the verdicts; grouped by
+        rung, it compares the answers to the callers with the verdicts.
         """
         ...
 

@@ -54,8 +54,9 @@ _ATTRIBUTIONS_LIMIT = 65_536
 def trial_id(experiment: str, arm: str, patch: str, vulnerability: str, model_version: str) -> str:
     """Return the id of a trial: 32 hexadecimal digits, a hash of the arguments.
 
-    ``patch`` is the patch's identity, ``vulnerability`` an id. A repeated trial gets the same id, so that a
-    store does not keep it twice.
+    ``experiment`` and ``arm`` are names, ``patch`` is the patch's identity, ``vulnerability`` an id, and
+    ``model_version`` the version of the arm's model. A repeated trial gets the same id, so that a store does
+    not keep it twice.
     """
     # JSON keeps ("ab", "c") and ("a", "bc") apart.
     text = json.dumps([experiment, arm, patch, vulnerability, model_version])
@@ -198,9 +199,9 @@ def _attributions_problem(attributions: dict[str, Any] | None) -> str:
 
 
 def disagreement(trial: Trial) -> str:
-    """Return a text such as ``model 0.91 valid, wargame: variant_survives`` if model and wargame disagree.
+    """Return a text such as ``model 0.91 valid, wargame: variant_survives``, if they disagree on ``trial``.
 
-    "" if they agree or the wargame was inconclusive.
+    The text is "" if they agree or the wargame was inconclusive. The number is the probability of valid.
     """
     if trial.correct is not False:
         return ""

@@ -29,7 +29,8 @@ class Background(Generic[R]):
         pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
         rows = pool.call(question)  # runs ``await question(pool)`` there, waits here
 
-    The first call opens it, :meth:`close` closes it. Safe across threads; a forked child opens its own.
+    ``opened``, the ``lambda`` of the example, returns an async context manager that yields the resource. The
+    first call enters it, :meth:`close` leaves it. Safe across threads; a forked child opens its own.
     """
 
     def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:

@@ -66,7 +66,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """A migration, and whether it was applied to this database.
+    """The migration ``number`` with its ``name``, and whether it was applied to this database.
 
     ``applied_at`` is the time of that, None for a migration that was not applied.
     """
@@ -101,7 +101,7 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply the missing migrations up to the number ``to`` (None: all), and return them.
+    """Apply the migrations that ``database`` lacks, up to the number ``to`` (None: all), and return them.
 
     Raises like :func:`status`.
     """

@@ -57,7 +57,7 @@ _COMPARISONS = {
 
 
 def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
-    """Return the filter as a boolean SQL expression, and the values of its parameters by name.
+    """Return the filter ``where`` as a boolean SQL expression, and the values of its parameters by name.
 
     ``parameter(name)`` returns a named parameter in the syntax of the database, such as ``$name``. A filter
     without conditions gives ``TRUE``.
@@ -71,9 +71,9 @@ def tallies_query(
 ) -> tuple[str, dict[str, Any]]:
     """Return the SQL query of :meth:`~crisol.abtest.store.TrialStore.tallies`, and its parameters by name.
 
-    ``parameter`` is that of :func:`conditions`. The query returns a row for each group and cell: the values
-    of ``by``, the number of the cell (0 to 4), the number of trials, the sum of their weights and the sum of
-    the squared weights.
+    ``where``, ``by`` and ``parameter`` are those of :meth:`~crisol.abtest.store.TrialStore.tallies` and
+    :func:`conditions`. The query returns a row for each group and cell: the values of ``by``, the number of
+    the cell (0 to 4), the number of trials, the sum of their weights and the sum of the squared weights.
     """
     condition, values = conditions(where, parameter)
     cell = _ANSWERED if Slice.RUNG in by else CELL

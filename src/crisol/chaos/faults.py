@@ -33,9 +33,9 @@ _MANY = 10_000
 class Stage:
     """The running processes on which a fault acts; a process that the fault does not need is None.
 
-    ``service`` always runs; the service reaches ``redis`` through ``proxy``, and ``clock`` is the service's
-    wall clock. ``model`` is the folder of the served model, a copy that a fault may damage. ``held`` collects
-    the calls that undo the fault; they are made when the fault ends.
+    ``service`` always runs; the service reaches ``redis`` through ``proxy``, ``postgres`` directly, and
+    ``clock`` is the service's wall clock. ``model`` is the folder of the served model, a copy that a fault
+    may damage. ``held`` collects the calls that undo the fault; they are made when the fault ends.
     """
 
     service: ServiceProcess

@@ -28,7 +28,7 @@ __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts
 class Suffered:
     """The observations of one fault, and the comparison of its figures with the expectations.
 
-    ``checked`` holds one result for each load target.
+    ``episode`` holds the observations; ``checked`` holds one result for each load target.
     """
 
     episode: Episode
@@ -45,9 +45,9 @@ def each(
     """Inject the named faults one after the other, and yield each result when its load is over.
 
     If ``names`` is empty, all faults that this machine can inject are injected. ``frame`` is the corpus table
-    whose patches are sent; ``expectations`` are lines such as ``*: failed <= 0``. Raises
-    :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed line, and
-    :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
+    whose patches are sent; ``schedule`` gives the seconds of load; ``expectations`` are lines such as ``*:
+    failed <= 0``. Raises :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed
+    line, and :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -60,7 +60,7 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a row for each fault.
+    """Return a table with a row for each fault in ``suffered``.
 
     Columns: fault (its name), and each figure of :attr:`~crisol.chaos.episode.Episode.metrics`.
     """
@@ -123,7 +123,7 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Return a figure of the load over time; it shades the fault and the times of open breakers."""
+    """Return a figure of one result's load over time, with fault and open breakers shaded."""
     spans = [
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),

@@ -36,11 +36,12 @@ _GRACE_SECONDS = 1.0
 class Job(msgspec.Struct, frozen=True):
     """The message that tells the client process what to send, where and when. Times are in seconds.
 
-    ``heads`` (HTTP heads without the final blank line) and ``bodies`` list the distinct requests. The i-th
-    request to send is the one with the index ``order[i]`` in these lists; its intended start is ``starts[i]``
-    after ``begin``. Empty ``starts`` mean a closed loop, which ends after the last request of ``order`` or
-    after ``seconds``. ``begin`` is a moment of the monotonic clock; a past one means now. ``connections``,
-    ``sources``, ``spoofed`` and ``timeout`` are those of :class:`~crisol.loadtest.plan.LoadPlan`.
+    ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the final blank line) and
+    ``bodies`` list the distinct requests. The i-th request to send is the one with the index ``order[i]`` in
+    these lists; its intended start is ``starts[i]`` after ``begin``. Empty ``starts`` mean a closed loop,
+    which ends after the last request of ``order`` or after ``seconds``. ``begin`` is a moment of the
+    monotonic clock; a past one means now. ``connections``, ``sources``, ``spoofed`` and ``timeout`` are those
+    of :class:`~crisol.loadtest.plan.LoadPlan`.
     """
 
     host: str

@@ -32,10 +32,11 @@ _SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
 def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) -> pd.DataFrame:
     """Measure the same closed loop with Crisol's client and then with the program wrk, ``seconds`` each.
 
-    Both send the patches of ``material`` to ``POST /wargaming/ml-first`` with the plan's connections,
-    popularity and seed. Returns rows crisol, wrk and ratio (crisol / wrk) with the columns client, throughput
-    (requests a second), p50_ms, p90_ms, p99_ms (percentiles of the latency), errors (share). If wrk is not
-    installed, the table has no rows. Raises :class:`~crisol.errors.UnavailableError` if wrk fails.
+    Both send the patches of ``material`` to ``POST /wargaming/ml-first`` of the service at ``url``, with the
+    plan's connections, popularity and seed. Returns rows crisol, wrk and ratio (crisol / wrk) with the
+    columns client, throughput (requests a second), p50_ms, p90_ms, p99_ms (percentiles of the latency),
+    errors (share). If wrk is not installed, the table has no rows. Raises
+    :class:`~crisol.errors.UnavailableError` if wrk fails.
     """
     program = shutil.which("wrk")
     if program is None:

@@ -82,7 +82,7 @@ class Material:
 
 
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
-    """Train a model on a corpus table and return it with the table's patches, ready to send.
+    """Train a model on the corpus table ``frame``; return it with the table's patches, ready to send.
 
     The policy's thresholds lie around 0.5 such that the model is unsure of the share ``unsure`` of the
     patches, which need a wargame. The model was trained on these same patches, so the load measures speed and

@@ -168,7 +168,7 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
     """Return ``count`` indices of items, 0 to ``items`` - 1, drawn by Zipf's law, shape (count,).
 
     An item of rank k (1 is the most popular) is drawn in proportion to ``k ** -exponent``; an exponent of 0
-    is uniform. The ranks are assigned at random.
+    is uniform. The ranks are assigned at random; ``seed`` seeds ranks and draws.
     """
     rng = np.random.default_rng(seed)
     weights = np.arange(1, items + 1, dtype=np.float64) ** -exponent
@@ -177,7 +177,7 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Parse the routes' shares of the requests: ``["ml-first=0.9", "validate=0.1"]``.
+    """Parse ``texts``, the routes' shares of the requests, such as ``["ml-first=0.9", "validate=0.1"]``.
 
     Returns pairs of route name and share. A name without ``=`` has the share 1. Raises
     :class:`~crisol.errors.SettingsError` for a share that is no number; the names are not checked here but by

@@ -66,7 +66,7 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
 
 
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
-    """Return the quantiles of latencies (milliseconds) for a plot like those of HDR histograms.
+    """Return the quantiles of ``latency`` (milliseconds, shape (n,)) for a plot like an HDR histogram's.
 
     Columns: percentile (0 to 100), one_in (100 means that one request in 100 is slower), latency_ms. The
     table has ``points`` rows, with one_in spaced geometrically, so most rows describe the slowest requests;
@@ -150,10 +150,11 @@ def summarise(
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
     """Return the course of a load: one row for each window of ``window`` seconds.
 
-    A ``window`` of 0 means 80 windows, of 0.1 s at least. A remainder of less than half a window joins the
-    last one. Columns: time (middle of the window, seconds since the first request), throughput, p50_ms,
-    p99_ms, errors, and cache, model, wargame, fallback (answers with status 200 by each source). All counts
-    are per second. A request belongs to the window of its intended start.
+    ``samples`` are those of a :class:`LoadResult`. A ``window`` of 0 means 80 windows, of 0.1 s at least. A
+    remainder of less than half a window joins the last one. Columns: time (middle of the window, seconds
+    since the first request), throughput, p50_ms, p99_ms, errors, and cache, model, wargame, fallback (answers
+    with status 200 by each source). All counts are per second. A request belongs to the window of its
+    intended start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start

@@ -108,7 +108,7 @@ class Recorder:
         self._error[at] = ERRORS.index(error)
 
     def save(self, path: Path, *, cpu: float, wall: float) -> None:
-        """Write all samples to an ``.npz`` file, which :func:`load_samples` reads.
+        """Write all samples to the ``.npz`` file ``path``, which :func:`load_samples` reads.
 
         ``cpu`` and ``wall`` are the seconds of CPU time and of wall time that the client took.
         """
@@ -152,7 +152,7 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 
 
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
-    """Read the file of samples that a client process wrote, see :meth:`Recorder.save`.
+    """Read the file ``path`` with samples that a client process wrote by :meth:`Recorder.save`.
 
     Returns a row for each request that began, and the share of a core that the client used. Columns:
     intended, sent, received (seconds of the monotonic clock), which (index of the distinct request), status

@@ -38,7 +38,7 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class ServiceProcess:
-    """A ``crisol serve`` process and its worker processes.
+    """A ``crisol serve`` process and its worker processes, ``workers`` in number.
 
     ``root`` is the folder in which the service runs and which holds its log; ``environment`` are all its
     environment variables. ``reaper`` kills the service when this process dies. The service runs in the

@@ -111,8 +111,8 @@ def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> f
 def servers_needed(*, rate: float, seconds: float, variation: float, wait: float) -> int:
     """Return the fewest servers with which the mean wait is at most ``wait`` seconds; see :func:`waiting`.
 
-    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 servers would be needed. The other
-    parameters are those of :func:`waiting`.
+    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 servers would be needed. ``rate``,
+    ``seconds`` and ``variation`` are those of :func:`waiting`.
     """
     servers = max(1, math.floor(rate * seconds) + 1)
     while servers <= _MOST:
@@ -123,7 +123,7 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 
 
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
-    """Return the size for a demand, with a mean wait of at most ``wait`` seconds in each queue.
+    """Return the size for ``demand`` at ``costs``, with a mean wait of at most ``wait`` seconds in a queue.
 
     Workers and wargames are computed as two queues. Redis gets one command for each request and four more for
     each cache miss; the entries of a miss stay for a day. Raises :class:`~crisol.errors.SettingsError` if

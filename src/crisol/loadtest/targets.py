@@ -68,7 +68,7 @@ class Checked:
 
 
 def parse(text: str) -> LoadTarget:
-    """Parse a load target such as ``p95_ms < 100``.
+    """Parse the ``text`` of a load target, such as ``p95_ms < 100``.
 
     Raises :class:`~crisol.errors.ExperimentError` for another form; the measure's name is not checked.
     """
@@ -82,12 +82,12 @@ def parse(text: str) -> LoadTarget:
 
 
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
-    """Parse several load targets like :func:`parse`, with the same errors; the order is kept."""
+    """Parse the ``texts`` of load targets, in their order; raises errors like :func:`parse`."""
     return [parse(text) for text in texts]
 
 
 def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
-    """Return each load target with the measured value of its figure, in the same order.
+    """Return each of the load ``targets`` with the measured value of its figure, in the same order.
 
     Raises :class:`~crisol.errors.ExperimentError` if ``metrics``, the figures by name, lacks a target's
     measure. A missed target raises no error here; see :func:`require`.
@@ -114,7 +114,7 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 
 def require(checked: Sequence[Checked]) -> None:
-    """Raise :class:`TargetMissed` unless every load target passed."""
+    """Raise :class:`TargetMissed` unless all load targets in ``checked`` passed."""
     missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

@@ -56,7 +56,7 @@ METRICS_ONLY: Final = State.METRICS_ONLY
 
 @dataclass(frozen=True, slots=True)
 class BreakerSnapshot:
-    """A copy of a breaker's state and counters.
+    """A copy of the state and the counters of the breaker ``name``.
 
     ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None if the
     window holds fewer calls than ``minimum_calls``, or if the policy has no limit on that rate.
@@ -85,8 +85,9 @@ class BreakerCore:
     """The circuit breaker's state machine: it admits or rejects a call, and counts how the call ended.
 
     ``permit = breaker.try_acquire()`` gives a permit, or 0 for a rejected call; the caller makes the call,
-    and then passes the permit to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`. Safe
-    across threads.
+    and then passes the permit to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`.
+    ``name`` is for messages; ``policy`` says when the breaker opens and closes; ``clock`` returns seconds.
+    Safe across threads.
 
     >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
     >>> for _ in range(2):

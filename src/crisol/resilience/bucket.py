@@ -209,7 +209,7 @@ class TokenBucket:
         return room
 
     def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Take tokens like :meth:`take`, with the same errors, but return a :class:`BucketDecision`."""
+        """Take ``cost`` tokens for ``key`` like :meth:`take`, but return a :class:`BucketDecision`."""
         return BucketDecision(self.rate, self.take(key, cost), cost)
 
     def limit(

@@ -79,7 +79,7 @@ class Lru:
         self.entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Add or replace an entry, and remove the least recently used ones beyond the budget.
+        """Store ``entry`` under ``key``, and remove the least recently used entries beyond the budget.
 
         An entry that is larger than the budget is not stored.
         """

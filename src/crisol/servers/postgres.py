@@ -217,7 +217,7 @@ def _server_user() -> str | None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process exists and is not a zombie; a stopped process is alive."""
+    """Return whether the process ``pid`` exists and is not a zombie; a stopped process is alive."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -39,7 +39,7 @@ class Reaper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Add a process, by its id, to those that are killed when this process ends.
+        """Add the process ``pid`` to those that are killed when this process ends.
 
         The caller must not have waited for the process yet, or the id may belong to another one.
         """

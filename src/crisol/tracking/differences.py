@@ -63,10 +63,10 @@ def listed(settings: Settings, limit: int = 20) -> list[Listed]:
 def difference(settings: Settings, first: str, second: str) -> str:
     """Return as Markdown the parameters, code versions and metrics in which two tracked runs differ.
 
-    A run is given by its id, by the beginning of its id, or by a name such as ``compare_variants``, which
-    means the latest run of that name; ``compare_variants~1`` means the run before that one. Nested runs of
-    the two with the same name are compared with each other. Raises :class:`~crisol.errors.StoreError` if no
-    run is meant.
+    ``first`` and ``second`` each name a run: by its id, by the beginning of its id, or by a name such as
+    ``compare_variants``, which means the latest run of that name; ``compare_variants~1`` means the run before
+    that one. Nested runs of the two with the same name are compared with each other. Raises
+    :class:`~crisol.errors.StoreError` if no run is meant.
     """
     client = open_client(settings)
     runs = _all(client)

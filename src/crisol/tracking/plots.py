@@ -188,7 +188,7 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
 def forest(
     rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
 ) -> Figure:
-    """Draw a forest plot, one line for each row (name, estimate, low, high of its 95 % interval).
+    """Draw a forest plot, one line for each of ``rows``: (name, estimate, low, high of the 95 % interval).
 
     ``what`` labels the axis; ``reference`` is the value at which a vertical line is drawn, None for no line.
     """

@@ -58,8 +58,9 @@ _LONGEST_DIGEST = 36
 class TrackedRun:
     """One open MLflow run; its figures and files appear in the MLflow UI under its id.
 
-    ``id`` is MLflow's, and ``artifacts`` the URI of the run's artifact folder. ``alive`` is a file lock held
-    by the process that opened the run, None for a run that this object only joined.
+    ``settings`` name the store, which ``client`` calls. ``id`` is MLflow's, and ``artifacts`` the URI of the
+    run's artifact folder. ``alive`` is a file lock held by the process that opened the run, None for a run
+    that this object only joined.
     """
 
     settings: Settings
@@ -100,7 +101,7 @@ class TrackedRun:
         self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
 
     def content(self, name: str, content: bytes | str) -> None:
-        """Store an artifact at the relative path ``name``, such as ``figures/roc.png``."""
+        """Store ``content`` as the artifact with the relative path ``name``, such as ``figures/roc.png``."""
         path = Path(name)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / path.name
@@ -108,7 +109,7 @@ class TrackedRun:
             self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
 
     def picture(self, name: str, picture: Picture) -> Picture:
-        """Store a picture as ``figures/NAME.png`` and its caption as ``figures/NAME.txt``.
+        """Store a picture as ``figures/NAME.png``, its caption as ``figures/NAME.txt``; ``name`` is NAME.
 
         Return the picture.
         """
@@ -117,18 +118,18 @@ class TrackedRun:
         return picture
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Store a copy of a file as an artifact in the artifact ``folder``; None means the top folder."""
+        """Store a copy of the file ``path`` in the artifact folder ``folder``; None means the top folder."""
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store a table as ``tables/NAME.csv``, and as ``tables/NAME.json`` with the columns' types."""
+        """Store ``frame`` as ``tables/NAME.csv``, and with its types as ``.json``; ``name`` is NAME."""
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
-        """Record a table that this run used: its columns, sizes, content hash and ``source`` (a URI).
+        """Record the table ``frame``, used by this run, as a data set with columns and ``source`` (a URI).
 
-        ``name`` is the data set's. Sizes and hash become parameters of the run, too: ``NAME.rows``,
+        ``name`` is the data set's. Sizes and ``content_hash`` become parameters of the run: ``NAME.rows``,
         ``NAME.vulnerabilities`` and ``NAME.hash``.
         """
         dataset = Dataset(
@@ -154,7 +155,7 @@ class TrackedRun:
 
     @contextmanager
     def child(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[TrackedRun]:
-        """Open a run nested below this one, as a context manager that yields it.
+        """Open a run called ``name`` below this one, as a context manager that yields the nested run.
 
         The nested run gets this run's parameters and data sets, and ``params`` as further parameters. It ends
         with the block.

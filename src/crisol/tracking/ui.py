@@ -15,7 +15,7 @@ __all__ = ["ui_command", "ui_page"]
 
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the MLflow UI on 127.0.0.1, and its environment variables.
+    """Return the command that serves the MLflow UI at 127.0.0.1:``port``, and its environment variables.
 
     The command is not run.
     """

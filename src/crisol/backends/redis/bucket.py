@@ -85,7 +85,7 @@ class RedisBucket:
         return room
 
     async def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Take tokens like :meth:`take`, with the same errors.
+        """Take ``cost`` tokens from the bucket of ``key`` like :meth:`take`, with the same errors.
 
         Return a :class:`~crisol.resilience.bucket.BucketDecision`.
         """
