@@ -82,7 +82,7 @@ def certify(
     ``alpha`` bounds the share of wrong patches among accepted ones, ``beta`` the share of right patches among
     rejected ones (means over vulnerabilities), both with confidence 1 - ``delta``. ``probability`` (of valid,
     out of fold), ``label`` (1: right) and ``groups`` (vulnerabilities) have shape (n,). The thresholds of
-    :data:`GRID` are tested from the strictest on, until a test fails; where no threshold passes, it is None.
+    :data:`GRID` are tested from the strictest on, until a test fails; if none passes, the policy has None.
     ``seed`` orders the vulnerabilities in the tests. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
