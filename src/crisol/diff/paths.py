@@ -21,7 +21,7 @@ _BACKUP = re.compile(r"(?:\.orig|\.old|\.bak|\.org|_orig|_org|-orig|~)$")
 
 
 def named(text: str) -> str:
-    """Return the path in the text after ``---`` or ``+++``, without the timestamp that may follow it."""
+    """Return the path in the text that follows ``---`` or ``+++``, without the timestamp after it."""
     text = text.split("\t", 1)[0].rstrip()
     return text[: match.start()] if (match := _STAMP.search(text)) else text
 

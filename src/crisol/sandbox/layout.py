@@ -111,7 +111,7 @@ def interpreter() -> str:
 
 @functools.cache
 def layout() -> Layout:
-    """Return the layout for this machine's interpreter and libraries, computed once."""
+    """Return the layout that shows this machine's Python and libraries in a sandbox; computed once."""
     binds, links = [("/usr", "/usr")], [("/tmp", "/var/tmp")]  # noqa: S108 - inside
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(name).is_symlink():

@@ -67,9 +67,9 @@ _BOOT = (
 class Target:
     """A sandbox over one source tree, in which scripts run; for one thread at a time.
 
-    :meth:`Sandbox.target` makes it, with the same arguments. ``kind`` is the isolation in use. ``landlock``
-    is the version of Landlock in use, 0 for none. ``skipped`` names modules that could not be preloaded. If
-    the sandbox's process dies, the next run starts another.
+    :meth:`Sandbox.target` makes it. ``kind`` is the isolation in use, ``limits`` hold for each run.
+    ``landlock`` is the version of Landlock in use, 0 for none. ``skipped`` names modules that could not be
+    preloaded. If the sandbox's process dies, the next run starts another.
     """
 
     def __init__(

@@ -121,7 +121,7 @@ class ProgramTree:
         self._modules: dict[str, Module | None] = {}
 
     def read(self, path: str) -> str | None:
-        """Return the vulnerable text of a path, None where there is none."""
+        """Return the text of a file of the vulnerable program; None where there is no such file."""
         text = self._texts.get(path)
         if text is None:
             text = self._read(path)
