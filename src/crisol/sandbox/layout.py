@@ -49,10 +49,10 @@ class User:
         )
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables of one run, by name.
+        """Return the environment variables that belong to this user, by name, for one run.
 
-        The usual ones, such as ``HOME``, are always there. Of others, as a login or a service sets them, a
-        random choice is added at each call.
+        ``USER``, ``LOGNAME``, ``PWD`` and ``OLDPWD`` are always there. Of others, as a login or a service
+        sets them, a random choice is added at each call.
         """
         names = {"USER": self.name, "LOGNAME": self.name, "PWD": "/tmp", "OLDPWD": "/"}  # noqa: S108 - inside
         more = {
