@@ -172,12 +172,12 @@ class Settings(BaseSettings):
 
     @property
     def trials(self) -> Path:
-        """The DuckDB file of the trials; it is used only without PostgreSQL."""
+        """The path of the DuckDB file of the trials; the file is used only without PostgreSQL."""
         return self.runs / "trials.duckdb"
 
     @property
     def patches(self) -> Path:
-        """The folder of the diffs that the service wargamed for trials; each is named by its identity."""
+        """The folder of the diffs that the service wargamed for trials; a file's name is the identity."""
         return self.runs / "patches"
 
     @property

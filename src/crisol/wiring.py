@@ -88,8 +88,8 @@ def open_journaled_trials(settings: Settings) -> JournaledStore:
     """Return the store of :func:`open_trials`, which also keeps the journal ``mlruns/trials.journal``.
 
     While PostgreSQL cannot be reached, ``append`` writes to the journal and every other operation raises
-    :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move them into the store. Raises
-    like :func:`open_trials`.
+    :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move the trials from the journal
+    into the store. Raises like :func:`open_trials`.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 

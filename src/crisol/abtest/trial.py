@@ -85,10 +85,10 @@ def observe(
 ) -> Trial:
     """Return a trial from a prediction and the verdict on the same patch, checked by :func:`check`.
 
-    ``outcome`` and ``reason`` are the verdict. The other parameters are the fields of
-    :class:`~crisol.records.Trial` with the same names; ``patch`` is the identity. A time before 2000, from a
-    clock that was never set, becomes 2000-01-01. Raises :class:`~crisol.errors.InputError` like
-    :func:`check`.
+    ``outcome`` and ``reason`` are the verdict. ``arm``, ``experiment``, ``sampling_probability``,
+    ``created_at`` and the others are the fields of :class:`~crisol.records.Trial` with the same names;
+    ``patch`` is the identity. A time before 2000, from a clock that was never set, becomes 2000-01-01. Raises
+    :class:`~crisol.errors.InputError` like :func:`check`.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),

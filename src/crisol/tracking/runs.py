@@ -84,20 +84,20 @@ class TrackedRun:
         return folder
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers by name as metrics of the ``step``; None and NaN are left out."""
+        """Log metrics, ``values`` by name, for the ``step``; None and NaN are left out."""
         now = int(time.time() * 1000)
         rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
         for start_at in range(0, len(rows), 1000):
             self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters by name as text; each value is cut to 6,000 characters."""
+        """Log parameters, ``values`` by name, as text; each text is cut to 6,000 characters."""
         rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
         for start_at in range(0, len(rows), 100):
             self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags by name; an existing tag of the same name is replaced."""
+        """Set tags, ``values`` by name; an existing tag of the same name is replaced."""
         self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
 
     def content(self, name: str, content: bytes | str) -> None:
