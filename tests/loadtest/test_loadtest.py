@@ -161,7 +161,7 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
     }
     right = [
         {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback,
-        fallback | {"probability": np.nan}, {"reason": "variant_survives"},
+        fallback | {"probability": np.nan}, {"reason": "variant_survives"}, {"reason": "breaks_function"},
         {"decided_by": "equivalent"}, {"decided_by": "untouched"},
     ]  # fmt: skip
     bad = [

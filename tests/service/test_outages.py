@@ -172,7 +172,7 @@ def test_every_family_moves_when_what_it_counts_happens(
         ("cache_lookups_total", "kind=decision,result=errors"),
         ("predictions_total", "predicted="),
         ("prediction_confidence_count", ""),
-        ("wargames_total", "outcome=invalid,reason=exploit_survives"),
+        ("wargames_total", "outcome=invalid"),
         ("wargames_total", "outcome=valid"),
         ("wargame_seconds_count", ""),
         ("trials_total", "place=stored"),

@@ -19,18 +19,20 @@ __all__ = ["wrong"]
 
 _NEAR = 1e-4
 _SURVIVES = frozenset({"exploit_survives", "variant_survives"})
-"""Which PoV shows that a flaw is left depends on what the seed of the wargame lets them draw."""
+_OF_SCRIPTS = _SURVIVES | {"breaks_function"}
+"""Which script fails first depends on the order that the service learnt; which PoV, also on the seed."""
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
     """Return which answers contradict the verdict or prediction that decided them.
 
     The result is a mask of shape (rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are route and
-    patch of the samples with ``i`` in the column which. The outcome and reason of an answer by a wargame must
-    be those of the corpus; of an answer by a fact, the outcome. The probability of an answer by the model
-    must be the patch's, and its outcome that which ``policy`` gives for this probability. A fallback must be
-    advisory, unknown, and name a missing dependency. A cached answer is checked by the rung that first gave
-    it. An unreadable answer with status 200 is wrong; an answer with another status is not.
+    patch of the samples with ``i`` in the column which. The outcome of an answer by a wargame or a fact must
+    be that of the corpus. So must a wargame's reason, except which script of a surviving flaw fails first.
+    The probability of an answer by the model must be the patch's, and its outcome that which ``policy`` gives
+    for this probability. A fallback must be advisory, unknown, and name a missing dependency. A cached answer
+    is checked by the rung that first gave it. An unreadable answer with status 200 is wrong; an answer with
+    another status is not.
     """
     rows = samples.to_dict("records")
     lies = [
@@ -48,7 +50,7 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
     match row["decided_by"]:
         case "wargame":
             return row["outcome"] == item.outcome and (
-                row["reason"] == item.reason or {row["reason"], item.reason} <= _SURVIVES
+                row["reason"] == item.reason or (item.reason in _SURVIVES and row["reason"] in _OF_SCRIPTS)
             )
         case "equivalent" | "untouched":
             return bool(row["outcome"] == item.outcome)

@@ -109,8 +109,8 @@ class Experience:
         """Return one step for each script of ``steps``, sorted by failures to be expected per second.
 
         The scripts are those of ``vulnerability``, an id. The step with the most failures per second comes
-        first; equal ones keep their order. ``costs`` maps a script's name to its seconds on the unpatched
-        release; they are used for a script without runs.
+        first. Before the first run of any script, the order stays. ``costs`` maps a script's name to its
+        seconds on the unpatched release, for a script without runs.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:
@@ -120,7 +120,8 @@ class Experience:
             return seconds / self._rate(tally, step.name)
 
         alone = [replace(step, scripts=(script,)) for step in steps for script in step.scripts]
-        return sorted(alone, key=seconds_to_a_failure)
+        learnt = any(tally.runs for tally in self._kinds.values())
+        return sorted(alone, key=seconds_to_a_failure) if learnt else alone
 
     def _rate(self, tally: ScriptTally, kind: PhaseName) -> float:
         of_kind = self._kinds[kind]
