@@ -23,9 +23,10 @@ _ROUNDS = 12
 
 
 def raising(folder: Path) -> None:
-    """Rewrite ``folder/model.onnx`` so that every prediction of a real patch raises IndexError.
+    """Rewrite ``folder/model.onnx`` so that every prediction raises IndexError.
 
-    The added node reads beyond the end of a table. The hash in ``serving.json`` is updated.
+    Only that of the empty patch, with which loading tries the model, still works. The hash in
+    ``serving.json`` is updated.
     """
     _change(folder, _look_up)
 

@@ -85,7 +85,10 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
-    """Return the figures of all faults as ``{"fault.measure": value}``; infinite figures are left out."""
+    """Return the measures of all injected faults in one dict, with keys ``"<fault>.<measure>"``.
+
+    Each of ``suffered`` is one fault with what was measured under it. Infinite values are left out.
+    """
     return {
         f"{result.episode.fault.name}.{name}": value
         for result in suffered

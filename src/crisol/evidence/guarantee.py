@@ -62,10 +62,11 @@ def certify(
     ``walk`` simulates all streams under a policy; it must use models that were not trained on the stream's
     group. ``label`` (1: right) and ``group`` (numbers 0, 1, ...) have shape (arrivals,). ``alpha`` bounds the
     share of wrong patches among accepted ones, ``beta`` the share of right patches among rejected ones (means
-    over groups), both with confidence 1 - ``delta``.
+    over groups), each with confidence 1 - ``delta``.
 
     The thresholds of :data:`REFUSE` are tested, then those of :data:`ACCEPT`; each list starts with the
-    strictest and stops at a failed test. The reason of the policy says why. ``seed`` orders the groups in the
+    strictest and stops at a failed test. If even the strictest fails, the policy never accepts (or rejects)
+    alone; its ``reason`` says which test failed. ``seed`` orders the groups in the
     tests. Raises ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):

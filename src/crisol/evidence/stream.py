@@ -62,7 +62,8 @@ class Played:
     """The result of a simulation, one element for each arrival of the streams; all arrays have shape (n,).
 
     ``arrival`` is an index into the list of arrivals, ``stream`` one into the list of streams. ``known`` is
-    the number of earlier verdicts in the stream, without public fixes. ``probability`` is of valid.
+    the number of earlier verdicts in the stream; public fixes, known from the start, are not counted.
+    ``probability`` is that of valid.
     ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
     ``equivalent``, ``memory``, ``model`` or ``wargame``. ``near_valid`` is the similarity to the nearest
     known valid patch, nan where there is none.
@@ -83,7 +84,7 @@ class Recalled:
 
     ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is an index into the list
     of arrivals, ``stream`` one into the list of streams. ``known`` is the number of earlier verdicts in the
-    stream, without public fixes.
+    stream; public fixes, known from the start, are not counted.
     """
 
     rows: _Floats

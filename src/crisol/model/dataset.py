@@ -36,9 +36,9 @@ _ALIASES = {
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file, or from a corpus table if the name ends in ``.parquet``.
 
-    ``group`` is the field whose equal values no fold splits: a key of the JSON lines or, for a table,
-    ``vulnerability``, ``package`` or ``cwe``. ``strength`` chooses the label of a table: ``strict``, or
-    ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError` for a file that cannot be
+    ``group`` is a field; patches with the same value of it stay in the same fold. It is a key of the JSON
+    lines or, for a table, ``vulnerability``, ``package`` or ``cwe``. ``strength`` chooses the label of a
+    table: ``strict``, or ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError` for a file that cannot be
     read.
     """
     path = Path(path)
@@ -68,7 +68,8 @@ def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file, which holds one patch in each line.
 
     A file whose name ends in ``.gz`` is decompressed. Required keys: ``id``, ``diff``, ``label`` (1 for a
-    valid patch, 0 for an invalid one), and the key that ``group`` names, whose equal values no fold splits.
+    valid patch, 0 for an invalid one), and the key that ``group`` names: patches with the same value
+    of it stay in the same fold.
     Optional keys: ``project`` (default: the group), ``language`` (default: ``python``), ``tool`` and ``cwe``
     (default: empty). Other keys and blank lines are ignored. Raises :class:`~crisol.errors.DatasetError` with
     file and line.

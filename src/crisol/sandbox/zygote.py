@@ -24,7 +24,9 @@ __all__ = ["main"]
 
 
 def main(descriptor: int) -> None:
-    """Run the sandbox's first process: load the target's files once, then fork a keeper process for each run.
+    """Run the sandbox's first process: load the target's files once, then fork a keeper for each run.
+
+    The keeper starts the script in a child, enforces its limits and reports how it ended.
 
     ``descriptor`` is that of the socket on which the calling program sends jobs. The process ends when the
     socket is closed.

@@ -46,8 +46,9 @@ class Section:
 class Disagreement:
     """A patch on which model and wargame differ, as text for the report.
 
-    ``vulnerability`` is an id, ``name`` the candidate's, ``probability`` the model's of valid, ``verdict``
-    the wargame's, ``diff`` the patch's text. ``kind`` is ``false accept`` or ``false reject``.
+    ``vulnerability`` is an id, ``name`` the candidate's, ``probability`` the model's that the patch is
+    valid, ``verdict`` the wargame's, ``diff`` the patch's text. ``kind`` is
+    ``false accept`` or ``false reject``.
     """
 
     vulnerability: str

@@ -34,10 +34,10 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return what an import of patches needs to know of a vulnerability.
+    """Return how patches for a vulnerability are cut and applied when they are imported.
 
-    ``cache`` is the folder of downloaded releases. If the release is unavailable, imported patches are cut by
-    file names alone.
+    ``cache`` is the folder of downloaded releases. If the release can neither be found there nor downloaded,
+    tests, documents and the like are cut off by their file names alone, and nothing is applied.
     """
     try:
         tree = vulnerability.vulnerable(cache)

@@ -31,8 +31,9 @@ class Manner:
     """The options of an import of patches.
 
     ``vulnerability``, ``origin`` and ``licence`` apply to every patch; a line of JSONL may name its own
-    instead. ``reading`` are the options for parsing diffs. With ``skip`` a patch that does not fit is passed
-    over and the others are imported; without it the import raises. With ``dry_run`` nothing is written.
+    instead. ``reading`` are the options for parsing diffs. With ``skip`` a patch that cannot be parsed, or
+    does not apply to the vulnerable source, is passed over and the others are imported; without it the import
+    raises. With ``dry_run`` nothing is written.
     """
 
     vulnerability: str = ""
