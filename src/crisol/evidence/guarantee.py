@@ -66,8 +66,8 @@ def certify(
 
     The thresholds of :data:`REFUSE` are tested, then those of :data:`ACCEPT`; each list starts with the
     strictest and stops at a failed test. If even the strictest fails, the policy never accepts (or rejects)
-    alone; its ``reason`` says which test failed. ``seed`` orders the groups in the
-    tests. Raises ValueError for a level outside (0, 1).
+    alone; its ``reason`` says which test failed. ``seed`` orders the groups in the tests. Raises
+    ValueError for a level outside (0, 1).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")

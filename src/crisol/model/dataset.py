@@ -38,8 +38,8 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
 
     ``group`` is a field; patches with the same value of it stay in the same fold. It is a key of the JSON
     lines or, for a table, ``vulnerability``, ``package`` or ``cwe``. ``strength`` chooses the label of a
-    table: ``strict``, or ``basic`` (PoVs and checks alone). Raises :class:`~crisol.errors.DatasetError` for a file that cannot be
-    read.
+    table: ``strict``, or ``basic`` (PoVs and checks alone). Raises
+    :class:`~crisol.errors.DatasetError` for a file that cannot be read.
     """
     path = Path(path)
     if path.suffix != ".parquet":
