@@ -147,7 +147,7 @@ class VariantComparison:
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """The arrays (coverage, error rate) of :func:`crisol.lab.frontier.risk_coverage`, by variant name."""
+        """Two arrays for each variant, by name: shares of patches decided without a wargame; their error rates."""
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property

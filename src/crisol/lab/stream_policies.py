@@ -34,9 +34,10 @@ _TIGHTER = 0.8
 class Rungs:
     """The rungs that a simulated policy has in front of the wargame.
 
-    ``memory`` is a key of :func:`beliefs`, which names the kind of probability from earlier verdicts; empty
-    means that the rung is missing. ``model`` adds the model that reads the diff alone. With ``facts`` a patch
-    that makes the same program as an earlier patch gets the verdict of that patch.
+    ``memory`` chooses how the memory rung computes its probability from earlier verdicts: a key of the dict
+    that :func:`beliefs` returns. If it is empty, there is no memory rung. ``model`` adds the model that reads
+    the diff alone. With ``facts`` a patch that makes the same program as an earlier patch gets the verdict of
+    that patch.
     """
 
     memory: str = ""

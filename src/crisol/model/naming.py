@@ -32,7 +32,7 @@ NAMING = (
 
 
 def naming(reading: Reading) -> list[float]:
-    """Return the values of the features :data:`NAMING`, in the same order.
+    """Measure how a patch's new names are formed: one value for each feature of :data:`NAMING`, in its order.
 
     A name of an added line is new if neither the removed lines nor the context contain it; keywords do not
     count. All values are 0 for a patch without a new name.

@@ -26,8 +26,8 @@ class SharedTier(Protocol):
     """Encoded cache entries by key, shared between processes, invalidated by tag.
 
     Every method raises :class:`~crisol.errors.UnavailableError` soon if the tier's server cannot be reached,
-    and is safe across tasks and processes. An entry is never returned if one of its tags was invalidated
-    after the ``get`` that gave its ticket.
+    and is safe across tasks and processes. A ``get`` that finds nothing returns a ticket for the
+    ``put`` of the computed entry; an entry of which a tag was invalidated in between is never returned.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:

@@ -42,11 +42,14 @@ class ReadQuestions:
         self._questions: dict[bytes, Question] = {}
 
     def get(self, digest: bytes) -> Question | None:
-        """Return the question of the body with the SHA-256 ``digest``, None where it is not stored."""
+        """Return the question that was read from the body with this SHA-256, None if it is not stored."""
         return self._questions.get(digest)
 
     def keep(self, digest: bytes, question: Question) -> None:
-        """Store the question of the body with the SHA-256 ``digest``, unless its ``cut`` is too long."""
+        """Store ``question``, read from the body with the SHA-256 ``digest``, to parse that body once.
+
+        A question whose cut patch is too long to keep is not stored.
+        """
         if len(question.cut) > _CUT_CHARACTERS:
             return
         self._questions[digest] = question

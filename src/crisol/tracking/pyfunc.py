@@ -34,7 +34,10 @@ _ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
 
 
 class TabularModel:
-    """Predicts the rows of a table; see :class:`~crisol.model.predictor.Predictor` for single patches."""
+    """An MLflow pyfunc model: :meth:`predict` takes a table of diffs, with the columns of :data:`EXAMPLE`.
+
+    For single patches see :class:`~crisol.model.predictor.Predictor`.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open the folder of an exported model; raises what :meth:`Predictor.load` raises."""
