@@ -147,7 +147,7 @@ class VariantComparison:
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Two arrays for each variant, by name: shares of patches decided without a wargame; their error rates."""
+        """Two arrays for each variant, by name: shares of patches decided alone, and their error rates."""
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property
