@@ -36,7 +36,7 @@ from crisol.loadtest.plan import LoadPlan, Loop
 from crisol.loadtest.run import Load
 from crisol.loadtest.service import UNLIMITED
 from crisol.model.dataset import from_table
-from crisol.tracking import models, plots, runs
+from crisol.tracking import load_plots, models, plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = crisol.load_settings()
@@ -188,7 +188,7 @@ run.metrics({f"load.{name}": loaded.metrics[name] for name in ("p50_ms", "p95_ms
 run.picture(
     "percentiles",
     plots.picture(
-        plots.slowest(result.distribution(loaded.samples["latency_ms"].dropna().to_numpy()), {}),
+        load_plots.slowest(result.distribution(loaded.samples["latency_ms"].dropna().to_numpy()), {}),
         "Latency by percentile; each step to the right is ten times rarer.",
     ),
 )

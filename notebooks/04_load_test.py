@@ -39,7 +39,7 @@ from crisol.lab import ground_truth, shown
 from crisol.lab.tracked_load import log_load
 from crisol.loadtest import plan, study
 from crisol.loadtest import targets as judged
-from crisol.tracking import plots, runs
+from crisol.tracking import load_plots, plots, runs
 from crisol.wargaming.corpus import content_hash
 
 settings = load_settings()
@@ -96,7 +96,7 @@ over_time
 run.table("saturation", measured.saturation)
 run.picture(
     "saturation",
-    plots.picture(plots.saturation(measured.saturation), "Answers against requests; latency against answers."),
+    plots.picture(load_plots.saturation(measured.saturation), "Answers against requests; latency against answers."),
 )
 
 # %% [markdown]

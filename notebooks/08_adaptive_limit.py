@@ -32,7 +32,7 @@ target_seconds: float = 0.2  # (0, inf) what an answer may take
 from crisol.config import load_settings
 from crisol.lab import adaptive, shown
 from crisol.resilience.adaptive import AdaptivePolicy
-from crisol.tracking import plots, runs
+from crisol.tracking import load_plots, plots, runs
 
 run = runs.join(load_settings(), run_id, "adaptive_limit")
 run.params({"seed": seed, "offered": offered, "capacity": capacity, "factor": factor, "begins": begins, "ends": ends, "seconds": seconds, "target_seconds": target_seconds})
@@ -53,7 +53,7 @@ shown.whole(table)
 run.picture(
     "adaptive_limit",
     plots.picture(
-        plots.adaptation(frame, begins, ends, target_seconds),
+        load_plots.adaptation(frame, begins, ends, target_seconds),
         "Latency, refusals and the granted share, second by second; the server is slow in the grey band.",
     ),
 )

@@ -5,7 +5,7 @@ import pytest
 from crisol.errors import ExperimentError
 from crisol.lab.adaptive import Slowdown, compare, metrics, summary
 from crisol.resilience.adaptive import AdaptivePolicy
-from crisol.tracking.plots import adaptation
+from crisol.tracking.load_plots import adaptation
 
 POLICY = AdaptivePolicy(target_seconds=0.2)
 

@@ -19,7 +19,7 @@ from crisol.config import Settings
 from crisol.loadtest import targets
 from crisol.loadtest.targets import Checked
 from crisol.servers.enclosure import Enclosure, EnclosureRefused
-from crisol.tracking import plots
+from crisol.tracking import load_plots
 
 __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts"]
 
@@ -131,4 +131,4 @@ def drawn(result: Suffered) -> Figure:
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),
     ]
-    return plots.latency_over_time(result.episode.timeline, spans)
+    return load_plots.latency_over_time(result.episode.timeline, spans)

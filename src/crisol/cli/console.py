@@ -38,16 +38,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
@@ -72,7 +62,6 @@ __all__ = [
     "log_to_stderr",
     "out",
     "printable",
-    "progress",
     "read_patch",
     "run",
 ]
@@ -276,35 +265,6 @@ def creatable_folder(path: Path) -> Path:
     except OSError as error:
         raise CannotCreate(f"{path}: {error.strerror}") from None
     return path
-
-
-def progress() -> Progress:
-    """Return a progress bar on standard error that shows the rate and the remaining time.
-
-    A task's field ``note`` is shown after its count.
-    """
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-    )
-
-
-class _Rate(ProgressColumn):
-    """The steps that a task finishes in a second, or the seconds that a step takes."""
-
-    def render(self, task: Task) -> Text:
-        """Return ``2.5/s`` or ``4.0 s each``, nothing before the first step."""
-        elapsed = task.finished_time if task.finished else task.elapsed
-        if not elapsed or not task.completed:
-            return Text("")
-        rate = task.completed / elapsed
-        return Text(f"{rate:.1f}/s" if rate >= 1.0 else f"{1.0 / rate:.1f} s each")
 
 
 def _open_streams() -> bool:

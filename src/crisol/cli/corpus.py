@@ -20,8 +20,8 @@ from crisol.cli.console import (
     emit,
     err,
     out,
-    progress,
 )
+from crisol.cli.progress import progress
 from crisol.config import Settings, load_settings
 from crisol.errors import IndexUnavailable, UnavailableError, UnknownVulnerability, VulnerabilityError
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from crisol.cli.console import Exit, Json, emit, err, out, progress
+from crisol.cli.console import Exit, Json, emit, err, out
+from crisol.cli.progress import progress
 from crisol.config import load_settings
 from crisol.errors import SettingsError
 from crisol.records import HEADLINE, Origin

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from crisol.cli.console import Json, emit, err, out, progress
+from crisol.cli.console import Json, emit, err, out
+from crisol.cli.progress import progress
 from crisol.config import load_settings
 
 if TYPE_CHECKING:

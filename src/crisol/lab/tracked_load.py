@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crisol.loadtest import result, study
 from crisol.loadtest.result import LoadResult
-from crisol.tracking import plots
+from crisol.tracking import load_plots, plots
 from crisol.tracking.picture import Picture
 from crisol.tracking.runs import TrackedRun
 
@@ -31,7 +31,7 @@ def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple
         run.picture(
             "percentiles",
             plots.picture(
-                plots.slowest(latency, study.marks(targets)),
+                load_plots.slowest(latency, study.marks(targets)),
                 "Latency by percentile; each step to the right is ten times rarer. The marks are targets: "
                 "the curve stays below.",
             ),
@@ -39,7 +39,7 @@ def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple
         run.picture(
             "over_time",
             plots.picture(
-                plots.latency_over_time(timeline), "Latency, answers by source and failures over time."
+                load_plots.latency_over_time(timeline), "Latency, answers by source and failures over time."
             ),
         ),
     )

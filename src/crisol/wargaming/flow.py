@@ -27,6 +27,7 @@ from crisol.wargaming.values import (
     fields,
     inside,
     integer,
+    is_dictionary,
     joined,
     texts,
     worked,
@@ -115,7 +116,7 @@ class Flow:
             case ast.Call():
                 yield from self._named(node)
             case ast.Subscript(value=value, slice=index):
-                if _is_dictionary(value) or any(held.kind == "names" for held in self.values(value)):
+                if is_dictionary(value) or any(held.kind == "names" for held in self.values(value)):
                     yield from self._texts(index)
             case ast.ImportFrom(names=names):
                 yield from (alias.name for alias in names)
@@ -382,7 +383,7 @@ class Flow:
             and args
         ):
             held_values = self.values(node.func.value)
-            if any(value.kind == "names" for value in held_values) or _is_dictionary(node.func.value):
+            if any(value.kind == "names" for value in held_values) or is_dictionary(node.func.value):
                 yield from self._texts(args[0])
 
     def _texts(self, node: ast.expr | None) -> list[str]:
@@ -392,10 +393,3 @@ class Flow:
         for value in self.values(base):
             if value.kind == "outside":
                 yield from (f"{value.text}.{name}" for name in names)
-
-
-def _is_dictionary(node: ast.expr) -> bool:
-    match node:
-        case ast.Attribute(attr="__dict__") | ast.Call(func=ast.Name(id="vars" | "globals" | "locals")):
-            return True
-    return False

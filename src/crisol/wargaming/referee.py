@@ -17,15 +17,16 @@ from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Canary, Ending, Limits, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.again import again, patient, shows
-from crisol.wargaming.canaries import PASSES_ANYTHING, Canaries, doubting
+from crisol.wargaming.canaries import Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
 from crisol.wargaming.fitting import fitted
 from crisol.wargaming.order import Experience, ScriptRun, ScriptStep, plan
 from crisol.wargaming.reference import Yardstick, measure
+from crisol.wargaming.run_finding import finding, succeeds, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from crisol.wargaming.vulnerability import Vulnerability
@@ -35,7 +36,6 @@ __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 REFEREE_VERSION = "9"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
-_DETAIL = 600
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
@@ -258,13 +258,13 @@ class Match:
         for script, plain in scripts:
             try:
                 run = self.target.run(script)
-                if not _succeeds(run) and script is not plain:  # a value here answers no other comparison
+                if not succeeds(run) and script is not plain:  # a value here answers no other comparison
                     script, run = plain, self.target.run(plain)  # noqa: PLW2901 - from here on the plain one
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
             self.canaries.costs[script.name] = run.cpu_seconds
-            if not _succeeds(run):
-                return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {_told(run)}"
+            if not succeeds(run):
+                return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {told(run)}"
             if script.role is Role.CHECK:
                 self.checks += (script,)
         return None, ""
@@ -285,8 +285,8 @@ class Match:
             except SandboxError as error:
                 return self._failed(script, error)
             self._spent += run.seconds - run.waited
-            if reason := _read(script, run, survives, self.vulnerability.refusals):
-                return reason, f"{script.name}: {_told(run)}"
+            if reason := finding(script, run, survives, self.vulnerability.refusals):
+                return reason, f"{script.name}: {told(run)}"
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
             if run.canary and self.canaries.told(self.target, script):
@@ -315,8 +315,8 @@ class Match:
             except SandboxError as error:
                 return self._failed(script, error)
             self._spent += run.seconds - run.waited
-            if run.ending is Ending.TIMEOUT or _succeeds(run):
-                return _read(script, run, Reason.EXPLOIT_SURVIVES, ()), f"{script.name}: {_told(run)}"
+            if run.ending is Ending.TIMEOUT or succeeds(run):
+                return finding(script, run, Reason.EXPLOIT_SURVIVES, ()), f"{script.name}: {told(run)}"
         return None, ""
 
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
@@ -373,41 +373,6 @@ def open_match(
             vulnerability.seeded(seed), tree, cache, target, str(sandbox.kind), seed, budget,
             experience=experience,
         )  # fmt: skip
-
-
-def _read(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
-    """Read one run on patched code: None is the only good answer.
-
-    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception
-    is one by which the vulnerability lets a fix refuse.
-    """
-    if run.ending is Ending.EXITED:
-        if script.role is Role.POV:
-            return {0: survives, 1: None}.get(-1 if run.code is None else run.code, Reason.RAISES)
-        return None if run.code == 0 else Reason.TAMPERS if run.code == PASSES_ANYTHING else survives
-    if run.ending is Ending.RAISED:
-        last = run.stderr.strip().rpartition("\n")[2]
-        if last.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
-            return Reason.DOES_NOT_LOAD
-        if script.role is not Role.POV or last.startswith(("NameError", "UnboundLocalError")):
-            return Reason.BREAKS_FUNCTION
-        return None if last.partition(":")[0] in refusals else Reason.RAISES
-    return Reason.TAMPERS if run.ending is Ending.NOT_ATTESTED else Reason.TIMEOUT
-
-
-def _succeeds(run: Run) -> bool:
-    return run.ending is Ending.EXITED and run.code == 0
-
-
-def _told(run: Run) -> str:
-    """Say how a run ended, with the first and the last lines of what it said."""
-    end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
-    said = (run.stderr or run.stdout).strip()
-    if len(said) > _DETAIL:
-        # The first lines name the script's own line, the last ones the error.
-        head, tail = said[: _DETAIL // 2].rpartition("\n")[0], said[-_DETAIL // 2 :].partition("\n")[2]
-        said = f"{head}\n…\n{tail}" if head and tail else f"{said[: _DETAIL // 2]}…{said[-_DETAIL // 2 :]}"
-    return f"{end}: {said}" if said else end
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:

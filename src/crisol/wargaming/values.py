@@ -32,6 +32,7 @@ __all__ = [
     "fields",
     "inside",
     "integer",
+    "is_dictionary",
     "joined",
     "texts",
     "worked",
@@ -175,3 +176,11 @@ def integer(node: ast.expr | None) -> int | None:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
             return -number
     return None
+
+
+def is_dictionary(node: ast.expr) -> bool:
+    """Return whether an expression is the dictionary of an object's names, such as ``vars(x)``."""
+    match node:
+        case ast.Attribute(attr="__dict__") | ast.Call(func=ast.Name(id="vars" | "globals" | "locals")):
+            return True
+    return False

@@ -1,0 +1,141 @@
+"""Figures of what a service does under load: latency, throughput, and a limit that adapts.
+
+The style is that of :mod:`crisol.tracking.plots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from crisol.tracking.curves import Curve
+from crisol.tracking.plots import COLOURS, STYLES, legend, line, panels
+
+__all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
+
+
+def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
+    """Draw latency, refusals and granted share of the rate by second, one line for each value of ``limit``.
+
+    ``frame`` is that of :func:`crisol.lab.adaptive.compare`, with a column ``limit`` (such as adaptive); the
+    server is slow from second ``begins`` to ``ends``. ``target`` is the latency, in seconds, that the
+    adaptive limit aims at.
+    """
+    figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
+    shown = (
+        ("p95", "95th percentile of latency (s)"),
+        ("refused", "refused (a second)"),
+        ("share", "granted share"),
+    )
+    for axis, (column, name) in zip(axes, shown, strict=True):
+        axis.axvspan(begins, ends, color="#DDDDDD", linewidth=0)
+        for index, (limit, part) in enumerate(frame.groupby("limit", sort=False)):
+            axis.plot(
+                part["second"],
+                part[column],
+                color=COLOURS[index],
+                linestyle=STYLES[index],
+                label=str(limit),
+            )
+        axis.set(xlabel="second", title=name)
+    axes[0].axhline(target, color="#777777", linewidth=0.8, linestyle=":")
+    axes[0].set_yscale("log")
+    axes[2].set_ylim(0, 1.05)
+    legend(axes[2])
+    return figure
+
+
+def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
+    """Draw latency (ms) by percentile, on an axis that is denser towards the slowest requests.
+
+    ``frame`` is that of :func:`crisol.loadtest.result.distribution`. ``bounds`` maps the text of a load
+    target to (percentile, ms), drawn as a mark.
+    """
+    figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
+    axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
+    for name, (percentile, value) in bounds.items():
+        axis.plot([1 / (1 - percentile / 100)], [value], marker="v", color=COLOURS[5], linestyle="none")
+        axis.annotate(
+            name, (1 / (1 - percentile / 100), value), xytext=(6, 2), textcoords="offset points", fontsize=8
+        )
+    axis.set(xscale="log", yscale="log", xlabel="percentile", ylabel="latency (ms)")
+    most = float(frame["one_in"].max()) if len(frame) else 10.0
+    marks = [(1, "0"), (2, "50"), (10, "90"), (100, "99"), (1e3, "99.9"), (1e4, "99.99"), (1e5, "99.999")]
+    marks = [(at, name) for at, name in marks if at <= max(most, 100.0)]
+    axis.set_xticks([at for at, _ in marks], [name for _, name in marks])
+    axis.minorticks_off()
+    return figure
+
+
+def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
+    """Draw a load test over time: latency (above), answers per second by source and failures (below).
+
+    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) in seconds,
+    drawn as bars on top, one line for each name; the first span also shades both plots.
+    """
+    names = list(dict.fromkeys(name for _, _, name in spans))
+    lanes = 0.22 * len(names)
+    figure = Figure(figsize=(8.2, 5.2 + lanes), layout="constrained")
+    FigureCanvasAgg(figure)
+    *top, upper, lower = figure.subplots(
+        2 + bool(names), 1, sharex=True, height_ratios=[*([lanes] if names else []), 2.5, 2.5]
+    )
+    for axis in top:
+        for start, end, name in spans:
+            colour = COLOURS[5] if name == names[0] else "#777777"
+            axis.barh(names.index(name), max(end - start, 0.1), left=start, height=0.7, color=colour)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.invert_yaxis()
+        axis.spines[["top", "right", "bottom", "left"]].set_visible(False)
+        axis.tick_params(length=0)
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        upper.plot(frame["time"], frame[name], color=COLOURS[index], linestyle=STYLES[index], label=name[:-3])
+    upper.set(yscale="log", ylabel="latency (ms)", title="Latency from the intended start")
+    upper.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    upper.yaxis.set_major_formatter(_plain)
+    upper.yaxis.set_minor_formatter("")
+    sources = ("cache", "model", "wargame", "fallback")
+    lower.stackplot(
+        frame["time"],
+        [frame[name] for name in sources],
+        labels=sources,
+        colors=[COLOURS[index] for index in (4, 2, 1, 3)],
+        step="mid",
+    )
+    lower.step(frame["time"], frame["errors"], where="mid", color=COLOURS[5], linewidth=1.6, label="failed")
+    lower.set(ylabel="a second", xlabel="seconds", title="Answers by source, and failures", ylim=(0, None))
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
+        for start, end, _ in spans[:1]:
+            axis.axvspan(start, end, color="#e8e8e8", zorder=0, linewidth=0)
+        legend(axis)
+    return figure
+
+
+def _plain(value: float, _: int) -> str:
+    return f"{value:g}"
+
+
+def saturation(frame: pd.DataFrame) -> Figure:
+    """Draw throughput against the offered request rate (left), and latency against throughput (right).
+
+    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`.
+    """
+    figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
+    left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)
+    left.plot(frame["rate"], frame["throughput"], color=COLOURS[0], marker="o", markersize=4)
+    left.set(xlabel="requests a second", ylabel="answers a second", ylim=(0, None))
+    for index, name in enumerate(("p50_ms", "p99_ms")):
+        style = {"color": COLOURS[index], "linestyle": STYLES[index], "marker": "o", "markersize": 4}
+        line(
+            right,
+            Curve(frame["throughput"].to_numpy(float), frame[name].to_numpy(float)),
+            {**style, "label": name[:-3]},
+        )
+    right.set(xlabel="answers a second", ylabel="latency (ms)", yscale="log")
+    legend(right)
+    return figure

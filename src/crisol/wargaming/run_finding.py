@@ -1,0 +1,52 @@
+"""What one run of a script says of a patch: the reason to refuse it, if any, and the words for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crisol.records import Reason
+from crisol.sandbox import Ending, Role, Run, Script
+from crisol.wargaming.canaries import PASSES_ANYTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["finding", "succeeds", "told"]
+
+_DETAIL = 600
+
+
+def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
+    """Return what one run on patched code says against the patch: None is the only good answer.
+
+    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception
+    is one by which the vulnerability lets a fix refuse.
+    """
+    if run.ending is Ending.EXITED:
+        if script.role is Role.POV:
+            return {0: survives, 1: None}.get(-1 if run.code is None else run.code, Reason.RAISES)
+        return None if run.code == 0 else Reason.TAMPERS if run.code == PASSES_ANYTHING else survives
+    if run.ending is Ending.RAISED:
+        last = run.stderr.strip().rpartition("\n")[2]
+        if last.startswith(("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")):
+            return Reason.DOES_NOT_LOAD
+        if script.role is not Role.POV or last.startswith(("NameError", "UnboundLocalError")):
+            return Reason.BREAKS_FUNCTION
+        return None if last.partition(":")[0] in refusals else Reason.RAISES
+    return Reason.TAMPERS if run.ending is Ending.NOT_ATTESTED else Reason.TIMEOUT
+
+
+def succeeds(run: Run) -> bool:
+    """Return whether a run exited with 0: a PoV shows the flaw, a check passes."""
+    return run.ending is Ending.EXITED and run.code == 0
+
+
+def told(run: Run) -> str:
+    """Say how a run ended, with the first and the last lines of what it said."""
+    end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
+    said = (run.stderr or run.stdout).strip()
+    if len(said) > _DETAIL:
+        # The first lines name the script's own line, the last ones the error.
+        head, tail = said[: _DETAIL // 2].rpartition("\n")[0], said[-_DETAIL // 2 :].partition("\n")[2]
+        said = f"{head}\n…\n{tail}" if head and tail else f"{said[: _DETAIL // 2]}…{said[-_DETAIL // 2 :]}"
+    return f"{end}: {said}" if said else end
