@@ -51,6 +51,11 @@ def test_refuses():
         shelf.read({"_a": 1}, "_a")
 
 
+@pytest.mark.parametrize("path", [os.path.abspath("one.txt"), os.path.abspath("two.txt")])
+def test_path(path):
+    assert os.path.dirname(path) == os.getcwd() and path.endswith("one.txt")
+
+
 @pytest.mark.parametrize("text", ["private", "nothing else"])
 def test_says_why(text):
     with pytest.raises(ValueError, match=text):
@@ -96,6 +101,7 @@ cpu_seconds = 3.0
 
 [upstream_tests.excluded]
 "tests/test_slow.py" = "it never ends"
+"tests/test_shelf.py::test_path[{{suite}}/two" = "it is about another file"
 "tests/test_shelf.py::test_says_why[private]" = "asks for upstream's message"
 """
 RIGHT = """--- a/shelf.py
@@ -194,6 +200,7 @@ def test_the_suite_of_a_release(folder: Path, tmp_path: Path) -> None:
     with open_suite(with_tests(folder), choose(), tmp_path / "cache") as suite:
         assert [test.partition("::")[2] for test in suite.kept] == [
             "test_is_alone",
+            "test_path[{suite}/one.txt]",
             "test_reads",
             "test_refuses",
         ]
@@ -230,7 +237,7 @@ def test_a_suite_that_does_not_end_is_no_refutation(folder: Path, tmp_path: Path
 def test_an_audit_counts_candidates(folder: Path, tmp_path: Path) -> None:
     """Each refuted candidate is named with its test."""
     told = audit(with_tests(folder), [("right", RIGHT), ("wrong", WRONG)], choose(), tmp_path / "cache")
-    assert (told.vulnerability, told.kept, told.candidates) == ("shelf-1", 3, 2)
+    assert (told.vulnerability, told.kept, told.candidates) == ("shelf-1", 4, 2)
     assert told.refutations == (Refutation("wrong", "tests/test_shelf.py::test_refuses", "KeyError: 'no'"),)
 
 

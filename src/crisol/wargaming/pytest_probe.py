@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_SUITE = "{suite}"
 _LINES = 3
 """Of a failure's message that are reported."""
 
@@ -86,7 +87,8 @@ def main(arguments: bytes) -> bytes:
     The tests lie in the target, the last folder of ``sys.path``. ``arguments`` is JSON with ``paths`` (files
     and folders of tests), ``options`` (of pytest) and ``wanted`` (names to look for). The report maps, in
     ``tests``, each test to [outcome, message]; in ``names`` a test to those wanted names that it uses; and in
-    ``broken`` a file that cannot be imported to the message.
+    ``broken`` a file that cannot be imported to the message. ``{suite}`` stands for the folder of the tests
+    in options and report, since the names of some tests hold that path.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")
@@ -106,9 +108,10 @@ def main(arguments: bytes) -> bytes:
             "-p",
             "no:cacheprovider",
             "--continue-on-collection-errors",
-            *job["options"],
+            *(option.replace(_SUITE, place) for option in job["options"]),
             *places,
         ],
         [recorder],
     )
-    return json.dumps({"tests": recorder.tests, "names": recorder.names, "broken": recorder.broken}).encode()
+    report = json.dumps({"tests": recorder.tests, "names": recorder.names, "broken": recorder.broken})
+    return report.replace(place, _SUITE).encode()
