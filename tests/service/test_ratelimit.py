@@ -231,6 +231,7 @@ def test_limits_are_the_designs_until_they_are_changed() -> None:
         "ab-testing": 20,
         "cache": 30,
         "breakers": 30,
+        "vulnerabilities": 30,
     }
     changed = rates("ml-first=600/60:100, cache=off")
     assert (changed["ml-first"].limit, changed["ml-first"].burst) == (600, 100)

@@ -23,6 +23,7 @@ RATES: Mapping[str, Rate] = {
     "ab-testing": Rate(20),
     "cache": Rate(30),
     "breakers": Rate(30),
+    "vulnerabilities": Rate(30),
 }
 """The limits of the design, a minute."""
 
@@ -32,7 +33,12 @@ _ROUTES = {
     "/wargaming/ml/accuracy": "ml-accuracy",
     "/wargaming/ml/stats": "ml-accuracy",
 }
-_FAMILIES = {"ab-testing": "ab-testing", "cache": "cache", "breakers": "breakers"}
+_FAMILIES = {
+    "ab-testing": "ab-testing",
+    "cache": "cache",
+    "breakers": "breakers",
+    "vulnerabilities": "vulnerabilities",
+}
 
 
 def rates(text: str) -> dict[str, Rate]:
