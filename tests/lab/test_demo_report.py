@@ -15,7 +15,9 @@ TABLES = {
     "variants": [
         {"variant": "forest", "headline_auc": 0.8, "headline_low": 0.7, "headline_high": 0.9},
         {"variant": "style alone", "headline_auc": 0.6, "headline_low": 0.5, "headline_high": 0.7},
+        {"variant": "origin alone", "headline_auc": 0.67, "headline_low": 0.6, "headline_high": 0.7},
     ],
+    "origins": [{"variant": "forest", "hand": 0.72, "agent": 0.35}, {"variant": "style alone", "hand": 0.6}],
     "risk": [{"variant": "forest", "skipped": 0.125, "why": "accept: 3 are too few; reject: the same"}],
     "ab_results": [
         {"measure": "recall", "trials": 9, "estimate": 0, "low": 0, "high": 0, "naive": 0, "whole": 0},
@@ -46,6 +48,8 @@ def test_five_sentences_four_numbers_and_a_picture(tmp_path: Path) -> None:
     for words in (
         "0.800 [0.700, 0.900]",
         "+0.200",
+        "who wrote it, 0.670",
+        "apart, forest has 0.720 on hand-written patches and 0.350 on patches of agents",
         "(accept: 3 are too few)",
         "0.750 [0.500, 0.875]",
         "0.625",

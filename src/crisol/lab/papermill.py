@@ -112,10 +112,16 @@ def run(
     return Finished(tracked.id, folder, folder / f"{experiment.notebook.stem}.ipynb")
 
 
+_conversion = logging.getLogger("crisol.conversion")
+"""Without nbconvert's warnings: a figure's caption stands in the report, and nowhere in the notebook."""
+_conversion.setLevel(logging.ERROR)
+
+
 def to_html(notebook: nbformat.NotebookNode) -> str:
     """Return a notebook as one self-contained HTML page, which loads nothing over the network."""
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # traitlets' constructors have no types
         template_name="lab",
+        log=_conversion,
         embed_images=True,
         mathjax_url="",
         require_js_url="",
