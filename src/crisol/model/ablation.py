@@ -1,4 +1,4 @@
-"""The AUC of a variant without one group of features, for each group."""
+"""The AUC of a variant without one feature group, for each feature group."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ __all__ = ["Ablation", "ablate"]
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The AUC of a variant without one group of features, and with that group alone.
+    """The AUC of a variant without one feature group, and the AUC with that feature group alone.
 
-    ``without`` is the name of the feature group, ``features`` its number of columns. ``auc`` is measured
-    without the group, ``auc_alone`` with the group alone, both on groups of patches that the model was not
-    trained on. The row ``without="none"`` has the AUC of the whole model in both fields, and 0 features.
+    ``without`` is the name of the feature group, ``features`` its number of columns. ``auc`` is the AUC
+    without the feature group, ``auc_alone`` the AUC with no other feature group. Both come from out-of-fold
+    predictions; hashed words, if the variant reads them, are present in both. In the row with
+    ``without="none"``, both fields are the AUC of the whole model, and ``features`` is 0.
     """
 
     without: str
@@ -41,12 +42,14 @@ def ablate(
     folds: int = 10,
     only: Container[str] | None = None,
 ) -> Iterator[Ablation]:
-    """Yield the AUC of the whole model, then one row for each group of features that is left out.
+    """Yield the AUC of the whole model, then one row for each feature group that is left out.
 
-    ``only`` names the feature groups to leave out, each in its turn; None takes all. A group that is left out
-    has its columns set to zero; hashed words are always kept. ``seed`` and ``folds`` are those of
-    :func:`crisol.model.evaluation.evaluate`, without a search. Raises :class:`~crisol.errors.DatasetError`
-    for fewer than two groups of patches or two patches of a class.
+    ``only`` holds the names of the feature groups to leave out, one at a time; None means all. The columns of
+    a left-out feature group are set to 0; hashed words always stay. Each AUC is measured by cross-validation:
+    ``folds`` is the largest number of folds, no fold splits a group of patches, and ``seed`` draws the folds
+    and seeds the estimator. The hyper-parameters are those of the variant. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two groups of patches, or fewer than two patches of a
+    class.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)

@@ -19,9 +19,10 @@ _STEPS = 50
 class Sigmoid:
     """Platt's map from a score s in [0, 1] to the probability 1 / (1 + exp(-(slope * logit(s) + intercept))).
 
-    Call it with an array of scores. Scores are clipped to [1e-4, 1 - 1e-4]. A fitted slope is never below
-    0.05, so that the order of patches is kept. Platt, *Probabilistic outputs for support vector machines*,
-    1999; log-odds as input after Kull et al., *Beta calibration*, 2017.
+    Call the object with an array of scores, or :meth:`one` with a single score. Scores are first clipped to
+    [1e-4, 1 - 1e-4]. :meth:`fit` gives a slope of at least 0.05, so that a higher score never gets a lower
+    probability. Sources: Platt, *Probabilistic outputs for support vector machines*, 1999; for the logit of
+    the score as input, Kull et al., *Beta calibration*, 2017.
     """
 
     slope: float = 1.0
@@ -33,7 +34,10 @@ class Sigmoid:
             return 1.0 / (1.0 + np.exp(-(self.slope * _log_odds(score) + self.intercept)))
 
     def one(self, score: float) -> float:
-        """Return the calibrated probability of one finite score, faster than for an array of one score."""
+        """Return the calibrated probability of one score in [0, 1].
+
+        This is faster than a call with an array of one score.
+        """
         score = min(max(score, _EDGE), 1 - _EDGE)
         return 1.0 / (
             1.0
@@ -42,11 +46,11 @@ class Sigmoid:
 
     @classmethod
     def fit(cls, score: NDArray[np.float64], label: NDArray[np.int_]) -> Sigmoid:
-        """Return the map whose slope and intercept fit out-of-fold scores best, by Newton's method.
+        """Return the map whose slope and intercept fit the given scores and labels best (maximum likelihood).
 
-        ``score`` and ``label`` have shape (n,); a label is 1 for a valid patch. The labels are smoothed as in
-        Platt's paper. A ridge penalty (slope - 1)² / 4 keeps the slope finite for separable classes. Without
-        scores the slope is 1 and the intercept 0.
+        ``score`` (n,) holds out-of-fold scores in [0, 1]; ``label`` (n,) is 1 for a valid patch, 0 for an
+        invalid one. The labels are smoothed as in Platt's paper. A penalty (slope - 1)² / 4 keeps the slope
+        finite where the scores separate the classes. For n = 0 the slope is 1 and the intercept 0.
         """
         if not len(score):
             return cls()
@@ -74,10 +78,10 @@ class Sigmoid:
 def cross_fitted(
     score: NDArray[np.float64], label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return calibrated probabilities (n,): each fold is calibrated by a map fitted on all other folds.
+    """Return calibrated probabilities, shape (n,): those of each fold by a map fitted on all other folds.
 
-    ``score`` (n,) holds out-of-fold scores, ``label`` (n,) is 1 for a valid patch, ``fold`` (n,) is the
-    fold's number of each patch.
+    ``score`` (n,) holds out-of-fold scores in [0, 1]. ``label`` (n,) is 1 for a valid patch, 0 for an invalid
+    one. ``fold`` (n,) holds the number of each patch's fold. The map is a :class:`Sigmoid`.
     """
     out = np.empty_like(score)
     for number in np.unique(fold):

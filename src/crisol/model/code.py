@@ -1,7 +1,4 @@
-"""The code lines of a hunk, without comments, docstrings and blank lines.
-
-Comments, docstrings, blank lines and version strings are none.
-"""
+"""The code lines of a hunk, without comments, docstrings, blank lines and version strings."""
 
 from __future__ import annotations
 
@@ -27,15 +24,16 @@ _SLASHES = frozenset(["c", "h", "cc", "cpp", "hpp", "cs", "go", "java", "js", "k
 
 
 def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
-    """Return the lines of a hunk without changes of comments, docstrings and blank lines.
+    """Return the lines of a hunk without changes of comments, docstrings, blank lines and version strings.
 
     >>> code_lines(("+# why", "-a = 1", "+a = 2  # two"), "x.py")
     ['-a = 1', '+a = 2']
 
-    A line starts with ``+``, ``-`` or a space, as in a diff. An added line without code is left out; a
-    removed one becomes context (a space). A comment after code is cut off; a line in which only the comment
-    changes becomes context. The ending of ``path`` chooses the comment sign, ``//`` or ``#``. A docstring is
-    recognised only if the hunk contains its quotes. The time is linear in the text.
+    A line begins with ``+`` (added), ``-`` (removed) or a space (context), as in a diff. An added line
+    without code is left out. A removed line without code becomes a context line. A comment behind code is cut
+    off; a line in which only the comment changes becomes a context line. Comments begin with ``//`` or ``#``,
+    as the file name extension of ``path`` says. A docstring is recognised only if the hunk contains its
+    quotes.
     """
     text = "\n".join(["", *lines, ""])
     quoted = '"""' in text or "'''" in text

@@ -62,17 +62,21 @@ class _Nodes:
 
 
 def compilable(model: Any) -> bool:
-    """Return whether :func:`to_onnx` accepts a fitted estimator: forest, histogram boosting or LightGBM."""
+    """Return whether :func:`to_onnx` accepts a fitted estimator.
+
+    It accepts scikit-learn's random forests, extremely randomised trees and histogram gradient boosting, and
+    LightGBM's classifier.
+    """
     return isinstance(
         model, RandomForestClassifier | ExtraTreesClassifier | HistGradientBoostingClassifier | LGBMClassifier
     )
 
 
 def to_onnx(model: Any) -> bytes:
-    """Return a fitted tree ensemble as the content of an ONNX file, without the calibration.
+    """Return a fitted tree ensemble as the content of an ONNX file.
 
-    The input ``rows`` of the ONNX graph is float32 (n, columns); the output ``probability`` (n, 1) is the
-    uncalibrated probability of class 1. Raises TypeError for an estimator that is not :func:`compilable`.
+    The file's input ``rows`` is float32, shape (n, columns). Its output ``probability``, shape (n, 1), is the
+    uncalibrated probability of class 1. Raises TypeError for an estimator that :func:`compilable` refuses.
     """
     nodes, base, logistic = _flatten(model)
     leaves = [i for i, value in enumerate(nodes.value) if value is not None]

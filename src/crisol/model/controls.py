@@ -62,13 +62,17 @@ def controls(
     outer: Outer = "group",
     bootstrap: int = 500,
 ) -> tuple[Evaluation, ...]:
-    """Measure three guesses that ignore what a patch does, by cross-validation.
+    """Return the evaluations of three guesses that ignore what a patch does: style, origin and majority.
 
-    *Style alone* is a logistic regression over comments, size, layout, names and :data:`TEXTS`. *Origin
-    alone* predicts the mean label of the patches with the same origin in the other folds. *Majority* predicts
-    the mean label of all patches. The result has this order. The folds are those of
-    :func:`crisol.model.evaluation.evaluate`. ``outer`` names the field of a patch (``group``, ``project`` or
-    ``cwe``) of which no fold splits a value. ``bootstrap`` is the number of resamples for each interval.
+    The first, ``style alone``, is a logistic regression over comments, size, layout and names. The second,
+    ``origin alone``, predicts the mean label that patches of the same origin have in the other folds. The
+    third, ``majority``, predicts the mean label of all patches. A model that is no better than these guesses
+    has learnt nothing about patches.
+
+    ``folds`` is the largest number of folds. No fold splits the patches that have the same value of the field
+    ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws folds and resamples. ``bootstrap`` is the
+    number of resamples for each interval. Raises :class:`~crisol.errors.DatasetError` for fewer than two
+    values of that field, or fewer than two patches of a class.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -88,10 +92,11 @@ def controls(
 def controls_across(
     train: Sequence[LabelledPatch], test: Sequence[LabelledPatch], *, seed: int, bootstrap: int = 500
 ) -> tuple[Evaluation, ...]:
-    """Train the guesses *style alone* and *majority* on ``train``; return their measures on ``test``.
+    """Return the evaluations, on ``test``, of two guesses trained on ``train``: style, then majority.
 
-    The result has this order; for the guesses see :func:`controls`. ``bootstrap`` is the number of resamples
-    for each interval.
+    ``style alone`` is a logistic regression over comments, size, layout and names; ``majority`` predicts the
+    mean label of ``train``. ``bootstrap`` is the number of resamples for each interval, ``seed`` draws them.
+    Raises :class:`~crisol.errors.DatasetError` unless each set contains valid and invalid patches.
     """
     label = labels(train)
     style = _guesser().fit(_styles(train), label).predict_proba(_styles(test))[:, 1]

@@ -36,10 +36,11 @@ _ALIASES = {
 def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") -> list[LabelledPatch]:
     """Read labelled patches from a JSONL file, or from a corpus table if the name ends in ``.parquet``.
 
-    ``group`` is a field; patches with the same value of it stay in the same fold. It is a key of the JSON
-    lines or, for a table, ``vulnerability``, ``package`` or ``cwe``. ``strength`` chooses the label of a
-    table: ``strict``, or ``basic`` (PoVs and checks alone). Raises
-    :class:`~crisol.errors.DatasetError` for a file that cannot be read.
+    ``group`` names the field whose value becomes the group of a patch. For JSONL it is any key with text; for
+    a table it is ``vulnerability`` (also called ``bug_id``), ``package`` (also ``project``) or ``cwe``.
+    ``strength`` chooses the label of a table: ``strict``, or ``basic`` (PoVs and checks alone); JSONL has
+    only one label. Raises :class:`~crisol.errors.DatasetError` for a file that cannot be read, and for an
+    unknown group or strength.
     """
     path = Path(path)
     if path.suffix != ".parquet":
@@ -54,25 +55,31 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
-    """Return the patches of a corpus table with another group: ``vulnerability``, ``package`` or ``cwe``."""
+    """Return copies of the patches whose group is another field.
+
+    ``group`` is ``vulnerability`` (the group stays), ``package`` (the project) or ``cwe``. Raises KeyError
+    for another name.
+    """
     return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
 
 
 def without_overlap(train: Sequence[LabelledPatch], test: Sequence[LabelledPatch]) -> list[LabelledPatch]:
-    """Return the patches of ``train`` whose group and whose diff do not occur in ``test``."""
+    """Return the patches of ``train`` that share neither group nor diff text with any patch of ``test``."""
     groups, diffs = {patch.group for patch in test}, {patch.diff for patch in test}
     return [patch for patch in train if patch.group not in groups and patch.diff not in diffs]
 
 
 def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
-    """Read labelled patches from a JSONL file, which holds one patch in each line.
+    """Read labelled patches from a JSONL file: one JSON object a line, one patch an object.
 
-    A file whose name ends in ``.gz`` is decompressed. Required keys: ``id``, ``diff``, ``label`` (1 for a
-    valid patch, 0 for an invalid one), and the key that ``group`` names: patches with the same value
-    of it stay in the same fold.
-    Optional keys: ``project`` (default: the group), ``language`` (default: ``python``), ``tool`` and ``cwe``
-    (default: empty). Other keys and blank lines are ignored. Raises :class:`~crisol.errors.DatasetError` with
-    file and line.
+    Required keys: ``id``, ``diff``, ``label`` (1 for a valid patch, 0 for an invalid one), and the key that
+    ``group`` names: its value becomes the group of the patch. Optional keys: ``project`` (default: the
+    group), ``language`` (default: ``python``), ``tool`` and ``cwe`` (default: empty). Other keys and blank
+    lines are ignored. A file whose name ends in ``.gz`` is decompressed.
+
+    Raises :class:`~crisol.errors.DatasetError`, with file and line, for a file without a patch or one that
+    cannot be read, for a bad or repeated value, for a line of more than 8 MiB, and for more than 1,000,000
+    patches.
     """
     path = Path(path)
     patches: list[LabelledPatch] = []
@@ -137,11 +144,11 @@ def _patch(line: bytes, group: str, where: str) -> LabelledPatch:
 
 
 def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPatch]:
-    """Return a labelled patch for each row of a corpus table; inconclusive rows are left out.
+    """Return a labelled patch for each row of a corpus table; rows with an inconclusive outcome are left out.
 
     ``strength`` chooses the column of the label: ``outcome`` for ``strict``, ``basic_outcome`` for ``basic``.
-    The label is 1 for ``valid``, else 0. Raises :class:`~crisol.errors.DatasetError` on a missing column, an
-    unknown strength or outcome.
+    The label is 1 for ``valid``, 0 for ``invalid``. Raises :class:`~crisol.errors.DatasetError` for a missing
+    column, an unknown strength or an unknown outcome.
     """
     if missing := [name for name in _COLUMNS if name not in frame.columns]:
         raise DatasetError(f"the corpus table has no column {', '.join(missing)}")
@@ -174,9 +181,9 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
 
 
 def digest(patches: Sequence[LabelledPatch]) -> str:
-    """Return the SHA-256 of labelled patches, as 64 hexadecimal digits, whatever their order.
+    """Return a SHA-256 of labelled patches, as 64 hexadecimal digits; their order does not matter.
 
-    It covers id, group, project, label, CWE and diff of each patch.
+    It covers the id, group, project, label, CWE and diff of each patch.
     """
     rows = sorted(
         json.dumps([patch.id, patch.group, patch.project, patch.label, patch.cwe, patch.diff])

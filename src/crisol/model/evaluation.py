@@ -29,18 +29,23 @@ Outer = Literal["group", "project", "cwe"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """The out-of-fold predictions of a variant, and measures of them; nan where the data give no value.
+    """The out-of-fold predictions of a variant for n patches, with measures of these predictions.
 
-    ``n`` counts patches, ``groups`` the units that no fold splits (see ``outer`` in :func:`evaluate`).
-    ``probability`` (n,) is the calibrated probability of valid, ``label`` (n,) is 1 for valid.
-    ``headline_auc`` and ``headline_interval`` cover the patches of people and agents
-    (:data:`~crisol.records.HEADLINE`), all other measures all patches. Intervals are (low, high) at 95 %, by
-    a bootstrap of units.
+    ``probability`` (n,) is the calibrated probability of valid; ``label`` (n,) is 1 for a valid patch, 0 for
+    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is a group of patches
+    or, if the folds were made so, a project or CWE: no fold splits it. ``groups`` is the number of units.
 
-    ``majority_accuracy`` is the accuracy of always predicting the more frequent class. ``auc_inside_groups``
-    only compares patches of one vulnerability. ``random_split_auc`` is too high on purpose: its folds split
-    vulnerabilities. ``same_group_mean_auc`` is the AUC of the mean label of the other patches in a group.
-    ``choices`` are the hyper-parameters that each fold chose, empty without a search.
+    ``headline_auc`` and ``headline_interval`` are measured on the patches by people and agents (origins
+    ``hand`` and ``agent``) alone, all other measures on all patches. Intervals are (low, high) at 95 %, by a
+    bootstrap over units. A measure is nan where the data do not define it, such as an AUC of a single class.
+
+    ``majority_accuracy`` is the accuracy of a model that always predicts the more frequent class. ``mcc`` is
+    Matthews' correlation coefficient, ``brier`` the Brier score, ``calibration_error`` the expected
+    calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
+    ``random_split_auc`` comes from folds that split groups; it is too high, and shows by how much.
+    ``same_group_mean_auc`` is the AUC of a guess: the mean label of the other patches in a patch's group.
+    ``confusion`` counts patches at the probability 0.5. ``choices`` are the hyper-parameters that were chosen
+    for each fold, empty if none were searched.
     """
 
     name: str
@@ -71,13 +76,13 @@ class Evaluation:
 
     @property
     def rank(self) -> float:
-        """The figure by which variants are ranked: ``headline_auc`` or, where it is nan, ``auc``."""
+        """The AUC that ranks variants: ``headline_auc``, or ``auc`` where ``headline_auc`` is nan."""
         return self.auc if np.isnan(self.headline_auc) else self.headline_auc
 
     def by_origin(self) -> dict[str, float]:
-        """Return the AUC of each origin that has patches of both classes, by the origin's name.
+        """Return the AUC for each origin, by its name; an origin needs both valid and invalid patches.
 
-        The dict is empty for a set without any patch of an origin in :data:`~crisol.records.HEADLINE`.
+        The dict is empty for a set of patches none of which has the origin ``agent`` or ``hand``.
         """
         if not np.isin(self.origin, HEADLINE).any():
             return {}
@@ -86,7 +91,11 @@ class Evaluation:
         return {origin: value for origin, value in values.items() if np.isfinite(value)}
 
     def summary(self) -> dict[str, float]:
-        """Return every finite measure by name, for MLflow; measures that are nan are left out."""
+        """Return the measures by name, as MLflow metrics; those that are nan are left out.
+
+        The counts ``n`` and ``groups``, the AUC of each origin (``auc_hand``, say) and the four counts of
+        ``confusion`` are among them.
+        """
         values: dict[str, float] = {
             "headline_auc": self.headline_auc,
             "headline_low": self.headline_interval[0],
@@ -127,16 +136,19 @@ def evaluate(
 ) -> Evaluation:
     """Measure a variant by cross-validation, and return its out-of-fold predictions with their measures.
 
-    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
-    estimator. No fold splits the patches with one value of the field ``outer``: ``group``, ``project`` or
-    ``cwe``. With ``search`` each fold chooses hyper-parameters on its training set
-    (:mod:`crisol.model.search`); otherwise, and in the random split, those of the variant are used. The
-    scores of a fold are calibrated on the scores of the other folds. ``bootstrap`` is the number of resamples
-    for each interval.
+    ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
+    :class:`~crisol.model.variants.Given`. ``folds`` is the largest number of folds. No fold splits the
+    patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
+    folds and resamples and seeds estimators. ``bootstrap`` is the number of resamples for each interval. The
+    scores of a fold are calibrated on the scores of all other folds.
 
-    ``memo`` stores searches: pass one dict, empty at the start, for several variants of the same patches,
-    folds and seed, and members that they share are searched once. None stores nothing. Raises
-    :class:`~crisol.errors.DatasetError` unless there are two groups and both classes.
+    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid, on the fold's
+    training set; otherwise the variant's own are used. ``memo`` is a dict that stores results of searches.
+    Pass the same dict, empty at first, to calls with other variants but the same patches, folds and seed: a
+    variant that occurs again is not searched again. None stores nothing.
+
+    Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, or fewer than two
+    patches of a class.
     """
     label = labels(patches)
     unit = np.array([getattr(patch, outer) for patch in patches])
@@ -169,13 +181,16 @@ def transfer(
     bootstrap: int = 500,
     search: bool = True,
 ) -> Evaluation:
-    """Train and calibrate a variant on ``train``, and return its measures on ``test``.
+    """Train and calibrate a variant on ``train``, and return its evaluation on ``test``.
 
-    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
-    estimator. With ``search``, hyper-parameters are chosen on ``train``; otherwise those of the variant are
-    used. ``bootstrap`` is the number of resamples for each interval. Before the call, remove groups and diffs
-    that both sets contain, by :func:`crisol.model.dataset.without_overlap`. Raises
-    :class:`~crisol.errors.DatasetError` unless each set has both classes and ``train`` two groups.
+    ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
+    :class:`~crisol.model.variants.Given`. With ``search`` the hyper-parameters are chosen from the variant's
+    grid on ``train``; otherwise the variant's own are used. ``bootstrap`` is the number of resamples for each
+    interval. ``seed`` draws folds and resamples and seeds the estimator. Groups and diffs that both sets
+    contain make the result too good: remove them before by :func:`crisol.model.dataset.without_overlap`.
+
+    Raises :class:`~crisol.errors.DatasetError` unless ``train`` has two groups and two patches of each class,
+    and ``test`` both classes.
     """
     label = labels(train)
     matrix = variant.estimator(seed)[0]
@@ -201,11 +216,12 @@ def report(
     bootstrap: int = 500,
     seed: int = 0,
 ) -> Evaluation:
-    """Return the measures of given probabilities of valid (n,), as an evaluation named ``name``.
+    """Return the evaluation of given predictions, under the name ``name``.
 
-    ``unit`` (n,) names the unit of each patch; the bootstrap resamples whole units. None takes the groups of
-    the patches. ``bootstrap`` is the number of resamples. ``random_split_auc`` is nan. Raises
-    :class:`~crisol.errors.DatasetError` unless both classes occur.
+    ``probability`` (n,) is the probability of valid for each patch. ``unit`` (n,) names the unit of each
+    patch, which the bootstrap resamples as a whole; None takes the group of each patch. ``bootstrap`` is the
+    number of resamples, ``seed`` draws them. In the result ``random_split_auc`` is nan and ``choices`` is
+    empty. Raises :class:`~crisol.errors.DatasetError` unless valid and invalid patches occur.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])

@@ -27,10 +27,10 @@ FEATURE_VERSION = "4"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number of a patch, computed from a :class:`Reading` by ``measure``.
+    """One feature: a number that ``measure`` computes from the :class:`Reading` of a patch.
 
-    ``doc`` describes it; ``unit`` is text such as ``lines``. ``group`` is the feature's family; an ablation
-    leaves out a whole family.
+    ``doc`` says in a sentence what the number means, ``unit`` what it counts, such as ``lines``. ``group`` is
+    the name of its feature group.
     """
 
     name: str
@@ -41,23 +41,23 @@ class Feature:
 
 
 def vector(patch: Patch, cwe: str) -> list[float]:
-    """Return the value of every feature of a patch, in the order of :data:`FEATURES`.
+    """Return the value of every feature of a patch, in the order of the tuple :data:`FEATURES`.
 
-    ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. The time is linear in the patch.
+    ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown.
     """
     return measure(read(patch, cwe))
 
 
 def measure(reading: Reading, first: int | None = None) -> list[float]:
-    """Return feature values of a patch in the order of :data:`FEATURES`, given the patch's reading.
+    """Return the features of a reading, in the order of :data:`FEATURES`, the tuple of all features.
 
-    ``first`` is the number of features, counted from the start of :data:`FEATURES`; None returns all.
+    ``first`` limits the result to that many features, from the start of the tuple; None returns all.
     """
     return [float(compute(reading)) for compute in _MEASURES[:first]]
 
 
 def index(name: str) -> int:
-    """Return the position of a feature in :data:`FEATURES` by its name.
+    """Return the position, from 0, of the feature named ``name`` in the list that :func:`vector` returns.
 
     Raises KeyError for an unknown name.
     """

@@ -17,9 +17,9 @@ __all__ = ["across", "grouped_folds", "labels", "out_of_fold", "random_folds"]
 
 
 def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
-    """Return the labels of the patches, shape (n,), 1 for a valid patch.
+    """Return the labels of n patches, shape (n,): 1 for a valid patch, 0 for an invalid one.
 
-    Raises :class:`~crisol.errors.DatasetError` unless both classes occur.
+    Raises :class:`~crisol.errors.DatasetError` unless both occur.
     """
     label = np.array([patch.label for patch in patches], dtype=np.int_)
     right = int(label.sum())
@@ -29,12 +29,14 @@ def labels(patches: Sequence[LabelledPatch]) -> NDArray[np.int_]:
 
 
 def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold number of each patch, counted from 0; no value of ``unit`` is in two folds.
+    """Return the number of each patch's fold, shape (n,), counted from 0; no fold splits a unit.
 
-    ``label`` (n,) is 1 for valid; ``unit`` (n,) names the unit, such as the vulnerability, of each patch.
-    Classes are spread as evenly as the units allow. ``folds`` is the largest number of folds; there are fewer
-    if there are fewer units, or fewer patches of the rarer class. ``seed`` draws the folds. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than two units or two patches of a class.
+    ``unit`` (n,) names the unit of each patch, such as its vulnerability: patches of one unit are in one
+    fold. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; the folds have similar shares of both,
+    as far as the units allow. ``folds`` is the largest number of folds; there are fewer if there are fewer
+    units, or fewer patches of the rarer class. ``seed`` draws the folds. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two units, fewer than two patches of a class, or
+    ``folds`` below two.
     """
     units = len(np.unique(unit))
     if units < 2:
@@ -47,10 +49,13 @@ def grouped_folds(label: NDArray[np.int_], unit: NDArray[np.str_], folds: int, s
 
 
 def random_folds(label: NDArray[np.int_], folds: int, seed: int) -> NDArray[np.int_]:
-    """Return the fold number of each patch, counted from 0, drawn without regard to groups.
+    """Return the number of each patch's fold, shape (n,), counted from 0, drawn without regard to groups.
 
-    Classes are spread evenly. Patches of one group are in several folds, so that a model is tested on groups
-    that it was trained on. Use it to show this leak, never for a result.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; all folds have the same share of both, up to
+    rounding. ``folds`` is the largest number of folds, and at most the size of the rarer class. Patches of
+    one group fall into several folds, so that a model is tested on groups that it was trained on. Use these
+    folds to show how far that raises a measure, never for a result. ``seed`` draws the folds. Raises
+    ValueError for fewer than two folds.
     """
     count = min(folds, int(label.sum()), int((1 - label).sum()))
     return _numbers(StratifiedKFold(count, shuffle=True, random_state=seed).split(label, label), len(label))
@@ -66,10 +71,11 @@ def _numbers(split: Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]], n: int)
 def out_of_fold(
     model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Return the out-of-fold probability of class 1 for each row, shape (n,), uncalibrated.
+    """Return the uncalibrated out-of-fold probability of class 1 for each row, shape (n,).
 
-    ``rows`` has shape (n, columns); ``label`` and ``fold`` (the fold's number) have shape (n,). For each fold
-    a clone of ``model`` is fitted on all other folds.
+    For each fold a clone of the estimator ``model`` is fitted on the rows of all other folds. ``rows`` is a
+    matrix (n, columns). ``label`` (n,) is 0 or 1, ``fold`` (n,) the number of each row's fold. Where the
+    training rows are all of one class, the probability is that class, 0 or 1.
     """
     return across(lambda _number, _train: model, rows, label, fold)
 
@@ -80,11 +86,12 @@ def across(
     label: NDArray[np.int_],
     fold: NDArray[np.int_],
 ) -> NDArray[np.float64]:
-    """Return the out-of-fold probability of class 1 for each row (n,), with another model for each fold.
+    """Return the uncalibrated out-of-fold probability of class 1 for each row, with another model a fold.
 
-    ``choose`` is called with the fold's number and a mask (n,) of the training rows, and returns an unfitted
-    estimator. Where the training rows have one class only, the probability is 0 or 1, as their label.
-    ``rows`` has shape (n, columns); ``label`` and ``fold`` have shape (n,).
+    The result has shape (n,). ``choose`` is called for each fold with the fold's number and a boolean mask
+    (n,) that is True for the training rows; it returns an unfitted estimator. ``rows`` is a matrix (n,
+    columns). ``label`` (n,) is 0 or 1, ``fold`` (n,) the number of each row's fold. Where the training rows
+    are all of one class, the probability is that class, 0 or 1, and ``choose`` is not called.
     """
     score = np.empty(len(label))
     for number in np.unique(fold):

@@ -14,9 +14,10 @@ _NORMAL = NormalDist()
 
 
 def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Return the low and high end of Wilson's (1927) score interval at confidence ``level``.
+    """Return the ends (low, high) of Wilson's score interval (1927) for a share.
 
-    ``share`` of ``n`` trials were successes; ``n`` is positive and need not be whole.
+    ``share``, in [0, 1], is the share of successes among ``n`` trials; ``n`` is positive and need not be
+    whole. ``level`` is the confidence.
 
     >>> [round(bound, 3) for bound in wilson(0.1, 50)]
     [0.043, 0.214]
@@ -29,8 +30,8 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
 
 
 def quantile(level: float) -> float:
-    """Return the half-width of a two-sided normal interval in standard deviations, 1.96 for ``level`` 0.95.
+    """Return how many standard deviations a two-sided normal interval reaches on each side: 1.96 at 95 %.
 
-    ``level`` is the confidence.
+    ``level``, in (0, 1), is the confidence, such as 0.95.
     """
     return _NORMAL.inv_cdf((1.0 + level) / 2.0)

@@ -18,7 +18,11 @@ _FILE = "learnt.txt"
 
 
 def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
-    """Write the identities of a model's training patches into the model's folder."""
+    """Write the identities of a model's training patches into the model's folder, as ``learnt.txt``.
+
+    A patch that :func:`crisol.diff.parse` refuses is left out. Raises OSError where the file cannot be
+    written.
+    """
     identities = set()
     for patch in patches:
         try:
@@ -29,10 +33,10 @@ def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
 
 
 def load_learnt(folder: Path) -> frozenset[str]:
-    """Return the identities of a model's training patches from the model's folder.
+    """Return the identities of the patches on which the model in ``folder`` was trained.
 
-    The set is empty where the folder has no such file. Raises :class:`~crisol.errors.ModelError` for a file
-    that cannot be read.
+    The set is empty where the folder has no file ``learnt.txt``. Raises :class:`~crisol.errors.ModelError`
+    where the file cannot be read.
     """
     path = folder / _FILE
     try:

@@ -25,13 +25,14 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 
 
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer from labelled patches to a matrix with a row for each patch; nothing is fitted.
+    """A scikit-learn transformer from labelled patches to a matrix, one row a patch; nothing is fitted.
 
-    Columns are features, then hashed words. ``words`` is the number of word columns; with 0 the matrix is
-    dense, else sparse (CSR). ``classic`` takes only the nine features of the original model. ``source`` adds
-    features of the vulnerable source. ``own`` are functions of the caller from a
-    :class:`~crisol.model.reading.Reading` to a number; each adds a column with the function's name. With
-    ``frame`` the result is a DataFrame of the features, without words.
+    The columns are first features, then hashed words. ``words`` is the number of columns of hashed words;
+    with 0 the matrix is a dense array, otherwise it is sparse (CSR). With ``classic`` only the classic
+    features are computed, otherwise all features of the diff. With ``source`` features of the vulnerable
+    source follow. ``own`` are the caller's functions from a :class:`~crisol.model.reading.Reading` to a
+    number; each adds a column with the function's name. With ``frame`` the result is a pandas DataFrame of
+    the features, without words.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
@@ -53,24 +54,25 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def columns(self) -> int:
-        """The number of feature columns, without hashed words."""
+        """The number of feature columns; columns of hashed words do not count."""
         return len(self.features)
 
     @property
     def features(self) -> tuple[Feature | SourceFeature, ...]:
-        """The descriptions of the feature columns, in the order of the columns."""
+        """The features, with name, unit and meaning, in the order of the feature columns."""
         given = FEATURES[: columns(classic=self.classic)]
         around = SOURCE_FEATURES if self.source else ()
         return (*given, *around, *map(_described, self.own))
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Return the transformer unchanged: it learns nothing."""
+        """Return the transformer unchanged; both arguments are ignored, since nothing is learnt."""
         return self
 
     def transform(self, patches: Iterable[LabelledPatch]) -> Any:
-        """Return a matrix with one row for each patch, shape (patches, columns + words).
+        """Return the matrix, with one row for each patch: shape (patches, columns + words).
 
-        A diff that the strict parser refuses is read by :func:`crisol.model.reading.lenient`.
+        It is a dense array, a sparse array (CSR) or a DataFrame, as the class says. A diff that
+        :func:`crisol.diff.parse` refuses is read line by line, see :func:`crisol.model.reading.lenient`.
         """
         patches = list(patches)
         opened = [open_diff(patch.diff) for patch in patches]
@@ -89,9 +91,9 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def row(self, patch: Patch, cwe: str) -> Any:
         """Return the matrix of a single patch, shape (1, columns + words).
 
-        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Raises
-        :class:`~crisol.errors.ModelError` where the transformer was made with ``source``, since a diff does
-        not contain the vulnerable source.
+        ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown. Raises
+        :class:`~crisol.errors.ModelError` if the transformer was made with ``source``: a diff does not
+        contain the vulnerable source.
         """
         if self.source:
             raise ModelError(
@@ -137,17 +139,20 @@ def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, po
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer that keeps the ``columns`` columns at the left: the features, without hashed words."""
+    """A scikit-learn transformer that keeps the first ``columns`` columns of a sparse matrix.
+
+    They are the features; the hashed words behind them are dropped.
+    """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Return the transformer unchanged: it learns nothing."""
+        """Return the transformer unchanged; both arguments are ignored, since nothing is learnt."""
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
-        """Return the ``columns`` columns at the left of a sparse matrix, as a dense array."""
+        """Return the first ``columns`` columns of a sparse matrix as a dense array (rows, columns)."""
         return np.asarray(rows[:, : self.columns].toarray(), dtype=np.float64)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -155,14 +160,20 @@ class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
 
 class Squash(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A transformer to sign(x) * log(1 + abs(x)), so that long diffs do not dominate a linear model."""
+    """A scikit-learn transformer that takes sign(x) * log(1 + abs(x)) of every cell x of a matrix.
+
+    It keeps the large counts of long diffs from dominating a linear model.
+    """
 
     def fit(self, rows: NDArray[np.float64], labels: object = None) -> Self:  # noqa: ARG002 - the contract
-        """Return the transformer unchanged: it learns nothing."""
+        """Return the transformer unchanged; both arguments are ignored, since nothing is learnt."""
         return self
 
     def transform(self, rows: Any) -> NDArray[np.float64]:
-        """Return sign(x) * log(1 + abs(x)) of every cell, dense: 100 becomes 4.6, -1 becomes -0.7."""
+        """Return sign(x) * log(1 + abs(x)) of every cell x: 100 becomes 4.6, -1 becomes -0.7.
+
+        ``rows`` is a dense or sparse matrix; the result is a dense array of the same shape.
+        """
         rows = csr_matrix(rows).toarray()
         return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)), dtype=np.float64)
 

@@ -1,7 +1,4 @@
-"""The naming style of a patch's author.
-
-It is measured on the names that the patch adds, whatever their meaning.
-"""
+"""The naming style of a patch's author, measured on the names that the patch adds."""
 
 from __future__ import annotations
 
@@ -32,10 +29,13 @@ NAMING = (
 
 
 def naming(reading: Reading) -> list[float]:
-    """Measure how a patch's new names are formed: one value for each feature of :data:`NAMING`, in its order.
+    """Return nine numbers that describe how the new names of a patch are formed.
 
-    A name of an added line is new if neither the removed lines nor the context contain it; keywords do not
-    count. All values are 0 for a patch without a new name.
+    They are the logarithm of 1 + the number of new names; their mean and largest length in characters; their
+    mean number of words (``max_size`` has two); and the shares of new names that are a single letter, in
+    snake case, in camel case, in capitals, or private (with a leading underscore). A name in added lines is
+    new if neither the removed lines nor the context contain it; Python's keywords do not count. All numbers
+    are 0 for a patch without a new name.
     """
     fresh = reading.added.counts.keys() - reading.context - reading.removed.counts.keys()
     names = [name for name in fresh if name.isidentifier() and not iskeyword(name)]

@@ -21,8 +21,8 @@ __all__ = ["NEVER", "LadderPolicy", "Policy"]
 class Policy:
     """Thresholds on the probability of valid: accept at ``accept`` or above, reject at ``reject`` or below.
 
-    Between the thresholds the patch is wargamed. A threshold of None is never reached: both None wargame
-    every patch.
+    Between the thresholds the patch is wargamed. A threshold of None is never reached; with both None every
+    patch is wargamed. ``reason`` is a sentence on where the thresholds come from.
 
     >>> policy = Policy(accept=0.9, reject=0.1)
     >>> policy.decide(0.95), policy.decide(0.5)
@@ -30,8 +30,7 @@ class Policy:
     >>> policy.accepts(np.array([0.95, 0.5]))
     array([ True, False])
 
-    ``reason`` is text that says where the thresholds come from. Raises :class:`~crisol.errors.SettingsError`
-    unless ``reject`` is below ``accept``.
+    Raises :class:`~crisol.errors.SettingsError` unless ``reject`` is below ``accept``.
     """
 
     accept: float | None = None
@@ -43,21 +42,30 @@ class Policy:
             raise SettingsError(f"refusing at {self.reject} and accepting at {self.accept} overlap")
 
     def decide(self, probability: float) -> Outcome | None:
-        """Return valid, invalid, or None (wargame the patch) at this probability of valid."""
+        """Return the decision at this probability of valid: valid, invalid, or None to wargame the patch."""
         if probability >= self._accept:
             return Outcome.VALID
         return Outcome.INVALID if probability <= self._reject else None
 
     def accepts(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability of valid, shape (n,), whether the policy accepts without a wargame."""
+        """Return a boolean array (n,): True where the policy accepts the patch without a wargame.
+
+        ``probability`` (n,) is the probability of valid for each patch.
+        """
         return probability >= self._accept
 
     def refuses(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability of valid, shape (n,), whether the policy rejects without a wargame."""
+        """Return a boolean array (n,): True where the policy rejects the patch without a wargame.
+
+        ``probability`` (n,) is the probability of valid for each patch.
+        """
         return probability <= self._reject
 
     def decides(self, probability: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return for each probability of valid, shape (n,), whether no wargame is needed."""
+        """Return a boolean array (n,): True where the policy accepts or rejects the patch without a wargame.
+
+        ``probability`` (n,) is the probability of valid for each patch.
+        """
         return self.accepts(probability) | self.refuses(probability)
 
     @property
@@ -75,9 +83,10 @@ NEVER = Policy()
 
 @dataclass(frozen=True, slots=True)
 class LadderPolicy:
-    """Two policies of the ladder: ``memory`` for the second stage, then ``model`` for the model.
+    """The policies of two rungs: ``memory`` for probabilities of the second stage, ``model`` for the model's.
 
-    The second stage predicts from earlier verdicts on the vulnerability, the model from the diff alone.
+    The ladder asks the memory rung first. The second stage predicts from earlier verdicts on the
+    vulnerability, the model from the diff alone.
 
     >>> ladder = LadderPolicy(memory=Policy(reject=0.1), model=Policy(reject=0.02))
     >>> ladder.remembered(0.05, known=3), ladder.remembered(0.05, known=0)
@@ -88,9 +97,9 @@ class LadderPolicy:
     model: Policy = NEVER
 
     def remembered(self, probability: float, known: int) -> Outcome | None:
-        """Return the decision of ``memory`` at this probability of valid: valid, invalid or None.
+        """Return the decision of the policy ``memory`` at a probability of valid: valid, invalid or None.
 
-        ``known`` is the number of earlier verdicts on the vulnerability. None leaves the patch to the model
-        or the wargame; for ``known`` 0 the result is always None.
+        None leaves the patch to the next rung. ``known`` is the number of earlier verdicts on the
+        vulnerability; if it is 0, the result is None.
         """
         return self.memory.decide(probability) if known else None

@@ -33,10 +33,11 @@ class _RowMaker(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A model that is ready to predict: ``serving`` describes it, ``score`` computes the score.
+    """A loaded model: its description, and the function that computes scores.
 
-    ``form`` says what computes: ``onnx``, ``numpy`` or ``scikit-learn``. ``score`` maps a patch and its CWE
-    to the uncalibrated probability of valid.
+    ``serving`` is the content of ``serving.json`` in the model folder. ``score`` takes a patch and its CWE,
+    and returns the uncalibrated probability of valid. ``form`` names the library that computes it: ``onnx``,
+    ``numpy`` or ``scikit-learn``.
     """
 
     serving: Serving
@@ -45,11 +46,12 @@ class Served:
 
 
 class Predictor:
-    """A model that predicts single patches; it is immutable, and threads may share it.
+    """A loaded model that predicts single patches; it never changes, and threads may share it.
 
-    ``serving`` describes the model (versions, calibration, policy). ``form`` says what computes: ``onnx``
-    (trees), ``numpy`` (linear models and means) or ``scikit-learn``. Set ``OMP_NUM_THREADS=1`` in a process
-    that serves: more threads only slow down a single prediction.
+    ``serving`` holds the model's versions, calibration and policy. ``form`` names the library that computes:
+    ``onnx`` for a tree ensemble, ``numpy`` for a logistic regression or a mean, otherwise ``scikit-learn``.
+    Set the environment variable ``OMP_NUM_THREADS=1`` in a process that serves: with more threads single
+    predictions only take longer.
     """
 
     def __init__(self, model: FittedModel | Served) -> None:
@@ -59,11 +61,12 @@ class Predictor:
 
     @classmethod
     def load(cls, path: Path | str, trust: Collection[str] = ()) -> Self:
-        """Open the folder of a promoted model, or a ``.skops`` file; no code in the files is executed.
+        """Load a model from a model folder or from a ``.skops`` file; no code in the files is executed.
 
-        ``trust`` names further classes that the file may hold, see :func:`crisol.model.training.load_fitted`.
-        Raises :class:`~crisol.errors.ModelError` where the model is missing, damaged or of another feature
-        version.
+        ``trust`` names classes, as ``package.module.Class``, that a ``.skops`` file may contain in addition
+        to those that Crisol itself uses; their modules are imported. Raises
+        :class:`~crisol.errors.ModelError` where the model is missing, damaged, contains other classes, or has
+        another feature version.
         """
         path = Path(path)
         if not path.is_dir():
@@ -79,7 +82,8 @@ class Predictor:
     def predict(self, patch: Patch, cwe: str) -> Prediction:
         """Return the calibrated probability that a wargame would give the verdict valid; no wargame runs.
 
-        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Raises
+        The result also holds the versions of model and features, and the seconds that the prediction took.
+        ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown. Raises
         :class:`~crisol.errors.ModelError` where the model fails or gives no finite number.
         """
         start = perf_counter()
@@ -94,11 +98,12 @@ class Predictor:
         return Prediction(probability, version, self.serving.feature_version, perf_counter() - start)
 
     def check(self) -> None:
-        """Predict the fixed patch :data:`PROBE`, and compare the probability with the one stored at export.
+        """Check that the model gives a fixed test patch the probability that was stored at its export.
 
-        Raises :class:`~crisol.errors.IntegrityError` where they differ by more than 1e-5: the model file or
-        the features have changed since. A model without a stored probability passes. Raises
-        :class:`~crisol.errors.ModelError` as :meth:`predict` does.
+        The test patch is :data:`crisol.model.serving.PROBE`. A model without a stored probability passes.
+        Raises :class:`~crisol.errors.IntegrityError` where the probabilities differ by more than 1e-5,
+        because the model file or the code of the features has changed; raises
+        :class:`~crisol.errors.ModelError` where the model cannot predict.
         """
         golden = self.serving.golden
         if golden is None:

@@ -34,10 +34,10 @@ _CONTEXT = 3
 
 
 def open_diff(text: str) -> Patch:
-    """Parse a diff strictly, or by :func:`lenient` where the strict parser refuses it.
+    """Return a diff as a patch; a diff that :func:`crisol.diff.parse` refuses is read by :func:`lenient`.
 
-    It serves for data sets of others, whose diffs may show a method without its file. Parse a patch that is
-    to be wargamed by :func:`crisol.diff.parse`.
+    Use it for published data sets, some of whose diffs are incomplete. It never raises. For a patch that is
+    to be wargamed use :func:`crisol.diff.parse`.
     """
     try:
         return parse(text)
@@ -48,7 +48,8 @@ def open_diff(text: str) -> Patch:
 def lenient(text: str) -> Patch:
     """Return a patch of every line that begins with ``+``, ``-`` or a space; it never raises.
 
-    Text past 1 MiB (2²⁰ characters), lines past 50,000, and characters of a line past 4,096 are ignored.
+    Line numbers are not read: every hunk begins at line 1. Characters after the first 2²⁰ of the text, lines
+    after the first 50,000, and characters of a line after the first 4,096 are ignored.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []
@@ -83,14 +84,17 @@ def _close(files: list[FileChange], hunks: list[Hunk], lines: list[str], path: s
 
 @dataclass(frozen=True, slots=True)
 class DiffSide:
-    """The added or the removed code lines of a patch, as tokens and counts.
+    """The added or the removed code lines of a patch: their tokens, and counts of them.
 
-    ``lines``, ``imports`` and ``characters`` are numbers; ``indent`` is the widest indentation in characters.
-    ``tokens`` are in order of the text; ``counts`` has the number of each token, ``words`` that of each token
-    in lower case. ``names`` are the different names, keywords included; ``numbers`` is the number of number
-    literals. ``parts`` has the number of each word of :mod:`crisol.model.vocabulary` within names. ``calls``
-    are the names before a ``(``. ``marks`` are positions in ``tokens`` of keywords that test, leave or catch,
-    such as ``if``, ``return`` and ``except``.
+    A token is a name, a number or an operator. ``lines`` is the number of code lines, ``imports`` that of
+    import lines, ``characters`` that of characters without indentation, ``indent`` the widest indentation in
+    characters. ``tokens`` lists all tokens in the order of the text. ``counts`` counts each token, ``words``
+    each token in lower case. ``names`` lists the different names of two characters or more, keywords
+    included; ``numbers`` is the number of number literals.
+
+    ``parts`` counts the words of security patches (:mod:`crisol.model.vocabulary`), such as ``valid``, as
+    names or as parts of names. ``calls`` lists the names before a ``(``. ``marks`` are the positions in
+    ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
     """
 
     lines: int
@@ -121,10 +125,11 @@ def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
 class Reading:
     """The tokens and counts of one patch, from which every feature is computed.
 
-    ``context`` holds the words of the unchanged lines near a change, ``context_lines`` is the number of these
-    lines. ``insertions`` is the number of hunks that only add lines, ``deletions`` of those that only remove
-    lines. ``spots`` is the number of runs of changed lines, ``created`` that of new files. ``cwe`` is the
-    CWE's number, 0 if unknown.
+    ``context`` holds the words of the unchanged lines within three lines of a change, ``context_lines`` is
+    the number of these lines. ``hunks`` is the number of hunks that change code, ``files`` that of files with
+    such a hunk or with none at all. ``insertions`` is the number of hunks that only add lines, ``deletions``
+    that of hunks that only remove lines. ``spots`` is the number of runs of changed lines without a context
+    line between them. ``created`` is the number of new files. ``cwe`` is the number of the CWE, 0 if unknown.
     """
 
     added: DiffSide
@@ -142,24 +147,25 @@ class Reading:
 
     @cached_property
     def fresh(self) -> int:
-        """The number of different names in added lines that neither context nor removed lines contain."""
+        """The number of different names in added lines that occur neither in removed nor in context lines."""
         return len(set(self.added.names).difference(self.context, self.removed.counts))
 
     @cached_property
     def gained(self) -> dict[str, int]:
-        """Each token, in lower case, that the patch adds more often than it removes, with the difference."""
+        """The tokens, in lower case, that the patch adds more often than it removes, with the difference."""
         return _beyond(self.added.words, self.removed.words)
 
     @cached_property
     def lost(self) -> dict[str, int]:
-        """Each token, in lower case, that the patch removes more often than it adds, with the difference."""
+        """The tokens, in lower case, that the patch removes more often than it adds, with the difference."""
         return _beyond(self.removed.words, self.added.words)
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """The numbers of replaced names, number literals and operators, in this order.
+        """How many (names, number literals, operators) the patch replaces by others.
 
-        A number is the smaller of two totals of the kind: in :attr:`gained` and in :attr:`lost`.
+        Each number is the smaller one of two sums, over the tokens of that kind in :attr:`gained` and in
+        :attr:`lost`.
         """
         if not self.gained or not self.lost:
             return 0, 0, 0
@@ -168,10 +174,7 @@ class Reading:
 
     @cached_property
     def kept(self) -> int:
-        """The number of removed tokens that the added lines contain, too.
-
-        Case is ignored; repetitions count.
-        """
+        """The number of removed tokens that the patch adds again; case is ignored, and repetitions count."""
         return len(self.removed.tokens) - sum(self.lost.values())
 
 
@@ -194,11 +197,11 @@ def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 
 
 def read(patch: Patch, cwe: str) -> Reading:
-    """Return the reading of a patch: its tokens and counts.
+    """Return the reading of a patch: its tokens and counts, from which features are computed.
 
-    ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown. Changes of comments, docstrings, blank
-    lines and version strings are ignored. Three context lines are read around each change, whatever the diff
-    contains, so that a diff with more context gives the same features.
+    ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown. Changes of
+    comments, docstrings, blank lines and version strings are ignored. Of the context, only the three lines
+    before and after each change are read, so that a diff with more context lines gives the same features.
     """
     added: list[str] = []
     removed: list[str] = []
@@ -296,6 +299,6 @@ def _side(lines: list[str]) -> DiffSide:
 
 
 def number(cwe: str) -> int:
-    """Return 79 for ``CWE-79`` or ``79``, and 0 for anything else."""
+    """Return the number of a CWE: 79 for ``CWE-79`` or ``79``, and 0 for any text that is no CWE."""
     digits = cwe.strip().upper().removeprefix("CWE-")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0

@@ -33,8 +33,8 @@ _FEARED = 0.1
 class ErrorRate:
     """A share in [0, 1] with the ends ``low`` and ``high`` of its 95 % Wilson interval.
 
-    The interval is that of as many trials as there are vulnerabilities. Without any vulnerability the share
-    is 0 and the interval (0, 1).
+    The interval counts vulnerabilities, not patches, as trials. Without any vulnerability ``value`` is 0 and
+    the interval is (0, 1).
     """
 
     value: float
@@ -44,16 +44,17 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class RiskGuarantee:
-    """A policy of the model, and bounds on its errors with confidence 1 - ``delta`` over new vulnerabilities.
+    """A policy of the model, with bounds on its errors on new vulnerabilities, at confidence 1 - ``delta``.
 
-    At most the share ``alpha`` of the accepted patches is wrong, and at most the share ``beta`` of the
-    rejected patches is right, both as means over vulnerabilities. A threshold that the data do not support is
-    None, and ``policy.reason`` says what is missing.
+    At most the share ``alpha`` of the accepted patches is invalid, and at most the share ``beta`` of the
+    rejected patches is valid. Each share is computed for one vulnerability, then averaged over
+    vulnerabilities. A threshold for which the data do not show this is None; ``policy.reason`` says what is
+    missing.
 
-    The rates are measured on the given patches. ``skipped_share`` is the share of patches decided without a
-    wargame. ``false_accept_rate`` is the share of wrong patches among accepted ones, ``false_reject_rate``
-    the share of right patches among rejected ones; both are means over the vulnerabilities with such a
-    decision.
+    The last three fields are measured on the given patches. ``skipped_share`` is the share of patches that
+    the policy decides without a wargame. ``false_accept_rate`` is the share of invalid patches among the
+    accepted ones, and ``false_reject_rate`` the share of valid patches among the rejected ones, both averaged
+    over the vulnerabilities with such patches.
     """
 
     policy: Policy
@@ -77,13 +78,17 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Return the loosest policy whose error rates are shown to stay within the bounds, with these bounds.
+    """Return the policy that decides most patches alone, with error rates that are shown to be small.
 
-    ``alpha`` bounds the share of wrong patches among accepted ones, ``beta`` the share of right patches among
-    rejected ones (means over vulnerabilities), both with confidence 1 - ``delta``. ``probability`` (of valid,
-    out of fold), ``label`` (1: right) and ``groups`` (vulnerabilities) have shape (n,). The thresholds of
-    :data:`GRID` are tested from the strictest on, until a test fails; if none passes, the policy has None.
-    ``seed`` orders the vulnerabilities in the tests. Raises ValueError for a level outside (0, 1).
+    ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of valid patches
+    among the rejected ones, both averaged over new vulnerabilities, each with confidence 1 - ``delta``.
+    ``probability`` (n,) is the out-of-fold probability of valid, ``label`` (n,) is 1 for a valid patch and 0
+    for an invalid one, ``groups`` (n,) names the vulnerability of each patch. ``seed`` draws the order in
+    which the tests take the vulnerabilities.
+
+    Thresholds from 0.99 down to 0.55 (1 minus these for ``reject``) are tested until one fails; the last that
+    passes is taken, and None if none passes. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie
+    in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -96,11 +101,12 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the loosest policy with at most the share ``level`` of errors on the given patches.
+    """Return the policy that decides most patches alone with at most the share ``level`` of errors on them.
 
-    The share holds for wrong patches among accepted ones and for right patches among rejected ones, as means
-    over vulnerabilities (``groups``). ``probability`` (of valid), ``label`` (1: right) and ``groups`` have
-    shape (n,). The result is no guarantee for other patches.
+    An error is an invalid patch among the accepted ones or a valid patch among the rejected ones; each share
+    is averaged over vulnerabilities. ``probability`` (n,) is the probability of valid, ``label`` (n,) is 1
+    for a valid patch and 0 for an invalid one, ``groups`` (n,) names the vulnerability of each patch. A
+    threshold that no value allows is None. The result is no guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
@@ -119,12 +125,13 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
-    """Return the skipped share, the false-accept rate and the false-reject rate of a policy on these patches.
+    """Return three rates of a policy on given patches: skipped share, false accepts, false rejects.
 
-    The skipped share is that of patches decided without a wargame. The false-accept rate is the share of
-    wrong patches among accepted ones, the false-reject rate the share of right patches among rejected ones;
-    both are means over the vulnerabilities with such a decision. ``probability`` (of valid), ``label`` (1:
-    right) and ``groups`` (vulnerabilities) have shape (n,).
+    The first is the share of patches that the policy decides without a wargame. The second is the share of
+    invalid patches among the accepted ones, the third the share of valid patches among the rejected ones;
+    both are averaged over the vulnerabilities with such patches. ``probability`` (n,) is the probability of
+    valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,) names the
+    vulnerability of each patch.
     """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
@@ -138,20 +145,20 @@ def operating_point(
 
 @cache
 def least(level: float, delta: float) -> int:
-    """Return the fewest vulnerabilities, all without an error, that show an error rate of at most ``level``.
+    """Return the fewest vulnerabilities that, all without an error, show an error rate of at most ``level``.
 
-    ``delta`` is 1 minus the confidence.
+    Both arguments lie in (0, 1); ``delta`` is 1 minus the confidence.
     """
     return next(n for n in count(1) if p_value(np.zeros(n), level, delta) <= delta)
 
 
 def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
-    """Return a p-value for the hypothesis that the mean loss exceeds ``level``.
+    """Return a p-value of the hypothesis that the mean loss exceeds ``level``.
 
-    ``loss`` (n,) holds independent losses in [0, 1], one for each vulnerability, in random order. ``delta``
-    is the level of the test, for which the bets are tuned. The test is a betting martingale (Waudby-Smith and
-    Ramdas, 2023): the p-value is 1 over the largest wealth of a bettor who bets against the losses; by
-    Ville's inequality it is valid at any stopping time.
+    ``loss`` (n,) holds one loss in [0, 1] for each vulnerability, such as its share of errors, in random
+    order; ``level`` lies in (0, 1). The test is made for the significance level ``delta``. The p-value is
+    valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating means of
+    bounded random variables by betting*, 2023).
     """
     stake = (_BETS / (1 - level))[:, None]
     growth = np.log1p(stake * (level - loss)[None, :])

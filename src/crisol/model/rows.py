@@ -21,9 +21,9 @@ __all__ = ["Rows", "columns", "numbers"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A map from a patch to the features that a model reads.
+    """A map from a patch to the features that a model reads, as an array.
 
-    ``classic`` keeps only the nine features of the original model.
+    With ``classic`` only the classic features are computed, otherwise all features of the diff.
     """
 
     classic: bool = False
@@ -36,20 +36,20 @@ class Rows:
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
         """Return the features of a single patch, shape (1, columns).
 
-        ``cwe`` is ``CWE-79`` or ``79``; any other text means unknown.
+        ``cwe`` is the CWE of the flaw, as ``CWE-79`` or ``79``; any other text means unknown.
         """
         return numbers([read(patch, cwe)], self.columns)
 
 
 def columns(*, classic: bool) -> int:
-    """Return the number of features: nine with ``classic``, else all of :data:`FEATURES`."""
+    """Return the number of features: nine with ``classic``, otherwise that of all features of a diff."""
     return len(CLASSIC) if classic else len(FEATURES)
 
 
 def numbers(readings: Sequence[Reading], columns: int) -> NDArray[np.float64]:
     """Return the features of each reading, shape (readings, columns), rounded to 32 bits.
 
-    ``columns`` is the number of features, counted from the start of :data:`FEATURES`.
+    The columns are the first ``columns`` features of the tuple :data:`~crisol.model.features.FEATURES`.
     """
     rows = np.array([measure(reading, columns) for reading in readings], dtype=np.float64)
     # Trees fitted on 32-bit numbers fall the same way when a compiled form, which has no others, walks them.

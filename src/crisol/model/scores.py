@@ -27,10 +27,10 @@ _Ints = NDArray[np.int_]
 
 
 class Confusion(NamedTuple):
-    """Four counts of patches; a probability of valid of one half or more counts as an accept.
+    """The four counts of a confusion matrix; a probability of valid of at least 0.5 counts as an accept.
 
-    A true accept (reject) is a valid (invalid) patch; a false accept is an invalid patch with an accept, a
-    false reject a valid patch with a reject.
+    A true accept is a valid patch that is accepted, a false accept an invalid patch that is accepted. A true
+    reject is an invalid patch that is rejected, a false reject a valid patch that is rejected.
     """
 
     true_accepts: int
@@ -40,16 +40,17 @@ class Confusion(NamedTuple):
 
     @property
     def mcc(self) -> float:
-        """Matthews' correlation coefficient in [-1, 1]; 0 where a row or column of the matrix is empty."""
+        """Matthews' correlation coefficient, in [-1, 1]; 0 where a row or column of the matrix is empty."""
         tp, fp, fn, tn = (float(cell) for cell in self)
         square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
         return float((tp * tn - fp * fn) / np.sqrt(square)) if square else 0.0
 
 
 def confusion(label: _Ints, probability: _Floats) -> Confusion:
-    """Count the patches by label (1: valid) and by prediction (accept from a probability of one half on).
+    """Return the confusion matrix of predictions; a probability of at least 0.5 accepts a patch.
 
-    ``label`` and ``probability`` have shape (n,).
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is the probability of
+    valid.
     """
     predicted = probability >= 0.5
     right = label == 1
@@ -58,10 +59,11 @@ def confusion(label: _Ints, probability: _Floats) -> Confusion:
 
 
 def auc(label: _Ints, score: _Floats, weight: _Floats | None = None) -> float:
-    """Return the chance that a valid patch (label 1) has a higher score than an invalid one; ties count half.
+    """Return the area under the ROC curve, or nan where the labels are all the same.
 
-    ``label`` and ``score`` have shape (n,). ``weight`` (n,) weighs the patches; None weighs them equally. The
-    AUC of random scores is 0.5; a set without both classes has nan.
+    It is the chance that a valid patch has a higher score than an invalid one; equal scores count half.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) may have any scale. ``weight``
+    (n,) weighs the patches; None weighs them equally.
     """
     _, rank = np.unique(score, return_inverse=True)
     ones = np.ones(len(label)) if weight is None else weight
@@ -86,11 +88,12 @@ def auc_interval(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[float, float]:
-    """Return the ends (low, high) of the AUC's 95 % interval, from ``repeats`` bootstrap samples of groups.
+    """Return the ends (low, high) of a 95 % interval of the AUC, by a bootstrap over groups.
 
-    ``label``, ``score`` and ``groups`` have shape (n,). ``weight`` (n,) weighs the patches; None weighs them
-    equally. Both ends are nan for fewer than :data:`LEAST_GROUPS` groups, and where no sample has both
-    classes. ``seed`` draws the samples.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) may have any scale; ``groups``
+    (n,) names the group of each patch. ``weight`` (n,) weighs the patches; None weighs them equally.
+    ``repeats`` is the number of resamples, ``seed`` draws them. Both ends are nan for fewer than ten groups,
+    and where no resample has both labels.
     """
     ones = np.ones(len(label)) if weight is None else weight
     names, group = np.unique(groups, return_inverse=True)
@@ -111,9 +114,11 @@ def auc_interval(
 
 
 def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) -> float:
-    """Return the AUC over pairs of a valid and an invalid patch of the same group.
+    """Return the AUC that compares only patches of the same group, or nan where no group has both labels.
 
-    It is nan where there is no such pair. All arrays have shape (n,); a label is 1 for a valid patch.
+    It is the chance that, of a valid and an invalid patch of one group, the valid one has the higher score.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) may have any scale; ``groups``
+    (n,) names the group of each patch.
     """
     order = np.argsort(groups, kind="stable")
     _, starts = np.unique(groups[order], return_index=True)
@@ -128,7 +133,10 @@ def auc_inside_groups(label: _Ints, score: _Floats, groups: NDArray[np.str_]) ->
 
 
 def average_precision(label: _Ints, score: _Floats) -> float:
-    """Return the average precision (area under the precision-recall steps); nan without a correct patch."""
+    """Return the average precision (area under the precision-recall steps), or nan without a valid patch.
+
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) may have any scale.
+    """
     if not label.any():
         return float("nan")
     order = np.argsort(-score, kind="stable")
@@ -141,8 +149,9 @@ def average_precision(label: _Ints, score: _Floats) -> float:
 def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> float:
     """Return the expected calibration error, from 0 (perfect) to 1.
 
-    ``bins`` is the number of probability bins of equal width. The result is the mean over bins of the
-    difference between mean probability and mean label; a bin weighs its number of patches.
+    It is the mean, over ``bins`` equally wide bins of the probability, of the absolute difference between
+    mean probability and mean label; a bin weighs as much as it has patches. ``label`` (n,) is 1 for a valid
+    patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid.
     """
     where = np.minimum((probability * bins).astype(int), bins - 1)
     gap = np.bincount(where, weights=probability - label, minlength=bins)
@@ -152,8 +161,9 @@ def calibration_error(label: _Ints, probability: _Floats, bins: int = 10) -> flo
 def same_group_mean(label: _Ints, groups: NDArray[np.str_]) -> _Floats:
     """Return for each patch the mean label of the other patches in its group, shape (n,).
 
-    A patch alone in its group gets the overall mean. A model that only recognises the vulnerability would
-    predict this mean; the AUC of this mean is the part of a random split's AUC that is due to leaks.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``groups`` (n,) names the group of each
+    patch. A patch that is alone in its group gets the mean of all labels. The AUC of this guess shows how
+    well a model would do that recognises only the vulnerability.
     """
     _, group = np.unique(groups, return_inverse=True)
     total = np.bincount(group, weights=label)[group] - label

@@ -25,11 +25,12 @@ _INNER = 3
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The hyper-parameters that one search chose for a variant, or for one member of a mean of variants.
+    """The hyper-parameters that a search chose for one fold and one variant.
 
-    ``fold`` is the test fold whose training set was searched, -1 for a search on all patches. ``variant`` is
-    the name, for a member ``mean/member``. ``parameters`` is text such as ``num_leaves=16``, empty where
-    those of the variant were best. ``auc`` is the mean over the inner validation folds.
+    ``fold`` is the number of the test fold that the search did not see, or -1 for a search on all patches.
+    ``variant`` is the variant's name; for a member of a mean it is ``mean/member``, with the names of both.
+    ``parameters`` is text such as ``num_leaves=16``; it is empty where the variant's own were best. ``auc``
+    is the mean AUC over the inner folds on which they were tried.
     """
 
     fold: int
@@ -48,10 +49,10 @@ A mean of variants reuses the searches of its members.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taught:
-    """A training set as an estimator reads it.
+    """A training set in the form in which an estimator reads it.
 
-    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid. ``unit`` (n,) names the vulnerability (or
-    project, or CWE) of each row; no inner fold splits a unit.
+    ``rows`` is a matrix (n, columns); ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``unit``
+    (n,) names the vulnerability, project or CWE of each patch; no inner fold splits one.
     """
 
     rows: Any
@@ -68,14 +69,17 @@ def tuned(
     fold: int = -1,
     memo: Memo | None = None,
 ) -> tuple[Recipe, tuple[Choice, ...]]:
-    """Return the variant with the best hyper-parameters of its grid on a training set, and the choices.
+    """Return the variant with the best hyper-parameters of its grid, and the choices that were made.
 
-    ``taught`` is the training set, ``matrix`` the transformer that made it. The search is successive halving
-    (Jamieson and Talwalkar, 2016): there are three inner folds; all points of the grid are tried on one of
-    them, the half with the larger mean AUC on the next, until one point is left. Of equal points the earlier
-    one wins. The members of a mean are searched one by one. A :class:`~crisol.model.variants.Given`
-    estimator, or a set that cannot be split, returns the variant unchanged and no choices. ``fold`` is
-    recorded in the choices. ``memo`` is a dict that stores searches for the next call; None stores nothing.
+    ``taught`` is the training set, ``matrix`` the transformer that computed its rows, ``seed`` the seed of
+    folds and estimators. ``fold`` is the number that the choices record. ``memo`` is a dict that stores
+    searches for later calls; None stores nothing.
+
+    The search is successive halving (Jamieson and Talwalkar, 2016). All entries of the grid, and the
+    variant's own hyper-parameters, are tried on the first of three inner folds. The half with the larger AUC
+    is tried on the next, and so on; the largest mean AUC wins, and the earlier entry where two are equal.
+    Each member of a mean is searched by itself. A :class:`~crisol.model.variants.Given` estimator, and a
+    training set too small for folds, give the variant unchanged and no choices.
     """
     if isinstance(variant, Given):
         return variant, ()

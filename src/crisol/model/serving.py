@@ -73,12 +73,13 @@ Scorer = Callable[[Patch, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The contents of ``serving.json`` in the folder of an exported model.
+    """The content of ``serving.json`` in a model folder: the description of an exported model.
 
-    ``slope`` and ``intercept`` are those of the calibration (:class:`Sigmoid`). ``sha256`` is the hash of
-    ``model.onnx``, empty without that file. With ``classic`` the model reads the nine original features.
-    ``accept``, ``reject`` and ``reason`` are those of :class:`Policy`. ``golden`` is the probability of the
-    fixed patch :data:`PROBE` at export, None where it was not stored.
+    ``variant`` is the variant's name. ``slope`` and ``intercept`` are those of the calibration
+    (:class:`Sigmoid`). ``sha256`` is the hash of ``model.onnx``, empty without that file. With ``classic``
+    the model reads only the classic features. ``accept``, ``reject`` and ``reason`` are those of the
+    :class:`Policy`. ``golden`` is the probability that the model gave the fixed test patch :data:`PROBE` when
+    it was exported; None if it was not stored.
     """
 
     variant: str
@@ -95,12 +96,12 @@ class Serving:
 
     @property
     def calibration(self) -> Sigmoid:
-        """The map from the model's score to a probability."""
+        """The map from the model's score to the probability of valid."""
         return Sigmoid(self.slope, self.intercept)
 
     @property
     def policy(self) -> Policy:
-        """The policy by which the model decides without a wargame."""
+        """The thresholds at which the model decides without a wargame."""
         return Policy(self.accept, self.reject, self.reason)
 
     @property
@@ -110,12 +111,12 @@ class Serving:
 
 
 def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: str = "") -> Serving:
-    """Write a model into an existing folder, and return the contents of ``serving.json``.
+    """Write a trained model into a folder that exists, and return the content of its ``serving.json``.
 
-    The files are ``model.skops``, ``serving.json`` and, for tree ensembles, ``model.onnx``. ``policy`` is
-    stored with the model; by default the model never decides without a wargame. ``card`` is the text of
-    ``model_card.md``; empty writes no such file. Raises :class:`~crisol.errors.ModelError` where the folder
-    cannot be written, and for a model that reads features of the caller.
+    The files are ``model.skops``, ``serving.json``, ``model.onnx`` for a tree ensemble, and ``model_card.md``
+    with the text ``card`` unless it is empty. ``policy`` is stored in ``serving.json``; the default policy
+    wargames every patch. Raises :class:`~crisol.errors.ModelError` where the folder cannot be written, and
+    for a model that reads the caller's own features.
     """
     if own := [measure.__name__ for measure in model.pipeline[0].own]:
         raise ModelError(
@@ -153,9 +154,10 @@ def export(model: FittedModel, folder: Path, policy: Policy = NEVER, *, card: st
 
 
 def open_serving(folder: Path) -> Serving:
-    """Read ``serving.json`` in the folder of an exported model.
+    """Return the content of ``serving.json`` in a model folder.
 
-    Raises :class:`~crisol.errors.ModelError` where it is missing, incomplete or of another feature version.
+    Raises :class:`~crisol.errors.ModelError` where the file is missing, incomplete or contradictory, or where
+    the model has another feature version.
     """
     path = folder / "serving.json"
     try:
@@ -195,8 +197,9 @@ def open_serving(folder: Path) -> Serving:
 def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return a function from rows (n, columns) to uncalibrated probabilities of valid (n,).
 
-    It runs ``model.onnx`` of the folder on one thread. Raises :class:`~crisol.errors.ModelError` where the
-    file has not the SHA-256 in ``serving``; the returned function raises it where the ONNX runtime fails.
+    It runs ``model.onnx`` of the model folder on one thread. Raises :class:`~crisol.errors.ModelError` where
+    the file is missing or its hash is not the ``sha256`` of ``serving``. The returned function raises the
+    same error where the ONNX runtime fails.
     """
     path = folder / "model.onnx"
     return graph_scorer(_described(path, serving.sha256), serving.rows.columns, str(path))
@@ -205,11 +208,12 @@ def onnx_scorer(folder: Path, serving: Serving) -> Callable[[NDArray[np.float64]
 def graph_scorer(
     graph: bytes, columns: int, name: str
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function from rows (n, columns) to probabilities of class 1 (n,), computed by an ONNX graph.
+    """Return a function that runs an ONNX graph: from rows (n, columns) to probabilities of class 1 (n,).
 
-    ``graph`` is the content of the file, ``columns`` the number of columns that it must accept; ``name``
-    names it in messages. The function runs on one thread. Raises :class:`~crisol.errors.ModelError` for other
-    content or another number of columns; the returned function raises it where the ONNX runtime fails.
+    ``graph`` is the content of the ONNX file, ``columns`` the number of columns that it must accept. ``name``
+    stands for the file in error messages. The function uses one thread. Raises
+    :class:`~crisol.errors.ModelError` where the content is no ONNX graph or accepts another number of
+    columns. The returned function raises the same error where the ONNX runtime fails.
     """
     import onnxruntime as ort  # noqa: PLC0415 - only who serves trees pays for loading it
 
@@ -237,10 +241,10 @@ def graph_scorer(
 
 
 def difference(model: FittedModel, folder: Path, patches: Sequence[LabelledPatch]) -> float:
-    """Return the largest absolute difference between the probabilities of ``model`` and of its ONNX file.
+    """Return the largest absolute difference between the probabilities of a model and of its ONNX file.
 
-    The file is ``model.onnx`` in ``folder``; both predict ``patches``. The result is 0 without the file or
-    without patches.
+    ``folder`` is the model folder; both predict ``patches``. The result is 0 for a model without an ONNX
+    file, and without patches. Raises :class:`~crisol.errors.ModelError` where the files cannot be read.
     """
     serving = open_serving(folder)
     if not serving.sha256 or not patches:

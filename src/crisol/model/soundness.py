@@ -25,9 +25,11 @@ Walk = tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_], NDArray[np.i
 
 
 def trees(model: Any) -> Iterator[Walk]:
-    """Yield the node arrays (:data:`Walk`) of every tree in a fitted forest or histogram boosting.
+    """Yield the nodes of every tree in a fitted estimator, as five values for each tree.
 
-    Pipelines and means of models are searched for such estimators; others yield nothing.
+    They are the arrays (nodes,) of left child, right child, leaf flag (True for a leaf) and column number,
+    then the number of columns that the model reads. The trees of forests and of histogram gradient boosting
+    are found, also inside pipelines and means; any other estimator yields nothing.
     """
     if isinstance(model, Pipeline):
         yield from trees(model[-1])
@@ -53,10 +55,11 @@ def trees(model: Any) -> Iterator[Walk]:
 
 
 def sound(walk: Walk) -> bool:
-    """Return whether a prediction with this tree ends, and never reads outside of the node arrays or the row.
+    """Return whether a prediction with a tree always ends, and reads only the tree and its input row.
 
-    It is so if the index of each child is larger than that of its parent and lies inside the arrays, and each
-    column index lies inside the row.
+    ``walk`` holds five values, as :func:`trees` yields them. The result is True if each child's index is
+    larger than its parent's and less than the number of nodes, and each column number is less than the number
+    of columns.
     """
     left, right, leaf, column, columns = walk
     own = np.arange(len(left))

@@ -1,4 +1,4 @@
-"""The words of a patch: tokens, pairs of tokens and short runs of characters that it adds or takes away."""
+"""The hashed words of a patch: tokens, pairs of tokens and short runs of characters that it changes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _RUN = 4
 
 
 def ngrams(reading: Reading) -> list[str]:
-    """Return tokens, pairs of tokens, and runs of four characters: ``+if``, ``-eval (``, ``+~f (x``.
+    """Return the tokens, pairs of tokens and runs of four characters of the changed lines, with repetitions.
 
-    They are taken from the added (``+``) and the removed lines (``-``); ``~`` marks a run of characters.
-    Repetitions are kept. Numbers become ``0``; comments are left out; at most 20,000 tokens of a side are
-    read.
+    The first character tells added (``+``) from removed lines (``-``); ``~`` marks a run of characters. So
+    ``if (x`` in an added line gives ``+if``, ``+if (`` and ``+~if (``, among others. Numbers become ``0``.
+    Comments are left out. Of each side, at most 20,000 tokens are read.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 

@@ -57,13 +57,12 @@ A file with other types is refused before it is read.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
-    """A pipeline from labelled patches to scores, trained on all given patches, with its calibration.
+    """A trained model: a scikit-learn pipeline from labelled patches to scores, with its calibration.
 
-    ``name`` is the variant's name. ``model_version`` is that name with a digest of data, recipe, seed and
-    features. ``data`` is the SHA-256 of the training patches, ``patches`` and ``groups`` are the numbers of
-    patches and of their groups. ``held_out`` (patches,) is the out-of-fold probability of valid for each
-    training patch, by models that were not trained on the patch's vulnerability; it is empty in a loaded
-    model.
+    ``name`` is the variant's name; ``model_version`` is that name with a hash of training data, variant, seed
+    and feature version. ``data`` is the SHA-256 of the training patches, ``patches`` their number, ``groups``
+    the number of their groups. ``held_out`` (patches,) is the calibrated out-of-fold probability of valid for
+    each training patch, from folds that split no group; a loaded model has none, shape (0,).
     """
 
     name: str
@@ -85,9 +84,10 @@ class FittedModel:
             return self.calibration(self.pipeline.predict_proba(patches)[:, 1])
 
     def save(self, path: Path | str) -> None:
-        """Write the model to a ``.skops`` file; a failure leaves no partial file.
+        """Write the model to a ``.skops`` file, which :func:`load_fitted` reads.
 
-        Raises :class:`~crisol.errors.ModelError` where the file cannot be written.
+        ``held_out`` is not written. Raises :class:`~crisol.errors.ModelError` where the file cannot be
+        written; no partial file is left then.
         """
         path = Path(path)
         content = {
@@ -113,12 +113,13 @@ class FittedModel:
 def train(
     variant: Recipe, patches: Sequence[LabelledPatch], seed: int, *, search: bool = True
 ) -> FittedModel:
-    """Train a variant on all patches, and calibrate it on out-of-fold scores of five folds by vulnerability.
+    """Train a variant on all patches, calibrate it on out-of-fold scores, and return the model.
 
-    ``variant`` is a :class:`~crisol.model.variants.Variant` or a :class:`~crisol.model.variants.Given`
-    estimator, which is the caller's own. With ``search`` the patches choose the hyper-parameters from the
-    variant's grid; otherwise those of the variant are used, as they always are for a ``Given``. Raises
-    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and two patches of each class.
+    ``variant`` is a :class:`~crisol.model.variants.Variant`, or the caller's own estimator in a
+    :class:`~crisol.model.variants.Given`. With ``search`` the hyper-parameters are chosen from the variant's
+    grid on these patches; otherwise the variant's own are used. A ``Given`` is never searched. ``seed`` draws
+    the folds and seeds the estimator. The calibration uses up to five folds that split no group. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches of a class.
     """
     label = labels(patches)
     group = np.array([patch.group for patch in patches])
@@ -149,11 +150,11 @@ def train(
 
 
 def load_fitted(path: Path | str, trust: Collection[str] = ()) -> FittedModel:
-    """Read a model that :meth:`FittedModel.save` wrote; no code in the file is executed.
+    """Return the model in a ``.skops`` file that :meth:`FittedModel.save` wrote; no code in it is executed.
 
-    ``trust`` names further classes that the file may contain, as ``package.module.Class``; loading imports
-    their modules. Raises :class:`~crisol.errors.ModelError` where the file is missing, damaged, too large,
-    contains other classes, or was made for another feature version.
+    ``trust`` names classes, as ``package.module.Class``, that the file may contain in addition to those that
+    Crisol itself uses; their modules are imported. Raises :class:`~crisol.errors.ModelError` where the file
+    is missing, damaged, larger than 256 MiB, contains other classes, or has another feature version.
     """
     path = Path(path)
     content = _content(path, trust)

@@ -50,23 +50,24 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 
 
 class Variant(BaseModel):
-    """A model to compare: the features that it reads, its estimator, and its hyper-parameters.
+    """A model to compare, by description: its features, its estimator and its hyper-parameters.
 
     >>> near = "sklearn.neighbors:KNeighborsClassifier"
     >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (nine features of the original model), ``rich`` (all features of the diff) or
-    ``source`` (these, and features of the vulnerable source). ``model`` is ``forest``, ``extra`` (extremely
-    randomised trees), ``boosting`` (histogram gradient boosting), ``lightgbm``, ``linear`` (logistic
-    regression), ``mean`` (mean probability of the variants in ``members``) or ``module:Class`` with
-    scikit-learn's contract. Importing a class runs code of its package: ``trust`` allows this for any
-    package.
+    ``features`` is ``classic`` (the nine classic features), ``rich`` (all features of the diff) or ``source``
+    (these, and features of the vulnerable source). ``words`` is the number of columns of hashed words, 0 for
+    none. ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
+    boosting), ``lightgbm``, ``linear`` (logistic regression), ``mean`` (the mean probability of the variants
+    in ``members``), or a scikit-learn classifier as ``module:Class``. To import such a class runs code of its
+    package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
 
-    ``words`` is the number of hashed text columns, 0 for none. ``feature_weight`` weighs features against
-    words in ``linear``. ``parameters`` are the hyper-parameters. Each entry of ``grid`` overrides some of
-    them; a search chooses among the entries.
+    ``parameters`` are the hyper-parameters. Each entry of ``grid``, of which there are at most 16, replaces
+    some of them; a search chooses among the entries. ``feature_weight`` multiplies the features, against the
+    words, in a ``linear`` model. Raises pydantic's ValidationError for an unknown model or parameter, and for
+    fields that contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,14 +110,17 @@ class Variant(BaseModel):
 
     @property
     def reads_source(self) -> bool:
-        """Whether the variant also reads the vulnerable source, see :mod:`crisol.model.source`."""
+        """Whether the variant also reads features of the vulnerable source.
+
+        A model of such a variant can be measured, but not served: a diff does not contain the source.
+        """
         return self.features == "source"
 
     @property
     def points(self) -> tuple[Variant, ...]:
-        """One variant for each entry of ``grid``, in order, with the parameters of that entry.
+        """One variant for each entry of ``grid``, in order, with the hyper-parameters of that entry.
 
-        The tuple is empty without a grid.
+        The tuple is empty for a variant without a grid.
         """
         return tuple(
             self.model_copy(update={"parameters": {**self.parameters, **point}, "grid": ()})
@@ -125,13 +129,14 @@ class Variant(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The variant as JSON; the version of a trained model depends on this text."""
+        """The variant as JSON; a trained model's version contains a hash of this text."""
         return self.model_dump_json()
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: the step ``patches`` makes rows, the step ``model`` predicts on rows.
+        """Return the unfitted scikit-learn pipeline, which takes labelled patches.
 
-        ``random_state`` is the seed of the estimator.
+        Its step ``patches`` computes a matrix of patches, its step ``model`` predicts from that matrix.
+        ``random_state`` seeds the estimator.
         """
         width = max([self.words, *(member.words for member in self.members)])
         matrix = PatchMatrix(
@@ -140,9 +145,10 @@ class Variant(BaseModel):
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:
-        """Return the unfitted estimator of the step ``model``, for the rows of ``matrix``.
+        """Return the unfitted estimator that predicts from the matrices which ``matrix`` computes.
 
-        The step is that of :meth:`estimator`.
+        It is the second step of the pipeline that :meth:`estimator` returns. ``random_state`` seeds the
+        estimator.
         """
         if self.members:
             members = [(member.name, member.classifier(matrix, random_state)) for member in self.members]
@@ -188,11 +194,12 @@ class Variant(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A caller's own estimator (``model``) in place of a :class:`Variant`; no search changes it.
+    """A caller's own estimator (``model``), for use in place of a :class:`Variant`.
 
-    It reads a DataFrame of features, or patches if it is a pipeline that begins with a
-    :class:`~crisol.model.matrix.PatchMatrix`. An empty ``name`` becomes the name of the estimator's class.
-    Raises :class:`~crisol.errors.ExperimentError` for an estimator without scikit-learn's contract or
+    It reads a DataFrame of features or, if it is a pipeline whose first step is a
+    :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its hyper-parameters are never searched, so
+    ``members`` and ``grid`` stay empty. An empty ``name`` becomes the name of the estimator's class, in lower
+    case. Raises :class:`~crisol.errors.ExperimentError` for an object without ``fit``, ``get_params`` or
     ``predict_proba``.
     """
 
@@ -220,14 +227,15 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """The estimator as text; the version of a trained model depends on this text."""
+        """The estimator as text; a trained model's version contains a hash of this text."""
         # A function of the caller prints its address, which another process does not repeat.
         return re.sub(r" at 0x[0-9a-f]+", "", f"{type(self.model).__module__}:{self.model!r}")
 
     def estimator(self, random_state: int) -> Pipeline:
-        """Return the unfitted pipeline: the step ``patches`` makes rows, the step ``model`` predicts on rows.
+        """Return the unfitted scikit-learn pipeline, which takes labelled patches.
 
-        ``random_state`` is the seed of the estimator.
+        Its step ``patches`` computes a matrix of patches, its step ``model`` predicts from that matrix.
+        ``random_state`` seeds the estimator.
         """
         matrix = PatchMatrix(frame=True)
         if isinstance(self.model, Pipeline) and isinstance(self.model[0], PatchMatrix):
@@ -235,9 +243,10 @@ class Given:
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
     def classifier(self, matrix: PatchMatrix, random_state: int) -> Any:  # noqa: ARG002 - as of a variant
-        """Return the unfitted estimator of the step ``model``, for the rows of ``matrix``.
+        """Return an unfitted copy of the estimator, to predict from matrices of patches.
 
-        The step is that of :meth:`estimator`.
+        It is the second step of the pipeline that :meth:`estimator` returns. ``random_state`` seeds the
+        estimator; ``matrix`` is ignored.
         """
         model = clone(self.model)
         if isinstance(model, Pipeline) and isinstance(model[0], PatchMatrix):
@@ -253,7 +262,7 @@ Recipe = Variant | Given
 
 
 def seeded(model: Any, random_state: int) -> Any:
-    """Return the estimator with this ``random_state``, also in the steps and estimators inside it."""
+    """Set ``random_state`` in an estimator and in the estimators inside it, and return the estimator."""
     names = [name for name in model.get_params() if name == "random_state" or name.endswith("__random_state")]
     return model.set_params(**dict.fromkeys(names, random_state)) if names else model
 
@@ -282,8 +291,9 @@ class _VariantsFile(BaseModel):
 def load_variants(path: Path | str) -> dict[str, Variant]:
     """Read a YAML file of variants; return them by name, in the order of the file.
 
-    The ``members`` of a mean are names of entries above it. Raises :class:`~crisol.errors.ExperimentError`
-    with the place for an unknown key, model or parameter.
+    A mean names its ``members``, which are defined above it in the file. Raises
+    :class:`~crisol.errors.ExperimentError` where the file cannot be read, and for an unknown key, model,
+    parameter or member; the message says where.
     """
     path = Path(path)
     try:

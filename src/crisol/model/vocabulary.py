@@ -260,5 +260,8 @@ _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 
 
 def family(cwe: int) -> str:
-    """Return the family of a CWE number, such as ``injection``, or an empty string where it has none."""
+    """Return the family of flaws to which a CWE number belongs: ``path`` for 22 (path traversal), say.
+
+    The CWEs of one family are mended in similar ways. The result is empty for a number of no family.
+    """
     return _FAMILY_OF.get(cwe, "")

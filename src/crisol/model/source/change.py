@@ -22,7 +22,7 @@ _MAX_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublicFacts:
-    """The public knowledge of a vulnerability before any patch.
+    """The facts that anybody may know of a vulnerability before there is a patch.
 
     ``description`` is its description, ``pov`` the text of its public PoV; both are empty if unknown.
     """
@@ -33,11 +33,12 @@ class PublicFacts:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A Python file that a patch touches, before (``old``) and after it (``new``).
+    """A Python file that a patch touches, before (``old``) and after the patch (``new``).
 
-    ``old`` and ``new`` are syntax trees, None where the text does not parse. ``removed`` are line numbers of
-    the old text, ``added`` line numbers of the new text, both from 1. ``functions`` are the innermost
-    functions around the changed lines, as pairs (before, after); None where that side has no such function.
+    ``old`` and ``new`` are syntax trees, None where the text does not parse. ``removed`` are the numbers of
+    the removed lines in the old text, ``added`` those of the added lines in the new text, both from 1.
+    ``functions`` are the functions around changed lines, the innermost where they are nested, as pairs
+    (before, after); None where the function does not exist before or after the patch.
     """
 
     path: str
@@ -53,10 +54,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A patch applied to the vulnerable source.
+    """A patch that was applied to the vulnerable source.
 
-    ``files`` are the Python files that the patch touches; ``facts`` are the public facts of the
-    vulnerability.
+    ``files`` are the Python files that the patch touches. ``facts`` are the vulnerability's description and
+    public PoV.
     """
 
     files: tuple[File, ...]
@@ -64,15 +65,19 @@ class Change:
 
     @property
     def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
-        """Every changed function as a pair (before, after); None where that side has no such function."""
+        """The changed functions of all files, as pairs (before, after).
+
+        One of the pair is None where the function does not exist before or after the patch.
+        """
         return tuple(pair for file in self.files for pair in file.functions)
 
 
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
-    """Apply a patch to ``source``, a dict from path to text, and return the touched Python files.
+    """Apply a patch to the vulnerable source, and return the touched Python files before and after it.
 
-    The result is None where the source is empty, and where the patch does not apply or is too large.
-    ``facts`` are stored in the result.
+    ``source`` maps paths to texts; ``facts`` are stored in the result. The result is None where ``source`` is
+    empty, where the patch does not apply, for more than 20 files, and for a source of more than 2,000,000
+    characters.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

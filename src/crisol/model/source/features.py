@@ -31,10 +31,11 @@ SOURCE_VERSION = "1"
 
 
 class View:
-    """A change with the counts that features read; each count is computed once.
+    """A patch applied to the vulnerable source, with the counts from which source features are computed.
 
-    ``old`` has the counts before the patch, ``new`` those after it. ``stricter`` and ``laxer`` are numbers of
-    changed conditions, see :func:`crisol.model.source.side.shifted`.
+    ``old`` holds the counts over the changed functions before the patch, ``new`` those after it. ``stricter``
+    and ``laxer`` are the numbers of conditions that became stricter and laxer, see
+    :func:`crisol.model.source.side.shifted`.
     """
 
     def __init__(self, change: Change) -> None:
@@ -45,7 +46,10 @@ class View:
 
     @cached_property
     def found(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Bandit's findings before and after the patch, each as (number, weight); see :func:`findings`."""
+        """What the static analyser Bandit finds before and after the patch, as two pairs (number, weight).
+
+        A finding weighs 1 for low severity, 3 for medium, 9 for high.
+        """
         sides = ([findings(file, after=after) for file in self.change.files] for after in (False, True))
         before, after = (
             (float(sum(count for count, _ in side)), sum(weight for _, weight in side)) for side in sides
@@ -54,21 +58,21 @@ class View:
 
     @cached_property
     def added(self) -> list[str]:
-        """The words of the added lines."""
+        """The words of the added lines, in order and with repetitions."""
         return added_words(self.change)
 
     @cached_property
     def touched(self) -> list[str]:
-        """The words of the changed functions before the patch."""
+        """The words of the changed functions before the patch, with repetitions."""
         return touched_words(self.change)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFeature:
-    """One number of a patch within the vulnerable source, computed from a :class:`View` by ``measure``.
+    """A feature of the vulnerable source: a number that ``measure`` computes from a patch applied to it.
 
-    ``doc`` describes it; ``unit`` is text such as ``functions``. ``group`` is the feature's family; an
-    ablation leaves out a whole family.
+    ``doc`` says in a sentence what the number means, ``unit`` what it counts, such as ``functions``.
+    ``group`` is the name of its feature group.
     """
 
     name: str
@@ -79,10 +83,11 @@ class SourceFeature:
 
 
 def vector(patch: Patch, source: dict[str, str], facts: PublicFacts) -> list[float]:
-    """Return the values of :data:`SOURCE_FEATURES` for a patch, in their order.
+    """Return the source features of a patch, in the order of the tuple :data:`SOURCE_FEATURES`.
 
-    ``source`` maps paths to vulnerable texts; ``facts`` are the public facts of the vulnerability. All values
-    are 0 where ``source`` is empty, and where the patch does not apply or touches no Python file.
+    ``source`` maps paths to the texts of vulnerable files; ``facts`` are the vulnerability's description and
+    public PoV. All values are 0 where ``source`` is empty, where the patch does not apply, and where it
+    touches no Python file.
     """
     change = change_of(patch, source, facts)
     if change is None or not change.files:

@@ -20,11 +20,12 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 
 
 def findings(file: File, *, after: bool) -> tuple[int, float]:
-    """Return the number and the summed weight of Bandit's findings in the code that a patch touches.
+    """Return what the static analyser Bandit finds in the code that a patch touches: (number, summed weight).
 
-    A finding weighs 1 for low severity, 3 for medium, 9 for high. With ``after`` the patched text is
-    analysed, otherwise the vulnerable one: imports, changed functions, and touched statements outside of
-    functions, at most 1,500 lines. A text that does not parse has no findings.
+    A finding weighs 1 for low severity, 3 for medium, 9 for high. With ``after`` the file is analysed as it
+    is after the patch, otherwise as it was before. Only its imports, the changed functions, and touched
+    statements outside of functions are analysed, at most 1,500 lines. A text that does not parse gives (0,
+    0).
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)

@@ -17,12 +17,15 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a called name (lower case) is dangerous with input of an attacker, such as ``eval``."""
+    """Return whether a call is dangerous with an attacker's input, by its name in lower case."""
     return name in SINKS
 
 
 def is_validation(name: str) -> bool:
-    """Return whether a called name (lower case), or a part of the name, means validation, as ``check``."""
+    """Return whether a call validates its argument, by its name in lower case.
+
+    It does if the name or a part between underscores is a word such as ``check``, ``escape`` or ``safe``.
+    """
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
 
@@ -35,9 +38,9 @@ def parameters(function: Definition) -> set[str]:
 
 
 def tainted(function: Definition) -> set[str]:
-    """Return the names of variables in a function whose value depends on a parameter, and the parameters.
+    """Return the names of a function's parameters, and of the variables whose value depends on a parameter.
 
-    The result of a call that validates its argument does not count as dependent.
+    The result of a call that validates (see :func:`is_validation`) does not depend on its arguments.
     """
     variables = parameters(function)
     steps = [step for node in ast.walk(function) for step in _steps(node)]
@@ -52,7 +55,10 @@ def tainted(function: Definition) -> set[str]:
 
 
 def reached(function: Definition) -> int:
-    """Return the number of dangerous calls in a function with an argument that depends on a parameter."""
+    """Return how many dangerous calls of a function have an argument that depends on a parameter.
+
+    A call is dangerous by its name, see :func:`is_sink`.
+    """
     variables = tainted(function)
     return sum(
         is_sink(name)
@@ -65,7 +71,10 @@ def reached(function: Definition) -> int:
 
 
 def guards(function: Definition) -> list[ast.If | ast.Assert]:
-    """Return the assertions, and the ifs whose body ends with raise, return, continue or break."""
+    """Return the guards of a function: assertions, and ifs whose body ends with a jump out.
+
+    Such a jump is raise, return, continue or break. The result holds the nodes of the syntax tree.
+    """
     return [
         node
         for node in ast.walk(function)

@@ -65,10 +65,10 @@ _COMMON = frozenset(
 
 
 def likeness(code: Iterable[str], text: str, change: Change) -> float:
-    """Return the cosine similarity, in [0, 1], between the words of ``code`` and the words of ``text``.
+    """Return the cosine similarity, in [0, 1], between the words of ``code`` and those of ``text``.
 
-    A word weighs its log count times its rarity in the old files of ``change``. The result is 0 without a
-    common word.
+    A word weighs (1 + the logarithm of its count) times its inverse document frequency, where the lines of
+    the files in ``change``, before the patch, are the documents. The result is 0 where no word is in both.
     """
     counts, described = Counter(code), _counted(text[:_MAX_CHARACTERS])
     if not counts or not described:
@@ -85,7 +85,10 @@ def likeness(code: Iterable[str], text: str, change: Change) -> float:
 
 
 def added_words(change: Change) -> list[str]:
-    """Return the words of the lines that a patch adds, in order and with repetitions."""
+    """Return the words of the lines that a patch adds, in lower case, in order and with repetitions.
+
+    A word has 3 to 30 letters; common words such as ``the`` and ``return`` are left out.
+    """
     return [
         word
         for file in change.files
@@ -96,7 +99,11 @@ def added_words(change: Change) -> list[str]:
 
 
 def touched_words(change: Change) -> list[str]:
-    """Return the words of the functions that a patch changes, before the patch."""
+    """Return the words of the functions that a patch changes, as they were before it, with repetitions.
+
+    They are in lower case. A word has 3 to 30 letters; common words such as ``the`` and ``return`` are left
+    out.
+    """
     words: list[str] = []
     for file in change.files:
         lines = file.old_text.split("\n")

@@ -19,12 +19,12 @@ _MAX_BYTES = 1 << 20
 def with_sources(
     patches: Sequence[LabelledPatch], vulnerabilities: Path | Sequence[Path], cache: Path
 ) -> list[LabelledPatch]:
-    """Return the patches, with vulnerable source and public facts if their vulnerability is registered.
+    """Return the patches, with the source, description and public PoV of registered vulnerabilities.
 
-    A vulnerability is registered if one of the folders ``vulnerabilities`` contains it; a patch's ``group``
-    must be its id. ``cache`` holds downloaded releases. The source is that of the files that the patch
-    touches; public facts are title, description and the text of the public PoV. Nothing is executed. A patch
-    of another group is returned unchanged; where a release cannot be downloaded, ``source`` is empty.
+    A vulnerability is registered if one of the folders ``vulnerabilities`` contains it under an id that
+    equals the patch's ``group``. ``cache`` is the folder for downloaded releases. ``source`` then maps the
+    paths that the patch touches to their vulnerable texts; it is empty where the release cannot be
+    downloaded. Other patches are returned unchanged. Nothing is executed.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

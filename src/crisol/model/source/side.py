@@ -1,4 +1,4 @@
-"""What stands in the changed functions on one side of a patch, counted in one walk a function."""
+"""Counts over the functions that a patch changes, before or after it: guards, calls, handlers, limits."""
 
 from __future__ import annotations
 
@@ -27,14 +27,19 @@ _BROAD = frozenset({"Exception", "BaseException"})
 
 @dataclass(slots=True)
 class Side:
-    """Counts over the changed functions, before or after a patch.
+    """Counts over the functions that a patch changes, on one side: before or after the patch.
 
-    ``guards`` are conditions that leave a function or loop; ``guards_on_input`` is the number of guards that
-    test a parameter. ``sinks`` is the number of dangerous calls: ``guarded_sinks`` of them come after a
-    guard, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number of
-    names that depend on a parameter. ``limits`` are constants in comparisons. ``handlers`` is the number of
-    except clauses: ``broad`` of them catch Exception, ``silent`` of them do nothing. ``conditions`` maps the
-    text of a condition to (whether it leaves the function or loop, its syntax tree).
+    A guard is an assertion, or an ``if`` whose body ends with raise, return, continue or break. ``guards``
+    counts the texts of their conditions; ``guards_on_input`` is the number of guards that test a value from a
+    parameter. ``sinks`` is the number of dangerous calls such as ``eval``: ``guarded_sinks`` of them come
+    after a guard, ``reached`` of them have an argument that depends on a parameter. ``tainted`` is the number
+    of names that depend on a parameter.
+
+    ``arguments`` is the number of parameters, ``complexity`` the cyclomatic complexity. ``calls`` counts the
+    names of called functions, ``keywords`` the named arguments of calls, ``constants`` the literals,
+    ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses: ``broad`` of them
+    catch Exception or everything, ``silent`` of them do nothing. ``conditions`` maps the text of a condition
+    to (whether it is a guard's, its syntax tree).
     """
 
     functions: int = 0
@@ -60,7 +65,7 @@ class Side:
 
 
 def counted(functions: Iterable[Definition]) -> Side:
-    """Return the counts of :class:`Side`, summed over these functions."""
+    """Return the counts over all given functions, which are nodes of a syntax tree."""
     side = Side()
     for function in functions:
         _add(side, function)
@@ -70,8 +75,9 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    A condition is stricter where it leaves the function in more cases, or enters its block in fewer. Only
-    conditions that gained or lost operands of an ``and`` or ``or`` count.
+    A condition changes only if it gains or loses operands of an ``and`` or ``or``. A guard's condition is
+    stricter where it is true in more cases, since it then leaves the function or loop; any other condition is
+    stricter where it is true in fewer cases. For guards see :class:`Side`.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
@@ -137,5 +143,5 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return the number of calls that validate, see :func:`crisol.model.source.flow.is_validation`."""
+    """Return the number of calls that validate, by their names: ``check``, say, or ``is_safe``."""
     return sum(count for name, count in side.calls.items() if is_validation(name))

@@ -1,4 +1,4 @@
-"""Walks over the syntax trees of hostile sources; none of them recurses."""
+"""Walks over the syntax trees of untrusted Python sources; none of them recurses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def definitions(tree: ast.Module) -> list[Definition]:
-    """Return every function and method of a module, an outer function before those inside it."""
+    """Return the nodes of all functions and methods of a module, an outer function before those inside it."""
     functions: list[Definition] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -27,9 +27,9 @@ def definitions(tree: ast.Module) -> list[Definition]:
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Yield every call as (name, node).
+    """Yield (name, node) for each call in a syntax tree.
 
-    The name is the last part in lower case: ``system`` for ``os.system(x)``.
+    The name is the last part of the called name, in lower case: ``system`` for ``os.system(x)``.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -41,9 +41,9 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def names(tree: ast.AST) -> set[str]:
-    """Return the names of the variables in an expression.
+    """Return the names of the variables in a syntax tree.
 
-    An attribute of ``self`` is given as ``self.path``.
+    ``self`` itself is left out; its attribute ``path`` is given as ``self.path``.
     """
     identifiers = set()
     for node in ast.walk(tree):
@@ -55,9 +55,9 @@ def names(tree: ast.AST) -> set[str]:
 
 
 def said(tree: ast.AST) -> str:
-    """Return an expression's source text in canonical layout, at most 2,000 characters.
+    """Return the source text of an expression, in the layout of :func:`ast.unparse`.
 
-    It is empty for an expression that is nested too deeply.
+    It is cut after 2,000 characters, and empty where the expression is nested too deeply.
     """
     try:
         return ast.unparse(tree)[:_MAX_SAID]
