@@ -35,10 +35,10 @@ Its own limit of memory bounds these.
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The files that :func:`examine` needs of a vulnerability.
+    """Two paths by which :func:`examine` finds the knowledge about a vulnerability.
 
-    ``folder`` holds the vulnerable release. ``ways`` is the path of the file with the traces of the PoVs;
-    empty means that no PoV was traced yet.
+    ``folder`` is the folder of the vulnerable release. ``ways`` is the file with the traces of the PoVs; ""
+    means that no PoV was traced yet.
     """
 
     folder: str
@@ -47,10 +47,10 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The result of :func:`examine`.
+    """The program that a patch makes, and the fact that decides the patch without any earlier verdict.
 
-    ``program`` is the identity of the program that a patch makes. ``fact`` is a certain answer that needs no
-    earlier verdict, None where there is none.
+    ``program`` is the identity of the program. ``fact`` is None where only an earlier verdict or a wargame
+    can decide.
     """
 
     program: str
@@ -58,10 +58,12 @@ class Examined:
 
 
 def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
-    """Do the same as :meth:`crisol.evidence.facts.Facts.examine`, in a process with limits.
+    """Return what :meth:`crisol.evidence.facts.Facts.examine` returns, computed in a process with limits.
 
-    ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted file.
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limit of memory or time.
+    Use it for patches from strangers, whose text may be made to exhaust memory or time. ``after`` maps the
+    path of each file that the patch touches to the patched text, None for a deleted file. Raises
+    :class:`~crisol.sandbox.bounded.OutOfBounds` for a patch that takes more than 10 s of processor time or
+    768 MiB, or that cannot be read.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {
@@ -75,9 +77,11 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
 
 
 def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Answer a request of :func:`examine`; this function runs in the worker process.
+    """Answer a request of :func:`examine`; the process with limits calls this function.
 
-    ``head`` is JSON with the request's names, ``blobs`` are the texts as bytes; the result has the same form.
+    ``head`` has the paths ``folder`` and ``ways``, the names ``texts`` of the touched files, and the names
+    ``gone`` of the deleted files. ``blobs`` holds the patched text of each file in ``texts``, as UTF-8. The
+    result is a dict with ``program`` and ``fact`` of :class:`Examined`, as JSON allows, and an empty list.
     """
     # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
     # text.

@@ -37,11 +37,11 @@ _PROGRAMS = 1_000
 class Fact:
     """An outcome that is certain without a wargame, and the evidence for it.
 
-    ``source`` is ``equivalent`` (the patch makes a program that was already judged) or ``untouched`` (a PoV
-    executes nothing that the patch changes). ``reason`` says why the outcome is invalid, None for valid;
-    ``detail`` says it as a sentence. ``evidence`` holds one name for ``equivalent``: the judged patch, or
-    ``vulnerable`` for the unpatched program. For ``untouched`` it holds the name of the PoV, then the
-    functions that this PoV executes.
+    ``source`` is ``equivalent`` if the patch makes a program that was already judged, and ``untouched`` if a
+    PoV executes nothing that the patch changes. ``reason`` says why the outcome is invalid, None for valid;
+    ``detail`` says it as a sentence. For ``equivalent``, ``evidence`` holds the name of the judged patch, or
+    ``vulnerable`` for the unpatched program. For ``untouched`` it holds the name of the PoV, then functions
+    that this PoV executes, at most twelve.
     """
 
     outcome: Outcome
@@ -52,10 +52,10 @@ class Fact:
 
 
 class JudgedPrograms:
-    """The verdicts on programs that patches of one vulnerability made; at most ``most`` programs.
+    """The verdicts on the programs that patches of one vulnerability make, at most ``most`` programs.
 
-    A new program beyond ``most`` replaces the oldest one. A program with contradicting verdicts gives no
-    fact. Inconclusive verdicts and time-outs are ignored. Several threads may read and write.
+    A new program beyond ``most`` replaces the oldest. A program with both a valid and an invalid verdict
+    gives no fact. Inconclusive verdicts and time-outs are not stored. Threads may share the object.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:
@@ -63,10 +63,10 @@ class JudgedPrograms:
         self._of: dict[str, tuple[str, Outcome, Reason | None]] = {}
 
     def add(self, program: str, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Store the verdict on a program.
+        """Store the verdict on a program, unless the verdict is inconclusive or a time-out.
 
-        ``program`` is the program's identity, ``name`` the name of the patch that made it; ``reason`` is None
-        for a valid patch. An inconclusive verdict or a time-out is ignored.
+        ``program`` is the program's identity, ``name`` the name of the patch that makes it. ``reason`` is
+        None for a valid patch.
         """
         if outcome is Outcome.INCONCLUSIVE or reason is Reason.TIMEOUT:
             return
@@ -79,9 +79,9 @@ class JudgedPrograms:
             self._of[program] = name, Outcome.INCONCLUSIVE, None
 
     def fact(self, program: str) -> Fact | None:
-        """Return the verdict on the program with this identity as a fact.
+        """Return the stored verdict on a program as a fact; ``program`` is the program's identity.
 
-        The result is None where the program has no verdict, or contradicting ones.
+        The result is None where no verdict is stored, and where the stored verdicts contradict each other.
         """
         name, outcome, reason = self._of.get(program, ("", Outcome.INCONCLUSIVE, None))
         if outcome is Outcome.INCONCLUSIVE:
@@ -93,8 +93,9 @@ class JudgedPrograms:
 class Facts:
     """The knowledge that decides patches of one vulnerability with certainty; :func:`gather` makes it.
 
-    ``tree`` is the vulnerable program. ``ways`` are the traces of its PoVs, without failed traces. ``public``
-    is the name of the public PoV, empty where there is none. ``judged`` holds the verdicts on programs.
+    ``tree`` is the vulnerable program. ``ways`` are the traces of its PoVs, without those that failed.
+    ``public`` is the name of the public PoV, "" where no PoV was traced. ``judged`` holds the verdicts on
+    programs.
     """
 
     tree: ProgramTree
@@ -105,7 +106,7 @@ class Facts:
     def settle(self, patch: Patch) -> Fact | None:
         """Return the fact that decides a patch, None where no fact does.
 
-        A patch that does not apply gets a fact with the outcome invalid.
+        A patch that does not apply to the vulnerable source gets a fact with the outcome invalid.
         """
         try:
             return self.settled(diff.apply(patch, self.tree.read))
@@ -115,7 +116,7 @@ class Facts:
             )
 
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
-        """Return the fact that decides a patch, given as patched files; None where no fact does.
+        """Return the fact that decides a patch, given by its patched files; None where no fact does.
 
         ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
         file.
@@ -124,7 +125,7 @@ class Facts:
         return fact or self.judged.fact(program)
 
     def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
-        """Return the identity of the program that a patch makes, and a fact that needs no earlier verdict.
+        """Return (identity of the program that a patch makes, fact that needs no earlier verdict).
 
         ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
         file. The fact is None where only an earlier verdict or a wargame can decide.
@@ -151,9 +152,10 @@ class Facts:
         return program, None
 
     def learn(self, patch: Patch, name: str, outcome: Outcome, reason: Reason | None) -> None:
-        """Store a wargame's verdict on ``patch``, under the patch's ``name``.
+        """Store a wargame's verdict on a patch, so that it decides later patches that make the same program.
 
-        ``reason`` is None for a valid patch. A patch that does not apply is ignored.
+        ``name`` is the patch's name, which later facts give as evidence. ``reason`` is None for a valid
+        patch. Nothing is stored for a patch that does not apply, an inconclusive verdict or a time-out.
         """
         try:
             program = self.tree.identity(diff.apply(patch, self.tree.read))
@@ -165,8 +167,8 @@ class Facts:
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
     """Return the facts about a vulnerability, without any verdict yet.
 
-    Traces of the PoVs are read from the folder ``cache``; where they are missing, the PoVs run in the
-    sandbox. If the sandbox fails, there are no traces, and the facts only recognise equal programs. Raises
+    The traces of the PoVs are read from the folder ``cache``; where they are missing, the PoVs run in the
+    sandbox. If the sandbox fails, there are no traces, and only equal programs are recognised. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     folder = vulnerability.vulnerable(cache)
@@ -178,9 +180,10 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 
 
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
-    """Return the facts for the release in ``folder`` and these traces, without any verdict yet.
+    """Return the facts for the release in ``folder`` and the traces ``ways``, without any verdict yet.
 
-    Failed traces are left out, and those of programs that read their own source (:func:`sees_itself`).
+    Traces that failed are left out, and so are traces of programs that read their own source text, where even
+    a changed comment may matter (:func:`~crisol.evidence.reach.sees_itself`).
     """
     tree = open_tree(folder)
     followed = tuple(way for way in ways if not way.lost and not sees_itself(tree, way))

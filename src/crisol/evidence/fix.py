@@ -38,10 +38,12 @@ _MAX_TEXT = 160
 
 
 class Part(NamedTuple):
-    """A syntactic element that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
+    """A piece of syntax that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``kind`` is one of :data:`KINDS`; ``text`` is the element's source; ``where`` names the function or,
-    outside of functions, the path of the file.
+    ``kind`` is ``guard`` (a condition that leaves the function), ``statement``, ``call``, ``constant``,
+    ``operator``, or ``shape`` (a statement with its variable names replaced by numbers). ``text`` is the
+    source text. ``where`` is the name of the function, ``Class.method`` say; outside of functions it is the
+    path of the file.
     """
 
     kind: str
@@ -57,9 +59,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The changes of a patch: the changed functions, and how often the patch adds or removes each part.
+    """The changes of a patch: the functions that it changes, and how often it adds or removes each part.
 
-    A function is named ``path:Class.method``; ``path:`` is the module itself.
+    A function is named ``path:Class.method``; ``path:`` stands for the statements of a file outside of
+    functions.
     """
 
     functions: frozenset[str]
@@ -70,9 +73,9 @@ class Profile:
 class Distance:
     """The difference between a candidate and another patch of the same vulnerability, such as the known fix.
 
-    ``lacks`` are parts that only the other patch has, ``adds`` parts that only the candidate has; guards come
-    before other kinds, and parts of the kind ``shape`` are left out. ``vector``, float64 of shape
-    (len(COLUMNS),), has the same difference as numbers for models.
+    ``lacks`` are the parts that only the other patch has, ``adds`` those that only the candidate has. In
+    both, guards come first, and parts of the kind ``shape`` are left out. ``vector`` is the difference as
+    numbers, float64 of shape (28,); the tuple :data:`COLUMNS` names them.
     """
 
     lacks: tuple[Part, ...]
@@ -81,10 +84,11 @@ class Distance:
 
 
 def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profile:
-    """Return the changes of a patch, found by a comparison of syntax trees.
+    """Return the changes of a patch, from a comparison of the syntax trees before and after it.
 
-    ``source`` maps paths to vulnerable texts; ``after`` maps the paths of the touched files to patched texts,
-    None for a deleted file. Files that are not Python, or do not parse, are ignored.
+    ``source`` maps paths to vulnerable texts. ``after`` maps the path of each file that the patch touches to
+    the patched text, None for a deleted file. Files that are not Python are ignored; a text that does not
+    parse counts as empty.
     """
     functions: set[str] = set()
     parts: Counter[Part] = Counter()
@@ -105,7 +109,7 @@ def profile(after: Mapping[str, str | None], source: Mapping[str, str]) -> Profi
 
 
 def distance(candidate: Profile, other: Profile) -> Distance:
-    """Return the parts by which a candidate differs from another patch of the same vulnerability."""
+    """Return the difference between a candidate and another patch of the same vulnerability."""
     lacks, adds = other.parts - candidate.parts, candidate.parts - other.parts
     shared = candidate.parts & other.parts
     vector = [

@@ -30,15 +30,16 @@ ACCEPT = (0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.87, 0.84, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """The loosest policy of the second stage whose error bounds were shown on simulated streams.
+    """A policy of the second stage, with bounds on its errors that were shown on simulated streams.
 
-    The policy is :data:`~crisol.model.policy.NEVER` where no threshold was shown. With confidence 1 - delta,
-    at most the share alpha of the accepted patches is wrong, and at most the share beta of the rejected
-    patches is right (means over vulnerabilities; alpha, beta and delta are those of :func:`certify`). The
-    bound alpha also holds among patches with a similarity above 0.8 to a known valid one.
+    With the confidence 1 - delta, at most the share alpha of the accepted patches is invalid, and at most the
+    share beta of the rejected patches is valid; alpha, beta and delta are arguments of :func:`certify`. Each
+    share is averaged over new vulnerabilities. The bound alpha also holds for the near misses alone: patches
+    whose similarity to a known valid patch is above 0.8. Where no threshold holds, ``policy`` wargames every
+    patch, and its ``reason`` says why.
 
-    ``skipped`` is the share of arrivals that are decided without a wargame. ``near_misses`` counts the wrong
-    arrivals with such a similarity, ``near_accepted`` the accepted ones among these.
+    ``skipped`` is the share of arrivals that the policy decides without a wargame. ``near_misses`` is the
+    number of invalid arrivals with such a similarity; ``near_accepted`` of them are accepted.
     """
 
     policy: Policy
@@ -57,17 +58,18 @@ def certify(
     delta: float = 0.10,
     seed: int,
 ) -> Guarantee:
-    """Return the loosest policy whose error rates on simulated streams are shown to stay within bounds.
+    """Return the policy that skips most wargames with error rates that are shown to be small.
 
-    ``walk`` simulates all streams under a policy; it must use models that were not trained on the stream's
-    group. ``label`` (1: right) and ``group`` (numbers 0, 1, ...) have shape (arrivals,). ``alpha`` bounds the
-    share of wrong patches among accepted ones, ``beta`` the share of right patches among rejected ones (means
-    over groups), each with confidence 1 - ``delta``.
+    ``walk`` simulates all streams under a policy; its predictions for a group must come from models that were
+    not trained on that group. ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one; ``group``
+    (arrivals,) is the number of each arrival's vulnerability, from 0. ``alpha`` bounds the share of invalid
+    patches among the accepted ones, ``beta`` the share of valid patches among the rejected ones, both
+    averaged over vulnerabilities, each with the confidence 1 - ``delta``.
 
-    The thresholds of :data:`REFUSE` are tested, then those of :data:`ACCEPT`; each list starts with the
-    strictest and stops at a failed test. If even the strictest fails, the policy never accepts (or rejects)
-    alone; its ``reason`` says which test failed. ``seed`` orders the groups in the tests. Raises
-    ValueError for a level outside (0, 1).
+    Thresholds to reject, from 0.02 up to 0.3, are tested first, then thresholds to accept, from 0.99 down to
+    0.8. Each list stops at the first failed test, and the last threshold that passes is taken, None if there
+    is none. ``seed`` draws the order in which the tests take the vulnerabilities. Raises ValueError unless
+    ``alpha``, ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -118,12 +120,14 @@ def losses(
     *,
     near: bool = False,
 ) -> NDArray[np.float64]:
-    """Return the error rate of each group in a simulation, for one kind of decision.
+    """Return the error rate of each group in a simulation, among its accepted or among its rejected patches.
 
-    ``side`` 1 takes accepted patches, of which wrong ones are errors; ``side`` -1 takes rejected patches, of
-    which right ones are errors. ``label`` (1: right) and ``group`` have shape (arrivals,). ``order`` lists
-    all group numbers; the result has this order, without groups that have no such decision. All streams of a
-    group count together. ``near`` keeps only patches with a similarity above 0.8 to a known valid one.
+    With ``side`` 1 the accepted patches are taken, and the invalid ones are errors. With ``side`` -1 the
+    rejected patches are taken, and the valid ones are errors. ``label`` (arrivals,) is 1 for a valid patch, 0
+    for an invalid one; ``group`` (arrivals,) is the number of each arrival's group. ``order`` lists all group
+    numbers. The result, of shape (groups with such a decision,), is in this order; a group's streams are
+    counted together. With ``near`` only patches whose similarity to a known valid patch is above 0.8 are
+    taken.
     """
     truth = label[played.arrival]
     decided = played.decision == side

@@ -77,9 +77,9 @@ _REASON_OF = {
 class Judged:
     """A patch with its verdict, as a memory stores it.
 
-    ``identity`` is that of the diff. ``sketch`` is what similarity compares. ``valid`` is the verdict;
-    ``reason`` says why an invalid patch is invalid, empty for valid or unknown. ``probability`` is the
-    probability of valid that the model gave from the diff alone.
+    ``identity`` is that of the patch, ``sketch`` its sketch, by which it is compared. ``valid`` is the
+    verdict. ``reason`` is the reason of an invalid verdict; "" if the patch is valid or the reason is
+    unknown. ``probability`` is the probability of valid that the model gave from the diff alone.
     """
 
     identity: str
@@ -93,8 +93,8 @@ class Judged:
 class Near:
     """The judged patch that is most similar to a candidate, among the valid or among the invalid ones.
 
-    ``identity`` is that of its diff; ``valid`` and ``reason`` are its verdict. ``similarity`` lies in [0, 1];
-    1 means that both patches change the same places to the same code.
+    ``identity`` is that of the judged patch; ``valid`` and ``reason`` are its verdict. ``similarity`` is in
+    [0, 1]; 1 means that both patches change the same lines in the same way.
     """
 
     identity: str
@@ -105,11 +105,11 @@ class Near:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recall:
-    """The answer of a memory about a patch.
+    """The answer of a memory about a patch: the most similar judged patches, and the memory row.
 
     ``known`` is the number of verdicts in the memory. ``valid`` is the most similar valid patch, ``invalid``
-    the most similar invalid one; None means that the memory has no such patch. ``row``, shape
-    (len(COLUMNS),), is the memory row, the input of the second stage.
+    the most similar invalid patch; None means that the memory has no such patch. ``row`` is the memory row, a
+    float64 array of shape (columns,); the tuple :data:`COLUMNS` names its values, and nan means unknown.
     """
 
     known: int
@@ -119,10 +119,10 @@ class Recall:
 
 
 class Memory:
-    """The verdicts on the patches of one vulnerability, at most ``most``.
+    """The verdicts known for one vulnerability, at most ``most`` of them.
 
-    A further verdict drops the older half. A verdict on a stored identity replaces the earlier one. A memory
-    is not thread-safe.
+    When it is full, a new verdict drops the older half. A new verdict on a stored patch replaces the earlier
+    one. Threads must not share a memory.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -140,11 +140,11 @@ class Memory:
 
     @property
     def judged(self) -> Sequence[Judged]:
-        """The judged patches, in the order in which they were added; it holds no dropped or replaced ones."""
+        """The patches with their verdicts, in the order in which they were added."""
         return self._judged
 
     def add(self, judged: Judged) -> None:
-        """Add a judged patch; it replaces an earlier one with the same identity."""
+        """Add a patch with its verdict; an earlier verdict on the same patch is replaced."""
         if judged.identity in self._at:
             kept = [other for other in self._judged if other.identity != judged.identity]
             self._rebuild([*kept, judged])
@@ -154,10 +154,10 @@ class Memory:
             self._append(judged)
 
     def recall(self, sketch: Sketch, probability: float) -> Recall:
-        """Return what the memory says of a patch, given by its sketch.
+        """Return what the memory knows of a patch, by the patch's sketch.
 
-        ``probability`` is the probability of valid by the model that reads the diff alone; it becomes part of
-        the memory row.
+        ``probability`` is the probability of valid that the model gives from the diff alone; the memory row
+        contains it.
         """
         cold, n = _log_odds(probability), len(self._judged)
         right = int(self._label[:n].sum())

@@ -39,11 +39,12 @@ _SUITES = ("body", "orelse", "finalbody")
 
 
 def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str | None:
-    """Return a sentence on what a patch changes of the code and files that a PoV executes or reads.
+    """Return a sentence on the first change of a patch to code or files that a PoV executes or reads.
 
     None means that the patch changes nothing of these, so that the exploit still works. ``tree`` is the
-    vulnerable program; ``after`` maps the paths of the touched files to patched texts, None for a deleted
-    file; ``way`` is the trace of the PoV. For a failed trace the sentence is the reason of the failure.
+    vulnerable program. ``after`` maps the path of each file that the patch touches to the patched text, None
+    for a deleted file. ``way`` is the trace of the PoV; if the trace failed, the result is the reason of that
+    failure.
     """
     if way.lost:
         return way.lost[0]
@@ -54,9 +55,10 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
 
 
 def sees_itself(tree: ProgramTree, way: Way) -> bool:
-    """Return whether code that the PoV executes mentions line numbers, source text or byte code.
+    """Return whether code that a PoV executes mentions line numbers, source text or byte code of the program.
 
-    Such a program may depend on its own layout: even a changed comment may change its behaviour.
+    In such a program even a changed comment may change the behaviour. ``tree`` is the vulnerable program,
+    ``way`` the trace of the PoV.
     """
     for path in {code.path for code in way.code}:
         module = tree.module(path)

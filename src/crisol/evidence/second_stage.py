@@ -47,11 +47,11 @@ _PARAMETERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondStage:
-    """A calibrated LightGBM model that predicts a patch from the earlier verdicts on the same vulnerability.
+    """A calibrated LightGBM model that predicts a patch from the memory of its vulnerability.
 
-    ``trees`` give a score, ``calibration`` maps it to a probability. ``version`` is a hash of the training
-    data. ``policy`` has the probabilities at which the second stage decides without a wargame; by default it
-    never does.
+    ``trees`` compute a score from a memory row, ``calibration`` maps the score to a probability of valid.
+    ``version`` contains a hash of the training data. ``policy`` has the thresholds at which the second stage
+    decides without a wargame; by default it never does.
     """
 
     trees: lightgbm.Booster
@@ -60,18 +60,18 @@ class SecondStage:
     policy: Policy = NEVER
 
     def probabilities(self, rows: _Floats) -> _Floats:
-        """Return the probabilities of valid (n,) for memory rows of shape (n, len(memory.COLUMNS))."""
+        """Return the probability of valid for each memory row, shape (n,).
+
+        ``rows`` has shape (n, columns), with the columns of :data:`crisol.evidence.memory.COLUMNS`.
+        """
         return self.calibration(_scores(self.trees, rows)) if len(rows) else np.empty(0)
 
     def probability(self, row: _Floats) -> float:
-        """Return the probability of valid for one memory row, shape (len(memory.COLUMNS),).
-
-        It takes about 0.1 ms.
-        """
+        """Return the probability of valid for one memory row, an array of shape (columns,)."""
         return self.calibration.one(float(_scores(self.trees, row[None])[0]))
 
     def save(self, path: Path) -> None:
-        """Write the second stage to a JSON file, which contains no code.
+        """Write the second stage to a JSON file, which :meth:`load` reads; the file contains no code.
 
         Raises OSError where the file cannot be written.
         """
@@ -90,9 +90,10 @@ class SecondStage:
 
     @classmethod
     def load(cls, path: Path) -> SecondStage:
-        """Read a second stage from a file that :meth:`save` wrote.
+        """Return the second stage from a JSON file that :meth:`save` wrote.
 
-        Raises :class:`~crisol.errors.ModelError` for a file with other content.
+        Raises :class:`~crisol.errors.ModelError` where the file is missing, damaged, or made for other
+        columns of the memory row.
         """
         try:
             if path.stat().st_size > _MOST_BYTES:
@@ -119,11 +120,12 @@ class SecondStage:
 
 
 def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) -> SecondStage:
-    """Train a second stage on memory rows, and calibrate it on out-of-fold scores.
+    """Train a second stage on memory rows, calibrate it on out-of-fold scores, and return it.
 
-    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid, ``group`` (n,) names vulnerabilities.
-    There are five folds; none splits a group. ``seed`` fixes folds and training. The policy of the result
-    never decides. Raises :class:`~crisol.errors.DatasetError` unless there are two groups and both classes.
+    ``rows`` (n, columns) are memory rows. ``label`` (n,) is 1 for a valid patch, 0 for an invalid one;
+    ``group`` (n,) names the vulnerability of each row. There are up to five folds, and none splits a group.
+    ``seed`` draws the folds and seeds the training. The policy of the result wargames every patch. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two rows of a class.
     """
     fold = grouped_folds(label, group, 5, seed)
     score = np.empty(len(label))
@@ -134,10 +136,11 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 
 
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
-    """Return for each fold number a second stage that was trained and calibrated on all other folds.
+    """Return a second stage for each fold, by the fold's number; each is trained on all other folds.
 
-    ``rows`` has shape (n, columns), ``label`` (n,) is 1 for valid, ``fold`` (n,) is the fold's number of each
-    row. The calibration is fitted on out-of-fold scores of these other folds.
+    It is calibrated on the out-of-fold scores of these other folds. ``rows`` (n, columns) are memory rows.
+    ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each row's
+    fold. ``seed`` seeds the training.
     """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)

@@ -46,11 +46,13 @@ _MOST_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The parts of a patch that similarity compares.
+    """The features by which a patch is compared with other patches of the same vulnerability.
 
-    ``parts`` holds a tuple of hashes for each of :data:`PARTS`, with at most 1,000 different items; the
-    hashes are valid in this process only. ``gained`` counts the tokens that the patch adds more often than it
-    removes them, ``lost`` the reverse. ``added`` and ``removed`` are numbers of code lines.
+    ``parts`` holds one tuple of hashes for each of nine views of the patch: changed lines by number,
+    stretches of eight lines, files, added lines, removed lines, tokens that come, tokens that go, names that
+    come, and runs of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only.
+    ``gained`` counts the tokens that the patch adds more often than it removes them, ``lost`` the reverse.
+    ``added`` and ``removed`` are the numbers of added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]
@@ -61,7 +63,10 @@ class Sketch:
 
 
 def sketch(patch: Patch) -> Sketch:
-    """Return the sketch of a patch; changed lines after the first 5,000 are ignored."""
+    """Return the sketch of a patch, by which it is compared with other patches of the same vulnerability.
+
+    Changed lines after the first 5,000 are ignored.
+    """
     items: tuple[dict[object, None], ...] = tuple({} for _ in PARTS)
     places, areas, files, added, removed, gained, lost, names, runs = items
     sides = {"+": Counter[str](), "-": Counter[str]()}
@@ -90,9 +95,10 @@ def sketch(patch: Patch) -> Sketch:
 
 
 def by_kind(tokens: Counter[str]) -> list[float]:
-    """Return the number of tokens of each kind in :data:`KINDS`, in the same order.
+    """Return how many tokens are of each of ten kinds, as ten numbers.
 
-    ``tokens`` has the number of each token.
+    The kinds are, in this order: branch, logic, exit, handler, import, comparison, number, text, name, other.
+    ``tokens`` maps each token to its count.
     """
     counts = [0.0] * len(KINDS)
     for token, count in tokens.items():

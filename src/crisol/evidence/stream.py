@@ -31,11 +31,11 @@ Believe = Callable[[_Floats, NDArray[np.int_]], _Floats]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A candidate of a labelled set, for simulated streams.
+    """A candidate with its verdict and wargame time, from which simulated streams are made.
 
-    ``patch`` holds its verdict. ``code`` is equal for candidates that change the same code, empty if unknown;
-    see :func:`same_code`. ``seconds`` is the duration of its wargame. With ``reference`` the verdict is known
-    from the start of a stream, as that of a public fix.
+    ``patch`` holds the verdict. ``code`` is a text that is equal for candidates that change the same code, ""
+    if unknown; see :func:`same_code`. ``seconds`` is the duration of the wargame. With ``reference`` the
+    candidate is a public fix, whose verdict is known from the start of a stream.
     """
 
     patch: Judged
@@ -46,9 +46,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One order in which the candidates of a group arrive.
+    """One order in which the candidates of one group arrive.
 
-    ``group`` is the group's number. ``known`` and ``order`` are indexes into a list of arrivals: the verdicts
+    ``group`` is the group's number. ``known`` and ``order`` are positions in a list of arrivals: the verdicts
     of ``known`` are known from the start, the candidates of ``order`` arrive one by one.
     """
 
@@ -59,14 +59,14 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """The result of a simulation, one element for each arrival of the streams; all arrays have shape (n,).
+    """The result of a simulation: arrays of shape (n,), with one element for each arrival of each stream.
 
-    ``arrival`` is an index into the list of arrivals, ``stream`` one into the list of streams. ``known`` is
-    the number of earlier verdicts in the stream; public fixes, known from the start, are not counted.
-    ``probability`` is that of valid.
-    ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed. ``rung`` is the rung that decided:
-    ``equivalent``, ``memory``, ``model`` or ``wargame``. ``near_valid`` is the similarity to the nearest
-    known valid patch, nan where there is none.
+    ``arrival`` is the position in the list of arrivals, ``stream`` that in the list of streams. ``known`` is
+    the number of verdicts that earlier wargames of the stream gave. ``decision`` is 1 for accepted, -1 for
+    rejected, 0 for wargamed. ``rung`` is the rung that decided: ``equivalent`` (an earlier patch changes the
+    same code), ``memory``, ``model`` or ``wargame``. ``probability`` is the probability of valid from the
+    memory row, and 1 or 0 where the rung is ``equivalent``. ``near_valid`` is the similarity to the most
+    similar valid patch that is known, nan where there is none.
     """
 
     arrival: NDArray[np.int_]
@@ -80,11 +80,11 @@ class Played:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recalled:
-    """The memory rows for each arrival of simulated streams.
+    """The memory row of each arrival of each stream.
 
-    ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is an index into the list
-    of arrivals, ``stream`` one into the list of streams. ``known`` is the number of earlier verdicts in the
-    stream; public fixes, known from the start, are not counted.
+    ``rows`` has shape (n, columns); the other arrays have shape (n,). ``arrival`` is the position in the list
+    of arrivals, ``stream`` that in the list of streams. ``known`` is the number of verdicts that earlier
+    wargames of the stream gave.
     """
 
     rows: _Floats
@@ -93,9 +93,9 @@ class Recalled:
     known: NDArray[np.int_]
 
     def played(self, probability: _Floats) -> Played:
-        """Return a simulation of the same streams in which every patch is wargamed.
+        """Return the simulation of these streams in which every patch is wargamed.
 
-        ``probability`` (n,) holds the probabilities of valid to store in it.
+        ``probability`` (n,) holds probabilities of valid, which are stored in the result.
         """
         nothing = np.zeros(len(self.arrival), dtype=np.int_)
         rung = np.full(len(self.arrival), "wargame")
@@ -103,10 +103,10 @@ class Recalled:
 
 
 def same_code(patch: Patch) -> str:
-    """Return a hash of the code lines that a patch changes, and of their places.
+    """Return a hash that is equal for patches that change the same code lines at the same places.
 
-    Comment lines and blank lines are left out. Patches with equal hashes are taken for the same program. This
-    is the best test without the vulnerable source; with the source see :mod:`crisol.wargaming.program`.
+    It is a text of 64 hexadecimal digits. Comment lines and blank lines do not count. The vulnerable source
+    is not needed; :mod:`crisol.wargaming.program` compares more exactly with it.
     """
     digest = hashlib.sha256(b"crisol-code-1")
     for change in patch.files:
@@ -124,9 +124,10 @@ def same_code(patch: Patch) -> str:
 def streams(
     arrivals: Sequence[Arrival], group: NDArray[np.int_], *, repeats: int, seed: int, shuffled: bool = True
 ) -> list[Stream]:
-    """Return ``repeats`` random orders of each group; with ``shuffled`` False, one order, that of the list.
+    """Return ``repeats`` streams for each group, each with the group's arrivals in a random order.
 
-    ``group`` (arrivals,) holds the group number of each arrival; ``seed`` draws the orders.
+    ``group`` (arrivals,) is the number of each arrival's group; ``seed`` draws the orders. With ``shuffled``
+    False there is one stream for each group, in the order of ``arrivals``.
     """
     rng = np.random.default_rng(seed)
     made = []
@@ -141,10 +142,11 @@ def streams(
 
 
 def recalled(arrivals: Sequence[Arrival], chosen: Sequence[Stream], *, seed: int | None = None) -> Recalled:
-    """Return the memory rows at each arrival of the streams ``chosen``, if every patch is wargamed.
+    """Return the memory row at each arrival of the streams ``chosen``.
 
-    With a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as when a policy
-    skips wargames; a second stage is trained on such rows. With None all verdicts become known.
+    Without a ``seed`` (None) every patch is wargamed, and all earlier verdicts of the stream are known. With
+    a ``seed`` a random share of the verdicts, drawn for each stream, stays unknown, as if a policy had
+    skipped these wargames; a second stage is trained on such rows.
     """
     rng = None if seed is None else np.random.default_rng(seed)
     rows, where = [], []
@@ -168,13 +170,13 @@ def play(
     *,
     facts: bool = True,
 ) -> Played:
-    """Simulate the streams ``chosen`` under a policy; no wargame runs, since the arrivals hold the verdicts.
+    """Simulate the streams ``chosen`` under a policy; nothing is executed, as the verdicts are known.
 
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). With ``facts`` a patch with the same ``code`` as an earlier one gets the verdict of that one. If no
-    fact decides and a verdict of the stream is known, ``policy.memory`` decides by the result of ``believe``;
-    then ``policy.model`` decides by the probability from the diff alone. Otherwise the patch is wargamed and
-    its verdict becomes known.
+    (n,). Each arrival is decided by the first of these that can. With ``facts``, a patch with the same
+    ``code`` as an earlier one whose verdict is known gets that verdict. If any verdict is known,
+    ``policy.memory`` decides at the probability of ``believe``. Then ``policy.model`` decides at the
+    probability from the diff alone. Otherwise the patch is wargamed, and its verdict is known from then on.
     """
     walks = [
         _Walk(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)

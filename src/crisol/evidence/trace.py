@@ -37,10 +37,10 @@ _TRACER = Path(__file__).parent / "tracer.py"
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code object of the vulnerable program that a PoV executed.
+    """A piece of code of the vulnerable program, such as a function, that a PoV executes.
 
-    ``path`` is the file, ``name`` the name of the code object, ``line`` the number of its top line (from 1).
-    ``lines`` are the line numbers that were executed; None means that lines were not traced, so that any line
+    ``path`` is the file, ``name`` the name of the code object, ``line`` the number of its first line, from 1.
+    ``lines`` are the numbers of the executed lines; None means that lines were not traced, so that any line
     may have been executed.
     """
 
@@ -52,12 +52,12 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The trace of one PoV: what it executes and reads of the vulnerable program.
+    """The trace of one PoV: the code that it executes and the files that it reads in the vulnerable program.
 
-    Paths are relative to the program's root. ``pov`` is the name of the PoV; ``code`` the executed code.
-    ``imports`` are the names of modules that it looked for, whether or not they exist; ``opened`` the files
-    that it read other than by import; ``listed`` the folders that it listed, with a slash at the end.
-    ``lost`` says why the trace failed; empty means that it did not fail.
+    Paths are relative to the program's root. ``pov`` is the name of the PoV, ``code`` the executed code.
+    ``imports`` are the names of modules that it tried to import, whether or not they exist. ``opened`` are
+    the files that it opened other than by import, ``listed`` the folders that it listed, with a slash at the
+    end. ``lost`` holds the reasons why the trace failed; it is empty if the trace is complete.
     """
 
     pov: str
@@ -69,14 +69,15 @@ class Way:
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The executed functions as ``path:name``, in the order of ``code`` and without repetitions."""
+        """The executed functions, as texts ``path:name``, each once, in the order of ``code``."""
         return tuple(dict.fromkeys(f"{code.path}:{code.name}" for code in self.code))
 
 
 def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[Way, ...]:
     """Return the traces of all PoVs of a vulnerability, in the order of the PoVs.
 
-    They are read from the folder ``cache``; where they are missing, the PoVs run in the sandbox. Raises
+    They are read from the folder ``cache``; where they are missing, the PoVs run in the sandbox, and the
+    traces are stored. A PoV that cannot be traced gives a trace whose ``lost`` says why. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
     :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
@@ -100,16 +101,20 @@ def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[
 
 
 def ways_file(vulnerability: Vulnerability, cache: Path) -> Path:
-    """Return the path below ``cache`` at which the traces of a vulnerability are stored.
+    """Return the path of the file below ``cache`` in which the traces of a vulnerability are stored.
 
-    The file need not exist. Its name depends on the content of the vulnerability and of the tracer.
+    The file need not exist. Its name changes with the content of the vulnerability, the tracer and the
+    version of Python.
     """
     key = sha256(f"{_VERSION}\0{vulnerability.content_hash}\0{_tracer()}\0{sys.version}".encode()).hexdigest()
     return cache / "ways" / f"{vulnerability.id}-{key[:16]}.json"
 
 
 def read_ways(path: Path) -> tuple[Way, ...]:
-    """Return the traces that :func:`trace` stored in a file."""
+    """Return the traces that :func:`trace` stored in the file ``path``.
+
+    Raises OSError where the file cannot be read, and ValueError where it is no JSON.
+    """
     return tuple(_way(way) for way in json.loads(path.read_text(encoding="utf-8")))
 
 
