@@ -17,10 +17,11 @@ __all__ = ["RelativeArtifacts"]
 
 
 class RelativeArtifacts(LocalArtifactRepository):
-    """Finds artifacts next to MLflow's SQLite file, else below the folder ``mlruns`` of the settings.
+    """MLflow's artifact repository for addresses ``crisol:/...``, which are relative to the runs' folder.
 
-    MLflow makes it from ``artifact_uri``, an address ``crisol:/...``. ``tracking_uri`` names the SQLite file;
-    None means the one that MLflow uses now. ``registry_uri`` is passed on.
+    MLflow creates it. ``artifact_uri`` is such an address. ``tracking_uri`` names MLflow's SQLite file, whose
+    folder holds the artifacts; None means the store that MLflow uses now. For any other store the folder is
+    ``mlruns``, as the settings name it. ``registry_uri`` is passed on to MLflow.
     """
 
     def __init__(

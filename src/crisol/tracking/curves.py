@@ -13,17 +13,17 @@ __all__ = ["Curve", "pr_curve", "reliability_curve", "roc_curve"]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The points (x, y) of one line, in drawing order; both are shares in [0, 1]."""
+    """The points (x, y) of one line, in drawing order: two arrays of equal length."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
 
 
 def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the ROC curve: x is the share of invalid patches accepted, y the share of valid ones.
+    """Return the ROC curve: x is the share of invalid patches that are accepted, y that of valid patches.
 
-    ``truth``, shape (n,), is 1 for valid, else 0; ``score``, shape (n,), is higher for patches that are more
-    likely valid. If all patches are of one class, the curve has no points.
+    ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches that are
+    more likely valid. The curve has no points if all patches are of one class.
     """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
@@ -32,10 +32,10 @@ def roc_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
-    """Return the precision-recall curve: x is recall, y precision, of valid patches.
+    """Return the precision-recall curve: x is the recall, y the precision, of valid patches.
 
-    ``truth``, shape (n,), is 1 for valid, else 0; ``score``, shape (n,), is higher for patches that are more
-    likely valid. If all patches are of one class, the curve has no points.
+    ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is higher for patches that are
+    more likely valid. The curve has no points if all patches are of one class.
     """
     if len(set(truth.tolist())) < 2:
         return Curve(np.array([]), np.array([]))
@@ -44,10 +44,10 @@ def pr_curve(truth: NDArray[np.int_], score: NDArray[np.float64]) -> Curve:
 
 
 def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins: int = 8) -> Curve:
-    """Return a reliability curve: x is the mean score of a bin, y the share of valid patches in the bin.
+    """Return the reliability curve: for each bin of patches, x is its mean score, y its share of valid ones.
 
-    ``truth`` is 1 for valid; ``score`` is the predicted probability of valid. The ``bins`` bins hold equally
-    many patches; bins of equal width could be nearly empty.
+    ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is the predicted probability
+    of valid. The patches are sorted by score and cut into ``bins`` bins of equal size.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

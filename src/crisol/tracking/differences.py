@@ -24,11 +24,11 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A tracked run in a list of runs.
+    """One tracked run, as a line of a list of runs.
 
-    ``id`` is MLflow's, ``name`` the run's name, ``status`` MLflow's (such as FINISHED). ``started`` is in
-    milliseconds since 1970. ``seed`` and ``corpus`` (a hash of the corpus table) are the run's parameters, ""
-    if not recorded.
+    ``id`` is the run's id in MLflow, ``name`` its name, ``status`` its state in MLflow, such as FINISHED.
+    ``started`` is its start in milliseconds since 1970. ``seed`` and ``corpus`` (a hash of the corpus table)
+    are parameters of the run, "" if not recorded.
     """
 
     id: str
@@ -40,7 +40,10 @@ class Listed:
 
 
 def listed(settings: Settings, limit: int = 20) -> list[Listed]:
-    """Return the latest ``limit`` tracked runs, the newest first; nested runs are left out."""
+    """Return the latest ``limit`` tracked runs, the newest first; nested runs are left out.
+
+    Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    """
     client = open_client(settings)
     rows = []
     for run in _all(client):
@@ -61,12 +64,13 @@ def listed(settings: Settings, limit: int = 20) -> list[Listed]:
 
 
 def difference(settings: Settings, first: str, second: str) -> str:
-    """Return as Markdown the parameters, code versions and metrics in which two tracked runs differ.
+    """Return the parameters, code versions and metrics in which two tracked runs differ, as Markdown.
 
-    ``first`` and ``second`` each name a run: by its id, by the beginning of its id, or by a name such as
-    ``compare_variants``, which means the latest run of that name; ``compare_variants~1`` means the run before
-    that one. Nested runs of the two with the same name are compared with each other. Raises
-    :class:`~crisol.errors.StoreError` if no run is meant.
+    ``first`` and ``second`` each name a run: by its id, by the beginning of its id (four characters or more),
+    or by its name. A name means the latest run of that name; ``compare_variants~1`` means the run before
+    that. Nested runs of the two that have the same name are compared, too. Raises
+    :class:`~crisol.errors.StoreError` if no run or more than one run fits, and if the tracking store cannot
+    be opened.
     """
     client = open_client(settings)
     runs = _all(client)

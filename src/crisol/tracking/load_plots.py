@@ -19,11 +19,12 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 
 
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
-    """Draw latency, refusals and granted share of the rate by second, one line for each value of ``limit``.
+    """Draw three plots over time, with one line for each limit: latency, refused requests, and granted share.
 
-    ``frame`` is that of :func:`crisol.lab.adaptive.compare`, with a column ``limit`` (such as adaptive); the
-    server is slow from second ``begins`` to ``ends``. ``target`` is the latency, in seconds, that the
-    adaptive limit aims at.
+    ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has the columns ``limit`` (name, at most
+    four), ``second``, ``p95`` (latency in seconds), ``refused`` (a second) and ``share`` (the part of its
+    configured rate that a limit grants). The span from second ``begins`` to ``ends``, in which the server is
+    slow, is shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
     """
     figure, axes = panels(3, width=4.4, height=3.6, title="What a limit does while the server is slow")
     shown = (
@@ -50,10 +51,11 @@ def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -
 
 
 def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> Figure:
-    """Draw latency (ms) by percentile, on an axis that is denser towards the slowest requests.
+    """Draw latency (ms) by percentile; the axis of percentiles gives most room to the slowest requests.
 
-    ``frame`` is that of :func:`crisol.loadtest.result.distribution`. ``bounds`` maps the text of a load
-    target to (percentile, ms), drawn as a mark.
+    ``frame`` comes from :func:`crisol.loadtest.result.distribution`; it has the columns ``one_in`` (100
+    stands for the 99th percentile) and ``latency_ms``. ``bounds`` maps the text of a load target to
+    (percentile, ms), which is drawn as a mark.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])
@@ -72,10 +74,12 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
 
 
 def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, str]] = ()) -> Figure:
-    """Draw a load test over time: latency (above), answers per second by source and failures (below).
+    """Draw the course of a load test: latency above, answers a second by source and failures below.
 
-    ``frame`` is that of :func:`crisol.loadtest.result.timeline`; ``spans`` are (from, to, name) in seconds,
-    drawn as bars on top, one line for each name; the first span also shades both plots.
+    ``frame`` comes from :func:`crisol.loadtest.result.timeline`; it has the columns ``time`` (seconds),
+    ``p50_ms``, ``p99_ms``, ``errors`` and the sources ``cache``, ``model``, ``wargame`` and ``fallback`` (all
+    a second). ``spans`` are events as (start, end, name), in seconds. They are drawn as bars on top, one row
+    for each name; the first one is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -121,9 +125,10 @@ def _plain(value: float, _: int) -> str:
 
 
 def saturation(frame: pd.DataFrame) -> Figure:
-    """Draw throughput against the offered request rate (left), and latency against throughput (right).
+    """Draw answers a second against requests a second (left), and latency against answers a second (right).
 
-    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`.
+    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`. It has the
+    columns ``rate`` and ``throughput`` (both a second), ``p50_ms`` and ``p99_ms``.
     """
     figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)

@@ -1,4 +1,4 @@
-"""The registered versions of ``patch-validity``: which there are, which is champion, and which was before."""
+"""The registered versions of the model ``patch-validity``: list, register, make champion, go back."""
 
 from __future__ import annotations
 
@@ -49,9 +49,8 @@ _INPUTS = Schema([ColSpec("string", "diff"), ColSpec("string", "cwe", required=F
 class RegisteredModel:
     """A version of the model ``patch-validity`` in MLflow's registry, with its aliases and tags.
 
-    ``version`` is the version's number, ``run_id`` the MLflow run that trained the model. ``aliases`` are its
-    names in the registry, such as ``champion``. ``tags`` are texts by name; ``variant``, ``vulnerabilities``,
-    ``gate`` and ``since`` read them.
+    ``version`` is the version's number, ``run_id`` the id of the MLflow run that trained the model.
+    ``aliases`` are the version's aliases, such as ``champion``. ``tags`` maps names to texts.
     """
 
     version: str
@@ -61,31 +60,31 @@ class RegisteredModel:
 
     @property
     def variant(self) -> str:
-        """The name of the variant that was trained; "" if not recorded."""
+        """The name of the variant that was trained; "" if it was not recorded."""
         return self.tags.get("variant", "")
 
     @property
     def vulnerabilities(self) -> int:
-        """The number of vulnerabilities that the model was trained on; 0 if not recorded."""
+        """The number of vulnerabilities on which the model was trained; 0 if it was not recorded."""
         return int(self.tags.get("vulnerabilities", "0"))
 
     @property
     def gate(self) -> str:
-        """``passed``, or why the version may not become champion; empty if it was not compared."""
+        """``passed``, or the reason why the version may not become champion; "" if it was never compared."""
         return self.tags.get("gate", "")
 
     @property
     def since(self) -> str:
-        """The time at which the version last became champion, ISO 8601; empty if it never was champion."""
+        """The time at which the version last became champion, in ISO 8601; "" if it never was champion."""
         return self.tags.get(_SINCE, "")
 
 
 def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str = CHAMPION) -> str:
-    """Store an exported model's ``folder`` in MLflow and register it; return the number of its version.
+    """Store a model folder in MLflow, register it as a new version, and return the version's number.
 
-    ``run`` is the run that trained the model. The new version gets ``tags`` and the ``alias``. If the version
-    that holds the alias already has all of ``tags``, no version is made and the number of that version is
-    returned. Raises :class:`~crisol.errors.StoreError` if MLflow refuses.
+    ``run`` is the run that trained the model. The new version gets the tags ``tags`` and the alias ``alias``.
+    If the version that has this alias now has all these tags already, its number is returned and nothing is
+    stored. Raises :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
     """
     try:
         run.client.create_registered_model(MODEL)
@@ -103,7 +102,11 @@ def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str 
 
 
 def versions(settings: Settings) -> list[RegisteredModel]:
-    """Return all registered versions of the model, the latest first; empty if there is none."""
+    """Return all registered versions of the model ``patch-validity``, the latest first.
+
+    The list is empty if no model was registered. Raises :class:`~crisol.errors.StoreError` if the tracking
+    store cannot be opened.
+    """
     client = open_client(settings)
     try:
         aliases: Mapping[str, str] = client.get_registered_model(MODEL).aliases
@@ -116,10 +119,10 @@ def versions(settings: Settings) -> list[RegisteredModel]:
 
 
 def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
-    """Return the version that holds an alias, None if no version does.
+    """Return the registered version that has the alias ``alias``, None if no version has it.
 
-    For the alias of the champion, the version's folder is also recorded as the one to serve, so that a choice
-    made in the MLflow UI takes effect.
+    For the champion, the service is also told to load that version, so that a choice in the MLflow UI takes
+    effect. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     version = _holder(open_client(settings), alias)
     if version is None:
@@ -130,16 +133,19 @@ def holder(settings: Settings, alias: str = CHAMPION) -> RegisteredModel | None:
 
 
 def holder_tags(settings: Settings, alias: str = CHAMPION) -> dict[str, str] | None:
-    """Return the tags of the version that holds an alias, such as ``variant``; None if no version does."""
+    """Return the tags (text by name) of the version that has the alias ``alias``, None if no version has it.
+
+    Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    """
     model = holder(settings, alias)
     return None if model is None else dict(model.tags)
 
 
 def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
-    """Give an alias of the model ``patch-validity`` to the version with this number.
+    """Give the alias ``alias`` to the registered version with the number ``version``.
 
-    A version that gets the champion's alias is served from then on. Raises :class:`~crisol.errors.StoreError`
-    if MLflow refuses.
+    The service loads a version that becomes champion. Raises :class:`~crisol.errors.StoreError` if MLflow
+    refuses, for instance since there is no such version.
     """
     client = open_client(settings)
     try:
@@ -153,15 +159,19 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 
 
 def record_gate(settings: Settings, version: str, found: str) -> None:
-    """Record the result of a version's gate: ``found`` is ``passed``, or why it may not become champion."""
+    """Record the result of a registered version's gate: ``found`` is ``passed`` or the reason against it.
+
+    ``version`` is the version's number. Raises :class:`~crisol.errors.StoreError` if the tracking store
+    cannot be opened.
+    """
     open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
 
 
 def roll_back(settings: Settings) -> RegisteredModel:
-    """Make the version champion that was champion before the present one, and return it.
+    """Make the previous champion champion again, and return it.
 
-    A second call goes one version further back. Raises :class:`~crisol.errors.StoreError` if there is no
-    earlier champion.
+    Each further call goes one champion further back. Raises :class:`~crisol.errors.StoreError` if there is no
+    champion or no earlier one.
     """
     client, present = open_client(settings), holder(settings)
     if present is None:

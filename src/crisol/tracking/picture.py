@@ -1,4 +1,4 @@
-"""A picture: PNG bytes and the sentence that says what they show."""
+"""A picture: a PNG image, and a sentence that says what it shows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Picture"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A PNG with a caption, a sentence that describes it for readers who cannot see it.
+    """A PNG image with a caption: a sentence that describes the image for readers who cannot see it.
 
-    ``png`` are the file's bytes. A notebook displays a picture that is the last expression of a cell.
+    ``png`` is the content of the file. A notebook shows a picture that is the last expression of a cell.
     """
 
     caption: str
@@ -21,7 +21,7 @@ class Picture:
 
     @property
     def base64(self) -> str:
-        """The bytes of the PNG, encoded for a ``data:`` URL."""
+        """The PNG as Base64 text, for a ``data:`` URL."""
         return base64.b64encode(self.png).decode("ascii")
 
     def _repr_png_(self) -> bytes:
@@ -29,8 +29,8 @@ class Picture:
 
     @classmethod
     def load(cls, path: Path) -> Picture:
-        """Read the PNG at ``path``, and its caption from the file next to it with the suffix ``.txt``.
+        """Return the picture in the PNG file ``path``, with the caption in the ``.txt`` file of that name.
 
-        :meth:`~crisol.tracking.runs.TrackedRun.picture` stores both.
+        Raises OSError where either cannot be read.
         """
         return cls(path.with_suffix(".txt").read_text(encoding="utf-8"), path.read_bytes())

@@ -1,8 +1,7 @@
-"""Figures: one function for one figure, each returning a matplotlib ``Figure`` that owns itself.
+"""Figures: each function draws one and returns it as a matplotlib ``Figure``.
 
-Nothing goes through pyplot or its global state, so figures can be
-drawn in any thread and without a display. Colours are Okabe and Ito's, which colour-blind readers can tell
-apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
+Nothing goes through pyplot or its global state, so figures can be drawn in any thread and without a display.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
 """
 
 from __future__ import annotations
@@ -60,18 +59,18 @@ _Floats = NDArray[np.float64]
 
 
 def picture(figure: Figure, caption: str, dpi: int = 120) -> Picture:
-    """Return the figure as a PNG with ``caption``; ``dpi`` is its resolution in dots per inch."""
+    """Return a figure as a PNG image with a caption; ``dpi`` is the resolution in dots per inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return Picture(caption, buffer.getvalue())
 
 
 def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit: str = "patches") -> Figure:
-    """Draw a confusion matrix for each model, four in a row.
+    """Draw a confusion matrix for each model.
 
     ``matrices`` maps a model's name to the numbers (true positive, false positive, false negative, true
-    negative); positive means that the model predicts valid. ``unit`` names what the numbers count. Each share
-    is among the patches with the same verdict.
+    negative), where positive means that the model predicts valid. ``unit`` says what the numbers count. Below
+    each number stands its share of the patches with the same verdict.
     """
     count = max(len(matrices), 1)
     across, down = min(count, _PER_ROW), math.ceil(count / _PER_ROW)
@@ -102,7 +101,8 @@ def confusion(matrices: Mapping[str, tuple[float, float, float, float]], *, unit
 def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -> Figure:
     """Draw ROC curves (left) and precision-recall curves (right), one line for each model.
 
-    ``truth`` is 1 for valid, else 0; ``scores`` maps a model's name to its probabilities of valid.
+    ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``scores`` maps a model's name to its
+    probabilities of valid (n,).
     """
     figure, (left, right) = panels(
         2, width=4.6, height=3.9, title="How well the models rank patches they were not trained on"
@@ -131,10 +131,11 @@ def curves(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]]) -
 
 
 def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64]], bins: int = 8) -> Figure:
-    """Draw a reliability diagram: share of valid patches against predicted probability, a line a model.
+    """Draw a reliability diagram: the share of valid patches against the predicted probability.
 
-    ``truth`` is 1 for valid, else 0; ``scores`` maps a model's name to its probabilities of valid. The
-    ``bins`` bins hold equally many patches. A calibrated model follows the diagonal.
+    There is one line for each model; that of a calibrated model follows the diagonal. ``truth`` (n,) is 1 for
+    a valid patch, 0 for an invalid one; ``scores`` maps a model's name to its probabilities of valid (n,).
+    The patches are sorted by probability and cut into ``bins`` bins of equal size.
     """
     figure, (axis,) = panels(1, width=4.8, height=4.3, title="Do the probabilities mean what they say?")
     axis.plot([0, 1], [0, 1], color="#777777", linewidth=0.8)
@@ -151,9 +152,9 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
-    """Draw a bar for each value of the column ``by``: its candidates, split by the reason of the verdict.
+    """Draw a bar for each value of the column ``by`` of a corpus table: its candidates, by reason.
 
-    ``frame`` is a corpus table. Valid candidates come first in a bar; values with most candidates are on top.
+    A bar begins with the valid candidates. Values with most candidates are on top.
     """
     reason = frame["reason"].where(frame["reason"].notna() & (frame["reason"] != ""), "valid")
     counts = pd.crosstab(frame[by].astype(str), reason.astype(str))
@@ -187,9 +188,10 @@ def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
 def forest(
     rows: Sequence[tuple[str, float, float, float]], *, what: str, reference: float | None = None
 ) -> Figure:
-    """Draw a forest plot, one line for each of ``rows``: (name, estimate, low, high of the 95 % interval).
+    """Draw estimates with their 95 % intervals, one below the other (a forest plot).
 
-    ``what`` labels the axis; ``reference`` is the value at which a vertical line is drawn, None for no line.
+    ``rows`` are (name, estimate, low end, high end). ``what`` is the text at the axis. ``reference`` is the
+    value at which a vertical line is drawn, None for no line.
     """
     figure, (axis,) = panels(
         1, width=6.8, height=1.3 + 0.34 * len(rows), title=f"{what}, with 95 % intervals"
@@ -212,10 +214,10 @@ def forest(
 
 
 def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure:
-    """Draw an estimate with its bounds against the number of trials, one line for each ``arm``.
+    """Draw an estimate with its bounds against the number of trials, one line for each arm.
 
-    ``frame`` has the columns arm (name), trials (number so far), estimate, low, high. ``what`` names the
-    estimate and its unit.
+    ``frame`` has the columns ``arm`` (name), ``trials`` (their number so far), ``estimate``, ``low`` and
+    ``high``. ``what`` names the estimate and its unit.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.8, title=f"{what[0].upper()}{what[1:]} as trials arrive")
     for index, (arm, part) in enumerate(frame.groupby("arm", sort=True)):
@@ -231,11 +233,14 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure
 def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
-    """Draw wrong acceptances against skipped wargames, and errors against decided patches, a line a model.
+    """Draw two plots of what a model costs that decides without wargames, with one line for each model.
 
-    Both mappings have the models' names as keys. ``frontiers`` come from
-    :func:`crisol.lab.frontier.frontier`; ``coverage`` holds (share of patches decided, error rate) from
-    ``risk_coverage``; ``bound`` is the allowed share of wrong acceptances, drawn as a line in the left plot.
+    Left: the share of skipped wargames (x) against the share of these patches that are wrongly accepted (y).
+    Right: the share of patches that are decided, the most confident first (x), against their error rate (y).
+    Both mappings have the models' names as keys. ``frontiers`` holds tables with the columns ``skipped`` and
+    ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds (x,
+    y) of the right plot. A line in the left plot shows ``bound``, the share of wrong acceptances that is
+    allowed.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):
@@ -260,9 +265,9 @@ def tradeoff(
 
 
 def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
-    """Return a figure with ``count`` panels in a row, and their axes.
+    """Return a figure with ``count`` plots in a row, and the axes of each plot.
 
-    Each panel is ``width`` by ``height`` inches; ``title`` is the figure's.
+    Each plot is ``width`` by ``height`` inches; ``title`` is the figure's title.
     """
     figure = Figure(figsize=(width * count, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -274,10 +279,10 @@ def panels(count: int, *, width: float, height: float, title: str) -> tuple[Figu
 
 
 def line(axis: Axes, curve: Curve, style: Mapping[str, object]) -> None:
-    """Draw ``curve`` as a line on an axis; ``style`` holds matplotlib's keywords, such as ``color``."""
+    """Draw a curve on the axes ``axis``; ``style`` holds matplotlib's keywords, such as ``color``."""
     axis.plot(curve.x, curve.y, **style)  # type: ignore[arg-type]  # matplotlib types each keyword on its own
 
 
 def legend(axis: Axes) -> None:
-    """Draw the names of an axis's lines to the right of the plot, so that the legend covers no line."""
+    """Draw the legend of the axes ``axis`` to the right of the plot, so that it covers no line."""
     axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))

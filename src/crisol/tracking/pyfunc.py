@@ -34,9 +34,10 @@ _ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
 
 
 class TabularModel:
-    """An MLflow pyfunc model: :meth:`predict` takes a table of diffs, with the columns of :data:`EXAMPLE`.
+    """The model of a model folder in MLflow's form (pyfunc): :meth:`predict` takes and returns a table.
 
-    For single patches see :class:`~crisol.model.predictor.Predictor`.
+    For single patches use :class:`~crisol.model.predictor.Predictor`. Raises
+    :class:`~crisol.errors.ModelError` where the folder holds no usable model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,12 +45,13 @@ class TabularModel:
         self.predictor = Predictor.load(folder, load_settings().trust)
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
-        """Return a row for each diff: ``probability`` of valid, ``advice`` and ``model_version``.
+        """Return a table with a row for each diff: probability of valid, advice and model version.
 
-        ``model_input`` has the columns ``diff`` (a unified diff) and ``cwe`` (such as CWE-22, may be missing
-        or empty). The advice is ``accept``, ``reject`` or, if the model is too unsure, ``wargame``.
-        ``params`` has no effect. Raises :class:`~crisol.errors.InputError` for a text that is no diff; the
-        message names the row.
+        Its columns are ``probability``, ``advice`` (``accept``, ``reject`` or, between the thresholds of the
+        model's policy, ``wargame``) and ``model_version``. ``model_input`` has the columns ``diff`` (a
+        unified diff) and ``cwe`` (such as CWE-22; the column may be missing, and a cell empty). ``params`` is
+        ignored. Raises :class:`~crisol.errors.InputError`, with the row's number, for a text that is no diff,
+        and :class:`~crisol.errors.ModelError` where the model fails.
         """
         weaknesses = model_input["cwe"].fillna("") if "cwe" in model_input else [""] * len(model_input)
         rows = []

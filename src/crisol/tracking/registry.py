@@ -32,9 +32,10 @@ _FILE = "champion.json"
 
 
 def local_folder(address: str, runs: Path) -> Path:
-    """Return the folder on this machine that an artifact address means.
+    """Return the folder on this machine that the address of a run's artifacts means.
 
-    ``address`` is ``crisol:/PATH``, which means PATH below ``runs``/artifacts, or a ``file:`` URL.
+    ``address`` is ``crisol:/PATH`` or a ``file:`` URL; the former means the folder ``artifacts/PATH`` below
+    ``runs``.
     """
     parts = urlsplit(address)
     if parts.scheme == SCHEME:
@@ -43,9 +44,9 @@ def local_folder(address: str, runs: Path) -> Path:
 
 
 def champion_folder(settings: Settings) -> Path:
-    """Return the folder of the promoted model, as ``mlruns/champion.json`` names it.
+    """Return the model folder of the champion, as the file ``mlruns/champion.json`` names it.
 
-    Raises :class:`~crisol.errors.StoreError` if no model was promoted yet, or the file or the folder cannot
+    Raises :class:`~crisol.errors.StoreError` if there is no champion yet, or if the file or the folder cannot
     be read.
     """
     path = settings.runs / _FILE
@@ -64,9 +65,9 @@ def champion_folder(settings: Settings) -> Path:
 
 
 def point_to(settings: Settings, folder: Path, version: str) -> None:
-    """Record ``folder`` and ``version`` as those of the champion, atomically.
+    """Record a model folder and its version number as the champion's, in ``mlruns/champion.json``.
 
-    Raises :class:`~crisol.errors.StoreError` if the record cannot be written.
+    The file is replaced as a whole. Raises :class:`~crisol.errors.StoreError` if it cannot be written.
     """
     path = settings.runs / _FILE
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -24,7 +24,7 @@ _LONGEST_DIFF = 400
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table of text for the report; ``numeric`` holds the 0-based indexes of right-aligned columns."""
+    """A table of text in the HTML report; ``numeric`` holds the right-aligned columns, numbered from 0."""
 
     caption: str
     columns: tuple[str, ...]
@@ -34,7 +34,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report: heading, a paragraph (``reading``) on how to read it, tables and figures."""
+    """A part of the HTML report: title, a paragraph (``reading``) on how to read it, tables and figures."""
 
     title: str
     reading: str
@@ -44,11 +44,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A patch on which model and wargame differ, as text for the report.
+    """A patch on which model and wargame disagree, as texts for the HTML report.
 
-    ``vulnerability`` is an id, ``name`` the candidate's, ``probability`` the model's that the patch is
-    valid, ``verdict`` the wargame's, ``diff`` the patch's text. ``kind`` is
-    ``false accept`` or ``false reject``.
+    ``vulnerability`` is the vulnerability's id, ``name`` the candidate's name. ``probability`` is the model's
+    probability of valid, ``verdict`` the wargame's verdict. ``kind`` is ``false accept`` or ``false reject``.
+    ``diff`` is the text of the patch.
     """
 
     vulnerability: str
@@ -60,7 +60,10 @@ class Disagreement:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The diff's lines as (CSS class, line), at most 400; then a last entry counts the lines left out."""
+        """The lines of the diff as pairs (CSS class, line), at most 400.
+
+        A longer diff has one more pair, whose text says how many lines are left out.
+        """
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
         if len(lines) > _LONGEST_DIFF:
@@ -70,7 +73,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The top of the report: sentences, ``numbers`` as pairs (value, meaning), and one picture."""
+    """The top of the HTML report: sentences, numbers as pairs (value, meaning), and one picture."""
 
     sentences: tuple[str, ...]
     numbers: tuple[tuple[str, str], ...]
@@ -79,7 +82,10 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The content of the HTML report; ``provenance`` lists the data, versions and commands of its runs."""
+    """The content of the HTML report, which :func:`render` turns into a page.
+
+    ``provenance`` is a table of the data, package versions and commands from which the results come.
+    """
 
     title: str
     conclusion: Conclusion
@@ -100,17 +106,20 @@ def render(report: Report) -> str:
 
 
 def sheet(frame: pd.DataFrame, caption: str) -> Sheet:
-    """Return a data frame as a table of text: floats have three decimals, numbers are right-aligned."""
+    """Return a data frame as a table of texts for the report, with a caption.
+
+    Floats have three decimals, missing values are empty, and columns of numbers are right-aligned.
+    """
     numeric = frozenset(i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind))
     rows = tuple(tuple(_text(value) for value in row) for row in frame.itertuples(index=False, name=None))
     return Sheet(caption, tuple(str(name) for name in frame.columns), rows, numeric)
 
 
 def provenance(facts: Mapping[str, str], commands: Iterable[str]) -> Sheet:
-    """Return a table of where results come from: given details, versions, machine and commands.
+    """Return a table of what the results of a report come from: facts, versions, machine and commands.
 
-    ``facts`` are the details by name, such as the hash of the corpus table. The versions are those of Python
-    and the packages. ``commands`` are shell commands that repeat the runs; they are only printed.
+    ``facts`` maps names to texts, such as the hash of the corpus table. The versions are those of Python and
+    of the main packages. ``commands`` are the shell commands that repeat the runs; they are only printed.
     """
     rows = [(name, value) for name, value in facts.items()]
     rows += [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]

@@ -56,11 +56,12 @@ _LONGEST_DIGEST = 36
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """One open MLflow run; its figures and files appear in the MLflow UI under its id.
+    """One open MLflow run, with methods that write parameters, metrics, tables and files into it.
 
-    ``settings`` name the store, which ``client`` calls. ``id`` is MLflow's, and ``artifacts`` the URI of the
-    run's artifact folder. ``alive`` is a file lock held by the process that opened the run, None for a run
-    that this object only joined.
+    ``settings`` name the tracking store, ``client`` is connected to it. ``id`` is the run's id in MLflow,
+    ``artifacts`` the URI of its files. ``alive`` is a file lock that this process holds as long as it runs;
+    None for a run that another process opened. The methods that write raise MLflow's ``MlflowException`` if
+    the store refuses.
     """
 
     settings: Settings
@@ -71,9 +72,9 @@ class TrackedRun:
     """The lock of the process that opened this run; the system releases it when that process dies."""
 
     def fetch(self) -> Path:
-        """Return a folder of this machine that holds the run's artifacts.
+        """Return a folder on this machine that holds the run's files.
 
-        If the runs are on an MLflow server, the artifacts are downloaded first.
+        Files on an MLflow server are downloaded into it first.
         """
         if not is_server(self.settings):
             return local_folder(self.artifacts, self.settings.runs)
@@ -84,24 +85,27 @@ class TrackedRun:
         return folder
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics, ``values`` by name, for the ``step``; None and NaN are left out."""
+        """Record metrics, by name; None and nan are left out.
+
+        ``step`` is MLflow's step, which orders several values of one metric.
+        """
         now = int(time.time() * 1000)
         rows = [Metric(k, float(v), now, step) for k, v in values.items() if v is not None and v == v]  # noqa: PLR0124 - NaN
         for start_at in range(0, len(rows), 1000):
             self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters, ``values`` by name, as text; each text is cut to 6,000 characters."""
+        """Record parameters, by name, as texts; each is cut after 6,000 characters."""
         rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
         for start_at in range(0, len(rows), 100):
             self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags, ``values`` by name; an existing tag of the same name is replaced."""
+        """Set tags, by name; a tag of the same name is replaced."""
         self.client.log_batch(self.id, tags=[RunTag(k, str(v)) for k, v in values.items()])
 
     def content(self, name: str, content: bytes | str) -> None:
-        """Store ``content`` as the artifact with the relative path ``name``, such as ``figures/roc.png``."""
+        """Store a text or bytes as a file of the run; ``name`` is its path, such as ``figures/roc.png``."""
         path = Path(name)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / path.name
@@ -109,28 +113,32 @@ class TrackedRun:
             self.client.log_artifact(self.id, str(file), str(path.parent) if path.parent.parts else None)
 
     def picture(self, name: str, picture: Picture) -> Picture:
-        """Store a picture as ``figures/NAME.png``, its caption as ``figures/NAME.txt``; ``name`` is NAME.
+        """Store a picture in the run and return it.
 
-        Return the picture.
+        The image becomes ``figures/NAME.png``, the caption ``figures/NAME.txt``, where NAME is ``name``.
         """
         self.content(f"figures/{name}.png", picture.png)
         self.content(f"figures/{name}.txt", picture.caption)
         return picture
 
     def file(self, path: Path, folder: str | None = None) -> None:
-        """Store a copy of the file ``path`` in the artifact folder ``folder``; None means the top folder."""
+        """Store a copy of the file ``path`` in the run's folder ``folder``; None means the top folder."""
         self.client.log_artifact(self.id, str(path), folder)
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Store ``frame`` as ``tables/NAME.csv``, and with its types as ``.json``; ``name`` is NAME."""
+        """Store a data frame in the run, as ``tables/NAME.csv`` and ``tables/NAME.json``; NAME is ``name``.
+
+        The JSON is an object with ``columns`` and ``rows``; its numbers stay numbers.
+        """
         self.content(f"tables/{name}.csv", frame.to_csv(index=False))
         self.content(f"tables/{name}.json", _to_json(frame))
 
     def input(self, name: str, frame: pd.DataFrame, content_hash: str, source: str) -> None:
-        """Record the table ``frame``, used by this run, as a data set with columns and ``source`` (a URI).
+        """Record that the run used the data set ``frame``, under the name ``name``.
 
-        ``name`` is the data set's. Sizes and ``content_hash`` become parameters of the run: ``NAME.rows``,
-        ``NAME.vulnerabilities`` and ``NAME.hash``.
+        ``content_hash`` is a hash of the data, ``source`` their URI. MLflow shows the data set with its
+        columns. The run gets the parameters ``NAME.rows``, ``NAME.hash`` (the first 12 characters) and, for a
+        table with a column ``vulnerability``, ``NAME.vulnerabilities``.
         """
         dataset = Dataset(
             name=name,
@@ -155,10 +163,10 @@ class TrackedRun:
 
     @contextmanager
     def child(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[TrackedRun]:
-        """Open a run called ``name`` below this one, as a context manager that yields the nested run.
+        """Open a nested run below this one, as a context manager that yields it.
 
-        The nested run gets this run's parameters and data sets, and ``params`` as further parameters. It ends
-        with the block.
+        ``name`` is its name. It gets the parameters and data sets of this run, and the parameters ``params``;
+        None means no more. It ends with the block: as failed if the block raises, otherwise as finished.
         """
         parent = self.client.get_run(self.id)
         tags = {
@@ -178,17 +186,18 @@ class TrackedRun:
         self.client.set_terminated(nested.id, "FINISHED")
 
     def finish(self, *, failed: bool = False) -> None:
-        """End the run as finished or ``failed``, if this object opened it; a joined run stays open."""
+        """End the run, as finished or as ``failed``; a run that another process opened stays open."""
         if self.alive is not None:
             self.client.set_terminated(self.id, "FAILED" if failed else "FINISHED")
             self.alive.release()
 
 
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
-    """Return the run with the id ``run_id``, which is open elsewhere; or a new run if ``run_id`` is "".
+    """Return the open run with the id ``run_id``, or open a new run if ``run_id`` is "".
 
-    A new run has the name ``name``, and belongs to the MLflow experiment of that name. Raises
-    :class:`~crisol.errors.StoreError` if MLflow does not answer or has no such run.
+    A new run has the name ``name``, and belongs to the MLflow experiment of that name; end it by
+    :meth:`TrackedRun.finish`. Raises :class:`~crisol.errors.StoreError` if the tracking store does not answer
+    or has no such run.
     """
     client = MlflowClient(open_store(settings))
     try:
@@ -209,10 +218,10 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 
 @contextmanager
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
-    """Open a new run in the MLflow experiment ``name``, as a context manager that yields it.
+    """Open a new run, as a context manager that yields it; ``name`` names it and its MLflow experiment.
 
-    The run ends as finished, or as failed if the block raises. Raises :class:`~crisol.errors.StoreError` if
-    MLflow does not answer.
+    It ends with the block: as failed if the block raises, otherwise as finished. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store does not answer.
     """
     run = join(settings, "", name)
     try:
@@ -265,9 +274,10 @@ def _to_json(frame: pd.DataFrame) -> str:
 
 
 def of_trials(settings: Settings, experiment: str) -> str:
-    """Return the id of the latest run whose trials are stored under the name ``experiment``.
+    """Return the id of the latest MLflow run whose trials are stored under the name ``experiment``.
 
-    The id is "" if there is no such run.
+    The id is "" if there is no such run. Raises :class:`~crisol.errors.StoreError` if the tracking store
+    cannot be opened.
     """
     client = open_client(settings)
     ids = [listed.experiment_id for listed in client.search_experiments()]

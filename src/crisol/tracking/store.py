@@ -34,25 +34,24 @@ _log = logging.getLogger(__name__)
 
 
 def is_server(settings: Settings) -> bool:
-    """Return whether the runs are on an MLflow server, which keeps their artifacts, too."""
+    """Return whether the tracking store is an MLflow server (HTTP), which also keeps the runs' files."""
     return (settings.mlflow_tracking_uri or "").startswith(("http://", "https://"))
 
 
 def open_client(settings: Settings) -> MlflowClient:
-    """Return an MLflow client of the store.
+    """Return an MLflow client that is connected to the tracking store.
 
-    The store is opened, and errors are raised, as by :func:`open_store`.
+    Raises :class:`~crisol.errors.StoreError` if the store does not answer or cannot be opened.
     """
     return MlflowClient(open_store(settings))
 
 
 def open_store(settings: Settings) -> str:
-    """Return the URI of the MLflow store, creating ``mlruns/mlflow.db`` on first use.
+    """Return the URI of the tracking store, after checking that the store answers.
 
-    If ``MLFLOW_TRACKING_URI`` is set, the URI of that server or database is returned. A server keeps the
-    artifacts, too; with a database they stay below ``mlruns``. The schema is created under a file lock,
-    because concurrent first uses corrupt it. Raises :class:`~crisol.errors.StoreError` if the store does not
-    answer or cannot be opened.
+    It is the URI in ``MLFLOW_TRACKING_URI``. If that variable is not set, it is that of the SQLite file
+    ``mlruns/mlflow.db``, which the first call creates; several processes may call it at once. Raises
+    :class:`~crisol.errors.StoreError` if the store does not answer or cannot be opened.
     """
     runs = settings.runs.resolve()
     if settings.mlflow_tracking_uri is not None:

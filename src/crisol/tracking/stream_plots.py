@@ -18,11 +18,13 @@ _Floats = NDArray[np.float64]
 
 
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
-    """Draw AUC and skipped wargames (share) against known verdicts (number), and errors against coverage.
+    """Draw three plots of what earlier verdicts are worth: AUC, skipped wargames, and errors.
 
-    ``frame`` is the table ``by_known`` of :class:`crisol.lab.evidence.Measured`; ``coverage`` holds pairs
-    (coverage, error rate) by the name of a line. Coverage is the share of the patches that are decided
-    without a wargame.
+    Left and middle have the number of earlier verdicts as x. ``frame`` is the table ``by_known`` of
+    :class:`crisol.lab.evidence.Measured`, with the columns ``known``, ``auc``, ``auc_low``, ``auc_high``,
+    ``auc_cold``, ``auc_nearest_neighbour``, ``auc_mean_label`` and ``skipped`` (share). Right: the share of
+    patches that are decided, the most confident first (x), against their error rate (y). ``coverage`` maps
+    the name of a line, at most four, to its arrays (x, y).
     """
     figure, (left, middle, right) = panels(3, width=4.0, height=3.8, title="What known verdicts are worth")
     known = frame["known"].to_numpy(float)
@@ -52,9 +54,10 @@ def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _F
 
 
 def first_valid(frame: pd.DataFrame) -> Figure:
-    """Draw the share of vulnerabilities with a valid patch found, against the number of wargames.
+    """Draw the share of vulnerabilities for which a valid patch was found, against the number of wargames.
 
-    ``frame`` is that of :func:`crisol.lab.first_valid.found_by`; each order of the candidates is a line.
+    ``frame`` comes from :func:`crisol.lab.first_valid.found_by`: the column ``wargames`` is x, each other
+    column, at most four, is a line named by an order in which candidates are wargamed.
     """
     figure, (axis,) = panels(1, width=6.4, height=3.8, title="Until the first valid patch")
     for index, name in enumerate(name for name in frame.columns if name != "wargames"):
@@ -72,11 +75,11 @@ def first_valid(frame: pd.DataFrame) -> Figure:
 
 
 def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int | None) -> Figure:
-    """Draw the share of errors among recent decisions against arrival, with and without false verdicts.
+    """Draw the share of errors among recent decisions, with and without false verdicts in the memory.
 
-    ``frame`` (poisoned) and ``clean`` have the columns ``arrival`` and ``share``; ``arrival`` counts patches.
-    ``begins`` is the arrival from which on false verdicts were stored; ``alarm`` is that of the first alarm,
-    None without an alarm.
+    ``frame`` (with false verdicts) and ``clean`` (without) have the columns ``arrival`` (number of patches so
+    far) and ``share``. ``begins`` is the arrival from which on false verdicts were stored. ``alarm`` is the
+    arrival of the first alarm, None for no alarm.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.6, title="A memory that is poisoned halfway")
     for index, (name, part) in enumerate({"poisoned": frame, "clean": clean}.items()):

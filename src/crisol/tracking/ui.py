@@ -15,9 +15,10 @@ __all__ = ["ui_command", "ui_page"]
 
 
 def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]]:
-    """Return the command that serves the MLflow UI at 127.0.0.1:``port``, and its environment variables.
+    """Return (command, environment variables) that serve the MLflow UI at 127.0.0.1; nothing is started.
 
-    The command is not run.
+    ``port`` is the TCP port. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be
+    opened.
     """
     serve = ["ui", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # The address may hold a password, and every user of the machine can read a command line.
@@ -31,9 +32,10 @@ def ui_command(settings: Settings, port: int) -> tuple[list[str], dict[str, str]
 
 
 def ui_page(settings: Settings) -> str:
-    """Return the URL fragment (``#/experiments...``) of a page in the MLflow UI.
+    """Return the fragment of a URL in the MLflow UI, ``#/experiments...``.
 
-    The page shows the experiment that changed last, or all experiments if there is none.
+    Its page shows the experiment that changed last, or all experiments if there is none. Raises
+    :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     latest = open_client(settings).search_experiments(max_results=1, order_by=["last_update_time DESC"])
     place = f"/{latest[0].experiment_id}/runs" if latest else ""
