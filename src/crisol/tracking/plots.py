@@ -1,7 +1,8 @@
 """Figures: each function draws one and returns it as a matplotlib ``Figure``.
 
 Nothing goes through pyplot or its global state, so figures can be drawn in any thread and without a display.
-Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color Universal Design*, 2008), and no meaning rests on colour alone.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart (*Color Universal
+Design*, 2008), and no meaning rests on colour alone.
 """
 
 from __future__ import annotations
