@@ -17,34 +17,45 @@ __all__ = ["Settings", "load_settings", "variable"]
 
 
 class Settings(BaseSettings):
-    """The settings, read from environment variables; the defaults need no server.
+    """All settings of Crisol, read from environment variables.
 
-    A field is set by its alias, else by ``CRISOL_`` and its name (``host``: ``CRISOL_HOST``). Without
-    ``REDIS_URL`` cache and buckets live in the process; without ``DATABASE_URL`` or ``POSTGRES_HOST`` trials
-    live in a DuckDB file. ``MLFLOW_TRACKING_URI`` is the server or database where MLflow keeps its runs; None
-    means the folder ``mlruns``. ``CRISOL_ROOT`` is the workbench's folder, by default the nearest one upwards
-    that holds ``data/vulnerabilities``; ``CRISOL_VULNERABILITIES`` lists further folders of vulnerabilities,
-    as in ``PATH``. ``CRISOL_SANDBOX=auto`` is the strongest isolation that this machine offers.
+    Every setting has a default that needs no server. A variable has the name of its field in capitals with
+    the prefix ``CRISOL_``, such as ``CRISOL_HOST``, unless the field names another variable as its alias. An
+    empty variable counts as unset. The paragraphs below name what the types do not tell.
 
-    ``AB_TEST_RATE`` is the probability, 0 to 1, with which a patch is wargamed although the model is sure of
-    it. With ``CRISOL_AB_MODE=shadow`` that wargame runs after the answer, with ``blocking`` before it. The
-    model accepts alone from the probability ``CRISOL_ACCEPT_AT`` on and refuses alone up to
-    ``CRISOL_REJECT_AT``; if only one of the two is set, the model does not decide alone in the other
-    direction; if neither is, the thresholds of the model's own risk control hold. ``CRISOL_MODEL`` is the
-    model's folder, None for the champion; ``CRISOL_TRUSTED_CLASSES`` lists further classes that it may hold.
-    At most ``CRISOL_WARGAMES`` run at a time (0: one a core) and ``CRISOL_WARGAME_LINE`` wait; the runs of
-    one patch take at most ``CRISOL_WARGAME_SECONDS`` together. ``CRISOL_WARGAME_SEED=corpus`` seeds wargames
-    as the corpus build does, for measurements; ``secret`` draws a new seed for each wargame.
+    Stores. ``REDIS_URL`` is the server of the cache and of the token buckets; None keeps both in the process.
+    ``DATABASE_URL``, or else ``POSTGRES_HOST`` and its companions, is the PostgreSQL server of the trials;
+    None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server or database; None means
+    the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and ``mlruns``; its default is
+    the working directory or its nearest parent that contains ``data/vulnerabilities``.
+    ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as in ``PATH``.
 
-    The service listens on ``CRISOL_HOST`` and ``PORT``. Without ``CRISOL_API_TOKEN`` it serves this machine
-    alone; with one requests need it, reads included unless ``CRISOL_READS=open``. The following are lists
-    with commas, empty for the defaults: ``CRISOL_ALLOWED_HOSTS`` adds names that the ``Host`` header may
-    have, ``CRISOL_TRUSTED_PROXIES`` the networks whose ``X-Forwarded-For`` is believed,
-    ``CRISOL_RATE_LIMITS`` ``name=tokens/seconds:burst`` or ``name=off``, ``CRISOL_ADAPTIVE_LIMITS``
-    ``name=seconds``, the time that an answer may take before the limit shrinks. ``CRISOL_BODY_LIMIT`` is in
-    bytes, ``CRISOL_CACHE_MB`` in MiB. ``CRISOL_METRICS`` is the folder through which workers share metrics,
-    None for one worker. Spans go to ``OTEL_EXPORTER_OTLP_ENDPOINT``, of the share ``OTEL_TRACES_SAMPLER_ARG``
-    of the traces that begin here.
+    Wargames. ``CRISOL_SANDBOX=auto`` takes the strongest isolation that the machine offers; ``weak`` does not
+    isolate hostile code. The service runs at most ``CRISOL_WARGAMES`` wargames at a time; 0 means one for
+    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused. All scripts of one
+    wargame together may take ``CRISOL_WARGAME_SECONDS``. ``CRISOL_WARGAME_SEED=secret`` draws a new seed for
+    each wargame; ``corpus`` takes the seed of the corpus build, so that measurements can be repeated.
+
+    Model. ``CRISOL_MODEL`` is the folder of the served model; None means the champion.
+    ``CRISOL_TRUSTED_CLASSES`` lists Python classes, separated by commas, that a model file may contain
+    besides Crisol's own. The model accepts a patch without a wargame if its probability is at least
+    ``CRISOL_ACCEPT_AT``, and refuses a patch if its probability is at most ``CRISOL_REJECT_AT``. If only one
+    of the two is set, the model never decides the other way. If neither is set, the thresholds that are
+    stored with the model hold. ``AB_TEST_RATE`` is the probability with which a patch is wargamed although
+    the model is sure of it: with ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking``
+    before.
+
+    Service. It listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request needs this
+    token, except reads if ``CRISOL_READS=open``; without a token the service answers only this machine. The
+    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers.
+    ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is believed.
+    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
+    ``validate=off``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than
+    2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes,
+    ``CRISOL_CACHE_MB`` the largest cache in MiB. ``CRISOL_METRICS`` is a folder through which several workers
+    share Prometheus metrics; None is for a single worker. OpenTelemetry spans are sent to
+    ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none; ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces
+    that is sent, 0 to 1.
     """
 
     model_config = SettingsConfigDict(
@@ -119,9 +130,10 @@ class Settings(BaseSettings):
         return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level) if isinstance(level, str) else level
 
     def changed(self, **changes: object) -> Settings:
-        """Return a copy with new values for the named fields, which are checked like environment variables.
+        """Return a copy of the settings with new values for the named fields.
 
-        Raises :class:`~crisol.errors.SettingsError` for a name that is no field and for a value out of range.
+        The new values are checked as environment variables are. Raises :class:`~crisol.errors.SettingsError`
+        for a name that is no field and for a value that the field does not accept.
         """
         if unknown := sorted(changes.keys() - type(self).model_fields.keys()):
             raise SettingsError(f"no setting is called {', '.join(unknown)}; see crisol.Settings")
@@ -132,22 +144,24 @@ class Settings(BaseSettings):
 
     @property
     def trust(self) -> tuple[str, ...]:
-        """``trusted_classes`` as a tuple: the classes, besides Crisol's own, that a saved model may hold.
+        """The names of the classes that a saved model may contain besides Crisol's own.
 
-        Each is ``package.module.Class``; empty by default.
+        They are the parts of ``trusted_classes``, each as ``package.module.Class``; the tuple is empty by
+        default.
         """
         return tuple(name.strip() for name in self.trusted_classes.split(",") if name.strip())
 
     @property
     def vulnerabilities(self) -> Path:
-        """The folder ``data/vulnerabilities``; it holds a folder ``<corpus>/<id>`` for each vulnerability."""
+        """The path of ``data/vulnerabilities``; each vulnerability has a folder ``<corpus>/<id>`` in it."""
         return self.root / "data" / "vulnerabilities"
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """The folders searched for vulnerabilities: :attr:`vulnerabilities`, then ``CRISOL_VULNERABILITIES``.
+        """The folders in which vulnerabilities are searched, in order of the search.
 
-        Raises :class:`~crisol.errors.SettingsError` if an entry of ``CRISOL_VULNERABILITIES`` is no folder.
+        The first is :attr:`vulnerabilities`; the folders of ``CRISOL_VULNERABILITIES`` follow. Raises
+        :class:`~crisol.errors.SettingsError` if one of the latter is no folder.
         """
         more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
         for folder in more:
@@ -157,33 +171,37 @@ class Settings(BaseSettings):
 
     @property
     def cache(self) -> Path:
-        """The folder ``data/cache``: downloads, trained models and tables, all of which can be made again."""
+        """The path of ``data/cache``: downloads, trained models and tables.
+
+        Crisol makes them again if they are deleted.
+        """
         return self.root / "data" / "cache"
 
     @property
     def inbox(self) -> Path:
-        """The folder of candidate patches from outside: one JSONL file for each vulnerability."""
+        """The path of ``data/candidates``: patches from outside, one JSONL file for each vulnerability."""
         return self.root / "data" / "candidates"
 
     @property
     def runs(self) -> Path:
-        """The folder ``mlruns``: MLflow's store and artifacts, the trials, their diffs and the reports."""
+        """The path of ``mlruns``: MLflow's store, the trials, the diffs of trials, and the reports."""
         return self.root / "mlruns"
 
     @property
     def trials(self) -> Path:
-        """The path of the DuckDB file of the trials; the file is used only without PostgreSQL."""
+        """The path of the DuckDB file of the trials; it is used only if no PostgreSQL server is set."""
         return self.runs / "trials.duckdb"
 
     @property
     def patches(self) -> Path:
-        """The folder of the diffs that the service wargamed for trials; a file's name is the identity."""
+        """The path of the folder of the trials' diffs; each file has the diff's identity as its name."""
         return self.runs / "patches"
 
     @property
     def postgres_dsn(self) -> str | None:
-        """The libpq connection string from ``DATABASE_URL``, else from ``POSTGRES_*``; None without either.
+        """The libpq connection string of the PostgreSQL server, password included; None if no server is set.
 
+        It is ``DATABASE_URL`` if set, else made of the ``POSTGRES_*`` settings if ``POSTGRES_HOST`` is set.
         Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
         """
         if self.database_url is None and self.postgres_host is None:
@@ -212,9 +230,9 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Return the settings that the environment variables give, with defaults for the rest.
+    """Return the settings from the environment variables, with defaults for those that are not set.
 
-    Raises :class:`~crisol.errors.SettingsError` that names every variable with a wrong value.
+    Raises :class:`~crisol.errors.SettingsError`, which names every variable with a wrong value.
     """
     try:
         return Settings()
@@ -264,10 +282,9 @@ def _readable(url: str) -> str:
 
 
 def variable(field: str) -> str:
-    """Return the environment variable that sets a field of :class:`Settings`.
+    """Return the name of the environment variable that sets a field of :class:`Settings`.
 
-    ``field`` is the field's name, or the variable itself, which is returned. An unknown name gets the prefix
-    ``CRISOL_``.
+    ``field`` is the field's name. Any text that is no field's name is returned unchanged.
 
     >>> variable("root"), variable("redis_url")
     ('CRISOL_ROOT', 'REDIS_URL')

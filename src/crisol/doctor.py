@@ -27,8 +27,9 @@ __all__ = ["Finding", "examine"]
 class Finding:
     """One result of :func:`examine`, for people to read.
 
-    ``name`` names the checked part, such as "Redis". ``found`` is the part's version, or why it is missing;
-    ``cost`` says how Crisol works without it; ``ok`` says whether the part is there and works.
+    ``name`` is the checked part, such as "Redis". ``found`` is the part's version, or the reason why it is
+    missing. ``cost`` is the restriction that holds without the part. ``ok`` is True if the part is there and
+    works.
     """
 
     name: str
@@ -38,12 +39,12 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Check the sandbox, Redis, PostgreSQL, package index, cores and Python; yield each finding in turn.
+    """Check this machine and the configured servers; yield one finding for each checked part.
 
-    The checks are really made: attempts to escape from the sandbox run in it, and the configured servers are
-    connected to. A failed check is a finding, not an exception. The whole may take 20 s when the index does
-    not answer. Raises :class:`~crisol.errors.SettingsError` for a ``REDIS_URL`` that a service would not
-    take.
+    The parts are the sandbox, Redis, PostgreSQL, the package index (pip's), the number of cores and the
+    Python version. Scripts in the sandbox try to escape from it, and a connection to each server is made. A
+    failed check is a finding with ``ok`` False, not an exception. The check of the index takes up to 20 s.
+    Raises :class:`~crisol.errors.SettingsError` for a malformed ``REDIS_URL`` or ``DATABASE_URL``.
     """
     try:
         kind = choose(settings.sandbox).kind

@@ -75,9 +75,9 @@ _CREDENTIALS = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return ``text`` without the user and password of any URL or connection string in it.
+    """Return ``text`` without the user names and passwords of all URLs and connection strings in it.
 
-    A ``/``, ``?`` or ``#`` in a password does not end the password, even if it is not percent-encoded.
+    A ``/``, ``?`` or ``#`` that stands in a password without percent-encoding is removed, too.
 
     >>> redacted("no answer from redis://me:s3cret@127.0.0.1/0, password=s3cret")
     'no answer from redis://***@127.0.0.1/0, password=***'
@@ -88,7 +88,8 @@ def redacted(text: str) -> str:
 class CrisolError(Exception):
     """The base class of every error that Crisol raises on purpose; catch it to catch all of them.
 
-    ``exit_code`` is the exit status of the command line; subclasses set their own.
+    ``exit_code``, a class attribute, is the exit status with which the ``crisol`` command ends after the
+    error.
     """
 
     exit_code = 70
@@ -113,7 +114,7 @@ class InputError(CrisolError):
 
 
 class DiffError(InputError):
-    """A diff is refused; ``line`` is the 1-based number of its wrong line, 0 for the whole text."""
+    """A diff is refused; ``line`` is the 1-based number of its wrong line, 0 if the whole text is wrong."""
 
     def __init__(self, message: str, *, line: int = 0) -> None:
         super().__init__(f"line {line}: {message}" if line else message)
@@ -121,11 +122,11 @@ class DiffError(InputError):
 
 
 class MalformedDiff(DiffError):
-    """A text that should be a unified diff is none."""
+    """The text is not a unified diff, or a part of the diff breaks the format."""
 
 
 class UnsafeDiff(DiffError):
-    """The diff names a path outside the tree, a link, or a mode that no patch needs."""
+    """The diff names a path outside the project's folder, a symbolic link, or an unusual file mode."""
 
 
 class UnsupportedDiff(DiffError):
@@ -143,7 +144,7 @@ class NoInput(InputError):
 
 
 class CannotCreate(InputError):
-    """A file or folder for output cannot be created at its path."""
+    """A file or folder for output cannot be created at the given path."""
 
     exit_code = 73
 
@@ -153,11 +154,11 @@ class PatchDoesNotApply(InputError):
 
 
 class VulnerabilityError(InputError):
-    """A vulnerability folder is incomplete or contradicts itself."""
+    """The folder of a vulnerability is incomplete, or two of its settings contradict each other."""
 
 
 class UnknownVulnerability(InputError):
-    """No vulnerability folder has the requested id."""
+    """No folder of a vulnerability has the requested id."""
 
 
 class ExperimentError(InputError):
@@ -165,17 +166,17 @@ class ExperimentError(InputError):
 
 
 class DatasetError(InputError):
-    """A table or JSONL of labelled patches cannot be read."""
+    """A table or JSONL file of labelled patches cannot be read or used."""
 
 
 class SettingsError(InputError):
-    """An environment variable, option or argument is out of range."""
+    """An environment variable, option or argument has a value that is not allowed."""
 
 
 class UnavailableError(CrisolError):
-    """A program, server, package or file that Crisol needs is not there or does not answer.
+    """A program, server, package or file that Crisol needs is missing or does not answer.
 
-    The message says what is missing and how to get it; it contains no password of a URL.
+    The message says what is missing and how to get it; passwords in URLs are replaced by ``***``.
     """
 
     exit_code = 69
@@ -194,21 +195,21 @@ class SandboxError(UnavailableError):
 
 
 class IndexUnavailable(UnavailableError):
-    """The package index did not deliver a release of a vulnerable package."""
+    """A release of a vulnerable package could not be downloaded from the package index."""
 
 
 class StoreError(UnavailableError):
-    """A store (trials, cache, journal, registry) refused an operation or cannot be reached."""
+    """A store refused an operation or cannot be reached: the trials, the cache or MLflow's model registry."""
 
 
 class ModelError(UnavailableError):
-    """A model cannot be loaded, written or served, or it does not predict as it was trained to."""
+    """A model cannot be loaded, written or served, or its predictions differ from those after training."""
 
 
 class Overloaded(UnavailableError):
-    """A request is refused because a queue of bounded length is full.
+    """A request is refused because a queue of limited length is full.
 
-    ``retry_after`` is in seconds: an estimate of when a retry may find a free place.
+    ``retry_after`` is an estimate, in seconds, of the time until the queue has a free place.
     """
 
     def __init__(self, message: str, retry_after: float) -> None:
@@ -217,10 +218,10 @@ class Overloaded(UnavailableError):
 
 
 class RateLimited(UnavailableError):
-    """A call is refused because its token bucket holds too few tokens.
+    """A call of a rate-limited Python function is refused because its token bucket holds too few tokens.
 
-    ``name`` is the name of the limited function; ``retry_after`` is the seconds until its bucket holds enough
-    tokens again.
+    ``name`` is the function's qualified name. ``retry_after`` is the time, in seconds, until the bucket holds
+    enough tokens again.
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
@@ -233,9 +234,10 @@ class RateLimited(UnavailableError):
 
 
 class CircuitOpenError(UnavailableError):
-    """A circuit breaker rejects the call without making it, because earlier calls failed.
+    """A circuit breaker refuses a call without making it, because earlier calls failed.
 
-    ``name`` is the breaker's; ``retry_after`` is the seconds until the breaker may admit a call again.
+    ``name`` is the breaker's name. ``retry_after`` is the time, in seconds, until the breaker may admit a
+    call again.
     """
 
     def __init__(self, name: str, retry_after: float) -> None:
@@ -255,9 +257,10 @@ class IntegrityError(CrisolError):
 
 
 def unwritable(place: object, error: OSError) -> StoreError:
-    """Return (not raise) a :class:`StoreError` saying that ``place``, a folder or file, cannot be written.
+    """Return (not raise) a :class:`StoreError` whose message says that a file or folder cannot be written.
 
-    ``error`` is the OSError of the failed write; its errno gives the reason.
+    ``place`` is the path of the file or folder. ``error`` is the exception of the failed write; its ``errno``
+    gives the reason in the message.
     """
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreError(f"{place} cannot be written: {reason}")

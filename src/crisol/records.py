@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Outcome(StrEnum):
-    """The outcome of a wargame: valid, invalid or inconclusive."""
+    """The outcome of a wargame: valid, invalid or inconclusive (the patch could not be judged)."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -41,10 +41,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a patch is not valid: the step of the wargame that failed, or why no wargame was possible.
-
-    Each reason belongs to one outcome, invalid or inconclusive; see :attr:`outcome`.
-    """
+    """Why a patch is not valid: the first failure of its wargame, as ``exploit_survives`` or ``timeout``."""
 
     MALFORMED = "malformed"
     """The text is no unified diff that can be read."""
@@ -77,9 +74,10 @@ class Reason(StrEnum):
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome of a wargame with this reason: ``INCONCLUSIVE`` or ``INVALID``.
+        """The outcome of a wargame that ended with this reason: ``INCONCLUSIVE`` or ``INVALID``.
 
-        It is inconclusive for a malformed diff, a diff that does not apply, and a failed baseline or sandbox.
+        It is ``INCONCLUSIVE`` for a malformed diff, a diff that does not apply, a failed baseline and a
+        failed sandbox; it is ``INVALID`` for every other reason.
         """
         return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
 
@@ -89,7 +87,11 @@ _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, 
 
 
 class Strength(StrEnum):
-    """The strength of a label, basic or strict: it says which failures of a wargame make a patch invalid."""
+    """The demand that a valid patch must meet: ``basic`` or ``strict``.
+
+    Basic: every PoV fails and every check passes. Strict: in addition, the patch uses no undefined name, and
+    behaves as the reference fix on generated inputs.
+    """
 
     BASIC = "basic"
     """Every PoV fails and every check passes."""
@@ -100,9 +102,13 @@ class Strength(StrEnum):
 class PhaseName(StrEnum):
     """The steps of a wargame, in the order in which they run.
 
-    A failure that counts for the basic label ends the wargame. A service runs the scripts of ``pov``,
-    ``variants`` and ``checks`` in an order that it learns, each script as its own step, see
-    :mod:`crisol.wargaming.order`.
+    ``baseline`` runs PoVs and checks on the vulnerable code. ``apply`` applies the patch. ``static`` compiles
+    the patched files and looks for code that interferes with the wargame; ``names`` looks for undefined
+    names. ``pov`` runs the public PoV, ``variants`` the other PoVs, ``checks`` the checks. ``again`` runs the
+    public PoV in another environment. ``generated_povs`` runs PoVs that were generated from the
+    vulnerability's PoVs. ``differential`` compares the patch with the reference on generated inputs.
+    ``names``, ``generated_povs`` and ``differential`` count for strict labels only; after a failure of
+    another step the wargame ends.
     """
 
     BASELINE = "baseline"
@@ -123,9 +129,9 @@ class PhaseName(StrEnum):
 class Phase:
     """One step of a wargame with its result; ``seconds`` is its wall time.
 
-    ``reason`` is None when the step passed. ``detail`` is a message for people: the script and how it ended;
-    "" if there is nothing to say. A failure with the ``strength`` BASIC makes the basic and the strict label
-    invalid; a failure with STRICT makes only the strict label invalid.
+    ``reason`` says how the step failed; None means that it passed. ``detail`` is a message for people: the
+    script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a failure makes the patch
+    invalid for both labels, with STRICT for the strict label only.
     """
 
     name: PhaseName
@@ -141,9 +147,9 @@ class Verdict:
 
     ``phases`` are the steps that ran, in order; the outcome follows from them. ``seconds`` is the wall time
     of the whole wargame. ``sandbox`` is the isolation that was used: ``bubblewrap``, ``namespaces``, or
-    ``weak``, which does not isolate hostile code. ``seed`` seeds the random names and values in PoVs and
-    checks; the same seed gives the same wargame. ``left_out`` names the scripts that did not run, because an
-    earlier failure had settled the outcome.
+    ``weak``, which does not isolate hostile code. ``seed`` determines the random names and values in PoVs and
+    checks. ``left_out`` are the file names of scripts that did not run, because an earlier failure had
+    settled the outcome.
     """
 
     phases: tuple[Phase, ...]
@@ -153,9 +159,10 @@ class Verdict:
     left_out: tuple[str, ...] = ()
 
     def reason_at(self, strength: Strength = Strength.STRICT) -> Reason | None:
-        """Return the reason of the first failure that counts for a label of this strength.
+        """Return the reason of the first failed phase that counts for a label of this strength.
 
-        None means that the patch is valid for this label.
+        None means that the patch is valid for this label. A phase whose strength is STRICT counts for the
+        strict label only.
         """
         for phase in self.phases:
             if phase.reason is not None and (strength is Strength.STRICT or phase.strength is Strength.BASIC):
@@ -163,16 +170,16 @@ class Verdict:
         return None
 
     def outcome_at(self, strength: Strength = Strength.STRICT) -> Outcome:
-        """Return the outcome as a label of this strength.
+        """Return the outcome for a label of this strength: valid, invalid or inconclusive.
 
-        The basic label ignores failures of phases whose strength is strict.
+        For BASIC, failures of phases whose strength is STRICT are ignored.
         """
         reason = self.reason_at(strength)
         return Outcome.VALID if reason is None else reason.outcome
 
     @property
     def reason(self) -> Reason | None:
-        """The reason of the strict label; None if the patch is valid."""
+        """The reason why the patch is not valid for the strict label; None if it is valid."""
         return self.reason_at()
 
     @property
@@ -202,12 +209,12 @@ HEADLINE = (Origin.AGENT, Origin.HAND)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A unified diff against the vulnerable source of one vulnerability, not yet judged.
+    """A unified diff against the source of one vulnerability, not yet judged.
 
-    ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made the patch. For a
-    mutant, ``parent`` names the patch from which it was made, and ``operator`` the kinds of change, joined by
-    ``+``. For an agent's patch, ``operator`` is the short name of the agent's instruction. ``licence`` is the
-    licence that the author of an imported patch states. Each of the three is "" if it does not apply.
+    ``vulnerability`` is an id; ``name`` is unique within it. ``origin`` says who made the patch. A mutant is
+    made from another patch: ``parent`` is that patch's name, and ``operator`` the kinds of change, joined by
+    ``+``. For an agent's patch, ``operator`` is the short name of the instruction that the agent got.
+    ``licence`` is the licence that an imported patch states. Each of the three is "" where it does not apply.
     """
 
     vulnerability: str
@@ -223,11 +230,12 @@ class Candidate:
 class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``group`` is the vulnerability or bug; all patches of one group stay together when data are split.
-    ``project`` is the package that has the flaw. ``tool`` is the origin or the tool that made the patch.
-    ``reason`` is a :class:`Reason`, "" if valid or unknown. ``cwe`` is such as ``CWE-22``, "" if unknown. For
-    a registered vulnerability, ``source`` maps the touched paths to their vulnerable text, ``pov`` is the
-    text of the public PoV, and ``description`` describes the flaw; otherwise all three are empty.
+    ``group`` names the patches that stay together when data are split, by default those of one vulnerability.
+    ``project`` is the package that has the flaw. ``tool`` is the origin of the patch or the tool that made
+    it. ``reason`` is the text of a :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as
+    ``CWE-22``, "" if unknown. For a registered vulnerability, ``source`` maps each path that the patch
+    changes to the text before the change, ``pov`` is the text of the public PoV, and ``description``
+    describes the flaw. For any other they are empty.
     """
 
     id: str
@@ -246,10 +254,10 @@ class LabelledPatch:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's prediction: the probability, 0 to 1, that the verdict of a wargame would be valid.
+    """A model's prediction: the probability, 0 to 1, that a wargame would find the patch valid.
 
     ``model_version`` identifies the trained model, ``feature_version`` the code that computes features from a
-    diff. ``seconds`` is the duration of the prediction, 0 where it was not measured.
+    diff. ``seconds`` is the time that the prediction took, 0 if it was not measured.
     """
 
     probability: float
@@ -259,17 +267,17 @@ class Prediction:
 
     @property
     def valid(self) -> bool:
-        """Whether valid is the likelier class: True from a probability of 0.5 on."""
+        """Whether valid is the likelier class: True if the probability is at least 0.5."""
         return self.probability >= 0.5
 
     @property
     def confidence(self) -> float:
-        """The probability of the likelier class, 0.5 to 1."""
+        """The probability of the likelier class, valid or invalid: 0.5 to 1."""
         return max(self.probability, 1.0 - self.probability)
 
 
 class Source(StrEnum):
-    """The rung that answered a request, the cache, or the fallback."""
+    """The source of a decision: the cache, a rung of the ladder, or the fallback if no rung could decide."""
 
     CACHE = "cache"
     """The stored answer to the same request."""
@@ -289,14 +297,15 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to a caller: whether the patch is valid, and which rung decided so.
+    """The answer to a caller: whether the patch is valid, and which rung of the ladder decided so.
 
-    ``outcome`` None means that no rung could decide; the decision is then ``advisory`` and its ``prediction``
-    a mere guess. ``confidence`` is the probability, 0 to 1, of ``outcome`` as ``source`` states it: 1 for a
-    conclusive wargame, 0 if undecided. ``reason`` and ``detail`` say which phase failed; None and "" where
-    none did. ``prediction`` and ``verdict`` are None where no model or wargame ran. ``evidence`` is one line
-    on what the decision rests on. ``degraded`` names the dependencies that failed meanwhile, such as
-    ``cache``.
+    ``outcome`` is valid or invalid. None means that no rung could decide: then ``advisory`` is True, and
+    ``prediction`` is only a hint. ``confidence``, 0 to 1, is the probability that ``outcome`` is right, as
+    estimated by ``source``: 1 after a conclusive wargame, 0 if undecided. ``reason`` and ``detail`` say why
+    the patch is not valid; they are None and "" for a valid patch and where no wargame is known.
+    ``prediction`` is None if no model was used, ``verdict`` None if no wargame ran. ``evidence`` is one line
+    that names the basis of the decision. ``degraded`` names the dependencies that failed during the request,
+    such as ``cache``.
     """
 
     outcome: Outcome | None
@@ -315,16 +324,16 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the patch. ``experiment`` names the A/B experiment and ``arm`` the model
-    version's part in it. ``probability`` is the predicted probability of valid; ``outcome`` and ``reason``
-    are those of the verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was
-    selected for a wargame; estimates weight the trial by its inverse. ``attributions`` are the contributions
-    of the features to the prediction, None if not computed. ``created_at`` has a time zone.
+    ``patch`` is the identity of the patch, ``vulnerability`` an id. ``experiment`` and ``arm`` are names.
+    ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
+    verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
+    wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
+    to the prediction; None if not computed. ``created_at`` has a time zone.
 
-    A service also stores the ``rung`` that answered (a :class:`Source`) and its answer ``decided``, None
-    where the request was wargamed. It stores what the verdict depends on: the vulnerability's
-    ``content_hash``, the version of the ``referee``, and the identity of the patched ``program``. Elsewhere
-    these are empty.
+    The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
+    ``decided`` is the outcome that the caller was told; None if the request was answered by a wargame or not
+    at all. ``content_hash``, ``referee`` and ``program`` are what the verdict depends on: the hash of the
+    vulnerability, the version of the referee, and the identity of the patched program.
     """
 
     id: str
@@ -351,25 +360,25 @@ class Trial:
 
     @property
     def predicted_valid(self) -> bool:
-        """Whether the model predicted valid: a probability of at least 0.5."""
+        """Whether the model predicted valid: True if the probability is at least 0.5."""
         return self.probability >= 0.5
 
     @property
     def answered_valid(self) -> bool:
         """Whether the caller was told that the patch is valid.
 
-        Where no rung decided, it is whether the model predicted valid.
+        If ``decided`` is None, it is whether the model predicted valid.
         """
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 
     @property
     def confidence(self) -> float:
-        """The model's probability of the class that it predicted, 0.5 to 1."""
+        """The model's probability of the class that it predicted, valid or invalid: 0.5 to 1."""
         return max(self.probability, 1.0 - self.probability)
 
     @property
     def correct(self) -> bool | None:
-        """Whether prediction and verdict agree; None when the wargame was inconclusive."""
+        """Whether prediction and verdict agree; None if the wargame was inconclusive."""
         if self.outcome is Outcome.INCONCLUSIVE:
             return None
         return self.predicted_valid == (self.outcome is Outcome.VALID)

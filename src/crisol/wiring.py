@@ -29,8 +29,9 @@ __all__ = ["Shared", "open_database", "open_journaled_trials", "open_shared", "o
 class Shared:
     """The cache and the token buckets of a service.
 
-    With Redis all workers share them; without it each worker has its own. ``buckets`` maps the name of a rate
-    to its buckets. ``await ping()`` sends a PING to Redis and raises if no answer comes; None without Redis.
+    With Redis all workers share them; without Redis each worker has its own. ``buckets`` maps the name of
+    each rate to the object that keeps its buckets, one for each client. ``await ping()`` asks Redis whether
+    it is alive and raises ``redis.RedisError`` if no answer comes; ``ping`` is None without Redis.
     """
 
     cache: Cache
@@ -42,11 +43,12 @@ class Shared:
 async def open_shared(
     settings: Settings, rates: Mapping[str, Rate], breakers: BreakerRegistry
 ) -> AsyncIterator[Shared]:
-    """Open the cache and the buckets of ``rates`` (by name), as an async context manager.
+    """Open the cache and the token buckets of a service; use it as ``async with``.
 
-    With ``REDIS_URL`` both use Redis, guarded by the breaker ``cache`` of ``breakers``; while Redis does not
-    answer, every lookup is a miss and every limit is local to the process. Raises
-    :class:`~crisol.errors.SettingsError` for a malformed ``REDIS_URL``.
+    ``rates`` maps names to rates. With ``REDIS_URL`` cache and buckets are in Redis, behind the breaker named
+    ``cache``, which is added to ``breakers``. While Redis does not answer, every cache lookup is a miss, and
+    each process counts tokens by itself. Raises :class:`~crisol.errors.SettingsError` for a malformed
+    ``REDIS_URL``.
     """
     budget = settings.cache_mb << 20
     breaker = breakers.create("cache", CACHE)
@@ -67,11 +69,11 @@ async def open_shared(
 
 
 def open_trials(settings: Settings) -> TrialStore:
-    """Return the store of the trials: PostgreSQL if configured, else the DuckDB file. The caller closes it.
+    """Return the store of the trials: PostgreSQL if a server is set, else the DuckDB file.
 
-    Until :meth:`~crisol.abtest.store.TrialStore.flip` sets a switch, A/B testing runs at the rate
-    ``AB_TEST_RATE``; 0 means off. Service, notebooks and commands may use either store at the same time.
-    Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
+    The caller closes it. Several processes may use the store at the same time. If the switch of A/B testing
+    was never stored, it is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
+    :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
     # A user of one does not pay for loading the other.
     initial = Switch(enabled=settings.ab_test_rate > 0.0, rate=settings.ab_test_rate)
@@ -85,19 +87,20 @@ def open_trials(settings: Settings) -> TrialStore:
 
 
 def open_journaled_trials(settings: Settings) -> JournaledStore:
-    """Return the store of :func:`open_trials`, which also keeps the journal ``mlruns/trials.journal``.
+    """Return the store of the trials with a journal, so that no trial is lost while PostgreSQL is away.
 
-    While PostgreSQL cannot be reached, ``append`` writes to the journal and every other operation raises
-    :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move the trials from the journal
-    into the store. Raises like :func:`open_trials`.
+    While the store cannot be reached, ``append`` writes to the file ``mlruns/trials.journal``, and every
+    other operation raises :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move
+    trials from the journal into the store. The caller closes the store. Raises
+    :class:`~crisol.errors.StoreError` if the store cannot be opened.
     """
     return JournaledStore(open_trials(settings), Journal(settings.runs / "trials.journal"))
 
 
 def open_database(settings: Settings) -> Database:
-    """Return the database of the trial store, to inspect or migrate its schema; nothing is migrated here.
+    """Return the database of the trials, to inspect or migrate its schema. The caller closes it.
 
-    The caller closes it. Raises like :func:`open_trials`.
+    Opening migrates nothing. Raises :class:`~crisol.errors.StoreError` if the database cannot be reached.
     """
     if settings.postgres_dsn is None:
         from crisol.backends.duckdb import DuckDBStore  # noqa: PLC0415 - see above
@@ -109,10 +112,10 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_workers(scheduler: str) -> AbstractContextManager[Executor]:
-    """Return an executor that runs calls on a Dask cluster; leaving its block closes the connection.
+    """Return an executor that runs calls on a Dask cluster, as a context manager that closes the connection.
 
-    ``scheduler`` is an address such as ``tcp://host:8786``. Raises :class:`~crisol.errors.UnavailableError`
-    if no scheduler answers or Dask is not installed.
+    ``scheduler`` is the address of the Dask scheduler, such as ``tcp://host:8786``. Raises
+    :class:`~crisol.errors.UnavailableError` if no scheduler answers or Dask is not installed.
     """
     from crisol.backends.dask import open_executor  # noqa: PLC0415 - an optional dependency
 

@@ -51,9 +51,9 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     >>> crisol.find_vulnerability("arena-zip-slip").cwe
     'CWE-22'
 
-    An id is looked up in the folders of ``settings.search_path``; None for ``settings`` reads the
-    environment. Raises :class:`~crisol.errors.UnknownVulnerability` where there is none, and
-    :class:`~crisol.errors.VulnerabilityError` for a folder that is not complete.
+    An id is searched in the folders of ``settings.search_path``. ``settings`` None reads the environment
+    variables. Raises :class:`~crisol.errors.UnknownVulnerability` if there is none with this id, and
+    :class:`~crisol.errors.VulnerabilityError` if its folder is incomplete.
     """
     from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -85,12 +85,12 @@ def wargame(
     valid
 
     ``vulnerability`` is an id or the path of a folder. ``patch`` is a unified diff as text or bytes, or the
-    Path of a file. ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``; empty takes the
-    settings' one. ``reading`` says how to read the diff; None reads it as git does. ``watch`` is called with
-    each phase after its end. ``settings`` None reads the environment.
+    Path of a file. ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``; "" takes it from
+    ``settings``. ``reading`` says how to read the diff; None reads it as git does. ``watch`` is called with
+    each phase after its end; None calls nothing. ``settings`` None reads the environment variables.
 
-    A faulty patch raises no error: its verdict is invalid. Raises :class:`~crisol.errors.InputError` for a
-    vulnerability or file that cannot be read, and :class:`~crisol.errors.UnavailableError` where there is no
+    A faulty patch raises no error; the verdict tells its fault. Raises :class:`~crisol.errors.InputError` for
+    a vulnerability or file that cannot be read, and :class:`~crisol.errors.UnavailableError` if there is no
     sandbox or the vulnerable package cannot be downloaded.
     """
     from crisol.diff import ReadOptions  # noqa: PLC0415 - importing crisol must stay cheap
@@ -116,8 +116,8 @@ def wargame(
 class Dataset:
     """Labelled patches as arrays for scikit-learn: ``X, y, groups = dataset``.
 
-    ``X`` has a row for each patch and a column for each feature. ``y`` (n,) is 1 for a valid patch, else 0.
-    ``groups`` (n,) names the group of each patch, which no fold should split.
+    ``X`` has a row for each patch and a column for each feature. ``y``, shape (n,), is 1 for a valid patch,
+    else 0. ``groups``, shape (n,), is the name of each patch's group; pass it to scikit-learn's splitters.
     """
 
     X: pd.DataFrame
@@ -132,17 +132,18 @@ class Dataset:
 
 
 def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[LabelledPatch]:
-    """Read labelled patches from a JSONL file or a corpus table (``.parquet``).
+    """Return the labelled patches of a JSONL file or a corpus table (a path that ends in ``.parquet``).
 
     >>> import crisol
     >>> patches = crisol.read_patches(crisol.load_settings().root / "data" / "examples" / "patches.jsonl")
     >>> patches[0].group
     'arena-admin-route'
 
-    A line of JSONL is an object with ``id``, ``diff``, ``label`` (1 for a valid patch, 0 else) and the key
-    that ``group`` names. Patches with equal values of that key stay together in every split. ``project``,
-    ``tool``, ``language`` and ``cwe`` are optional. For a corpus table ``group`` is ``vulnerability``,
-    ``package`` or ``cwe``. Raises :class:`~crisol.errors.DatasetError` with the number of the wrong line.
+    Each line of a JSONL file is an object with the keys ``id``, ``diff``, ``label`` (1 for a valid patch,
+    else 0) and the key that ``group`` names. Patches with the same value of that key form one group. The keys
+    ``project``, ``tool``, ``language`` and ``cwe`` are optional. For a corpus table ``group`` is
+    ``vulnerability``, ``package`` or ``cwe``. Raises :class:`~crisol.errors.DatasetError` for a file that
+    cannot be read; for JSONL it names the wrong line.
     """
     from crisol.model.dataset import open_set  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -150,7 +151,7 @@ def read_patches(path: str | Path, *, group: str = "vulnerability") -> list[Labe
 
 
 def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Reading], float]] = ()) -> Dataset:
-    """Compute the features of labelled patches; the result has a row for each patch, in order.
+    """Compute the features of labelled patches; the dataset has a row for each patch, in the same order.
 
     >>> def quotes(reading):
     ...     return reading.added.counts['"']
@@ -158,8 +159,8 @@ def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Readin
     >>> X.shape == (len(patches), len(X.columns)), X.columns[-1]
     (True, 'quotes')
 
-    ``own`` are your own functions from a :class:`~crisol.model.reading.Reading` (the tokens and counts of a
-    patch) to a number. Each adds a column with the function's name.
+    ``own`` are functions that you wrote. Each gets the :class:`~crisol.model.reading.Reading` of a patch and
+    returns a number, which becomes a further column with the function's name.
     """
     import numpy as np  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -174,13 +175,15 @@ def features(patches: Iterable[LabelledPatch], *, own: Sequence[Callable[[Readin
 
 
 def recipe(model: Model = "lightgbm", *, own: Sequence[Callable[[Reading], float]] = ()) -> Recipe:
-    """Return a recipe, which A/B experiments and training accept in place of a variant's name.
+    """Return a recipe, to be passed to A/B experiments and to training in place of a variant's name.
 
     >>> crisol.recipe("lightgbm").name
     'lightgbm'
 
-    It serves to try features of your own (``own``) in an experiment. ``model``, ``own`` and the errors are
-    those of :func:`evaluate`.
+    ``model`` is the name of a variant in ``experiments/variants.yaml``, a
+    :class:`~crisol.model.variants.Variant`, or a scikit-learn classifier with ``predict_proba``. ``own`` are
+    functions that you wrote; each gets a :class:`~crisol.model.reading.Reading` and returns a number, a
+    further feature. Raises :class:`~crisol.errors.ExperimentError` for any other model.
     """
     from crisol.errors import ExperimentError  # noqa: PLC0415 - for one message
     from crisol.model.variants import Given, Variant, load_variants  # noqa: PLC0415 - importing crisol must stay cheap
@@ -202,7 +205,7 @@ def evaluate(
     seed: int = 0,
     folds: int = 10,
 ) -> Evaluation:
-    """Measure a model by cross-validation; no model is tested on a vulnerability that it was trained on.
+    """Measure a model by cross-validation; no model is tested on a group that it was trained on.
 
     >>> from sklearn.naive_bayes import GaussianNB
     >>> own = crisol.evaluate(patches, GaussianNB(), folds=3)
@@ -210,12 +213,12 @@ def evaluate(
     ('gaussiannb', True)
 
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
-    :class:`~crisol.model.variants.Variant`, or any scikit-learn classifier or pipeline with
-    ``predict_proba``. Such a classifier reads the columns of :func:`features`. ``own`` are your own
-    functions, each of which adds a column, see :func:`features`. ``folds`` is the number of folds; none
-    splits a vulnerability. The same ``seed`` gives the same figures. Raises
-    :class:`~crisol.errors.ExperimentError` for any other model, and :class:`~crisol.errors.DatasetError`
-    unless there are two vulnerabilities and both classes.
+    :class:`~crisol.model.variants.Variant`, or a scikit-learn classifier or pipeline with ``predict_proba``,
+    which is trained on the features of :func:`features`. ``own`` are functions that you wrote; each gets a
+    :class:`~crisol.model.reading.Reading` and returns a number, a further feature. ``folds`` is the number of
+    folds. The same ``seed`` gives the same result. Raises :class:`~crisol.errors.ExperimentError` for any
+    other model, and :class:`~crisol.errors.DatasetError` if the patches are of fewer than two groups or of
+    one class only.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -229,14 +232,19 @@ def train(
     own: Sequence[Callable[[Reading], float]] = (),
     seed: int = 0,
 ) -> FittedModel:
-    """Train and calibrate a model on all patches; :meth:`FittedModel.save` writes it to a file.
+    """Train and calibrate a model on all patches and return it; its ``save(path)`` writes it to a file.
 
     >>> fitted = crisol.train(patches, GaussianNB())
     >>> 0.0 <= crisol.predict(fitted, patches[0].diff, cwe="CWE-22").probability <= 1.0
     True
 
-    ``model``, ``own``, ``seed`` and the errors are those of :func:`evaluate`. A model with features of your
-    own (``own``) predicts in this process only; it can be neither promoted nor served.
+    ``model`` is the name of a variant in ``experiments/variants.yaml``, a
+    :class:`~crisol.model.variants.Variant`, or a scikit-learn classifier with ``predict_proba``. ``own`` are
+    functions that you wrote; each gets a :class:`~crisol.model.reading.Reading` and returns a number, a
+    further feature. A model with such features predicts in this process only; the service cannot load it. The
+    same ``seed`` gives the same model. Raises :class:`~crisol.errors.ExperimentError` for any other
+    ``model``, and :class:`~crisol.errors.DatasetError` if the patches are of fewer than two groups or of one
+    class only.
     """
     from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -244,7 +252,7 @@ def train(
 
 
 def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -> Predictor:
-    """Load a model from a saved file or from the folder of an exported model; None loads the champion.
+    """Load a model from a saved file or from the folder of a promoted model.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -252,9 +260,10 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
     ...     crisol.load_model(f"{folder}/model.skops").form
     'scikit-learn'
 
-    Loading runs no code from the file. ``trust`` names further classes that the file may contain, as
-    ``package.module.Class``; loading imports their modules. Raises :class:`~crisol.errors.ModelError` for a
-    file that is no model, and :class:`~crisol.errors.StoreError` where there is no champion yet.
+    ``path`` None loads the champion. Loading runs no code from the file. ``trust`` names further classes that
+    the file may contain, each as ``package.module.Class``; their modules are imported. Raises
+    :class:`~crisol.errors.ModelError` for a file that is missing, damaged, or contains any other class, and
+    :class:`~crisol.errors.StoreError` if ``path`` is None and there is no champion yet.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.tracking.registry import champion_folder  # noqa: PLC0415 - likewise
@@ -264,16 +273,16 @@ def load_model(path: str | Path | None = None, *, trust: Collection[str] = ()) -
 
 
 def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: str = "") -> Prediction:
-    """Return the probability that a wargame would give a patch the verdict valid; no wargame runs.
+    """Return the probability that a wargame would find a patch valid; no wargame runs.
 
     >>> patch = crisol.load_settings().root / "data" / "examples" / "right.diff"
     >>> crisol.predict(fitted, patch, cwe="CWE-22").model_version == fitted.model_version
     True
 
-    ``patch`` is a diff as text or bytes, or the Path of a file. Files that no wargame executes, such as tests
-    and documents, are dropped by their names. ``cwe`` is text such as ``CWE-22``, empty if unknown. Raises
-    :class:`~crisol.errors.DiffError` for a text that is no diff, and
-    :class:`~crisol.errors.PatchDoesNotApply` for a diff of which no file remains.
+    ``patch`` is a diff as text or bytes, or the Path of a file. The model does not see changes of tests,
+    documents and other files that no wargame executes; their names tell them. ``cwe`` is text such as
+    ``CWE-22``, "" if unknown. Raises :class:`~crisol.errors.DiffError` for a text that is no diff, and
+    :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise
@@ -283,16 +292,19 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
 
 
 def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **changes: Any) -> dict[str, Any]:
-    """Decide a patch by the whole ladder, as the service does; a wargame runs if no other rung decides.
+    """Return the answer of the service, as its JSON object, on whether a patch is valid.
 
     >>> answer = crisol.decide("arena-zip-slip", patch)
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    The result is the service's JSON answer. ``vulnerability`` is an id; ``patch`` and ``cwe`` are as in
-    :func:`predict`. Each call starts a server and stops it. For many patches start one server: ``with
-    crisol.serve() as server: server.decide(...)``. ``changes`` and the errors are those of :func:`serve`; by
-    default no patch is sampled for A/B testing.
+    The whole ladder decides; a wargame runs if no other rung can. ``vulnerability`` is an id. ``patch`` is a
+    diff as text or bytes, or the Path of a file. ``cwe`` is text such as ``CWE-22``, "" if unknown.
+    ``changes`` are fields of :class:`~crisol.config.Settings` with new values; unless they say otherwise, the
+    A/B rate is 0. Each call starts a server and stops it; for many patches use :func:`serve`. Raises
+    :class:`~crisol.errors.SettingsError` for wrong settings, :class:`~crisol.errors.InputError` for a file
+    that cannot be read, and :class:`~crisol.errors.UnavailableError` if the server does not start or refuses
+    the request.
     """
     content = _content(patch)
     text = content if isinstance(content, str) else content.decode(errors="surrogateescape")
@@ -302,16 +314,17 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
 
 @contextmanager
 def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
-    """Serve validation over HTTP on a free port, in a thread of this process, until the block ends.
+    """Serve validation over HTTP on a free port of this machine, until the ``with`` block ends.
 
     >>> with crisol.serve(ab_test_rate=0.0) as server:
     ...     print(server.url[:16])
     http://127.0.0.1
 
-    ``settings`` None reads the environment. ``changes`` are fields of :class:`~crisol.config.Settings`, such
-    as ``ab_test_rate=0.5``, and override ``settings``. Needs ``crisol[service]``. Raises
-    :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.UnavailableError`
-    where the server does not start.
+    The server runs in a thread of this process. ``settings`` None reads the environment variables.
+    ``changes`` are fields of :class:`~crisol.config.Settings` with new values, such as ``ab_test_rate=0.5``;
+    they override ``settings``. The server needs the extra ``crisol[service]``. Raises
+    :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.UnavailableError` if
+    the server does not start.
     """
     from crisol.service.embedded import serve as embedded  # noqa: PLC0415 - importing crisol must stay cheap
 

@@ -22,10 +22,11 @@ _EFFORT = 200
 
 
 class Edit(NamedTuple):
-    """One replacement of lines in a text.
+    """One replacement of consecutive lines in a text: ``removed`` lines give way to the lines ``added``.
 
-    The ``removed`` lines from the 0-based line ``at`` on are replaced by the lines ``added``, each with its
-    line end. ``removed`` is a number of lines.
+    ``at`` is the 0-based index of the first removed line, or of the line before which the new lines are
+    inserted. ``removed`` is a number of lines, 0 for an insertion. Each line in ``added`` includes its line
+    end.
     """
 
     at: int
@@ -34,12 +35,12 @@ class Edit(NamedTuple):
 
 
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
-    """Return the new text of every file that the patch touches, by path; None for a file that it deletes.
+    """Return the new text of every file that the patch changes, by path; None for a file that it deletes.
 
-    ``read`` returns the text of a path, or None if there is no such file; ``dict.get`` will do. Every context
-    and removed line must match exactly. If a hunk's lines are not where its header says, the hunk is applied
-    elsewhere, provided that its lines occur exactly once. Raises :class:`~crisol.errors.PatchDoesNotApply`.
-    Nothing is written.
+    Nothing is written. ``read`` takes a path and returns the text of the file, or None if there is no such
+    file; the ``get`` method of a dict will do. Context lines and removed lines must match exactly. A hunk
+    that does not match at the line of its header is applied where it does match, if that is one place only.
+    Raises :class:`~crisol.errors.PatchDoesNotApply` if a file is missing or a hunk does not match.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -60,10 +61,10 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
 
 
 def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONTEXT) -> str:
-    """Return the unified diff that turns the files ``old`` into ``new``, in git's form.
+    """Return the unified diff, in git's form, that turns the files ``old`` into the files ``new``.
 
-    Both map paths to texts. A path that only ``new`` has is created; a path that only ``old`` has is deleted.
-    Equal files give "". ``context`` is the number of unchanged lines around a change.
+    Both map paths to texts. The diff creates a path that only ``new`` has, and deletes a path that only
+    ``old`` has. It is "" if nothing differs. ``context`` is the number of unchanged lines around a change.
     """
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):
@@ -84,9 +85,10 @@ def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONT
 
 
 def split(text: str) -> list[str]:
-    """Split text into lines at line feeds only; each line keeps its line feed.
+    """Return the lines of a text, split at line feeds only; each line keeps its line feed.
 
-    ``str.splitlines`` would also split at form feeds and U+2028. The empty text has no lines.
+    Unlike ``str.splitlines`` it does not split at form feeds, U+2028 and the like. The empty text has no
+    lines.
     """
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
@@ -94,10 +96,10 @@ def split(text: str) -> list[str]:
 
 
 def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
-    """Return the edits, in order, by which ``change`` turns ``lines`` into the new lines of the file.
+    """Return the edits, in order, that make the change in the file's present lines.
 
-    ``lines`` are the present lines of the file, with line ends. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` for a hunk that does not match or matches at several places.
+    ``change`` is the change of one file. ``lines`` are the file's lines with their line ends. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match, or matches at several places.
     """
     crlf = bool(lines) and all(line.endswith("\r\n") for line in lines)
     plain = not any(line.endswith("\r\n") for line in lines)
@@ -132,9 +134,9 @@ def edits(change: FileChange, lines: Sequence[str]) -> list[Edit]:
 
 
 def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
-    """Return ``lines`` after the edits ``made``, which must be in order and must not overlap.
+    """Return the lines that result from making edits in ``lines``; every line has its line end.
 
-    A line keeps its line end.
+    ``made`` are the edits, in order of their line and without overlap.
     """
     out: list[str] = []
     done = 0
@@ -147,7 +149,11 @@ def edited(lines: Sequence[str], made: Sequence[Edit]) -> list[str]:
 
 
 def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
-    """Return the hunks of a diff that makes the edits ``made`` in ``lines``, with three lines of context."""
+    """Return the hunks of a diff that makes edits in a file, with three lines of context.
+
+    ``lines`` are the file's lines with their line ends. ``made`` are the edits, in order of their line and
+    without overlap.
+    """
     grouped: list[list[Edit]] = []
     for edit in made:
         end = grouped[-1][-1].at + grouped[-1][-1].removed if grouped else 0

@@ -24,10 +24,10 @@ _DIFF = ("diff --git ", "diff -", "--- ", "Index: ", "From ")
 
 @dataclass(frozen=True, slots=True)
 class DiffLimits:
-    """The size of the largest diff that the parser accepts.
+    """The largest sizes of a diff that the parser accepts.
 
-    ``bytes`` and ``lines`` bound the whole text, ``files`` and ``hunks`` their number in it. ``line_bytes``
-    bounds one line, in characters.
+    ``bytes`` and ``lines`` limit the whole text, ``files`` and ``hunks`` the number of changed files and of
+    hunks. ``line_bytes`` limits each line; despite its name it counts characters.
     """
 
     bytes: int = 1 << 20
@@ -38,13 +38,13 @@ class DiffLimits:
 
 
 def unwrapped(text: str | bytes, limits: DiffLimits) -> list[str]:
-    """Return the lines of the diff in ``text``, without line feeds and without what mails and chats add.
+    """Return the lines of a diff without the wrapping that mails and chats add, and without line feeds.
 
-    It decodes UTF-8, UTF-16 with a byte-order mark, and mails in quoted-printable or base64. It turns CRLF
-    into line feeds and removes the indentation of a Markdown fence. Bytes that are not UTF-8 become lone
-    surrogates, which hunks must not contain. Raises :class:`~crisol.errors.DiffTooLarge` beyond ``limits``,
-    :class:`~crisol.errors.UnsupportedDiff` for a NUL character, and :class:`~crisol.errors.MalformedDiff` for
-    a text that cannot be decoded.
+    ``text`` is untrusted. UTF-8, UTF-16 with a byte-order mark, and mails in quoted-printable or base64 are
+    decoded. CRLF becomes a line feed, and the indentation of a Markdown code block is removed. Bytes that are
+    not UTF-8 become lone surrogates, which the parser refuses inside hunks. Raises
+    :class:`~crisol.errors.DiffTooLarge` if ``limits`` are exceeded, :class:`~crisol.errors.UnsupportedDiff`
+    for a NUL character, and :class:`~crisol.errors.MalformedDiff` for a text that cannot be decoded.
     """
     if len(text) > limits.bytes:
         raise DiffTooLarge(f"the diff has more than {limits.bytes} bytes; send the hunks that matter")

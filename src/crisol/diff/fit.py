@@ -21,7 +21,7 @@ __all__ = ["Fitted", "LeftOut", "cut", "fit"]
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file of a diff that is not judged: its ``path`` in the diff, and ``why``, such as ``a test``."""
+    """A file of a diff that no wargame runs: its ``path`` in the diff, and ``why``, such as ``a test``."""
 
     path: str
     why: str
@@ -32,11 +32,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The part of a diff that is judged; features, identity and wargame use only this part.
+    """The cut patch: the part of a diff that is judged, with notes on the rest.
 
-    ``patch`` is that part. ``files`` maps every touched path to its new text, None for a deleted file; it is
-    empty in a result of :func:`cut`. ``left_out`` are the files that are not judged. ``notes`` tell people
-    how the diff was read, such as "path prefix replaced" or "line count corrected".
+    ``patch`` is that part. ``files`` maps each path that it changes to the new text, None for a deleted file;
+    the result of :func:`cut` has no ``files``. ``left_out`` lists the files of the diff that are not judged.
+    ``notes`` are messages for people about how the diff was read, such as a replaced path prefix or a
+    corrected line count.
     """
 
     patch: Patch
@@ -46,18 +47,18 @@ class Fitted:
 
     @property
     def detail(self) -> str:
-        """``notes`` and ``left_out`` in one line; "" if the diff was taken as it is."""
+        """One line for people with the notes and the files that are not judged; "" if there are neither."""
         left = f"left out: {', '.join(map(str, self.left_out))}" if self.left_out else ""
         return "; ".join([*self.notes, *([left] if left else [])])
 
 
 def fit(series: Series, tree: Tree) -> Fitted:
-    """Apply a diff to the source of a release, and keep the part of it that is judged.
+    """Apply a diff to the source of a release, and return the cut patch with the new texts of its files.
 
-    ``series`` is the diff, ``tree`` the release. A file that the release lacks is left out if it is a test, a
-    changelog or another file that no wargame runs, by its name. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` for any other missing file, for a hunk that does not match, for
-    a path that could mean several files, and where nothing remains.
+    ``series`` is the diff, ``tree`` the release. Left out are files that no wargame runs, such as tests and
+    changelogs, recognised by their names, and changes of version strings. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if the release lacks any other file, a hunk does not match, a
+    path could mean several files, or nothing remains.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)
@@ -82,10 +83,11 @@ def fit(series: Series, tree: Tree) -> Fitted:
 
 
 def cut(series: Series) -> Fitted:
-    """Keep the part of a diff that is judged, by file names alone; for use where no release is available.
+    """Return the cut patch of a diff by file names alone, for use without the source of the release.
 
-    Files that no wargame runs, such as tests, are left out. Hunks are not checked against source. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if nothing remains.
+    Left out are files that no wargame runs, such as tests and changelogs, and changes of version strings.
+    Hunks are not compared with any source. Raises :class:`~crisol.errors.PatchDoesNotApply` if nothing
+    remains.
     """
     series, versions = _without_versions(series)
     left = [LeftOut(stray.path, stray.why) for stray in series.strays] + versions

@@ -31,9 +31,9 @@ _HINTS = (
 
 
 def hint(lines: Sequence[str]) -> str:
-    """Return a message, one line, that says what a text without a unified diff seems to be.
+    """Return one line for people that says what kind of text this is instead of a unified diff.
 
-    ``lines`` are the lines of the text.
+    ``lines`` are the lines of the text. The line also says how to get a unified diff.
 
     >>> hint(["*** Begin Patch", "*** Update File: x.py"])
     'no unified diff: a patch without line numbers, as some language models write it; ask for a unified diff'

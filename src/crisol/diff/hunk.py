@@ -37,10 +37,11 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk, and how many lines it took.
+    """A hunk that was read from a text, and its size there.
 
-    ``old`` and ``new`` are its numbers of lines before and after the change. ``end`` is the 0-based line of
-    the text that follows it. ``note`` is a message about a line count that was corrected, "" for none.
+    ``old`` is its number of lines before the change (context and removed lines), ``new`` after the change
+    (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk. ``note``
+    is a message for people about a wrong line count that was corrected, "" for none.
     """
 
     hunk: Hunk
@@ -51,15 +52,19 @@ class Sized(NamedTuple):
 
 
 def is_header(lines: Sequence[str], at: int) -> bool:
-    """Return whether the 0-based lines ``at`` and ``at + 1`` are the ``---`` and ``+++`` lines of a file."""
+    """Return whether a file's change begins here: line ``at`` starts with ``---``, the next with ``+++``.
+
+    ``lines`` are the lines of the diff; ``at`` is a 0-based index.
+    """
     return at + 1 < len(lines) and lines[at].startswith("--- ") and lines[at + 1].startswith("+++ ")
 
 
 def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
-    """Read the hunk whose header is the 0-based line ``at`` of ``lines``.
+    """Return the hunk whose header (``@@ -1,3 +1,4 @@``) is at the 0-based index ``at`` of ``lines``.
 
-    The header says how many lines it has; with ``recount`` they are counted instead. Raises
-    :class:`~crisol.errors.MalformedDiff` with the 1-based line.
+    With ``recount`` the hunk's lines are counted, and the counts in its header are ignored. Raises
+    :class:`~crisol.errors.MalformedDiff`, which names the 1-based line, if the hunk breaks the format or its
+    lines are more or fewer than the header says.
     """
     match = HUNK.match(lines[at])
     if match is None:

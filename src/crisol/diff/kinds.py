@@ -87,17 +87,17 @@ _VERSION = re.compile(
 
 
 def says_version(hunk: Hunk) -> bool:
-    """Return whether a hunk only replaces version strings, as the diff of two releases always contains."""
+    """Return whether a hunk changes nothing but version strings, such as ``__version__ = "1.2"``."""
     changed = [line for line in hunk.lines if line[0] != " "]
     removed = sum(line[0] == "-" for line in changed)
     return 2 * removed == len(changed) and all(_VERSION.fullmatch(line[1:].rstrip("\r")) for line in changed)
 
 
 def outside(path: str, *, present: bool) -> str:
-    """Return the kind of a file that no wargame runs, such as ``a test``; "" for a source file.
+    """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
 
-    The name ``path`` alone decides. ``present`` says that the release contains this path. A stricter rule
-    then holds, since a package may have a module ``tests.py`` or a folder ``docs``.
+    Only the name ``path`` is examined. ``present`` says whether the release contains this file. Fewer names
+    then count as such a kind, because a package may have a module ``tests.py`` or a folder ``docs``.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

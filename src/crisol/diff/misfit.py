@@ -14,11 +14,11 @@ _SHOWN = 90
 
 
 def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
-    """Return a message about the first line at which a hunk differs from a file.
+    """Return one line for people that says why a hunk does not match a file.
 
-    It is "" unless most of the hunk matches. ``lines`` are the file's lines. ``old`` and ``new`` are the
-    hunk's lines before and after the change, with line ends. ``expected`` is the 0-based line at which the
-    hunk should match.
+    The line names the first differing line, and says whether ``patch --fuzz`` would accept the hunk.
+    ``lines`` are the file's lines. ``old`` and ``new`` are the hunk's lines before and after the change. All
+    have their line ends. ``expected`` is the 0-based index of the line at which the hunk should match.
     """
     where = f"the hunk at line {hunk.old_start} does not fit"
     if not old:

@@ -28,13 +28,13 @@ _TWO = re.compile(r"Binary files (.+) and (.+) differ\s*$")
 
 
 def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
-    """Parse untrusted text into a :class:`Patch`, all of it or nothing.
+    """Parse untrusted text into a :class:`Patch`; a text with any fault is refused as a whole.
 
-    A file may be changed once; copies, binary content and submodules are refused. ``limits`` bounds the size.
-    The time is linear in the length of the text. Raises :class:`~crisol.errors.MalformedDiff` for text that
-    is no unified diff, :class:`~crisol.errors.UnsafeDiff` for a path outside the tree,
-    :class:`~crisol.errors.UnsupportedDiff` for content that is refused, and
-    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``; each names the line.
+    ``limits`` are the largest accepted sizes. Each file may be changed once. The time is linear in the length
+    of the text. Raises :class:`~crisol.errors.MalformedDiff` for text that is no unified diff,
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder or a submodule,
+    :class:`~crisol.errors.UnsupportedDiff` for binary content, copies of files and the diff of a merge, and
+    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. Each error names the line.
     """
     series = read(text, limits)
     for stray in series.strays:
@@ -53,12 +53,14 @@ def parse(text: str | bytes, limits: DiffLimits = _LIMITS) -> Patch:
 
 
 def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions = _AS_GIT) -> Series:
-    """Read untrusted text into a :class:`Series`, in which a file may be changed more than once.
+    """Parse untrusted text into a :class:`Series`, in which a file may be changed more than once.
 
-    It accepts mails, code fences and several commits in one text. Text before and between files, such as a
-    commit message, is skipped; text that looks like part of a hunk is refused. ``reading`` says how to read
-    paths and line counts. Raises as :func:`parse` does, except that copies, binary content and submodules
-    become a :class:`Stray`.
+    Mails, Markdown code blocks and several commits in one text are accepted. Text before and between the
+    changes, such as a commit message, is skipped, unless it looks like a part of a hunk. ``limits`` are the
+    largest accepted sizes; ``reading`` says how to read paths and line counts. Binary content, submodules and
+    mere copies of files become the result's ``strays``. Raises :class:`~crisol.errors.MalformedDiff` for text
+    that is no unified diff, :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder, and
+    :class:`~crisol.errors.DiffTooLarge` beyond ``limits``. Each error names the line.
     """
     return _Parser(unwrapped(text, limits), limits, reading).run()
 

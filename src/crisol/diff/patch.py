@@ -15,10 +15,11 @@ __all__ = ["FileChange", "Hunk", "Patch"]
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """A run of lines of a diff, each with its tag (space, ``+`` or ``-``) and without its line feed.
+    """Consecutive lines of a diff, each with its tag (space, ``+`` or ``-``) and without its line feed.
 
-    ``old_start`` and ``new_start`` are the 1-based line numbers of the header, 0 for a side without lines.
-    ``old_open`` and ``new_open`` say that the last line of that side ends the file without a line feed.
+    ``old_start`` and ``new_start`` are the 1-based line numbers of the hunk in the old and the new file.
+    Either is 0 if the hunk has no lines in that file. ``old_open`` says that the old file ends with this hunk
+    and has no line feed at its end; ``new_open`` says the same of the new file.
     """
 
     old_start: int
@@ -29,21 +30,21 @@ class Hunk:
 
     @property
     def old(self) -> list[str]:
-        """The lines before the change, without tags: context and removed lines."""
+        """The hunk's lines before the change, without tags: context and removed lines."""
         return [line[1:] for line in self.lines if line[0] != "+"]
 
     @property
     def new(self) -> list[str]:
-        """The lines after the change, without tags: context and added lines."""
+        """The hunk's lines after the change, without tags: context and added lines."""
         return [line[1:] for line in self.lines if line[0] != "-"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """The change of one file: its path before (``old``) and after (``new``), and the hunks.
+    """The change of one file: its path before (``old``), its path after (``new``), and the hunks.
 
-    ``old`` is None for a created file, ``new`` for a deleted one. Two different paths mean a rename. Without
-    hunks the text stays the same.
+    ``old`` is None if the file is created, ``new`` is None if it is deleted. Two different paths mean that
+    the file is renamed. Without hunks the text of the file stays the same.
     """
 
     old: str | None
@@ -52,18 +53,21 @@ class FileChange:
 
     @property
     def path(self) -> str:
-        """The path after the change; the old one if the file is deleted."""
+        """The file's path after the change, or before it if the file is deleted."""
         path = self.new or self.old
         assert path is not None
         return path
 
     @property
     def creates(self) -> bool:
-        """Whether the change is a plain diff of a new file: one hunk, at line 0, with added lines alone."""
+        """Whether the change can only be that of a new file: a single hunk at line 0 with added lines only.
+
+        It may be True although ``old`` is not None, since plain diffs do not mark new files.
+        """
         return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
 
     def lines(self, tag: str) -> Iterator[str]:
-        """Yield the lines of all hunks with that tag (``+``, ``-`` or space), without the tag."""
+        """Yield the lines of all hunks that have the tag ``tag`` (``+``, ``-`` or space), without the tag."""
         for hunk in self.hunks:
             for line in hunk.lines:
                 if line[0] == tag:
@@ -74,32 +78,32 @@ class FileChange:
 class Patch:
     """A unified diff over one or more files; ``str(patch)`` is its text in git's form.
 
-    ``files`` has one change for each file, sorted by path.
+    ``files`` holds one change for each file, sorted by path.
     """
 
     files: tuple[FileChange, ...]
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The path of every touched file: the new one, or the old one of a deleted file."""
+        """The path of every changed file: the path after the change, or before it if the file is deleted."""
         return tuple(change.path for change in self.files)
 
     @property
     def added(self) -> list[str]:
-        """All lines that the patch adds, in order, without ``+`` and line feed."""
+        """All lines that the patch adds, in the order of the diff, without ``+`` and line feed."""
         return [line for change in self.files for line in change.lines("+")]
 
     @property
     def removed(self) -> list[str]:
-        """All lines that the patch removes, in order, without ``-`` and line feed."""
+        """All lines that the patch removes, in the order of the diff, without ``-`` and line feed."""
         return [line for change in self.files for line in change.lines("-")]
 
     @cached_property
     def identity(self) -> str:
-        """The SHA-256 over the normalised content, 64 hexadecimal digits.
+        """The SHA-256 of the patch's normalised text, 64 hexadecimal digits.
 
-        Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files and
-        line feeds turned into CRLF in transport do not change it; every line of every hunk does.
+        Timestamps, ``index`` lines, commit messages, section headings, path prefixes, the order of files, and
+        line feeds that became CRLF in transport do not change it. Every line of every hunk does.
         """
         digest = hashlib.sha256(b"crisol-patch-1")
         for change in self.files:
@@ -117,10 +121,10 @@ class Patch:
 
 
 def header(old: str | None, new: str | None) -> list[str]:
-    """Return the lines that git writes for a file before the ``---`` line, without line feeds.
+    """Return the lines that git writes for a changed file above the ``---`` line, without line feeds.
 
-    ``old`` and ``new`` are its paths before and after: ``old`` is None for a new file, ``new`` for a deleted
-    one.
+    ``old`` is the file's path before the change, None for a new file. ``new`` is its path after the change,
+    None for a deleted file.
     """
     left, right = quoted(f"a/{old or new}"), quoted(f"b/{new or old}")
     out = [f"diff --git {left} {right}"]
@@ -134,7 +138,11 @@ def header(old: str | None, new: str | None) -> list[str]:
 
 
 def quoted(path: str) -> str:
-    """Return a path as git writes it: in C quotes if it contains ``"`` or anything but printable ASCII."""
+    """Return a path as git writes it in a diff.
+
+    A path with ``"``, a control character or a character beyond ASCII is written in double quotes, with C
+    escapes.
+    """
     if path.isascii() and path.isprintable() and '"' not in path:
         return path
     out = "".join(

@@ -21,26 +21,27 @@ _BACKUP = re.compile(r"(?:\.orig|\.old|\.bak|\.org|_orig|_org|-orig|~)$")
 
 
 def named(text: str) -> str:
-    """Return the path in the text that follows ``---`` or ``+++``, without the timestamp after it."""
+    """Return the path in the text that follows ``---`` or ``+++`` in a diff, without its timestamp."""
     text = text.split("\t", 1)[0].rstrip()
     return text[: match.start()] if (match := _STAMP.search(text)) else text
 
 
 def epoch(text: str) -> bool:
-    """Return whether ``text``, what follows ``---`` or ``+++``, ends in a timestamp of 1970-01-01.
+    """Return whether the text that follows ``---`` or ``+++`` in a diff ends in a time of 1970-01-01.
 
-    ``diff -N`` writes this timestamp for a file that does not exist.
+    ``diff -N`` writes this time for a file that does not exist.
     """
     return bool(_EPOCH.search(text))
 
 
 def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]:
-    """Return the old and the new path of a file, relative, without prefixes such as ``a/`` and ``b/``.
+    """Return the old and the new path of a changed file, without prefixes such as ``a/`` and ``b/``.
 
-    ``left`` and ``right`` are the two paths as written in the diff; ``/dev/null`` is returned as it is.
-    ``strip`` is the number of leading parts to remove; None removes the prefixes that git writes. ``line``,
-    1-based, is named in errors. Raises :class:`~crisol.errors.MalformedDiff` for a broken quotation and
-    :class:`~crisol.errors.UnsafeDiff` for a path outside the tree.
+    ``left`` and ``right`` are the two paths as they stand in the diff; ``/dev/null`` is returned unchanged.
+    ``strip`` is the number of leading folders to remove, as in ``patch -p``; None removes the prefixes that
+    git writes. ``line`` is the 1-based line of the diff that errors name. Raises
+    :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
     """
     old, new = _plain(left, line), _plain(right, line)
     if strip is not None:
@@ -59,20 +60,22 @@ def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]
 
 
 def bare(text: str, strip: int | None, line: int) -> str:
-    """Return a path that git writes without a prefix, such as that in ``rename from PATH``.
+    """Return a path from a line on which git writes no prefix ``a/`` or ``b/``, such as ``rename from PATH``.
 
-    ``text`` is the path as written. ``strip`` is the number of leading parts that other paths lose; since the
-    prefix is missing here, one part less is removed. None removes none. ``line``, 1-based, is named in
-    errors. Raises as :func:`pair` does.
+    ``text`` is the path as it stands in the diff. ``strip`` is the number of leading folders that are removed
+    from the diff's other paths; one fewer is removed here, because the prefix is missing. None removes
+    nothing. ``line`` is the 1-based line of the diff that errors name. Raises
+    :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
     """
     path = _plain(text, line)
     return _stripped(path, max(0, strip - 1), line) if strip is not None else _safe(path, line)
 
 
 def without_backup(path: str) -> str:
-    """Return the path without the mark of a backup copy: ``x.py`` for ``x.py.orig`` and ``x.py~``.
+    """Return a path without the ending of a backup copy: ``x.py`` for ``x.py.orig`` and for ``x.py~``.
 
-    Any other path is returned as it is.
+    Any other path is returned unchanged.
     """
     stem, dot, end = path.rpartition(".")
     if dot and "/" not in end and (match := _BACKUP.search(stem)):

@@ -26,8 +26,8 @@ _SHOWN = 4
 class Tree:
     """The source of a release, as two functions.
 
-    ``read(path)`` returns the text of a file, None where there is no such file. ``names()`` returns all
-    paths.
+    ``read(path)`` returns the text of a file, or None if there is no such file. ``names()`` returns the paths
+    of all files. Paths are relative to the release's folder.
     """
 
     read: Callable[[str], str | None]
@@ -35,7 +35,7 @@ class Tree:
 
     @cached_property
     def by_name(self) -> dict[str, list[str]]:
-        """All paths by their file name: ``x.py`` maps to the sorted paths that end in it."""
+        """All paths of the release by the name of their file: ``x.py`` maps to a sorted list of paths."""
         found: dict[str, list[str]] = {}
         for path in sorted(self.names()):
             found.setdefault(path.rpartition("/")[2], []).append(path)
@@ -44,19 +44,21 @@ class Tree:
 
 @dataclass(slots=True)
 class FilePlaces:
-    """The file of the release that each path of a diff means.
+    """Which file of the release each path of a diff means.
 
-    ``found`` maps paths of the diff to paths of the release. ``left_out`` maps paths of the diff that are not
-    judged to their kind, such as ``a test``.
+    ``found`` maps a path of the diff to a path of the release. ``left_out`` maps a path of the diff that no
+    wargame runs to its kind, such as ``a test``.
     """
 
     found: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def path(self, path: str) -> str | None:
-        """Return the path of the release that ``path``, a path of the diff, means; None if it lies outside.
+        """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path that is not in ``found`` has its prefix replaced as in the paths that are.
+        A path that ``found`` lacks, such as that of a new file, gets the prefix that the other paths got. If
+        ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A path
+        with another prefix gives None.
         """
         if path in self.found:
             return self.found[path]
@@ -68,10 +70,7 @@ class FilePlaces:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Messages for people about path prefixes that were replaced, one for each prefix.
-
-        ``src/ read as ./`` is an example.
-        """
+        """Messages for people, one for each path prefix that was replaced, such as ``src/ read as ./``."""
         out = []
         for cut, put in dict.fromkeys(_mapping(*pair) for pair in self.found.items()):
             if cut or put:
@@ -80,12 +79,12 @@ class FilePlaces:
 
 
 def place(series: Series, tree: Tree) -> FilePlaces:
-    """Find the file of the release for every path that the diff changes.
+    """Return which file of the release each path of a diff means.
 
-    ``series`` is the diff, ``tree`` the release. If the release has the path itself, that is the file.
-    Otherwise the files that end in the same parts are tried: exactly one of them must match the path's first
-    change. Raises :class:`~crisol.errors.PatchDoesNotApply` for a source file that is missing, and for a path
-    that could mean several files.
+    ``series`` is the diff, ``tree`` the release. A path that the release has means that file. Otherwise it
+    means the file whose path has the same last parts and matches the first change of the diff's file. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if there is no such file, except for tests and other files that
+    no wargame runs, or if there are several.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

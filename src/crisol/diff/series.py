@@ -16,11 +16,11 @@ __all__ = ["ReadOptions", "Series", "Step", "Stray"]
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read a diff.
+    """How to read the paths and line counts of a diff.
 
-    ``strip`` is the number of leading parts that are removed from every path, as by ``patch -p``; None
-    removes the prefixes that git writes (``a/``, ``i/``). With ``recount`` the lines of a hunk are counted,
-    and its header's counts are ignored.
+    ``strip`` is the number of leading folders to remove from every path, as in ``patch -p``; None removes the
+    prefixes that git writes (such as ``a/`` and ``b/``). With ``recount`` the lines of each hunk are counted,
+    and the counts in its header are ignored.
     """
 
     strip: int | None = None
@@ -29,10 +29,10 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one file; ``line`` is the 1-based line of the text at which it begins.
+    """One change of one file in a diff; ``line`` is the 1-based line of the diff at which it begins.
 
-    ``copied`` means that ``change.old`` stays and ``change.new`` is a copy of it. A plain diff may name two
-    different paths for one file; ``other`` is then the path after ``---``, else "".
+    ``copied`` says that ``change.new`` is a copy of ``change.old``, which stays. A plain diff may name two
+    different paths for one file; ``other`` is then the path after ``---``, otherwise "".
     """
 
     change: FileChange
@@ -43,9 +43,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A part of a diff that is not judged because it changes no text: binary content, a submodule or a copy.
+    """A part of a diff that a wargame cannot apply: binary content, a submodule, or a mere copy of a file.
 
-    ``path`` is the file. ``why`` says for people what it is. ``error`` is the exception that
+    ``path`` is the file's path. ``why`` names the kind of part, for people. ``error`` is the exception that
     :func:`~crisol.diff.parse` raises for it.
     """
 
@@ -56,10 +56,10 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """All changes of a diff, as ``steps`` in the order of the text; a file may be changed more than once.
+    """All changes of a diff, in the order of its text; a file may be changed more than once.
 
-    ``strays`` are the parts of the diff that change no text. ``notes`` are messages for people about line
-    counts of hunks that were corrected.
+    ``steps`` are the changes of texts. ``strays`` are the parts that a wargame cannot apply, such as binary
+    content. ``notes`` are messages for people about wrong line counts that were corrected.
     """
 
     steps: tuple[Step, ...]
