@@ -27,11 +27,11 @@ EXACT_BELOW = 25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """The patches that both arms of a comparison predicted, in the order of arrival; arrays of shape (n,).
+    """The patches that both arms of a comparison predicted, in order of time; arrays of shape (n,).
 
-    ``difference`` is 1 where only the first arm was right, -1 where only the second was, else 0. ``weight``
-    is 1 / sampling probability of the patch. ``group`` is the number of the patch's vulnerability, from 0 in
-    the order of appearance.
+    ``difference`` is 1 if only the first arm was right, -1 if only the second was, else 0. ``weight`` is 1 /
+    sampling probability of the patch. ``group`` numbers the vulnerabilities: patches with the same number
+    belong to one vulnerability.
     """
 
     difference: NDArray[np.float64]
@@ -44,15 +44,17 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference between the accuracies of the arms ``first`` and ``second``, first minus second.
+    """The difference between the accuracies of two arms, named ``first`` and ``second``: first minus second.
 
     ``n`` patches of ``vulnerabilities`` different vulnerabilities were predicted by both arms. ``difference``
-    is weighted by 1 / sampling probability, so it holds for all patches that arrived. ``low`` and ``high``
-    are its percentile bootstrap interval, resampled by vulnerability and valid for a single analysis.
-    ``always_low`` and ``always_high`` are bounds that stay valid in repeated analyses (assuming independent
-    patches). ``p_value`` is that of McNemar's two-sided test without weights, by ``method`` (``exact`` or
-    ``asymptotic``); ``weighted_p_value`` is that of a weighted normal test. ``only_first_right`` and
-    ``only_second_right`` count the patches on which only that arm was right.
+    is weighted by 1 / sampling probability, so that it holds for all patches that arrived. ``low`` and
+    ``high`` bound its percentile bootstrap interval, resampled by vulnerability; they are valid if the trials
+    are analysed once. ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials
+    come in; they assume that patches are independent.
+
+    ``only_first_right`` and ``only_second_right`` count the patches on which only that arm was right.
+    ``p_value`` is that of McNemar's two-sided test of these counts, by ``method`` (``exact`` or
+    ``asymptotic``). ``weighted_p_value`` is that of a normal test of the weighted difference.
     """
 
     first: str
@@ -72,12 +74,12 @@ class Comparison:
 
 
 def pair(first: Iterable[Trial], second: Iterable[Trial]) -> Pairs:
-    """Match the conclusive trials of two arms by experiment, patch and vulnerability.
+    """Return the patches that both arms predicted, with the difference between the arms on each.
 
-    ``first`` and ``second`` are the trials of one arm each, in any order. Inconclusive trials, and patches
-    that only one arm predicted, are left out. Raises :class:`~crisol.errors.InputError` when an arm has two
-    trials of the same patch (by two model versions), or when the two arms' trials hold different verdicts on
-    a patch.
+    ``first`` and ``second`` are the trials of one arm each, in any order. Two trials are paired if they have
+    the same experiment, patch and vulnerability. Inconclusive trials are left out. Raises
+    :class:`~crisol.errors.InputError` if an arm has two trials of one patch (by two model versions), or if
+    the two trials of a pair have different verdicts.
     """
     firsts, seconds = _by_patch(first), _by_patch(second)
     matched = sorted(firsts.keys() & seconds.keys(), key=lambda key: (firsts[key].created_at, firsts[key].id))
@@ -112,8 +114,9 @@ def _by_patch(trials: Iterable[Trial]) -> dict[tuple[str, str, str], Trial]:
 def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
     """Return the two-sided p-value of McNemar's test and its method, ``exact`` or ``asymptotic``.
 
-    ``only_first`` and ``only_second`` count the patches on which only the first or only the second arm was
-    right. The method is ``exact`` (the binomial test) if their sum is below 25; a sum of 0 gives p = 1.
+    ``only_first`` counts the patches on which only the first arm was right, ``only_second`` those on which
+    only the second was. The method is ``exact`` (a binomial test) if their sum is below 25, otherwise
+    ``asymptotic`` (a normal test without continuity correction). If both are 0 the p-value is 1.
     """
     discordant = only_first + only_second
     if discordant < EXACT_BELOW:
@@ -125,8 +128,8 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
     """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    ``pairs`` are those of :func:`pair`. The difference lies within -1 and 1. The bounds cover the true
-    difference after every pair at once, with probability ``level``.
+    The differences lie within -1 and 1. ``level`` is the probability that all bounds of the sequence, one
+    pair of bounds after each patch, cover the true difference.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 
@@ -134,10 +137,12 @@ def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
 def compare(
     first: str, second: str, pairs: Pairs, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Comparison:
-    """Compare two arms by their pairs; ``first`` and ``second`` are their names, for the result.
+    """Return the difference in accuracy between two arms, with intervals and p-values.
 
-    The intervals cover the true difference with probability ``level``; the bootstrap draws ``resamples``
-    samples with ``seed``. Raises :class:`~crisol.errors.InputError` if there are no pairs.
+    ``first`` and ``second`` are the names of the arms; ``pairs`` are the patches that both predicted.
+    ``level`` is the probability with which an interval covers the true difference. The bootstrap draws
+    ``resamples`` samples; the same ``seed`` gives the same interval. Raises
+    :class:`~crisol.errors.InputError` if ``pairs`` is empty.
     """
     if not len(pairs):
         raise InputError(f"arms {first!r} and {second!r} have no patch in common: run them in one experiment")

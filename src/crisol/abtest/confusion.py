@@ -24,10 +24,10 @@ _UNKNOWN = math.nan
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A weighted estimate and its confidence interval ``low`` to ``high``; all three are NaN without trials.
+    """A weighted estimate and its confidence interval from ``low`` to ``high``; all are NaN without trials.
 
-    ``value`` is the estimate. ``n`` is the number of trials; ``effective_n`` is the number of trials of equal
-    weight that would give the same precision.
+    ``value`` is the estimate. ``n`` is the number of trials. ``effective_n`` is the number of trials with
+    equal weights that would give as narrow an interval.
     """
 
     value: float
@@ -39,12 +39,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionMetrics:
-    """The usual metrics of a confusion matrix; positive means valid. All but ``mcc`` (-1 to 1) are 0 to 1.
+    """The usual metrics of a confusion matrix, each with its interval; the positive class is valid.
 
     ``accuracy`` is the share of right predictions, ``precision`` tp / (tp + fp), ``recall`` tp / (tp + fn),
-    and ``f1`` the harmonic mean of the two. ``mcc`` is Matthews' correlation coefficient;
-    ``false_accept_rate`` the share of the invalid patches that the model calls valid, fp / (fp + tn);
-    ``prevalence`` the share of valid patches. ``n`` counts conclusive trials, ``inconclusive`` the others.
+    and ``f1`` the harmonic mean of the latter two. ``mcc`` is Matthews' correlation coefficient, -1 to 1; all
+    others are 0 to 1. ``false_accept_rate`` is fp / (fp + tn), the share of the invalid patches that the
+    model calls valid. ``prevalence`` is the share of valid patches. ``n`` counts the conclusive trials,
+    ``inconclusive`` the others.
     """
 
     accuracy: Estimate
@@ -63,7 +64,7 @@ METRICS = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate", 
 
 
 def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
-    """Return every metric of a tally, with intervals that cover the true value with probability ``level``.
+    """Return all metrics of a tally with their intervals; ``level`` is the intervals' coverage, in (0, 1).
 
     >>> one = Cell(45, 45.0, 45.0)
     >>> metrics(Tally(tp=one, fp=Cell(5, 5.0, 5.0))).precision.value
@@ -84,15 +85,15 @@ def metrics(tally: Tally, level: float = 0.95) -> ConfusionMetrics:
 
 
 def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95) -> Estimate:
-    """Return the weighted share of the hits among hits and misses, with an interval at ``level``.
+    """Return the weighted share of hits among hits and misses, with its interval.
 
     ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
-    probability with which the interval covers the true share.
+    interval's coverage, in (0, 1).
 
-    The interval is Wilson's at the effective number of trials: share * (1 - share) / variance, where the
-    variance is the linearised one of the ratio. A few lucky weights make that variance too small, so it is
-    taken with z² pseudo-trials of mean weight, half of them hits (Agresti & Coull 1998), which are then
-    subtracted again: with equal weights this is Wilson's interval itself.
+    The interval is Wilson's, for the effective number of trials: share * (1 - share) / variance. The variance
+    is that of a ratio of weighted sums, by linearisation. With few trials it is too small by chance;
+    therefore z² pseudo-trials of mean weight, half of them hits, are added for the variance (Agresti & Coull
+    1998). With equal weights the result is Wilson's interval itself.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

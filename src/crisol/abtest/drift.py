@@ -20,11 +20,12 @@ _BETS = np.array([0.05, 0.1, 0.2, 0.4, 0.8])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alarm:
-    """The result of a detector over a sequence of n trials, whether or not it raised an alarm.
+    """The result of a drift detector over a sequence of n trials, whether or not it raised an alarm.
 
-    ``evidence``, shape (n,), is the detector's value after each trial. ``raised_at`` is the 0-based index of
-    the first trial at which the value reached ``threshold``. ``began_at`` is the index of the trial at which
-    the change is estimated to have begun. Both are None if no alarm was raised.
+    ``evidence``, shape (n,), is the detector's statistic after each trial. The alarm is raised at the first
+    trial at which the statistic reaches ``threshold``: ``raised_at`` is its 0-based index. ``began_at`` is
+    the 0-based index of the trial at which the drift is estimated to have begun. Both are None if no alarm
+    was raised.
     """
 
     evidence: NDArray[np.float64]
@@ -41,14 +42,14 @@ def worsening(
     max_weight: float | None = None,
     run_length: float = 10_000.0,
 ) -> Alarm:
-    """Return whether, and at which trial, the error rate is shown to be above ``baseline``, in (0, 1).
+    """Detect whether a model's error rate has risen above ``baseline``, in (0, 1), and at which trial.
 
-    ``errors``, shape (n,), in the order of the trials, are 1 for a wrong prediction, else 0; ``weights`` are
-    1 / sampling probability, None means all 1; ``max_weight`` is the largest that the design can give, None
-    means the largest given. While the error rate is at most ``baseline``, false alarms are at least
-    ``run_length`` trials apart on average, for any distribution (CUSUM of e-values: Shin, Ramdas & Rinaldo
-    2024). As baseline, use the upper confidence bound of the error rate that validation measured. Raises
-    :class:`~crisol.errors.InputError` for values out of range.
+    ``errors``, shape (n,), in the order of time, are 1 for a wrong prediction, else 0. ``weights``, shape
+    (n,), are 1 / sampling probability; None means all 1. ``max_weight`` is the largest possible weight; None
+    means the largest in ``weights``. As baseline, take the upper confidence bound of the error rate in
+    validation. While the error rate is at most the baseline, false alarms are at least ``run_length`` trials
+    apart on average, for any distribution. The detector is a CUSUM of e-values (Shin, Ramdas & Rinaldo 2024).
+    Raises :class:`~crisol.errors.InputError` for values out of range.
     """
     x = _within("error", errors, 0.0, 1.0)
     w = np.ones_like(x) if weights is None else _within("weight", weights, 0.0, np.inf)
@@ -62,14 +63,15 @@ def worsening(
 def calibration_drift(
     probabilities: ArrayLike, outcomes: ArrayLike, *, tolerated: float = 0.0, run_length: float = 10_000.0
 ) -> Alarm:
-    """Look for trials from which on the outcomes no longer follow the predicted probabilities.
+    """Detect whether outcomes no longer follow the predicted probabilities, and from which trial on.
 
-    ``probabilities``, shape (n,), are the predicted ones of valid, in the order of the trials; ``outcomes``,
-    shape (n,), are 1 for valid, 0 for invalid. The alarm is raised when patches are valid more or less often
-    than predicted. It is also raised when the share of right predictions is below the model's mean confidence
-    by more than ``tolerated``, in [0, 0.5). No weights are needed, since sampling depends on the probability
-    alone. False alarms are at least ``run_length`` trials apart on average. Raises
-    :class:`~crisol.errors.InputError` for values out of range.
+    ``probabilities``, shape (n,), in the order of time, are the predicted probabilities of valid.
+    ``outcomes``, shape (n,), are 1 for valid, 0 for invalid. The alarm is raised if patches are valid more
+    often, or less often, than predicted. It is also raised if the model is overconfident: its share of right
+    predictions is below its mean confidence by more than ``tolerated``, in [0, 0.5). While the model is
+    calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no weights,
+    because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for values
+    out of range.
     """
     p = _within("probability", probabilities, 0.0, 1.0)
     y = _within("outcome", outcomes, 0.0, 1.0)
@@ -102,11 +104,12 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 
 
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
-    """Return the population stability index of ``current`` against ``reference``, samples of shape (n,).
+    """Return the population stability index of the sample ``current`` against the sample ``reference``.
 
-    The quantiles of ``reference`` divide the values into ``bins`` bins. The index is the sum of (b - a) ln(b
-    / a) over the bins, where a is the share of ``reference`` in a bin and b that of ``current``. 0 means
-    equal, 0.1 a change, 0.25 a large change. Raises :class:`~crisol.errors.InputError` for an empty sample.
+    Both have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins. The index is
+    the sum of (b - a) ln(b / a) over the bins, where a is the share of ``reference`` in a bin and b that of
+    ``current``. 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change. Raises
+    :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:
@@ -123,12 +126,12 @@ def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
 
 
 def input_drift(reference: pd.DataFrame, current: pd.DataFrame) -> pd.DataFrame:
-    """Compare the distributions of the numeric columns that both tables have.
+    """Compare the distributions of the numeric columns that two tables have in common.
 
-    ``reference`` is the table of an earlier time, ``current`` that of now. Returns one row for each such
-    column, the largest psi first. Columns: feature, psi (see :func:`psi`), ks (two-sample Kolmogorov-Smirnov
-    statistic), p_value, adjusted_p_value (Holm). Raises :class:`~crisol.errors.InputError` if the tables have
-    no numeric column in common.
+    ``reference`` is the earlier table, ``current`` the later one. Returns a table with one row for each
+    common column, the largest psi first. Its columns are feature (the name), psi (population stability index,
+    0 for equal distributions), ks (two-sample Kolmogorov-Smirnov statistic), p_value, and adjusted_p_value
+    (by Holm's method). Raises :class:`~crisol.errors.InputError` if no numeric column is in both tables.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without both
     from scipy.stats import ks_2samp  # noqa: PLC0415 - see above

@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 class Replay:
     """The result of a replay: how many trials went from the journal to the store, and how many did not.
 
-    ``replayed`` counts the trials that the store took, ``rejected`` the corrupt lines that were moved to
-    another file.
+    ``replayed`` counts the trials that the store accepted. ``rejected`` counts corrupt lines of the journal,
+    which were moved to another file.
     """
 
     replayed: int = 0
@@ -56,18 +56,21 @@ class Replay:
 
 
 class Journal:
-    """An append-only file of trials at ``path``, one line each with a checksum.
+    """A file that keeps trials, one in each line with a checksum, until they are moved to a store.
 
-    Safe across threads and across the processes of one machine: each call locks the file, and the lock ends
-    with its process. Every method raises :class:`~crisol.errors.StoreError` if the file cannot be read or
-    written.
+    Its ``path`` is an argument of the constructor. Threads and processes of one machine may use the file at
+    the same time, because every method locks it. Every method raises :class:`~crisol.errors.StoreError` if
+    the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, trials: Sequence[Trial]) -> None:
-        """Append the trials and sync the file: on return they survive a crash of the process or machine."""
+        """Append trials to the file; after the return they survive a crash of the process or the machine.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be written.
+        """
         data = b"".join(_encode(trial) for trial in trials)
         with self._held(self.path) as file:
             file.seek(_whole(file))
@@ -77,12 +80,13 @@ class Journal:
             _sync(file)
 
     def replay(self, append: Callable[[Sequence[Trial]], int]) -> Replay:
-        """Pass all trials to ``append``, in the order in which they were written, then empty the journal.
+        """Pass all trials of the journal to ``append``, in the order of writing, and empty the journal.
 
-        ``append`` is the method of a store; it takes the trials and returns how many were new. If it raises,
-        the exception is passed on and all trials stay in the journal. Only one thread or process replays at a
-        time; :meth:`write` is not blocked meanwhile. A corrupt line is moved to the file ``<name>.rejected``
-        next to the journal and logged.
+        ``append`` stores the trials it gets and returns how many were new; a store's ``append`` will do. If
+        it raises an exception, the exception is passed on and all trials stay in the journal. A corrupt line
+        is logged and moved to the file ``<name>.rejected`` next to the journal. If another thread or process
+        is replaying, this call waits; :meth:`write` does not. Raises :class:`~crisol.errors.StoreError` if
+        the file cannot be read or written.
         """
         replayed, rejected = 0, list[bytes]()
         with self._held(self._beside("lock")):
@@ -154,12 +158,12 @@ class Journal:
 
 
 class JournaledStore:
-    """A trial store that writes to ``journal`` while the wrapped ``store`` is unavailable.
+    """A trial store that writes trials to a journal while another store, which it wraps, is unavailable.
 
-    Trials in the journal are moved to the store before new trials are stored; until then no read returns
-    them. All methods but ``append`` call the store and raise what it raises. ``clock`` returns the present
-    time, in UTC; trials dated over 5 minutes later are refused. Safe across threads and processes if the
-    wrapped store is.
+    ``store`` is the wrapped store, ``journal`` the file. Trials in the journal are moved to the store before
+    new trials are stored; until then no method returns them. All methods but ``append`` call the wrapped
+    store and raise its errors. ``clock`` returns the present time in UTC; trials dated more than 5 minutes
+    later are refused. Threads and processes may share the object's files if they may share the wrapped store.
     """
 
     def __init__(
@@ -170,11 +174,11 @@ class JournaledStore:
         self._clock = clock
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """Store the trials, in the store or else in the journal; return how many were new to the store.
+        """Store trials, in the wrapped store or else in the journal; return how many were new to the store.
 
         The number is 0 if the trials went to the journal. Raises :class:`~crisol.errors.InputError` for a
-        trial that :func:`~crisol.abtest.trial.check` refuses, and :class:`~crisol.errors.StoreError` if
-        neither the store nor the journal can write.
+        trial with a value out of range or dated in the future, and :class:`~crisol.errors.StoreError` if
+        neither the store nor the journal can be written.
         """
         now = self._clock()
         for trial in trials:
@@ -189,7 +193,7 @@ class JournaledStore:
             return 0
 
     def replay(self) -> Replay:
-        """Move the journal's trials into the store, and return how many were moved.
+        """Move the journal's trials into the wrapped store; return how many were moved and how many rejected.
 
         Raises :class:`~crisol.errors.UnavailableError` while the store is unavailable; the trials then stay
         in the journal.
@@ -203,33 +207,55 @@ class JournaledStore:
         return self.store.append([replace(trial, created_at=min(trial.created_at, now)) for trial in trials])
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
+        """Return those ``ids`` (of trials) that are not in the wrapped store.
+
+        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
+        """
         return self.store.missing(ids)
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.read`."""
+        """Yield the trials of the wrapped store that match ``where``, ordered by ``created_at``, then id.
+
+        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached, and
+        :class:`~crisol.errors.IntegrityError` for a corrupt row.
+        """
         return self.store.read(where)
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        """Return the last ``limit`` trials of the wrapped store that match ``where``, the newest first.
+
+        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached, and
+        :class:`~crisol.errors.IntegrityError` for a corrupt row.
+        """
         return self.store.latest(limit, where)
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`~crisol.abtest.store.TrialStore.tallies`."""
+        """Return the weighted confusion matrix of each group of the stored trials that match ``where``.
+
+        ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
+        order of ``by``; without ``by`` the only key is ``()``. Raises :class:`~crisol.errors.StoreError` if
+        the wrapped store cannot be reached.
+        """
         return self.store.tallies(where, by)
 
     def switch(self) -> Switch:
-        """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
+        """Return the switch of A/B testing that the wrapped store keeps.
+
+        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
+        """
         return self.store.switch()
 
     def flip(self, switch: Switch) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
+        """Store ``switch`` in the wrapped store as the present switch of A/B testing.
+
+        Raises :class:`~crisol.errors.StoreError` if the store cannot be reached.
+        """
         self.store.flip(switch)
 
     def close(self) -> None:
-        """Close the store; trials in the journal stay there until the next replay."""
+        """Close the wrapped store; trials in the journal stay there until the next replay."""
         self.store.close()
 
 

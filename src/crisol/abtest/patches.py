@@ -13,19 +13,20 @@ __all__ = ["PatchStore"]
 
 
 class PatchStore:
-    """A folder of diffs, each in a file named by the diff's identity; threads and processes may share it.
+    """A folder of diffs, each in a file named by the diff's identity.
 
-    ``folder`` is made on first use. Adding is atomic, and a diff whose identity is there is not written
-    again. A file whose content does not have the identity in its name is never returned.
+    ``folder`` is its path; it is created when the first diff is added. Threads and processes may share it. A
+    file is written in one step and never changed. A file whose content does not match its name is treated as
+    missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, text: str) -> str:
-        """Store a diff and return its identity, 64 hexadecimal digits.
+        """Store a diff and return its identity, 64 hexadecimal digits; a diff that is there already stays.
 
-        Raises :class:`~crisol.errors.DiffError` for a text that is no diff and
+        Raises :class:`~crisol.errors.DiffError` for a text that is no diff, and
         :class:`~crisol.errors.StoreError` if the file cannot be written.
         """
         identity = parse(text).identity
@@ -46,7 +47,7 @@ class PatchStore:
         return identity
 
     def get(self, identity: str) -> str | None:
-        """Return the diff with this identity, or None if it is missing, unreadable or damaged."""
+        """Return the text of the diff with this identity; None if its file is missing or damaged."""
         if not identity.isalnum():
             return None
         try:

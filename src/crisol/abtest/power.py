@@ -15,12 +15,12 @@ __all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """The sampling design of an A/B test. ``rate`` and ``unsure`` are shares, 0 to 1.
+    """The sampling of an A/B test, and its costs, for the planning of sample sizes.
 
-    The share ``unsure`` of the patches is always wargamed, because the model may not decide them; the others
-    are wargamed with probability ``rate``. ``per_day`` patches arrive a day; one wargame takes
-    ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for a share out of range, a rate of 0
-    unless all are unsure, or no arrivals.
+    The share ``unsure``, 0 to 1, of the patches is always wargamed, because the model may not decide them.
+    Each other patch is wargamed with probability ``rate``. ``per_day`` patches arrive on a day. One wargame
+    takes ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of range, and for
+    a rate of 0 unless ``unsure`` is 1.
     """
 
     rate: float
@@ -45,19 +45,20 @@ class Design:
 
     @property
     def patches_per_trial(self) -> float:
-        """How many patches must arrive for as much information as one trial of weight 1 gives.
+        """The number of arriving patches that give as much information as one trial of weight 1.
 
-        This is the mean weight of the sampled trials, the design effect of Kish (1965).
+        It is the design effect of Kish (1965): the mean weight of the sampled trials.
         """
         return self.unsure + (1.0 - self.unsure) / self.rate if self.rate else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """The cost of answering a ``question``, a sentence for people.
+    """The sample size, and its cost, that a question about models needs.
 
-    The answer needs the information of ``effective_trials`` trials of weight 1. For that, ``patches`` must
-    arrive, which takes ``days``; ``wargames`` of them are wargamed, which takes ``wargame_hours`` in all.
+    ``question`` is a sentence for people. ``effective_trials`` is the number of trials of weight 1 that
+    answer it. For so much information ``patches`` must arrive, which takes ``days`` (may be fractional). Of
+    them ``wargames`` are wargamed, which takes ``wargame_hours`` hours in all.
     """
 
     question: str
@@ -78,13 +79,14 @@ def plan(
     level: float = 0.95,
     power: float = 0.80,
 ) -> TrialPlan:
-    """Plan the trials for one question: detect a ``difference`` in accuracy, or know a share to ± ``margin``.
+    """Return the sample size for one question: the difference between two arms, or the size of a share.
 
-    ``design`` says which patches are wargamed. ``difference`` is between two arms, which disagree in being
-    right on the share ``discordance`` of the patches; ``power`` is the probability of detecting it (see
-    :func:`pairs_needed`). ``expected`` is the share that is estimated (see :func:`trials_for_margin`).
-    ``level`` is the confidence level of either question. Raises :class:`~crisol.errors.ExperimentError`
-    unless exactly one of ``difference`` and ``margin`` is given, and for a value out of range.
+    ``design`` says which patches are wargamed. For the first question give ``difference``, the smallest
+    difference in accuracy to detect; ``power`` is the probability of detecting it, and ``discordance`` the
+    share of the patches on which exactly one arm is right. For the second give ``margin``, the half-width of
+    the interval of a share; ``expected`` is a guess at that share. ``level`` is the confidence level of both.
+    Raises :class:`~crisol.errors.ExperimentError` for a value out of range, and unless exactly one of
+    ``difference`` and ``margin`` is given.
     """
     if (difference is None) == (margin is None):
         raise ExperimentError("give either difference or margin: a plan answers one question")
@@ -102,11 +104,12 @@ def plan(
 
 
 def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, power: float = 0.80) -> int:
-    """Return the pairs with which McNemar's test detects ``difference`` (Connor 1987, two-sided).
+    """Return how many patches two arms must both predict, so that McNemar's test detects ``difference``.
 
-    ``discordance`` is the share of patches on which exactly one arm is right, ``difference`` that of the
-    first arm minus that of the second; ``level`` is 1 - alpha and ``power`` 1 - beta. Raises
-    :class:`~crisol.errors.ExperimentError` unless 0 < abs(difference) <= discordance <= 1.
+    ``difference`` is between the arms' accuracies. ``discordance`` is the share of the patches on which
+    exactly one arm is right. ``level`` is 1 - alpha and ``power`` 1 - beta of the two-sided test (Connor
+    1987). Raises :class:`~crisol.errors.ExperimentError` unless 0 < abs(difference) <= discordance <= 1, and
+    for a ``level`` or ``power`` out of range.
 
     >>> pairs_needed(0.05, 0.10)
     312
@@ -119,10 +122,11 @@ def pairs_needed(difference: float, discordance: float, *, level: float = 0.95, 
 def detectable_difference(
     pairs: float, discordance: float, *, level: float = 0.95, power: float = 0.80
 ) -> float:
-    """Return the smallest difference in accuracy that this many pairs detect; NaN where they detect none.
+    """Return the smallest difference in accuracy that McNemar's test detects; NaN if it detects none.
 
-    ``pairs`` is the number of patches that both arms predict. The function is the inverse of
-    :func:`pairs_needed`; ``discordance``, ``level``, ``power`` and the errors are the same.
+    ``pairs`` is the number of patches that both arms predict. ``discordance`` is the share of them on which
+    exactly one arm is right. ``level`` is 1 - alpha and ``power`` 1 - beta of the two-sided test (Connor
+    1987). Raises :class:`~crisol.errors.ExperimentError` for values out of range.
     """
     _check_difference(discordance, discordance)
     _check_power(level, power)
@@ -134,10 +138,10 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return the number of trials of weight 1 after which Wilson's interval of a share is ± ``margin`` wide.
+    """Return how many trials of weight 1 give Wilson's interval of a share the half-width ``margin``.
 
-    ``expected`` is the share, 0 to 1, ``level`` the coverage. Raises :class:`~crisol.errors.ExperimentError`
-    for a margin outside (0, 0.5) or a share out of range.
+    ``expected`` is a guess at the share, 0 to 1. ``level`` is the interval's coverage. Raises
+    :class:`~crisol.errors.ExperimentError` for a margin outside (0, 0.5), or another value out of range.
 
     >>> trials_for_margin(0.05, 0.5)
     381

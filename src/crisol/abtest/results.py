@@ -47,10 +47,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of A/B testing: its switch, and counts of trials of any outcome.
+    """The state of A/B testing: its switch, and how many trials are stored.
 
-    ``trials`` counts all, ``inconclusive`` those without a verdict, ``last_day`` those of the last 24 hours.
-    ``arms`` maps the name of each arm to the number of its trials.
+    ``trials`` counts all trials, ``inconclusive`` those whose wargame was inconclusive, ``last_day`` those of
+    the last 24 hours. ``arms`` maps the name of each arm to the number of its trials.
     """
 
     switch: Switch
@@ -63,7 +63,7 @@ class Status:
 def window(text: str) -> dt.timedelta:
     """Return the duration that a text such as ``90m``, ``6h`` or ``14d`` means (minutes, hours, days).
 
-    Raises :class:`~crisol.errors.ExperimentError` for any other text, and for 0 or more than 10 years.
+    Raises :class:`~crisol.errors.ExperimentError` for any other text, for 0, and for more than 10 years.
     """
     match = re.fullmatch(r"(\d{1,6})([mhd])", text, re.ASCII)
     span = dt.timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else dt.timedelta(0)
@@ -77,12 +77,13 @@ def window(text: str) -> dt.timedelta:
 def results(
     store: TrialStore, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = (), level: float = 0.95
 ) -> pd.DataFrame:
-    """Return one row for each group of trials that ``where`` admits; empty ``by`` means one group.
+    """Return a table with the metrics of each group of trials, one row for a group.
 
-    The trials are read from ``store``. Columns: one for each property in ``by``, n (conclusive trials),
-    inconclusive (the others), and each of :data:`~crisol.abtest.confusion.METRICS` with the bounds of its
-    interval, ``_low`` and ``_high``, at the confidence ``level``. An estimate without trials is NaN. If no
-    trial is admitted, the table has no rows.
+    ``where`` selects trials of ``store``; ``by`` lists the properties to group by, and () makes one group.
+    The table has one column for each property; n, the number of conclusive trials; inconclusive, the number
+    of others; and for each metric in :data:`~crisol.abtest.confusion.METRICS` its value and the bounds of its
+    interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A metric that no
+    trial supports is NaN. Without matching trials the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -98,11 +99,12 @@ def window_results(
     windows: dict[str, dt.timedelta] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Return one row for each time window that ends ``now``; the column window holds its name.
+    """Return a table with the metrics of the trials in each of several time windows that end at ``now``.
 
-    ``windows`` maps names to durations, None means :data:`WINDOWS`. ``where`` selects the trials; its
-    ``since`` and ``until`` are ignored, because each window sets them. The other columns, and ``level``, are
-    those of :func:`results`; a window without trials has n = 0.
+    ``windows`` maps names to durations; None means :data:`WINDOWS`. ``where`` selects trials; its times are
+    ignored. Each window has one row: window (its name), n (conclusive trials), inconclusive (others), and for
+    each metric in :data:`~crisol.abtest.confusion.METRICS` its value and its bounds, ``_low`` and ``_high``,
+    with the coverage ``level``. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -115,7 +117,10 @@ def window_results(
 
 
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
-    """Return the switch and the counts of trials that ``where`` admits; the last day ends at ``now``."""
+    """Return the switch of A/B testing, and the counts of the trials that match ``where``.
+
+    ``now``, with a time zone, is the end of the last day.
+    """
     by_arm = {key[0]: tally for key, tally in store.tallies(where, (Slice.ARM,)).items()}
     total = sum(by_arm.values(), Tally())
     day = TrialFilter(
@@ -132,7 +137,7 @@ def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING)
 
 
 def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """Return the trials by the name of their arm; each list keeps the order of ``trials``."""
+    """Return the trials of each arm, by the arm's name; each list keeps the order of ``trials``."""
     arms: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         arms[trial.arm].append(trial)
@@ -140,9 +145,9 @@ def arms_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 
 
 def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
-    """Return the trials by the name of their experiment; each list keeps the order of ``trials``.
+    """Return the trials of each experiment, by its name; each list keeps the order of ``trials``.
 
-    Compare arms within an experiment only: arms of two experiments may have the same name by chance.
+    Compare arms within one experiment only: arms of two experiments may have the same name by chance.
     """
     experiments: defaultdict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
@@ -153,12 +158,13 @@ def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare the arms named ``first`` and ``second`` over the trials of ``store`` that ``where`` admits.
+    """Compare two arms over the stored trials that match ``where``.
 
-    Returns the comparison, and the confidence sequence of the difference in accuracy after each patch.
-    ``seed`` is that of the bootstrap. Raises :class:`~crisol.errors.ExperimentError` if an arm has no trials,
-    or if the trials are of several experiments; raises :class:`~crisol.errors.InputError` if the arms have no
-    patch in common.
+    ``first`` and ``second`` are the names of the arms. Returns their comparison, and the confidence sequence
+    of the difference in accuracy (first minus second) after each patch. The same ``seed`` gives the same
+    bootstrap interval. Raises :class:`~crisol.errors.ExperimentError` if an arm has no trials or the trials
+    belong to several experiments, and :class:`~crisol.errors.InputError` if no patch was predicted by both
+    arms.
     """
     experiments = experiments_of(store.read(where))
     if len(experiments) > 1:
@@ -176,11 +182,12 @@ def compare_arms(
 def trajectory(
     trials: Iterable[Trial], *, max_weight: float | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Return the weighted accuracy after each conclusive trial, with bounds that hold for all trials at once.
+    """Return a table of the weighted accuracy so far after each conclusive trial, with its bounds.
 
-    ``trials`` are those of one arm in order of time; ``max_weight`` and ``level`` are as in
-    :func:`~crisol.abtest.sequential.betting_sequence`. Columns: created_at, n (trials so far), accuracy, low,
-    high.
+    ``trials`` are those of one arm, in the order of time. All bounds together cover the true accuracy with
+    probability ``level``. ``max_weight`` is the largest possible weight of a trial, 1 / rate; None means the
+    largest in ``trials``. Columns: created_at, n (trials so far), accuracy, low, high. Raises
+    :class:`~crisol.errors.InputError` for a weight above ``max_weight``.
     """
     conclusive = [trial for trial in trials if trial.correct is not None]
     bounds = betting_sequence(
@@ -201,10 +208,10 @@ def trajectory(
 
 
 def disagreements(trials: Iterable[Trial]) -> pd.DataFrame:
-    """Return the trials in which model and wargame disagree, in descending order of the model's confidence.
+    """Return a table of the trials in which model and wargame disagree, the most confident first.
 
-    Columns: vulnerability (id), patch (identity), arm, confidence (0.5 to 1), disagreement (the text of
-    :func:`~crisol.abtest.trial.disagreement`).
+    Columns: vulnerability (id), patch (identity), arm, confidence (the model's, 0.5 to 1), and disagreement
+    (a text such as ``model 0.91 valid, wargame: variant_survives``).
     """
     rows = [
         {

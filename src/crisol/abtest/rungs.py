@@ -23,9 +23,9 @@ __all__ = ["PROMISED", "Promise", "watch_rungs"]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The error rates that a rung may have, as shares in (0, 1).
+    """The error rates that a rung may have, as shares in (0, 1); see :func:`watch_rungs`.
 
-    ``false_accepts`` is the share of invalid patches among the patches that the rung accepted;
+    ``false_accepts`` is the share of invalid patches among the patches that the rung accepted.
     ``false_refusals`` is the share of valid patches among those that it refused.
     """
 
@@ -49,12 +49,12 @@ PROMISED = {
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
-    """Compare the error rates of each rung with its promise in :data:`PROMISED`, over its trials in order.
+    """Detect for each rung whether it makes more errors than its promise in :data:`PROMISED` allows.
 
-    ``trials`` are those of all rungs. Returns one result for each rung and kind of error, ``false accepts``
-    or ``false refusals``, that has trials. The result's ``arm`` is the rung's name and its ``baseline`` is 0.
-    While a rung keeps its promise, false alarms are at least 1,000 of its trials apart on average.
-    Inconclusive trials are left out.
+    ``trials`` are those of all rungs, in the order of time; inconclusive ones are left out. Returns one
+    result for each rung and kind of error that has trials. Its ``arm`` is the name of the rung, its ``name``
+    is ``false accepts`` or ``false refusals``, and its ``baseline`` is 0. While a rung keeps its promise,
+    false alarms are at least 1,000 of its trials apart on average.
     """
     watched = []
     for rung, promise in PROMISED.items():

@@ -31,7 +31,7 @@ Predict = Callable[[LabelledPatch], Prediction]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The verdict on one patch: the ``outcome``, and the wall ``seconds`` of its wargame.
+    """The verdict on one patch: the ``outcome``, and the wall time of its wargame in ``seconds``.
 
     ``reason`` says why the patch is not valid; it is None for a valid patch, or if the reason is unknown.
     """
@@ -43,12 +43,12 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One model variant in an experiment.
+    """A model version that takes part in an experiment.
 
-    ``predict`` is called with a patch and returns the prediction; each one must be by ``model_version``. The
-    arm predicts only a part of the sampled patches, of the share ``share``, in (0, 1]. ``explain`` returns a
-    patch's feature attributions (contributions to the prediction, by name), which are stored with the trial;
-    None stores none.
+    ``predict`` takes a labelled patch and returns the prediction, which must name ``model_version``.
+    ``share``, in (0, 1], is the share of the sampled patches that the arm predicts. ``explain`` takes a
+    labelled patch and returns each feature's contribution to the prediction, by name, to be stored with the
+    trial; None stores none.
     """
 
     name: str
@@ -60,12 +60,12 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One or more arms that predict the same sampled patches.
+    """A question to one or more arms, which predict the same sampled patches.
 
-    The first arm is the champion. A patch that the champion may not decide alone under ``policy`` is always
-    sampled; any other patch is sampled if ``sampler`` says so. ``salt`` seeds which patches an arm with a
-    share below 1 predicts. Raises :class:`~crisol.errors.ExperimentError` if there are no arms, two arms have
-    the same name, or a share is outside (0, 1].
+    The first arm is the champion. A patch for which ``policy`` demands a wargame, given the champion's
+    prediction, is always sampled; ``sampler`` decides about the others. The hash of ``salt`` and a patch
+    decides which arms with a share below 1 predict the patch. Raises :class:`~crisol.errors.ExperimentError`
+    if there are no arms, two arms have the same name, or a share is outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -90,11 +90,10 @@ class Experiment:
                 raise ExperimentError(f"arm {arm.name!r}: share is {arm.share}, not within (0, 1]")
 
     def admit(self, trials: Iterable[Trial]) -> None:
-        """Check that ``trials`` may belong to this experiment.
+        """Check that trials belong to this experiment; call it before adding them to a store.
 
-        Each must have the experiment's name, the name of one of its arms, and that arm's model version. Call
-        it before a store's ``append``. Raises :class:`~crisol.errors.ExperimentError` that names the first
-        trial for which this does not hold.
+        A trial must have the experiment's name, the name of one of its arms, and that arm's model version.
+        Raises :class:`~crisol.errors.ExperimentError`, which names the first trial without them.
         """
         versions = {arm.name: arm.model_version for arm in self.arms}
         for trial in trials:
@@ -114,10 +113,10 @@ class Experiment:
 
 
 def label_of(patch: LabelledPatch) -> Truth:
-    """Return the patch's known label as a :class:`Truth` with 0 seconds; nothing is executed.
+    """Return the label of a patch as if a wargame had just given it in 0 seconds; nothing is executed.
 
-    Raises :class:`~crisol.errors.DatasetError` for a label that is neither 0 nor 1, or a reason that is no
-    :class:`~crisol.records.Reason` or contradicts the label.
+    Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, or if the reason is unknown
+    or contradicts the label.
     """
     try:
         reason = Reason(patch.reason) if patch.reason else None
@@ -142,13 +141,13 @@ def run(
     judge: Callable[[LabelledPatch], Truth] = label_of,
     chunk: int = 100,
 ) -> Iterator[Trial]:
-    """Run an experiment and yield its new trials, which go to ``store`` after every ``chunk`` patches.
+    """Run an experiment over patches and yield each new trial; the trials are also added to ``store``.
 
-    The i-th patch, from 0, is dated ``start + i * step``; patches that are not sampled count, too, so a
-    repeated run gives the same times. ``judge`` gives the verdict, by default the patch's label, so that no
-    wargame runs. It is called once for each sampled patch, and only if the store lacks one of the patch's
-    trials. Raises what ``judge``, the arms and the store raise, and :class:`~crisol.errors.DatasetError` for
-    a patch that comes twice.
+    Trials are stored after every ``chunk`` patches. Trials that the store has already are neither made again
+    nor yielded. The i-th patch, from 0, sampled or not, gets the time ``start + i * step``. ``judge`` takes a
+    patch and returns its verdict; the default takes the patch's label, so that no wargame runs. It is called
+    at most once for a patch. Raises the errors of ``judge``, the arms and the store, and
+    :class:`~crisol.errors.DatasetError` for a patch that occurs twice.
     """
     arrivals = enumerate(patches)
     patch_keys: set[tuple[str, str]] = set()

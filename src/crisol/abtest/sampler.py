@@ -25,9 +25,10 @@ __all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_r
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A sampler's answer for one patch.
+    """The decision of a sampler about one patch.
 
-    ``sampled`` says whether to wargame the patch; ``probability`` is the chance that it had of being sampled.
+    ``sampled`` says whether to wargame the patch; ``probability`` is the probability with which it was to be
+    sampled.
     """
 
     sampled: bool
@@ -35,37 +36,38 @@ class Draw:
 
 
 class Sampler(Protocol):
-    """The interface of objects that decide which patches are sampled for a wargame."""
+    """The interface of samplers, which choose the patches that are wargamed although the model is sure."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Return whether to wargame a patch; ``patch`` is its identity, a hash in hexadecimal digits.
+        """Decide whether to wargame a patch; ``patch`` is its identity.
 
-        ``unsure`` says that the model alone may not decide the patch; such a patch is always sampled.
+        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
         """
         ...
 
 
 def uniform(*parts: str) -> float:
-    """Return a hash of ``parts`` as a number in [0, 1); the same parts give it on every machine."""
+    """Return a hash of ``parts`` as a number in [0, 1); the same parts give the same number everywhere."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
 
 def allots(salt: str, patch: str, arm: str, share: float) -> bool:
-    """Return whether ``arm``, by name, predicts a sampled patch, with probability ``share``.
+    """Return whether an arm of an experiment is to predict a sampled patch, with probability ``share``.
 
-    ``patch`` is the patch's identity. The answer is a hash of ``salt``, ``arm`` and ``patch``, so it is
-    always the same for them, and independent of the sampling and of the other arms.
+    ``patch`` is the identity of the patch, ``arm`` the name of the arm, ``salt`` any text. The same three
+    always give the same answer. The answer does not depend on the sampling or on the other arms.
     """
     return uniform("arm", salt, arm, patch) < share
 
 
 @dataclass(frozen=True, slots=True)
 class HashSampler:
-    """Sample the share ``rate``, 0 to 1, of the patches by a hash of ``salt`` and the patch's identity.
+    """A sampler that decides by a hash: it always samples a patch, or never.
 
-    ``salt`` is any text. With the same salt a patch is always sampled or never; a higher rate only adds
-    patches. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    ``rate``, 0 to 1, is the share of the patches that is sampled. The hash is that of ``salt``, any text, and
+    the patch's identity. With a higher rate the same patches are sampled, and more. Raises
+    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float
@@ -75,10 +77,10 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Return whether to wargame a patch; ``patch`` is its identity, a hash in hexadecimal digits.
+        """Decide whether to wargame a patch; ``patch`` is its identity.
 
-        The patch is sampled if the hash of ``salt`` and ``patch``, as a number in [0, 1), is below ``rate``.
-        An ``unsure`` patch, which the model alone may not decide, is always sampled.
+        The same patch gets the same decision each time. ``unsure`` says that the model may not decide the
+        patch alone; such a patch is always sampled.
         """
         if unsure:
             return Draw(sampled=True, probability=1.0)
@@ -87,10 +89,11 @@ class HashSampler:
 
 @dataclass(frozen=True, slots=True)
 class RandomSampler:
-    """Sample each arrival with probability ``rate``, by a random generator with ``seed``. Not thread-safe.
+    """A sampler that decides by a random number, anew each time that a patch arrives. Not thread-safe.
 
-    Use it where the same patch comes again and each arrival counts. Raises
-    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    ``rate``, 0 to 1, is the probability that a patch is sampled; ``seed`` starts the random generator. Use it
+    if the same patch arrives again and each arrival counts. Raises :class:`~crisol.errors.SettingsError` for
+    a rate outside 0..1.
     """
 
     rate: float
@@ -102,10 +105,9 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Return whether to wargame an arriving patch, by the next random number; the identity has no effect.
+        """Decide whether to wargame a patch that arrived; ``patch`` is its identity.
 
-        An ``unsure`` patch, which the model alone may not decide, is always sampled; it uses up a random
-        number, too.
+        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
         """
         number = self._rng.random()
         if unsure:

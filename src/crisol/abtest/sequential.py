@@ -24,9 +24,10 @@ _TRUNCATION = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConfidenceSequence:
-    """A weighted mean (``estimate``) after each of n trials, with bounds ``low`` and ``high``; shapes (n,).
+    """A running weighted mean after each of n trials, with bounds; three arrays of shape (n,).
 
-    All n pairs of bounds hold at once, so an analysis may be repeated after every trial.
+    ``estimate`` is the mean of the trials so far, between the bounds ``low`` and ``high``. All bounds hold at
+    once: an experiment may be stopped at any trial because of them.
     """
 
     estimate: NDArray[np.float64]
@@ -35,10 +36,9 @@ class ConfidenceSequence:
 
     @property
     def broken_at(self) -> int | None:
-        """The 0-based index of the first trial after which no constant mean fits the data, else None.
+        """The 0-based index of the first trial from which on no constant mean fits the data, or None.
 
-        The bounds are NaN from that trial on: the mean has changed. :mod:`crisol.abtest.drift` estimates
-        when.
+        The bounds are NaN from that trial on. It means that the true mean has changed.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None
@@ -56,15 +56,14 @@ def betting_sequence(
 ) -> ConfidenceSequence:
     """Return the confidence sequence of a weighted mean of values within ``low`` and ``high``.
 
-    ``values``, shape (n,), are in the order of the trials. The bounds hold after every trial at once, with
-    probability ``level``. ``weights`` are 1 / sampling probability, None means all 1; ``max_weight`` is the
-    largest weight that the sampling can give (1 / rate), None means the largest given. The bounds are
-    accurate to a step of ``grid`` candidate means.
+    ``values``, shape (n,), are in the order of time. ``weights``, shape (n,), are 1 / sampling probability;
+    None means all 1. ``max_weight`` is the largest possible weight; None means the largest in ``weights``.
+    ``level`` is the probability that all bounds together cover the true mean. ``grid`` is the number of
+    candidate means between ``low`` and ``high``; the bounds are accurate to one step of it.
 
-    For each candidate mean m a gambler bets on ``w * (x - m)``, which has mean zero if m is true; once the
-    capital exceeds 2 / (1 - level), m is excluded for good (hedged capital: Waudby-Smith & Ramdas 2024; with
-    weights: Waudby-Smith et al. 2024). Raises :class:`~crisol.errors.InputError` for values or weights out of
-    range, naming the first.
+    The method is the hedged capital process of Waudby-Smith & Ramdas (2024), with weights as in Waudby-Smith
+    et al. (2024). Raises :class:`~crisol.errors.InputError`, which names the first wrong value, for values or
+    weights out of range.
     """
     x, w = _checked(values, weights, low, high)
     bound = float(w.max(initial=1.0)) if max_weight is None else max_weight
@@ -100,12 +99,15 @@ def betting_sequence(
 def asymptotic_sequence(
     values: ArrayLike, weights: ArrayLike | None = None, *, level: float = 0.95, tuned_for: int = 500
 ) -> ConfidenceSequence:
-    """Return the confidence sequence of a running weighted mean that may change over time; for many trials.
+    """Return the confidence sequence of a running weighted mean that may change; valid for many trials.
 
-    Normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with the linearised
-    variance of the weighted mean. ``values``, shape (n,), are in the order of the trials. ``level`` is the
-    probability with which the bounds hold; the bounds are narrowest after about ``tuned_for`` trials and NaN
-    before the second. ``weights`` and errors are as in :func:`betting_sequence`.
+    ``values``, shape (n,), are in the order of time and have no limits. ``weights``, shape (n,), are 1 /
+    sampling probability; None means all 1. ``level`` is the probability that all bounds together cover the
+    true running mean. The bounds are narrowest after about ``tuned_for`` trials, and NaN before the second.
+
+    The method is the normal-mixture boundary of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024). Raises
+    :class:`~crisol.errors.InputError`, which names the first wrong value, for values that are not finite or
+    weights that are not positive.
     """
     x, w = _checked(values, weights, -np.inf, np.inf)
     n = np.arange(1, x.size + 1)

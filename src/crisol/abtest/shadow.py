@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """Counts of jobs: waiting (``queued``) and ``running`` now; ``done``, failed and dropped since the start.
+    """How many jobs a shadow queue has: now ``queued`` and ``running``, and since its start the others.
 
-    ``failed`` counts the jobs whose wargame or record raised an exception; ``dropped`` counts those that a
-    full or closed queue refused.
+    ``done`` counts the jobs whose trial was stored. ``failed`` counts those that ended in an exception,
+    ``dropped`` those that were refused because the queue was full or closed.
     """
 
     queued: int
@@ -43,14 +43,14 @@ class ShadowStats:
 
 
 class ShadowQueue(Generic[J, R]):
-    """A bounded queue of wargames: at most ``concurrency`` run, at most ``limit`` wait.
+    """A queue of wargames that run in the background; at most ``concurrency`` run and ``limit`` wait.
 
-    Use it as an ``async with`` block, in one event loop. A job is any object that names a patch to wargame.
-    ``await wargame(job)`` returns the verdict, ``await record(job, verdict)`` stores the trial. An exception
-    of either is logged and counted and does not stop the queue. A dropped job gives no trial; since that
-    depends on load and not on the patch, estimates stay unbiased. Leaving the block waits ``grace`` seconds
-    for the jobs, then drops the rest. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or
-    ``limit`` is below 1.
+    Use it as an ``async with`` block, in one event loop. A job is any object that describes a wargame. For
+    each job the queue awaits ``wargame(job)``, which returns the verdict, then ``record(job, verdict)``,
+    which stores the trial. An exception of either is logged and counted; the queue goes on. If the queue is
+    full a job is dropped and gives no trial. Leaving the block waits at most ``grace`` seconds for the jobs
+    and drops the rest. Raises :class:`~crisol.errors.SettingsError` if ``concurrency`` or ``limit`` is below
+    1.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class ShadowQueue(Generic[J, R]):
 
     @property
     def stats(self) -> ShadowStats:
-        """The present counts of jobs: waiting, running, ended, failed and dropped."""
+        """The present counts of jobs: waiting, running, done, failed and dropped."""
         return ShadowStats(self._jobs.qsize(), self._running, self._done, self._failed, self._dropped)
 
     def offer(self, job: J) -> bool:
-        """Queue a job without waiting and return True; return False if the queue is full or closed."""
+        """Add a job to the queue and return True; return False at once if the queue is full or closed."""
         if self._workers and not self._jobs.full():
             self._jobs.put_nowait((job, None))
             return True
@@ -106,11 +106,11 @@ class ShadowQueue(Generic[J, R]):
         return False
 
     async def verdict(self, job: J) -> R:
-        """Queue a job, wait for its wargame and return the verdict.
+        """Add a job to the queue, wait for its wargame, and return the verdict.
 
-        Raises what the wargame raises, and :class:`~crisol.errors.UnavailableError` if the queue is full, or
-        is closed before the wargame ends. Cancelling the wait does not cancel the wargame; its trial is still
-        recorded.
+        A cancelled call does not cancel the wargame; its trial is still stored. Raises the errors of the
+        wargame, and :class:`~crisol.errors.UnavailableError` if the queue is full, or is closed before the
+        wargame ends.
         """
         if not self._workers or self._jobs.full():
             self._dropped += 1

@@ -25,11 +25,11 @@ _PRIOR = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The test for a sample ratio mismatch: whether each arm has its share of the trials.
+    """The test for a sample ratio mismatch: whether each arm has its planned share of the trials.
 
-    ``counted`` and ``expected`` map the name of each arm to its number of trials, as counted and by its
-    share. ``p_value`` (chi-squared) is valid for a single test, ``always_p_value`` for tests repeated at any
-    time.
+    ``counted`` and ``expected`` map the name of each arm to its number of trials, as counted and as planned.
+    ``p_value`` is that of the chi-squared test, valid if it is made once. ``always_p_value`` stays valid if
+    the test is repeated as trials come in.
     """
 
     counted: dict[str, int]
@@ -39,18 +39,18 @@ class Ratio:
 
     @property
     def mismatch(self) -> bool:
-        """Whether ``always_p_value`` is below 0.001, which means that some arm loses trials."""
+        """Whether ``always_p_value`` is below 0.001: some arm has lost trials, or got too many."""
         return self.always_p_value < 0.001
 
 
 def sample_ratio(counted: Mapping[str, int], shares: Mapping[str, float]) -> Ratio:
-    """Test whether each arm has its share of the trials.
+    """Test for a sample ratio mismatch: whether each arm has its planned share of the trials.
 
-    ``counted`` maps the name of each arm to its number of trials; an arm that it lacks has 0. ``shares`` maps
-    the name to the arm's expected share; shares are relative and need not add up to 1. ``always_p_value`` is
-    the inverse of a Bayes factor with a Dirichlet prior around the expected shares (Lindon & Malek 2022).
-    Raises :class:`~crisol.errors.InputError` for an arm without a share, a share that is not positive, or a
-    negative count.
+    ``counted`` maps the name of each arm to its number of trials; a missing arm has 0. ``shares`` maps the
+    name of each arm to its planned share; shares are relative and need not add up to 1. ``always_p_value`` of
+    the result is the inverse of a Bayes factor with a Dirichlet prior around the planned shares (Lindon &
+    Malek 2022). Raises :class:`~crisol.errors.InputError` for an arm without a share, a share that is not
+    positive, or a negative count.
     """
     if unknown := counted.keys() - shares.keys():
         raise InputError(f"arms {sorted(unknown)} have no share; there are: {', '.join(sorted(shares))}")

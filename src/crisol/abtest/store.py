@@ -22,18 +22,18 @@ __all__ = ["EVERYTHING", "MemoryStore", "Switch", "TrialFilter", "TrialStore", "
 
 
 def utc_now() -> dt.datetime:
-    """Return this machine's time, in UTC and with its time zone."""
+    """Return the present time of this machine's clock, in UTC and with that time zone."""
     return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The switch of A/B testing, which the store keeps for all workers.
+    """Whether A/B testing is on, and its sampling; the trial store keeps it for all workers.
 
-    ``rate`` is the probability, while ``enabled``, with which a patch that the model is sure of is sampled
-    for a wargame. ``salt`` is the text that, hashed with a patch's identity, decides which patches are
-    sampled. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1 or a salt that is not 1 to
-    512 printable characters.
+    While ``enabled``, a patch of which the model is sure is wargamed with probability ``rate``. The hash of
+    ``salt`` and the patch's identity decides which patches are wargamed. Raises
+    :class:`~crisol.errors.SettingsError` for a rate outside 0..1, or a salt that is not 1 to 512 printable
+    characters.
     """
 
     enabled: bool = False
@@ -53,11 +53,11 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class TrialFilter:
-    """A condition on trials: all given fields must be equal; None matches every trial.
+    """A condition on trials, for the methods of a trial store.
 
-    A trial matches if it has the same ``experiment``, ``arm``, ``model_version`` and ``cwe``; a field that is
-    None (the default) matches every trial. ``since`` (inclusive) and ``until`` (exclusive) bound the trial's
-    ``created_at``. Raises :class:`~crisol.errors.SettingsError` for a time without a time zone.
+    A trial matches if it has the same ``experiment``, ``arm``, ``model_version`` and ``cwe`` (text such as
+    ``CWE-22``), and was created at or after ``since`` and before ``until``. A field that is None is not
+    compared. Raises :class:`~crisol.errors.SettingsError` for a time without a time zone.
     """
 
     experiment: str | None = None
@@ -74,7 +74,7 @@ class TrialFilter:
                 raise SettingsError(f"{name} {time} carries no time zone: add one, such as +00:00")
 
     def admits(self, trial: Trial) -> bool:
-        """Return whether the trial matches every field of the filter that is not None."""
+        """Return whether a trial matches every field of this filter that is not None."""
         for name in ("experiment", "arm", "model_version", "cwe"):
             value = getattr(self, name)
             if value is not None and value != getattr(trial, name):
@@ -90,19 +90,20 @@ EVERYTHING = TrialFilter()
 
 @runtime_checkable
 class TrialStore(Protocol):
-    """An append-only table of trials, and the switch of A/B testing.
+    """The interface of a table of trials to which trials are added, but never changed or deleted.
 
-    Every method is safe across threads; each class of stores says whether processes may share one. All raise
-    :class:`~crisol.errors.StoreError` when the store cannot be reached or refuses; nothing was written then.
-    Methods that read raise :class:`~crisol.errors.IntegrityError`, which names the row, for a corrupt row.
+    It also keeps the switch of A/B testing. Every method may be called from several threads; each store class
+    says whether several processes may share it. Every method raises :class:`~crisol.errors.StoreError` if the
+    store cannot be reached or refuses the operation; then nothing was written. Methods that return trials
+    raise :class:`~crisol.errors.IntegrityError`, which names the row, for a corrupt row.
     """
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """Store the trials durably, all or none; return how many were new.
+        """Store trials, all or none; return how many were new. After the return they survive a crash.
 
-        A trial whose id is stored already is ignored, so repeating an append is safe. Raises
-        :class:`~crisol.errors.InputError`, before anything is written, for a trial that
-        :func:`~crisol.abtest.trial.check` refuses.
+        A trial whose id is stored already is ignored, so that a call may be repeated. Raises
+        :class:`~crisol.errors.InputError` for a trial with a value out of range or dated in the future; then
+        nothing was written.
         """
         ...
 
@@ -117,28 +118,31 @@ class TrialStore(Protocol):
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
         """Return the last ``limit`` trials by time that match ``where``, the newest first.
 
-        Other trials are not read, so the call is fast in a large store.
+        The call is fast in a large store.
         """
         ...
 
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """Return the confusion matrix of each group of the trials that match ``where``, sorted by key.
+        """Return the weighted confusion matrix of each group of the trials that match ``where``.
 
-        ``by`` lists the properties to group by. The key of a group holds one text for each of them, in the
-        same order, see :meth:`~crisol.abtest.tally.Slice.of`; without ``by`` the only key is ``()``. Groups
-        without trials are absent. The matrix compares the model's predictions with the verdicts; grouped by
-        rung, it compares the answers to the callers with the verdicts.
+        ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
+        order of ``by``, and are sorted; without ``by`` the only key is ``()``. A group without trials is
+        absent. The matrix compares predictions with verdicts. If ``by`` contains the rung, it compares the
+        answers to callers with verdicts.
         """
         ...
 
     def switch(self) -> Switch:
-        """Return the switch that :meth:`flip` set last; before that, the ``initial`` one of this object."""
+        """Return the switch of A/B testing that :meth:`flip` stored last.
+
+        If none was stored, it is the switch with which this object was made.
+        """
         ...
 
     def flip(self, switch: Switch) -> None:
-        """Store ``switch`` durably as the present one, for every process that uses the store."""
+        """Store ``switch`` as the present switch of A/B testing, for every process that uses the store."""
         ...
 
     def close(self) -> None:
@@ -147,11 +151,10 @@ class TrialStore(Protocol):
 
 
 class MemoryStore:
-    """Trials in this process's memory; the reference against which the other stores are tested.
+    """A trial store in the memory of this process; its trials are lost with the object.
 
-    Only this process sees it, and it ends with the object. ``clock`` returns the present time, in UTC; trials
-    dated over 5 minutes later are refused. ``initial`` is the switch until :meth:`flip` sets another; None
-    means off.
+    ``clock`` returns the present time in UTC; trials dated more than 5 minutes later are refused. ``initial``
+    is the switch of A/B testing until :meth:`flip` stores another; None means off.
     """
 
     def __init__(self, clock: Callable[[], dt.datetime] = utc_now, initial: Switch | None = None) -> None:

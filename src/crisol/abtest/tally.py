@@ -20,9 +20,9 @@ __all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
 
 
 class Slice(StrEnum):
-    """A property to group trials by. Hours and days are in UTC.
+    """A property by which trials are grouped, such as arm, cwe, hour or day (in UTC).
 
-    A band is an interval of the model's confidence, 0.1 wide.
+    The property ``band`` is an interval of the model's confidence, 0.1 wide.
     """
 
     EXPERIMENT = "experiment"
@@ -35,7 +35,10 @@ class Slice(StrEnum):
     DAY = "day"
 
     def of(self, trial: Trial) -> str:
-        """Return the trial's value of this property as text, such as ``0.9-1.0`` or ``2026-01-31T14:00Z``."""
+        """Return the value that this property has in a trial, as text.
+
+        Examples are ``0.9-1.0`` for a band and ``2026-01-31T14:00Z`` for an hour.
+        """
         if self is Slice.BAND:
             return band_of(trial.confidence)
         if self is Slice.HOUR:
@@ -52,16 +55,16 @@ BAND_EDGES = (0.6, 0.7, 0.8, 0.9)
 
 
 def band_of(confidence: float) -> str:
-    """Return the band of a confidence, 0.5 to 1, such as ``0.9-1.0``."""
+    """Return the interval, 0.1 wide, that contains a confidence from 0.5 to 1, such as ``0.9-1.0``."""
     return BANDS[sum(confidence >= edge for edge in BAND_EDGES)]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a weighted confusion matrix: the number of trials and sums over them.
+    """One cell of a weighted confusion matrix: the number of its trials, and sums of their weights.
 
-    ``n`` is the number. ``weight`` is the sum of the trials' weights, 1 / sampling probability;
-    ``weight_squared`` is the sum of the squared weights.
+    ``n`` is the number. The weight of a trial is 1 / sampling probability; ``weight`` is the sum of the
+    weights, ``weight_squared`` the sum of their squares.
     """
 
     n: int = 0
@@ -74,11 +77,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The weighted confusion matrix of a group of trials; positive means valid.
+    """The weighted confusion matrix of a group of trials; the positive class is valid.
 
-    ``tp`` and ``fp`` (false accepts) are the patches that were predicted valid; ``fn`` and ``tn`` are those
-    that were predicted invalid. The verdict was valid for ``tp`` and ``fn``, invalid for ``fp`` and ``tn``.
-    ``inconclusive`` counts trials without a verdict; they are in no cell.
+    ``tp`` (true positives) and ``fp`` (false positives, the false accepts) hold the trials that were
+    predicted valid; ``fn`` and ``tn`` hold those that were predicted invalid. ``inconclusive`` counts the
+    trials whose wargame was inconclusive; they are in no cell.
     """
 
     tp: Cell = Cell()
@@ -103,11 +106,9 @@ class Tally:
 
     @classmethod
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
-        """Return the tally of one trial, which compares the model's prediction with the verdict.
+        """Return the tally of a single trial: it compares the model's prediction with the verdict.
 
-        With ``answered`` it compares the answer to the caller instead.
-
-        The answer is what the caller was told, see :attr:`~crisol.records.Trial.answered_valid`.
+        With ``answered`` it compares the service's answer to the caller with the verdict.
         """
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)

@@ -55,8 +55,8 @@ def trial_id(experiment: str, arm: str, patch: str, vulnerability: str, model_ve
     """Return the id of a trial: 32 hexadecimal digits, a hash of the arguments.
 
     ``experiment`` and ``arm`` are names, ``patch`` is the patch's identity, ``vulnerability`` an id, and
-    ``model_version`` the version of the arm's model. A repeated trial gets the same id, so that a store does
-    not keep it twice.
+    ``model_version`` the version of the arm's model. A repeated trial gets the same id, so that a store keeps
+    it once.
     """
     # JSON keeps ("ab", "c") and ("a", "bc") apart.
     text = json.dumps([experiment, arm, patch, vulnerability, model_version])
@@ -83,12 +83,12 @@ def observe(
     referee: str = "",
     program: str = "",
 ) -> Trial:
-    """Return a trial from a prediction and the verdict on the same patch, checked by :func:`check`.
+    """Return the trial that a prediction and the verdict on the same patch make.
 
-    ``outcome`` and ``reason`` are the verdict. ``arm``, ``experiment``, ``sampling_probability``,
-    ``created_at`` and the others are the fields of :class:`~crisol.records.Trial` with the same names;
-    ``patch`` is the identity. A time before 2000, from a clock that was never set, becomes 2000-01-01. Raises
-    :class:`~crisol.errors.InputError` like :func:`check`.
+    ``outcome`` and ``reason`` are those of the verdict; ``patch`` is the patch's identity, ``vulnerability``
+    an id. Each further argument sets the field of :class:`~crisol.records.Trial` with its name. A
+    ``created_at`` before the year 2000, from a clock that was never set, becomes 2000-01-01. Raises
+    :class:`~crisol.errors.InputError` for a value out of range or a time without a time zone.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -118,10 +118,10 @@ def observe(
 
 
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
-    """Check that a store may hold this trial: its values are in range and its time has a zone.
+    """Check that a store may accept a trial: its values are in range, and its time has a time zone.
 
-    A trial dated more than 5 minutes after ``now`` is refused, too; with None the time is not compared.
-    Raises :class:`~crisol.errors.InputError` that names the trial and what is wrong.
+    With ``now`` it must not be dated more than 5 minutes later; None does not check this. Raises
+    :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
     """
     problem = _problem(trial, now)
     if problem:
@@ -199,9 +199,10 @@ def _attributions_problem(attributions: dict[str, Any] | None) -> str:
 
 
 def disagreement(trial: Trial) -> str:
-    """Return a text such as ``model 0.91 valid, wargame: variant_survives``, if they disagree on ``trial``.
+    """Return a text for people on how model and wargame disagree; "" if they agree.
 
-    The text is "" if they agree or the wargame was inconclusive. The number is the probability of valid.
+    An example is ``model 0.91 valid, wargame: variant_survives``; the number is the predicted probability of
+    valid. An inconclusive trial gives "".
     """
     if trial.correct is not False:
         return ""
@@ -210,7 +211,10 @@ def disagreement(trial: Trial) -> str:
 
 
 def to_row(trial: Trial) -> dict[str, Any]:
-    """Return the trial as plain values by column, see :data:`COLUMNS`; attributions become JSON text."""
+    """Return the trial as a dict from column names to values that databases accept, see :data:`COLUMNS`.
+
+    ``attributions`` become JSON text.
+    """
     row = asdict(trial)
     row["outcome"] = trial.outcome.value
     row["reason"] = None if trial.reason is None else trial.reason.value
@@ -221,11 +225,10 @@ def to_row(trial: Trial) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any], where: str) -> Trial:
-    """Return the trial that a row holds; ``row`` maps columns to values, as :func:`to_row` returns them.
+    """Return the trial in a database row, a mapping from column names to values as :func:`to_row` makes it.
 
-    ``where`` names the table or file for messages. Every value is checked. Raises
-    :class:`~crisol.errors.IntegrityError`, which names ``where``, the id and the fault, for a row that is no
-    trial.
+    ``where`` names the table or file for error messages. Raises :class:`~crisol.errors.IntegrityError`, which
+    names ``where``, the trial's id and what is wrong, for a row that is no trial.
     """
     name = f"{where}: trial {row.get('id')!r}"
     try:

@@ -33,11 +33,11 @@ RUN_LENGTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The result of one detector over the trials of one arm.
+    """The result of a drift detector over the trials of one arm.
 
-    ``name`` says what the detector watched, such as ``errors``. The first ``baseline`` conclusive trials
-    served as reference; the indexes in ``alarm`` count from the trial after them. ``raised_on`` is the
-    identity of the patch at which the alarm was raised, None without an alarm.
+    ``name`` is the name of the detector, such as ``errors``. ``baseline`` is the number of conclusive trials
+    at the beginning that served as reference; the indexes in ``alarm`` count from the trial after them.
+    ``raised_on`` is the identity of the patch at which the alarm was raised, None if none was.
     """
 
     arm: str
@@ -48,14 +48,14 @@ class Watched:
 
     @property
     def raised_at(self) -> int | None:
-        """The number, from 1, of the conclusive trial at which the alarm was raised; None without one."""
+        """The number of the conclusive trial, from 1, at which the alarm was raised; None if none was."""
         return _number(self.alarm.raised_at, self.baseline)
 
     @property
     def began_at(self) -> int | None:
-        """The number, from 1, of the trial at which the change is estimated to have begun.
+        """The number of the conclusive trial, from 1, at which the drift is estimated to have begun.
 
-        None without an alarm.
+        None if no alarm was raised.
         """
         return _number(self.alarm.began_at, self.baseline)
 
@@ -63,14 +63,14 @@ class Watched:
 def watch(
     arm: str, trials: Sequence[Trial], *, max_weight: float | None = None, reference: float = 0.25
 ) -> tuple[Watched, ...]:
-    """Look for an increase of the errors or a change of the calibration over an arm's trials, in order.
+    """Detect whether an arm makes more errors than before, or is no longer calibrated.
 
-    ``arm`` is the arm's name. The first part of the conclusive trials, of the share ``reference``, is the
-    baseline. Two detectors watch the rest: :func:`~crisol.abtest.drift.worsening`, whose result is named
-    ``errors``, and :func:`~crisol.abtest.drift.calibration_drift`, named ``calibration``. ``max_weight`` is
-    the largest weight that the design can give (1 / rate), None means the largest seen. Raises
-    :class:`~crisol.errors.ExperimentError` for fewer than two conclusive trials or a reference outside (0,
-    1).
+    ``arm`` is the name of the arm; ``trials`` are its trials, in the order of time. The share ``reference``,
+    in (0, 1), of the conclusive trials, from the first on, is the reference for the rest. Returns two
+    results: ``errors`` (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
+    (:func:`~crisol.abtest.drift.calibration_drift`). ``max_weight`` is the largest possible weight of a
+    trial, 1 / rate; None means the largest in ``trials``. Raises :class:`~crisol.errors.ExperimentError` for
+    fewer than two conclusive trials or a ``reference`` out of range.
     """
     if not 0.0 < reference < 1.0:
         raise ExperimentError(f"reference is {reference}, not within (0, 1)")
@@ -118,11 +118,13 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
 
 
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
-    """Compare the predictions in the first part of the trials (the share ``reference``) with the rest.
+    """Compare the predictions in the first trials with those in the rest.
 
-    Returns the table of :func:`~crisol.abtest.drift.input_drift` for the features probability and confidence,
-    with a column drifted: psi is at least 0.25 and the adjusted p-value below 0.001. Inconclusive trials
-    count, too.
+    ``trials``, with or without a conclusive verdict, are in the order of time; ``reference`` is the share of
+    them that counts as first, in (0, 1). Returns a table with the rows probability and confidence. Its
+    columns are feature (one of these names), psi (population stability index), ks (Kolmogorov-Smirnov
+    statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is at least 0.25 and
+    adjusted_p_value below 0.001.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 
