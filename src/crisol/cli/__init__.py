@@ -82,7 +82,10 @@ app.command(rich_help_panel=_WORKSPACE)(workspace.clean)
 
 
 def main() -> None:
-    """Run the command ``crisol``; an error is printed as one line and sets the exit code."""
+    """Run the command line ``crisol`` with the process's arguments, and end the process with its exit code.
+
+    An error is printed as one line on standard error, without a traceback.
+    """
     # As on Ctrl-C: the command ends its processes and removes its temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.TERMINATED))
     log_to_stderr()

@@ -34,7 +34,7 @@ _SHOWN = ("accuracy", "precision", "recall", "f1", "mcc", "false_accept_rate")
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print whether A/B testing is on, its rate, and the number of trials of each arm of each experiment."""
+    """Print whether A/B testing is on, its sampling rate, and the number of trials of each arm."""
     from crisol.abtest.results import status as status_of
     from crisol.abtest.tally import Slice
     from crisol.wiring import open_trials
@@ -80,9 +80,12 @@ def results(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Print the estimates of each group with their intervals.
+    """Print the accuracy, precision, recall and other metrics of the stored trials, with their intervals.
 
-    Each trial has the weight 1 / sampling probability.
+    There is one row for each group of trials; without --by a group is one arm of
+    one experiment. Each trial has the weight 1 / sampling probability, so that
+    the metrics hold for all patches that arrived. --disagreements N also prints
+    the N trials in which model and wargame disagree and the model was surest.
     """
     from crisol.abtest import results as tables
     from crisol.abtest.store import TrialFilter
@@ -121,7 +124,11 @@ def compare(
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Compare two arms on the patches that both predicted."""
+    """Compare the accuracy of two arms on the patches that both predicted, with intervals and p-values.
+
+    FIRST and SECOND are the names of the arms. The difference is the accuracy of
+    FIRST minus that of SECOND. --seed is that of the bootstrap interval.
+    """
     import json
 
     from crisol.abtest.results import compare_arms
@@ -160,9 +167,14 @@ def watch_command(
     ] = 0.25,
     as_json: Json = False,
 ) -> None:
-    """Exit 1 if an arm is worse, a rung exceeds its error bound, predictions drift or trials are lost.
+    """Look in the stored trials for signs that models became worse, and exit 1 if there is one.
 
-    Only stored trials are read. Each experiment is watched separately.
+    The signs are more errors or worse calibration of an arm than in its first
+    trials, more errors of a rung than it may make, a changed distribution of the
+    predictions, and an arm with fewer trials than its share. --reference is the
+    share of each arm's trials, from the first on, with which the later ones are
+    compared. --share gives the planned share of an arm. Each experiment is
+    examined by itself.
     """
     from crisol.abtest.results import arms_of, experiments_of
     from crisol.abtest.store import TrialFilter
@@ -263,7 +275,12 @@ def plan(
     power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.80,
     as_json: Json = False,
 ) -> None:
-    """Print how many patches, wargames and days a comparison or an estimate needs."""
+    """Print how many patches must arrive, and be wargamed, to answer one question about models.
+
+    The question is a difference in accuracy between two arms (--difference) or a
+    share to within a margin on either side (--margin); give one of the two.
+    --rate is the sampling rate. --wargame-seconds is the duration of one wargame.
+    """
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of
 
@@ -288,7 +305,11 @@ def enable(
     rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
     salt: Annotated[str, typer.Option(help="Another salt samples other patches; empty keeps it.")] = "",
 ) -> None:
-    """Turn A/B testing on, for every worker that shares the store, until it is turned off."""
+    """Turn A/B testing on for every worker that shares the trial store, until it is turned off.
+
+    --rate is the probability, 0 to 1, with which a patch is wargamed although the
+    model is sure of it.
+    """
     from crisol.abtest.store import Switch
     from crisol.wiring import open_trials
 
@@ -301,7 +322,7 @@ def enable(
 
 @app.command()
 def disable() -> None:
-    """Turn A/B testing off, for every worker that shares the store."""
+    """Turn A/B testing off for every worker that shares the trial store."""
     from dataclasses import replace
 
     from crisol.wiring import open_trials

@@ -68,11 +68,11 @@ __all__ = [
 
 
 class Exit(IntEnum):
-    """The exit codes of the command ``crisol``; those from 64 on have the meaning of ``sysexits.h``.
+    """The exit codes of the command ``crisol``; those from 64 to 78 have the meaning of BSD's ``sysexits.h``.
 
-    0 valid, 1 invalid or a failed check, 2 not decided; 64 wrong usage, 65 bad content, 66 no such input, 69
-    a dependency is unavailable, 70 internal failure, 73 output cannot be created, 74 input/output error, 130
-    and 143 signals.
+    0 means valid or success, 1 invalid or a failed check, 2 not decided; 64 wrong usage, 65 bad content, 66
+    an input that cannot be read, 69 a missing dependency, 70 an internal failure, 73 an output that cannot be
+    created, 74 an input/output error, 130 interrupted by SIGINT, 143 ended by SIGTERM.
     """
 
     VALID = 0
@@ -124,7 +124,10 @@ _CONTROLS = re.compile(
 
 
 def printable(text: object) -> str:
-    r"""Return the text with each control character escaped, so that it cannot move a terminal's cursor.
+    r"""Return the text with each control character replaced by its escape sequence in Python.
+
+    A terminal can then print untrusted text without obeying it. Tabs and line feeds are kept. Characters
+    that reorder or hide text are replaced, too.
 
     >>> printable("a\x1b[31mb\u202ec")
     'a\\x1b[31mb\\u202ec'
@@ -141,14 +144,18 @@ class _LogLines(logging.Formatter):
 
 
 def log_to_stderr() -> None:
-    """Send log records from WARNING on, of Crisol and its libraries, to standard error."""
+    """Print log records of level WARNING and above, of Crisol and of its libraries, on standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_LogLines())
     logging.basicConfig(handlers=[handler])
 
 
 def run(command: Callable[[], Any]) -> int:
-    """Call ``command`` and return the exit code; an exception is printed as one line on standard error."""
+    """Call a command without arguments and return its exit code.
+
+    A result that is an int is the exit code; any other result gives 0. An exception is printed as one line on
+    standard error and gives the code of :class:`Exit` for its kind.
+    """
     if not _open_streams():
         return _say(Exit.OUTPUT, "standard output is closed")
     try:
@@ -188,13 +195,20 @@ def _without_types(parameters: list[Any]) -> list[Any]:
 
 
 class App(typer.Typer):
-    """A group of commands of ``crisol``; the first sentence of ``help`` says what the group is for."""
+    """A group of commands of ``crisol``: a :class:`typer.Typer` with the form of help that Crisol uses.
+
+    Called without arguments it prints its help. The keyword arguments are those of ``typer.Typer``.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, **options)
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
-        """Register a function as a command, see :meth:`typer.Typer.command`."""
+        """Return a decorator that adds a function to the group as a command.
+
+        ``name`` None names the command after the function. ``options`` are further arguments of
+        :meth:`typer.Typer.command`.
+        """
         return super().command(name, cls=_Command, **options)
 
 
@@ -208,9 +222,9 @@ Recount = Annotated[
 
 
 def emit(document: Any) -> None:
-    """Print ``document`` as JSON on standard output.
+    """Print ``document`` as JSON, one line, on standard output.
 
-    NaN is written as null, and a value of a type that JSON lacks as text.
+    It may contain values that JSON lacks: NaN and infinities become null, other values the text of ``str``.
     """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
@@ -224,7 +238,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_patch(path: Path) -> bytes:
-    """Return the content of a file, or of standard input for ``-``; raise NoInput if it cannot be read."""
+    """Return the content of a file as bytes; the path ``-`` means standard input, up to 2 MiB of it.
+
+    Raises :class:`~crisol.errors.NoInput` if it cannot be read.
+    """
     if str(path) != "-":
         try:
             return path.read_bytes()
@@ -239,9 +256,10 @@ def read_patch(path: Path) -> bytes:
 
 
 def creatable(path: Path | None) -> Path | None:
-    """Return ``path`` unchanged; raise CannotCreate if no file can be written there.
+    """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    Commands call it before their work, which creates the file. None is returned as None.
+    Nothing is left there. It lets a command fail before its work rather than after it. Raises
+    :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:
         return None
@@ -257,7 +275,10 @@ def creatable(path: Path | None) -> Path | None:
 
 
 def creatable_folder(path: Path) -> Path:
-    """Create the folder ``path`` and return it; raise CannotCreate if no file can be written in it."""
+    """Create the folder ``path`` if there is none, check that files can be written in it, and return it.
+
+    Raises :class:`~crisol.errors.CannotCreate` if they cannot.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path):

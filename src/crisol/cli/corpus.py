@@ -53,7 +53,11 @@ def build_command(
     ] = None,
     scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler that takes the work.")] = "",
 ) -> None:
-    """Judge every candidate of every vulnerability, or resume an interrupted build."""
+    """Wargame every candidate of every vulnerability, and write the verdicts as the corpus table.
+
+    Verdicts that an earlier build stored are not made again, so an interrupted
+    build can be resumed. --only limits the build to some vulnerabilities.
+    """
     from crisol.wargaming.corpus import save_table
     from crisol.wargaming.vulnerability import find
 
@@ -66,7 +70,11 @@ def build_command(
 
 @app.command("list")
 def list_command(table: TablePath = None, as_json: Json = False) -> None:
-    """Print the vulnerabilities, the labels of their candidates, and the totals."""
+    """Print for each vulnerability the number of its candidates and of their labels, then the totals.
+
+    The last lines measure how well a candidate's label can be guessed from facts
+    that should not tell it.
+    """
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census
     from crisol.wargaming.corpus import load_table
@@ -101,7 +109,11 @@ def show_command(
     table: TablePath = None,
     as_json: Json = False,
 ) -> None:
-    """Print every candidate of one vulnerability with its verdict."""
+    """Print every candidate of one vulnerability with its outcome, reason and duration.
+
+    The candidates are read from a corpus table; the default is
+    data/cache/corpus.parquet.
+    """
     from crisol.wargaming.corpus import load_table
 
     frame = load_table(table or _default(load_settings()))
@@ -121,7 +133,11 @@ def show_command(
 
 @app.command("verify")
 def verify_command(only: Only = None, jobs: Jobs = 0, table: TablePath = None, as_json: Json = False) -> None:
-    """Wargame every candidate again and report each label that changed; exit 1 if one did."""
+    """Wargame every candidate of a corpus table again, and print each label that changed; exit 1 if one did.
+
+    The default table is data/cache/corpus.parquet. --only limits the work to some
+    vulnerabilities.
+    """
     from crisol.wargaming.corpus import load_table, reexecute
     from crisol.wargaming.vulnerability import find
 
@@ -153,7 +169,12 @@ def audit_command(
     table: TablePath = None,
     as_json: Json = False,
 ) -> None:
-    """Run upstream's own tests on each valid candidate and report the failures; exit 1 if there is one."""
+    """Run upstream's tests on each valid candidate, and print the tests that fail; exit 1 if one does.
+
+    The candidates are read from a corpus table; the default is
+    data/cache/corpus.parquet. --only limits the work to some vulnerabilities. No
+    label changes.
+    """
     from crisol.sandbox import choose
     from crisol.wargaming.corpus import load_table
     from crisol.wargaming.upstream_tests import audit
@@ -214,9 +235,11 @@ def import_command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Import your own candidate patches, cut to the files of the vulnerable release.
+    """Add candidate patches of your own to the corpus; the next build of the corpus judges them.
 
-    The next build judges them with all the others.
+    Changes of files that the vulnerable release lacks, such as tests, are left
+    out. The whole import fails if a patch cannot be judged, unless --skip is
+    given.
     """
     from crisol.diff import ReadOptions
     from crisol.records import Origin
@@ -248,7 +271,10 @@ def remove_command(
     vulnerability: Annotated[str, typer.Argument(help="An id.")],
     names: Annotated[list[str], typer.Argument(help="Candidates that were taken in.")],
 ) -> None:
-    """Remove imported candidates; the next build leaves them out."""
+    """Remove imported candidates of a vulnerability; the next build leaves them out.
+
+    NAMES are the names of the candidates.
+    """
     from crisol.wargaming.intake import remove
 
     remaining = remove(load_settings().inbox, vulnerability, names)
@@ -262,7 +288,10 @@ def export_command(
     ],
     table: TablePath = None,
 ) -> None:
-    """Write a corpus table as parquet and JSONL, with a data sheet that describes its content."""
+    """Write the corpus table as Parquet and JSONL to FOLDER, with a data sheet that describes its content.
+
+    The default table is data/cache/corpus.parquet.
+    """
     from crisol.wargaming.corpus import load_table
     from crisol.wargaming.datasheet import export
     from crisol.wargaming.vulnerability import find
@@ -274,9 +303,10 @@ def export_command(
 
 
 def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
-    """Return the build plan of these settings; nothing is built.
+    """Return the settings of a corpus build; nothing is built.
 
-    ``mutants`` is the largest number of mutants for each vulnerability; ``seed`` seeds their choice.
+    ``mutants`` is the largest number of mutants for each vulnerability. The same ``seed`` gives the same
+    mutants.
     """
     from crisol.wargaming.corpus import Plan
 
@@ -284,10 +314,13 @@ def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
 
 
 def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:
-    """Wargame the candidates of the chosen vulnerabilities that have no verdict yet, with a progress bar.
+    """Return the sorted corpus table of the vulnerabilities ``chosen``.
 
-    Return the sorted corpus table. ``jobs`` processes do the work (0: one for each core), or the workers of a
-    Dask ``scheduler``, given by its address (empty: none).
+    Candidates without a stored verdict are wargamed; a progress bar is shown. ``plan`` is the result of
+    :func:`plan`. ``jobs`` is the number of processes; 0 means one for each core. ``scheduler`` is the address
+    of a Dask scheduler, whose workers then do the work; "" means none. A vulnerability whose release cannot
+    be downloaded is left out with a message. Raises :class:`~crisol.errors.UnknownVulnerability` if
+    ``chosen`` is empty, and :class:`~crisol.errors.UnavailableError` if none of them could be judged.
     """
     from contextlib import nullcontext
 
@@ -325,12 +358,12 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
 
 
 def left_out(error: VulnerabilityError | IndexUnavailable) -> None:
-    """Print that a vulnerability is left out, and ``error``, which says why."""
+    """Print on standard error that a vulnerability is left out; the message of ``error`` says why."""
     err.print(f"left out: {error}", soft_wrap=True)
 
 
 def composition(frame: pd.DataFrame) -> None:
-    """Print the counts of vulnerabilities, candidates and outcomes of a corpus table."""
+    """Print how many vulnerabilities and candidates a corpus table has, and how many of each outcome."""
     from crisol.wargaming.census import basic_only
 
     counts = frame["outcome"].value_counts()

@@ -19,7 +19,10 @@ app = App(help="Show and apply the migrations of the trials' database.")
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Print every migration and when it was applied to this database; exit 1 if one is missing."""
+    """Print each schema migration of the trials' database and when it was applied.
+
+    Exit 1 if the database lacks one.
+    """
     from crisol.backends import migrate
     from crisol.wiring import open_database
 
@@ -43,7 +46,7 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Apply the migrations that the database lacks; other processes may do the same meanwhile."""
+    """Apply the schema migrations that the trials' database lacks; other processes may do so meanwhile."""
     from crisol.backends import migrate
     from crisol.wiring import open_database
 

@@ -28,7 +28,12 @@ def demo(
     ] = 24,
     mutants: Annotated[int, typer.Option(help="At most so many mutants a vulnerability.", min=0)] = 6,
 ) -> None:
-    """Run the whole pipeline on a part of the corpus: wargames, model variants, A/B experiment, report."""
+    """Run the whole pipeline on a part of the corpus: wargames, model variants, A/B experiment, report.
+
+    With --vulnerabilities N it takes N vulnerabilities, in turn from each corpus;
+    0 takes all. --mutants is the largest number of mutants for each
+    vulnerability.
+    """
     from crisol.lab import demo as lab_demo
     from crisol.wargaming.vulnerability import find, portion
 

@@ -27,7 +27,12 @@ def run(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run an experiment's notebook with papermill and log it to MLflow."""
+    """Run an experiment's notebook with papermill and log parameters, metrics and files to MLflow.
+
+    EXPERIMENT is a YAML file of the folder experiments. --summary also writes the
+    steps and their results to a file, as JUnit XML if its name ends in .xml,
+    otherwise as Markdown.
+    """
     from crisol.lab import experiment as experiments
     from crisol.lab import papermill
     from crisol.lab.summary import summarise
@@ -58,7 +63,10 @@ def run(
 def experiment_command(
     name: Annotated[str, typer.Argument(help="Such as longer_diffs.")],
 ) -> None:
-    """Create the notebook, the experiment file and the test for a new question."""
+    """Create the notebook, the experiment file and the test of a new experiment, for you to edit.
+
+    NAME becomes the name of the three files, such as longer_diffs.
+    """
     from crisol.lab.scaffold import new_experiment
 
     root = load_settings().root

@@ -43,7 +43,8 @@ def wargame(
 ) -> None:
     """Wargame one patch: apply it to the vulnerable code, then run the PoVs and the checks.
 
-    Exit 0 valid, 1 invalid, 2 not judged, 64 and above for wrong use.
+    Exit 0 if the patch is valid, 1 if it is invalid, 2 if it could not be judged,
+    64 and above for errors.
     """
     from crisol.diff import ReadOptions
     from crisol.sandbox import choose
@@ -82,7 +83,10 @@ def wargame(
 
 
 def show_phase(phase: Phase) -> None:
-    """Print a phase that has ended; if its detail is long, only the first and the last lines of it."""
+    """Print one phase of a wargame: its name, result, duration and detail.
+
+    Of a long detail only the first and the last lines are printed.
+    """
     mark, colour = ("pass", "green") if phase.reason is None else (str(phase.reason), "red")
     out.print(
         Text.assemble(f"  {phase.name:<14} ", (f"{mark:<20}", colour), f" {phase.seconds * 1000:8.1f} ms")

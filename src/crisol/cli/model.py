@@ -71,9 +71,14 @@ def evaluate(
         help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Measure the model variants on labelled patches.
+    """Measure the model variants on labelled patches, by cross-validation or on a test set of its own.
 
-    Folds split no group; with --train and --test, the variants transfer from one set to the other.
+    With --data no fold splits a group. --group names the field of a patch that is
+    its group, --outer the field by which the folds are made (default: the group).
+    With --train and --test the variants learn from one file and are measured on
+    the other. With --stream the patches of a group arrive one by one, and each is
+    decided with the verdicts on the earlier ones; --repeats is the number of
+    random orders.
     """
     if (train is None) != (test is None) or (data is None) == (test is None):
         raise SettingsError("give either --data FILE, or --train FILE and --test FILE")
@@ -119,7 +124,11 @@ def promote(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a challenger; make it champion unless it is worse on the same patches (then exit 1)."""
+    """Train a challenger; make it champion unless it is worse on the same patches (then exit 1).
+
+    VARIANT is the name of a variant in experiments/variants.yaml. --force makes
+    it champion in any case.
+    """
     from crisol.lab import compare, nested, promotion
     from crisol.tracking import runs
     from crisol.wargaming.corpus import content_hash, load_table
@@ -159,9 +168,12 @@ def retrain(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a challenger on the corpus and the A/B trials.
+    """Train a challenger on the corpus and the A/B trials, and measure what the trials brought.
 
-    Exit 1 unless the challenger is shown to do no worse than models that were trained without them.
+    A part of the trials' vulnerabilities (--held-out, a share) is kept for the
+    measurement. Exit 1 unless the challenger is shown to be no worse there than
+    the champion's variant, trained without the trials. With --promote it becomes
+    champion if that is shown.
     """
     from crisol.lab import nested, retraining
     from crisol.tracking import runs

@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 @app.command("list")
 def list_command(as_json: Json = False) -> None:
-    """List the registered versions, the latest first."""
+    """List the registered model versions, the latest first, with variant, aliases and gate."""
     from crisol.tracking.models import versions
 
     rows = versions(load_settings())
@@ -45,7 +45,7 @@ def show(
     version: Annotated[str, typer.Argument(help="A version's number; default the champion.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Show the record of one version: data, seed, gate, and the MLflow run that made it."""
+    """Print what is known of one model version: data, seed, gate, and the MLflow run that made it."""
     from crisol.tracking.models import holder, versions
 
     settings = load_settings()
@@ -71,7 +71,11 @@ def promote(
     force: Annotated[bool, typer.Option("--force", help="Whatever the gate said.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a registered version champion; exit 1 where its gate or fewer vulnerabilities forbid it."""
+    """Make a registered model version the champion.
+
+    Exit 1 if it did not pass its gate, or was trained on fewer vulnerabilities
+    than the champion; --force makes it champion all the same.
+    """
     from crisol.lab.promotion import promote_version
 
     result = promote_version(load_settings(), version, force=force)
@@ -84,7 +88,7 @@ def promote(
 
 @app.command()
 def rollback() -> None:
-    """Make the version champion that was champion before the present one."""
+    """Make the previous champion the champion again."""
     from crisol.tracking.models import roll_back
 
     model = roll_back(load_settings())

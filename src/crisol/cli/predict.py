@@ -36,7 +36,8 @@ def predict(
 ) -> None:
     """Predict whether a patch is valid; nothing of the patch is executed.
 
-    Exit 0 means accept, 1 reject, 2 not sure: run the wargame.
+    Exit 0 if the model accepts the patch, 1 if it refuses the patch, 2 if only a
+    wargame can tell.
     """
     from crisol.model.predictor import Predictor
     from crisol.tracking.registry import champion_folder

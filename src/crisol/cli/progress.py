@@ -20,9 +20,10 @@ __all__ = ["progress"]
 
 
 def progress() -> Progress:
-    """Return a progress bar on standard error that shows the rate and the remaining time.
+    """Return a progress bar for standard error, with the rate and the remaining time.
 
-    A task's field ``note`` is shown after its count.
+    Use it in a ``with`` block. Each task needs a field ``note``, a text that is shown after the task's count:
+    ``add_task(..., note="")``.
     """
     return Progress(
         TextColumn("{task.description}"),

@@ -54,7 +54,14 @@ def loadtest(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses arrivals and patches.")] = 0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Start a service, put load on it, and compare the figures with targets; exit 1 when one is missed."""
+    """Start a service, put load on it, and compare the figures with load targets; exit 1 if one is missed.
+
+    In the closed profile each of --connections sends its next request after an
+    answer, --requests in all. In the other profiles requests are sent at --rate a
+    second for --seconds, whether or not answers come. --mix gives the share of an
+    endpoint in the requests, --zipf the exponent of the Zipf distribution of the
+    patches.
+    """
     from crisol.lab import ground_truth
     from crisol.loadtest import plan, targets
     from crisol.loadtest import study as lab
@@ -138,7 +145,11 @@ def chaos(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses patches.")] = 0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Inject faults under steady load, each on a service of its own; exit 1 when an expectation is missed."""
+    """Inject faults under steady load, each into a service of its own; exit 1 if an expectation is missed.
+
+    --calm, --lasting and --after are the seconds before, during and after a
+    fault. --rate is the number of requests in a second.
+    """
     from crisol.chaos import study
     from crisol.chaos.expectations import expected
     from crisol.chaos.faults import FAULTS, chosen

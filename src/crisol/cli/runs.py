@@ -23,7 +23,7 @@ def list_command(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """List the latest runs, without the runs that are nested below others."""
+    """List the latest tracked runs, without the runs that are nested in another run."""
     from crisol.tracking.differences import listed
 
     rows = listed(load_settings(), limit)
@@ -45,7 +45,11 @@ def diff(
     first: Annotated[str, typer.Argument(help="A run's id, its beginning, or a name: its latest run.")],
     second: Annotated[str, typer.Argument(help="Another; NAME~1 is the run before the latest.")],
 ) -> None:
-    """Print as Markdown which parameters, code and metrics of two runs differ."""
+    """Print, as Markdown, the parameters, code and metrics in which two tracked runs differ.
+
+    A run is given by its id, by the beginning of its id, or by its name, which
+    means the latest run of that name; NAME~1 is the one before.
+    """
     from crisol.tracking.differences import difference
 
     print(difference(load_settings(), first, second))  # noqa: T201 - Markdown goes on to a file as it is

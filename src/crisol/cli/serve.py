@@ -30,7 +30,11 @@ def serve(
     port: Annotated[int,
         typer.Option(min=-1, max=65535, help="Port; 0 takes a free one; default PORT, 8026.")] = -1,
 ) -> None:  # fmt: skip
-    """Serve validation over HTTP until interrupted."""
+    """Serve validation over HTTP until interrupted.
+
+    Several workers need a Redis and a PostgreSQL server, see REDIS_URL and
+    DATABASE_URL.
+    """
     from crisol.service.app import Application
     from crisol.service.embedded import listen
     from crisol.service.logs import configure_logging

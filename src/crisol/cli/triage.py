@@ -47,7 +47,8 @@ def triage(
 ) -> None:  # fmt: skip
     """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 
-    Exit 0 when a wargame found a valid candidate, 1 when no candidate is valid, 2 if neither is known.
+    Exit 0 if a wargame found a valid candidate, 1 if every candidate is invalid,
+    2 if neither is known.
     """
     from crisol.lab.triage import Bench, Triage
     from crisol.wargaming.vulnerability import find, load

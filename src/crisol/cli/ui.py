@@ -17,7 +17,7 @@ __all__ = ["ui"]
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
 ) -> None:
-    """Serve the MLflow UI of this workspace's runs until interrupted."""
+    """Serve MLflow's web pages for the tracked runs on this machine until interrupted."""
     import os
     import signal
     import socket

@@ -19,7 +19,7 @@ __all__ = ["clean", "doctor", "init"]
 def init(
     folder: Annotated[Path, typer.Argument(help="Made where there is none.", show_default=False)] = Path(),
 ) -> None:
-    """Make a workspace: notebooks, experiments, data and mlruns.
+    """Create a workspace in FOLDER: the folders notebooks, experiments, data and mlruns with their files.
 
     Existing files are not changed.
     """
@@ -37,7 +37,7 @@ def init(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check what Crisol can use on this machine, and say what each missing part costs."""
+    """Check which sandbox, stores and servers this machine has, and print what each missing one costs."""
     from crisol.doctor import examine
 
     findings = list(examine(load_settings()))
@@ -59,7 +59,10 @@ def clean(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove what data/cache holds: tables, verdicts, traces; never runs, models or trials of mlruns."""
+    """Remove the files in data/cache: tables, verdicts, traces; never runs, models or trials in mlruns.
+
+    Downloaded releases stay unless --releases is given.
+    """
     from crisol.lab import workspace
 
     settings = load_settings()
