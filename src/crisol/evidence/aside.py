@@ -1,4 +1,4 @@
-"""Compute facts about patches from anybody in a process with limits of memory and time.
+"""Compute facts about untrusted patches in a process with limits of memory and time.
 
 ::
 

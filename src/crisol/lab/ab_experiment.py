@@ -51,22 +51,22 @@ def experiment(
     held_out: float = 0.5,
     spoiled_after: float = 1.0,
 ) -> ExperimentResult:
-    """Run the A/B experiment on a corpus table, or continue an interrupted one, and return its tables.
+    """Run an A/B experiment on a corpus table, or continue an interrupted one, and return its tables.
 
-    No wargame runs. The table ``frame`` already holds the verdict of each patch; a "wargame" looks it up.
-    ``variants`` are the arms, the champion before its challengers. Give names of
-    ``experiments/variants.yaml``, or recipes such as those of :func:`crisol.recipe`; an empty sequence takes
-    the first variant of that file.
+    Nothing is executed: the verdict of each patch is looked up in ``frame``, the corpus table. ``variants``
+    are the arms, the champion first: names from ``experiments/variants.yaml``, or recipes. If the sequence is
+    empty, the first variant of that file is the only arm. The share ``held_out`` of the vulnerabilities tests
+    the arms, the others train them.
 
-    The share ``held_out`` of the vulnerabilities tests the arms, the other vulnerabilities train them. The
-    champion gets the loosest thresholds with at most the share ``errors`` of wrong decisions on the training
-    patches. A test patch between these thresholds is always sampled, any other with probability ``rate``
-    (None: the setting ``AB_TEST_RATE``). A trial is stored for each arm and sampled patch.
+    The champion's thresholds allow at most the share ``errors`` of errors on the training patches. A test
+    patch between these thresholds is always sampled, any other with the probability ``rate``; None takes the
+    setting ``AB_TEST_RATE``. Each sampled patch gives one trial for each arm, which is stored. ``seed`` draws
+    the split and the sample, and seeds the training. A second call with the same arguments adds no trial.
 
-    ``spoiled_after`` tests the alarms: after this share of the test patches the champion's probabilities are
-    inverted; 1 means never. ``seed`` fixes the split, the training and the sampling. A second run with the
-    same arguments adds no trial. Raises :class:`~crisol.errors.DatasetError` where no patch was sampled, and
-    :class:`~crisol.errors.ExperimentError` for a share out of range or an unknown variant.
+    ``spoiled_after`` tests the alarms: after this share of the test patches, the champion's probabilities p
+    are replaced by 1 - p; 1 means never. Raises :class:`~crisol.errors.DatasetError` for too few
+    vulnerabilities or where no patch was sampled, and :class:`~crisol.errors.ExperimentError` for a share out
+    of range or an unknown variant.
     """
     chosen = settings.ab_test_rate if rate is None else rate
     meeting = _meet(
@@ -91,12 +91,12 @@ def sweep(
     errors: float = 0.1,
     held_out: float = 0.5,
 ) -> pd.DataFrame:
-    """Run :func:`experiment` at each of the sampling ``rates``; return the champion's accuracy for each.
+    """Run an A/B experiment at each of several sampling rates, and return the champion's accuracy for each.
 
-    Columns: rate, trials, wargamed (trials as a share of the test patches), estimate, low and high (weighted
-    accuracy with its 95 % interval), naive (accuracy of the trials without weights), whole (accuracy when
-    every patch is wargamed). The other arguments are those of :func:`experiment`. Raises what
-    :func:`experiment` raises, and :class:`~crisol.errors.ExperimentError` for empty ``rates``.
+    Columns: rate, trials (number), wargamed (trials as a share of the test patches), estimate with low and
+    high (weighted accuracy with its 95 % interval), naive (accuracy of the trials without weights), whole
+    (accuracy if every patch is wargamed). For the other arguments and errors see :func:`experiment`; also
+    raises :class:`~crisol.errors.ExperimentError` if ``rates`` is empty.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")

@@ -25,17 +25,23 @@ _STEPS = 50
 class ExperimentResult:
     """The tables of an A/B experiment.
 
-    The weight of a trial is one over its sampling probability. Intervals are 95 %, and nan where the test
-    patches are of fewer than :data:`~crisol.model.scores.LEAST_GROUPS` vulnerabilities.
+    Estimates are weighted: a trial weighs 1 / its sampling probability. Intervals are 95 %, and nan for test
+    patches of fewer than ten vulnerabilities.
 
-    ``table`` has a row for each arm and measure: ``estimate`` with ``low`` and ``high``, the number of
-    ``trials``, ``naive`` (without weights) and ``whole`` (all patches wargamed). ``trajectory`` has each
-    arm's accuracy after each trial, with bounds that hold at all times. ``comparison`` has a row for each
-    challenger against the champion. ``alarms`` has a row for each arm and sequential test; ``raised_at`` is
-    the number of the trial that raised the alarm, missing without one. ``evidence`` says how near each test
-    came to an alarm after each trial (1: raised). ``confusions`` has four sums of trial weights for each arm:
-    true accepts, false accepts, false rejects, true rejects. ``disagreements`` has a row for each trial in
-    which a model contradicts the verdict. ``experiment`` is the name under which the trials are stored.
+    ``table`` has a row for each arm and measure. Columns: arm, measure (such as ``accuracy``), estimate, low,
+    high, trials (number), naive (the estimate without weights), whole (if every patch is wargamed).
+    ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low, high; its bounds
+    hold at all times. ``comparison`` has a row for each challenger, with the fields of
+    :class:`crisol.abtest.compare.Comparison`.
+
+    ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test), from_trial
+    (the first trial that is tested), raised_at (number of the trial that raised the alarm), began_at
+    (estimated number of the trial at which the change began), raised_on (identity of the patch that raised
+    the alarm); the last three are missing without an alarm. Trials are counted from 1. ``evidence`` says how
+    near each test came to an alarm after each trial: ``estimate`` is 1 from the alarm on. ``disagreements``
+    has a row for each trial whose prediction contradicts the verdict. ``confusions`` maps an arm to the sums
+    of weights (true accepts, false accepts, false rejects, true rejects). ``experiment`` is the name under
+    which the trials are stored.
     """
 
     table: pd.DataFrame
@@ -49,17 +55,17 @@ class ExperimentResult:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Each row of ``table`` as (name, estimate, low, high), where the name is ``arm: measure``."""
+        """The rows of ``table`` as (name, estimate, low, high), where the name is ``arm: measure``."""
         return [
             (f"{row['arm']}: {row['measure']}", float(row["estimate"]), float(row["low"]), float(row["high"]))
             for row in self.table.to_dict("records")
         ]
 
     def measures(self, arm: str) -> dict[str, float]:
-        """Return all numbers in an arm's rows of ``table``, by metric name, for MLflow.
+        """Return the figures of one arm in ``table`` by name, as MLflow metrics.
 
-        The key of an estimate is the name of the measure, such as ``accuracy``. The keys ``accuracy_low``,
-        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole`` hold the other columns of the same row.
+        A measure such as ``accuracy`` gives five of them: ``accuracy`` (the estimate), ``accuracy_low``,
+        ``accuracy_high``, ``accuracy_naive`` and ``accuracy_whole``, after the columns of ``table``.
         """
         ends = {"": "estimate", "_low": "low", "_high": "high", "_naive": "naive", "_whole": "whole"}
         return {
@@ -69,7 +75,7 @@ class ExperimentResult:
         }
 
     def steps(self, arm: str) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield about fifty points of an arm's ``trajectory`` as (number of trials, figures by name).
+        """Yield about fifty points of one arm's ``trajectory``, as (number of trials, figures by name).
 
         The names are ``running_accuracy``, ``running_accuracy_low`` and ``running_accuracy_high``.
         """
@@ -86,12 +92,11 @@ class ExperimentResult:
 def summed(
     names: Sequence[str], sampled: list[Trial], every: list[Trial], frame: pd.DataFrame, max_weight: float
 ) -> ExperimentResult:
-    """Return the tables of an A/B experiment from its stored trials.
+    """Return the tables of an A/B experiment from its trials.
 
-    ``names`` are the arms, the champion before its challengers. ``sampled`` holds the stored trials,
-    ``every`` those of a simulated run in which all patches are sampled; both are in order of arrival.
-    ``frame`` is the corpus table. ``max_weight`` is the largest weight of a trial: one over the smallest
-    sampling probability.
+    ``names`` are the arms, the champion first. ``sampled`` are the stored trials, ``every`` those of a
+    simulation in which all patches are sampled; both are in order of arrival. ``frame`` is the corpus table.
+    ``max_weight`` is the largest weight that a trial can have: 1 / the smallest sampling probability.
     """
     whole, sampled_arms = arms_of(every), arms_of(sampled)
     arms = {name: sampled_arms[name] for name in names}
@@ -122,7 +127,10 @@ def summed(
 
 
 def without_intervals(result: ExperimentResult) -> ExperimentResult:
-    """Return a copy whose ``low`` and ``high`` are nan, for an experiment on too few vulnerabilities."""
+    """Return a copy of the tables in which the ends of all intervals are nan.
+
+    It serves for experiments on too few vulnerabilities.
+    """
     bounds = ["low", "high"]
     compared = [name for name in result.comparison if str(name).endswith(("low", "high"))]
     return replace(

@@ -1,4 +1,4 @@
-"""Compare a fixed and an adaptive limit at a simulated server that becomes slow for a while.
+"""Compare a fixed and an adaptive rate limit in front of a simulated server that becomes slow for a while.
 
 A simulation in virtual time, because the question is what the rule does and not how fast this machine is:
 requests arrive at random (Poisson), one server answers them in turn (exponential times), the real token
@@ -24,12 +24,12 @@ __all__ = ["Slowdown", "compare", "metrics", "summary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """The parameters of a simulated client and server; the server is slower for a while.
+    """A simulated client and a simulated server that becomes slower for a while. Times are in seconds.
 
-    The client sends ``offered`` requests a second, from 0 to ``seconds``. The server answers ``capacity``
-    requests a second, and ``factor`` times fewer between ``begins`` and ``ends`` (in seconds from the start).
-    Raises :class:`~crisol.errors.ExperimentError` unless 0 < ``begins`` < ``ends`` < ``seconds``, and for
-    other values out of range.
+    The client sends ``offered`` requests a second, from 0 to ``seconds``. The server can answer ``capacity``
+    requests a second, but only ``capacity`` / ``factor`` from ``begins`` to ``ends``. Raises
+    :class:`~crisol.errors.ExperimentError` unless 0 < ``begins`` < ``ends`` < ``seconds`` <= 3600, ``factor``
+    is between 1 and 1000, and ``offered`` and ``capacity`` are positive and at most 10,000.
     """
 
     offered: float = 80.0
@@ -51,29 +51,30 @@ class Slowdown:
             )
 
     def service_seconds(self, now: float) -> float:
-        """Return the mean service time, in seconds, of a request at ``now`` seconds from the start."""
+        """Return the mean service time, in seconds, of a request that the server begins at the second ``now``."""
         slow = self.begins <= now < self.ends
         return (self.factor if slow else 1.0) / self.capacity
 
 
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
-    """Simulate a fixed and an adaptive limit of requests; return a row for each limit and second.
+    """Simulate a fixed and an adaptive rate limit in front of a server, and return the course of both.
 
-    Both limits have the same full rate, which is above the client's rate, so that the fixed limit never
-    refuses. ``policy`` says how the adaptive limit lowers and raises its rate. Columns: limit (``fixed`` or
-    ``adaptive``), second, admitted, refused (requests), p95 (latency in seconds of the requests that arrived
-    in that second), share (of the full rate that the limit grants). ``seed`` draws arrivals and service
-    times.
+    ``policy`` says how the adaptive limit lowers and raises the share of its rate that it grants. Both limits
+    have the same full rate, 1.5 times that of the client, so that the fixed limit hardly ever refuses. There
+    is a row for each limit and second. Columns: limit (``fixed`` or ``adaptive``), second, admitted and
+    refused (requests), p95 (95th percentile of the latency of the requests that arrived in that second, in
+    seconds; nan without any), share (granted share of the full rate, 0 to 1). ``seed`` draws arrivals and
+    service times.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 
 
 def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
-    """Return a row for each limit in the table ``frame`` of :func:`compare`.
+    """Return a row for each limit, from the table ``frame`` that :func:`compare` returns.
 
-    Columns: limit, p95_slow_median and p95_slow_worst (median and maximum of p95 in the slow seconds),
-    refused and admitted_while_slow (numbers of requests), recovered_after. The last one counts the seconds
-    from the end of the slowdown until p95 stays below four times its median before the slowdown.
+    Columns: limit; p95_slow_median and p95_slow_worst (median and maximum of p95 while the server is slow, in
+    seconds); refused (requests); admitted_while_slow (requests); recovered_after (seconds from the end of the
+    slowdown until p95 stays below four times its median before the slowdown).
     """
     rows = []
     for limit, part in frame.groupby("limit", sort=False):
@@ -94,7 +95,7 @@ def summary(frame: pd.DataFrame, slowdown: Slowdown) -> pd.DataFrame:
 
 
 def metrics(table: pd.DataFrame) -> dict[str, float]:
-    """Return every cell of the table of :func:`summary` by the name ``limit.column``, for MLflow."""
+    """Return the cells of the table from :func:`summary`, by names ``limit.column``, for MLflow."""
     return {
         f"{row['limit']}.{name}": float(row[name])
         for row in table.to_dict("records")

@@ -36,13 +36,14 @@ _LESSONS = 10
 
 @dataclass(frozen=True, slots=True)
 class StreamQuestion:
-    """The parameters of a study in which the patches of a group arrive one by one.
+    """The parameters of a study of streams, in which the candidates of each group arrive one by one.
 
-    ``data`` is a JSONL file or a corpus table; ``group`` is the field that names a patch's group. ``repeats``
-    is the number of random orders of each group; with ``shuffled`` False each group has one order, that of
-    the data. ``variant`` is the variant that predicts from the diff alone. ``folds`` is the number of folds
-    for training; no fold splits a group. ``alpha`` bounds the share of wrong patches among accepted ones,
-    ``beta`` the share of right patches among rejected ones. ``seed`` fixes orders, folds and training.
+    ``data`` is a JSONL file of labelled patches or a corpus table. ``group`` is the field whose value is a
+    patch's group. ``variant`` is the name of the variant that predicts from the diff alone. ``repeats`` is
+    the number of random orders of each group; with ``shuffled`` False there is only one, that of the data.
+    ``folds`` is the largest number of folds, of which none splits a group. ``alpha`` bounds the share of
+    invalid patches among the accepted ones, ``beta`` the share of valid patches among the rejected ones.
+    ``seed`` draws orders and folds and seeds the training.
     """
 
     data: Path = Path()
@@ -58,12 +59,13 @@ class StreamQuestion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A labelled set as streams of arrivals, with a second stage for each fold.
+    """The data of a study of streams: arrivals, streams, and a second stage for each fold.
 
-    ``label`` (1: right) and ``group`` (an index into ``names``, the groups' names) have shape (arrivals,).
-    ``fold`` (the fold's number) and ``half`` (0 or 1) have shape (groups,); thresholds that are chosen on one
-    half of the groups are measured on the other. ``stages`` maps a fold's number to the second stage that was
-    trained on all other folds. ``digest`` is the SHA-256 of the labelled patches.
+    ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one. ``group`` (arrivals,) is the number of
+    each arrival's group; ``names`` (groups,) are the groups' names. ``fold`` (groups,) is the number of each
+    group's fold; ``stages`` maps that number to the second stage that was trained on all other folds.
+    ``half`` (groups,) is 0 or 1: thresholds are chosen on one half of the groups and measured on the other.
+    ``digest`` is a SHA-256 of the labelled patches.
     """
 
     question: StreamQuestion
@@ -79,10 +81,12 @@ class Prepared:
 
 
 def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
-    """Read the data of ``question``, predict each patch out of fold, and train the second stages.
+    """Read the data of a study of streams, predict each patch from its diff, and train the second stages.
 
-    In a corpus table the verdict of a valid upstream fix is known from the start of its streams. No wargame
-    runs. Raises :class:`~crisol.errors.DatasetError` where the data cannot be read or split.
+    The predictions are out-of-fold. In a corpus table, the verdict of a valid upstream patch is known from
+    the start of its streams. Nothing is executed. Raises :class:`~crisol.errors.DatasetError` where the data
+    cannot be read or has too few groups or patches of a class, and :class:`~crisol.errors.ExperimentError`
+    for an unknown variant.
     """
     patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":
@@ -92,7 +96,7 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
-    """Do the same as :func:`prepare` for a corpus table ``frame``; ``question.data`` is ignored."""
+    """Return what :func:`prepare` returns, for the corpus table ``frame`` instead of ``question.data``."""
     patches = dataset.regrouped(dataset.from_table(frame), question.group)
     return _predicted(settings, question, patches, _seconds(frame), references=True)
 
@@ -122,12 +126,12 @@ def arrange(
     seconds: Mapping[str, float] | None = None,
     references: bool = False,
 ) -> Prepared:
-    """Turn patches into arrivals and streams, and train the second stages.
+    """Return the data of a study of streams from labelled patches and their predictions.
 
-    ``cold`` (patches,) holds the probabilities of valid from the diff alone, by models that never saw the
-    patch's group. ``seconds`` maps a patch's id to the seconds of its wargame; an absent id, or None for all,
-    means 1. With ``references`` the verdicts of valid upstream patches are known from the start of their
-    streams.
+    ``cold`` (patches,) is the out-of-fold probability of valid, from the diff alone. ``seconds`` maps the id
+    of a patch to the duration of its wargame; an id that is missing, or None for all, means 1 s. With
+    ``references`` the verdict of a valid upstream patch is known from the start of its streams. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches of a class.
     """
     seconds, label = seconds or {}, labels(patches)
     names, group = np.unique([patch.group for patch in patches], return_inverse=True)
@@ -154,10 +158,10 @@ def arrange(
 
 
 def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) -> Recalled:
-    """Return the memory rows on which a second stage is trained.
+    """Return the memory rows on which second stages are trained.
 
-    They come from ten random streams of each group; in each stream a random share of the verdicts is known.
-    ``group`` (arrivals,) holds the group number of each arrival.
+    They come from ten random streams of each group; in each stream a random share of the verdicts stays
+    unknown. ``group`` (arrivals,) is the number of each arrival's group.
     """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -19,12 +19,14 @@ __all__ = ["attribution"]
 def attribution(
     variant: Variant, patches: Sequence[LabelledPatch], *, seed: int, most: int = 15
 ) -> pd.DataFrame:
-    """Return the ``most`` features with the largest mean absolute SHAP value, in falling order.
+    """Return the features that move a variant's predictions most, by their SHAP values.
 
-    The variant is trained on ``patches``, and SHAP values are computed for the same patches. Columns:
-    feature, group (the feature's family), unit, attribution (mean absolute SHAP value, in log-odds; of
-    forests in probability), direction (correlation between the feature's value and its SHAP value). The table
-    is empty for a variant without trees.
+    The variant is trained on ``patches``, and SHAP values are computed for the same patches. The table has
+    the ``most`` features with the largest mean absolute SHAP value, the largest on top. Columns: feature,
+    group (feature group), unit, attribution (mean absolute SHAP value, in log-odds, of forests in
+    probability), direction (correlation, -1 to 1, of the feature with its SHAP value). It is empty for a
+    variant without trees. Raises :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer
+    than two patches of a class.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)

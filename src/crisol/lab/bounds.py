@@ -27,8 +27,8 @@ class Domain:
     """The values that a notebook parameter may have: an interval of numbers, or a choice of texts.
 
     ``low`` and ``high`` are the ends of the interval. ``choices`` are the texts; the tuple is empty for an
-    interval. ``text`` is the domain as the comment writes it, such as ``(0, 1]``; a round bracket excludes an
-    end.
+    interval. ``text`` is the notation, such as ``(0, 1]`` (a round bracket excludes its end) or
+    ``{group, project}``.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Domain:
     choices: tuple[str, ...] = ()
 
     def admits(self, value: object) -> bool:
-        """Return whether the domain contains ``value``; of a list, whether it contains all members."""
+        """Return whether a parameter may have this value; of a list, whether all its members may occur."""
         if isinstance(value, list):
             return all(self.admits(member) for member in value)
         if self.choices:
@@ -53,7 +53,11 @@ class Domain:
 
 
 def domain(comment: str) -> Domain | None:
-    """Return the domain at the start of a parameter's comment, None where there is no domain."""
+    """Return the allowed values that a parameter's comment begins with, None if it begins with none.
+
+    The comment begins with an interval such as ``[0, 1]`` or ``(0, inf)``, or with a choice such as
+    ``{group, project}``.
+    """
     if match := _INTERVAL.match(comment):
         text = f"{match[1]}{match[2]}, {match[3]}{match[4]}"
         return Domain(text, float(match[2]), float(match[3]))

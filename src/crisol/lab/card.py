@@ -13,10 +13,10 @@ __all__ = ["card"]
 
 
 def card(model: FittedModel, variant: Variant, evaluation: Evaluation, guarantee: RiskGuarantee) -> str:
-    """Return the model card as Markdown.
+    """Return the model card as Markdown: what a user should know of a model (Mitchell et al., 2019).
 
-    ``variant`` is the one that ``model`` was trained from. ``evaluation`` has its measures and ``guarantee``
-    its policy; both come from vulnerabilities that the measured model was not trained on.
+    ``variant`` is the variant from which ``model`` was trained. ``evaluation`` has measures of that variant
+    on vulnerabilities that it was not trained on; ``guarantee`` has the model's policy.
     """
     headline = _with_interval(evaluation.headline_auc, evaluation.headline_interval)
     decides = (

@@ -43,17 +43,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VariantComparison:
-    """The evaluations of several variants over the same patches, and a table that ranks the variants.
+    """The evaluations of several variants on the same patches, with a table that ranks the variants.
 
-    Columns of ``table``: ``headline_auc`` (AUC on patches of agents and people, by which variants are
-    ranked), ``auc`` (AUC on all patches), each with the ends ``_low`` and ``_high`` of its 95 % interval over
-    vulnerabilities; ``false_accept_rate`` (share of the wrong patches that are accepted without a wargame);
-    ``saved`` (share of patches decided without a wargame); ``wargames_per_second`` (patches that one process
-    decides in a second). The last rows are the controls (guesses that ignore what a patch does) and the
-    wargame alone.
+    ``table`` has a row for each variant, the best on top; below them are the controls (guesses that ignore
+    what a patch does) and the wargame alone. Columns: variant; headline_auc (AUC on the patches by people and
+    agents, which ranks the variants) with the ends headline_low and headline_high of its 95 % interval; auc
+    (on all patches) with auc_low and auc_high; false_accept_rate (share of the invalid patches that are
+    accepted without a wargame); saved (share of the patches that are decided without a wargame);
+    wargames_per_second (patches that one process decides in a second, with the wargames that remain).
 
-    ``truth`` (patches,) is 1 for valid. ``certified`` maps a variant's name to its policy with a guarantee.
-    ``served`` names the variants that a service can use.
+    ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one. ``evaluations`` has one for each
+    variant, ``controls`` one for each control. ``certified`` maps the name of a variant to its policy with a
+    guarantee. ``served`` are the names of the variants that a service can use.
     """
 
     table: pd.DataFrame
@@ -69,32 +70,33 @@ class VariantComparison:
 
     @property
     def best(self) -> str:
-        """The name of the variant in the top row of ``table``."""
+        """The name of the best variant, that of the top row of ``table``."""
         return str(self.table["variant"].iloc[0])
 
     @property
     def champion(self) -> str:
-        """The variant of ``served`` whose guaranteed policy skips most wargames; its name.
+        """The name of the variant that a service should use.
 
-        Of two equal variants the one with the higher rank is chosen. A variant that reads the vulnerable
-        source is not in ``served``. Where ``served`` is empty, the name is that of :attr:`best`.
+        It is the variant in ``served`` whose guaranteed policy skips most wargames; of equal ones, the one
+        that ranks higher. If ``served`` is empty, it is that of :attr:`best`.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
 
     @property
     def groups(self) -> NDArray[np.str_]:
-        """The vulnerability of each patch, shape (patches,)."""
+        """The name of each patch's vulnerability, shape (patches,)."""
         return np.array([patch.group for patch in self.patches])
 
     @property
     def risk(self) -> pd.DataFrame:
-        """One row for each variant: the thresholds of its guaranteed policy, and the errors on these patches.
+        """A table with a row for each variant: the thresholds of its guaranteed policy, and their errors.
 
-        Columns: variant, accept_at and reject_at (thresholds; None means that the policy never accepts or
-        rejects), skipped (share of patches decided without a wargame), false_accepts (share of wrong patches
-        among accepted ones), false_rejects (share of right patches among rejected ones), why (the policy's
-        reason). Both error shares are means over vulnerabilities, None where the threshold is None.
+        Columns: variant; accept_at and reject_at (thresholds; None if the policy never accepts or never
+        rejects); skipped (share of patches decided without a wargame); false_accepts (share of invalid
+        patches among the accepted ones); false_rejects (share of valid patches among the rejected ones); why
+        (the policy's reason). The error shares are averaged over vulnerabilities, and None where the
+        threshold is None. All shares are measured on these patches.
         """
         rows = [
             {
@@ -116,21 +118,22 @@ class VariantComparison:
 
     @property
     def choices(self) -> pd.DataFrame:
-        """One row for each hyper-parameter search.
+        """A table with a row for each hyper-parameter search, whose columns are the fields of ``Choice``.
 
-        Columns are the fields of :class:`crisol.model.search.Choice`.
+        They are fold, variant, parameters and auc, see :class:`crisol.model.search.Choice`.
         """
         return as_table(choice for evaluated in self.evaluations for choice in evaluated.choices)
 
     @property
     def best_scores(self) -> NDArray[np.float64]:
-        """The out-of-fold probabilities of valid by the variant :attr:`best`, shape (patches,)."""
+        """The out-of-fold probability of valid by the variant :attr:`best`, shape (patches,)."""
         return self.scores[self.best]
 
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
-        """Return the table of :func:`crisol.lab.frontier.frontier` for each variant, by the variant's name.
+        """Return for each variant, by name, the savings and errors of skipped wargames at every threshold.
 
-        ``wargame_seconds`` is the cost of a wargame and ``accept_seconds`` the cost of a false accept.
+        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept. For the
+        columns of the tables see :func:`crisol.lab.frontier.frontier`.
         """
         return {
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
@@ -138,29 +141,33 @@ class VariantComparison:
         }
 
     def guarantees(self, seed: int, delta: float = 0.1) -> pd.DataFrame:
-        """Return the table of :func:`crisol.lab.frontier.guarantees` for the champion.
+        """Return a table of the share of wargames that the champion may skip, for several error levels.
 
-        ``seed`` orders the vulnerabilities in the test; ``delta`` is 1 minus the confidence.
+        ``seed`` draws the order in which the tests take the vulnerabilities; ``delta`` is 1 minus the
+        confidence. For the columns see :func:`crisol.lab.frontier.guarantees`.
         """
         score = self.scores[self.champion]
         return guarantees(self.truth, score, self.groups, delta=delta, seed=seed)
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Two arrays for each variant, by name: shares of patches decided alone, and their error rates."""
+        """Two arrays (patches,) for each variant, by name: share of patches decided alone, and error rate.
+
+        Element k, from 0, is about the k + 1 patches with the most confident predictions: their share of all
+        patches, and the share of wrong predictions among them.
+        """
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
     @property
     def scores(self) -> dict[str, NDArray[np.float64]]:
-        """The out-of-fold probabilities of valid, shape (patches,), by variant name."""
+        """The out-of-fold probability of valid, shape (patches,), for each variant, by name."""
         return {evaluated.name: evaluated.probability for evaluated in self.evaluations}
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Each variant and control as (name, AUC, low, high), on patches of agents and people.
+        """Each variant and control as (name, AUC, low, high), with the ends of the AUC's 95 % interval.
 
-        ``low`` and ``high`` are the ends of the 95 % interval. For a set without such patches the AUC is that
-        of all patches.
+        The AUC is that on the patches by people and agents, or on all patches where there are none.
         """
         return [
             (evaluated.name, evaluated.auc, *evaluated.auc_interval)
@@ -171,9 +178,10 @@ class VariantComparison:
 
     @property
     def origins(self) -> pd.DataFrame:
-        """One row for each variant or control: name (``variant``), and one column of AUC for each origin.
+        """A table with a row for each variant and control: name (column ``variant``), and AUC by origin.
 
-        An origin whose patches are all of one class has no AUC.
+        Each other column is an origin. A cell is missing where the origin's patches are all valid or all
+        invalid.
         """
         return pd.DataFrame(
             [
@@ -184,17 +192,18 @@ class VariantComparison:
 
     @property
     def confusions(self) -> dict[str, tuple[int, int, int, int]]:
-        """Four counts by variant name: true accepts, false accepts, false rejects, true rejects.
+        """The counts (true accepts, false accepts, false rejects, true rejects) of each variant, by name.
 
-        An accept is a probability of valid of one half or more.
+        A probability of valid of at least 0.5 counts as an accept.
         """
         return {evaluated.name: evaluated.confusion for evaluated in self.evaluations}
 
 
 def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Variant]:
-    """Return the variants of ``experiments/variants.yaml`` with these names; empty ``names`` mean all.
+    """Return the variants of ``experiments/variants.yaml`` with the given names, by name.
 
-    The result maps a name to its variant. Raises :class:`~crisol.errors.ExperimentError` for an unknown name.
+    If ``names`` is empty, all are returned. Raises :class:`~crisol.errors.ExperimentError` for an unknown
+    name, and where the file cannot be read.
     """
     declared = variants.load_variants(settings.root / "experiments" / "variants.yaml")
     for name in names:
@@ -206,12 +215,12 @@ def chosen_variants(settings: Settings, names: Sequence[str]) -> dict[str, Varia
 def with_source(
     settings: Settings, chosen: dict[str, Variant], patches: Sequence[LabelledPatch], *, named: bool
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
-    """Return the variants that can be measured, and the patches, with their vulnerable source if needed.
+    """Return (variants that can be measured on these patches, patches), with vulnerable source if needed.
 
-    ``chosen`` maps a name to its variant. The patches get their vulnerable source if one of these variants
-    reads it. Where no patch belongs to a registered vulnerability, variants that read the source cannot be
-    measured. With ``named`` False they are left out; with ``named`` True (the user gave their names) the
-    function raises :class:`~crisol.errors.DatasetError`.
+    If a variant of ``chosen`` reads the vulnerable source, it is added to the patches of registered
+    vulnerabilities. Where none of the patches has one, such variants cannot be measured: with ``named`` False
+    they are left out; with ``named`` True, which means that the user asked for them,
+    :class:`~crisol.errors.DatasetError` is raised.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:
@@ -235,10 +244,13 @@ def evaluate_each(
     search: bool = True,
     outer: Outer = "group",
 ) -> Iterator[tuple[Evaluation, float]]:
-    """Evaluate the variants of ``chosen`` in turn; yield (evaluation, seconds of the evaluation) for each.
+    """Evaluate variants one after the other; yield (evaluation, seconds that it took) for each.
 
-    ``chosen`` maps a name to its variant. ``seed``, ``search`` and ``outer`` are those of
-    :func:`crisol.model.evaluation.evaluate`.
+    ``chosen`` maps names to variants. With ``search`` the hyper-parameters of each fold are chosen from the
+    variant's grid. No fold splits the patches that have the same value of the field ``outer``: ``group``,
+    ``project`` or ``cwe``. ``seed`` draws folds and resamples and seeds estimators. Raises
+    :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, or fewer than two patches of
+    a class.
     """
     memo: Memo = {}
     for variant in chosen.values():
@@ -260,14 +272,19 @@ def compare(
     outer: Outer = "group",
     watch: Callable[[str], object] | None = None,
 ) -> VariantComparison:
-    """Evaluate variants on a corpus table by cross-validation; inconclusive patches are left out.
+    """Evaluate variants on the conclusive patches of a corpus table by cross-validation, and rank them.
 
-    ``names`` are variants of ``experiments/variants.yaml``; empty means all. ``false_accepts`` belongs to the
-    table's columns ``saved`` and ``false_accept_rate``: their thresholds decide at most this share of each
-    class wrongly, on all vulnerabilities but the one that they decide. ``alpha``, ``beta`` and ``delta``
-    belong to ``certified``, see :func:`crisol.model.risk.certify`. ``seed``, ``search`` and ``outer`` are
-    those of :func:`crisol.model.evaluation.evaluate`. ``watch`` is called with a variant's name after its
-    evaluation. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or ``outer``.
+    ``names`` are variants of ``experiments/variants.yaml``; if empty, all are compared. ``false_accepts`` is
+    the share of each class that may be decided wrongly in the columns ``saved`` and ``false_accept_rate`` of
+    the result; the thresholds for a vulnerability are chosen on all others. ``alpha``, ``beta`` and ``delta``
+    belong to the guaranteed policies: bounds of the share of invalid patches among the accepted ones and of
+    valid patches among the rejected ones, and 1 minus the confidence.
+
+    With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
+    patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
+    folds and resamples and seeds estimators. ``watch`` is called with the name of each variant after its
+    evaluation; None calls nothing. Raises :class:`~crisol.errors.ExperimentError` for an unknown variant or
+    ``outer``, and :class:`~crisol.errors.DatasetError` for too few vulnerabilities or patches of a class.
     """
     if outer not in get_args(Outer):
         raise ExperimentError(f"outer is {outer!r}; known are {', '.join(get_args(Outer))}")
@@ -323,10 +340,11 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
-    """Return the rows of :func:`crisol.model.ablation.ablate` for the champion, with a column ``variant``.
+    """Return a table of the champion's AUC without each feature group in turn.
 
-    If the comparison has variants that read the source, rows for the best of them follow; these leave out the
-    groups of source features in turn.
+    Columns: variant, and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc,
+    auc_alone). If a variant of the comparison reads the vulnerable source, rows of the best such variant
+    follow, for the feature groups of the source alone.
     """
     chosen = chosen_variants(settings, list(comparison.scores))
     best = comparison.champion
@@ -342,13 +360,14 @@ def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> p
 
 
 def as_table(rows: Iterable[Any]) -> pd.DataFrame:
-    """Return dataclass records as a table, one row for each."""
+    """Return instances of a dataclass as a table: a row for each, a column for each field."""
     return pd.DataFrame([asdict(row) for row in rows])
 
 
 def run(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Compare all variants of ``experiments/variants.yaml``; return ``table`` of :class:`VariantComparison`.
+    """Compare all variants of ``experiments/variants.yaml`` on a corpus table; return the ranking as a table.
 
-    ``frame`` is a corpus table; ``seed`` fixes folds and training.
+    For its columns see ``table`` of :class:`VariantComparison`. ``seed`` draws folds and resamples and seeds
+    estimators. Raises what :func:`compare` raises.
     """
     return compare(frame, seed).table

@@ -1,4 +1,4 @@
-"""Which patches a policy accepts and decides without a wargame."""
+"""The patches that a policy decides without a wargame, with thresholds chosen on other vulnerabilities."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def act(
     groups: NDArray[np.str_],
     choose: Callable[[NDArray[np.int_], NDArray[np.float64]], Policy],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return two masks of shape (patches,): accepted without a wargame, and decided without a wargame.
+    """Return two boolean arrays (patches,): accepted without a wargame, decided without a wargame.
 
-    ``truth`` is 1 for valid. ``choose`` returns a policy for given truth and probabilities of valid. The
-    function calls it once for each group (a vulnerability), with the patches of all other groups, so that no
-    patch influences the policy that decides it.
+    ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (patches,) is the
+    probability of valid; ``groups`` (patches,) names the vulnerability of each patch. ``choose`` returns a
+    policy for a truth and probabilities of valid. It is called once for each vulnerability with the patches
+    of all others, and its policy decides the patches of that vulnerability.
     """
     accepted, decided = np.zeros(len(truth), dtype=bool), np.zeros(len(truth), dtype=bool)
     for group in np.unique(groups):

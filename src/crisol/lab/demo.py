@@ -41,10 +41,9 @@ patches make most of it (``zipf``), since the first wargame of each vulnerabilit
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo.
+    """The result of the demo: its conclusion, the path of its HTML report, and its champion.
 
-    ``conclusion`` has its sentences and main numbers, ``report`` is the path of the HTML report, ``champion``
-    is a sentence that names the champion and gives the reason.
+    ``champion`` is a sentence that names the champion and says why it is the champion.
     """
 
     conclusion: Conclusion
@@ -56,7 +55,7 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
     The same table and seed give the same result, also after an interruption; only the times of the load test
-    differ. Raises what :func:`crisol.lab.papermill.run` raises.
+    differ. Raises :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
     """
     digest = content_hash(frame)
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"

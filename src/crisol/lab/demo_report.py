@@ -60,9 +60,10 @@ _RATES = pd.DataFrame(
 
 
 def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusion:
-    """Return the conclusion of the demo: five sentences, the four main numbers, and one picture.
+    """Return the conclusion of the demo: five sentences, four main numbers, and a picture.
 
-    ``frame`` is the corpus table. ``runs_by_name`` maps each name of :data:`EXPERIMENTS` to its finished run.
+    ``frame`` is the corpus table. ``runs_by_name`` has the finished runs of ``ground_truth``,
+    ``compare_variants`` and ``ab_test``, by these names.
     """
     _, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     numbers, wrong = facts(frame), frame[frame["outcome"] == Outcome.INVALID]
@@ -136,10 +137,10 @@ def _named(finished: Finished, name: str) -> pd.DataFrame:
 
 
 def report(frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, Finished]) -> Report:
-    """Return the demo's report.
+    """Return the content of the demo's HTML report.
 
-    ``frame`` is the corpus table and ``digest`` its content hash; ``seed`` is printed. ``runs_by_name`` maps
-    each name of :data:`EXPERIMENTS` to its finished run.
+    ``frame`` is the corpus table, ``digest`` its content hash. ``seed`` is only printed. ``runs_by_name`` has
+    the finished runs of ``ground_truth``, ``compare_variants`` and ``ab_test``, by these names.
     """
     truth, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     sections = [

@@ -14,12 +14,12 @@ __all__ = ["disagreements", "split"]
 
 
 def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a corpus table into training rows and test rows; no vulnerability is in both.
+    """Split a corpus table into (training rows, test rows); no vulnerability is in both.
 
-    ``held_out`` is the share of the vulnerabilities whose rows are test rows; at least two vulnerabilities
-    are for training and one is for testing. Inconclusive patches are left out. ``seed`` draws the
-    vulnerabilities. Raises :class:`~crisol.errors.DatasetError` for fewer than three vulnerabilities, or
-    training rows of one class only.
+    ``held_out``, in (0, 1), is the share of the vulnerabilities in the test rows; at least one is, and at
+    least two are in the training rows. Inconclusive patches are left out. ``seed`` draws the vulnerabilities.
+    Raises :class:`~crisol.errors.DatasetError` for fewer than three vulnerabilities or training rows of one
+    class, and :class:`~crisol.errors.ExperimentError` for another ``held_out``.
     """
     if not 0 < held_out < 1:
         raise ExperimentError(f"held_out must lie between 0 and 1, not {held_out}")
@@ -42,10 +42,11 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
 
 
 def disagreements(trials: Iterable[Trial], frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each trial whose prediction contradicts the verdict; false accepts come on top.
+    """Return a table of the trials whose prediction contradicts the verdict.
 
-    Each kind is sorted by confidence, highest on top. ``frame`` is the corpus table, from which the diffs
-    come. Columns: kind, vulnerability, name, probability (of valid, by the model), outcome, reason, diff.
+    False accepts come before false rejects; in each, the most confident prediction is on top. Columns: kind
+    (``false accept`` or ``false reject``), vulnerability, name (of the patch), probability (the model's, of
+    valid), outcome, reason, diff. ``frame`` is the corpus table, which has the names and diffs.
     """
     labels = frame.drop_duplicates(["vulnerability", "id"]).set_index(["vulnerability", "id"])[
         ["name", "diff"]

@@ -41,12 +41,14 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """The tables of a study of streams; :func:`measure` describes the first three.
+    """The results of a study of streams.
 
-    ``facts`` has figures of the data set by name, such as ``patches``. ``coverages`` maps ``memory``,
-    ``cold`` and ``nearest neighbour`` (the kinds of probability) to (coverage, error rate), as
-    :func:`crisol.lab.frontier.risk_coverage` returns them, over the patches with an earlier verdict of their
-    group.
+    ``facts`` has numbers about the data by name, such as ``patches``. ``by_known`` has a row for each number
+    of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
+    their columns see :func:`measure`. ``coverages`` has for ``memory``, ``cold`` and ``nearest neighbour``
+    (ways to predict) two arrays of equal length: the share of the patches that are decided, the most
+    confident first, and the error rate among them. They cover the patches with an earlier verdict on their
+    vulnerability.
     """
 
     facts: dict[str, float | str]
@@ -57,14 +59,12 @@ class Measured:
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
-    """Simulate every stream under each policy, and return the tables.
+    """Simulate all streams under each policy, and return the tables of the study.
 
-    ``tell`` is called with a policy's name before its simulation starts. ``by_known`` has a row for each
-    number of earlier verdicts: patches, AUC (95 % interval over groups) of the second stage and of simpler
-    predictions, calibration error, and the ladder's shares of skipped wargames and of errors. ``policies``
-    has a row for each policy, with the keys of :func:`crisol.lab.stream_tables.outcome`; the thresholds for
-    one half of the groups are chosen on the other half. ``near_misses`` has a row for each policy, with the
-    keys of :func:`crisol.lab.stream_tables.near_misses`.
+    ``tell`` is called with a policy's name before its simulation. The columns of ``by_known`` are those of
+    :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those of
+    :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups are chosen on the
+    other half. ``near_misses`` has a column policy and those of :func:`crisol.lab.stream_tables.near_misses`.
     """
     tell("every verdict known")
     whole = recalled(prepared.arrivals, prepared.streams)
@@ -100,11 +100,11 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
 
 
 def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10) -> Guarantee:
-    """Return the loosest policy of the second stage that has a guarantee, over the prepared streams.
+    """Return the policy of the second stage that skips most wargames with a guarantee on its errors.
 
-    ``model`` is the policy of the model that reads the diff alone. It decides the patches that the second
-    stage leaves undecided; by default it decides none. ``delta`` is 1 minus the confidence. The levels
-    ``alpha`` and ``beta`` are those of ``prepared.question``.
+    The errors are measured on the streams of ``prepared``; their bounds ``alpha`` and ``beta`` are those of
+    ``prepared.question``. ``model`` is the policy of the model that reads the diff alone, which decides where
+    the second stage does not; by default it never decides. ``delta`` is 1 minus the confidence.
     """
     believe = learnt(prepared)
     return certify(
@@ -119,9 +119,9 @@ def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10)
 
 
 def log(run: TrackedRun, prepared: Prepared, measured: Measured) -> None:
-    """Log the question and the tables to the MLflow run, with a metric for each cell of two of the tables.
+    """Store a study of streams in an MLflow run: its parameters, its tables, and metrics.
 
-    These two are ``by_known`` and ``policies`` of ``measured``.
+    There is a metric for each cell of the tables ``by_known`` and ``policies``.
     """
     run.params(asdict(prepared.question))
     run.tags({"data.content_hash": prepared.digest})

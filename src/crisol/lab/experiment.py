@@ -30,10 +30,11 @@ _OPTIONAL = frozenset({"parameters"})
 
 @dataclass(frozen=True, slots=True)
 class NotebookExperiment:
-    """One experiment file: a question, the notebook that answers it, a seed and parameters.
+    """An experiment file: a question, the notebook that answers it, a seed and parameters.
 
-    ``version`` is the version of the file format; ``notebook`` is an absolute path; ``parameters`` maps names
-    to the values that the file sets; ``path`` is the path of the experiment file.
+    ``version`` is the version of the file format. ``notebook`` is the absolute path of the notebook.
+    ``parameters`` maps the names of the notebook's parameters to the values that the file sets. ``path`` is
+    the path of the file.
     """
 
     version: int
@@ -45,15 +46,16 @@ class NotebookExperiment:
 
     @property
     def name(self) -> str:
-        """The experiment file's name without its ending; the MLflow run has the same name."""
+        """The name of the experiment file without ``.yaml``; MLflow's experiment has the same name."""
         return self.path.stem
 
 
 def load_experiment(path: Path) -> NotebookExperiment:
-    """Read and check an experiment's YAML file.
+    """Read an experiment file (YAML) and check its keys and parameters.
 
-    The path of the notebook is relative to the folder of the file, or to the folder above. Raises
-    :class:`~crisol.errors.ExperimentError` with the file and the wrong key.
+    The path of the notebook in it is relative to the folder of the file, or to the folder above. Raises
+    :class:`~crisol.errors.ExperimentError`, with the file and the key, where the file or the notebook cannot
+    be read, and for a key or parameter that is missing, unknown or of the wrong type.
     """
     data = _read_mapping(path)
     for key in data:
@@ -85,9 +87,9 @@ def load_experiment(path: Path) -> NotebookExperiment:
 
 
 def overrides(options: Iterable[str]) -> dict[str, str]:
-    """Return the options ``name=value`` as a dict from name to value; the last option of a name counts.
+    """Return texts ``name=value`` as a dict; of a repeated name the last value counts.
 
-    Raises :class:`~crisol.errors.ExperimentError` for an option without ``=``.
+    Raises :class:`~crisol.errors.ExperimentError` for a text without ``=``.
     """
     values = {}
     for option in options:
@@ -99,11 +101,12 @@ def overrides(options: Iterable[str]) -> dict[str, str]:
 
 
 def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> NotebookExperiment:
-    """Return the experiment with a value for every parameter: from ``changes``, the file, or the default.
+    """Return the experiment with a value for each parameter of its notebook.
 
-    ``changes`` maps parameter names (or ``seed``) to values as text, which are read as the type of the
-    parameter's default. Raises :class:`~crisol.errors.ExperimentError` for an unknown name, with a list of
-    the known ones, and for a value of the wrong type.
+    The value comes from ``changes``, else from the experiment file, else from the notebook's default.
+    ``changes`` maps the name of a parameter, or ``seed``, to a value as text. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown name, and for a value of the wrong type or outside
+    the allowed values.
     """
     declared = _check(experiment)
     values = {name: parameter.default for name, parameter in declared.items()}
@@ -123,9 +126,9 @@ def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> Noteb
 
 
 def dump(experiment: NotebookExperiment) -> str:
-    """Return the experiment as YAML.
+    """Return an experiment as the text of an experiment file (YAML).
 
-    :func:`load_experiment` reads this text from a file at ``experiment.path``.
+    :func:`load_experiment` can read it if it is stored at ``experiment.path``.
     """
     try:
         notebook = experiment.notebook.relative_to(experiment.path.resolve().parent.parent)

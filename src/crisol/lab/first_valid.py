@@ -19,13 +19,13 @@ ORDERS = ("random", "cold", "memory")
 
 
 def until_first_valid(prepared: Prepared) -> pd.DataFrame:
-    """Return a row for each group: the wargames that each order needs to reach a valid patch.
+    """Return a table of how many wargames each group needs until a valid patch is found, in three orders.
 
-    No wargame runs; the verdicts are known. Columns: group, candidates, valid (number of valid candidates),
-    and the number of wargames in three orders. ``random`` is the expected number over all orders; ``cold``
-    takes the likeliest patch by the model of the diff alone; ``memory`` takes the likeliest by the second
-    stage, which learns each verdict. Public fixes are known from the start and are no candidates. Groups
-    without another valid patch are left out.
+    Nothing is executed, since the verdicts are known. Columns: group; candidates and valid (numbers of all
+    and of valid candidates); random (wargames in a random order, on average); cold (wargames if the patch
+    that the model likes best from its diff comes first); memory (wargames if the second stage chooses the
+    next patch and learns each verdict). Public fixes are known from the start and are no candidates. Groups
+    without a valid candidate are left out.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):
@@ -47,10 +47,11 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
 
 
 def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
-    """Return a row for each number of wargames, 1 to ``most``: the share of groups with a valid patch found.
+    """Return a table of the share of groups in which a valid patch was found, by the number of wargames.
 
-    ``table`` is the result of :func:`until_first_valid`. Columns: wargames (for each group), and the share of
-    groups for the orders random (expected over all orders), cold and memory.
+    ``table`` comes from :func:`until_first_valid`. There is a row for each number of wargames a group, from 1
+    to ``most``. Columns: wargames, and the shares random, cold and memory, one for each order of
+    :func:`until_first_valid`.
     """
     rows = []
     for wargames in range(1, most + 1):
@@ -64,11 +65,11 @@ def found_by(table: pd.DataFrame, most: int = 16) -> pd.DataFrame:
 
 
 def totals(table: pd.DataFrame) -> dict[str, float]:
-    """Return the total of wargames over all groups for each order, as metrics by name.
+    """Return the number of wargames until a valid patch is found, summed over all groups, for each order.
 
-    ``table`` is the result of :func:`until_first_valid`. ``until_first_valid.cold`` is the total of the order
-    ``cold``; ``until_first_valid.cold_of_random`` is this total divided by that of the random order. The keys
-    of ``memory`` are alike.
+    ``table`` comes from :func:`until_first_valid`. The keys, for MLflow, are ``until_first_valid.random``,
+    ``until_first_valid.cold`` and ``until_first_valid.memory``; the latter two occur also with the ending
+    ``_of_random``, as a share of the number for the random order.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {

@@ -26,14 +26,16 @@ def frontier(
     wargame_seconds: float,
     accept_seconds: float,
 ) -> pd.DataFrame:
-    """Return a row for each threshold t from 0.5 to 1: accept at probability p >= t, reject at p < 1 - t.
+    """Return a table of the savings and errors of skipped wargames, for each threshold t from 0.5 to 1.
 
-    ``truth`` and ``probability`` (of valid) have shape (n,); ``truth`` is 1 for valid. A wargame costs
-    ``wargame_seconds``, a false accept ``accept_seconds``. Columns: threshold, skipped (share of patches
-    decided without a wargame), false_accepts (share of wrong patches among accepted ones),
-    false_accepts_of_skipped (the same number of wrong patches as a share of all skipped ones), false_rejects
-    (share of right patches among rejected ones), seconds (mean cost of a patch). A share of no patches is
-    nan. The errors are measured on these patches, without a guarantee for others.
+    A patch with the probability p of valid is accepted if p >= t, rejected if p < 1 - t, and wargamed
+    otherwise. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is p.
+    ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept. Columns:
+    threshold; skipped (share of patches decided without a wargame); false_accepts (share of invalid patches
+    among the accepted ones); false_accepts_of_skipped (accepted invalid patches as a share of the skipped
+    patches); false_rejects (share of valid patches among the rejected ones); seconds (mean cost of a patch).
+    A share is nan where there is no such patch. The errors are those on these patches, without a guarantee
+    for others.
     """
     rows = []
     for bound in _STEPS:
@@ -61,14 +63,18 @@ def guarantees(
     delta: float = 0.1,
     seed: int,
 ) -> pd.DataFrame:
-    """Return a row for each error level (2, 5, 10, 20 %): the skipped share with and without guarantee.
+    """Return a table of the share of wargames that may be skipped at error levels of 2, 5, 10 and 20 %.
 
-    ``truth`` (1: valid), ``probability`` (of valid) and ``groups`` (vulnerabilities) have shape (n,).
-    ``delta`` is 1 minus the confidence; ``seed`` orders the vulnerabilities in the test. Columns: level;
-    needed (the fewest vulnerabilities that can show the level, if none has an error); accept_at and reject_at
-    (guaranteed thresholds; None where the data support none); accepted, rejected and skipped (shares of all
-    patches); skipped_without (skipped share) and false_accepts_without (share of wrong patches among accepted
-    ones) for the loosest thresholds that keep the level on these patches, without a guarantee.
+    The level bounds the share of invalid patches among the accepted ones, and of valid patches among the
+    rejected ones. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is the
+    probability of valid; ``groups`` (n,) names the vulnerability of each patch. ``delta`` is 1 minus the
+    confidence. ``seed`` draws the order in which the tests take the vulnerabilities.
+
+    Columns: level; needed (the fewest vulnerabilities that can show the level, if none has an error);
+    accept_at and reject_at (thresholds with a guarantee, None if there are none); accepted, rejected and
+    skipped (shares of all patches at these thresholds); skipped_without and false_accepts_without (skipped
+    share, and share of invalid patches among the accepted ones, at thresholds that keep the level on these
+    patches, without a guarantee).
     """
     rows = []
     for level in _LEVELS:
@@ -95,11 +101,11 @@ def guarantees(
 def risk_coverage(
     truth: NDArray[np.int_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coverage and error rate, both of shape (n,), as patches are added in falling confidence.
+    """Return two arrays (n,): the share of patches that are decided, and the error rate among them.
 
-    ``truth`` is 1 for valid; ``probability`` is of valid. Element k, from 0, describes the k + 1 most
-    confident predictions: their share of all patches, and the share of wrong ones among them. A prediction is
-    valid from one half on.
+    Element k, from 0, is about the k + 1 patches with the most confident predictions: their share of all
+    patches, and the share of wrong predictions among them. ``truth`` (n,) is 1 for a valid patch, 0 for an
+    invalid one; ``probability`` (n,) is the probability of valid, which predicts valid from 0.5 on.
     """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]
@@ -110,10 +116,11 @@ def risk_coverage(
 def mistakes(
     patches: tuple[LabelledPatch, ...], probability: NDArray[np.float64], most: int = 10
 ) -> pd.DataFrame:
-    """Return the ``most`` wrong predictions of highest confidence, with the wargame's reason and the diff.
+    """Return a table of the ``most`` most confident wrong predictions, with the diffs.
 
-    ``probability`` (patches,) is of valid; a prediction is valid from one half on. Columns: kind (false
-    accept or false reject), vulnerability, patch, origin, probability, reason, diff.
+    ``probability`` (patches,) is the probability of valid, which predicts valid from 0.5 on. Columns: kind
+    (``false accept`` or ``false reject``), vulnerability, patch (id), origin, probability, reason (of the
+    verdict, or ``valid``), diff.
     """
     rows = [
         {

@@ -47,12 +47,12 @@ _SMOKE_MUTANTS = 36
 
 
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
-    """Return the corpus table at the path ``corpus``; an empty path makes a small table.
+    """Return the corpus table at the path ``corpus``, or a small one if the path is empty.
 
-    The small table covers the arena vulnerabilities with the ids ``smoke``. Their wargames (at most 36
-    mutants) really run, within seconds, on the first call; later calls read the cached verdicts. ``seed``
-    draws the mutants. A relative path starts at the workbench's root. Raises
-    :class:`~crisol.errors.DatasetError` on a table without a conclusive verdict.
+    The small table has the candidates of the arena programs ``smoke``, with at most 36 mutants in all. Their
+    wargames run on the first call, within seconds; later calls read the stored verdicts. ``seed`` draws the
+    mutants. A relative path begins at the root of the workbench, ``settings.root``. Raises
+    :class:`~crisol.errors.DatasetError` where the table cannot be read or has no conclusive verdict.
     """
     if corpus:
         frame = load_table(settings.root / Path(corpus))
@@ -68,10 +68,11 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 
 
 def facts(frame: pd.DataFrame) -> dict[str, float]:
-    """Return figures of a corpus table by name: counts, shares of valid, and seconds of wargames.
+    """Return figures of a corpus table by name.
 
-    Keys: vulnerabilities, candidates, inconclusive (counts); share_valid and share_valid_basic (shares of the
-    conclusive candidates, by the strict and the basic label); median_seconds; wargames_per_second.
+    They are vulnerabilities, candidates and inconclusive (numbers); share_valid and share_valid_basic (shares
+    of valid among the conclusive candidates, by the strict and by the basic label); median_seconds (of a
+    wargame); wargames_per_second (of one process).
     """
     conclusive = frame[frame["outcome"] != Outcome.INCONCLUSIVE]
     return {
@@ -86,19 +87,19 @@ def facts(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def wargames_per_second(frame: pd.DataFrame) -> float:
-    """Return the wargames that one process finishes in a second: number of rows over the sum of ``seconds``.
+    """Return how many wargames one process finishes in a second, by the column ``seconds`` of a corpus table.
 
-    The result is nan where the sum is 0.
+    The result is nan where the seconds sum up to 0.
     """
     total = float(frame["seconds"].sum())
     return len(frame) / total if total > 0 else float("nan")
 
 
 def composition(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each vulnerability of a corpus table.
+    """Return a table with a row for each vulnerability of a corpus table.
 
-    Columns: vulnerability, cwe, project, candidates, the number of candidates for each outcome (``valid``,
-    ``invalid``, ``inconclusive``), and median_seconds of a wargame.
+    Columns: vulnerability, cwe, project, candidates (number), valid, invalid and inconclusive (numbers of
+    candidates by outcome), median_seconds (of a wargame).
     """
     outcome = pd.get_dummies(frame["outcome"].astype(str)).reindex(
         columns=[str(o) for o in Outcome], fill_value=0
@@ -113,12 +114,12 @@ def composition(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the AUC of two guesses that ignore what a patch does: from its origin, and from its style.
+    """Return a table of the AUC of two guesses that ignore what a patch does: by its origin, by its style.
 
-    The AUC is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin`` or
-    ``style``), auc, low, high (95 % interval). An AUC far from 0.5 means that a model can predict the corpus
-    without reading the fix. The table is empty where fewer than three vulnerabilities have patches of both
-    classes. ``frame`` is a corpus table; ``seed`` draws the folds.
+    An AUC far from 0.5 means that a model can predict the verdicts of this corpus table without reading the
+    fix. It is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin`` or
+    ``style``), auc, low, high (95 % interval). The table is empty if fewer than three vulnerabilities have
+    both valid and invalid patches. ``seed`` draws folds and resamples.
     """
     columns = ["seen", "auc", "low", "high"]
     classes = frame[frame["outcome"] != Outcome.INCONCLUSIVE].groupby("vulnerability")["outcome"].nunique()
@@ -130,10 +131,10 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def by_reason(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of candidates for each origin and reason, under both strengths of the label.
+    """Return a table of the numbers of candidates in a corpus table by origin and reason.
 
-    Columns: origin, reason (``valid`` where the patch is valid), basic and strict (numbers of candidates with
-    this reason under that strength).
+    Columns: origin, reason (``valid`` for a valid patch), basic and strict (numbers of candidates with this
+    reason, by the basic and by the strict label).
     """
     names = {"origin": frame["origin"].astype(str)}
     strict = pd.DataFrame(names | {"reason": frame["reason"].replace("", "valid")}).value_counts()

@@ -25,13 +25,14 @@ __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationQuestion:
-    """The parameters of an evaluation: the variants, and the labelled set on which they are measured.
+    """The parameters of an evaluation: variants, and a file of labelled patches on which they are measured.
 
-    Where ``train`` is None, ``data`` is cross-validated in ``folds`` folds; else the variants train on
-    ``train`` and are measured on ``data``. Empty ``variants`` mean all of ``experiments/variants.yaml``.
-    ``group`` is the field of ``data`` that names a patch's group. No fold splits the patches with one value
-    of ``outer`` (``group``, ``project`` or ``cwe``). With ``search`` each training set chooses
-    hyper-parameters; else those of the variant are used.
+    ``data`` is a JSONL file or a corpus table. If ``train`` is None, ``data`` is cross-validated in ``folds``
+    folds; otherwise the variants are trained on the file ``train`` and measured on ``data``. ``group`` is the
+    field whose value is a patch's group. No fold splits the patches that have the same value of the field
+    ``outer``: ``group``, ``project`` or ``cwe``. ``variants`` are names of ``experiments/variants.yaml``; if
+    empty, all are measured. With ``search`` hyper-parameters are chosen from the variant's grid on each
+    training set.
     """
 
     data: Path
@@ -45,10 +46,10 @@ class EvaluationQuestion:
 
 
 def facts(question: EvaluationQuestion) -> dict[str, Any]:
-    """Return what the set ``question.data`` contains, by name.
+    """Return figures of the file ``question.data`` by name.
 
-    Keys: patches, correct (valid patches), groups, projects (counts); languages (text); content_hash
-    (SHA-256).
+    They are patches, correct (valid patches), groups and projects (numbers), languages (text), content_hash
+    (SHA-256). Raises :class:`~crisol.errors.DatasetError` where the file cannot be read.
     """
     patches = dataset.open_set(question.data, question.group)
     return {
@@ -64,11 +65,14 @@ def facts(question: EvaluationQuestion) -> dict[str, Any]:
 def evaluate(
     settings: Settings, question: EvaluationQuestion, description: dict[str, Any]
 ) -> Iterator[Evaluation]:
-    """Yield an evaluation for each variant, in the order of the variants file, then one for each control.
+    """Yield an evaluation for each variant, then one for each control, and store all of them in MLflow.
 
-    ``description`` is the result of :func:`facts` for the same question. All evaluations are logged to
-    MLflow's experiment ``evaluate``. Raises :class:`~crisol.errors.DatasetError` where a set cannot be read
-    or split, and where ``train`` is empty after the groups and diffs of ``data`` are removed from it.
+    A control is a guess that ignores what a patch does. ``description`` is the result of :func:`facts` for
+    the same question. Variants come in the order of ``experiments/variants.yaml``, or of
+    ``question.variants``. Groups and diffs that ``data`` also has are removed from ``train``. Raises
+    :class:`~crisol.errors.DatasetError` where a file cannot be read, has too few groups or patches of a
+    class, or where nothing is left of ``train``; raises :class:`~crisol.errors.ExperimentError` for an
+    unknown variant.
     """
     chosen = chosen_variants(settings, question.variants)
     patches = dataset.open_set(question.data, question.group)
@@ -130,9 +134,11 @@ def evaluate(
 
 
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
-    """Return :func:`crisol.lab.frontier.guarantees` of the evaluation with the best rank.
+    """Return a table of the share of wargames that the best variant may skip, for several error levels.
 
-    A column ``variant`` with its name is added. ``seed`` orders the vulnerabilities in the test.
+    The best variant is that of the evaluation with the highest ``rank``. Its name is the column ``variant``;
+    for the other columns see :func:`crisol.lab.frontier.guarantees`. ``seed`` draws the order in which the
+    tests take the vulnerabilities.
     """
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)

@@ -36,11 +36,11 @@ def log_evaluation(
     more: Mapping[str, float] | None = None,
     policy: str = "",
 ) -> None:
-    """Log one evaluation as a nested MLflow run: recipe, measures, confusion matrix and curves.
+    """Store an evaluation in a nested MLflow run: parameters, measures, confusion matrix and curves.
 
-    ``variant`` is the variant that was evaluated, None for a control or a model that is not in the variants
-    file. ``name`` names the nested run; empty means the evaluation's name. ``more`` are further measures by
-    name; ``policy`` is a sentence that says where the model may decide alone.
+    ``variant`` is the variant that was evaluated; None for a control, whose parameters are only its name.
+    ``name`` is the name of the nested run; empty means that of the evaluation. ``more`` are further measures
+    by name, None for no more. ``policy`` is a sentence on the thresholds of the model; empty stores none.
     """
     name = name or evaluated.name
     with run.child(name, _recipe(name, variant)) as nested:
@@ -53,7 +53,10 @@ def log_evaluation(
 
 
 def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantComparison) -> None:
-    """Log each variant and control as a nested MLflow run; the outer ``run`` gets the champion's measures."""
+    """Store a comparison in MLflow, with a nested run for each variant and control.
+
+    ``run`` itself gets the measures of the comparison's champion, and its name.
+    """
     variants = chosen_variants(settings, list(comparison.scores))
     rows = {str(row["variant"]): row for row in comparison.table.to_dict("records")}
     for evaluated in (*comparison.evaluations, *comparison.controls):
@@ -71,9 +74,9 @@ def log_comparison(run: TrackedRun, settings: Settings, comparison: VariantCompa
 
 
 def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
-    """Log each arm of an A/B experiment as a nested MLflow run, with its accuracy after each trial.
+    """Store an A/B experiment in MLflow: a nested run for each arm, with its accuracy after each trial.
 
-    The outer ``run`` gets the champion's measures, and the name under which the trials are stored.
+    ``run`` itself gets the measures of the champion, and the name under which the trials are stored.
     """
     run.tags({EXPERIMENT_TAG: result.experiment})
     for place, (arm, counts) in enumerate(result.confusions.items()):
@@ -91,7 +94,10 @@ def log_arms(run: TrackedRun, result: ExperimentResult) -> None:
 
 
 def log_retraining(run: TrackedRun, result: Retraining) -> None:
-    """Log each model of a retraining as a nested MLflow run; ``run`` gets the challenger's measures."""
+    """Store a retraining in MLflow, with a nested run for each model.
+
+    ``run`` itself gets the measures of the challenger, and whether it was promoted.
+    """
     for row in result.table.to_dict("records"):
         name = str(row.pop("model"))
         params = {"variant": row.pop("variant"), "arm": name}

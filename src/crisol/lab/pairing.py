@@ -15,9 +15,10 @@ __all__ = ["pair", "paired"]
 
 
 def paired(source: Path) -> str:
-    """Return the text of the ``.ipynb`` notebook for the ``.py`` notebook ``source`` (jupytext, py:percent).
+    """Return the text of the ``.ipynb`` notebook that belongs to the ``.py`` notebook ``source``.
 
-    The notebook has no outputs; each call returns the same text.
+    ``source`` has jupytext's format py:percent. The notebook has no outputs, and the same source gives the
+    same text.
     """
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = {
@@ -33,7 +34,7 @@ def paired(source: Path) -> str:
 
 
 def pair(folder: Path) -> list[Path]:
-    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return the paths of changed files."""
+    """Write the ``.ipynb`` of every ``.py`` notebook in a folder; return the paths of those that changed."""
     changed = []
     for source in sorted(folder.glob("*.py")):
         target, text = source.with_suffix(".ipynb"), paired(source)

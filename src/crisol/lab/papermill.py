@@ -65,7 +65,11 @@ def _private_kernel(folder: str) -> type[AsyncKernelManager]:
 
 
 class CellFailed(ExperimentError):
-    """A notebook cell raised, or the kernel died; the message holds the cell's traceback."""
+    """A cell of a notebook raised, or the notebook's kernel died.
+
+    The message holds the cell's traceback; ``run_id`` is the id of the MLflow run, which has the notebook so
+    far.
+    """
 
     exit_code = 70
 
@@ -76,10 +80,10 @@ class CellFailed(ExperimentError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A notebook that ran to its end.
+    """A notebook that was executed to its end.
 
-    ``run_id`` is the id of its MLflow run, ``artifacts`` the folder of the artifacts, ``notebook`` the path
-    of the executed ``.ipynb``.
+    ``run_id`` is the id of its MLflow run, ``artifacts`` the folder of that run's files, ``notebook`` the
+    path of the executed ``.ipynb``.
     """
 
     run_id: str
@@ -90,12 +94,14 @@ class Finished:
 def run(
     experiment: NotebookExperiment, overrides: Mapping[str, str], settings: Settings, *, progress: bool = True
 ) -> Finished:
-    """Run an experiment's notebook in a new MLflow run, and return where its results are.
+    """Execute an experiment's notebook in a new MLflow run, and return where the results are.
 
-    ``overrides`` maps parameter names to values as text, see :func:`crisol.lab.experiment.resolve`; an empty
-    mapping keeps the experiment's values. ``progress`` shows a progress bar. Raises :class:`CellFailed` where
-    a cell raises; the notebook with its outputs so far is stored as an artifact. Raises
-    :class:`~crisol.errors.ExperimentError` for a notebook without the parameters ``seed`` and ``run_id``.
+    ``overrides`` maps the name of a parameter, or ``seed``, to a value as text, which replaces that of the
+    experiment. ``progress`` shows a progress bar. Raises :class:`CellFailed` where a cell raises or the
+    kernel dies; the notebook so far is stored in the MLflow run. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown parameter or variant or a wrong value,
+    :class:`~crisol.errors.DatasetError` for a corpus table that does not exist, and
+    :class:`~crisol.errors.StoreError` if MLflow's store cannot be opened.
     """
     experiment = resolve(experiment, overrides)
     reserved = read_parameters(experiment.notebook)
@@ -118,7 +124,7 @@ _conversion.setLevel(logging.ERROR)
 
 
 def to_html(notebook: nbformat.NotebookNode) -> str:
-    """Return a notebook as one self-contained HTML page, which loads nothing over the network."""
+    """Return a notebook as one HTML page that loads nothing over the network."""
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # traitlets' constructors have no types
         template_name="lab",
         log=_conversion,

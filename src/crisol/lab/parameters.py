@@ -30,11 +30,11 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One assignment in a notebook's parameters cell.
+    """A parameter of a notebook: an assignment in its cell tagged ``parameters``.
 
-    ``default`` is the assigned value. ``kind`` is its type: str, int, float, bool or list. With ``optional``
-    None is allowed, too. ``member`` is the type of a list's members; None allows whatever JSON can hold.
-    ``domain`` is the set of allowed values, of a list the allowed members; None allows all.
+    ``default`` is the assigned value. ``kind`` is the type of the values: str, int, float, bool or list. With
+    ``optional`` the value may also be None. ``member`` is the type of a list's members, None for any.
+    ``domain`` holds the allowed values (of a list, the allowed members), None for any.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Parameter:
 
     @property
     def described(self) -> str:
-        """The type as Python writes it, such as ``float | None`` or ``list[str]``."""
+        """The type of the parameter as Python writes it: ``float | None``, say, or ``list[str]``."""
         name = f"list[{self.member.__name__}]" if self.member else self.kind.__name__
         return f"{name} | None" if self.optional else name
 
     def accept(self, value: Any) -> Any:
-        """Check a value's type and domain, and return the value; an int becomes a float if ``kind`` is float.
+        """Return the value if the parameter may have it; an int becomes a float where ``kind`` is float.
 
-        Raises :class:`~crisol.errors.ExperimentError` for another type, a number that is not finite, and a
-        value outside the domain.
+        Raises :class:`~crisol.errors.ExperimentError` for a value of another type, a number that is not
+        finite, and a value outside ``domain``.
         """
         if value is None and self.optional:
             return None
@@ -85,9 +85,9 @@ class Parameter:
             raise ExperimentError(f"must be {self.described}; a member {error}{hint}") from None
 
     def parse(self, text: str) -> Any:
-        """Return the value of a command line's text, read as the parameter's type.
+        """Return the value that a text from the command line means, after checking it as :meth:`accept` does.
 
-        Raises :class:`~crisol.errors.ExperimentError` for text that is no such value.
+        Raises :class:`~crisol.errors.ExperimentError` for a text that means no such value.
         """
         if self.optional and text.lower() in {"none", "null"}:
             return None
@@ -117,10 +117,11 @@ def _check_members(value: list[Any]) -> None:
 
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
-    """Return the parameters of a jupytext ``.py`` notebook, by name, in the order of their assignments.
+    """Return the parameters of a ``.py`` notebook by name, in the order of their assignments.
 
-    The notebook is parsed and does not run. Raises :class:`~crisol.errors.ExperimentError` unless exactly one
-    cell is tagged ``parameters`` and each statement in this cell assigns a literal to a name.
+    The notebook, in jupytext's format py:percent, is read and not executed. Raises
+    :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters``, and each of its
+    statements assigns a literal to another name.
     """
     try:
         cells = jupytext.read(notebook, fmt="py:percent").cells

@@ -1,4 +1,4 @@
-"""Simulate that somebody poisons the memory, and test whether an alarm is raised.
+"""Simulate that somebody inverts the verdicts in a memory, and test whether an alarm is raised.
 
 Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory
 holds, and every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame,
@@ -33,17 +33,17 @@ _KNOWN = COLUMNS.index("known")
 
 @dataclass(frozen=True, slots=True)
 class Poisoning:
-    """A simulated poisoning: from arrival ``begins`` (counted from 1) on, the memory's verdicts are inverted.
+    """The result of a simulation in which somebody inverts the verdicts in the memory.
 
-    Columns of ``arrivals``, a row for each arrival: arrival (from 1), group, decided (``valid`` or
-    ``invalid`` by the memory; empty where it left the patch to the wargame), valid (whether the patch is
-    really valid), wrong (whether the memory decided wrongly), sampled (whether a patch that the memory
-    decided was wargamed, too), poisoned.
+    ``begins`` is the arrival, counted from 1, from which on the verdicts are inverted. ``arrivals`` has a row
+    for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""
+    where the patch was wargamed instead), valid (whether the patch really is), wrong (whether the memory
+    decided wrongly), sampled (whether a patch that the memory decided was wargamed, too), poisoned (whether
+    the verdicts were inverted by then).
 
-    Columns of ``alarms``, a row for each kind of error: watched (``false accepts`` or ``false refusals``),
-    promised (the share of errors that the memory may make), trials (the number of sampled decisions),
-    raised_at (the arrival of the alarm, nan without one), began_at (the estimated arrival at which the errors
-    began, nan without an alarm).
+    ``alarms`` has two rows. Columns: watched (``false accepts`` or ``false refusals``), promised (the share
+    of errors that the memory may make), trials (number of sampled decisions of that kind), raised_at (arrival
+    of the alarm), began_at (estimated arrival of the first errors); the last two are nan without an alarm.
     """
 
     arrivals: pd.DataFrame
@@ -51,12 +51,12 @@ class Poisoning:
     begins: int
 
     def phases(self) -> pd.DataFrame:
-        """Return a row for the arrivals before the poisoning (``clean``) and one for the rest (``poisoned``).
+        """Return a row for the arrivals before the inversion (``clean``) and one for those after it.
 
-        Columns: phase; arrivals (their number); skipped (share of arrivals that the memory decided); sampled
-        (number of decisions that were wargamed, too); right_of_refused (share of right patches among refused
-        ones); wrong_of_accepted (share of wrong patches among accepted ones). A phase without arrivals has no
-        row.
+        Columns: phase (``clean`` or ``poisoned``); arrivals (number); skipped (share of arrivals that the
+        memory decided); sampled (number of decisions that were wargamed, too); right_of_refused (share of
+        valid patches among the rejected ones); wrong_of_accepted (share of invalid patches among the accepted
+        ones). A phase without arrivals has no row.
         """
         rows = []
         for phase, part in self.arrivals.groupby("poisoned", sort=True):
@@ -75,27 +75,25 @@ class Poisoning:
 
     @property
     def first_alarm(self) -> int | None:
-        """The arrival of the earliest alarm, counted from 1; None where no alarm was raised."""
+        """The arrival of the first alarm, counted from 1; None if no alarm was raised."""
         raised = self.alarms["raised_at"].dropna()
         return int(raised.min()) if len(raised) else None
 
     def errors(self, last: int = 100) -> pd.DataFrame:
-        """Return the moving share of wrong decisions of the memory.
+        """Return a table of the share of wrong decisions among the last ``last`` decisions of the memory.
 
-        There is a row for each arrival that the memory decided. Columns: arrival, share (of wrong decisions
-        among the ``last`` decisions up to this arrival).
+        There is a row for each arrival that the memory decided. Columns: arrival (from 1), share.
         """
         decided = self.arrivals[self.arrivals["decided"] != ""]
         share = decided["wrong"].astype(float).rolling(last, min_periods=1).mean()
         return pd.DataFrame({"arrival": decided["arrival"], "share": share})
 
     def metrics(self) -> dict[str, float]:
-        """Return the figures of each phase and alarm by name, for MLflow.
+        """Return the figures of phases and alarms by name, as MLflow metrics.
 
-        A cell of :meth:`phases` is named ``phase.column``, such as ``clean.skipped``.
-        ``false_accepts.raised`` is 1 if that alarm was raised, else 0;
-        ``false_accepts.arrivals_until_raised`` counts the arrivals from the start of the poisoning to the
-        alarm. ``false_refusals`` has the same two names.
+        A cell of :meth:`phases` has a name such as ``clean.skipped``. ``false_accepts.raised`` is 1 if that
+        alarm was raised, 0 if not; ``false_accepts.arrivals_until_raised`` is the number of arrivals from the
+        start of the inversion to the alarm, if there was one. ``false_refusals`` has the same two.
         """
         values = {
             f"{row['phase']}.{name}": float(value)
@@ -112,14 +110,14 @@ class Poisoning:
 
 
 def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: int = 0) -> Poisoning:
-    """Simulate the arrivals of all streams in one random order, and poison the memory on the way.
+    """Simulate that somebody inverts the verdicts in the memory, and see whether an alarm is raised.
 
-    No wargame runs; the verdicts are known. After the share ``after`` of the arrivals, every verdict in the
-    memory is inverted; 1 means never. The thresholds for one half of the groups are chosen on the other half.
-    A patch that the memory decides is wargamed, too, with probability ``rate``: the alarms see only these
-    patches. A patch that the memory does not decide is always wargamed. ``seed`` draws the order and the
-    sample. Raises :class:`~crisol.errors.ExperimentError` for ``after`` outside [0, 1] or ``rate`` outside
-    (0, 1].
+    The arrivals of all streams come in one random order. After the share ``after`` of them, in [0, 1], every
+    verdict in the memory is inverted; 1 means never. Nothing is executed, since the verdicts are known. A
+    patch that the memory decides is also wargamed with the probability ``rate``, in (0, 1]; the alarms see
+    only these. A patch that the memory does not decide is always wargamed. The thresholds for one half of the
+    groups are chosen on the other half. ``seed`` draws the order and the sample. Raises
+    :class:`~crisol.errors.ExperimentError` for ``after`` or ``rate`` out of range.
     """
     if not 0.0 <= after <= 1.0 or not 0.0 < rate <= 1.0:
         raise ExperimentError(f"after is {after} and rate {rate}; they lie within [0, 1] and (0, 1]")

@@ -63,10 +63,10 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A newly registered version of a model.
+    """A model version that was just registered.
 
-    ``version`` is its number in the registry. ``memory`` is a sentence that gives the policy of the model's
-    second stage, or says why the model has no second stage.
+    ``version`` is its number in the registry. ``memory`` is a sentence on the thresholds of its second stage,
+    or on why it has none.
     """
 
     version: str
@@ -74,9 +74,9 @@ class Registered:
 
 
 def check_served(variant: Variant) -> None:
-    """Raise :class:`~crisol.errors.ModelError` for a variant that reads the vulnerable source.
+    """Raise :class:`~crisol.errors.ModelError` if a variant reads the vulnerable source.
 
-    A service has only the diff, so that it cannot use such a variant.
+    A service knows only the diff, and cannot use a model of such a variant.
     """
     if variant.reads_source:
         raise ModelError(
@@ -86,11 +86,11 @@ def check_served(variant: Variant) -> None:
 
 
 def contenders(settings: Settings, challenger: str) -> list[str]:
-    """Return the variants that a promotion compares: ``challenger``, and the variant of the champion.
+    """Return the names of the variants that a promotion compares: challenger and champion, sorted.
 
-    The names are sorted. The list holds the challenger alone where there is no champion, or where
-    ``experiments/variants.yaml`` no longer contains the champion's variant. Raises what :func:`check_served`
-    and :func:`crisol.lab.compare.chosen_variants` raise.
+    ``challenger`` is the name of a variant. It is alone if there is no champion, or if
+    ``experiments/variants.yaml`` lacks the champion's variant. Raises :class:`~crisol.errors.ModelError` if
+    the challenger reads the vulnerable source, and :class:`~crisol.errors.ExperimentError` if it is unknown.
     """
     check_served(chosen_variants(settings, [challenger])[challenger])
     tags = models.holder_tags(settings) or {}
@@ -107,13 +107,14 @@ def promote(
     *,
     force: bool = False,
 ) -> Promotion:
-    """Train the variant ``name`` on all patches of a comparison, register it, and promote it if allowed.
+    """Train a variant on all patches of a comparison, register it, and make it champion if it may be.
 
-    The new version becomes champion where there is no champion, where the champion is of the same variant, or
-    where :func:`not_worse` is true for the out-of-fold predictions. It does not where its training patches
-    are of fewer vulnerabilities than the champion's. ``force`` skips these rules. ``seed`` fixes training and
-    bootstrap. Raises :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the
-    trained one.
+    ``name`` is the name of the variant, ``tracked`` the MLflow run that stores the model. The model passes
+    the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse` says so
+    for the out-of-fold predictions of both. It never passes if it was trained on fewer vulnerabilities than
+    the champion. ``force`` passes every model. ``seed`` seeds the training and draws resamples. Raises
+    :class:`~crisol.errors.ModelError` if the exported ONNX file predicts otherwise than the model, or if the
+    variant reads the vulnerable source.
     """
     tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -127,11 +128,11 @@ def promote(
 
 
 def promote_version(settings: Settings, version: str, *, force: bool = False) -> Promotion:
-    """Make a registered version the champion: an earlier champion, or a challenger that passed its gate.
+    """Make a registered version champion, if it passed its gate or there is no champion.
 
-    The gate is the comparison with the champion in :func:`promote`. A version that was trained on fewer
-    vulnerabilities than the champion is not promoted. ``force`` skips these rules. ``version`` is the number
-    in the registry. Raises :class:`~crisol.errors.ModelError` for a version that is not registered.
+    ``version`` is the number of the version. It is refused, too, if it was trained on fewer vulnerabilities
+    than the champion. ``force`` makes any version champion. The result says whether it is champion now, and
+    why. Raises :class:`~crisol.errors.ModelError` for a version that is not registered.
     """
     listed = {model.version: model for model in models.versions(settings)}
     if version not in listed:
@@ -179,10 +180,10 @@ def _gate(
 
 
 def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> str:
-    """Return why a model of ``count`` vulnerabilities may not replace the champion; empty where it may.
+    """Return why a model may not replace a champion that was trained on more vulnerabilities, "" if it may.
 
-    It may not where the champion was trained on more vulnerabilities. ``tags`` are the champion's tags in the
-    registry, None where there is no champion. ``name`` names the model in the sentence.
+    ``count`` is the number of vulnerabilities on which the model was trained, ``name`` its name in the
+    sentence. ``tags`` are the champion's tags in the registry, None if there is no champion.
     """
     many = int((tags or {}).get("vulnerabilities", "0"))
     if count >= many:
@@ -196,11 +197,12 @@ def stands_on_fewer(tags: Mapping[str, str] | None, name: str, count: int) -> st
 def costs(
     truth: NDArray[np.int_], probability: NDArray[np.float64], groups: NDArray[np.str_]
 ) -> NDArray[np.float64]:
-    """Return the cost of each patch, shape (patches,), where a wargame costs 1.
+    """Return the cost of each patch under a model, shape (patches,), in wargames.
 
-    A wrong patch that is accepted without a wargame costs 20; any other decision without a wargame costs 0.
-    ``truth`` is 1 for valid; ``probability`` is of valid; ``groups`` are vulnerabilities. The thresholds for
-    a vulnerability are chosen on all others, such that at most 2 % of each class are decided wrongly.
+    A patch that is wargamed costs 1, an invalid patch that is accepted without a wargame 20, any other patch
+    0. ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (patches,) is the
+    probability of valid; ``groups`` (patches,) names the vulnerability of each patch. The thresholds for a
+    vulnerability are chosen on all others, such that at most 2 % of each class are decided wrongly.
     """
     accepted, decided = act(truth, probability, groups, partial(policy_within, bound=_BOUND))
     return np.asarray(~decided + _PRICE * (accepted & (truth == 0)), dtype=np.float64)
@@ -214,14 +216,14 @@ def not_worse(
     seed: int,
     weight: _Floats | None = None,
 ) -> tuple[bool, str]:
-    """Return whether a challenger may replace the champion, and the measured figures as a sentence.
+    """Return (whether the challenger may replace the champion, the measured figures as a sentence).
 
-    ``challenger`` and ``champion`` are pairs (squared errors, costs), each of shape (patches,). A squared
-    error is that of the probability of valid; for costs see :func:`costs`. The challenger may where its Brier
-    score is shown, at 95 % confidence, to be at most 0.005 above the champion's, and its mean cost is not
-    shown, at 95 %, to be higher. The test is a paired bootstrap of whole ``groups``. ``weight`` (patches,)
-    weighs the patches; None weighs them equally. Fewer groups than :data:`~crisol.model.scores.LEAST_GROUPS`
-    show nothing, and the answer is False.
+    ``challenger`` and ``champion`` are each a pair of arrays (patches,): the squared error of the probability
+    of valid, and the cost in wargames (:func:`costs`). The challenger may replace the champion if both hold
+    at 95 % confidence: its Brier score is shown to be at most 0.005 higher, and its mean cost is not shown to
+    be higher. The test is a paired bootstrap over ``groups`` (patches,), the name of each patch's
+    vulnerability; ``seed`` draws the resamples. ``weight`` (patches,) weighs the patches; None weighs them
+    equally. For fewer than ten groups the answer is False.
     """
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < LEAST_GROUPS:
@@ -252,11 +254,13 @@ def register(
     judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
 ) -> Registered:
-    """Train the evaluated variant on all patches, and register the model as challenger.
+    """Train an evaluated variant on all patches, register it as challenger, and return its version.
 
-    ``judged`` is the pair (evaluation, guarantee); the model is stored with the guaranteed policy. Where the
-    patches suffice, the model also gets a second stage with a policy. ``seed`` fixes the training. Raises
-    :class:`~crisol.errors.ModelError` where the exported ONNX model differs from the trained one.
+    ``judged`` is the pair (evaluation, guarantee); the guarantee's policy is stored with the model. A second
+    stage with its own policy is stored, too, if there are patches of two vulnerabilities and both classes.
+    ``tracked`` is the MLflow run that stores the model. ``seed`` seeds the training. Raises
+    :class:`~crisol.errors.ModelError` if the exported ONNX file predicts otherwise than the model, or if the
+    variant reads the vulnerable source.
     """
     evaluation, guarantee = judged
     name = evaluation.name

@@ -34,11 +34,11 @@ _REPEATS = 500
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The labelled patches of stored trials, one for each pair of vulnerability and patch.
+    """Labelled patches from stored trials, one for each pair of vulnerability and patch.
 
-    ``inconclusive`` counts the trials without a verdict, and ``without_text`` the patches whose diff was not
-    stored; both are left out. ``weights`` has one over the sampling probability of each patch; an empty tuple
-    weighs all patches equally.
+    ``inconclusive`` is the number of trials without a verdict, ``without_text`` the number of patches whose
+    diff is not stored; both are left out. ``weights`` has 1 / the sampling probability of each patch; if it
+    is empty, all patches weigh the same.
     """
 
     patches: tuple[LabelledPatch, ...]
@@ -51,10 +51,10 @@ class Gathered:
 class RetrainingDesign:
     """The parameters of a retraining.
 
-    ``variant`` is the name of the variant to train. ``held_out`` is the share of the trials' vulnerabilities
-    to test on. ``seed`` fixes the split and the training. With ``promote`` the new model becomes champion if
-    it is shown to be no worse; without it the champion stays. Raises :class:`~crisol.errors.ExperimentError`
-    for ``held_out`` outside (0, 1).
+    ``variant`` is the name of the variant to train. ``held_out``, in (0, 1), is the share of the trials'
+    vulnerabilities that test the models. ``seed`` draws the split and seeds the training. With ``promote``
+    the new model becomes champion if it is shown to be no worse. Raises
+    :class:`~crisol.errors.ExperimentError` for ``held_out`` out of range.
     """
 
     variant: str
@@ -69,16 +69,17 @@ class RetrainingDesign:
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """The result of a retraining: three models, compared on the same test patches.
+    """The result of a retraining: three models on the same test patches.
 
-    ``table`` has a row for each model: ``challenger`` (the variant, trained on corpus and trials), ``without
-    trials`` (the variant, trained on the corpus alone) and ``champion`` (the champion's variant, trained on
-    the corpus alone). Columns: model, variant, learnt and tested (numbers of patches), auc with its 95 %
-    interval, brier, cost (mean cost of a patch in wargames, see :func:`crisol.lab.promotion.costs`).
+    ``table`` has a row for each: ``challenger`` (the variant, trained on corpus and trials),
+    ``without trials`` (the variant, trained on the corpus alone) and ``champion`` (the champion's variant,
+    trained on the corpus alone). Columns: model, variant, learnt and tested (numbers of patches), auc with
+    auc_low and auc_high (95 % interval), brier (Brier score), cost (mean cost of a patch in wargames, see
+    :func:`crisol.lab.promotion.costs`).
 
-    ``brought`` is a sentence on the difference between ``challenger`` and ``without trials``. ``not_worse``
-    and ``reason`` come from :func:`crisol.lab.promotion.not_worse` for challenger and champion. ``policy``
-    says where the challenger decides without a wargame; ``version`` is its number in the registry;
+    ``brought`` is a sentence on what the trials brought: the challenger against ``without trials``.
+    ``not_worse`` says whether the challenger is shown to be no worse than the champion, ``reason`` why.
+    ``policy`` is a sentence on the challenger's thresholds, ``version`` its number in the registry.
     ``promoted`` says whether it became champion.
     """
 
@@ -93,16 +94,17 @@ class Retraining:
 
     @property
     def intervals(self) -> list[tuple[str, float, float, float]]:
-        """Each model as (name, AUC, low, high); ``low`` and ``high`` are the ends of the 95 % interval."""
+        """Each model as (name, AUC, low, high), with the ends of the AUC's 95 % interval."""
         rows = self.table.to_dict("records")
         return [(str(row["model"]), row["auc"], row["auc_low"], row["auc_high"]) for row in rows]
 
 
 def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = None) -> Gathered:
-    """Return the labelled patches of stored trials.
+    """Return labelled patches from the trials in the trial store.
 
-    ``experiment`` is the name of the A/B experiment whose trials count; None takes all trials. ``frame`` is
-    the corpus table; a diff that this table lacks comes from the store of patches.
+    ``experiment`` names the A/B experiment whose trials are taken; None takes all. ``frame`` is the corpus
+    table; a diff that it lacks is read from the folder in which the service stores patches. Raises
+    :class:`~crisol.errors.StoreError` if the trial store cannot be read.
     """
     with closing(open_trials(settings)) as store:
         trials = list(store.read(TrialFilter(experiment=experiment)))
@@ -110,10 +112,10 @@ def gather(settings: Settings, frame: pd.DataFrame, experiment: str | None = Non
 
 
 def labelled(trials: Iterable[Trial], frame: pd.DataFrame, store: PatchStore) -> Gathered:
-    """Turn trials into labelled patches, one for each pair of vulnerability and patch.
+    """Return labelled patches from trials, one for each pair of vulnerability and patch.
 
-    The diff is that of the corpus table ``frame`` or, where the table lacks it, that of the patch store.
-    Where a patch has several trials with a verdict, the last one counts.
+    Of several verdicts on a patch the last one counts. The diff comes from the corpus table ``frame`` or,
+    where the table lacks it, from ``store``.
     """
     rows_by_patch = {(str(row["vulnerability"]), str(row["id"])): row for row in frame.to_dict("records")}
     projects = {name: str(row["project"]) for (name, _), row in rows_by_patch.items()}
@@ -159,16 +161,19 @@ def retrain(
     *,
     watch: Callable[[str], object] | None = None,
 ) -> Retraining:
-    """Train a variant on corpus and trials, compare it with two other models, and register it.
+    """Train a variant on corpus and trials, compare it with two other models, and register it as challenger.
 
-    :class:`Retraining` describes the three models. All are tested on the share ``design.held_out`` of the
-    trials' vulnerabilities; the challenger is trained on the rest of corpus and trials, the other two on the
-    rest of the corpus. A test patch weighs one over its sampling probability.
+    For the three models see :class:`Retraining`. The patches of the share ``design.held_out`` of the trials'
+    vulnerabilities test all three, each weighed by 1 / its sampling probability; the models are trained on
+    the other vulnerabilities. The registered model is then trained on all patches. It becomes champion only
+    with ``design.promote``, if it is shown to be no worse, and never on fewer vulnerabilities than the
+    champion.
 
-    The registered model is trained on all patches. It becomes champion only with ``design.promote``, if it is
-    shown to be no worse, and never on fewer vulnerabilities than the champion. ``frame`` is the corpus table,
-    ``gathered`` the result of :func:`gather`. ``watch`` is called with a model's name after its test. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than five vulnerabilities to test on.
+    ``frame`` is the corpus table, ``gathered`` the labelled patches of the trials, ``tracked`` the MLflow run
+    that stores the model. ``watch`` is called with the name of each model after its test; None calls nothing.
+    Raises :class:`~crisol.errors.DatasetError` for fewer than five vulnerabilities to test on or none to
+    train on, :class:`~crisol.errors.ExperimentError` for an unknown variant, and
+    :class:`~crisol.errors.ModelError` for one that reads the vulnerable source.
     """
     aside = _set_aside(gathered, design)
     chosen = chosen_variants(settings, [design.variant])[design.variant]

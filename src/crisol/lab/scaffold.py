@@ -97,11 +97,11 @@ def test_$name(tmp_path, monkeypatch):
 
 
 def new_experiment(root: Path, name: str) -> list[Path]:
-    """Write the files of a new experiment, and return their paths.
+    """Write the files of a new experiment from templates, and return their paths.
 
-    They are the notebook (``.py`` and ``.ipynb``), the experiment file and a test, below the folder ``root``.
+    They are a notebook (``.py`` and ``.ipynb``), an experiment file and a test, below the folder ``root``.
     ``name`` is a Python name in lower case, such as ``longer_diffs``; the notebook gets the next free number.
-    Raises :class:`~crisol.errors.ExperimentError` for another name or one that exists, and
+    Raises :class:`~crisol.errors.ExperimentError` for another kind of name or one that exists, and
     :class:`~crisol.errors.CannotCreate` where a file cannot be written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name):

@@ -25,11 +25,11 @@ def second_stage(
 ) -> SecondStage:
     """Train a second stage on simulated streams of labelled patches, and choose its policy with a guarantee.
 
-    ``cold`` (patches,) holds the probabilities of valid from the diff alone, by models that never saw the
-    patch's vulnerability. ``model`` is the policy for these probabilities, which decides the patches that the
-    second stage leaves undecided. A threshold that the data do not support is None, and ``policy.reason`` of
-    the result says why. ``seed`` fixes streams and training. No wargame runs. Raises
-    :class:`~crisol.errors.DatasetError` unless there are two vulnerabilities and both classes.
+    ``cold`` (patches,) is the out-of-fold probability of valid, from the diff alone; ``model`` is the policy
+    for these probabilities, which decides where the second stage does not. In the result's policy, a
+    threshold that the data do not support is None, and ``reason`` says why. ``seed`` draws the streams and
+    seeds the training. Nothing is executed. Raises :class:`~crisol.errors.DatasetError` for fewer than two
+    vulnerabilities or patches of one class.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

@@ -19,7 +19,7 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whole:
-    """A table that a notebook shows with every row and column, long texts wrapped."""
+    """A table that a notebook shows with every row and column, and with long texts wrapped."""
 
     frame: pd.DataFrame
 
@@ -37,7 +37,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence that a notebook shows in bold."""
+    """A sentence that a notebook shows in bold type."""
 
     text: str
 
@@ -49,14 +49,14 @@ class Notice:
 
 
 def whole(frame: pd.DataFrame) -> Whole:
-    """Wrap a table so that a notebook shows all rows, columns and long texts, which pandas would cut."""
+    """Return a table in a form that a notebook shows whole: every row and column, and long texts."""
     return Whole(frame)
 
 
 def notice(frame: pd.DataFrame) -> Notice | None:
-    """Return a warning if the corpus table ``frame`` has too few vulnerabilities, else None.
+    """Return a warning if a corpus table has fewer than ten vulnerabilities, None if it has ten or more.
 
-    A notebook shows nothing for None.
+    A notebook shows the warning in bold type, and nothing for None.
     """
     count = frame["vulnerability"].nunique()
     if count >= LEAST_GROUPS:

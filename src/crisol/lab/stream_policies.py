@@ -32,12 +32,12 @@ _TIGHTER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Rungs:
-    """The rungs that a simulated policy has in front of the wargame.
+    """The rungs that a simulated policy tries before the wargame.
 
-    ``memory`` chooses how the memory rung computes its probability from earlier verdicts: a key of the dict
-    that :func:`beliefs` returns. If it is empty, there is no memory rung. ``model`` adds the model that reads
-    the diff alone. With ``facts`` a patch that makes the same program as an earlier patch gets the verdict of
-    that patch.
+    ``memory`` names the way in which the memory rung predicts: ``memory`` (the second stage),
+    ``nearest neighbour``, ``mean label`` or ``cold``, see :func:`beliefs`; "" means that there is no memory
+    rung. ``model`` adds the model that reads the diff alone. With ``facts`` a patch that makes the same
+    program as an earlier patch gets the verdict of that patch.
     """
 
     memory: str = ""
@@ -59,11 +59,11 @@ RUNGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The predictions of two models in streams in which every patch is wargamed.
+    """The predictions of two models for streams in which every patch is wargamed.
 
-    ``cold`` are the predictions of the model that reads the diff alone, ``memory`` those from earlier
-    verdicts. ``some`` is a mask of shape (arrivals,): whether an earlier verdict on the group was known at
-    the arrival.
+    ``cold`` has the predictions of the model that reads the diff alone, ``memory`` those from earlier
+    verdicts. ``some`` is a boolean array with one element for each arrival of each stream: True where a
+    verdict on the group was known by then.
     """
 
     cold: Played
@@ -72,12 +72,12 @@ class Seen:
 
 
 def beliefs(prepared: Prepared) -> dict[str, Believe]:
-    """Return four ways to turn memory rows into probabilities of valid, by name.
+    """Return four ways to predict patches from memory rows, by name.
 
-    A function gets memory rows (n, columns) and group numbers (n,), and returns probabilities (n,). The names
-    are ``cold`` (the model that reads the diff alone), ``mean label`` (share of valid among the earlier
-    verdicts), ``nearest neighbour`` (similarity to valid and to invalid patches) and ``memory`` (the second
-    stage).
+    Each is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid (n,).
+    They are ``cold`` (the model that reads the diff alone), ``mean label`` (the share of valid ones among the
+    earlier verdicts), ``nearest neighbour`` (by the similarity to the most similar valid and invalid patches)
+    and ``memory`` (the second stage).
     """
     return {
         "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour,
@@ -86,9 +86,10 @@ def beliefs(prepared: Prepared) -> dict[str, Believe]:
 
 
 def learnt(prepared: Prepared) -> Believe:
-    """Return a function from memory rows and group numbers to probabilities of valid, by the second stages.
+    """Return a function that predicts patches from memory rows by the second stages of a study.
 
-    For each row it takes the second stage that was not trained on the row's group.
+    It takes memory rows (n, columns) and group numbers (n,), and returns probabilities of valid (n,), each by
+    the second stage that was not trained on the row's group.
     """
 
     def believe(rows: _Floats, group: _Ints) -> _Floats:
@@ -120,23 +121,23 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 def walk(
     prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
-    """Simulate streams under a policy; no wargame runs, since the verdicts are known.
+    """Simulate the streams of a study under a policy; nothing is executed, since the verdicts are known.
 
-    ``half`` chooses the streams of one half of the groups (0 or 1); None takes all. ``believe`` is a function
-    from memory rows (n, columns) and group numbers (n,) to probabilities of valid (n,), such as one of
-    :func:`beliefs`; ``policy.memory`` decides by these probabilities. With ``facts`` a patch that makes the
-    same program as an earlier patch gets the verdict of that patch, before any policy is asked.
+    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
+    (n,), at which ``policy.memory`` decides. With ``facts`` a patch that makes the same program as an earlier
+    patch gets the verdict of that patch, before any policy decides. ``half`` selects the streams of one half
+    of the groups (0 or 1); None takes all.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)
 
 
 def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) -> Played:
-    """Simulate each half of the groups under thresholds chosen on the other half, and join the results.
+    """Simulate each half of the groups under thresholds that were chosen on the other half, and join the two.
 
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). ``seen`` holds the predictions on which the thresholds are chosen. ``rungs`` says which rungs the
-    policy has.
+    (n,). ``seen`` has the predictions on which the thresholds are chosen. ``rungs`` are the rungs of the
+    policy.
     """
     policies = _policies(prepared, believe, seen, rungs)
     parts = [walk(prepared, believe, policies[half], facts=rungs.facts, half=half) for half in (0, 1)]
@@ -144,10 +145,10 @@ def by_halves(prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs) ->
 
 
 def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return two policies of the second stage: for the groups of half 0, and for those of half 1.
+    """Return two policies for the second stage: one for the groups of half 0, one for those of half 1.
 
-    The thresholds of each are chosen on the other half. The second stage decides alone; the model that reads
-    the diff alone has no thresholds.
+    The thresholds of each are chosen on the other half. Only the second stage has thresholds; the model that
+    reads the diff alone never decides.
     """
     whole = recalled(prepared.arrivals, prepared.streams)
     believe = learnt(prepared)

@@ -23,12 +23,12 @@ _BOOTSTRAP = 500
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
 
-    Keys: ``skipped`` (share of arrivals decided without a wargame) and ``seconds`` (the wargame time of these
-    as a share of the time of all), each with ``_low`` and ``_high``, the 95 % interval over groups;
-    ``accepted`` and ``refused`` (shares of all arrivals); ``false_of_accepted`` (share of wrong patches among
-    accepted ones); ``false_accepts`` (accepted wrong patches as a share of skipped ones); ``false_refusals``
-    (share of right patches among rejected ones). An error share of no patches is 0. ``played`` is the
-    simulation, ``prepared`` its data.
+    ``skipped`` is the share of arrivals that are decided without a wargame, ``seconds`` the wargame time that
+    this saves, as a share of the time of all; each also has ``_low`` and ``_high``, the ends of a 95 %
+    interval over groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is
+    the share of invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches
+    among the skipped ones, ``false_refusals`` that of valid patches among the rejected ones; each is 0 where
+    there is no such patch.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
@@ -55,12 +55,11 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
 def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return how a simulated policy decides near misses, by name.
 
-    A near miss is a wrong patch with a similarity above 0.8 to a known valid one. Keys: ``near_misses``
-    (number of near misses), ``false_accepts`` (number of accepted near misses), ``share`` (accepted ones as a
-    share of all near misses), ``refused`` (rejected ones as a share of all near misses), ``accepted`` (number
-    of accepted patches, right or wrong, with such a similarity), ``false_of_accepted`` (share of wrong
-    patches among the latter). A share of no patches is 0. ``played`` is the simulation, ``prepared`` its
-    data.
+    A near miss is an invalid patch whose similarity to a known valid patch is above 0.8. ``near_misses`` is
+    their number, ``false_accepts`` the number of those that are accepted, ``share`` the latter as a share,
+    ``refused`` the share of those that are rejected. ``accepted`` is the number of accepted patches with such
+    a similarity, valid or not; ``false_of_accepted`` is the share of invalid ones among them. A share is 0
+    where there is no such patch.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS
@@ -76,13 +75,14 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 
 
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
-    """Return a row for each number of earlier verdicts on the group: 0, 1, 2, 4, 8 and 16.
+    """Return a table of the quality of predictions by the number of earlier verdicts: 0, 1, 2, 4, 8 or 16.
 
-    ``full`` maps the names of :func:`crisol.lab.stream_policies.beliefs` to simulations in which every patch
-    is wargamed; the key ``memory`` is required. ``ladder`` is a simulation of the whole ladder. Columns:
-    known, patches, groups; AUC (with its 95 % interval), average precision and calibration error of
-    ``memory``; the AUC of the other names; skipped, false_of_accepted and false_refusals of the ladder. A row
-    in which one class is missing is left out.
+    ``full`` maps the name of a way to predict (see :func:`crisol.lab.stream_policies.beliefs`), one of which
+    is ``memory``, to its simulation in which every patch is wargamed. ``ladder`` is the simulation of a
+    policy with all rungs. Columns: known (earlier verdicts on the group); patches and groups (numbers); auc
+    with auc_low and auc_high (95 % interval), average_precision and calibration_error of ``memory``; the AUC
+    of each other way, such as auc_cold; skipped, false_of_accepted and false_refusals of ``ladder``, as
+    :func:`outcome` defines them. There is no row for a number whose patches are all valid or all invalid.
     """
     played = full["memory"]
     rows = []

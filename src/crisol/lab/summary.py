@@ -25,10 +25,11 @@ _PAPERMILLS_OWN = frozenset({"injected-parameters", "papermill-error-cell-tag"})
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """One code cell of an executed notebook.
+    """A code cell of an executed notebook.
 
-    ``name`` is the heading above the cell; ``error`` is empty where the cell passed; ``ran`` is False for a
-    cell that did not run, as an earlier one failed.
+    ``name`` is the heading above the cell, with the cell's first line. ``seconds`` is how long the cell took.
+    ``error`` is its traceback, "" if it passed. ``ran`` is False if it did not run, because an earlier cell
+    failed.
     """
 
     name: str
@@ -39,9 +40,10 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One MLflow run of an experiment: question, parameters, cells in order, and logged metrics.
+    """The summary of an MLflow run that executed a notebook: question, parameters, cells, and metrics.
 
-    ``parameters`` and ``metrics`` map names to values.
+    ``experiment`` is the experiment's name. ``cells`` are the code cells in order. ``parameters`` and
+    ``metrics`` map names to values.
     """
 
     experiment: str
@@ -54,16 +56,19 @@ class RunSummary:
 
     @property
     def failed(self) -> bool:
-        """Whether a cell raised."""
+        """Whether a cell of the notebook raised an exception."""
         return any(cell.error for cell in self.cells)
 
     def write(self, path: Path) -> None:
-        """Write JUnit's XML to a path that ends in ``.xml``, Markdown to any other."""
+        """Write the summary to a file: as JUnit XML if its name ends in ``.xml``, otherwise as Markdown.
+
+        Raises OSError where the file cannot be written.
+        """
         text = self.junit() if path.suffix == ".xml" else self.markdown()
         path.write_text(text, encoding="utf-8")
 
     def markdown(self) -> str:
-        """Return the summary as a page of Markdown."""
+        """Return the summary as Markdown: state, parameters, metrics, and the traceback of a failed cell."""
         seconds = sum(cell.seconds for cell in self.cells)
         state = "failed" if self.failed else "passed"
         lines = [f"## {self.experiment}: {state}", "", self.question, ""]
@@ -76,7 +81,7 @@ class RunSummary:
         return "\n".join(lines) + "\n"
 
     def junit(self) -> str:
-        """Return the summary as JUnit's XML, with a test case for each code cell."""
+        """Return the summary as JUnit XML, with one test case for each code cell."""
         suite = ET.Element(
             "testsuite",
             name=self.experiment,
@@ -111,7 +116,11 @@ class RunSummary:
 
 
 def summarise(settings: Settings, experiment: NotebookExperiment, run_id: str) -> RunSummary:
-    """Read a finished or failed run of :func:`crisol.lab.papermill.run` from MLflow; return its summary."""
+    """Return the summary of an MLflow run that :func:`crisol.lab.papermill.run` finished or failed.
+
+    ``run_id`` is the id of the MLflow run. Raises :class:`~crisol.errors.StoreError` if MLflow's store cannot
+    be opened, and MLflow's ``MlflowException`` for an unknown run.
+    """
     client = open_client(settings)
     run = client.get_run(run_id)
     folder = client.download_artifacts(run_id, f"{experiment.notebook.stem}.ipynb")

@@ -14,10 +14,10 @@ __all__ = ["log_load"]
 
 
 def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple[Picture, Picture]:
-    """Log a load test's measures, time series, tables and two pictures to MLflow; return the two pictures.
+    """Store a load test in an MLflow run, and return the two pictures that are stored, too.
 
-    The pictures show latency by percentile, with the load targets as marks, and latency and answers over
-    time. A load target in ``targets`` is text such as ``p99_ms < 300``.
+    The first picture shows latency by percentile, with the load targets as marks; the second shows latency
+    and answers over time. ``targets`` are load targets as texts, such as ``p99_ms < 300``.
     """
     run.metrics(load.metrics)
     timeline = result.timeline(load.samples)

@@ -52,11 +52,11 @@ _FIX = "the known fix"
 class Bench:
     """The resources of a triage: cache folder, sandbox, number of concurrent wargames, and models.
 
-    ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``. ``jobs`` is the number of concurrent
-    wargames; 0 means one for each core. ``predict`` maps a patch and its CWE to the probability of valid.
-    ``second`` is a second stage, which predicts from the verdicts of this triage. None for ``predict`` or
-    ``second`` means no such model. ``experience`` orders the scripts within a wargame by their results in
-    earlier wargames.
+    ``cache`` is the folder for downloads and stored verdicts. ``sandbox`` is ``auto``, ``bubblewrap``,
+    ``namespaces`` or ``weak``. ``jobs`` is the number of concurrent wargames; 0 means one for each core.
+    ``predict`` takes a patch and its CWE and returns the probability of valid, None for no model. ``second``
+    is a second stage, which predicts from the verdicts of this triage; None for none. ``experience`` orders
+    the scripts within a wargame by their results in earlier ones.
     """
 
     cache: Path
@@ -68,19 +68,20 @@ class Bench:
 
     @property
     def kept(self) -> Path:
-        """The folder below ``cache`` in which verdicts are stored for later runs."""
+        """The folder below ``cache`` that stores the verdicts of triages for later ones."""
         return self.cache / "triage"
 
 
 @dataclass(frozen=True, slots=True)
 class TriageEntry:
-    """One program of a triage and its result.
+    """One program among the candidates of a triage, with what the triage knows of it.
 
     ``name`` and ``diff`` are those of a candidate that makes the program; ``repeats`` names the other
-    candidates that make it. ``outcome`` is None while undecided; ``source`` is the rung that decided.
-    ``probability`` is of valid, None without a model. ``lacks`` and ``adds`` are sentences on what the patch
-    lacks and adds against the known fix. ``lines`` counts changed lines; ``seconds`` is the time of the
-    wargame, 0 without one.
+    candidates that make it. ``outcome`` is None until it is decided; ``source`` is the rung that decided,
+    ``reason`` and ``detail`` say why the program is not valid, ``evidence`` what the decision rests on.
+    ``probability`` is the probability of valid from the diff alone, None without a model. ``lacks`` names
+    parts that only the known fix has, ``adds`` parts that only the candidate has. ``lines`` is the number of
+    changed lines, ``seconds`` the duration of the wargame, 0 without one.
     """
 
     name: str
@@ -99,22 +100,22 @@ class TriageEntry:
 
     @property
     def recommended(self) -> bool:
-        """Whether a wargame gave the verdict valid."""
+        """Whether a wargame gave the verdict valid; a program that was not wargamed is never recommended."""
         return self.outcome is Outcome.VALID and self.source is Source.WARGAME
 
 
 @dataclass(slots=True)
 class Triage:
-    """Find the valid patches among the candidates for one vulnerability, with as few wargames as possible.
+    """A search for the valid patches among many candidates for one vulnerability, with few wargames.
 
-    Candidates that make one program are joined to one entry. Facts decide some entries; wargames really run
-    for the rest, likeliest patch before others. ``until`` is ``decided`` (wargame all) or ``first-valid``
-    (stop at a valid patch). ``budget`` is a limit in seconds of wall time, None for no limit; wargames that
-    run at its end are finished. ``clock`` returns seconds.
+    Candidates that make the same program become one entry. Facts decide some entries; the others are
+    wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or ``first-valid`` (stop at a valid
+    patch). ``budget`` is the limit of its wall time in seconds, None for no limit; wargames that are running
+    then are finished. ``clock`` returns the time in seconds.
 
-    ``entries`` holds the entries so far by candidate name; ``wargames`` and ``seconds`` count what the run
-    took. Verdicts are stored in ``bench.kept``, so that a later run with the same vulnerability and referee
-    reads them.
+    ``entries`` maps the name of a candidate to its entry. ``wargames`` and ``seconds`` are the number of
+    wargames and the wall time so far. Verdicts are stored in ``bench.kept``, and read by later triages of the
+    same vulnerability.
     """
 
     vulnerability: Vulnerability
@@ -131,10 +132,11 @@ class Triage:
     _order: TriageOrder = field(default_factory=TriageOrder)
 
     def run(self) -> Iterator[TriageEntry]:
-        """Run the triage; yield each entry at the start, and again after its wargame.
+        """Run the triage: yield each entry once at the start, and again after its wargame.
 
-        Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
-        :class:`~crisol.errors.SandboxUnavailable` without a sandbox.
+        Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded,
+        :class:`~crisol.errors.SandboxUnavailable` if this machine has no such sandbox, and
+        :class:`~crisol.errors.StoreError` where a verdict cannot be stored.
         """
         start = self.clock()
         sandbox = choose(self.bench.sandbox)
@@ -158,8 +160,8 @@ class Triage:
     def ranked(self) -> list[TriageEntry]:
         """Return the entries in the order valid, undecided, invalid.
 
-        Valid entries are sorted by changed lines, fewest on top; undecided and invalid ones by probability,
-        highest on top.
+        Among the valid entries, the one with the fewest changed lines is first; among the others, the
+        likeliest to be valid.
         """
 
         def key(entry: TriageEntry) -> tuple[int, float]:
@@ -173,10 +175,10 @@ class Triage:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome for the vulnerability, over all entries so far.
+        """The outcome of the triage so far.
 
-        It is valid if a wargame gave a candidate the verdict valid, invalid if all entries are invalid, else
-        inconclusive.
+        It is valid if a wargame gave a candidate the verdict valid, invalid if all entries are invalid, and
+        inconclusive otherwise.
         """
         entries = self.entries.values()
         if any(entry.recommended for entry in entries):

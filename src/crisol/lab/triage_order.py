@@ -21,12 +21,11 @@ _UNKNOWN = 0.5
 
 @dataclass(slots=True)
 class TriageOrder:
-    """The order in which a triage wargames its candidates: likeliest patch on top, updated by each verdict.
+    """The order in which a triage wargames its candidates: the likeliest first, updated by each verdict.
 
-    ``second`` is a second stage, which predicts from the verdicts so far; ``memory`` holds these verdicts.
-    Without ``second`` a candidate is ranked by the probability of the model that reads the diff alone.
-    Without that probability, similarity to a valid patch raises a candidate and similarity to an invalid one
-    lowers it.
+    ``memory`` holds the verdicts so far. ``second`` is a second stage, which predicts from them. Without it
+    (None) the probability of the model that reads the diff alone counts; without a model, a candidate is
+    likelier the more similar it is to a valid patch, and the less to an invalid one.
     """
 
     second: SecondStage | None = None
@@ -34,7 +33,7 @@ class TriageOrder:
     _candidates: dict[str, tuple[Sketch, float | None]] = field(default_factory=dict)
 
     def add(self, name: str, patch: Patch, probability: float | None) -> None:
-        """Add a candidate by name.
+        """Add a candidate under its name.
 
         ``probability`` is the probability of valid by the model that reads the diff alone, None without a
         model.
@@ -42,10 +41,10 @@ class TriageOrder:
         self._candidates[name] = sketch(patch), probability
 
     def learn(self, name: str, *, valid: bool, reason: Reason | None = None) -> None:
-        """Add the verdict on the candidate ``name`` to the memory.
+        """Add the verdict on a candidate, by the candidate's name, to the memory.
 
-        ``reason`` says why an invalid patch is invalid; None means valid or unknown. The caller adds the
-        known fix as a valid candidate.
+        ``reason`` is the reason of an invalid verdict, None if the patch is valid or the reason unknown.
+        Raises KeyError for a name that was not added.
         """
         drawn, probability = self._candidates[name]
         why = "" if reason is None else reason.value
@@ -53,7 +52,10 @@ class TriageOrder:
         self.memory.add(Judged(name, drawn, valid=valid, probability=cold, reason=why))
 
     def promise(self, name: str) -> float:
-        """Return the estimated chance, in [0, 1], that the candidate is valid, given the verdicts so far."""
+        """Return the estimated probability, in [0, 1], that a candidate is valid, given the verdicts so far.
+
+        Raises KeyError for a name that was not added.
+        """
         drawn, probability = self._candidates[name]
         if not len(self.memory) or (self.second is None and probability is not None):
             return _UNKNOWN if probability is None else probability

@@ -35,10 +35,10 @@ _IGNORED = "data/cache/\nmlruns/\n__pycache__/\n.ipynb_checkpoints/\n"
 
 
 def make(folder: Path) -> list[Path]:
-    """Copy notebooks, experiments, examples and the arena into ``folder``; return the files that are new.
+    """Copy notebooks, experiments, examples and arena programs into a folder; return the files that are new.
 
-    A file that is already there stays as it is. Raises :class:`~crisol.errors.CannotCreate` where a file
-    cannot be written.
+    A file that exists is not changed. Raises :class:`~crisol.errors.CannotCreate` where a file cannot be
+    written.
     """
     files = [
         path
@@ -66,9 +66,9 @@ def make(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A file or folder in ``data/cache`` that can be deleted, since Crisol makes it again when needed.
+    """A file or folder in the cache folder that can be deleted, since Crisol makes it again when it needs it.
 
-    ``what`` describes the content, ``size`` is in bytes, ``again`` describes the work of making it again.
+    ``what`` says what it holds, ``again`` how it is made again. ``size`` is in bytes.
     """
 
     path: Path
@@ -88,9 +88,9 @@ _KINDS = {
 
 
 def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftover]:
-    """Yield the files and folders in ``data/cache`` that can be deleted.
+    """Yield the files and folders in the cache folder that can be deleted.
 
-    With ``releases`` the downloaded releases are yielded, too.
+    With ``releases`` the folder of downloaded releases is among them.
     """
     if not settings.cache.is_dir():
         return
@@ -103,9 +103,9 @@ def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftove
 
 
 def remove(leftover: Leftover) -> None:
-    """Delete a leftover from the disk; of a link, the link alone and not the files that it points to.
+    """Delete a file or folder from the cache folder; of a symbolic link, only the link.
 
-    Raises :class:`~crisol.errors.CannotCreate` where the folder cannot be written.
+    Raises :class:`~crisol.errors.CannotCreate` where it cannot be deleted.
     """
     try:
         if leftover.path.is_dir() and not leftover.path.is_symlink():

@@ -1,4 +1,4 @@
-"""Runs: metrics, parameters, figures, tables and data sets, kept by MLflow.
+"""Tracked runs: metrics, parameters, figures, tables and data sets, stored by MLflow.
 
 ::
 
