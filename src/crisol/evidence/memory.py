@@ -93,8 +93,9 @@ class Judged:
 class Near:
     """The judged patch that is most similar to a candidate, among the valid or among the invalid ones.
 
-    ``identity`` is that of the judged patch; ``valid`` and ``reason`` are its verdict. ``similarity`` is in
-    [0, 1]; 1 means that both patches change the same lines in the same way.
+    ``identity`` is that of the judged patch. ``valid`` is its verdict, ``reason`` the reason of an invalid
+    verdict, "" if the patch is valid or the reason unknown. ``similarity`` is in [0, 1]; 1 means that both
+    patches change the same lines in the same way.
     """
 
     identity: str

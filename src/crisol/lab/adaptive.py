@@ -51,7 +51,10 @@ class Slowdown:
             )
 
     def service_seconds(self, now: float) -> float:
-        """Return the mean service time, in seconds, of a request that the server begins at the second ``now``."""
+        """Return the server's mean service time, in seconds, for a request that it begins at ``now``.
+
+        ``now`` is in seconds from the start.
+        """
         slow = self.begins <= now < self.ends
         return (self.factor if slow else 1.0) / self.capacity
 

@@ -116,10 +116,11 @@ class RunSummary:
 
 
 def summarise(settings: Settings, experiment: NotebookExperiment, run_id: str) -> RunSummary:
-    """Return the summary of an MLflow run that :func:`crisol.lab.papermill.run` finished or failed.
+    """Return the summary of an MLflow run that executed a notebook, whether it passed or failed.
 
-    ``run_id`` is the id of the MLflow run. Raises :class:`~crisol.errors.StoreError` if MLflow's store cannot
-    be opened, and MLflow's ``MlflowException`` for an unknown run.
+    ``run_id`` is the id of the MLflow run, which :func:`crisol.lab.papermill.run` opened for ``experiment``.
+    Raises :class:`~crisol.errors.StoreError` if MLflow's store cannot be opened, and MLflow's
+    ``MlflowException`` for an unknown run.
     """
     client = open_client(settings)
     run = client.get_run(run_id)

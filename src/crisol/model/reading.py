@@ -152,12 +152,18 @@ class Reading:
 
     @cached_property
     def gained(self) -> dict[str, int]:
-        """The tokens, in lower case, that the patch adds more often than it removes, with the difference."""
+        """The tokens that the patch adds more often than it removes, mapped to the difference of the counts.
+
+        Tokens are in lower case.
+        """
         return _beyond(self.added.words, self.removed.words)
 
     @cached_property
     def lost(self) -> dict[str, int]:
-        """The tokens, in lower case, that the patch removes more often than it adds, with the difference."""
+        """The tokens that the patch removes more often than it adds, mapped to the difference of the counts.
+
+        Tokens are in lower case.
+        """
         return _beyond(self.removed.words, self.added.words)
 
     @cached_property

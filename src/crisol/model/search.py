@@ -69,11 +69,11 @@ def tuned(
     fold: int = -1,
     memo: Memo | None = None,
 ) -> tuple[Recipe, tuple[Choice, ...]]:
-    """Return the variant with the best hyper-parameters of its grid, and the choices that were made.
+    """Return (variant with the best hyper-parameters of its grid, one ``Choice`` for each search).
 
     ``taught`` is the training set, ``matrix`` the transformer that computed its rows, ``seed`` the seed of
-    folds and estimators. ``fold`` is the number that the choices record. ``memo`` is a dict that stores
-    searches for later calls; None stores nothing.
+    folds and estimators. ``fold`` is the number of the test fold, which each choice records, -1 for a search
+    on all patches. ``memo`` is a dict that stores searches for later calls; None stores nothing.
 
     The search is successive halving (Jamieson and Talwalkar, 2016). All entries of the grid, and the
     variant's own hyper-parameters, are tried on the first of three inner folds. The half with the larger AUC
