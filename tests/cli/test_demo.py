@@ -1,4 +1,4 @@
-"""The demo ends with commands that work as they are printed."""
+"""The demo judges a slice of both corpora and ends with commands that work as they are printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import typer.main
 
 from crisol.cli import app
-from crisol.cli.demo import _next
+from crisol.cli.demo import _QUICK, _next
+from crisol.wargaming.vulnerability import find
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,3 +29,11 @@ def test_the_commands_to_try_next_exist_and_so_do_their_files(monkeypatch: pytes
             assert "/" not in argument or (ROOT / argument).exists(), argument
     monkeypatch.setattr(sys, "argv", [str(ROOT / ".venv" / "bin" / "crisol"), "demo"])
     assert _next().split()[0] == ".venv/bin/crisol"
+
+
+def test_the_slice_has_twelve_weaknesses_of_each_corpus() -> None:
+    """The share of the A/B experiment, one half, is then still enough for an interval."""
+    chosen = find(ROOT / "data" / "vulnerabilities", sorted(_QUICK))
+    for corpus in ("arena", "pypi"):
+        weaknesses = [flaw.cwe for flaw in chosen if flaw.corpus == corpus]
+        assert len(set(weaknesses)) == len(weaknesses) == 12

@@ -27,10 +27,10 @@ TABLES = {
 }
 
 
-def finished(folder: Path) -> dict[str, Finished]:
+def finished(folder: Path, **changes: list[dict[str, object]]) -> dict[str, Finished]:
     for name in ("tables", "figures"):
         (folder / name).mkdir()
-    for name, rows in TABLES.items():
+    for name, rows in (TABLES | changes).items():
         table = pd.DataFrame(rows)
         content = {"columns": list(table.columns), "rows": table.to_numpy().tolist()}
         (folder / "tables" / f"{name}.json").write_text(json.dumps(content))
@@ -56,3 +56,9 @@ def test_five_sentences_four_numbers_and_a_picture(tmp_path: Path) -> None:
     ):
         assert words in text, words
     assert conclusion.picture.caption == "AUC"
+
+
+def test_too_few_vulnerabilities_for_an_interval_give_an_estimate_alone(tmp_path: Path) -> None:
+    few = {"measure": "accuracy", "trials": 9, "estimate": 0.75, "low": None, "high": None}
+    conclusion = conclude(corpus(), finished(tmp_path, ab_results=[few | {"naive": 0.25, "whole": 0.625}]))
+    assert "put the accuracy at 0.750; wargaming" in conclusion.sentences[-1]

@@ -77,7 +77,7 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
     survives = float((wrong["reason"] == Reason.VARIANT_SURVIVES).mean()) if len(wrong) else 0.0
     lead = float(best["headline_auc"] - style["headline_auc"])
     why = str(risk["why"]).partition(";")[0]
-    sampled = f"{accuracy['estimate']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
+    sampled = _interval(accuracy["estimate"], accuracy["low"], accuracy["high"])
     sentences = (
         (
             f"Executed: {judged}; {numbers['share_valid']:.0%} of the patches are right, and {survives:.0%} "
@@ -85,10 +85,10 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
         ),
         (
             f"On vulnerabilities that it has never seen, the best variant, {name}, ranks the patches of "
-            f"agents and people with an AUC of {_interval(best)}; 0.5 is guessing."
+            f"agents and people with an AUC of {_auc(best)}; 0.5 is guessing."
         ),
         (
-            f"Style alone, which never looks at what a patch does, has {_interval(style)}, a difference of "
+            f"Style alone, which never looks at what a patch does, has {_auc(style)}, a difference of "
             f"{lead:+.3f}, and origin alone, which knows only who wrote it, {origin['headline_auc']:.3f}"
             f"{_apart(_table(variants, 'origins'), name)}."
         ),
@@ -125,10 +125,13 @@ def _apart(origins: pd.DataFrame, name: str) -> str:
     return f"; apart, {name} has {' and '.join(told)}" if told else ""
 
 
-def _interval(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["headline_low"]):
-        return f"{row['headline_auc']:.3f}"
-    return f"{row['headline_auc']:.3f} [{row['headline_low']:.3f}, {row['headline_high']:.3f}]"
+def _auc(row: Mapping[Any, Any]) -> str:
+    return _interval(row["headline_auc"], row["headline_low"], row["headline_high"])
+
+
+def _interval(estimate: float, low: float | None, high: float | None) -> str:
+    """Return the estimate and, where there are vulnerabilities enough for one, its interval."""
+    return f"{estimate:.3f}" if pd.isna(low) else f"{estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _named(finished: Finished, name: str) -> pd.DataFrame:
