@@ -23,6 +23,7 @@ from crisol.wargaming.values import (
     Value,
     by_decoder,
     by_method,
+    class_of,
     elements,
     fields,
     inside,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Flow"]
 
-_SETTERS = frozenset(
-    {"setattr", "delattr", "object.__setattr__", "type.__setattr__", "type.__delattr__", "object.__delattr__"}
-)
+_SETTERS = frozenset({
+    "setattr", "delattr", "object.__setattr__", "type.__setattr__", "type.__delattr__", "object.__delattr__",
+})  # fmt: skip
 
 
 class Flow:
@@ -58,6 +59,10 @@ class Flow:
     def nodes(self) -> Sequence[ast.expr | ast.stmt]:
         """Every expression and statement of the file, nested ones included."""
         return self._bindings.nodes
+
+    def binds(self, name: str) -> bool:
+        """Return whether the file gives a value to ``name`` anywhere."""
+        return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:
         """Return the possible values of an expression; empty where they are unknown or ``node`` is None."""
@@ -98,10 +103,10 @@ class Flow:
             case ast.ImportFrom(module=str(module), names=names, level=0):
                 for alias in names:
                     yield Value("outside", f"{module}.{alias.name}")
-            case ast.Attribute(ctx=ast.Load()) | ast.Call() | ast.Subscript(ctx=ast.Load()):
+            case ast.Call():
                 yield from self.values(node)
-            case ast.Name(id=name, ctx=ast.Load()):
-                yield from (value for value in self.values(node) if value.text == f"builtins.{name}")
+            case ast.Name(ctx=ctx) | ast.Attribute(ctx=ctx) | ast.Subscript(ctx=ctx):
+                yield from self.values(node) if isinstance(ctx, ast.Load) else ()
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
         """Yield the attribute names that ``node`` reads or writes.
@@ -236,10 +241,10 @@ class Flow:
                 if name == "__dict__":
                     yield Value("names", base.text)
                 yield Value("outside", f"{base.text}.{name}")
+            elif name == "__class__":
+                yield from class_of(base)
             elif base.kind == "made":
-                yield Value("outside", base.text if name == "__class__" else f"{base.text}.{name}")
-            elif base.kind == "text" and name == "__class__":
-                yield Value("outside", "builtins.str")
+                yield Value("outside", f"{base.text}.{name}")
         yield from tuple(self._held((-1, name)))
 
     def _item(self, base: ast.expr, index: ast.expr) -> Iterator[Value]:
@@ -297,10 +302,8 @@ class Flow:
             elif name == "vars" and args:
                 yield from (Value("names", v.text) for v in self.values(args[0]) if v.kind == "outside")
             elif name == "type" and len(args) == 1:
-                yield from (Value("outside", v.text) for v in self.values(args[0]) if v.kind == "made")
-                yield from (
-                    Value("outside", "builtins.str") for v in self.values(args[0]) if v.kind == "text"
-                )
+                for value in self.values(args[0]):
+                    yield from class_of(value)
             elif name == "chr" and args:
                 for value in self.values(args[0]):
                     if value.kind == "number":

@@ -12,9 +12,14 @@ import ast
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cache, lru_cache, partial
+from typing import TYPE_CHECKING
 
+from crisol.wargaming.excused import Excuses, habits_of
 from crisol.wargaming.flow import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Findings", "findings", "tree_or_reason"]
 
@@ -42,8 +47,9 @@ _MODULES = frozenset({
     "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
 })  # fmt: skip
 _CALLS = frozenset({
-    "builtins.exec", "builtins.eval", "builtins.exit", "builtins.quit", "builtins.SystemExit",
-    "builtins.globals", "builtins.breakpoint", "builtins.__build_class__", "builtins.__dict__",
+    "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
+    "builtins.SystemExit", "builtins.globals", "builtins.breakpoint",
+    "builtins.__build_class__", "builtins.__dict__",
     "sys.exit", "sys.modules", "sys._getframe", "sys._current_frames", "sys._current_exceptions",
     "sys.settrace",
     "sys.setprofile", "sys.addaudithook", "sys.excepthook", "sys.__excepthook__", "sys.unraisablehook",
@@ -134,7 +140,8 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
     has no findings. ``own`` holds the top-level module names of the target, which a patch may change freely.
     """
     gone, come = _changed_lines(before, after)
-    old, new = _capabilities(before, own, gone), _capabilities(after, own, come)
+    habits = cache(partial(_habits, before, own))
+    old, new = _capabilities(before, own, gone, habits), _capabilities(after, own, come, habits)
     return Findings(
         tuple(sorted((new[0] - old[0]).keys())),
         tuple(sorted((new[1] - old[1]).keys())),
@@ -172,11 +179,12 @@ def tree_or_reason(text: str) -> ast.Module | str:
 
 
 def _capabilities(
-    source: str, own: frozenset[str], lines: frozenset[int]
+    source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
 ) -> tuple[Counter[str], Counter[str]]:
     """Count what the named lines of a text take hold of, and what they look up.
 
-    Calls that reach an attribute by its name count wherever they stand: what reaches them may be new.
+    ``habits`` returns what the unpatched file does already, see :func:`.excused.habits_of`. Calls that reach
+    an attribute by its name count wherever they stand: what reaches them may be new.
     """
     taken: Counter[str] = Counter()
     looked: Counter[str] = Counter()
@@ -184,6 +192,7 @@ def _capabilities(
     if not isinstance(tree, ast.Module):
         return taken, looked
     flow, kept = _flow(source, own), _kept(tree)
+    excuses: Excuses | None = None
     first_line, last_line = min(lines, default=1), max(lines, default=0)
     for node in flow.nodes:
         first, end = node.lineno, node.end_lineno or node.lineno
@@ -201,7 +210,8 @@ def _capabilities(
         for value in flow.used(node):
             path = _public(value.text) if value.kind == "outside" else ""
             if name := _capability(path):
-                taken[name] += 1
+                excuses = excuses or Excuses(tree, flow, habits)
+                taken[name] += not excuses.cover(node, name)
             elif (name := _tail(path)) in _LOOKED_UP:
                 looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
@@ -227,6 +237,11 @@ def _flow(text: str, own: frozenset[str]) -> Flow:
     tree = tree_or_reason(text)
     assert isinstance(tree, ast.Module)
     return Flow(tree, own)
+
+
+def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
+    tree = tree_or_reason(text)
+    return habits_of(tree, _flow(text, own)) if isinstance(tree, ast.Module) else frozenset()
 
 
 def _public(path: str) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "Value",
     "by_decoder",
     "by_method",
+    "class_of",
     "elements",
     "fields",
     "inside",
@@ -166,6 +167,13 @@ def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> I
 
 def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
     return decode(text.encode("latin-1")).decode("latin-1")
+
+
+def class_of(value: Value) -> Iterator[Value]:
+    """Yield the type of a value where it is known and no object from outside."""
+    kinds = {"made": value.text, "text": "builtins.str", "function": "types.FunctionType"}
+    if value.kind in kinds:
+        yield Value("outside", kinds[value.kind])
 
 
 def integer(node: ast.expr | None) -> int | None:

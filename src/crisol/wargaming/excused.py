@@ -1,0 +1,133 @@
+"""Uses of refused names that take hold of nothing new: a type in a test, the end of a command.
+
+``isinstance(value, types.FunctionType)`` makes no function: a type that reaches anything else is not excused.
+A command line module says by ``sys.exit`` that it failed, and a module that evaluates text may compile it
+before. Both do what their unpatched file does already.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crisol.wargaming.flow import Flow
+
+__all__ = ["Excuses", "habits_of"]
+
+_EXECUTES = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
+_TYPES = frozenset({"types.FunctionType", "types.CodeType", "types.FrameType"})
+"""Types that are excused where they are only compared with."""
+_ENDS = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
+"""Ways to end the process that a command has."""
+_TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
+
+
+class Excuses:
+    """Says which nodes of one file use a refused name harmlessly.
+
+    ``tree`` is the syntax tree of the file, ``flow`` its values. ``habits`` returns what the
+    unpatched file does already, see :func:`habits_of`; it is called when it matters.
+    """
+
+    def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:
+        self._flow, self._habits = flow, habits
+        self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._loads: dict[str, list[ast.AST]] = {}
+        self._spoken: set[str] = set()
+        self._imports_all = False  # then another module says what ``isinstance`` is here
+        for node in self._parents:
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    self._loads.setdefault(name, []).append(node)
+                case ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.Global(names=[name]):
+                    self._spoken.add(name)  # a name of the module that is reached in another way
+                case ast.alias(name="*"):
+                    self._imports_all = True
+
+    def cover(self, node: ast.AST, name: str) -> bool:
+        """Return whether ``node`` uses the refused ``name`` harmlessly."""
+        if name in _ENDS:
+            return _is_end(node, self._parents.get(node)) and self._in_command(node)
+        if name == "builtins.compile":
+            return bool(self._habits() & _EXECUTES)
+        if name not in _TYPES or self._imports_all:
+            return False
+        if isinstance(node, ast.ImportFrom):
+            taken = [alias.asname or alias.name for alias in node.names if name.endswith(f".{alias.name}")]
+            return all(self._only_tested(name, set()) for name in taken)
+        return self._is_tested(node, set())
+
+    def _in_command(self, node: ast.AST) -> bool:
+        """Return whether only a command runs ``node``: it is in its functions, or below its main guard."""
+        at: ast.AST | None = node
+        in_function = False
+        while at is not None:
+            above = self._parents.get(at)
+            in_function |= isinstance(at, ast.FunctionDef | ast.AsyncFunctionDef)
+            if isinstance(above, ast.If) and at in above.body and self._is_main_guard(above):
+                return True
+            at = above
+        return in_function and bool(self._habits() & _ENDS)
+
+    def _is_main_guard(self, node: ast.If) -> bool:
+        match node.test:
+            case ast.Compare(
+                left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+            ):
+                top = isinstance(self._parents[node], ast.Module)
+                return top and not self._flow.binds("__name__")
+        return False
+
+    def _is_tested(self, node: ast.AST, seen: set[str]) -> bool:
+        """Return whether the value of ``node``, a type or a tuple of types, only reaches tests."""
+        above = self._parents.get(node)
+        match above:
+            case ast.Call(func=function, args=[_, kinds], keywords=[]) if kinds is node:
+                return {value.text for value in self._flow.values(function)} <= _TESTS and bool(
+                    self._flow.values(function)
+                )
+            case ast.Compare(left=left, comparators=others, ops=ops):
+                return all(isinstance(op, ast.Is | ast.IsNot) for op in ops) and node in (left, *others)
+            case ast.Tuple(ctx=ast.Load()):
+                return self._is_tested(above, seen)
+            case ast.BinOp(left=left, op=ast.Add() | ast.BitOr(), right=right):
+                other = self._flow.values(right if node is left else left)
+                plain = bool(other) and {value.kind for value in other} <= {"inside", "outside"}
+                return plain and self._is_tested(above, seen)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                return self._only_tested(name, seen)
+        return False
+
+    def _only_tested(self, name: str, seen: set[str]) -> bool:
+        """Return whether every use of a name of the file is a test of types."""
+        if name in seen:
+            return True
+        seen.add(name)
+        loads = self._loads.get(name, [])
+        return name not in self._spoken and all(self._is_tested(load, seen) for load in loads)
+
+
+def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
+    """Return by which names functions of a file end the process or execute text, such as ``sys.exit``."""
+    return frozenset(
+        value.text
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call | ast.Raise)
+        for value in flow.values(node.func if isinstance(node, ast.Call) else node.exc)
+        if value.text in _ENDS | _EXECUTES
+    )
+
+
+def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
+    """Return whether a use of one of :data:`_ENDS` is a call, or what is raised."""
+    match above:
+        case ast.Call(func=function):
+            return function is node
+        case ast.Raise(exc=exc):
+            return exc is node
+    return False
