@@ -35,7 +35,7 @@ Its own limit of memory bounds these.
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Two paths by which :func:`examine` finds the knowledge about a vulnerability.
+    """The two paths that :func:`examine` needs of a vulnerability.
 
     ``folder`` is the folder of the vulnerable release. ``ways`` is the file with the traces of the PoVs; ""
     means that no PoV was traced yet.
@@ -81,7 +81,8 @@ def answer(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], li
 
     ``head`` has the paths ``folder`` and ``ways``, the names ``texts`` of the touched files, and the names
     ``gone`` of the deleted files. ``blobs`` holds the patched text of each file in ``texts``, as UTF-8. The
-    result is a dict with ``program`` and ``fact`` of :class:`Examined`, as JSON allows, and an empty list.
+    result is (dict, empty list); the dict has ``program``, the identity, and ``fact``, which is None or a
+    list of the fact's outcome, source, reason, detail and evidence.
     """
     # What a patch made is not asked about again, and its trees take some hundred times the bytes of their
     # text.

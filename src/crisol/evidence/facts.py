@@ -165,7 +165,7 @@ class Facts:
 
 
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
-    """Return the facts about a vulnerability, without any verdict yet.
+    """Return the knowledge that decides patches of a vulnerability, without any verdict yet.
 
     The traces of the PoVs are read from the folder ``cache``; where they are missing, the PoVs run in the
     sandbox. If the sandbox fails, there are no traces, and only equal programs are recognised. Raises
@@ -180,10 +180,11 @@ def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts
 
 
 def lay_out(folder: Path, ways: tuple[Way, ...]) -> Facts:
-    """Return the facts for the release in ``folder`` and the traces ``ways``, without any verdict yet.
+    """Return the knowledge that decides patches of the release in ``folder``, without any verdict yet.
 
-    Traces that failed are left out, and so are traces of programs that read their own source text, where even
-    a changed comment may matter (:func:`~crisol.evidence.reach.sees_itself`).
+    ``ways`` are the traces of its PoVs. Traces that failed are left out, and so are those of programs that
+    read their own source text, where even a changed comment may matter
+    (:func:`~crisol.evidence.reach.sees_itself`).
     """
     tree = open_tree(folder)
     followed = tuple(way for way in ways if not way.lost and not sees_itself(tree, way))

@@ -40,10 +40,10 @@ _MAX_TEXT = 160
 class Part(NamedTuple):
     """A piece of syntax that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``kind`` is ``guard`` (a condition that leaves the function), ``statement``, ``call``, ``constant``,
-    ``operator``, or ``shape`` (a statement with its variable names replaced by numbers). ``text`` is the
-    source text. ``where`` is the name of the function, ``Class.method`` say; outside of functions it is the
-    path of the file.
+    ``kind`` is ``guard`` (the condition of an assertion, or of an ``if`` that leaves function or loop),
+    ``statement``, ``call``, ``constant``, ``operator``, or ``shape`` (a statement with its variable names
+    replaced by numbers). ``text`` is the source text. ``where`` is the name of the function, ``Class.method``
+    say; outside of functions it is the path of the file.
     """
 
     kind: str

@@ -34,12 +34,12 @@ class Guarantee:
 
     With the confidence 1 - delta, at most the share alpha of the accepted patches is invalid, and at most the
     share beta of the rejected patches is valid; alpha, beta and delta are arguments of :func:`certify`. Each
-    share is averaged over new vulnerabilities. The bound alpha also holds for the near misses alone: patches
-    whose similarity to a known valid patch is above 0.8. Where no threshold holds, ``policy`` wargames every
-    patch, and its ``reason`` says why.
+    share is averaged over new vulnerabilities. The bound alpha also holds among the accepted patches whose
+    similarity to a known valid patch is above 0.8. Where no threshold holds, ``policy`` wargames every patch,
+    and its ``reason`` says why.
 
     ``skipped`` is the share of arrivals that the policy decides without a wargame. ``near_misses`` is the
-    number of invalid arrivals with such a similarity; ``near_accepted`` of them are accepted.
+    number of near misses among the arrivals; ``near_accepted`` of them are accepted.
     """
 
     policy: Policy
@@ -60,11 +60,11 @@ def certify(
 ) -> Guarantee:
     """Return the policy that skips most wargames with error rates that are shown to be small.
 
-    ``walk`` simulates all streams under a policy; its predictions for a group must come from models that were
-    not trained on that group. ``label`` (arrivals,) is 1 for a valid patch, 0 for an invalid one; ``group``
-    (arrivals,) is the number of each arrival's vulnerability, from 0. ``alpha`` bounds the share of invalid
-    patches among the accepted ones, ``beta`` the share of valid patches among the rejected ones, both
-    averaged over vulnerabilities, each with the confidence 1 - ``delta``.
+    ``walk`` takes a policy and returns the simulation of all streams under it; its predictions for a group
+    must come from models that were not trained on that group. ``label`` (arrivals,) is 1 for a valid patch, 0
+    for an invalid one; ``group`` (arrivals,) is the number of each arrival's vulnerability, from 0. ``alpha``
+    bounds the share of invalid patches among the accepted ones, ``beta`` the share of valid patches among the
+    rejected ones, both averaged over vulnerabilities, each with the confidence 1 - ``delta``.
 
     Thresholds to reject, from 0.02 up to 0.3, are tested first, then thresholds to accept, from 0.99 down to
     0.8. Each list stops at the first failed test, and the last threshold that passes is taken, None if there
@@ -124,10 +124,10 @@ def losses(
 
     With ``side`` 1 the accepted patches are taken, and the invalid ones are errors. With ``side`` -1 the
     rejected patches are taken, and the valid ones are errors. ``label`` (arrivals,) is 1 for a valid patch, 0
-    for an invalid one; ``group`` (arrivals,) is the number of each arrival's group. ``order`` lists all group
-    numbers. The result, of shape (groups with such a decision,), is in this order; a group's streams are
-    counted together. With ``near`` only patches whose similarity to a known valid patch is above 0.8 are
-    taken.
+    for an invalid one; ``group`` (arrivals,) is the number of each arrival's group. ``order`` (groups,) lists
+    all group numbers. The result is in this order, without groups that have no such decision; all streams of
+    a group are counted together. With ``near`` only patches whose similarity to a known valid patch is above
+    0.8 are taken.
     """
     truth = label[played.arrival]
     decided = played.decision == side

@@ -46,13 +46,13 @@ _MOST_CHARACTERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The features by which a patch is compared with other patches of the same vulnerability.
+    """The parts of a patch by which it is compared with other patches of the same vulnerability.
 
-    ``parts`` holds one tuple of hashes for each of nine views of the patch: changed lines by number,
-    stretches of eight lines, files, added lines, removed lines, tokens that come, tokens that go, names that
-    come, and runs of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only.
-    ``gained`` counts the tokens that the patch adds more often than it removes them, ``lost`` the reverse.
-    ``added`` and ``removed`` are the numbers of added and removed code lines.
+    ``parts`` holds one tuple of hashes for each of nine kinds of part: numbers of changed lines, blocks of
+    eight line numbers, files, added lines, removed lines, added tokens, removed tokens, added names, and runs
+    of three tokens. A tuple has at most 1,000 hashes, which are valid in this process only. ``gained`` counts
+    the tokens that the patch adds more often than it removes them, ``lost`` the reverse. ``added`` and
+    ``removed`` are the numbers of added and removed code lines.
     """
 
     parts: tuple[tuple[int, ...], ...]

@@ -93,10 +93,11 @@ def sweep(
 ) -> pd.DataFrame:
     """Run an A/B experiment at each of several sampling rates, and return the champion's accuracy for each.
 
-    Columns: rate, trials (number), wargamed (trials as a share of the test patches), estimate with low and
-    high (weighted accuracy with its 95 % interval), naive (accuracy of the trials without weights), whole
-    (accuracy if every patch is wargamed). For the other arguments and errors see :func:`experiment`; also
-    raises :class:`~crisol.errors.ExperimentError` if ``rates`` is empty.
+    ``rates`` are the sampling rates, in [0, 1]. Columns: rate, trials (number), wargamed (trials as a share
+    of the test patches), estimate with low and high (weighted accuracy with its 95 % interval), naive
+    (accuracy of the trials without weights), whole (accuracy if every patch is wargamed). For the other
+    arguments and errors see :func:`experiment`; also raises :class:`~crisol.errors.ExperimentError` if
+    ``rates`` is empty.
     """
     if not rates:
         raise ExperimentError("rates is empty: give at least one, such as 0.10")

@@ -30,18 +30,20 @@ class ExperimentResult:
 
     ``table`` has a row for each arm and measure. Columns: arm, measure (such as ``accuracy``), estimate, low,
     high, trials (number), naive (the estimate without weights), whole (if every patch is wargamed).
-    ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low, high; its bounds
-    hold at all times. ``comparison`` has a row for each challenger, with the fields of
+    ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low and high (a
+    confidence sequence). ``comparison`` has a row for each challenger, with the fields of
     :class:`crisol.abtest.compare.Comparison`.
 
     ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test), from_trial
     (the first trial that is tested), raised_at (number of the trial that raised the alarm), began_at
     (estimated number of the trial at which the change began), raised_on (identity of the patch that raised
-    the alarm); the last three are missing without an alarm. Trials are counted from 1. ``evidence`` says how
-    near each test came to an alarm after each trial: ``estimate`` is 1 from the alarm on. ``disagreements``
-    has a row for each trial whose prediction contradicts the verdict. ``confusions`` maps an arm to the sums
-    of weights (true accepts, false accepts, false rejects, true rejects). ``experiment`` is the name under
-    which the trials are stored.
+    the alarm); the last three are missing without an alarm. Trials are counted from 1. ``evidence`` has a row
+    for each test and trial. Columns: arm (``arm: test``), trials (number so far), estimate (how near the test
+    is to an alarm, 0 to 1; 1 is an alarm), low (0), high (as estimate). ``disagreements`` has a row for each
+    trial whose prediction contradicts the verdict, with the columns of
+    :func:`crisol.lab.disagreements.disagreements`. ``confusions`` maps an arm to the sums of weights (true
+    accepts, false accepts, false rejects, true rejects). ``experiment`` is the name under which the trials
+    are stored.
     """
 
     table: pd.DataFrame

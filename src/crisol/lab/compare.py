@@ -50,7 +50,7 @@ class VariantComparison:
     agents, which ranks the variants) with the ends headline_low and headline_high of its 95 % interval; auc
     (on all patches) with auc_low and auc_high; false_accept_rate (share of the invalid patches that are
     accepted without a wargame); saved (share of the patches that are decided without a wargame);
-    wargames_per_second (patches that one process decides in a second, with the wargames that remain).
+    wargames_per_second (patches that one process decides in a second, if it only wargames the rest).
 
     ``truth`` (patches,) is 1 for a valid patch, 0 for an invalid one. ``evaluations`` has one for each
     variant, ``controls`` one for each control. ``certified`` maps the name of a variant to its policy with a
@@ -78,7 +78,7 @@ class VariantComparison:
         """The name of the variant that a service should use.
 
         It is the variant in ``served`` whose guaranteed policy skips most wargames; of equal ones, the one
-        that ranks higher. If ``served`` is empty, it is that of :attr:`best`.
+        that ranks higher. If ``served`` is empty, it is :attr:`best`.
         """
         ranked = [str(name) for name in self.table["variant"] if name in self.served]
         return max(ranked, key=lambda name: self.certified[name].skipped_share.value, default=self.best)
@@ -96,7 +96,7 @@ class VariantComparison:
         rejects); skipped (share of patches decided without a wargame); false_accepts (share of invalid
         patches among the accepted ones); false_rejects (share of valid patches among the rejected ones); why
         (the policy's reason). The error shares are averaged over vulnerabilities, and None where the
-        threshold is None. All shares are measured on these patches.
+        threshold is None. All shares are measured on the patches of the comparison.
         """
         rows = [
             {
@@ -132,8 +132,8 @@ class VariantComparison:
     def frontiers(self, wargame_seconds: float, accept_seconds: float) -> dict[str, pd.DataFrame]:
         """Return for each variant, by name, the savings and errors of skipped wargames at every threshold.
 
-        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept. For the
-        columns of the tables see :func:`crisol.lab.frontier.frontier`.
+        ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, both in
+        seconds. For the columns of the tables see :func:`crisol.lab.frontier.frontier`.
         """
         return {
             name: frontier(self.truth, score, wargame_seconds=wargame_seconds, accept_seconds=accept_seconds)
@@ -151,10 +151,10 @@ class VariantComparison:
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Two arrays (patches,) for each variant, by name: share of patches decided alone, and error rate.
+        """Two arrays (patches,) for each variant, by name: a share of the patches, and the error rate in it.
 
-        Element k, from 0, is about the k + 1 patches with the most confident predictions: their share of all
-        patches, and the share of wrong predictions among them.
+        Element k, from 0, is about the k + 1 patches with the most confident predictions: what share of all
+        patches they are, and what share of these predictions is wrong.
         """
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
@@ -217,10 +217,10 @@ def with_source(
 ) -> tuple[dict[str, Variant], list[LabelledPatch]]:
     """Return (variants that can be measured on these patches, patches), with vulnerable source if needed.
 
-    If a variant of ``chosen`` reads the vulnerable source, it is added to the patches of registered
-    vulnerabilities. Where none of the patches has one, such variants cannot be measured: with ``named`` False
-    they are left out; with ``named`` True, which means that the user asked for them,
-    :class:`~crisol.errors.DatasetError` is raised.
+    ``chosen`` maps names to variants. If one of them reads the vulnerable source, that source is added to the
+    patches of registered vulnerabilities. If no patch is of a registered vulnerability, such variants cannot
+    be measured: with ``named`` False they are left out; with ``named`` True, which means that the user asked
+    for them, :class:`~crisol.errors.DatasetError` is raised.
     """
     readers = [name for name, variant in chosen.items() if variant.reads_source]
     if not readers:

@@ -54,8 +54,9 @@ class Demo:
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
-    The same table and seed give the same result, also after an interruption; only the times of the load test
-    differ. Raises :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
+    The experiments are ``ground_truth``, ``compare_variants`` and ``ab_test``. The same table and seed give
+    the same result, also after an interruption; only the times of the load test differ. Raises
+    :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
     """
     digest = content_hash(frame)
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"

@@ -47,8 +47,8 @@ class Measured:
     of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
     their columns see :func:`measure`. ``coverages`` has for ``memory``, ``cold`` and ``nearest neighbour``
     (ways to predict) two arrays of equal length: the share of the patches that are decided, the most
-    confident first, and the error rate among them. They cover the patches with an earlier verdict on their
-    vulnerability.
+    confident first, and the error rate among them. Both cover only the patches for whose vulnerability a
+    verdict was known.
     """
 
     facts: dict[str, float | str]
@@ -59,7 +59,7 @@ class Measured:
 
 
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
-    """Simulate all streams under each policy, and return the tables of the study.
+    """Simulate all streams under each policy of the study, and return its tables.
 
     ``tell`` is called with a policy's name before its simulation. The columns of ``by_known`` are those of
     :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those of

@@ -22,10 +22,10 @@ def until_first_valid(prepared: Prepared) -> pd.DataFrame:
     """Return a table of how many wargames each group needs until a valid patch is found, in three orders.
 
     Nothing is executed, since the verdicts are known. Columns: group; candidates and valid (numbers of all
-    and of valid candidates); random (wargames in a random order, on average); cold (wargames if the patch
-    that the model likes best from its diff comes first); memory (wargames if the second stage chooses the
-    next patch and learns each verdict). Public fixes are known from the start and are no candidates. Groups
-    without a valid candidate are left out.
+    and of valid candidates); random (wargames in a random order, on average); cold (wargames if the patches
+    are taken by the model's probability from the diff alone, highest first); memory (wargames if the second
+    stage predicts again after each verdict, and the likeliest patch is taken next). Public fixes are known
+    from the start and are no candidates. Groups without a valid candidate are left out.
     """
     believe, rows = learnt(prepared), []
     for group in range(len(prepared.names)):

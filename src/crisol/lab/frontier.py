@@ -30,12 +30,12 @@ def frontier(
 
     A patch with the probability p of valid is accepted if p >= t, rejected if p < 1 - t, and wargamed
     otherwise. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is p.
-    ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept. Columns:
-    threshold; skipped (share of patches decided without a wargame); false_accepts (share of invalid patches
-    among the accepted ones); false_accepts_of_skipped (accepted invalid patches as a share of the skipped
-    patches); false_rejects (share of valid patches among the rejected ones); seconds (mean cost of a patch).
-    A share is nan where there is no such patch. The errors are those on these patches, without a guarantee
-    for others.
+    ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, both in seconds.
+    Columns: threshold; skipped (share of patches decided without a wargame); false_accepts (share of invalid
+    patches among the accepted ones); false_accepts_of_skipped (accepted invalid patches as a share of the
+    skipped patches); false_rejects (share of valid patches among the rejected ones); seconds (mean cost of a
+    patch, in seconds). A share of no patches is nan. The errors are those on these patches, without a
+    guarantee for others.
     """
     rows = []
     for bound in _STEPS:

@@ -49,10 +49,11 @@ _SMOKE_MUTANTS = 36
 def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str] = SMOKE) -> pd.DataFrame:
     """Return the corpus table at the path ``corpus``, or a small one if the path is empty.
 
-    The small table has the candidates of the arena programs ``smoke``, with at most 36 mutants in all. Their
-    wargames run on the first call, within seconds; later calls read the stored verdicts. ``seed`` draws the
-    mutants. A relative path begins at the root of the workbench, ``settings.root``. Raises
-    :class:`~crisol.errors.DatasetError` where the table cannot be read or has no conclusive verdict.
+    The small table has the candidates of the arena vulnerabilities with the ids ``smoke``, with at most 36
+    mutants in all. Their wargames run on the first call, within seconds; later calls read the stored
+    verdicts. ``seed`` draws the mutants. A relative path begins at the root of the workbench,
+    ``settings.root``. Raises :class:`~crisol.errors.DatasetError` where the table cannot be read or has no
+    conclusive verdict.
     """
     if corpus:
         frame = load_table(settings.root / Path(corpus))

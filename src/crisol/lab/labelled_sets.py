@@ -32,7 +32,8 @@ class EvaluationQuestion:
     field whose value is a patch's group. No fold splits the patches that have the same value of the field
     ``outer``: ``group``, ``project`` or ``cwe``. ``variants`` are names of ``experiments/variants.yaml``; if
     empty, all are measured. With ``search`` hyper-parameters are chosen from the variant's grid on each
-    training set.
+    training set; otherwise the variant's own are used. ``seed`` draws folds and resamples and seeds
+    estimators.
     """
 
     data: Path

@@ -67,8 +67,8 @@ def _private_kernel(folder: str) -> type[AsyncKernelManager]:
 class CellFailed(ExperimentError):
     """A cell of a notebook raised, or the notebook's kernel died.
 
-    The message holds the cell's traceback; ``run_id`` is the id of the MLflow run, which has the notebook so
-    far.
+    The message holds the cell's traceback; ``run_id`` is the id of the MLflow run, which stores the notebook
+    as far as it ran.
     """
 
     exit_code = 70

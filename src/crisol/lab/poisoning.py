@@ -33,7 +33,7 @@ _KNOWN = COLUMNS.index("known")
 
 @dataclass(frozen=True, slots=True)
 class Poisoning:
-    """The result of a simulation in which somebody inverts the verdicts in the memory.
+    """The result of a simulation in which somebody inverts the verdicts in the memory: valid to invalid.
 
     ``begins`` is the arrival, counted from 1, from which on the verdicts are inverted. ``arrivals`` has a row
     for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""

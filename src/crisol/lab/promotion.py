@@ -88,7 +88,7 @@ def check_served(variant: Variant) -> None:
 def contenders(settings: Settings, challenger: str) -> list[str]:
     """Return the names of the variants that a promotion compares: challenger and champion, sorted.
 
-    ``challenger`` is the name of a variant. It is alone if there is no champion, or if
+    ``challenger`` is the name of a variant. The list has no other name if there is no champion, or if
     ``experiments/variants.yaml`` lacks the champion's variant. Raises :class:`~crisol.errors.ModelError` if
     the challenger reads the vulnerable source, and :class:`~crisol.errors.ExperimentError` if it is unknown.
     """
@@ -107,12 +107,12 @@ def promote(
     *,
     force: bool = False,
 ) -> Promotion:
-    """Train a variant on all patches of a comparison, register it, and make it champion if it may be.
+    """Train a variant on all patches of a comparison, register it, and promote it if it passes the gate.
 
     ``name`` is the name of the variant, ``tracked`` the MLflow run that stores the model. The model passes
     the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse` says so
     for the out-of-fold predictions of both. It never passes if it was trained on fewer vulnerabilities than
-    the champion. ``force`` passes every model. ``seed`` seeds the training and draws resamples. Raises
+    the champion. ``force`` makes any model champion. ``seed`` seeds the training and draws resamples. Raises
     :class:`~crisol.errors.ModelError` if the exported ONNX file predicts otherwise than the model, or if the
     variant reads the vulnerable source.
     """
@@ -254,7 +254,7 @@ def register(
     judged: tuple[Evaluation, RiskGuarantee],
     seed: int,
 ) -> Registered:
-    """Train an evaluated variant on all patches, register it as challenger, and return its version.
+    """Train an evaluated variant on all patches, register it as challenger, and return the new version.
 
     ``judged`` is the pair (evaluation, guarantee); the guarantee's policy is stored with the model. A second
     stage with its own policy is stored, too, if there are patches of two vulnerabilities and both classes.

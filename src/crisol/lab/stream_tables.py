@@ -27,8 +27,8 @@ def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     this saves, as a share of the time of all; each also has ``_low`` and ``_high``, the ends of a 95 %
     interval over groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is
     the share of invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches
-    among the skipped ones, ``false_refusals`` that of valid patches among the rejected ones; each is 0 where
-    there is no such patch.
+    among the skipped ones, ``false_refusals`` that of valid patches among the rejected ones; a share of no
+    patches is 0. ``played`` is the simulation, ``prepared`` the data of the study.
     """
     label, group = prepared.label[played.arrival], prepared.group[played.arrival]
     seconds = np.array([prepared.arrivals[at].seconds for at in played.arrival])
@@ -56,10 +56,10 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return how a simulated policy decides near misses, by name.
 
     A near miss is an invalid patch whose similarity to a known valid patch is above 0.8. ``near_misses`` is
-    their number, ``false_accepts`` the number of those that are accepted, ``share`` the latter as a share,
-    ``refused`` the share of those that are rejected. ``accepted`` is the number of accepted patches with such
-    a similarity, valid or not; ``false_of_accepted`` is the share of invalid ones among them. A share is 0
-    where there is no such patch.
+    the number of near misses. ``false_accepts`` is the number of accepted ones, ``share`` the share of
+    accepted ones, ``refused`` the share of rejected ones. ``accepted`` is the number of accepted patches,
+    valid or not, with such a similarity; ``false_of_accepted`` is the share of invalid patches among these. A
+    share of no patches is 0. ``played`` is the simulation, ``prepared`` the data of the study.
     """
     wrong = prepared.label[played.arrival] == 0
     alike = np.nan_to_num(played.near_valid) > NEAR_MISS

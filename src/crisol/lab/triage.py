@@ -52,11 +52,12 @@ _FIX = "the known fix"
 class Bench:
     """The resources of a triage: cache folder, sandbox, number of concurrent wargames, and models.
 
-    ``cache`` is the folder for downloads and stored verdicts. ``sandbox`` is ``auto``, ``bubblewrap``,
-    ``namespaces`` or ``weak``. ``jobs`` is the number of concurrent wargames; 0 means one for each core.
-    ``predict`` takes a patch and its CWE and returns the probability of valid, None for no model. ``second``
-    is a second stage, which predicts from the verdicts of this triage; None for none. ``experience`` orders
-    the scripts within a wargame by their results in earlier ones.
+    ``cache`` is the folder for downloads and stored verdicts. ``sandbox`` is the isolation: ``auto`` (the
+    strongest that this machine offers), ``bubblewrap``, ``namespaces``, or ``weak``, which does not isolate
+    hostile code. ``jobs`` is the number of concurrent wargames; 0 means one for each core. ``predict`` takes
+    a patch and its CWE and returns the probability of valid, None for no model. ``second`` is a second stage,
+    which predicts from the verdicts of this triage; None for none. ``experience`` orders the scripts within a
+    wargame by their results in earlier ones.
     """
 
     cache: Path
@@ -135,7 +136,7 @@ class Triage:
         """Run the triage: yield each entry once at the start, and again after its wargame.
 
         Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded,
-        :class:`~crisol.errors.SandboxUnavailable` if this machine has no such sandbox, and
+        :class:`~crisol.errors.SandboxUnavailable` if this machine does not offer the sandbox, and
         :class:`~crisol.errors.StoreError` where a verdict cannot be stored.
         """
         start = self.clock()

@@ -24,8 +24,8 @@ class TriageOrder:
     """The order in which a triage wargames its candidates: the likeliest first, updated by each verdict.
 
     ``memory`` holds the verdicts so far. ``second`` is a second stage, which predicts from them. Without it
-    (None) the probability of the model that reads the diff alone counts; without a model, a candidate is
-    likelier the more similar it is to a valid patch, and the less to an invalid one.
+    (None) the probability of the model that reads the diff alone counts; without a model, similarity to a
+    valid patch makes a candidate likelier, and similarity to an invalid patch makes it less likely.
     """
 
     second: SecondStage | None = None

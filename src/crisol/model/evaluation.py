@@ -42,10 +42,11 @@ class Evaluation:
     ``majority_accuracy`` is the accuracy of a model that always predicts the more frequent class. ``mcc`` is
     Matthews' correlation coefficient, ``brier`` the Brier score, ``calibration_error`` the expected
     calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
-    ``random_split_auc`` comes from folds that split groups; it is too high, and shows by how much.
-    ``same_group_mean_auc`` is the AUC of a guess: the mean label of the other patches in a patch's group.
-    ``confusion`` counts patches at the probability 0.5. ``choices`` are the hyper-parameters that were chosen
-    for each fold, empty if none were searched.
+    ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
+    ``auc`` is what a model gains by having seen the vulnerability. ``same_group_mean_auc`` is the AUC of a
+    guess: the mean label of the other patches in a patch's group. ``confusion`` counts patches at the
+    probability 0.5. ``choices`` are the hyper-parameters that were chosen for each fold, empty if none were
+    searched.
     """
 
     name: str

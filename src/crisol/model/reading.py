@@ -92,9 +92,9 @@ class DiffSide:
     each token in lower case. ``names`` lists the different names of two characters or more, keywords
     included; ``numbers`` is the number of number literals.
 
-    ``parts`` counts the words of security patches (:mod:`crisol.model.vocabulary`), such as ``valid``, as
-    names or as parts of names. ``calls`` lists the names before a ``(``. ``marks`` are the positions in
-    ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
+    ``parts`` counts words that matter in security patches, such as ``valid``, among the names and their parts
+    (``is_valid``). ``calls`` lists the names of called functions, which stand before a ``(``. ``marks`` are
+    the positions in ``tokens`` of keywords such as ``if``, ``return`` and ``except``.
     """
 
     lines: int
@@ -126,10 +126,11 @@ class Reading:
     """The tokens and counts of one patch, from which every feature is computed.
 
     ``context`` holds the words of the unchanged lines within three lines of a change, ``context_lines`` is
-    the number of these lines. ``hunks`` is the number of hunks that change code, ``files`` that of files with
-    such a hunk or with none at all. ``insertions`` is the number of hunks that only add lines, ``deletions``
-    that of hunks that only remove lines. ``spots`` is the number of runs of changed lines without a context
-    line between them. ``created`` is the number of new files. ``cwe`` is the number of the CWE, 0 if unknown.
+    the number of these lines. ``hunks`` and ``files`` are the numbers of hunks and of files that change code;
+    a file without any hunk, such as a renamed one, counts, too. ``insertions`` is the number of hunks that
+    only add lines, ``deletions`` that of hunks that only remove lines. ``spots`` is the number of runs of
+    changed lines without a context line between them. ``created`` is the number of new files. ``cwe`` is the
+    number of the CWE, 0 if unknown.
     """
 
     added: DiffSide
@@ -168,9 +169,9 @@ class Reading:
 
     @cached_property
     def swapped(self) -> tuple[int, int, int]:
-        """How many (names, number literals, operators) the patch replaces by others.
+        """The numbers of (names, number literals, operators) that the patch replaces by others.
 
-        Each number is the smaller one of two sums, over the tokens of that kind in :attr:`gained` and in
+        For each kind it is the smaller of two totals: of the tokens of that kind in :attr:`gained`, and in
         :attr:`lost`.
         """
         if not self.gained or not self.lost:

@@ -78,7 +78,7 @@ def certify(
     delta: float = 0.1,
     seed: int,
 ) -> RiskGuarantee:
-    """Return the policy that decides most patches alone, with error rates that are shown to be small.
+    """Return the policy that skips most wargames with error rates that are shown to be small.
 
     ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of valid patches
     among the rejected ones, both averaged over new vulnerabilities, each with confidence 1 - ``delta``.
@@ -86,9 +86,10 @@ def certify(
     for an invalid one, ``groups`` (n,) names the vulnerability of each patch. ``seed`` draws the order in
     which the tests take the vulnerabilities.
 
-    Thresholds from 0.99 down to 0.55 (1 minus these for ``reject``) are tested until one fails; the last that
-    passes is taken, and None if none passes. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie
-    in (0, 1). Method: Learn then Test (Angelopoulos et al., 2021).
+    The thresholds 0.99, 0.98, and so on down to 0.55 to accept, and 1 minus each of them to reject, are
+    tested in this order until one fails. The last one that passes is taken; if none passes, the threshold is
+    None. Raises ValueError unless ``alpha``, ``beta`` and ``delta`` lie in (0, 1). Method: Learn then Test
+    (Angelopoulos et al., 2021).
     """
     if not all(0 < level < 1 for level in (alpha, beta, delta)):
         raise ValueError("alpha, beta and delta lie between 0 and 1")
@@ -101,12 +102,13 @@ def certify(
 
 
 def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level: float) -> Policy:
-    """Return the policy that decides most patches alone with at most the share ``level`` of errors on them.
+    """Return the policy that skips most wargames with an error rate of at most ``level`` on given patches.
 
-    An error is an invalid patch among the accepted ones or a valid patch among the rejected ones; each share
-    is averaged over vulnerabilities. ``probability`` (n,) is the probability of valid, ``label`` (n,) is 1
-    for a valid patch and 0 for an invalid one, ``groups`` (n,) names the vulnerability of each patch. A
-    threshold that no value allows is None. The result is no guarantee for other patches.
+    Two error rates are bounded: the share of invalid patches among the accepted ones, and the share of valid
+    patches among the rejected ones, both averaged over vulnerabilities. ``probability`` (n,) is the
+    probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
+    names the vulnerability of each patch. A threshold that no value allows is None. The result is no
+    guarantee for other patches.
     """
     _, group = np.unique(groups, return_inverse=True)
     bounds = []
@@ -156,8 +158,8 @@ def p_value(loss: _Floats, level: float, delta: float = 0.1) -> float:
     """Return a p-value of the hypothesis that the mean loss exceeds ``level``.
 
     ``loss`` (n,) holds one loss in [0, 1] for each vulnerability, such as its share of errors, in random
-    order; ``level`` lies in (0, 1). The test is made for the significance level ``delta``. The p-value is
-    valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating means of
+    order; ``level`` lies in (0, 1). The test has most power at the significance level ``delta``. The p-value
+    is valid at any stopping time. Method: a betting martingale (Waudby-Smith and Ramdas, *Estimating means of
     bounded random variables by betting*, 2023).
     """
     stake = (_BETS / (1 - level))[:, None]

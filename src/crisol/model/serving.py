@@ -96,7 +96,7 @@ class Serving:
 
     @property
     def calibration(self) -> Sigmoid:
-        """The map from the model's score to the probability of valid."""
+        """The calibration: the map from the model's score to the probability of valid."""
         return Sigmoid(self.slope, self.intercept)
 
     @property

@@ -50,7 +50,7 @@ _TRUSTED_PACKAGES = frozenset({"sklearn", "lightgbm"})
 
 
 class Variant(BaseModel):
-    """A model to compare, by description: its features, its estimator and its hyper-parameters.
+    """A model to compare, described by its features, its estimator and its hyper-parameters.
 
     >>> near = "sklearn.neighbors:KNeighborsClassifier"
     >>> variant = Variant(name="near", description="Nearest neighbours.", model=near)
@@ -65,9 +65,9 @@ class Variant(BaseModel):
     package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
 
     ``parameters`` are the hyper-parameters. Each entry of ``grid``, of which there are at most 16, replaces
-    some of them; a search chooses among the entries. ``feature_weight`` multiplies the features, against the
-    words, in a ``linear`` model. Raises pydantic's ValidationError for an unknown model or parameter, and for
-    fields that contradict each other.
+    some of them; a search chooses among the entries. ``feature_weight`` multiplies the scaled features, and
+    not the words, in a ``linear`` model. Raises pydantic's ValidationError for an unknown model or parameter,
+    and for fields that contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,8 +21,8 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
     """Draw three plots over time, with one line for each limit: latency, refused requests, and granted share.
 
-    ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has the columns ``limit`` (name, at most
-    four), ``second``, ``p95`` (latency in seconds), ``refused`` (a second) and ``share`` (the part of its
+    ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has the columns ``limit`` (at most four
+    names), ``second``, ``p95`` (latency in seconds), ``refused`` (a second) and ``share`` (the part of its
     configured rate that a limit grants). The span from second ``begins`` to ``ends``, in which the server is
     slow, is shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
     """
@@ -77,9 +77,9 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     """Draw the course of a load test: latency above, answers a second by source and failures below.
 
     ``frame`` comes from :func:`crisol.loadtest.result.timeline`; it has the columns ``time`` (seconds),
-    ``p50_ms``, ``p99_ms``, ``errors`` and the sources ``cache``, ``model``, ``wargame`` and ``fallback`` (all
-    a second). ``spans`` are events as (start, end, name), in seconds. They are drawn as bars on top, one row
-    for each name; the first one is shaded in both plots.
+    ``p50_ms`` and ``p99_ms`` (latency), and five numbers a second: ``errors``, and the answers of the sources
+    ``cache``, ``model``, ``wargame`` and ``fallback``. ``spans`` are events as (start, end, name), in
+    seconds. They are drawn as bars on top, one row for each name; the first one is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -128,7 +128,8 @@ def saturation(frame: pd.DataFrame) -> Figure:
     """Draw answers a second against requests a second (left), and latency against answers a second (right).
 
     ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`. It has the
-    columns ``rate`` and ``throughput`` (both a second), ``p50_ms`` and ``p99_ms``.
+    columns ``rate`` (requests a second), ``throughput`` (answers a second), ``p50_ms`` and ``p99_ms``
+    (latency).
     """
     figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)

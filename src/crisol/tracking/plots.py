@@ -153,7 +153,7 @@ def reliability(truth: NDArray[np.int_], scores: Mapping[str, NDArray[np.float64
 
 
 def labels(frame: pd.DataFrame, by: str = "vulnerability") -> Figure:
-    """Draw a bar for each value of the column ``by`` of a corpus table: its candidates, by reason.
+    """Draw a bar for each value of the column ``by`` of a corpus table: its candidates, split by reason.
 
     A bar begins with the valid candidates. Values with most candidates are on top.
     """

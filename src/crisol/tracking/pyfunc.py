@@ -34,7 +34,7 @@ _ADVICE = {Outcome.VALID: "accept", Outcome.INVALID: "reject", None: "wargame"}
 
 
 class TabularModel:
-    """The model of a model folder in MLflow's form (pyfunc): :meth:`predict` takes and returns a table.
+    """A model in MLflow's form (pyfunc), made from a model folder: :meth:`predict` takes a table.
 
     For single patches use :class:`~crisol.model.predictor.Predictor`. Raises
     :class:`~crisol.errors.ModelError` where the folder holds no usable model.

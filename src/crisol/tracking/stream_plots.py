@@ -18,7 +18,7 @@ _Floats = NDArray[np.float64]
 
 
 def known_verdicts(frame: pd.DataFrame, coverage: Mapping[str, tuple[_Floats, _Floats]]) -> Figure:
-    """Draw three plots of what earlier verdicts are worth: AUC, skipped wargames, and errors.
+    """Draw three plots of how earlier verdicts on a vulnerability help: AUC, skipped wargames, errors.
 
     Left and middle have the number of earlier verdicts as x. ``frame`` is the table ``by_known`` of
     :class:`crisol.lab.evidence.Measured`, with the columns ``known``, ``auc``, ``auc_low``, ``auc_high``,

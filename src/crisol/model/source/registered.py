@@ -21,10 +21,10 @@ def with_sources(
 ) -> list[LabelledPatch]:
     """Return the patches, with the source, description and public PoV of registered vulnerabilities.
 
-    A vulnerability is registered if one of the folders ``vulnerabilities`` contains it under an id that
-    equals the patch's ``group``. ``cache`` is the folder for downloaded releases. ``source`` then maps the
-    paths that the patch touches to their vulnerable texts; it is empty where the release cannot be
-    downloaded. Other patches are returned unchanged. Nothing is executed.
+    A patch's vulnerability is registered if one of the folders ``vulnerabilities`` contains a vulnerability
+    whose id is the patch's ``group``. ``cache`` is the folder for downloaded releases. The field ``source``
+    of such a patch maps the paths that the patch touches to their vulnerable texts; it is empty where the
+    release cannot be downloaded. Other patches are returned unchanged. Nothing is executed.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}

@@ -143,5 +143,5 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return the number of calls that validate, by their names: ``check``, say, or ``is_safe``."""
+    """Return how many of the counted calls validate, by their names, such as ``check`` or ``is_safe``."""
     return sum(count for name, count in side.calls.items() if is_validation(name))
