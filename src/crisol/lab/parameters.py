@@ -120,8 +120,8 @@ def read_parameters(notebook: Path) -> dict[str, Parameter]:
     """Return the parameters of a ``.py`` notebook by name, in the order of their assignments.
 
     The notebook, in jupytext's format py:percent, is read and not executed. Raises
-    :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters``, and each of its
-    statements assigns a literal to another name.
+    :class:`~crisol.errors.ExperimentError` unless exactly one cell is tagged ``parameters``, each of its
+    statements assigns a literal to a name, and no name occurs twice.
     """
     try:
         cells = jupytext.read(notebook, fmt="py:percent").cells

@@ -16,8 +16,8 @@ _NORMAL = NormalDist()
 def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return the ends (low, high) of Wilson's score interval (1927) for a share.
 
-    ``share``, in [0, 1], is the share of successes among ``n`` trials; ``n`` is positive and need not be
-    whole. ``level`` is the confidence.
+    ``share``, in [0, 1], is the share of successes among ``n`` observations; ``n`` is positive and need not
+    be whole. ``level`` is the confidence.
 
     >>> [round(bound, 3) for bound in wilson(0.1, 50)]
     [0.043, 0.214]

@@ -33,8 +33,8 @@ _FEARED = 0.1
 class ErrorRate:
     """A share in [0, 1] with the ends ``low`` and ``high`` of its 95 % Wilson interval.
 
-    The interval counts vulnerabilities, not patches, as trials. Without any vulnerability ``value`` is 0 and
-    the interval is (0, 1).
+    The sample size of the interval is the number of vulnerabilities, not that of patches. Without any
+    vulnerability ``value`` is 0 and the interval is (0, 1).
     """
 
     value: float

@@ -47,7 +47,7 @@ def columns(*, classic: bool) -> int:
 
 
 def numbers(readings: Sequence[Reading], columns: int) -> NDArray[np.float64]:
-    """Return the features of each reading, shape (readings, columns), rounded to 32 bits.
+    """Return the features of each reading, shape (readings, columns), rounded to 32-bit floats.
 
     The columns are the first ``columns`` features of the tuple :data:`~crisol.model.features.FEATURES`.
     """

@@ -52,7 +52,7 @@ class Taught:
     """A training set in the form in which an estimator reads it.
 
     ``rows`` is a matrix (n, columns); ``label`` (n,) is 1 for a valid patch, 0 for an invalid one. ``unit``
-    (n,) names the vulnerability, project or CWE of each patch; no inner fold splits one.
+    (n,) names the unit of each row: its vulnerability, project or CWE. No inner fold splits a unit.
     """
 
     rows: Any

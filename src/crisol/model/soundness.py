@@ -1,4 +1,4 @@
-"""Checks that the trees of a loaded model cannot read outside of their arrays or loop.
+"""Checks that a prediction with the trees of a loaded model ends, and reads nothing outside their arrays.
 
 Compiled code walks their nodes without looking, so a forged index would read memory that is not the tree's.
 """
