@@ -62,12 +62,11 @@ class Slowdown:
 def compare(slowdown: Slowdown, policy: AdaptivePolicy, seed: int) -> pd.DataFrame:
     """Simulate a fixed and an adaptive rate limit in front of a server, and return the course of both.
 
-    ``policy`` says how the adaptive limit lowers and raises the share of its rate that it grants. Both limits
-    have the same full rate, 1.5 times that of the client, so that the fixed limit hardly ever refuses. There
-    is a row for each limit and second. Columns: limit (``fixed`` or ``adaptive``), second, admitted and
-    refused (requests), p95 (95th percentile of the latency of the requests that arrived in that second, in
-    seconds; nan without any), share (granted share of the full rate, 0 to 1). ``seed`` draws arrivals and
-    service times.
+    ``policy`` controls which share of its full rate the adaptive limit grants. Both limits have the same full
+    rate, 1.5 times that of the client, so that the fixed limit hardly ever refuses. There is a row for each
+    limit and second. Columns: limit (``fixed`` or ``adaptive``), second, admitted and refused (requests), p95
+    (95th percentile of the latency of the requests that arrived in that second, in seconds; nan without any),
+    share (granted share of the full rate, 0 to 1). ``seed`` draws arrivals and service times.
     """
     return pd.concat([_run(slowdown, None, seed), _run(slowdown, policy, seed)], ignore_index=True)
 

@@ -151,10 +151,10 @@ class VariantComparison:
 
     @property
     def coverages(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Two arrays (patches,) for each variant, by name: a share of the patches, and the error rate in it.
+        """Two arrays (patches,) for each variant, by name: coverage and error rate.
 
-        Element k, from 0, is about the k + 1 patches with the most confident predictions: what share of all
-        patches they are, and what share of these predictions is wrong.
+        Element k, from 0, is about the k + 1 most confident predictions: the coverage is their share of all
+        patches, the error rate is the share of wrong predictions among them.
         """
         return {name: risk_coverage(self.truth, score) for name, score in self.scores.items()}
 
@@ -274,11 +274,11 @@ def compare(
 ) -> VariantComparison:
     """Evaluate variants on the conclusive patches of a corpus table by cross-validation, and rank them.
 
-    ``names`` are variants of ``experiments/variants.yaml``; if empty, all are compared. ``false_accepts`` is
-    the share of each class that may be decided wrongly in the columns ``saved`` and ``false_accept_rate`` of
-    the result; the thresholds for a vulnerability are chosen on all others. ``alpha``, ``beta`` and ``delta``
-    belong to the guaranteed policies: bounds of the share of invalid patches among the accepted ones and of
-    valid patches among the rejected ones, and 1 minus the confidence.
+    ``names`` are variants of ``experiments/variants.yaml``; if empty, all are compared. The columns ``saved``
+    and ``false_accept_rate`` of the result belong to thresholds that decide at most the share
+    ``false_accepts`` of each class wrongly; those for a vulnerability are chosen on all others. In the
+    policies with a guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta``
+    the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
     patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws
@@ -340,7 +340,7 @@ def _aucs(evaluated: Evaluation) -> dict[str, Any]:
 
 
 def ablations(settings: Settings, comparison: VariantComparison, seed: int) -> pd.DataFrame:
-    """Return a table of the champion's AUC without each feature group in turn.
+    """Return a table of the champion's AUC without one feature group, for each feature group.
 
     Columns: variant, and the fields of :class:`crisol.model.ablation.Ablation` (without, features, auc,
     auc_alone). If a variant of the comparison reads the vulnerable source, rows of the best such variant

@@ -46,9 +46,8 @@ class Measured:
     ``facts`` has numbers about the data by name, such as ``patches``. ``by_known`` has a row for each number
     of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
     their columns see :func:`measure`. ``coverages`` has for ``memory``, ``cold`` and ``nearest neighbour``
-    (ways to predict) two arrays of equal length: the share of the patches that are decided, the most
-    confident first, and the error rate among them. Both cover only the patches for whose vulnerability a
-    verdict was known.
+    (ways to predict) two arrays, coverage and error rate, as :func:`crisol.lab.frontier.risk_coverage`
+    returns them, over the patches for whose vulnerability a verdict was known.
     """
 
     facts: dict[str, float | str]

@@ -68,8 +68,8 @@ def totals(table: pd.DataFrame) -> dict[str, float]:
     """Return the number of wargames until a valid patch is found, summed over all groups, for each order.
 
     ``table`` comes from :func:`until_first_valid`. The keys, for MLflow, are ``until_first_valid.random``,
-    ``until_first_valid.cold`` and ``until_first_valid.memory``; the latter two occur also with the ending
-    ``_of_random``, as a share of the number for the random order.
+    ``until_first_valid.cold`` and ``until_first_valid.memory``; ``until_first_valid.cold_of_random`` and
+    ``until_first_valid.memory_of_random`` are shares of the number for the random order.
     """
     whole = {order: float(table[order].sum()) for order in ORDERS}
     shares = {

@@ -101,11 +101,12 @@ def guarantees(
 def risk_coverage(
     truth: NDArray[np.int_], probability: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two arrays (n,): the share of patches that are decided, and the error rate among them.
+    """Return two arrays (n,): coverage and error rate.
 
-    Element k, from 0, is about the k + 1 patches with the most confident predictions: their share of all
-    patches, and the share of wrong predictions among them. ``truth`` (n,) is 1 for a valid patch, 0 for an
-    invalid one; ``probability`` (n,) is the probability of valid, which predicts valid from 0.5 on.
+    Element k, from 0, is about the k + 1 most confident predictions: the coverage is their share of all
+    patches, the error rate is the share of wrong predictions among them. ``truth`` (n,) is 1 for a valid
+    patch, 0 for an invalid one; ``probability`` (n,) is the probability of valid, which predicts valid from
+    0.5 on.
     """
     order = np.argsort(-np.abs(probability - 0.5), kind="stable")
     errors = ((probability >= 0.5) != (truth == 1))[order]

@@ -33,13 +33,13 @@ _KNOWN = COLUMNS.index("known")
 
 @dataclass(frozen=True, slots=True)
 class Poisoning:
-    """The result of a simulation in which somebody inverts the verdicts in the memory: valid to invalid.
+    """The result of a simulation in which somebody inverts the verdicts in the memory.
 
-    ``begins`` is the arrival, counted from 1, from which on the verdicts are inverted. ``arrivals`` has a row
-    for each arrival. Columns: arrival (from 1), group, decided (``valid`` or ``invalid`` by the memory; ""
-    where the patch was wargamed instead), valid (whether the patch really is), wrong (whether the memory
-    decided wrongly), sampled (whether a patch that the memory decided was wargamed, too), poisoned (whether
-    the verdicts were inverted by then).
+    Valid becomes invalid, and invalid becomes valid. ``begins`` is the arrival, counted from 1, from which on
+    the verdicts are inverted. ``arrivals`` has a row for each arrival. Columns: arrival (from 1), group,
+    decided (``valid`` or ``invalid`` by the memory; "" where the patch was wargamed instead), valid (whether
+    the patch really is), wrong (whether the memory decided wrongly), sampled (whether a patch that the memory
+    decided was wargamed, too), poisoned (whether the verdicts were inverted by then).
 
     ``alarms`` has two rows. Columns: watched (``false accepts`` or ``false refusals``), promised (the share
     of errors that the memory may make), trials (number of sampled decisions of that kind), raised_at (arrival

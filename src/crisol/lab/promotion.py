@@ -113,8 +113,8 @@ def promote(
     the gate if there is no champion, if the champion is of the same variant, or if :func:`not_worse` says so
     for the out-of-fold predictions of both. It never passes if it was trained on fewer vulnerabilities than
     the champion. ``force`` makes any model champion. ``seed`` seeds the training and draws resamples. Raises
-    :class:`~crisol.errors.ModelError` if the exported ONNX file predicts otherwise than the model, or if the
-    variant reads the vulnerable source.
+    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
+    if the variant reads the vulnerable source.
     """
     tags = models.holder_tags(settings)
     evaluation = next(evaluation for evaluation in comparison.evaluations if evaluation.name == name)
@@ -259,8 +259,8 @@ def register(
     ``judged`` is the pair (evaluation, guarantee); the guarantee's policy is stored with the model. A second
     stage with its own policy is stored, too, if there are patches of two vulnerabilities and both classes.
     ``tracked`` is the MLflow run that stores the model. ``seed`` seeds the training. Raises
-    :class:`~crisol.errors.ModelError` if the exported ONNX file predicts otherwise than the model, or if the
-    variant reads the vulnerable source.
+    :class:`~crisol.errors.ModelError` if the exported ONNX file gives other probabilities than the model, or
+    if the variant reads the vulnerable source.
     """
     evaluation, guarantee = judged
     name = evaluation.name

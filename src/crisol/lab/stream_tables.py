@@ -23,8 +23,8 @@ _BOOTSTRAP = 500
 def outcome(prepared: Prepared, played: Played) -> dict[str, float]:
     """Return the shares that a simulated policy skips, accepts and rejects, and its error shares, by name.
 
-    ``skipped`` is the share of arrivals that are decided without a wargame, ``seconds`` the wargame time that
-    this saves, as a share of the time of all; each also has ``_low`` and ``_high``, the ends of a 95 %
+    ``skipped`` is the share of arrivals that are decided without a wargame, ``seconds`` the share of the
+    wargame time of all arrivals that this saves; each also has ``_low`` and ``_high``, the ends of a 95 %
     interval over groups. ``accepted`` and ``refused`` are shares of all arrivals. ``false_of_accepted`` is
     the share of invalid patches among the accepted ones, ``false_accepts`` that of accepted invalid patches
     among the skipped ones, ``false_refusals`` that of valid patches among the rejected ones; a share of no

@@ -44,9 +44,9 @@ class Evaluation:
     calibration error over ten bins. ``auc_inside_groups`` compares only patches of the same group.
     ``random_split_auc`` comes from folds that split groups, and is therefore too high: its difference from
     ``auc`` is what a model gains by having seen the vulnerability. ``same_group_mean_auc`` is the AUC of a
-    guess: the mean label of the other patches in a patch's group. ``confusion`` counts patches at the
-    probability 0.5. ``choices`` are the hyper-parameters that were chosen for each fold, empty if none were
-    searched.
+    guess: the mean label of the other patches in a patch's group. ``confusion`` has the counts of the
+    confusion matrix, if a probability of at least 0.5 accepts a patch. ``choices`` are the hyper-parameters
+    that were chosen for each fold, empty if none were searched.
     """
 
     name: str

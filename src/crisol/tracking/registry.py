@@ -34,8 +34,7 @@ _FILE = "champion.json"
 def local_folder(address: str, runs: Path) -> Path:
     """Return the folder on this machine that the address of a run's artifacts means.
 
-    ``address`` is ``crisol:/PATH`` or a ``file:`` URL; the former means the folder ``artifacts/PATH`` below
-    ``runs``.
+    ``address`` is a ``file:`` URL, or ``crisol:/PATH`` for the folder ``artifacts/PATH`` below ``runs``.
     """
     parts = urlsplit(address)
     if parts.scheme == SCHEME:
