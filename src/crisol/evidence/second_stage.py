@@ -138,7 +138,7 @@ def train(rows: _Floats, label: _Ints, group: NDArray[np.str_], *, seed: int) ->
 def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dict[int, SecondStage]:
     """Return a second stage for each fold, by the fold's number; each is trained on all other folds.
 
-    It is calibrated on the out-of-fold scores of these other folds. ``rows`` (n, columns) are memory rows.
+    Each is calibrated on the out-of-fold scores of these other folds. ``rows`` (n, columns) are memory rows.
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each row's
     fold. ``seed`` seeds the training.
     """

@@ -118,8 +118,8 @@ def leaks(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Return a table of the AUC of two guesses that ignore what a patch does: by its origin, by its style.
 
     An AUC far from 0.5 means that a model can predict the verdicts of this corpus table without reading the
-    fix. It is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin`` or
-    ``style``), auc, low, high (95 % interval). The table is empty if fewer than three vulnerabilities have
+    fix. The AUC is measured on vulnerabilities that the guess was not trained on. Columns: seen (``origin``
+    or ``style``), auc, low, high (95 % interval). The table is empty if fewer than three vulnerabilities have
     both valid and invalid patches. ``seed`` draws folds and resamples.
     """
     columns = ["seen", "auc", "low", "high"]

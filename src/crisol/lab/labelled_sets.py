@@ -137,9 +137,9 @@ def evaluate(
 def guaranteed(evaluations: Sequence[Evaluation], seed: int) -> pd.DataFrame:
     """Return a table of the share of wargames that the best variant may skip, for several error levels.
 
-    The best variant is that of the evaluation with the highest ``rank``. Its name is the column ``variant``;
-    for the other columns see :func:`crisol.lab.frontier.guarantees`. ``seed`` draws the order in which the
-    tests take the vulnerabilities.
+    The best variant is that of the evaluation with the highest ``rank``. The column ``variant`` holds its
+    name; for the other columns see :func:`crisol.lab.frontier.guarantees`. ``seed`` draws the order in which
+    the tests take the vulnerabilities.
     """
     best = max(evaluations, key=lambda evaluated: evaluated.rank)
     table = guarantees(best.label, best.probability, best.group, seed=seed)

@@ -130,9 +130,9 @@ def promote(
 def promote_version(settings: Settings, version: str, *, force: bool = False) -> Promotion:
     """Make a registered version champion, if it passed its gate or there is no champion.
 
-    ``version`` is the number of the version. It is refused, too, if it was trained on fewer vulnerabilities
-    than the champion. ``force`` makes any version champion. The result says whether it is champion now, and
-    why. Raises :class:`~crisol.errors.ModelError` for a version that is not registered.
+    ``version`` is the number of the version. A version is refused, too, if it was trained on fewer
+    vulnerabilities than the champion. ``force`` makes any version champion. The result says whether it is
+    champion now, and why. Raises :class:`~crisol.errors.ModelError` for a version that is not registered.
     """
     listed = {model.version: model for model in models.versions(settings)}
     if version not in listed:

@@ -165,9 +165,9 @@ def retrain(
 
     For the three models see :class:`Retraining`. The patches of the share ``design.held_out`` of the trials'
     vulnerabilities test all three, each weighed by 1 / its sampling probability; the models are trained on
-    the other vulnerabilities. The registered model is then trained on all patches. It becomes champion only
-    with ``design.promote``, if it is shown to be no worse, and never on fewer vulnerabilities than the
-    champion.
+    the other vulnerabilities. The registered model is then trained on all patches. The registered model
+    becomes champion only with ``design.promote``, if it is shown to be no worse, and never on fewer
+    vulnerabilities than the champion.
 
     ``frame`` is the corpus table, ``gathered`` the labelled patches of the trials, ``tracked`` the MLflow run
     that stores the model. ``watch`` is called with the name of each model after its test; None calls nothing.

@@ -88,8 +88,8 @@ def beliefs(prepared: Prepared) -> dict[str, Believe]:
 def learnt(prepared: Prepared) -> Believe:
     """Return a function that predicts patches from memory rows by the second stages of a study.
 
-    It takes memory rows (n, columns) and group numbers (n,), and returns probabilities of valid (n,), each by
-    the second stage that was not trained on the row's group.
+    The function takes memory rows (n, columns) and group numbers (n,), and returns probabilities of valid
+    (n,), each by the second stage that was not trained on the row's group.
     """
 
     def believe(rows: _Floats, group: _Ints) -> _Floats:

@@ -111,8 +111,8 @@ class Triage:
 
     Candidates that make the same program become one entry. Facts decide some entries; the others are
     wargamed, the likeliest first. ``until`` is ``decided`` (wargame all) or ``first-valid`` (stop at a valid
-    patch). ``budget`` is the limit of its wall time in seconds, None for no limit; wargames that are running
-    then are finished. ``clock`` returns the time in seconds.
+    patch). ``budget`` is the limit of the triage's wall time in seconds, None for no limit; wargames that are
+    running at its end are finished. ``clock`` returns the time in seconds.
 
     ``entries`` maps the name of a candidate to its entry. ``wargames`` and ``seconds`` are the number of
     wargames and the wall time so far. Verdicts are stored in ``bench.kept``, and read by later triages of the

@@ -64,8 +64,8 @@ class _Nodes:
 def compilable(model: Any) -> bool:
     """Return whether :func:`to_onnx` accepts a fitted estimator.
 
-    It accepts scikit-learn's random forests, extremely randomised trees and histogram gradient boosting, and
-    LightGBM's classifier.
+    :func:`to_onnx` accepts scikit-learn's random forests, extremely randomised trees and histogram gradient
+    boosting, and LightGBM's classifier.
     """
     return isinstance(
         model, RandomForestClassifier | ExtraTreesClassifier | HistGradientBoostingClassifier | LGBMClassifier

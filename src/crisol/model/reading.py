@@ -171,8 +171,8 @@ class Reading:
     def swapped(self) -> tuple[int, int, int]:
         """The numbers of (names, number literals, operators) that the patch replaces by others.
 
-        For each kind it is the smaller of two totals: of the tokens of that kind in :attr:`gained`, and in
-        :attr:`lost`.
+        For each kind it is the smaller of two numbers: how many tokens of the kind the patch gains
+        (:attr:`gained`), and how many it loses (:attr:`lost`).
         """
         if not self.gained or not self.lost:
             return 0, 0, 0

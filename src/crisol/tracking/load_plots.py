@@ -21,7 +21,7 @@ __all__ = ["adaptation", "latency_over_time", "saturation", "slowest"]
 def adaptation(frame: pd.DataFrame, begins: float, ends: float, target: float) -> Figure:
     """Draw three plots over time, with one line for each limit: latency, refused requests, and granted share.
 
-    ``frame`` comes from :func:`crisol.lab.adaptive.compare`. It has the columns ``limit`` (at most four
+    ``frame`` comes from :func:`crisol.lab.adaptive.compare`, and has the columns ``limit`` (at most four
     names), ``second``, ``p95`` (latency in seconds), ``refused`` (a second) and ``share`` (the part of its
     configured rate that a limit grants). The span from second ``begins`` to ``ends``, in which the server is
     slow, is shaded. ``target`` is the latency in seconds that the adaptive limit aims at.
@@ -79,7 +79,7 @@ def latency_over_time(frame: pd.DataFrame, spans: Sequence[tuple[float, float, s
     ``frame`` comes from :func:`crisol.loadtest.result.timeline`; it has the columns ``time`` (seconds),
     ``p50_ms`` and ``p99_ms`` (latency), and five numbers a second: ``errors``, and the answers of the sources
     ``cache``, ``model``, ``wargame`` and ``fallback``. ``spans`` are events as (start, end, name), in
-    seconds. They are drawn as bars on top, one row for each name; the first one is shaded in both plots.
+    seconds, which are drawn as bars on top, one row for each name; the first one is shaded in both plots.
     """
     names = list(dict.fromkeys(name for _, _, name in spans))
     lanes = 0.22 * len(names)
@@ -127,9 +127,8 @@ def _plain(value: float, _: int) -> str:
 def saturation(frame: pd.DataFrame) -> Figure:
     """Draw answers a second against requests a second (left), and latency against answers a second (right).
 
-    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`. It has the
-    columns ``rate`` (requests a second), ``throughput`` (answers a second), ``p50_ms`` and ``p99_ms``
-    (latency).
+    ``frame`` is the table ``saturation`` of :class:`crisol.loadtest.study.LoadMeasurement`, with the columns
+    ``rate`` (requests a second), ``throughput`` (answers a second), ``p50_ms`` and ``p99_ms`` (latency).
     """
     figure, (left, right) = panels(2, width=4.4, height=3.6, title="Until where it keeps up")
     left.plot([0, frame["rate"].max()], [0, frame["rate"].max()], color="#777777", linewidth=0.8)

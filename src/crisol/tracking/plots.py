@@ -234,14 +234,14 @@ def trajectory(frame: pd.DataFrame, *, what: str = "accuracy (share)") -> Figure
 def tradeoff(
     frontiers: Mapping[str, pd.DataFrame], coverage: Mapping[str, tuple[_Floats, _Floats]], bound: float
 ) -> Figure:
-    """Draw two plots of what a model costs that decides without wargames, with one line for each model.
+    """Draw the errors of models that skip wargames, in two plots with one line for each model.
 
     Left: the share of skipped wargames (x) against the share of these patches that are wrongly accepted (y).
     Right: the share of patches that are decided, the most confident first (x), against their error rate (y).
     Both mappings have the models' names as keys. ``frontiers`` holds tables with the columns ``skipped`` and
-    ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds (x,
-    y) of the right plot. A line in the left plot shows ``bound``, the share of wrong acceptances that is
-    allowed.
+    ``false_accepts_of_skipped``, as :func:`crisol.lab.frontier.frontier` returns them; ``coverage`` holds the
+    arrays (x, y) of the right plot. A line in the left plot shows ``bound``, the share of wrongly accepted
+    patches that is allowed.
     """
     figure, (left, right) = panels(2, width=4.6, height=3.9, title="What skipping wargames would have cost")
     for index, (name, frame) in enumerate(frontiers.items()):

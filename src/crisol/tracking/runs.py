@@ -165,8 +165,9 @@ class TrackedRun:
     def child(self, name: str, params: Mapping[str, Any] | None = None) -> Iterator[TrackedRun]:
         """Open a nested run below this one, as a context manager that yields it.
 
-        ``name`` is its name. It gets the parameters and data sets of this run, and the parameters ``params``;
-        None means no more. It ends with the block: as failed if the block raises, otherwise as finished.
+        ``name`` is the name of the nested run. The nested run gets the parameters and data sets of this run,
+        and the parameters ``params``; None means no more. The nested run ends with the block: as failed if
+        the block raises, otherwise as finished.
         """
         parent = self.client.get_run(self.id)
         tags = {
@@ -220,7 +221,7 @@ def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
 def start(settings: Settings, name: str) -> Iterator[TrackedRun]:
     """Open a new run, as a context manager that yields it; ``name`` names it and its MLflow experiment.
 
-    It ends with the block: as failed if the block raises, otherwise as finished. Raises
+    The run ends with the block: as failed if the block raises, otherwise as finished. Raises
     :class:`~crisol.errors.StoreError` if the tracking store does not answer.
     """
     run = join(settings, "", name)

@@ -24,7 +24,8 @@ def is_sink(name: str) -> bool:
 def is_validation(name: str) -> bool:
     """Return whether a call validates its argument, by its name in lower case.
 
-    It does if the name or a part between underscores is a word such as ``check``, ``escape`` or ``safe``.
+    A call does so if its name, or a part of the name between underscores, is a word such as ``check``,
+    ``escape`` or ``safe``.
     """
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
