@@ -51,9 +51,8 @@ def open_corpus(settings: Settings, corpus: str, seed: int, smoke: Sequence[str]
 
     The small table has the candidates of the arena vulnerabilities with the ids ``smoke``, with at most 36
     mutants in all. Their wargames run on the first call, within seconds; later calls read the stored
-    verdicts. ``seed`` draws the mutants. A relative path begins at the root of the workbench,
-    ``settings.root``. Raises :class:`~crisol.errors.DatasetError` where the table cannot be read or has no
-    conclusive verdict.
+    verdicts. ``seed`` draws the mutants. A relative path begins at the workspace. Raises
+    :class:`~crisol.errors.DatasetError` where the table cannot be read or has no conclusive verdict.
     """
     if corpus:
         frame = load_table(settings.root / Path(corpus))

@@ -20,8 +20,9 @@ class RelativeArtifacts(LocalArtifactRepository):
     """MLflow's artifact repository for addresses ``crisol:/...``, which are relative to the runs' folder.
 
     MLflow creates it. ``artifact_uri`` is such an address. ``tracking_uri`` names MLflow's SQLite file, whose
-    folder holds the artifacts; None means the store that MLflow uses now. For any other store the folder is
-    ``mlruns``, as the settings name it. ``registry_uri`` is passed on to MLflow.
+    folder holds the artifacts; None means the store that MLflow uses now. For a store that is no SQLite file,
+    the artifacts are below ``mlruns``, the folder ``runs`` of the settings. ``registry_uri`` is passed on to
+    MLflow.
     """
 
     def __init__(

@@ -159,10 +159,10 @@ def move_alias(settings: Settings, version: str, alias: str = CHAMPION) -> None:
 
 
 def record_gate(settings: Settings, version: str, found: str) -> None:
-    """Record the result of a registered version's gate: ``found`` is ``passed`` or the reason against it.
+    """Record the result of the gate for a registered version.
 
-    ``version`` is the version's number. Raises :class:`~crisol.errors.StoreError` if the tracking store
-    cannot be opened.
+    ``version`` is the version's number. ``found`` is ``passed``, or the reason why the version may not become
+    champion. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
     """
     open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
 
