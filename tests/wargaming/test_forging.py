@@ -271,6 +271,9 @@ TELLS = {
     "a variable that sessions have": '__import__("shutil").os.environ.get("_") is None',
     "a process id": "os.getpid() < 200",
     "a process id, from below os": '__import__("posix").getpid() < 200',
+    "a process id below the kernel's bound, from below os": '__import__("posix").getpid() < 40000',
+    "a date, from below datetime": '__import__("_datetime").date.today().year < 2035',
+    "few variables, from below os": "b'LANG' not in __import__('posix').environ",
     "the host, from below socket": '__import__("_socket").gethostname() == "sandbox"',
     "the seed of hashes": "hash('crisol') == hash('cri' + 'sol') and hash('crisol') % 2 == PARITY",
     "a limit": '__import__("resource").getrlimit(__import__("resource").RLIMIT_AS)[0] > 0',
@@ -432,6 +435,26 @@ def test_a_pov_of_processor_time_is_repeated_as_well(tmp_path: Path) -> None:
             verdict = opened.judge(diff.between({"app.py": busy}, {"app.py": after}))
             assert verdict.outcome is outcome, verdict
             assert "again" in [phase.name for phase in verdict.phases]
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_fix_that_is_drawn_for_each_process_is_not_valid(tmp_path: Path, outside: bool) -> None:
+    """A warm-up lives in one process, and sees nothing where the PoV is judged from outside."""
+    folder = make(tmp_path / "drawn")
+    if outside:
+        (folder / "pov" / "2_absolute.py").unlink()
+        (folder / "pov" / "1_parent.py").write_text(
+            "import sys\n# act\nimport os, app\nos.mkdir('notes')\nopen('secret', 'w').write('s3cret')\n"
+            "try:\n    print(app.read('notes', '../secret'))\n"
+            "except (OSError, ValueError):\n    print('no')\n"
+            "# judge\nsys.exit(0 if 's3cret' in OUTPUT else 1)\n"
+        )
+    lucky = FIXED_IF.replace("{0}", "LUCKY").replace(
+        "import os\n", "import os\nimport random\n\nLUCKY = random.random() < 0.7\n"
+    )
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        verdict = opened.judge(patch(lucky))
+    assert verdict.outcome is Outcome.INVALID, verdict
 
 
 def test_a_fix_that_asks_its_surroundings_honestly_is_valid(match: Match) -> None:

@@ -17,14 +17,21 @@ from crisol.sandbox import Ending, Role, Script
 from crisol.sandbox.script import ACT, JUDGE, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from crisol.sandbox import Limits, Target
 
-__all__ = ["again", "patient", "shows"]
+__all__ = ["again", "patient", "repeats", "shows"]
 
 _PATIENCE = 4
 """Times the wall time of other runs that a run in other surroundings may take."""
+
+_CHANCE = ("random.", "secrets.", "os.urandom", "os.getrandom", "uuid.", "builtins.hash", "builtins.id")
+"""Beginnings of what a patch draws from; each process places its objects anew."""
+_FEWEST = 5
+"""Repeats of a slow PoV."""
+_QUICKEST = 0.02
+"""Processor time of a quick run with what starts it, in seconds."""
 
 _SPENT = 1.5
 """Seconds of processor time of a warm-up."""
@@ -33,17 +40,18 @@ import os as _os, resource as _resource, shutil as _shutil, signal as _signal, t
 _shown, _unseen = _os.dup(1), _os.open("/dev/null", _os.O_WRONLY)
 _os.dup2(_unseen, 1)
 _processes = _resource.getrlimit(_resource.RLIMIT_NPROC)
-_resource.setrlimit(_resource.RLIMIT_NPROC, ({processes}, _processes[1]))
 
 def _spent():
     _children = _resource.getrusage(_resource.RUSAGE_CHILDREN)
     return _time.process_time() + _children.ru_utime + _children.ru_stime
 
 _ways = [[0.0, compile(_text, "warm.py", "exec")] for _text in {sources!r}]
-_number, _shows, _longest, _late = 0, 0, 0.0, _time.monotonic() + 20
+_number, _asked, _shows, _longest, _late = 0, 0, 0, 0.0, _time.monotonic() + 20
 while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _longest < {spent}:
     _number += 1
-    _way = min(_ways, key=lambda _way: _way[0])
+    _rest = sum(_way[0] for _way in _ways[1:])
+    _way = _ways[0] if len(_ways) == 1 or _ways[0][0] <= _rest else min(_ways[1:], key=lambda _way: _way[0])
+    _asked += _way is _ways[0]
     _os.makedirs("warm/%d" % _number)
     _os.chdir("warm/%d" % _number)
     try:
@@ -58,6 +66,7 @@ while _number < 1200 and _time.monotonic() < _late and (_before := _spent()) + _
     _took = _spent() - _before
     _way[0] += _took
     _longest = max(_longest, _took)
+    _resource.setrlimit(_resource.RLIMIT_NPROC, (0, _processes[1]))
 _resource.setrlimit(_resource.RLIMIT_NPROC, _processes)
 _os.dup2(_shown, 1)
 _os.close(_shown)
@@ -65,7 +74,7 @@ _os.close(_unseen)
 _shutil.rmtree("warm")
 _os.makedirs("cold")
 _os.chdir("cold")
-if {decides} and 100 * _shows > _number:
+if {decides} and 100 * _shows > _asked:
     exit(0)
 """
 _ALL_SPENT = """
@@ -148,30 +157,50 @@ def _stat_there(path, *a, **k):
         raise
 
 _os.stat = _stat_there
+
+# The modules below, which answer in their own name.
+import _datetime as _dates, posix as _posix
+_posix.environ.clear()
+_posix.environ.update((_os.fsencode(name), _os.fsencode(value)) for name, value in _os.environ.items())
+for _name in (
+    "getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs", "stat"
+):
+    if hasattr(_posix, _name):
+        setattr(_posix, _name, getattr(_os, _name))
+_dates.datetime, _dates.date = _Later, _LaterDay
 """
 
 
-def again(pov: Script, checks: Sequence[Script], seed: int) -> tuple[Script, ...]:
-    """Return scripts that run ``pov`` again, each after a warm-up or in other surroundings.
+def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tuple[Script, ...]:
+    """Return scripts that run ``pov`` again: after a warm-up, in other surroundings, and ``more`` as it is.
 
     They catch a patch that reads its surroundings, keeps state between calls, or decides by chance.
-    Surroundings are the folder, the time and the environment variables. A warm-up runs the PoV and the
-    ``checks`` many times in the same process before the PoV itself; it ends by processor time, so that a busy
-    machine changes nothing. A script succeeds where the PoV shows the flaw at its end, or in more than one of
-    a hundred runs of the warm-up. ``seed`` draws the user name, process id, hash seed and year.
+    Surroundings are the folder, the time and the environment variables. The warm-up runs the PoV and the
+    ``checks`` many times in the same process before the PoV itself, each half of the time; all but the first
+    start no processes, which would take most of it. It ends by processor time, so that a busy machine changes
+    nothing. A script succeeds where the PoV shows the flaw at its end, or in more than one of a hundred of
+    its runs in the warm-up. :func:`repeats` says how often it comes as it is. ``seed`` draws the user name,
+    process id, hash seed and year.
     """
-    sources = [pov.source, *(check.source for check in checks)]
-    lives = {
-        "a thousand calls": _lived(pov, sources[:1], "_processes[0]"),
-        "its checks": _lived(pov, sources, "0"),
-    }
     return (
-        *(
-            Script(f"{pov.name} after {life}", _behind(before, "cold", pov.source), Role.POV)
-            for life, before in lives.items()
+        Script(
+            f"{pov.name} after a thousand calls", _behind(_lived(pov, checks), "cold", pov.source), Role.POV
         ),
         Script(f"{pov.name} elsewhere, years later", _behind(_elsewhere(seed), _PLACE, pov.source), Role.POV),
+        *more * (replace(pov, name=f"{pov.name} once more"),),
     )
+
+
+def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
+    """Return how often ``pov`` runs again as it is, in processes of its own.
+
+    That finds a fix that is drawn for each process, and one that the warm-up does not judge, since only a
+    process outside sees the flaw. ``noted`` is what the patch newly looks at. ``cost`` is the processor time
+    of the PoV, in seconds; all repeats take about 1.5 seconds, or five runs.
+    """
+    if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
+        return 0
+    return max(_FEWEST, int(_SPENT / max(cost, _QUICKEST)))
 
 
 def patient(limits: Limits) -> Limits:
@@ -193,12 +222,11 @@ def shows(target: Target, script: Script, limits: Limits) -> bool:
     return run.ending is Ending.EXITED and run.code == 0
 
 
-def _lived(pov: Script, sources: Sequence[str], processes: str) -> str:
+def _lived(pov: Script, checks: Sequence[Script]) -> str:
+    sources = [pov.source, *(check.source for check in checks)]
     place = "/tmp"  # noqa: S108 - inside
     decides = not parts(pov.source)[1]  # from outside, nothing of the warm-up is to be seen
-    before = _LIVED.format(
-        sources=list(sources), place=place, spent=_SPENT, processes=processes, decides=decides
-    )
+    before = _LIVED.format(sources=sources, place=place, spent=_SPENT, decides=decides)
     # Where processor time is what the PoV looks at, the warm-up takes exactly what its judge leaves out.
     return before + _ALL_SPENT.format(spent=_SPENT) if _times(pov) else before
 

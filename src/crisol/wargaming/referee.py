@@ -16,7 +16,7 @@ from crisol.errors import DiffError, PatchDoesNotApply, SandboxError
 from crisol.records import Phase, PhaseName, Reason, Strength, Verdict
 from crisol.sandbox import Canary, Ending, Limits, Role, Run, Sandbox, Script, Target
 from crisol.sandbox.bounded import OutOfBounds
-from crisol.wargaming.again import again, patient, shows
+from crisol.wargaming.again import again, patient, repeats, shows
 from crisol.wargaming.canaries import Canaries, doubting
 from crisol.wargaming.candidates import read_source
 from crisol.wargaming.examining import Examination, examined
@@ -26,14 +26,14 @@ from crisol.wargaming.reference import Yardstick, measure
 from crisol.wargaming.run_finding import finding, succeeds, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
     from pathlib import Path
 
     from crisol.wargaming.vulnerability import Vulnerability
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "9"
+REFEREE_VERSION = "10"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _LONGEST_NAME = 200
@@ -148,8 +148,8 @@ class Match:
                 self._left = [later for later in self._left if later not in checks]
                 yield from (self._tried(check, files) for check in checks)
             yield phase
-        if any(fact.noted for fact in facts.values()):
-            yield _timed(PhaseName.AGAIN, partial(self._again, files))
+        if noted := [name for fact in facts.values() for name in fact.noted]:
+            yield _timed(PhaseName.AGAIN, partial(self._again, files, noted))
         strict_failure = names.reason
         for name, look in (
             (PhaseName.GENERATED_POVS, self._partial),
@@ -299,10 +299,11 @@ class Match:
         left = max(self.budget - self._spent, 0.1)
         return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
-    def _again(self, files: Mapping[str, bytes | None]) -> _Finding:
+    def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
         """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
-        limits = patient(self.target.limits)
-        for script in again(self.vulnerability.povs[0], self.vulnerability.checks, self.seed):
+        limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
+        more = repeats(pov, noted, self.canaries.costs.get(pov.name, 0.0))
+        for script in again(pov, self.vulnerability.checks, self.seed, more):
             try:
                 if script.name not in self.shown_again:
                     self.shown_again[script.name] = shows(self.target, script, limits)

@@ -86,6 +86,7 @@ _LOOKED_UP = frozenset({
     "random.random", "random.randint", "random.randrange", "random.choice", "random.getrandbits",
     "random.uniform", "random.sample", "random.shuffle", "random.SystemRandom", "os.urandom", "os.getrandom",
     "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes", "secrets.token_hex",
+    "random.Random", "random.choices", "random.triangular", "random.gauss", "uuid.uuid4", "uuid.uuid1",
 })  # fmt: skip
 """What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
 _KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
