@@ -172,15 +172,14 @@ _dates.datetime, _dates.date = _Later, _LaterDay
 
 
 def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tuple[Script, ...]:
-    """Return scripts that run ``pov`` again: after a warm-up, in other surroundings, and ``more`` as it is.
+    """Return scripts that run the public PoV again, each in a changed process or environment.
 
-    They catch a patch that reads its surroundings, keeps state between calls, or decides by chance.
-    Surroundings are the folder, the time and the environment variables. The warm-up runs the PoV and the
-    ``checks`` many times in the same process before the PoV itself, each half of the time; all but the first
-    start no processes, which would take most of it. It ends by processor time, so that a busy machine changes
-    nothing. A script succeeds where the PoV shows the flaw at its end, or in more than one of a hundred of
-    its runs in the warm-up. :func:`repeats` says how often it comes as it is. ``seed`` draws the user name,
-    process id, hash seed and year.
+    They expose a patch that acts only where a wargame usually runs. Such a patch may read the clock, the
+    environment variables or the working directory, keep state between calls, or act at random. One script
+    runs ``pov`` and the ``checks`` many times in its process before the last run of ``pov``. One changes the
+    environment, the folder and the clock. ``more`` copies run ``pov`` as it is, see :func:`repeats`. A script
+    exits with 0 if the PoV shows the flaw at the end, or in more than 1 % of the many runs. ``seed``
+    determines the random user name, process id, hash seed and year.
     """
     return (
         Script(
@@ -192,11 +191,11 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
 
 
 def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
-    """Return how often ``pov`` runs again as it is, in processes of its own.
+    """Return how many times ``pov`` is to run again as it is, each time in a new process.
 
-    That finds a fix that is drawn for each process, and one that the warm-up does not judge, since only a
-    process outside sees the flaw. ``noted`` is what the patch newly looks at. ``cost`` is the processor time
-    of the PoV, in seconds; all repeats take about 1.5 seconds, or five runs.
+    It is 0 unless the PoV has a judge or the patch newly uses random numbers; only such a patch may close the
+    flaw in one process and not in the next. ``noted`` names what the patch newly uses. ``cost`` is the CPU
+    time of one run in seconds; all runs together take about 1.5 seconds, but there are at least five.
     """
     if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
         return 0
@@ -204,17 +203,20 @@ def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
 
 
 def patient(limits: Limits) -> Limits:
-    """Return the limits for a script of :func:`again`: ``limits`` with more time, for the warm-up."""
+    """Return the limits for a script of :func:`again`: ``limits`` with more wall time and CPU time.
+
+    The wall time is four times as long; the CPU time is longer by 1.5 seconds.
+    """
     return replace(limits, seconds=_PATIENCE * limits.seconds, cpu_seconds=limits.cpu_seconds + _SPENT)
 
 
 def shows(target: Target, script: Script, limits: Limits) -> bool:
-    """Run a script of :func:`again` on the unpatched release; return whether it shows the flaw.
+    """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw there.
 
-    ``target`` is a sandbox over the release, ``limits`` are those of :func:`patient`. False means that the
-    script cannot be used to judge a patch. Raises :class:`~crisol.errors.SandboxError` where the run exceeds
-    its time although it computed, as on a busy machine. A run that exceeds its time while it only waits gives
-    False.
+    A script that does not cannot be used to judge patches. ``target`` is a sandbox over the release,
+    ``limits`` are those of :func:`patient`. A script that waits longer than its time limit gives False.
+    Raises :class:`~crisol.errors.SandboxError` if it reaches its time limit while it computes, as on a busy
+    machine.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:

@@ -24,12 +24,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Bindings:
-    """The values that a Python file binds to its names, attributes and parameters, and the calls in it.
+    """The values that a Python file assigns to names, attributes and parameters, found without running it.
 
-    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the target: an import
-    from them has no known value. The order of the statements is ignored. Every function of the file has a
-    number; 0 is the module. A scope is the tuple of the numbers of the enclosing functions, the module's 0
-    first.
+    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
+    program; the values that are imported from them stay unknown. The order of statements is ignored. The
+    functions of the file are numbered from 1, and 0 stands for the module. A scope is a tuple of the numbers
+    of the enclosing functions, the outermost first; it begins with 0.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -49,14 +49,15 @@ class Bindings:
         self._scan(tree)
 
     def place(self, name: str, scope: tuple[int, ...]) -> Place | None:
-        """Return the (function number, name) that ``name`` refers to when it is used in ``scope``.
+        """Return where a name is bound that is used in ``scope``, as (number of the function, name).
 
-        None means that the file does not bind the name there.
+        The scope is the tuple of the numbers of the enclosing functions, the outermost first; 0 is the
+        module. None means that the file does not bind the name, as with built-in functions.
         """
         return next(((number, name) for number in reversed(scope) if name in self.locals[number]), None)
 
     def is_parameter(self, place: Place) -> bool:
-        """Return whether a place, a (function number, name), is a parameter of that function.
+        """Return whether a name is a parameter of a function; ``place`` is (number of the function, name).
 
         ``**kwargs`` does not count as a parameter.
         """

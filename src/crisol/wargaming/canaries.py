@@ -34,23 +34,23 @@ _QUICK = 0.2
 
 @dataclass(slots=True)
 class Canaries:
-    """Chooses the PoV of a match that runs a second time as a canary, see :class:`crisol.sandbox.Canary`.
+    """The choice of the PoV that runs a second time, as a canary, in the wargames of one vulnerability.
 
-    ``costs`` maps each script's name to its processor seconds on the unpatched release. ``blind`` names the
-    PoVs that do not show the flaw twice in one process on the unpatched release; they are never used as a
-    canary.
+    ``costs`` maps the name of each script to its CPU seconds on the unpatched release. ``blind`` holds the
+    names of PoVs that are no use as a canary, because they do not show the flaw twice in one process even on
+    the unpatched release.
     """
 
     costs: dict[str, float] = field(default_factory=dict)
     blind: set[str] = field(default_factory=set)
 
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
-        """Return the name of the PoV that is to run again as a canary; empty for no canary.
+        """Return the name of the PoV that runs again as a canary for this patch; "" for none.
 
-        A PoV with a judge needs no canary and is never chosen. ``files`` are the patched files by path (None:
-        deleted). ``seed`` and ``files`` draw the PoV among those of at most 0.2 processor seconds, so that a
-        patch cannot know which PoV it is. If no PoV is that cheap, the result is the cheapest PoV, or empty
-        where other PoVs have a judge.
+        ``files`` maps the paths of the patched files to their content, None for a deleted file. A PoV with a
+        judge needs no canary and is never chosen. One PoV is chosen at random among those that take at most
+        0.2 CPU seconds; ``seed`` and ``files`` determine it, so that a patch cannot foresee it. If none is so
+        fast, the fastest is chosen, or none if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -60,10 +60,10 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Run ``pov`` with a canary on the unpatched release; return whether the canary shows the flaw there.
+        """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw there.
 
-        ``target`` is a sandbox over the release. True means that a canary which fails on a patch speaks
-        against the patch. False means that it says nothing; the PoV is then added to ``blind``.
+        If it does, then a canary that shows no flaw after a patch proves tampering. If it does not, the PoV
+        is added to ``blind``. ``target`` is a sandbox over the unpatched release.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
@@ -73,12 +73,11 @@ class Canaries:
 
 
 def doubting(check: Script, drawn: Random) -> Script:
-    r"""Return a copy of a check that finds a patched program whose results equal everything.
+    r"""Return a copy of a check that also fails if the program returns objects that equal everything.
 
-    Each text or number that an ``assert`` expects by ``==`` is compared twice: with the expected value, and
-    with another value of about the same form. A result that equals both ends the script with the exit code
-    :data:`PASSES_ANYTHING`. ``drawn`` is the random generator that draws the other value and the order of the
-    two comparisons, so that the patched program cannot tell them apart.
+    For each ``assert`` with ``==``, the left side is compared with the expected value and also with a wrong
+    value of the same form. If it equals both, the script ends with the exit code :data:`PASSES_ANYTHING`.
+    ``drawn`` is the random generator that determines the wrong value and which comparison comes first.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script

@@ -23,23 +23,23 @@ _CONTEXT = 3
 
 
 def candidates(vulnerability: Vulnerability, cache: Path, inbox: Path) -> Iterator[Candidate]:
-    """Yield all candidates of a vulnerability: the upstream fix, the folder's patches, and imported ones.
+    """Yield all candidates of a vulnerability: upstream's fix, the patches in its folder, imported patches.
 
     ``cache`` is the folder of downloaded releases, ``inbox`` the folder of imported patches. Raises
-    :class:`~crisol.errors.VulnerabilityError` where a patch of the folder does not fit the source, and
-    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
+    :class:`~crisol.errors.VulnerabilityError` if a patch in the folder does not fit the source, and
+    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     yield from own_candidates(vulnerability, cache)
     yield from kept(inbox, vulnerability.id)
 
 
 def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candidate]:
-    """Yield the candidates of the vulnerability's folder: the upstream fix, then the patches by name.
+    """Yield upstream's fix, if there is one, then the patches in the vulnerability's folder, sorted by name.
 
-    There is an upstream fix if the description names upstream hunks. Agents that saw no verdict wrote the
-    patches below ``patches/agent``. The file name of such a patch is the short name of the agent's
-    instruction and becomes the candidate's ``operator``. ``cache`` is the folder of downloaded releases.
-    Raises as :func:`candidates` does.
+    ``cache`` is the folder of downloaded releases. A patch in ``patches/agent`` has the origin ``agent``; its
+    file name is the short name of the instruction that the agent got, the candidate's ``operator``. Raises
+    :class:`~crisol.errors.VulnerabilityError` if a patch does not fit the source, and
+    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     if vulnerability.about.upstream:
@@ -54,9 +54,10 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the reference fix: the upstream fix, else the folder's patch named ``reference``.
+    """Return the reference: upstream's fix, or else the patch named ``reference`` in the folder.
 
-    None means that the vulnerability has neither. ``cache`` is the folder of downloaded releases.
+    None means that there is neither. ``cache`` is the folder of downloaded releases. Raises
+    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)
@@ -64,10 +65,10 @@ def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
 
 
 def read_source(tree: Path, name: str) -> str | None:
-    """Return the text of a file in the source folder ``tree``; None where there is no such file.
+    """Return the text of a source file, with its line ends; None if there is no such file.
 
-    ``name`` is the file's path relative to ``tree``. Line ends are kept. A file that is not UTF-8 is read as
-    Latin-1. A link that leads out of ``tree`` gives None.
+    ``name`` is the file's path relative to the folder ``tree``. A symbolic link to a place outside ``tree``
+    gives None. A file that is not UTF-8 is decoded as Latin-1.
     """
     path = tree / name
     try:

@@ -17,10 +17,10 @@ __all__ = ["basic_only", "census"]
 
 
 def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Iterator[tuple[str, str]]:
-    """Yield the counts of a corpus table as (name of the count, its value as text), in the order of a report.
+    """Yield the counts of a corpus table for a report, as pairs (name of the count, its value as text).
 
-    ``frame`` is the table. ``vulnerabilities`` are used to count PoVs and checks; those without a row in the
-    table do not count.
+    ``frame`` is the table. ``vulnerabilities`` are those whose PoVs and checks are counted, if the table has
+    a row of them.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):

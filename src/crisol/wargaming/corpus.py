@@ -67,12 +67,12 @@ _ROWS = "3"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The parameters of a corpus build.
+    """The settings of a corpus build.
 
-    ``cache`` is the folder of downloaded releases and of judged shards, ``inbox`` the folder of imported
-    patches. ``mutants`` is the largest number of mutants of each vulnerability; at most a third of all rows
-    are mutants. ``seed`` draws the mutants. ``sandbox`` is ``auto`` or the name of a kind, such as
-    ``bubblewrap``.
+    ``cache`` is the folder of downloaded releases and of stored verdicts, ``inbox`` the folder of imported
+    patches. ``mutants`` is the largest number of mutants for each vulnerability; there are never more than
+    half as many mutants as other candidates. The same ``seed`` gives the same mutants. ``sandbox`` is the
+    isolation: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``.
     """
 
     cache: Path
@@ -84,10 +84,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The part of the corpus table that belongs to one vulnerability.
+    """The rows of the corpus table that belong to one vulnerability, given by its id.
 
-    ``rows`` has one row for each judged candidate. ``missing`` says why there are no rows; it is empty if
-    there are some. ``seconds`` is the sum of the wargames' durations, 0 for a shard that was read from disk.
+    ``rows`` has one row for each judged candidate. ``missing`` says for people why there are no rows, such as
+    a release that cannot be downloaded; it is "" if there are some. ``seconds`` is the sum of the wargames'
+    durations, 0 if the rows were read from disk.
     """
 
     vulnerability: str
@@ -98,9 +99,10 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """The labels of one candidate before and after it was wargamed again.
+    """The label of one candidate before and after another wargame.
 
-    ``name`` is the candidate's, ``vulnerability`` the id. A label has the form ``outcome:reason``.
+    ``vulnerability`` is an id, ``name`` the candidate's name. ``before`` and ``after`` have the form
+    ``outcome:reason``, such as ``invalid:timeout``, or ``valid:`` without a reason.
     """
 
     vulnerability: str
@@ -112,11 +114,12 @@ class Recheck:
 def build(
     vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0, executor: Executor | None = None
 ) -> Iterator[Shard]:
-    """Judge every candidate of the vulnerabilities; yield the shard of a vulnerability when it is ready.
+    """Wargame every candidate of the vulnerabilities; yield the rows of each vulnerability when ready.
 
-    ``plan`` holds the folders and the number of mutants. ``jobs`` is the number of processes; 0 means one for
-    each core. An ``executor``, such as Dask's, replaces these processes. A vulnerability whose release cannot
-    be downloaded yields a shard with ``missing`` set.
+    Verdicts that an earlier build stored in ``plan.cache`` are read from there. ``jobs`` is the number of
+    processes; 0 means one for each core. An ``executor``, such as Dask's, is used in place of these
+    processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard` with ``missing``
+    set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)
@@ -128,10 +131,10 @@ def build(
 def reexecute(
     frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
 ) -> Iterator[Recheck]:
-    """Wargame the candidates of a corpus table again; yield the old and the new label of each.
+    """Wargame the candidates of a corpus table again, and yield the old and the new label of each.
 
-    ``frame`` is the table, ``vulnerabilities`` are those to which its rows belong. ``plan`` names the folders
-    and the sandbox. ``jobs`` is the number of processes; 0 means one for each core.
+    ``frame`` is the table; ``vulnerabilities`` are those whose candidates are wargamed. ``plan`` names the
+    folders and the sandbox. ``jobs`` is the number of processes; 0 means one for each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]
@@ -201,10 +204,11 @@ def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[
 
 
 def judge(folder: Path, plan: Plan) -> Shard:
-    """Wargame the candidates of the vulnerability in ``folder`` and return their shard.
+    """Wargame all candidates of the vulnerability in ``folder``, and return their rows of the corpus table.
 
-    The shard is read from disk if this was done before and nothing in ``folder`` or ``plan`` that matters
-    changed.
+    If this was done before with the same content of the folder and the same ``plan``, the rows are read from
+    disk. A vulnerability that cannot be read, or whose release cannot be downloaded, gives a :class:`Shard`
+    with ``missing`` set.
     """
     try:
         vulnerability = load(folder)
@@ -312,9 +316,9 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
 
 
 def save_table(rows: pd.DataFrame, path: Path) -> None:
-    """Write the table ``rows`` to a parquet file; a reader sees the old file or the whole new one.
+    """Write a table to a Parquet file, in one step: a reader sees the old file or the whole new one.
 
-    Raises :class:`~crisol.errors.StoreError` where the disk is full.
+    Raises :class:`~crisol.errors.StoreError` if the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -330,9 +334,9 @@ def save_table(rows: pd.DataFrame, path: Path) -> None:
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """Read a corpus table from a parquet file.
+    """Return a corpus table from a Parquet file.
 
-    Raises :class:`~crisol.errors.DatasetError` where the file is missing, or is no corpus table.
+    Raises :class:`~crisol.errors.DatasetError` if the file is missing or is no corpus table.
     """
     try:
         frame = pd.read_parquet(path)

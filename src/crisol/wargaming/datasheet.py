@@ -34,11 +34,11 @@ therefore no estimate of theirs. One language, Python 3.11."""
 
 
 def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder: Path) -> tuple[Path, ...]:
-    """Write ``candidates.parquet``, ``candidates.jsonl`` and ``README.md`` into a folder; return their paths.
+    """Write a corpus table into a folder as Parquet, JSONL and a data sheet; return the paths of the files.
 
-    ``frame`` is the corpus table, ``vulnerabilities`` those that the README describes. A line of the JSONL
-    has the keys id, project, bug_id, language, tool, label, diff, cwe and reason, as ``crisol evaluate``
-    reads them. Inconclusive candidates have no label; the JSONL leaves them out.
+    ``frame`` is the table; ``vulnerabilities`` are described in the data sheet, ``README.md``. Each line of
+    the JSONL is an object with the keys id, project, bug_id (the vulnerability), language, tool (the origin),
+    label, diff, cwe and reason. The JSONL leaves out inconclusive candidates, which have no label.
     """
     table, lines, about = (folder / n for n in ("candidates.parquet", "candidates.jsonl", "README.md"))
     save_table(frame, table)
@@ -53,7 +53,7 @@ def export(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], folder
 def sheet(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> str:
     """Return the data sheet of a corpus table as Markdown: its sources, its counts, and how labels were made.
 
-    ``vulnerabilities`` are those that the data sheet describes.
+    ``frame`` is the table; ``vulnerabilities`` are those that the data sheet describes.
     """
     sources = {flaw.id: flaw for flaw in vulnerabilities}
     listed = [sources[name] for name in sorted(frame["vulnerability"].unique()) if name in sources]

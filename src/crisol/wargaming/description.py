@@ -43,19 +43,20 @@ class _Section(BaseModel):
 
 
 class OwnProgram(_Section):
-    """The ``source`` of a vulnerability whose program is in its own folder, in the sub-folder ``target``."""
+    """The section ``source`` of a vulnerability with a program of its own, in the sub-folder ``target``."""
 
     path: Literal["target"]
 
 
 class ReleasePair(_Section):
-    """The ``source`` of a vulnerability in a package: a vulnerable and a fixed release, pinned by SHA-256.
+    """The section ``source`` of a vulnerability in a package: a vulnerable and a fixed release.
 
     ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
-    ``archive_fixed`` are file names in the package index. ``root`` is the importable folder inside the
-    archive; ``root_fixed`` is that of the fixed release, None if it is the same. ``requires`` names the
-    packages that the code imports, as pinned in ``requirements.toml``. ``compat`` restores aliases that
-    Python 3.10 removed. ``licence`` is empty if not stated.
+    ``archive_fixed`` are file names in the package index, which must have the given SHA-256. ``root`` is the
+    folder in the archive that is put on ``sys.path``; ``root_fixed`` is that of the fixed release, None if it
+    is the same. ``requires`` names the packages that the code imports, as ``name==version`` of
+    ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined. ``licence`` is "" if
+    the release states none.
     """
 
     package: str
@@ -73,10 +74,10 @@ class ReleasePair(_Section):
 
 
 class UpstreamHunk(_Section):
-    """One hunk of the difference between the vulnerable and the fixed release that belongs to the fix.
+    """One hunk of the difference between the vulnerable and the fixed release, one that belongs to the fix.
 
-    ``file`` is a path; the numbers are those of the hunk's header in a unified diff: ``@@
-    -old_start,old_lines +new_start,new_lines @@``.
+    ``file`` is a path in the release. The numbers are those in the hunk's header: ``@@ -old_start,old_lines
+    +new_start,new_lines @@``.
     """
 
     file: str
@@ -87,7 +88,7 @@ class UpstreamHunk(_Section):
 
 
 class LimitsSection(_Section):
-    """Wall-clock seconds, processor seconds and memory (MiB) that one script may use."""
+    """What one run of a PoV or check may use: wall time and CPU time in seconds, and memory in MiB."""
 
     seconds: float = Field(default=10.0, gt=0, le=120)
     cpu_seconds: float = Field(default=10.0, gt=0, le=120)
@@ -95,7 +96,7 @@ class LimitsSection(_Section):
 
 
 class TestLimits(LimitsSection):
-    """Wall-clock seconds, processor seconds and memory (MiB) that one run of all upstream tests may use."""
+    """What one run of all upstream tests may use: wall time and CPU time in seconds, and memory in MiB."""
 
     seconds: float = Field(default=180.0, gt=0, le=600)
     cpu_seconds: float = Field(default=60.0, gt=0, le=600)
@@ -103,12 +104,13 @@ class TestLimits(LimitsSection):
 
 
 class UpstreamTests(_Section):
-    """Where the upstream project's tests of a release are, and what they need to run.
+    """Where the upstream tests of a vulnerability are, and what they need to run.
 
-    ``archive`` is a file name in the package index, pinned by ``sha256``. ``root`` is the folder in the
-    archive whose content belongs next to the importable files; ``paths`` are test files and folders below it.
-    ``requires`` names pins of ``requirements.toml``, pytest among them; ``options`` are further arguments of
-    pytest. ``excluded`` maps a test file or a test, as pytest names it, to the reason why it does not run.
+    ``archive`` is a file name in the package index, which must have the SHA-256 ``sha256``. ``root`` is a
+    folder in the archive; its content is copied next to the vulnerable package. ``paths`` are the test files
+    and folders, relative to ``root``. ``requires`` names the packages that the tests need, pytest included,
+    as ``name==version`` of ``requirements.toml``. ``options`` are further arguments of pytest. ``excluded``
+    maps a test file or a test, in pytest's notation, to the reason why it does not run.
     """
 
     archive: str
@@ -122,10 +124,10 @@ class UpstreamTests(_Section):
 
 
 class Requirement(_Section):
-    """A dependency, pinned: it names one archive for each platform, and what is importable in it.
+    """A dependency in ``requirements.toml``: its archives in the package index, one for each platform.
 
-    ``archives`` maps file names in the package index to their SHA-256. ``root`` is the importable folder in
-    the archive, empty for its top.
+    ``archives`` maps file names to their SHA-256. ``root`` is the folder in the archive that is put on
+    ``sys.path``; "" means its top.
     """
 
     archives: dict[str, _Sha256] = Field(min_length=1)
@@ -135,11 +137,11 @@ class Requirement(_Section):
 class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md`` for all keys.
 
-    ``cve`` is empty for a flaw without one. ``source`` says where the program is. ``upstream`` lists the
-    hunks of the difference of the two releases that belong to the fix; empty means that there is no upstream
-    candidate. ``upstream_tests`` are used to check labels and never decide one; None means that there are
-    none. ``limits`` bound one run of a script. ``refusals`` names exceptions: a fix may raise them to refuse
-    an attack although no PoV catches them.
+    ``cve`` is "" for a flaw without a CVE number. ``source`` says where the program is. ``upstream`` lists
+    the hunks of the difference between the two releases that belong to upstream's fix; if it is empty, there
+    is no candidate with that origin. ``upstream_tests`` is None if there are none. ``limits`` hold for one
+    run of a PoV or check. ``refusals`` names exceptions, such as ``ValueError``: a PoV that one of them ends
+    counts as failed, because the program refused the attack.
     """
 
     id: _Id
@@ -160,9 +162,9 @@ _FORMS = (OwnProgram.__name__, ReleasePair.__name__)
 
 
 def describe(path: Path) -> Description:
-    """Read and check a ``vulnerability.toml``.
+    """Return the checked content of the ``vulnerability.toml`` at ``path``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the wrong key.
+    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key.
     """
     table = _table(path)
     about = _validated(Description, table, path)
@@ -177,7 +179,7 @@ def describe(path: Path) -> Description:
 def judged_part(text: bytes) -> bytes:
     r"""Return the part of a ``vulnerability.toml`` on which verdicts depend.
 
-    The section on upstream tests, which stands at the end, is cut off.
+    It is the text without the last section, ``upstream_tests``.
 
     >>> judged_part(b'id = "a"\n\n[upstream_tests]\npaths = ["tests"]\n')
     b'id = "a"\n'
@@ -193,9 +195,9 @@ def _rest(text: bytes) -> dict[str, Any] | None:
 
 
 def requirements(path: Path) -> dict[str, Requirement]:
-    """Read a ``requirements.toml``; return the pinned dependencies by ``name==version``.
+    """Return the dependencies in the ``requirements.toml`` at ``path``, by ``name==version``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` that names the file and the wrong key.
+    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key.
     """
     return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
 

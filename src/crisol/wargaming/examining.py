@@ -20,13 +20,12 @@ __all__ = ["Examination", "examine", "examined", "speak", "spoken"]
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """The findings of a static check of one patched file.
+    """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
-    ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; each
-    is empty if the file parses. The other fields list new constructs, as text. ``refused`` are those that
-    count as tampering. ``noted`` are those by which code could recognise the sandbox; the PoV then runs again
-    with another environment, user, host name and clock. ``undefined`` are names that are used and defined
-    nowhere.
+    ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
+    if it parses. The other fields name constructs that the patch adds. Those in ``refused`` count as
+    tampering. Those in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then runs
+    again in another environment. ``undefined`` are undefined names.
     """
 
     error: str
@@ -37,11 +36,11 @@ class Examination:
 
 
 def examined(before: str, after: str, own: frozenset[str]) -> Examination:
-    """Compare a patched file with the unpatched one by a static check, in a process with limits.
+    """Return the findings of a static analysis of one patched file; nothing of the file is executed.
 
     ``before`` and ``after`` are the texts of the unpatched and the patched file. ``own`` holds the top-level
-    module names of the target. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the
-    limits.
+    module names of the vulnerable program. The analysis runs in a process with limits on time and memory.
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if it exceeds them.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
@@ -50,28 +49,30 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
 
 def spoken(text: bytes) -> frozenset[str]:
-    """Return the string constants of a Python source, casefolded, parsed in a process with limits.
+    """Return the string constants of an untrusted Python source, in casefolded form.
 
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` where parsing exceeds the limits.
+    ``text`` is the source. It is parsed in a process with limits on time and memory. Raises
+    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds them.
     """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])
 
 
 def speak(_head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Serve one request of :func:`spoken` in the worker process: ``blobs`` holds the source.
+    """Do the work of :func:`spoken` in the process with limits.
 
-    It is called by name through :func:`crisol.sandbox.bounded.bounded`, whose form of arguments and result it
-    has.
+    ``blobs`` holds one element, the source. Returns ({"words": the string constants}, []). Arguments and
+    result have the form that :func:`crisol.sandbox.bounded.bounded` demands of the functions it calls.
     """
     return {"words": sorted(vocabulary(blobs[0].decode(errors="replace")))}, []
 
 
 def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Serve one request of :func:`examined` in the worker process: ``head`` and ``blobs`` hold the arguments.
+    """Do the work of :func:`examined` in the process with limits.
 
-    It is called by name through :func:`crisol.sandbox.bounded.bounded`, whose form of arguments and result it
-    has.
+    ``head`` maps ``own`` to the module names; ``blobs`` holds the unpatched and the patched file. Returns
+    (the fields of :class:`Examination` by name, []). Arguments and result have the form that
+    :func:`crisol.sandbox.bounded.bounded` demands of the functions it calls.
     """
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)

@@ -19,12 +19,12 @@ _AS_GIT = diff.ReadOptions()
 
 
 def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS_GIT) -> diff.Fitted:
-    r"""Read an untrusted diff and keep the part of it that changes files of a release.
+    r"""Read an untrusted diff, and return the cut patch: the part that changes files of a release.
 
-    ``tree`` is the release's importable folder. With None no release is read: files are kept or left out by
-    their names alone. ``reading`` says how to read the diff. The service, the command line and imports all
-    use this function. Raises :class:`~crisol.errors.DiffError` for a malformed text and
-    :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit the release.
+    ``tree`` is the folder with the release's source. With None no source is read: tests, documents and other
+    files that no wargame runs are left out by their names. ``reading`` says how to read the diff. Raises
+    :class:`~crisol.errors.DiffError` for a text that is no unified diff, and
+    :class:`~crisol.errors.PatchDoesNotApply` if a hunk does not match or nothing remains.
 
     >>> fitted("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n", None).patch.paths
     ('x.py',)
@@ -34,10 +34,12 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return how patches for a vulnerability are cut and applied when they are imported.
+    """Return what an import of patches needs to know of a vulnerability.
 
-    ``cache`` is the folder of downloaded releases. If the release can neither be found there nor downloaded,
-    tests, documents and the like are cut off by their file names alone, and nothing is applied.
+    It is a function that cuts a diff to the files of the vulnerable release, and the candidates in the
+    vulnerability's folder. ``cache`` is the folder of downloaded releases. If the release cannot be
+    downloaded, the function leaves out tests, documents and the like by their names, and there are no
+    candidates.
     """
     try:
         tree = vulnerability.vulnerable(cache)
@@ -52,9 +54,9 @@ def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
 
 @lru_cache(maxsize=64)
 def source_tree(root: Path) -> diff.Tree:
-    """Return a source folder as the :class:`~crisol.diff.Tree` to which diffs are fitted.
+    """Return the files of a source folder in the form that :func:`~crisol.diff.fit.fit` takes.
 
-    The list of its files is read once.
+    The list of the files is read once.
     """
     return diff.Tree(lambda path: read_source(root, path), lambda: _names(root))
 

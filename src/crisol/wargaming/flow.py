@@ -45,9 +45,11 @@ _SETTERS = frozenset({
 
 
 class Flow:
-    """The possible values of each expression of a file, by abstract interpretation; computed on demand.
+    """The possible values of the expressions in a Python file, found without running it.
 
-    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the target.
+    ``tree`` is the syntax tree of the file. ``own`` holds the top-level module names of the vulnerable
+    program; values that come from them stay unknown. The method is abstract interpretation; a value is
+    computed when it is asked for.
     """
 
     def __init__(self, tree: ast.Module, own: frozenset[str]) -> None:
@@ -57,7 +59,7 @@ class Flow:
 
     @property
     def nodes(self) -> Sequence[ast.expr | ast.stmt]:
-        """Every expression and statement of the file, nested ones included."""
+        """All expressions and statements of the file, nested ones included, as nodes of :mod:`ast`."""
         return self._bindings.nodes
 
     def binds(self, name: str) -> bool:
@@ -65,7 +67,10 @@ class Flow:
         return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:
-        """Return the possible values of an expression; empty where they are unknown or ``node`` is None."""
+        """Return the possible values of an expression; an empty set if they are unknown.
+
+        A ``node`` of None gives an empty set, too.
+        """
         if node is None:
             return set()
         if node not in self._memo:
@@ -96,7 +101,7 @@ class Flow:
         return held
 
     def used(self, node: ast.AST) -> Iterator[Value]:
-        """Yield the possible values of all names, attributes, items, calls and imports in ``node``."""
+        """Yield the possible values of all names, attributes, items, calls and imports inside ``node``."""
         match node:
             case ast.Import(names=names):
                 yield from (Value("outside", alias.name) for alias in names)
@@ -109,9 +114,9 @@ class Flow:
                 yield from self.values(node) if isinstance(ctx, ast.Load) else ()
 
     def attributes(self, node: ast.AST) -> Iterator[str]:
-        """Yield the attribute names that ``node`` reads or writes.
+        """Yield the names of the attributes that the code in ``node`` reads or writes.
 
-        Attributes that are used through ``getattr`` or a format string count too.
+        Uses through ``getattr`` or in a format string are included.
         """
         match node:
             case ast.Attribute(attr=name):
@@ -127,7 +132,7 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield the dotted paths of objects outside the file that ``node`` sets, replaces or deletes.
+        """Yield what the code in ``node`` sets, replaces or deletes outside the file, as dotted names.
 
         An example is ``os.path.exists``.
         """

@@ -15,10 +15,10 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 
 
 def refuse_unsafe(folder: Path) -> None:
-    """Raise an error unless an untrusted vulnerability folder is safe to read.
+    """Check that an untrusted vulnerability folder can be read without harm.
 
-    A safe folder holds plain files and folders only, of bounded number and size. Raises
-    :class:`~crisol.errors.VulnerabilityError` that names the link, the special file or the size.
+    It may contain only regular files and folders, no links, of limited number and size. Raises
+    :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
     """
     count = total = 0
     for path in (folder / "vulnerability.toml", *(folder / part for part in _PARTS)):
@@ -45,9 +45,9 @@ def _plain(path: Path) -> None:
 
 
 def regular_files(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted, without ``__pycache__``.
+    """Return the paths of all files below a folder, sorted, without those in ``__pycache__``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` for a link or special file.
+    Raises :class:`~crisol.errors.VulnerabilityError` for a symbolic link or a special file.
     """
     files: list[Path] = []
     for parent, folders, names in os.walk(folder):
@@ -59,9 +59,9 @@ def regular_files(folder: Path) -> list[Path]:
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a plain file.
+    """Return the content of a regular file, cut off at the size limit of a file in a vulnerability's folder.
 
-    Reading stops at the size limit for a file of a vulnerability. A link raises OSError.
+    Raises ``OSError`` for a symbolic link and for a file that cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
@@ -69,9 +69,9 @@ def content(path: Path) -> bytes:
 
 
 def inner(folder: Path, name: str) -> Path:
-    """Return the path of the folder ``name`` below ``folder``.
+    """Return the path of ``name``, which must lie inside ``folder``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` where that path lies outside ``folder``.
+    Raises :class:`~crisol.errors.VulnerabilityError` if it lies outside, as ``../other`` does.
     """
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -34,18 +34,18 @@ _MAX_LITERAL = 4096
 
 
 def unsteady(source: str) -> bool:
-    """Return whether a script measures time or memory or starts threads.
+    """Return whether a script measures time or memory or starts threads, so that its result may vary.
 
-    A busy machine may change the result of such a script.
+    ``source`` is its text.
     """
     return _UNSTEADY.search(source) is not None
 
 
 def literals(tree: ast.Module) -> list[ast.Constant]:
-    """Return the text, bytes and integer literals that a script passes to the target, in order of appearance.
+    """Return the literals (text, bytes and integers) that a script passes to the program, in their order.
 
-    ``tree`` is the script's syntax tree. Docstrings are left out, and literals that are only compared,
-    searched for or combined with the target's results.
+    ``tree`` is the script's syntax tree. Left out are docstrings, and literals with which results of the
+    program are compared, searched or combined.
     """
     skipped: set[ast.AST] = set()
     results = _results(tree)
@@ -133,11 +133,11 @@ def _plain_parts(node: ast.expr) -> set[ast.AST]:
 
 
 def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tuple[ast.Constant, object]]:
-    """Yield up to ``limit`` pairs (literal, other value); each pair gives one variation of a script.
+    """Yield up to ``limit`` pairs (literal, other value), each for one variation of a script.
 
-    ``tree`` is the script's syntax tree. Its literals take turns. For a check, ``role`` CHECK, the other
-    value is a similar harmless one; for a PoV it is another spelling that could evade a filter. ``seed``
-    seeds the choice.
+    ``tree`` is the script's syntax tree. For a check (``role`` CHECK) the other value is similar and
+    harmless; for a PoV it is another spelling of the attack that could evade a filter. Every literal gets one
+    other value before any gets a second. The same ``seed`` gives the same pairs.
     """
     rng = random.Random(seed)
     queues = []
@@ -155,7 +155,7 @@ def changes(tree: ast.Module, role: Role, limit: int, seed: str) -> Iterator[tup
 
 
 def vocabulary(text: str) -> frozenset[str]:
-    """Return the casefolded string constants of a program; empty for a text that does not parse."""
+    """Return the string constants of a Python source, casefolded; an empty set if it does not parse."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
@@ -165,9 +165,9 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Return whether changing a literal from ``before`` to ``after`` loses one of ``words``.
+    """Return whether a literal loses one of ``words`` if it changes from ``before`` to ``after``.
 
-    ``words`` are keywords of the target, casefolded, such as ``get``.
+    ``words`` are string constants of the program, casefolded, such as ``get``.
     """
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False

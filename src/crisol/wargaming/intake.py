@@ -30,10 +30,10 @@ _FROM_OUTSIDE = (Origin.AGENT, Origin.IMPORT)
 class Manner:
     """The options of an import of patches.
 
-    ``vulnerability``, ``origin`` and ``licence`` apply to every patch; a line of JSONL may name its own
-    instead. ``reading`` are the options for parsing diffs. With ``skip`` a patch that cannot be parsed, or
-    does not apply to the vulnerable source, is passed over and the others are imported; without it the import
-    raises. With ``dry_run`` nothing is written.
+    ``vulnerability`` is the id for which all patches are meant; "" takes it from each line of JSONL.
+    ``origin`` and ``licence`` apply to every patch that does not state its own. ``reading`` says how to read
+    the diffs. With ``skip`` a patch that cannot be read or applied is left out; without it such a patch ends
+    the import with an error. With ``dry_run`` nothing is written.
     """
 
     vulnerability: str = ""
@@ -49,7 +49,7 @@ _PLAIN = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A patch that was not imported, because it makes the same change as another candidate.
+    """A patch that an import left out, because it makes the same change as another candidate.
 
     ``name`` is the patch, ``other`` the candidate of the same ``vulnerability``.
     """
@@ -61,11 +61,11 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The result of an import.
+    """The result of an import of patches.
 
-    ``added`` maps vulnerability ids to the number of new candidates. ``same`` lists the patches that make the
-    same change as a present candidate; they were not imported again. ``cut`` has a message for each patch
-    that was imported without some of its files; ``skipped`` has a message for each patch that does not fit.
+    ``added`` maps ids of vulnerabilities to the number of new candidates. ``same`` lists the patches that
+    make the same change as another candidate. ``cut`` has a message for each patch that was imported without
+    some of its files, ``skipped`` a message for each patch that could not be read or applied.
     """
 
     added: dict[str, int]
@@ -76,10 +76,11 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class ImportBase:
-    """What :func:`take` needs to know of one vulnerability.
+    """What an import of patches needs to know of one vulnerability.
 
-    ``fit`` takes a diff and the options for parsing it, and returns the part that changes the release's
-    files. ``own`` are the candidates that the vulnerability's folder contains.
+    ``fit`` takes a diff and the options for reading it, and returns the cut patch; it raises
+    :class:`~crisol.errors.InputError` for a diff that cannot be read or applied. ``own`` are the candidates
+    in the vulnerability's folder.
     """
 
     fit: Callable[[str, diff.ReadOptions], diff.Fitted]
@@ -87,13 +88,13 @@ class ImportBase:
 
 
 def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
-    """Import a JSONL file, a patch or a folder of patches into ``inbox/<vulnerability>.jsonl``.
+    """Import patches into the files ``<vulnerability>.jsonl`` of the folder ``inbox``.
 
-    ``path`` is the file or folder. ``grounds`` takes a vulnerability id and returns its :class:`ImportBase`,
-    or raises :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is
-    reduced to the release's files. All patches are checked before anything is written; equal changes are
-    imported once. Raises :class:`~crisol.errors.DatasetError` that names the file and line of the first wrong
-    patch.
+    ``path`` is a patch, a JSONL file, or a folder of patches. ``grounds`` takes the id of a vulnerability and
+    returns its :class:`ImportBase`, or raises :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds
+    the options. Each patch is cut to the files of the release; of equal changes only the first is imported.
+    Nothing is written before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which
+    names the first wrong patch or line.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -131,10 +132,10 @@ def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: 
 
 
 def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
-    """Remove imported candidates by name; return how many imported candidates of the vulnerability remain.
+    """Remove imported candidates, and return how many imported candidates the vulnerability still has.
 
-    ``inbox`` is the folder of imported patches, ``vulnerability`` an id. Raises
-    :class:`~crisol.errors.DatasetError` for an unknown name; then nothing is removed.
+    ``inbox`` is the folder of imported patches, ``vulnerability`` an id; ``names`` are the candidates' names.
+    Raises :class:`~crisol.errors.DatasetError` for an unknown name; then nothing is removed.
     """
     gone = set(names)
     with _locked(inbox):
@@ -166,7 +167,7 @@ def _locked(inbox: Path) -> Iterator[None]:
 def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
     """Yield the imported candidates of one vulnerability, in the order of their import.
 
-    ``inbox`` is the folder of imported patches.
+    ``inbox`` is the folder of imported patches, ``vulnerability`` an id.
     """
     path = inbox / f"{vulnerability}.jsonl"
     if path.is_file():
@@ -174,11 +175,12 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 
 
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
-    """Yield the candidates of a patch, of a folder of patches, or of a JSONL file; no release is read.
+    """Yield the candidates in a patch file, a folder of patches or a JSONL file; no diff is checked.
 
-    For patches ``manner.vulnerability`` must be set. A line of JSONL is an object with ``diff``,
-    ``vulnerability`` (unless ``manner`` names it) and optionally ``name``, ``origin`` (``agent`` or
-    ``import``) and ``licence``. Raises :class:`~crisol.errors.DatasetError` with the file and the line.
+    Each line of JSONL is an object with ``diff``, ``vulnerability`` (unless ``manner`` names it), and
+    optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. ``manner`` gives the values
+    that a line or a patch does not state; for patches it must name the vulnerability. Raises
+    :class:`~crisol.errors.DatasetError`, which names the file and line.
     """
     try:
         if path.is_dir():
@@ -194,7 +196,10 @@ def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
 
 
 def identity(text: str) -> str:
-    """Return the identity of a diff, see :attr:`Patch.identity`; for a text that is no diff, its hash."""
+    """Return the identity of a diff, 64 hexadecimal digits.
+
+    For a text that is no diff it is the SHA-256 of the text.
+    """
     try:
         return diff.parse(text).identity
     except DiffError:

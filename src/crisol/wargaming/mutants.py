@@ -40,11 +40,12 @@ _Edit = Callable[[Text, ast.AST], Iterator[str]]
 def mutants(
     parents: Sequence[Candidate], source: Mapping[str, str], limit: int, seed: int
 ) -> Iterator[Candidate]:
-    """Yield up to ``limit`` mutants: patches made from ``parents`` by small changes, drawn by ``seed``.
+    """Yield up to ``limit`` mutants: patches that are made from other candidates by small random changes.
 
-    ``parents`` are candidates of one vulnerability; they take turns. ``source`` maps the path of every file
-    that a parent touches to its vulnerable text. Every mutant parses. Its syntax trees differ, docstrings
-    aside, from those of the source, the parents and the other mutants.
+    ``parents`` are those candidates, all of one vulnerability; each gets a mutant before any gets a second.
+    ``source`` maps the path of every file that a parent changes to the vulnerable text. The same ``seed``
+    gives the same mutants. Every mutant parses, and no two mutants, parents or the vulnerable program have
+    the same syntax trees.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

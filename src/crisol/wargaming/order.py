@@ -34,10 +34,10 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 
 @dataclass(frozen=True, slots=True)
 class ScriptStep:
-    """The scripts of one phase, in the order in which they run.
+    """Scripts that run as one phase of a wargame, in their order.
 
-    ``name`` is the phase. ``survives`` is the reason of the phase where a PoV still succeeds or a check
-    fails.
+    ``name`` is the phase. ``survives`` is the reason for which a patch is invalid if one of the scripts fails
+    it.
     """
 
     name: PhaseName
@@ -47,10 +47,10 @@ class ScriptStep:
 
 @dataclass(frozen=True, slots=True)
 class ScriptRun:
-    """One run of a script on a patch.
+    """One run of a script on a patched program.
 
-    ``vulnerability`` is an id, ``script`` a file name; ``kind`` is the phase that the script belongs to.
-    ``failed`` says that the patch did not pass this script. ``seconds`` is the duration.
+    ``vulnerability`` is an id, ``script`` a file name, ``kind`` the phase to which the script belongs.
+    ``failed`` is True if the patch did not pass the script. ``seconds`` is the wall time.
     """
 
     vulnerability: str
@@ -62,10 +62,10 @@ class ScriptRun:
 
 @dataclass(frozen=True, slots=True)
 class ScriptTally:
-    """The counts of one script over the patches that it ran on.
+    """The counts of one script over all patches on which it ran.
 
-    ``runs`` counts the patches, ``failures`` those that did not pass; ``seconds`` is the sum of all
-    durations.
+    ``runs`` is the number of patches, ``failures`` the number of patches that did not pass the script,
+    ``seconds`` the sum of the wall times.
     """
 
     runs: int = 0
@@ -73,18 +73,18 @@ class ScriptTally:
     seconds: float = 0.0
 
     def plus(self, *, failed: bool, seconds: float) -> ScriptTally:
-        """Return the tally after one more run.
+        """Return a tally with one more run.
 
-        ``failed`` says that the patch did not pass; ``seconds`` is the duration.
+        ``failed`` is True if the patch did not pass the script; ``seconds`` is the wall time.
         """
         return ScriptTally(self.runs + 1, self.failures + failed, round(self.seconds + seconds, 6))
 
 
 class Experience:
-    """Counts how often each script fails a patch and how long it takes; safe to use from several threads.
+    """Counts of how often patches fail each script and how long it takes, by which scripts are ordered.
 
-    It orders the scripts of a wargame so that a wrong patch fails early. A script without runs is expected to
-    fail as often as all scripts of its kind: public PoV, variant or check.
+    In that order a wrong patch fails early. The object is safe across threads. A script that never ran is
+    expected to fail as often as the average script of its kind (public PoV, other PoV, or check).
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,10 @@ class Experience:
         self._kinds = dict.fromkeys(_KINDS, ScriptTally())
 
     def tally(self, vulnerability: str, script: str) -> ScriptTally:
-        """Return the counts of a script of a vulnerability; all are 0 for a script without runs."""
+        """Return the counts of a script; all are 0 if it never ran.
+
+        ``vulnerability`` is an id, ``script`` a file name.
+        """
         return self._scripts.get((vulnerability, script), ScriptTally())
 
     def learn(self, run: ScriptRun) -> None:
@@ -106,11 +109,11 @@ class Experience:
     def ordered(
         self, vulnerability: str, steps: Sequence[ScriptStep], costs: Mapping[str, float]
     ) -> list[ScriptStep]:
-        """Return one step for each script of ``steps``, sorted by failures to be expected per second.
+        """Return one step for each script in ``steps``, the most failures to be expected in a second first.
 
-        The scripts are those of ``vulnerability``, an id. The step with the most failures per second comes
-        first. Before the first run of any script, the order stays. ``costs`` maps a script's name to its
-        seconds on the unpatched release, for a script without runs.
+        ``vulnerability`` is the id. ``costs`` maps the name of a script to its CPU seconds on the unpatched
+        release, its expected duration before it ran on a patch. If no script ever ran, the order does not
+        change.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:
@@ -130,9 +133,9 @@ class Experience:
 
 
 def plan(povs: tuple[Script, ...], checks: tuple[Script, ...]) -> list[ScriptStep]:
-    """Return the steps that run these scripts, in the fixed order: public PoV, variants, checks.
+    """Return the steps of a wargame in the fixed order: the public PoV, the other PoVs, the checks.
 
-    The first of ``povs`` is the public PoV, the others are the variants.
+    The first of ``povs`` is the public PoV. A step without scripts is left out.
     """
     steps = (
         ScriptStep(PhaseName.POV, povs[:1], Reason.EXPLOIT_SURVIVES),

@@ -20,10 +20,10 @@ _MAX_NESTING = 60
 
 @lru_cache(maxsize=256)
 def parsed(text: str) -> ast.Module | None:
-    """Return the syntax tree of a Python source, or None where it does not parse or exceeds the limits.
+    """Return the syntax tree of an untrusted Python source; None if it does not parse or is too large.
 
-    The limits are 1,000,000 characters, 60 open brackets and 60 levels of indentation. The tree is cached and
-    shared: do not change it.
+    The limits are 1,000,000 characters, 60 open brackets and 60 levels of indentation. The tree is shared by
+    all callers with the same text: do not change it.
     """
     if len(text) > _MAX_CHARACTERS or "\0" in text or not _shallow(text):
         return None

@@ -67,10 +67,11 @@ _DOCUMENTATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """The parts of its own text that a program reads while it runs; changes there may change its behaviour.
+    """The parts of its own source text that a program reads while it runs.
 
-    ``source`` says that it reads line numbers, source or byte code; ``docstrings`` that it reads docstrings.
-    ``words`` is the text of all its files, in which names of documentation files are searched.
+    A change there may change the program's behaviour. ``source`` says that it reads source lines, line
+    numbers or byte code, ``docstrings`` that it reads docstrings. ``words`` is the text of all its files; a
+    documentation file that is named there may be read, too.
     """
 
     source: bool = False
@@ -80,9 +81,9 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A parsed Python source: its ``lines``, the statements of its ``body``, and its encoding ``cookie``.
+    """A parsed Python source: its ``lines``, the statements of its ``body``, and its declared encoding.
 
-    The cookie is the encoding that a comment at the top declares; empty for none.
+    ``cookie`` is the encoding that a comment in the first two lines declares, "" if none does.
     """
 
     lines: tuple[str, ...]
@@ -91,10 +92,11 @@ class Module:
 
     @classmethod
     def of(cls, text: str, before: Module | None = None) -> Module | None:
-        """Parse a source; None where it does not parse or exceeds the limits of :func:`parsed`.
+        """Parse a source; return None if it does not parse or is too large.
 
-        With ``before``, the module before a change, only the statements between the common first and last
-        lines are parsed. Their line numbers are then larger than all of ``before``.
+        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the same module before
+        a change; unchanged statements at the beginning and the end are then taken from it and only the others
+        are parsed; their line numbers lie beyond its last line. None parses the whole source.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -106,10 +108,10 @@ class Module:
 
 
 class ProgramTree:
-    """The vulnerable program that patches are applied to, for comparing programs rather than texts.
+    """A vulnerable program, with which patched versions of it are compared by meaning instead of by text.
 
-    ``read`` is a function from a path to its text, or None where there is no such file; a mapping will do.
-    Each text is read once. ``habits`` says which of its own text the program reads.
+    ``read`` is a function from a path to the file's text, None if there is no such file, or a mapping. Each
+    file is read once. ``habits`` says which parts of its own text the program reads.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class ProgramTree:
         self._modules: dict[str, Module | None] = {}
 
     def read(self, path: str) -> str | None:
-        """Return the text of a file of the vulnerable program; None where there is no such file."""
+        """Return the text of a file of the vulnerable program; None if there is no such file."""
         text = self._texts.get(path)
         if text is None:
             text = self._read(path)
@@ -130,7 +132,7 @@ class ProgramTree:
         return text
 
     def module(self, path: str) -> Module | None:
-        """Return a file of the vulnerable program, parsed; None where it does not exist or does not parse."""
+        """Return a parsed file of the vulnerable program; None if it does not exist or does not parse."""
         if path not in self._modules:
             text = self.read(path)
             if text is None:
@@ -139,10 +141,11 @@ class ProgramTree:
         return self._modules[path]
 
     def identity(self, after: Mapping[str, str | None]) -> str:
-        """Return the SHA-256 of the patched program; :data:`VULNERABLE` if it behaves as the unpatched one.
+        """Return the identity of a patched program, 64 hexadecimal digits; equal programs have the same one.
 
-        ``after`` maps each touched path to its new text, None for a deleted file. Comments, layout and
-        documentation do not change the result unless the program reads them.
+        ``after`` maps the path of each changed file to its new text, None for a deleted file. Changes of
+        comments, layout and documentation do not change the identity, unless the program reads them. The
+        identity of a program that a patch does not change is :data:`VULNERABLE`.
         """
         digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):
@@ -154,7 +157,7 @@ class ProgramTree:
         return digest.hexdigest()
 
     def ignores(self, path: str) -> bool:
-        """Return whether a path is a documentation file whose name no source of the program mentions.
+        """Return whether a path is that of a documentation file which the program does not mention.
 
         A change of such a file does not change the program.
         """
@@ -217,7 +220,10 @@ def _first(node: ast.stmt) -> int:
 
 
 def open_tree(folder: Path) -> ProgramTree:
-    """Return the program in a source folder; its habits are found in all Python files but tests."""
+    """Return the program in a source folder, for comparisons with patched versions of it.
+
+    The parts of its own text that it reads are found in all its Python files, except tests.
+    """
     texts = [
         path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(folder.rglob("*.py"))
@@ -227,19 +233,19 @@ def open_tree(folder: Path) -> ProgramTree:
 
 
 def habits(texts: Sequence[str]) -> Habits:
-    """Return which of its own text a program reads; ``texts`` are its sources.
+    """Return which parts of its own text a program reads; ``texts`` are its source files.
 
-    A program is taken to read what a name in its sources, such as ``getsource`` or ``__doc__``, gives access
-    to.
+    It is taken to read docstrings if its source contains ``__doc__`` or a similar name, and source lines if
+    it contains a name such as ``getsource``.
     """
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
 
 
 def is_program(files: Mapping[str, str | None]) -> bool:
-    """Return whether every Python file among patched files parses.
+    """Return whether every Python file in ``files`` parses.
 
-    ``files`` maps paths to new texts, None for a deleted file.
+    ``files`` maps paths to texts, None for a deleted file.
     """
     return all(
         text is None or not path.endswith(".py") or parsed(text) is not None for path, text in files.items()
@@ -252,9 +258,10 @@ def is_documentation(path: str) -> bool:
 
 
 def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
-    """Return whether an old and a new statement behave alike; each comes as (its module, statement).
+    """Return whether two statements, of an old and a new module, have the same meaning.
 
-    ``habits`` says which of its own text the program reads: there a change of layout or docstrings counts.
+    ``old`` and ``new`` are pairs (module, statement in it). Differences in layout do not count, differences
+    in docstrings only if ``habits`` says that the program reads docstrings.
     """
     (before, left), (after, right) = old, new
     if left is right:
@@ -306,9 +313,10 @@ def _difference(
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a block without those that do nothing: constants, docstrings, ``pass``.
+    """Return the statements of a block that have an effect: not constants, ``pass`` and docstrings.
 
-    Docstrings stay where ``habits`` says that the program reads them.
+    ``body`` is the block. A docstring is returned if ``habits`` says that the program reads docstrings, or if
+    it has no space.
     """
     documented = habits.docstrings
     return [

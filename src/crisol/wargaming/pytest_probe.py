@@ -82,13 +82,13 @@ def _message(report: Any) -> str:
 
 
 def main(arguments: bytes) -> bytes:
-    """Run pytest on the upstream tests inside a sandbox; return the report as JSON.
+    """Run a package's tests with pytest inside the sandbox, and return the report as JSON.
 
-    The tests lie in the target, the last folder of ``sys.path``. ``arguments`` is JSON with ``paths`` (files
-    and folders of tests), ``options`` (of pytest) and ``wanted`` (names to look for). The report maps, in
-    ``tests``, each test to [outcome, message]; in ``names`` a test to those wanted names that it uses; and in
-    ``broken`` a file that cannot be imported to the message. ``{suite}`` stands for the folder of the tests
-    in options and report, since the names of some tests hold that path.
+    ``arguments`` is JSON with ``paths`` (test files and folders), ``options`` (arguments of pytest) and
+    ``wanted`` (names of functions, classes and variables). The report is an object. ``tests`` maps each test
+    to [outcome, message]. ``names`` maps each test to those of ``wanted`` that it uses. ``broken`` maps each
+    file that cannot be imported to a message. In options and report ``{suite}`` stands for the folder that
+    contains the tests, which is the last of ``sys.path``.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")

@@ -46,26 +46,24 @@ _Finding = tuple[Reason | None, str]
 
 @dataclass(slots=True)
 class Match:
-    """A vulnerability ready in a sandbox, to judge any number of patches, one at a time.
+    """The referee of one vulnerability: its scripts and its source, ready in a sandbox to judge patches.
 
-    :func:`open_match` makes it. ``tree`` is the folder of the vulnerable source, ``cache`` the folder of
-    downloaded releases, and ``sandbox`` names the kind of isolation. ``seed`` seeds the values that scripts
-    plant. ``budget`` limits the wall time, in seconds, of all runs of one patch; waits for a processor do not
-    count.
+    :func:`open_match` makes it. It judges any number of patches, one after the other. ``tree`` is the folder
+    of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox over
+    ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values in
+    PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
+    which they wait for a CPU does not count.
 
-    The first patch fills ``baseline`` and ``yardstick``, which are None before. ``baseline`` is the phase
-    that runs PoVs and checks on the unpatched release. ``yardstick`` holds the behaviour of the reference
-    fix, see :class:`~crisol.wargaming.reference.Yardstick`. ``warm`` says that the sandbox has the scripts'
-    imports loaded, ``checks`` are the checks as they run.
+    The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
+    ``yardstick``, the behaviour of the reference. Both are None before. ``checks`` are the checks in the form
+    in which they run. ``warm`` says that the modules that the scripts import are loaded in the sandbox.
+    ``changes``, ``shown_again`` and ``canaries`` keep what scripts did on the unpatched release: the
+    functions outside the source that it replaces, by (script name, ``warm``); whether the flaw shows in
+    another environment, by script name; and which PoV runs twice.
 
-    Three fields store what runs on the unpatched release showed. ``changes`` maps (script name, ``warm``) to
-    the functions outside the tree that the release itself replaces. ``shown_again`` maps a script of
-    :func:`~crisol.wargaming.again.again` to whether the release shows the flaw in it. ``canaries`` chooses
-    the PoV that runs twice.
-
-    With an ``experience`` the wargame serves a decision and gives no label. Its scripts then run in the order
-    that the experience learnt, each as its own phase. It ends at the first failure, also at one that counts
-    for the strict label alone. The outcome is the same. With None the order is fixed.
+    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders them, each is a
+    phase of its own, and the wargame ends at the first failure, even if it counts for the strict label only.
+    The strict outcome is the same.
     """
 
     vulnerability: Vulnerability
@@ -90,7 +88,11 @@ class Match:
     _left: list[ScriptStep] = field(default_factory=list)
 
     def judge(self, text: str | bytes) -> Verdict:
-        """Wargame one untrusted diff and return the verdict; :meth:`phases` says what errors become."""
+        """Wargame one untrusted diff and return the verdict.
+
+        A faulty diff raises no error: one that is malformed or does not apply gets the outcome inconclusive.
+        So does a failure of the sandbox.
+        """
         steps = self.phases(text)
         while True:
             try:
@@ -100,13 +102,13 @@ class Match:
                 return verdict
 
     def phases(self, text: str | bytes, reading: ReadOptions = _AS_GIT) -> Generator[Phase, None, Verdict]:
-        """Wargame one untrusted diff, yielding each phase as it ends; the generator returns the verdict.
+        """Wargame one untrusted diff and yield each phase when it ends; the generator returns the verdict.
 
-        ``reading`` says how to read the diff. The ``detail`` of the phase ``apply`` names the files of the
-        diff that are not judged. A failure that counts for the basic label ends the wargame. After a failure
-        that counts for the strict label alone, the basic phases still run, unless the match has an
-        ``experience``. A diff that is malformed or does not apply gives an inconclusive verdict and no
-        exception.
+        ``reading`` says how to read the diff. The wargame ends at a failure that counts for the basic label;
+        after one that counts for the strict label only, the remaining basic phases still run, unless the
+        match has an ``experience``. The ``detail`` of the phase ``apply`` names the files of the diff that
+        are not judged. A diff that is malformed or does not apply raises no error, but gets the outcome
+        inconclusive.
         """
         start = time.perf_counter()
         done: list[Phase] = []
@@ -350,13 +352,12 @@ def open_match(
     *,
     experience: Experience | None = None,
 ) -> Iterator[Match]:
-    """Open a sandbox over a vulnerability's sources, as a context manager that yields the :class:`Match`.
+    """Open a sandbox over the source of a vulnerability, and yield the referee; use it as a ``with`` block.
 
-    ``cache`` is the folder of downloaded releases. ``seed`` (below 2**32) seeds the random names and payloads
-    of PoVs and checks; with None a seed is drawn, and every verdict names it. ``budget`` limits the wall
-    time, in seconds, of all runs of one patch. ``experience`` orders the scripts, see :class:`Match`; None
-    keeps the fixed order. Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be
-    downloaded.
+    ``cache`` is the folder of downloaded releases. ``seed``, below 2**32, determines the random names and
+    values in PoVs and checks; None draws one, which every verdict names. ``budget`` limits the wall time, in
+    seconds, of all scripts of one patch. ``experience`` orders the scripts; None keeps the fixed order.
+    Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)

@@ -49,12 +49,12 @@ _Does = Callable[[Behaviour, Behaviour], bool]
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """The behaviour of the reference fix on generated inputs, with which a patch is compared.
+    """The behaviour of the reference on generated inputs, with which the behaviour of a patch is compared.
 
-    ``hostile`` are varied PoVs that succeed on the vulnerable code and fail on the reference. ``benign`` are
-    varied checks; ``expected`` holds the reference's behaviour for each of them, in the same order. ``fix``
-    maps the paths that the reference changes to their new content, None for a deleted file. All are empty
-    without a reference.
+    ``hostile`` are variations of PoVs that succeed on the vulnerable code and fail on the reference.
+    ``benign`` are variations of checks; ``expected`` is the reference's behaviour on each of them, in the
+    same order. ``fix`` maps each path that the reference changes to the new content, None for a deleted file.
+    All are empty if there is no reference.
     """
 
     hostile: tuple[Variation, ...] = ()
@@ -63,11 +63,12 @@ class Yardstick:
     fix: Mapping[str, bytes | None] = field(default_factory=dict)
 
     def partial(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return the title of a varied PoV that still succeeds on the patched files; empty if none does.
+        """Return the title of a hostile variation that succeeds on a patched program; "" if there is none.
 
-        A patch with such a PoV closes the flaw only in part. ``target`` is a sandbox over the vulnerable
-        release; ``files`` are the patched files by path (None: deleted). The PoV must succeed in every
-        repetition and fail on the reference each time. A crash or a time-out does not count as success.
+        A patch with such a variation is only a partial fix. ``target`` is a sandbox over the vulnerable
+        release; ``files`` maps the paths of the patched files to their content, None for a deleted file. The
+        variation must succeed in every repetition, and fail on the reference each time; a crash or time-out
+        is no success. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         left = self._ended(target, files, _SHOWN)
         for _ in range(_REPEATS):
@@ -82,10 +83,11 @@ class Yardstick:
         return frozenset(number for number, behaviour in told.items() if behaviour.ending == ending)
 
     def divergence(self, target: Target, files: Mapping[str, bytes | None]) -> str:
-        """Return a message on the first benign input for which a patch and the reference behave differently.
+        """Return a message on a benign input to which patch and reference react differently, "" if none.
 
-        It is empty where they behave alike. ``target`` is a sandbox over the vulnerable release; ``files``
-        are the patched files by path (None: deleted).
+        ``target`` is a sandbox over the vulnerable release; ``files`` maps the paths of the patched files to
+        their content, None for a deleted file. Raises :class:`~crisol.errors.SandboxError` if the sandbox
+        fails.
         """
         told = behaviours(target, self.benign, files) if self.benign else {}
         if isinstance(told, Ending):
@@ -120,12 +122,12 @@ class Yardstick:
 
 
 def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Target) -> Yardstick:
-    """Make the yardstick of a vulnerability: vary its scripts, run them, and keep those that are of use.
+    """Return the yardstick of a vulnerability; its PoVs and checks are varied and run for it.
 
-    The variations run on the vulnerable code and on the reference. A varied PoV is kept if it succeeds on the
-    first and fails on the second; a varied check is kept if both behave alike. ``tree`` is the folder of the
-    vulnerable source, ``cache`` that of downloaded releases, ``target`` a sandbox over ``tree``. Without a
-    reference the result is empty. Raises :class:`~crisol.errors.SandboxError` where the sandbox fails.
+    A varied PoV is kept if it succeeds on the vulnerable code and fails on the reference; a varied check is
+    kept if both behave alike. ``tree`` is the folder of the vulnerable source, ``cache`` that of downloaded
+    releases, ``target`` a sandbox over ``tree``. Without a reference the yardstick is empty. Raises
+    :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     fix = _files(vulnerability, tree, cache)
     if fix is None:

@@ -76,10 +76,11 @@ with command.main_context():
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file of a package on the package index.
+    """A file of a package in the package index, to be downloaded.
 
-    ``name`` is the file name, ``sha256`` the expected hash. ``root`` is the importable folder in it; in an
-    sdist, it is relative to the archive's top folder.
+    ``package`` is the package's name, ``name`` the file name, ``sha256`` the hash that the file must have.
+    ``root`` is the folder in the archive that is put on ``sys.path``, "" for its top; in a source
+    distribution it is relative to the single folder at the top.
     """
 
     package: str
@@ -90,9 +91,9 @@ class Archive:
 
 @cache
 def fits(archive: str) -> bool:
-    """Return whether this interpreter can import the contents of an archive, by its file name.
+    """Return whether this Python can import the content of an archive; ``archive`` is its file name.
 
-    That is so for every sdist, and for a wheel that fits this interpreter and platform.
+    It can import every source distribution, and a wheel for this Python version and platform.
     """
     if not archive.endswith(".whl"):
         return True
@@ -104,11 +105,11 @@ def fits(archive: str) -> bool:
 
 
 def unpacked(archive: Archive, cache: Path) -> Path:
-    """Return the importable folder of an archive; download and unpack it below ``cache`` on first use.
+    """Return the folder with an archive's importable content; it is downloaded and unpacked if necessary.
 
-    Raises :class:`~crisol.errors.IndexUnavailable` where the index cannot be reached or does not have the
-    archive, :class:`~crisol.errors.IntegrityError` where the SHA-256 differs or the archive is unsafe to
-    unpack, and :class:`~crisol.errors.StoreError` where ``cache`` cannot be written.
+    It is kept in the folder ``cache``. Raises :class:`~crisol.errors.IndexUnavailable` if the index does not
+    answer or lacks the archive, :class:`~crisol.errors.IntegrityError` if the SHA-256 differs or the archive
+    is unsafe to unpack, and :class:`~crisol.errors.StoreError` if ``cache`` cannot be written.
     """
     folder = cache / "releases" / archive.sha256[:16]
     root = folder / archive.root

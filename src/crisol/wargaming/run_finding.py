@@ -17,10 +17,13 @@ _DETAIL = 600
 
 
 def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
-    """Return what one run on patched code says against the patch: None is the only good answer.
+    """Return the reason for which one run of a script makes a patch invalid; None if the patch passed.
 
-    A PoV that ends by an exception says nothing of the program's function: ``raises``, unless the exception
-    is one by which the vulnerability lets a fix refuse.
+    ``survives`` is the reason if a PoV shows the flaw or a check fails. ``refusals`` names exceptions: a PoV
+    that one of them ends has failed, as it should, because the program refused the attack. Any other
+    exception gives ``does_not_load`` if it is an import or syntax error, ``breaks_function`` for a check or a
+    name error, and otherwise ``raises``. A run that exceeds its limits gives ``timeout``; a run whose end
+    cannot be trusted gives ``tampers``.
     """
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:
@@ -37,12 +40,12 @@ def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str
 
 
 def succeeds(run: Run) -> bool:
-    """Return whether a run exited with 0: a PoV shows the flaw, a check passes."""
+    """Return whether a script exited with code 0: a PoV then shows the flaw, a check passes."""
     return run.ending is Ending.EXITED and run.code == 0
 
 
 def told(run: Run) -> str:
-    """Say how a run ended, with the first and the last lines of what it said."""
+    """Return a text for people on how a run ended, with the first and the last lines of its output."""
     end = f"{run.ending} {run.code}" if run.ending is Ending.EXITED else str(run.ending)
     said = (run.stderr or run.stdout).strip()
     if len(said) > _DETAIL:

@@ -9,10 +9,10 @@ __all__ = ["Text", "parses"]
 
 
 class Text:
-    """A parsed Python source in which nodes of its syntax tree are found, read and replaced by characters.
+    """A parsed Python source, in which the text of a syntax node can be found and replaced.
 
-    :mod:`ast` counts columns in UTF-8 bytes; this class counts characters. Raises ``SyntaxError``,
-    ``ValueError`` or ``RecursionError`` for a text that does not parse.
+    Positions are counted in characters (:mod:`ast` counts columns in UTF-8 bytes). The constructor raises
+    ``SyntaxError``, ``ValueError`` or ``RecursionError`` for a text that does not parse.
     """
 
     def __init__(self, text: str) -> None:
@@ -29,7 +29,7 @@ class Text:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Return (start, end) of a node as character offsets into the text; ``end`` is exclusive."""
+        """Return the position of a node's text as (start, end), in characters; ``end`` is exclusive."""
         return self._at(node.lineno, node.col_offset), self._at(
             node.end_lineno or 0, node.end_col_offset or 0
         )
@@ -40,12 +40,12 @@ class Text:
         return self.text[start:end]
 
     def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
-        """Return the whole source with the text of ``node`` replaced."""
+        """Return the whole source in which the text of ``node`` is replaced by ``replacement``."""
         start, end = self.span(node)
         return self.text[:start] + replacement + self.text[end:]
 
     def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
-        """Return the whole source with the text between the nodes ``left`` and ``right`` replaced."""
+        """Return the whole source in which the text between two nodes is replaced by ``replacement``."""
         return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
 
     def _at(self, line: int, column: int) -> int:

@@ -124,10 +124,10 @@ _MOST_COMPARED = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """New constructs of a patched file that could deceive the referee, each as a short text.
+    """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
-    Those in ``refused`` count as tampering. Those in ``noted`` may be harmless: the PoV then runs again with
-    another environment, user, host name and clock.
+    Those in ``refused`` count as tampering. Those in ``noted`` may be harmless, such as reading the clock;
+    the PoV then runs again in another environment.
     """
 
     refused: tuple[str, ...] = ()
@@ -135,10 +135,11 @@ class Findings:
 
 
 def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Findings:
-    """Return the suspicious constructs that occur more often in ``after`` than in ``before``.
+    """Return the suspicious constructs that a patch adds to a file.
 
-    ``before`` and ``after`` are the texts of the unpatched and the patched file. A text that does not parse
-    has no findings. ``own`` holds the top-level module names of the target, which a patch may change freely.
+    ``before`` and ``after`` are the texts of the unpatched and the patched file. A construct is added if it
+    occurs more often in ``after``. A text that does not parse has none. ``own`` holds the top-level module
+    names of the vulnerable program, whose objects a patch may change freely.
     """
     gone, come = _changed_lines(before, after)
     habits = cache(partial(_habits, before, own))
@@ -171,7 +172,7 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 def tree_or_reason(text: str) -> ast.Module | str:
     """Return the syntax tree of a Python source, or a sentence that says why it does not parse.
 
-    An encoding that is declared in its first lines applies.
+    The encoding that a comment in its first two lines declares is taken into account.
     """
     try:
         return ast.parse(text.encode())

@@ -71,11 +71,10 @@ assert notes.read(folder, name) == text
 
 
 def new_vulnerability(folder: Path) -> list[Path]:
-    """Write a complete example vulnerability into a new folder; return the paths of its files.
+    """Create a folder with a complete vulnerability as an example, and return the paths of its files.
 
-    The folder's name becomes the id. Change the files one by one, and check the folder after each change.
-    Raises :class:`~crisol.errors.VulnerabilityError` for a name that is no valid id, and
-    :class:`~crisol.errors.CannotCreate` where the folder exists or cannot be made.
+    The name of the folder becomes the id. Raises :class:`~crisol.errors.VulnerabilityError` for a name that
+    is no valid id, and :class:`~crisol.errors.CannotCreate` if the folder exists or cannot be created.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):

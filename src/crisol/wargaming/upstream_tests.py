@@ -47,9 +47,10 @@ _Overlay = dict[str, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Refutation:
-    """One kept test of a :class:`Suite` that fails with the patch named ``candidate``.
+    """A kept upstream test that fails on a candidate.
 
-    ``test`` is the test's name in pytest; ``message`` is the first lines of the failure.
+    ``candidate`` is the name of the patch, ``test`` the test in pytest's notation, ``message`` the first
+    lines of the failure.
     """
 
     candidate: str
@@ -59,11 +60,11 @@ class Refutation:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of running upstream's tests on all candidate patches of one vulnerability.
+    """The result of running upstream's tests on candidates of one vulnerability, given by its id.
 
-    ``kept`` is the number of tests that were used, ``regression`` names those that fail on the vulnerable
-    release, both as in :class:`Suite`. ``candidates`` is the number of patches; ``refutations`` has one entry
-    for each patch and test that fails with it. ``seconds`` is wall time.
+    ``kept`` is the number of tests that were run; ``regression`` names those of them that fail on the
+    vulnerable release. ``candidates`` is the number of patches. ``refutations`` has one entry for each patch
+    and each test that fails on it. ``seconds`` is the wall time.
     """
 
     vulnerability: str
@@ -97,13 +98,12 @@ class _Report:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The upstream project's own tests, ready to run on patches of a vulnerable release.
+    """The upstream tests of one vulnerability, ready to run on patches.
 
-    :func:`open_suite` makes it and chooses the tests. ``kept`` names the tests that are used: the fixed
-    release and the reference fix pass them, and the vulnerable release can load them. ``regression`` names
-    the kept tests that fail on the vulnerable release. ``left_out`` maps every other test that the fixed
-    release passes to the reason why it is not used. Tests have their names in pytest, such as
-    ``tests/test_a.py::test_b``.
+    :func:`open_suite` makes it. ``kept`` names the tests that are run: the fixed release and the reference
+    pass them, and they can be imported with the vulnerable release. ``regression`` names those of them that
+    fail on the vulnerable release. ``left_out`` maps each other test that the fixed release passes to the
+    reason why it is not run. Tests have pytest's notation, such as ``tests/test_a.py::test_b``.
     """
 
     kept: tuple[str, ...]
@@ -114,12 +114,12 @@ class Suite:
     _tree: Path
 
     def refutations(self, candidate: str, patch: str) -> tuple[Refutation, ...]:
-        """Run the suite on a patched release and return a refutation for each kept test that fails.
+        """Run the kept tests on a patched release, and return one refutation for each test that fails.
 
-        ``patch`` is a unified diff, ``candidate`` its name in the result. Failed tests run a second time:
-        only tests that fail in both runs count. Raises :class:`~crisol.errors.DiffError` where ``patch`` is
-        no unified diff, :class:`~crisol.errors.PatchDoesNotApply` where it does not fit the release, and
-        :class:`~crisol.errors.SandboxError` where the sandbox fails.
+        ``patch`` is a unified diff; ``candidate`` is its name in the result. A test counts if it fails in two
+        runs. Raises :class:`~crisol.errors.DiffError` if ``patch`` is no unified diff,
+        :class:`~crisol.errors.PatchDoesNotApply` if it does not fit the release, and
+        :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         overlay = self._runner.overlay(patch, self._tree)
         failed: dict[str, str] = {}
@@ -191,10 +191,13 @@ class _Runner:
 def audit(
     vulnerability: Vulnerability, candidates: Iterable[tuple[str, str]], sandbox: Sandbox, cache: Path
 ) -> Audit:
-    """Run the upstream tests of a vulnerability on each of ``candidates``, given as (name, unified diff).
+    """Run the upstream tests of a vulnerability on candidates, and return the tests that fail.
 
-    ``sandbox`` isolates the runs; ``cache`` is the folder of downloaded releases. Raises as
-    :func:`open_suite` and :meth:`Suite.refutations` do.
+    ``candidates`` are pairs (name, unified diff). ``sandbox`` isolates the runs; ``cache`` is the folder of
+    downloaded releases. Raises :class:`~crisol.errors.VulnerabilityError` if the vulnerability names no
+    upstream tests or none of them can be used, :class:`~crisol.errors.IndexUnavailable` if an archive cannot
+    be downloaded, :class:`~crisol.errors.InputError` for a candidate that does not apply, and
+    :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     start = time.monotonic()
     with open_suite(vulnerability, sandbox, cache) as suite:
@@ -206,13 +209,13 @@ def audit(
 
 @contextmanager
 def open_suite(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Iterator[Suite]:
-    """Prepare the upstream tests of a vulnerability, as a context manager that yields a :class:`Suite`.
+    """Yield the upstream tests of a vulnerability, ready to run on patches; use it as a ``with`` block.
 
-    It copies the tests into the fixed and the vulnerable release, runs them there, and chooses the tests to
-    keep. Archives are downloaded into ``cache`` on first use. Raises
-    :class:`~crisol.errors.VulnerabilityError` where the vulnerability names no upstream tests or none can be
-    kept, :class:`~crisol.errors.IndexUnavailable` where an archive cannot be downloaded, and
-    :class:`~crisol.errors.SandboxError` where the tests do not end on an unpatched release.
+    The tests are run on the fixed and on the vulnerable release first, and those that can be used are kept.
+    ``sandbox`` isolates the runs; ``cache`` is the folder of downloaded releases. Raises
+    :class:`~crisol.errors.VulnerabilityError` if the vulnerability names no upstream tests or none of them
+    can be used, :class:`~crisol.errors.IndexUnavailable` if an archive cannot be downloaded, and
+    :class:`~crisol.errors.SandboxError` if the tests do not end on an unpatched release.
     """
     tests, fixed = vulnerability.about.upstream_tests, vulnerability.fixed(cache)
     source = vulnerability.about.source

@@ -56,13 +56,13 @@ _MODULES = {"base64": base64, "binascii": binascii}
 
 
 class Value(NamedTuple):
-    """One possible value of an expression.
+    """One possible value of an expression in an analysed Python file; ``kind`` says what ``text`` holds.
 
-    ``kind`` says what ``text`` holds. ``text``: a text constant. ``number``: a number, of any value.
-    ``outside``: the dotted path of an object outside the file. ``made``: the dotted path of a callable that
-    returned the value. ``names``: the dotted path of an object whose ``__dict__`` the value is. ``inside``:
-    kind and text of an element; the value is a container of it. ``getter``: an attribute name; the value is a
-    function that reads it. ``function``: the number of a function of the file.
+    ``text``: a text constant. ``number``: nothing, the value is any number. ``outside``: the dotted name of
+    an object outside the file. ``made``: the dotted name of the callable that returned the value. ``names``:
+    the dotted name of the object whose ``__dict__`` the value is. ``inside``: kind and text of an element of
+    the container that the value is. ``getter``: the name of the attribute that the value, a function, reads.
+    ``function``: the number of a function in the file.
     """
 
     kind: str
@@ -70,17 +70,17 @@ class Value(NamedTuple):
 
 
 def inside(value: Value) -> Value:
-    """Return the value that stands for a container with ``value`` as an element."""
+    """Return the value that stands for a container with the element ``value``."""
     return Value("inside", f"{value.kind}\0{value.text}")
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return the elements of all containers among the values."""
+    """Return the elements of all containers in ``values``, the values of kind ``inside``."""
     return {Value(*value.text.split("\0", 1)) for value in values if value.kind == "inside"}
 
 
 def texts(values: Iterable[Value]) -> list[str]:
-    """Return the texts of those values whose kind is ``text``, the text constants."""
+    """Return the text constants in ``values``, the texts of the values of kind ``text``."""
     return [value.text for value in values if value.kind == "text"]
 
 
@@ -98,9 +98,9 @@ def fields(text: str) -> Iterator[str]:
 
 
 def worked(function: Callable[..., object], *arguments: object) -> Iterator[Value]:
-    """Call a function and yield its result if it is text of at most 4,096 characters.
+    """Call a function, and yield its result as a value if it is a text of at most 4,096 characters.
 
-    It yields nothing for any other result, and where the function raises.
+    Any other result, or an exception, yields nothing.
     """
     try:
         text = function(*arguments)
@@ -111,10 +111,10 @@ def worked(function: Callable[..., object], *arguments: object) -> Iterator[Valu
 
 
 def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[str]]) -> Iterator[Value]:
-    """Yield the results of a string method, other than ``join``, for all choices of base and arguments.
+    """Yield the results of a string method for all combinations of possible texts and arguments.
 
-    ``method`` is its name. ``bases`` are the possible texts on which it is called. ``arguments`` holds, for
-    each argument, its possible texts. At most 64 combinations are tried.
+    ``bases`` are the possible texts on which the method is called; ``method`` is its name, any but ``join``.
+    ``arguments`` holds, for each argument, its possible texts. At most 64 combinations are computed.
     """
     for text, *chosen in itertools.islice(itertools.product(bases, *arguments), MOST):
         if method == "split":
@@ -131,10 +131,10 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the results of ``glue.join(...)`` for each of ``glues``.
+    """Yield the possible results of ``glue.join(parts)``, where the parts are known only as sets of texts.
 
-    Two things are joined: a list, for which ``pieces`` holds the possible texts of each element; and the
-    letters of each text in ``letters``, forwards and backwards.
+    ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
+    possible texts. ``letters`` are texts whose characters may be the parts, in this or the reverse order.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
@@ -145,10 +145,10 @@ def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Seque
 
 
 def by_decoder(name: str, encoded: Sequence[str], encodings: Sequence[str]) -> Iterator[Value]:
-    """Yield the results of a decoding function for each of the ``encoded`` texts.
+    """Yield the results of a decoding function for each of the possible texts ``encoded``.
 
-    ``name`` is one of :data:`DECODERS`, such as ``base64.b64decode``. ``encodings`` are the possible codec
-    names; only ``codecs.decode`` and ``codecs.encode`` use them.
+    ``name`` is the dotted name of the function, one of :data:`DECODERS`, such as ``base64.b64decode``.
+    ``encodings`` are the possible names of codecs, for ``codecs.decode`` and ``codecs.encode``.
     """
     for text in encoded:
         if name == "bytes.fromhex":
@@ -177,7 +177,7 @@ def class_of(value: Value) -> Iterator[Value]:
 
 
 def integer(node: ast.expr | None) -> int | None:
-    """Return the value of an integer literal, such as ``-1``; None for any other expression."""
+    """Return the value of an integer literal in source code, such as ``-1``, or None for other code."""
     match node:
         case ast.Constant(value=int(number)):
             return number
@@ -187,7 +187,7 @@ def integer(node: ast.expr | None) -> int | None:
 
 
 def is_dictionary(node: ast.expr) -> bool:
-    """Return whether an expression is the dictionary of an object's names, such as ``vars(x)``."""
+    """Return whether an expression is the dictionary of an object's attributes, such as ``vars(x)``."""
     match node:
         case ast.Attribute(attr="__dict__") | ast.Call(func=ast.Name(id="vars" | "globals" | "locals")):
             return True

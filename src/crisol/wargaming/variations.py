@@ -34,11 +34,11 @@ _SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """A script with one literal changed, compiled to be run in a sandbox.
+    """A PoV or check in which one literal is changed, ready to run in a sandbox.
 
-    ``name`` is the script's, ``code`` its marshalled code. ``before`` and ``after`` are the old and the new
-    value of the literal; both are None where the script is unchanged. ``number`` identifies the variation in
-    the result of :func:`behaviours`.
+    ``number`` identifies the variation in the result of :func:`behaviours`. ``name`` is the name of the
+    script, ``code`` its compiled code, marshalled. ``before`` and ``after`` are the old and the new value of
+    the literal; both are None if nothing is changed.
     """
 
     number: int
@@ -49,21 +49,22 @@ class Variation:
 
     @property
     def changed(self) -> bool:
-        """Whether a literal was changed; False for the script as it is."""
+        """Whether a literal is changed; False for the unchanged script."""
         return self.after is not None
 
     @property
     def title(self) -> str:
-        """The script's name and, where a literal was changed, its old and new value."""
+        """The name of the script, followed by the new and the old value of the literal if it is changed."""
         return f"{self.name} with {self.after!r:.60} for {self.before!r:.60}" if self.changed else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How one variation ended, and the values that it tested.
+    """The observable behaviour of a program under one variation of a script.
 
-    ``ending`` is ``done``, ``exit`` with a code such as ``exit 0``, ``raised``, or ``slow``. ``seen`` are the
-    operands of its comparisons and assertions, as text, in the order of execution.
+    ``ending`` says how the script ended: ``done``, ``exit`` with its code (as in ``exit 0``), ``raised``, or
+    ``slow`` (too long). ``seen`` are the values that the script compared or asserted, as text, in their
+    order.
     """
 
     ending: str
@@ -71,9 +72,9 @@ class Behaviour:
 
 
 def variations(scripts: Sequence[Script], limit: int) -> list[Variation]:
-    """Return the scripts that use no clock or thread, each unchanged, and up to ``limit`` variations of them.
+    """Return each script unchanged, then with changed literals: up to ``limit`` changes over all scripts.
 
-    ``limit`` is for all scripts together.
+    Scripts whose result may vary, because they measure time or memory or start threads, are left out.
     """
     made: list[Variation] = []
     usable = [script for script in scripts if not unsteady(script.source)]
@@ -102,12 +103,12 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
 def behaviours(
     target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
 ) -> dict[int, Behaviour] | Ending:
-    """Run the variations ``chosen`` in one process on patched files; return their behaviours by number.
+    """Run variations in one process on patched files, and return the behaviour under each by its number.
 
-    ``target`` is a sandbox over the vulnerable release; ``files`` are the patched files by path (None:
-    deleted). If the process did not end in order, the result is the :class:`Ending` of the run. A malformed
-    answer counts as the ending ``not_attested``, since untrusted code may have written it. Raises
-    :class:`~crisol.errors.SandboxError` where the sandbox fails.
+    ``target`` is a sandbox over the vulnerable release; ``files`` maps the paths of the patched files to
+    their content, None for a deleted file. If the process ended early, its :class:`Ending` is returned
+    instead. It is ``not_attested`` if the process did not report in the expected form, as if the patch had
+    tampered with it. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
