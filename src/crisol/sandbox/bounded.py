@@ -39,7 +39,7 @@ _BOOT = (
 
 
 class OutOfBounds(Exception):
-    """A function in a worker process used more than 10 s or 768 MiB, raised, or ended the process."""
+    """A function in a worker process exceeded 10 s of CPU time or 768 MiB, raised, or ended the process."""
 
 
 _Answer = tuple[dict[str, Any], list[bytes]]
@@ -48,11 +48,11 @@ _lock = threading.Lock()
 
 
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
-    """Call a function in a worker process with limits; return its result, a (JSON object, byte strings).
+    """Call a function in a worker process with limits on time and memory, and return its result.
 
-    ``function`` names it as ``module:function``. It takes the two arguments ``head``, a JSON object, and
-    ``blobs``, byte strings, and returns a pair of the same form. Raises :class:`OutOfBounds` where the call
-    exceeds the limits, raises, or ends the worker.
+    ``function`` is its name as ``module:function``. It takes ``head``, a dict that JSON can hold, and
+    ``blobs``, a list of byte strings, and returns a pair of the same two types. Raises :class:`OutOfBounds`
+    if the call exceeds the limits, raises an exception or ends the process.
     """
     with _lock:
         worker = _idle.pop() if _idle else None
@@ -124,9 +124,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def serve(descriptor: int) -> None:
-    """Run a worker process: set its memory limit, then answer calls of :func:`bounded`.
+    """Run as a worker process that answers the calls of :func:`bounded`, with a limit on its memory.
 
-    ``descriptor`` is the file descriptor of the socket for calls; the worker ends when the socket is closed.
+    ``descriptor`` is the file descriptor of the socket on which calls arrive. The function returns when the
+    socket is closed.
     """
     limit = _MEMORY_MB << 20
     with contextlib.suppress(ValueError, OSError):
@@ -162,7 +163,10 @@ def _serve(channel: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deep() -> Any:
-    """Return a context manager under which Python's recursion limit is higher, for deeply nested trees."""
+    """Return a context manager that raises Python's recursion limit, for deeply nested syntax trees.
+
+    The limit is 30,000 calls inside its ``with`` block.
+    """
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(_DEPTH)
     try:

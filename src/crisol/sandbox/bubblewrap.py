@@ -19,18 +19,18 @@ __all__ = ["find", "wrapping"]
 
 
 def find() -> str | None:
-    """Return the path of the program ``bwrap``, or None where it is not installed."""
+    """Return the path of the program ``bwrap`` (bubblewrap), or None if it is not installed."""
     return shutil.which("bwrap")
 
 
 def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors: dict[str, int]) -> list[str]:
-    """Return the bubblewrap command line, to which the program to run inside is appended.
+    """Return a bubblewrap command line; append the command that is to run inside.
 
-    ``program`` is the path of ``bwrap``; ``layout`` is the root file system, ``user`` the made-up user
-    inside. ``hashes`` seeds the hashes of text (``PYTHONHASHSEED``). ``descriptors`` maps each path of
-    ``layout.files`` to an open file descriptor with its text. The program starts as process 1 of its
-    namespace with an empty environment. It keeps capabilities over its own namespaces: :mod:`.namespaces` and
-    :mod:`.walls` need these and drop them.
+    ``program`` is the path of ``bwrap``, ``layout`` the file system inside, ``user`` the invented user
+    inside. ``hashes`` is the value of ``PYTHONHASHSEED`` inside. ``descriptors`` maps each path in
+    ``layout.files`` to an open file descriptor from which its content is read. The command runs as process 1
+    with no other environment variables. It keeps the capabilities over its own namespaces, which
+    :mod:`.namespaces` and :mod:`.walls` need and later drop.
     """
     command = [
         program,

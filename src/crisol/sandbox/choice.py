@@ -22,10 +22,7 @@ __all__ = ["Sandbox", "choose", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A way to isolate untrusted scripts, named by ``kind``.
-
-    :func:`choose` returns one that works on this machine.
-    """
+    """A way to isolate untrusted scripts that works on this machine; :func:`choose` returns one."""
 
     kind: SandboxKind
 
@@ -40,14 +37,15 @@ class Sandbox:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         hashes: int | None = None,
     ) -> Iterator[Target]:
-        """Start a sandbox over a source tree, as a context manager that yields a :class:`Target`.
+        """Start a sandbox over a source folder, and yield it as a :class:`Target`; for a ``with`` block.
 
-        The folder ``tree`` is read-only and last on ``sys.path``, after the folders ``requires``, its
-        dependencies. ``preload`` names modules of the standard library or of ``requires`` to import ahead.
-        ``prelude`` is trusted source executed once before them. ``limits`` hold for each run. ``hashes``
-        (below 2**32) seeds the hashes of text; None draws a seed. Files are read when the block begins, so
-        later changes are not seen. Raises :class:`~crisol.errors.SandboxError` where the sandbox does not
-        start.
+        The files of ``tree`` are read-only inside. They come last on ``sys.path``, after the folders
+        ``requires``, its dependencies. ``preload`` names modules (of the standard library or the
+        dependencies) that are imported before the first run. ``prelude`` is trusted Python source that is
+        executed before these imports, "" for none. ``limits`` hold for each run. ``hashes``, below 2**32, is
+        Python's hash seed inside; None draws one. Later changes of the folders have no effect. Raises
+        :class:`~crisol.errors.InputError` if one is no folder, and :class:`~crisol.errors.SandboxError` if
+        the sandbox does not start.
         """
         target = Target(self.kind, TargetSource.read(tree, requires, preload, prelude), limits, hashes)
         target.requires = tuple(requires)
@@ -59,10 +57,11 @@ class Sandbox:
 
 
 def choose(kind: str = "auto") -> Sandbox:
-    """Return the strongest sandbox that works on this machine, or the sandbox of the kind that is named.
+    """Return a sandbox that works on this machine: the strongest one, or the one of the given kind.
 
-    ``auto`` tries ``bubblewrap``, then ``namespaces``. ``weak`` does not isolate and must be named. Raises
-    :class:`~crisol.errors.SandboxUnavailable` where none of them, or the named one, does not work.
+    ``auto`` takes ``bubblewrap``, or else ``namespaces``. ``weak`` does not isolate hostile code, so ``auto``
+    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if neither of the two works, or the kind
+    does not exist or work.
     """
     if kind == "auto":
         failures = {}
@@ -87,9 +86,9 @@ _proven: set[SandboxKind] = set()
 
 
 def problem(kind: SandboxKind) -> str:
-    """Start a sandbox of a kind; return the message of its failure, or "" if it works on this machine.
+    """Return why a kind of sandbox does not work on this machine, as a message; "" if it works.
 
-    Success is cached; after a failure the next call tries again.
+    A sandbox is started to find out. That it works is remembered; a failure is tried again at the next call.
     """
     if kind in _proven:
         return ""

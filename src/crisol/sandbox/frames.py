@@ -25,13 +25,13 @@ _LENGTH = struct.Struct("!Q")
 
 
 class ClosedError(Exception):
-    """The peer of a socket has closed it, or sent bytes that are not a frame."""
+    """The other end of a socket has closed it, or sent bytes that are no frame."""
 
 
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    """Write one frame to a socket: a JSON head and byte strings (``blobs``).
+    """Write one frame, a dict that JSON can hold (``head``) and byte strings (``blobs``), to a socket.
 
-    Raises :class:`ClosedError` where the peer has closed.
+    Raises :class:`ClosedError` if the other end has closed the socket.
     """
     text = json.dumps({**head, "#": [len(blob) for blob in blobs]}).encode()
     try:
@@ -41,10 +41,11 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 
 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one frame of at most ``limit`` bytes; return its (JSON head, byte strings).
+    """Read one frame from a socket, and return its dict and its byte strings.
 
-    Raises :class:`ClosedError` where the peer has closed or sends no frame, and TimeoutError after the
-    time-out that is set on the socket.
+    ``limit`` is the largest size in bytes, for the dict and for all byte strings together. Raises
+    :class:`ClosedError` if the other end has closed the socket or sent no frame, and ``TimeoutError`` after
+    the socket's time-out.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
     if size > limit:
@@ -62,10 +63,10 @@ def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, A
 
 
 def rehearse() -> None:
-    """Send and receive one frame within this process.
+    """Send and receive one frame inside this process, so that the next frame is fast.
 
-    The first use of frames after a fork copies memory pages. This call does so before the clock of a run
-    starts.
+    The first use after a fork makes the kernel copy memory pages. With this call that happens before the time
+    of a run is measured.
     """
     near, far = socket.socketpair()
     send(near, {"names": ["rehearsal"], "seconds": 1.5}, [b"blob"])

@@ -44,11 +44,12 @@ def keep(
     setup: dict[str, Any],
     inherited: stage.Inherited,
 ) -> None:
-    """Run one job as the first process of its namespaces, and exit; this function never returns.
+    """Run as the keeper of one run: read a job, run its script in a child process, and send the answer.
 
-    It prepares mounts, reads a job from the socket ``control``, writes one byte to the descriptor ``taken``,
-    runs the script in a child and sends the answer. ``places`` are the paths inside the sandbox. ``setup``
-    holds the limits and seccomp filters. ``inherited`` holds the code that was read before the fork.
+    The function ends the process and never returns. The job arrives, and the answer is sent, on the socket
+    ``control``; one byte is written to the file descriptor ``taken`` when the job has arrived. ``places`` are
+    the paths inside the sandbox. ``setup`` holds the limits and the seccomp filter. ``inherited`` holds what
+    was loaded before the fork.
     """
     status = 1
     try:

@@ -84,26 +84,27 @@ def _checked(result: int, what: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Move this process into new namespaces (unshare(2)). Raises OSError.
+    """Move this process into new namespaces.
 
-    ``flags`` are the kinds of namespaces, ``CLONE_NEW*``.
+    ``flags`` are the kinds of namespaces, ``CLONE_NEW*``; see unshare(2). Raises ``OSError``.
     """
     _checked(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
 def setns(descriptor: int, flags: int) -> None:
-    """Enter the namespaces of another process (setns(2)). Raises OSError.
+    """Move this process into the namespaces of another process.
 
-    ``descriptor`` is a pidfd of the process; ``flags`` are the kinds of namespaces, ``CLONE_NEW*``.
+    ``descriptor`` is a pidfd of that process; ``flags`` are the kinds of namespaces, ``CLONE_NEW*``; see
+    setns(2). Raises ``OSError``.
     """
     _checked(_libc.setns(descriptor, flags), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Mount the file system ``source`` at ``target`` (mount(2)); empty strings are passed as NULL.
+    """Mount the file system ``source`` at the path ``target``.
 
-    ``kind`` is the type of the file system, ``flags`` are ``MS_*``, ``data`` holds its options. Raises
-    OSError.
+    ``kind`` is the type of the file system, ``flags`` are ``MS_*``, and ``data`` holds its options; see
+    mount(2). An empty string is passed as NULL. Raises ``OSError``.
     """
     words = [word.encode() if word else None for word in (source, target, kind)]
     _checked(
@@ -112,9 +113,9 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def protect(target: str, *, recursive: bool) -> None:
-    """Make the mount at ``target`` read-only, nosuid and nodev; ``recursive`` includes mounts below it.
+    """Make the mount at the path ``target`` read-only, nosuid and nodev.
 
-    Raises OSError.
+    ``recursive`` includes the mounts below it. Raises ``OSError``.
     """
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     result = _libc.syscall(_MOUNT_SETATTR, -100, target.encode(), 0x8000 if recursive else 0, attributes, 32)
@@ -128,40 +129,61 @@ def protect(target: str, *, recursive: bool) -> None:
 
 
 def unmount(target: str) -> None:
-    """Detach the mount at ``target`` lazily: files that are open stay usable. Raises OSError."""
+    """Unmount the file system at the path ``target``; files that are open stay usable (MNT_DETACH).
+
+    Raises ``OSError``.
+    """
     _checked(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
 def pivot_root(new: str, old: str) -> None:
-    """Swap the root of the mount namespace: ``new`` becomes ``/``, the present root moves to ``old``."""
+    """Make the path ``new`` the root of this mount namespace, and move the present root to ``old``.
+
+    See pivot_root(2). Raises ``OSError``.
+    """
     _checked(_libc.syscall(_CALLS["pivot_root"], new.encode(), old.encode()), "pivot_root")
 
 
 def no_new_privileges() -> None:
-    """Set PR_SET_NO_NEW_PRIVS: programs started from here gain nothing by being setuid."""
+    """Set PR_SET_NO_NEW_PRIVS: programs that this process starts gain no rights by being setuid.
+
+    See prctl(2). Raises ``OSError``.
+    """
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, None, 0, 0), "no_new_privs")
 
 
 def set_dumpable(*, value: bool) -> None:
-    """Allow (True) or forbid other processes of this user to read this process's memory and ``/proc``."""
+    """Allow (True) or forbid (False) other processes of this user to read this process's memory.
+
+    It holds for the process's files in ``/proc``, too; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
+    """
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 
 
 def drop_bounding_set() -> None:
-    """Empty the capability bounding set: started programs get no capability; this process keeps its own."""
+    """Empty the capability bounding set of this process, see capabilities(7).
+
+    Programs that it starts then get no capability; it keeps its own. Raises ``OSError``.
+    """
     number = 0
     while _libc.prctl(_PR_CAPBSET_DROP, number, None, 0, 0) == 0:
         number += 1
 
 
 def drop_capabilities() -> None:
-    """Give up every capability of this process, permanently."""
+    """Give up every capability of this process for good, see capabilities(7).
+
+    Raises ``OSError``.
+    """
     head = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
     _checked(_libc.syscall(_CALLS["capset"], head, bytes(24)), "capset")
 
 
 def install_filter(program: bytes) -> None:
-    """Install a seccomp filter (an array of ``struct sock_filter``) for this process and its children."""
+    """Install a seccomp filter for this process and its children, see seccomp(2).
+
+    ``program`` is an array of ``struct sock_filter``, as bytes. Raises ``OSError``.
+    """
     instructions = ctypes.create_string_buffer(program, len(program))
     head = ctypes.create_string_buffer(
         struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions)), struct.calcsize("@HP")
@@ -170,15 +192,16 @@ def install_filter(program: bytes) -> None:
 
 
 def landlock_abi() -> int:
-    """Return the kernel's Landlock ABI version, 0 where it has none."""
+    """Return the kernel's Landlock ABI version; 0 if it has no Landlock."""
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
 
 
 def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
-    """Restrict this process by Landlock: it may write only below ``writable`` and to the files ``devices``.
+    """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
-    Both hold paths. Reading and executing stay allowed. ``abi`` is the version of :func:`landlock_abi`; from
-    6 on, abstract sockets and signals that leave the process tree are forbidden too.
+    ``writable`` are the paths of the folders, ``devices`` those of the device files. Reading and executing
+    stay allowed. ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract
+    Unix sockets and signals to processes that it did not start. Raises ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0
@@ -203,7 +226,10 @@ def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
 
 
 def bring_up_loopback() -> None:
-    """Bring up ``lo`` in this network namespace, with small buffers and without lingering connections."""
+    """Bring up the interface ``lo`` of this network namespace, with small socket buffers.
+
+    Closed connections do not linger. Raises ``OSError``.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         request = struct.pack("16sH22x", b"lo", 0)
         flags = struct.unpack("16sH22x", fcntl.ioctl(probe, 0x8913, request))[1]
@@ -217,12 +243,12 @@ def bring_up_loopback() -> None:
 
 
 def one_arena() -> None:
-    """Limit glibc to one malloc arena, since each arena counts against the memory limit."""
+    """Limit glibc's malloc to one arena, because each arena counts against the memory limit."""
     if hasattr(_libc, "mallopt"):
         _libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def trim_memory() -> None:
-    """Return freed memory to the kernel by glibc's ``malloc_trim``; does nothing with another allocator."""
+    """Return freed memory to the kernel by glibc's ``malloc_trim``; does nothing with another C library."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

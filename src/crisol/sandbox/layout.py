@@ -24,10 +24,10 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files\n"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A made-up user for one sandbox, drawn at random, so that code inside cannot recognise a sandbox.
+    """An invented user, drawn at random for one sandbox, so that code cannot tell that it is in a sandbox.
 
-    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is the folder,
-    inside the sandbox, that looks like a virtual environment; the target's files are installed below it.
+    ``name`` is the login name, ``number`` the uid and gid, ``host`` the host name. ``root`` is a folder
+    inside that looks like a virtual environment and contains the target's files.
     """
 
     name: str
@@ -37,7 +37,7 @@ class User:
 
     @classmethod
     def drawn(cls) -> User:
-        """Return a user with random name, uid, host name and folder."""
+        """Return a user with a random login name, uid, host name and folder."""
         name = secrets.choice(("lena", "amir", "deploy", "www", "chloe", "app", "jonas", "mei", "svc", "olu"))
         kind = secrets.choice(("web", "worker", "build", "node", "app", "laptop"))
         root = secrets.choice(("/opt/{}", "/srv/{}/venv", "/data/{}", "/var/www/{}/env"))
@@ -49,10 +49,10 @@ class User:
         )
 
     def variables(self) -> dict[str, str]:
-        """Return the environment variables that belong to this user, by name, for one run.
+        """Return environment variables for one run, by name, that fit this user.
 
-        ``USER``, ``LOGNAME``, ``PWD`` and ``OLDPWD`` are always there. Of others, as a login or a service
-        sets them, a random choice is added at each call.
+        ``USER``, ``LOGNAME``, ``PWD`` and ``OLDPWD`` are always among them. Each call adds a random choice of
+        other variables that a login or a service sets.
         """
         names = {"USER": self.name, "LOGNAME": self.name, "PWD": "/tmp", "OLDPWD": "/"}  # noqa: S108 - inside
         more = {
@@ -76,12 +76,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The root file system of a sandbox.
+    """The file system that a sandbox shows.
 
-    ``binds`` are (path on this machine, path inside) and are mounted read-only. ``hidden`` are folders inside
-    these mounts that appear empty. ``links`` are symbolic links, as (where it points, path of the link).
-    ``files`` maps paths of new files to their text; ``folders`` are new folders. ``devices`` are device files
-    of this machine.
+    ``binds`` are read-only mounts, as (path on this machine, path inside). ``hidden`` are folders inside
+    these mounts that are shown empty. ``links`` are symbolic links, as (target of the link, path of the
+    link). ``files`` maps the paths of new files to their text; ``folders`` are new folders; ``devices`` are
+    device files of this machine.
     """
 
     binds: tuple[tuple[str, str], ...]
@@ -92,26 +92,29 @@ class Layout:
     devices: tuple[str, ...] = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
     def of(self, user: User) -> Layout:
-        """Return the layout with ``/etc/passwd``, ``/etc/group`` and a home folder for ``user``."""
+        """Return this layout with a home folder for ``user``, and with ``/etc/passwd`` and ``/etc/group``."""
         names = {"/etc/passwd": _USERS, "/etc/group": _GROUP}
         made = {at: text.format(name=user.name, number=user.number) for at, text in names.items()}
         home = f"/home/{user.name}"
         return replace(self, files=self.files | made, folders=(*self.folders, home))
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields as a dictionary that JSON can hold."""
+        """Return the fields by name, as a dict that JSON can hold."""
         return asdict(self)
 
 
 def interpreter() -> str:
-    """Return the path of the base interpreter, with links resolved; never that of a virtual environment."""
+    """Return the path of the base Python interpreter, without symbolic links.
+
+    In a virtual environment it is the interpreter from which the environment was made.
+    """
     base = getattr(sys, "_base_executable", None) or sys.executable
     return os.path.realpath(base)
 
 
 @functools.cache
 def layout() -> Layout:
-    """Return the layout that shows this machine's Python and libraries in a sandbox; computed once."""
+    """Return the layout that shows this machine's Python and its libraries; it is computed once."""
     binds, links = [("/usr", "/usr")], [("/tmp", "/var/tmp")]  # noqa: S108 - inside
     for name in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(name).is_symlink():

@@ -52,11 +52,12 @@ report(json.dumps([files, patterns]).encode())
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What trusted scripts load, in the order of loading, so that a sandbox can load it before the first run.
+    """What the scripts of a target load, so that a sandbox can load it before the first run.
 
-    ``modules`` are names of the standard library's or the dependencies' modules; they are imported. ``files``
-    are (module, relative path) of the target; their code is read and not executed. ``patterns`` are regular
-    expressions to compile, as (text, whether it is bytes, flags).
+    ``modules`` are names of modules (of the standard library or the dependencies), which are imported.
+    ``files`` are modules of the target, as (name, relative path); their code is read but not executed.
+    ``patterns`` are regular expressions to compile, as (text, whether it is bytes, flags). All are in the
+    order of loading.
     """
 
     modules: tuple[str, ...] = ()
@@ -67,11 +68,11 @@ class Learned:
 def learn(
     run: Callable[[Script], Run], scripts: Iterable[Script], tree: Collection[str], available: frozenset[str]
 ) -> Learned:
-    """Run trusted scripts and return the modules and regular expressions that they load.
+    """Run trusted scripts, and return the modules and regular expressions that they load.
 
-    ``run`` executes a script on the vulnerable release, never on a patch. ``tree`` holds the relative paths
-    of the target's files, ``available`` the names of the dependencies' top-level modules. Scripts that fail
-    are ignored.
+    ``run`` executes a script on the unpatched release and returns the run. ``tree`` holds the relative paths
+    of the target's files, ``available`` the names of the dependencies' top-level modules. A script that fails
+    adds nothing.
     """
     own = frozenset(file.partition("/")[0].removesuffix(".py") for file in tree)
     loaded: dict[str, None] = {}

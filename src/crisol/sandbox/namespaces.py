@@ -28,10 +28,11 @@ _SPACES = (
 
 
 def enter(plan: dict[str, Any], user: int) -> None:
-    """Continue as process 1 of new namespaces, with a new root file system, as the uid ``user``.
+    """Continue in a child process that is process 1 of new namespaces with a file system of its own.
 
-    ``plan`` is the result of :meth:`crisol.sandbox.layout.Layout.plain`. This function returns in a child
-    process; the calling process waits and ends with the child. Raises OSError where the kernel refuses.
+    The function returns in that child; the calling process waits for its end and then ends, too. ``plan`` is
+    the result of :meth:`crisol.sandbox.layout.Layout.plain`. ``user`` is the uid that the child has in its
+    new user namespace; root needs no user namespace and stays root. Raises ``OSError`` if the kernel refuses.
     """
     _unshare(user)
     _continue_in_child()
@@ -66,7 +67,10 @@ def enter(plan: dict[str, Any], user: int) -> None:
 
 
 def enter_wrapped() -> None:
-    """Complete the namespaces that bubblewrap made: mount a new /proc and bring up the network's loopback."""
+    """Complete the namespaces that bubblewrap made: mount a new ``/proc`` and bring up the interface ``lo``.
+
+    Raises ``OSError`` if the kernel refuses.
+    """
     _mount_proc("/proc")
     kernel.unmount(OLD_PROC)
     os.rmdir(OLD_PROC)
@@ -107,10 +111,10 @@ def _map(user: int, uid: int, gid: int) -> None:
 
 
 def become_nobody(user: int) -> None:
-    """Change from root to the unprivileged uid ``user``, inside a new user namespace.
+    """Change from root to the uid ``user`` in a new user namespace; do nothing for any other user.
 
-    Limits on processes do not bind root, so scripts must not run as root. In the new namespace this process
-    may still mount, which each run needs.
+    It is needed because limits on the number of processes do not bind root. In the new namespace this process
+    may still mount file systems. Raises ``OSError`` if the kernel refuses.
     """
     if os.getuid() != 0:
         return

@@ -15,12 +15,12 @@ __all__ = ["prepare"]
 
 
 def prepare(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """Parse and compile one patched file in a worker process.
+    """Parse and compile one patched file; call it by :func:`crisol.sandbox.bounded.bounded`.
 
-    ``head`` has the keys ``name``, the file's path, and ``before``, whether there is an unpatched text. That
-    text is then the first of ``blobs``; the patched text is the last. The result's head has the key ``kept``:
-    the line ranges that :func:`crisol.sandbox.reuse.untouched` returns. Its one byte string is the content of
-    the .pyc; there is none if the file does not compile.
+    ``head`` has the keys ``name`` (the file's path) and ``before`` (whether there is an unpatched text).
+    ``blobs`` holds the unpatched text, if there is one, and the patched text. Returns (``{"kept": ranges}``,
+    [content of the .pyc file]). The ranges are the unchanged lines, as (first, last), see
+    :func:`crisol.sandbox.reuse.untouched`. The second list is empty if the file does not compile.
     """
     before, after = (blobs[0] if head["before"] else None), blobs[-1]
     code = byte_code(after, head["name"])

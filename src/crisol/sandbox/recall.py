@@ -28,9 +28,9 @@ __all__ = ["Finder", "compile_patterns"]
 
 
 class Finder:
-    """An import hook for those modules of the target whose code was read ahead.
+    """An import hook that serves the modules of the target whose code was read before the run.
 
-    ``place`` is the folder of the target's files; ``files`` maps module names to paths relative to it.
+    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths in it.
     """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
@@ -47,10 +47,10 @@ class Finder:
                     self._read[name] = path, code
 
     def install(self, changed: Iterable[str], path: list[str]) -> None:
-        """Insert this finder before ``PathFinder`` in ``sys.meta_path``, for all files but the changed ones.
+        """Add this import hook to ``sys.meta_path``, for all modules but those in changed files.
 
-        ``changed`` are the relative paths that the patch changes; ``path`` is ``sys.path`` at the start of
-        the run.
+        ``changed`` are the relative paths of the files that the patch changes; ``path`` is ``sys.path`` at
+        the start of the run.
         """
         self._path = path
         theirs = {f"{self._place}/{name}" for name in changed}
@@ -61,10 +61,10 @@ class Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module that was read ahead, or None, so that Python's own search goes on.
+        """Return the spec of a module whose code was read before the run; None lets Python search the module.
 
-        The result is also None where that search could find another file. ``name`` and ``path`` are those of
-        ``importlib``.
+        It is None, too, if Python could find the module in another file. ``name`` and ``path`` are those of
+        :meth:`importlib.abc.MetaPathFinder.find_spec`.
         """
         compiled = self._known.get(name)
         if compiled is None:
@@ -86,10 +86,10 @@ class Finder:
 
 
 def compile_patterns(patterns: Iterable[tuple[str, bool, int]]) -> None:
-    """Compile regular expressions into the cache of :mod:`re`.
+    """Compile regular expressions, so that they are in the cache of :mod:`re`.
 
-    Each is (text, whether it is bytes, flags); a bytes pattern comes as Latin-1 text. A pattern that raises
-    or warns is skipped: the run compiles it itself.
+    Each pattern is (text, whether it is bytes, flags); the text of a bytes pattern is decoded as Latin-1. A
+    pattern that raises an exception or a warning is skipped.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error")

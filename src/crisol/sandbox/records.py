@@ -11,7 +11,11 @@ __all__ = ["Canary", "Ending", "Limits", "Role", "Run", "SandboxKind", "Script"]
 
 
 class SandboxKind(StrEnum):
-    """A kind of isolation for untrusted code; every verdict names the kind that was used."""
+    """A kind of isolation for untrusted code: ``bubblewrap``, ``namespaces`` or ``weak``.
+
+    The first two isolate by Linux namespaces, seccomp, Landlock (if the kernel has it) and limits; bubblewrap
+    is a program that makes namespaces. ``weak`` has limits only, and does not isolate hostile code.
+    """
 
     BUBBLEWRAP = "bubblewrap"
     """Namespaces made by bubblewrap, a seccomp filter, Landlock where the kernel has it, limits."""
@@ -23,14 +27,14 @@ class SandboxKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The resources that one run may use; a run that exceeds them is ended, the sandbox stays.
+    """The resources that one run may use; a run that exceeds them is ended.
 
-    ``seconds`` is wall time; it is extended up to four times while other processes keep the run waiting for a
-    processor. ``cpu_seconds`` is processor time of the script's process. ``memory_mb`` (MiB) bounds the
-    address space of each process; the resident memory of all processes may be twice as much. ``processes`` is
-    the largest number of processes. ``file_mb`` (MiB) bounds one file, ``scratch_mb`` (MiB) each writable
-    folder. Of standard output and standard error the last ``output_bytes`` each are kept; sixteen times as
-    much ends the run.
+    ``seconds`` is wall time; a run that has to wait for a CPU gets up to four times as much. ``cpu_seconds``
+    is CPU time of the script's process. ``memory_mb`` (MiB) limits the address space of each process; the
+    resident memory of all processes together may be twice as much. ``processes`` is the largest number of
+    processes. ``file_mb`` (MiB) limits the size of a file, ``scratch_mb`` (MiB) that of each writable folder.
+    ``output_bytes`` are kept of standard output and of standard error, the last ones; sixteen times as much
+    output ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not positive.
     """
 
     seconds: float = 10.0
@@ -48,7 +52,12 @@ class Limits:
 
 
 class Role(StrEnum):
-    """The kind of a script: PoV, check or probe. It says how the script ends and what each ending means."""
+    """The kind of a script: PoV, check or probe.
+
+    A PoV ends with ``sys.exit(0)`` if it shows the flaw, with ``sys.exit(1)`` if not. A check ends without an
+    exception or with ``sys.exit(0)`` if the program behaves. A probe ends with ``report(result)``, where
+    ``result`` is bytes.
+    """
 
     POV = "pov"
     """Ends with ``sys.exit(0)`` when it shows the flaw and ``sys.exit(1)`` when it does not."""
@@ -60,10 +69,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A program that runs as ``__main__`` in a sandbox and can import the target.
+    """A Python program that runs as ``__main__`` in a sandbox, where it can import the target.
 
-    ``name`` is the file name in tracebacks, ``source`` the text. ``role`` says how the script ends. A probe
-    reads ``arguments`` as the global ``ARGUMENTS``; other scripts have none.
+    ``name`` is its file name in tracebacks, ``source`` its text. ``role`` says whether it is a PoV, a check
+    or a probe. Only a probe has ``arguments``, which it reads as the global name ``ARGUMENTS``.
     """
 
     name: str
@@ -73,10 +82,10 @@ class Script:
 
 
 class Canary(StrEnum):
-    """When a PoV runs a second time, in the same process, on the unpatched files.
+    """Whether a PoV runs a second time as a canary: ``one`` if it exited with 1, ``any`` if with 0 or 1.
 
-    The PoV must then show the flaw again. If it does not, the patch has changed the process instead of the
-    program.
+    The second run is in the same process, on the unpatched files. It must show the flaw; otherwise the patch
+    has changed the process instead of the program.
     """
 
     AFTER_ONE = "one"
@@ -86,9 +95,11 @@ class Canary(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a run ended, as observed from outside the untrusted code.
+    """How a run ended: ``exited``, ``raised``, ``not_attested``, ``timeout`` or ``limit``.
 
-    Only with ``exited`` does the exit code of the script count.
+    ``exited``: the script itself ended the run, and its exit code counts. ``raised``: an exception ended it.
+    ``not_attested``: the process ended otherwise, by ``os._exit`` or a signal for example. ``timeout``: wall
+    or CPU time was exceeded; ``limit``: another limit.
     """
 
     EXITED = "exited"
@@ -108,12 +119,11 @@ class Run:
     """The result of one run of a script.
 
     ``ending`` says how it ended; ``code`` is the exit code, None unless ``ending`` is ``exited``. ``stdout``
-    and ``stderr`` hold the end of the output. ``seconds`` is wall time, ``cpu_seconds`` the processor time of
-    all its processes. ``report`` is the result of a probe, empty for other scripts. ``changed`` names
-    functions and classes outside the tree, such as ``pathlib.Path.exists``, that the target replaced.
-    ``canary`` is the exit code of the second run: None where no second run was made, -1 where it ended
-    without a code. ``waited`` is about the time, in seconds, for which other processes had the processors
-    while the run was ready.
+    and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds`` the CPU time
+    of all processes of the run. ``waited`` is about the time, in seconds, for which the run waited for a CPU.
+    ``report`` is the result of a probe, empty for other scripts. ``changed`` names functions and classes
+    outside the target that the target replaced, such as ``pathlib.Path.exists``. ``canary`` is the exit code
+    of the canary: None if there was none, -1 if it ended without an exit code.
     """
 
     ending: Ending

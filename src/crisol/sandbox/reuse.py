@@ -25,11 +25,12 @@ _WORDS = re.compile(
 
 
 def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
-    """Return the line ranges of a patched file whose functions or statements the patch left unchanged.
+    """Return the line ranges of a patched file in which no function or statement was changed.
 
-    ``before`` and ``after`` are the texts of the unpatched and the patched file. A range is (first, last),
-    counted from 1. The list is empty where ``before`` is None, where a text does not parse, and where one of
-    them has no name, such as ``f_code`` or ``getattr``, by which code can look at frames and code objects.
+    ``before`` and ``after`` are the texts of the unpatched and the patched file; None is for a new file. A
+    range is (first, last), counted from 1. The list is empty for a new file and for a text that does not
+    parse. It is also empty if one of the texts has no name by which code inspects frames or code objects,
+    such as ``f_code`` or ``getattr``; the ranges are not needed then.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

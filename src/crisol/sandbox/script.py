@@ -37,11 +37,11 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled script.
+    """A compiled script, in which constants stand for secrets that each run puts in.
 
-    ``code`` is its marshalled code. Each run replaces some constants by secrets: in ``code`` these constants
-    are ``mark`` and one more byte. ``error`` is the traceback of a script that does not compile; ``code`` is
-    then empty.
+    ``code`` is the marshalled code; its constants that begin with ``mark`` are replaced by the secrets.
+    ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise it is
+    "".
     """
 
     code: bytes
@@ -50,9 +50,9 @@ class Compiled:
 
 
 def seeded(source: str, seed: int) -> str:
-    r"""Return the text with the first line ``SEED = 0`` set to ``seed``.
+    r"""Return the text of a script with the seed ``seed``: its first line ``SEED = 0`` is changed.
 
-    A text without that line is unchanged.
+    A text without that line is returned unchanged.
 
     >>> seeded("SEED = 0\n", 7)
     'SEED = 7\n'
@@ -61,11 +61,11 @@ def seeded(source: str, seed: int) -> str:
 
 
 def parts(source: str) -> tuple[str, str]:
-    r"""Split a script at its lines ``# act`` and ``# judge``; return (part in the target's process, judge).
+    r"""Split a script into the part that runs with the target and its judge, which runs in another process.
 
-    The first part is everything before ``# judge``. The judge runs in another process, from where it looks at
-    the effects of the first; it is what stands before ``# act`` and after ``# judge``, with its line numbers
-    kept. A script without both lines has an empty judge.
+    The lines ``# act`` and ``# judge`` divide the text. The first part is all lines before ``# judge``. The
+    judge is all lines but those between ``# act`` and ``# judge``, which are left blank, so that line
+    numbers stay right. Without both dividing lines the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -78,7 +78,7 @@ def parts(source: str) -> tuple[str, str]:
 
 
 def compile_script(script: Script) -> Compiled:
-    """Compile a script; a script that does not compile gives :attr:`Compiled.error` and no exception."""
+    """Compile a script; one that does not compile gives a result with ``error`` set, and no exception."""
     return _compile(script.name, script.source, script.role)
 
 
@@ -97,10 +97,10 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 
 
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
-    """Return the statements of a script, with a call ``function(name, value)`` after each class and function.
+    """Return the statements of a script with a call ``function(name, value)`` after each class and function.
 
-    The script runs in another module than ``__main__``. The call puts its classes and functions there, where
-    pickle and annotations look for them. ``body`` are the script's statements.
+    ``body`` are the statements of the script, which does not run in the module ``__main__``. ``function``
+    puts each class and function there, where pickle and type annotations look for them.
     """
     shown: list[ast.stmt] = []
     for statement in body:

@@ -116,9 +116,9 @@ _Step = tuple[int, int, int, int]
 
 
 def keeper_filter() -> bytes:
-    """Return the seccomp filter for the keeper, the process that prepares one run and starts its script.
+    """Return the seccomp filter for the keeper, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    The keeper may still mount and make namespaces.
+    It allows mounts and new namespaces, which the filter for scripts forbids.
     """
     return _assemble(_NEVER, [])
 
@@ -126,8 +126,8 @@ def keeper_filter() -> bytes:
 def script_filter() -> bytes:
     """Return the seccomp filter for a script, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    It forbids mounts, namespaces, most kinds of sockets and large socket buffers. It also forbids
-    ``memfd_create``, since no limit counts its memory.
+    It forbids mounts, new namespaces, most kinds of sockets, large socket buffers, and ``memfd_create``,
+    whose memory no limit counts.
     """
     column = _column()
     refused, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS

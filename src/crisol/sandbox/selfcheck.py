@@ -28,10 +28,10 @@ ATTEMPTS = {
 
 
 def escapes(kind: SandboxKind) -> tuple[str, ...]:
-    """Run the escape attempts :data:`ATTEMPTS` in a sandbox; return the names of those that succeeded.
+    """Run the escape attempts :data:`ATTEMPTS` in a sandbox, and return the names of those that succeeded.
 
-    None succeeds in a sandbox that isolates. ``kind`` is the kind of the sandbox. Raises
-    :class:`~crisol.errors.SandboxError` where it does not start.
+    In a sandbox that isolates, the result is empty. ``kind`` is the kind of sandbox. Raises
+    :class:`~crisol.errors.SandboxError` if it does not start.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:

@@ -18,11 +18,11 @@ __all__ = ["TargetSource"]
 
 @dataclass(frozen=True, slots=True)
 class TargetSource:
-    """The files that a sandbox holds, read into memory.
+    """The files of a sandbox, read into memory.
 
     ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
-    for each dependency. ``preload`` names modules to import ahead. ``prelude`` is trusted source executed
-    before them. ``learned`` holds what trusted scripts load.
+    for each dependency. ``preload`` names modules that are imported before the first run, ``prelude`` is
+    trusted Python source that is executed before these imports. ``learned`` is what the scripts load.
     """
 
     tree: dict[str, bytes]
@@ -33,10 +33,10 @@ class TargetSource:
 
     @classmethod
     def read(cls, tree: Path, requires: Sequence[Path], preload: Sequence[str], prelude: str) -> TargetSource:
-        """Read the regular files of the folders ``tree`` and ``requires``, without links and special files.
+        """Return the files of the folders ``tree`` and ``requires``, without links and special files.
 
-        ``preload`` and ``prelude`` become the fields of these names. Raises
-        :class:`~crisol.errors.InputError` where a path is not a folder.
+        ``preload`` and ``prelude`` become the fields with these names. Raises
+        :class:`~crisol.errors.InputError` if a path is no folder.
         """
         for folder in (tree, *requires):
             if not folder.is_dir():

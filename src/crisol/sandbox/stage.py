@@ -57,9 +57,9 @@ _OUT_OF = frozenset({27, 28, 122})
 
 
 class Inherited(NamedTuple):
-    """The objects that each run inherits by the fork.
+    """What each run inherits from the process that is forked for it.
 
-    ``finder`` holds the modules that were read ahead, ``watch`` a snapshot of the interpreter's functions.
+    ``finder`` has the modules whose code was read before, ``watch`` a snapshot of all functions and classes.
     """
 
     finder: recall.Finder
@@ -69,11 +69,12 @@ class Inherited(NamedTuple):
 def open_stage(
     pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited
 ) -> int:
-    """Fork the process that will run one script, and return its process id.
+    """Fork the process that is to run one script, and return its process id.
 
     ``pipes`` are (descriptor of its standard output, descriptor of its standard error, socket for job and
-    answer). ``confine`` is called in the child and drops privileges. ``inherited`` is what the child uses of
-    this process. The fork happens in a thread of C code only, so that untrusted code finds no Python frames.
+    answer). ``confine`` is called in the child and takes its rights away. ``inherited`` is what the child
+    uses of this process. The child's Python stack is empty, so that untrusted code finds no frames of Crisol
+    there.
     """
     born = _thread.allocate_lock()
     born.acquire()

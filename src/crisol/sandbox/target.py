@@ -65,11 +65,11 @@ _BOOT = (
 
 
 class Target:
-    """A sandbox over one source tree, in which scripts run; for one thread at a time.
+    """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
-    :meth:`Sandbox.target` makes it. ``kind`` is the isolation in use, ``limits`` hold for each run.
-    ``landlock`` is the version of Landlock in use, 0 for none. ``skipped`` names modules that could not be
-    preloaded. If the sandbox's process dies, the next run starts another.
+    :meth:`Sandbox.target` makes it. ``kind`` is the isolation; ``limits`` hold for each run. ``landlock`` is
+    the Landlock ABI version in use, 0 for none. ``skipped`` names modules that could not be imported before
+    the first run. If the sandbox's process dies, the next run starts a new one.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class Target:
         *,
         canary: Canary | None = None,
     ) -> Run:
-        """Execute a script in the sandbox; return how it ended and what it wrote.
+        """Run a script in the sandbox, and return how it ended and what it printed.
 
-        ``overlay`` maps relative paths to the content that replaces the tree's file, None for a deleted file;
-        an ``overlay`` of None changes nothing. ``limits`` None means those of the target. With ``canary`` the
-        script runs a second time in the same process, on the unpatched files; its exit code is
-        ``Run.canary``. Whatever untrusted code does gives a :class:`~.records.Run` and no exception. Raises
-        :class:`~crisol.errors.SandboxError` where the sandbox fails, and :class:`~crisol.errors.InputError`
-        for a path of ``overlay`` outside the tree.
+        ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
+        one the files are unpatched. ``limits`` None means those of the target. With ``canary`` the script
+        runs a second time in the same process, on the unpatched files, and the exit code is ``Run.canary``.
+        Nothing that untrusted code does raises an exception here. Raises :class:`~crisol.errors.SandboxError`
+        if the sandbox itself fails, and :class:`~crisol.errors.InputError` for a path in ``overlay`` outside
+        the program's folder.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -187,9 +187,9 @@ class Target:
         return text.replace(library, "/target")
 
     def start(self) -> None:
-        """Start the sandbox's process, or start it anew.
+        """Start the sandbox's process; a running one is ended first.
 
-        Raises :class:`~crisol.errors.SandboxError` with the process's message where it does not start.
+        Raises :class:`~crisol.errors.SandboxError`, with the message of the process, if it does not start.
         """
         self.close()
         host, guest = socket.socketpair()
@@ -235,10 +235,11 @@ class Target:
         self.skipped = tuple(head["skipped"])
 
     def warm(self, scripts: Sequence[Script]) -> None:
-        """Restart the sandbox so that every run begins with the imports of ``scripts`` already done.
+        """Restart the sandbox so that the modules which scripts import are loaded before each run.
 
-        ``scripts`` are trusted. Each runs once on the unpatched files to find its imports, and the code of
-        the target's files is read. This pays from the second patch on.
+        ``scripts`` are trusted; each runs once on the unpatched files. Later runs are then faster; it is
+        worth its time from the second patch on. Raises :class:`~crisol.errors.SandboxError` if the sandbox
+        fails.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files

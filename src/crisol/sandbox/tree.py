@@ -26,11 +26,10 @@ _MAX_COMPILED = 1 << 19
 class Places:
     """The paths inside a sandbox.
 
-    ``isolated`` says that the sandbox has its own root file system. ``root`` is a folder that looks like a
-    virtual environment and differs in every sandbox. ``requires`` is the number of dependencies; the
-    attribute of this name lists their folders. ``target`` is the folder of the target's files, ``layer`` that
-    of the files that one run changes, ``scratch`` a run's working folder. ``release`` is the folder of the
-    unpatched files: with isolation the same as ``target``.
+    ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
+    virtual environment. ``requires`` is given as the number of dependencies and kept as the list of their
+    folders. ``target`` is the folder of the target's files, ``release`` that of the unpatched files.
+    ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -44,9 +43,9 @@ class Places:
         self.scratch = "/tmp" if isolated else f"{root}/scratch"  # noqa: S108 - a tmpfs of this run alone
 
     def of_one_run(self) -> Places:
-        """Return the paths of one run without isolation, and make its scratch folder.
+        """Return the paths for one run in a sandbox without isolation, and create its working folder.
 
-        The folder is named by the process id.
+        Its folders have the process id in their path, so that runs do not share them.
         """
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target
@@ -56,9 +55,9 @@ class Places:
 
 
 def write(place: str, files: Mapping[str, bytes]) -> None:
-    """Write files and their .pyc files into the empty folder ``place``.
+    """Write files and their .pyc files into an empty folder, whose path is ``place``.
 
-    ``files`` maps relative paths to content.
+    ``files`` maps relative paths to content. Nothing is executed.
     """
     for name, content in files.items():
         path = f"{place}/{name}"
@@ -83,9 +82,9 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
     """Return the files that a run changes, with their .pyc files, by relative path; None means deleted.
 
-    ``overlay`` has one entry for each changed file, with its path as ``name``. ``contents`` holds, in the
-    order of the entries, a file's content and then its byte code: each only where ``content`` or ``compiled``
-    of the entry is true.
+    ``overlay`` has a dict for each changed file: ``name`` is its path, ``content`` and ``compiled`` say
+    whether its content and its .pyc file are in ``contents``. That holds those byte strings, in the same
+    order.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)
@@ -111,7 +110,7 @@ def _folders(name: str) -> list[str]:
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
     """Copy the folder ``source`` to ``place``, with some files changed.
 
-    ``files`` maps relative paths to new content; None leaves a file out.
+    ``files`` maps relative paths to new content; None leaves the file out.
     """
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
@@ -136,10 +135,10 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the content of the .pyc for a source; None if the source does not compile or is very large.
+    """Return the content of the .pyc file for a source; None if it does not compile or is very large.
 
-    ``content`` is the source, ``name`` its file name in tracebacks. Python does not check this .pyc against
-    its source.
+    ``content`` is the source, ``name`` its file name in tracebacks. Python uses this .pyc file without a
+    comparison with the source (PEP 552, unchecked).
     """
     if len(content) > _MAX_COMPILED:
         return None

@@ -10,9 +10,9 @@ __all__ = ["processor_seconds", "resident_pages", "sockets", "waited"]
 
 
 def sockets() -> int:
-    """Return the number of sockets in this network namespace, 0 where it cannot be read.
+    """Return the number of sockets in this network namespace; 0 if it cannot be read.
 
-    The kernel counts the memory of their buffers for no process.
+    The kernel counts the memory of their buffers for no process, so a limit on their number is needed.
     """
     try:
         with open("/proc/self/net/sockstat", encoding="ascii") as file:
@@ -22,7 +22,7 @@ def sockets() -> int:
 
 
 def processor_seconds(process: int) -> float:
-    """Return the processor time of a process so far, in seconds; 0 where it cannot be read.
+    """Return the CPU time that a process has used, in seconds; 0 if it cannot be read.
 
     ``process`` is a process id.
     """
@@ -35,7 +35,10 @@ def processor_seconds(process: int) -> float:
 
 
 def resident_pages(process: int) -> int:
-    """Return the resident memory of a process, given by its id, in pages; 0 for a process that has ended."""
+    """Return the resident memory of a process in pages; 0 if the process has ended.
+
+    ``process`` is a process id.
+    """
     try:
         file = os.open(f"/proc/{process}/statm", os.O_RDONLY)
     except OSError:
@@ -49,7 +52,7 @@ def resident_pages(process: int) -> int:
 
 
 def waited(process: int) -> float:
-    """Return the seconds for which a process was ready to run while others had the processors; 0 if unknown.
+    """Return for how many seconds a process was ready to run but had no CPU; 0 if it cannot be read.
 
     ``process`` is a process id.
     """

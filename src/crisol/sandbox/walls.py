@@ -26,11 +26,11 @@ _LAST_PROCESS = 30_000
 
 
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
-    """Give this process its own host name and its own mounts: scratch folders, the layer folder, and /proc.
+    """Give this process a host name and mounts of its own, as each run needs them.
 
-    ``scratch_mb`` (MiB) bounds each scratch folder. ``layer`` is the folder for changed files. ``target``,
-    the folder of the target's files, becomes the working folder, so that :func:`uncover` can reach the
-    original files.
+    It gets new ``/tmp``, ``/dev/shm`` and ``/proc``, and a new folder at the path ``layer`` for changed
+    files. ``scratch_mb`` (MiB) limits the first two each. ``target`` is the folder of the target's files; it
+    becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -60,10 +60,10 @@ def _size(scratch_mb: int) -> str:
 
 
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
-    """Return a function that takes rights from the calling process for good.
+    """Return a function that takes rights away from the process that calls it, for good.
 
-    It drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys ``filter``,
-    the seccomp filter, and ``landlock``, the version of Landlock, 0 for none.
+    It drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys ``filter``
+    (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
     """
     program, abi = setup["filter"], setup["landlock"]
 
@@ -77,10 +77,11 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
 
 
 def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Mount the folder ``target`` read-only with some files changed, in this mount namespace.
+    """Change some files in the folder ``target``, for the processes of this mount namespace only.
 
-    ``files`` maps relative paths to new content, None for a deleted file. The changed files are written to
-    ``layer``, which stays mounted read-only, since unmounting would be slow.
+    ``files`` maps relative paths to new content, None for a deleted file. The content is written to the
+    folder ``layer``, and both folders become read-only. The folder is changed by a mount; :func:`uncover`
+    shows the original files again. Raises ``OSError`` if the kernel refuses.
     """
     try:
         folders = {layer}
@@ -96,7 +97,10 @@ def overlay(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
 
 
 def uncover(target: str) -> None:
-    """Mount the original files of the folder ``target`` over what :func:`overlay` mounted there."""
+    """Show the original files of the folder ``target`` again, after :func:`overlay` changed some.
+
+    The working folder must still be the one that :func:`prepare_run` set.
+    """
     kernel.mount(".", target, flags=kernel.MS_BIND)
 
 

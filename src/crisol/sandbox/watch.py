@@ -39,7 +39,10 @@ class Watch:
         self._before = [version and version.value for version in self._versions]
 
     def changed(self) -> list[str]:
-        """Return the dotted names, sorted, of functions and classes that were replaced since the snapshot."""
+        """Return the dotted names of the functions and classes that were replaced since the snapshot, sorted.
+
+        The name ends in ``*`` if a module or class was changed and changed back.
+        """
         changes: list[str] = []
         for at, (name, now, before) in enumerate(self._seen):
             version = self._versions[at]

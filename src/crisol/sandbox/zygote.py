@@ -24,12 +24,10 @@ __all__ = ["main"]
 
 
 def main(descriptor: int) -> None:
-    """Run the sandbox's first process: load the target's files once, then fork a keeper for each run.
+    """Run as the zygote, the first process of a sandbox: write the target's files, then fork keepers.
 
-    The keeper starts the script in a child, enforces its limits and reports how it ended.
-
-    ``descriptor`` is that of the socket on which the calling program sends jobs. The process ends when the
-    socket is closed.
+    ``descriptor`` is the file descriptor of the socket on which the setup and the jobs arrive. The function
+    ends the process and never returns; it does so when the socket is closed.
     """
     control = socket.socket(fileno=descriptor)
     try:
