@@ -1,4 +1,4 @@
-"""A share of a rate that follows how the service is doing: additive increase, multiplicative decrease.
+"""Lower a rate limit while the service is slow or fails: additive increase, multiplicative decrease.
 
 After Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989): what
 grows by steps and shrinks by factors ends at the load that the service bears, from either side, and shares it
@@ -25,13 +25,13 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptivePolicy:
-    """When to grant less than the full rate of a rate limit, and how much less. Times are in seconds.
+    """The settings of an :class:`AdaptiveShare`: when a rate limit is lowered, and by how much.
 
-    Time is divided into intervals of ``interval`` seconds. An interval is bad when more than the share
-    ``tolerated`` of its requests failed or took longer than ``target_seconds``, or when a breaker is not
-    closed. After a bad interval the granted share of the rate is multiplied by ``decrease``, after any other
-    ``increase`` is added to it. The share stays within ``low`` and ``high``; 1 is the full rate. Raises
-    :class:`~crisol.errors.SettingsError` for a value out of range.
+    The share is the number by which the rate limit is multiplied; 1 is the whole limit. It changes every
+    ``interval`` seconds. It is multiplied by ``decrease`` if more than the fraction ``tolerated`` of the
+    interval's requests failed or took longer than ``target_seconds``, or if a circuit breaker is not closed.
+    Otherwise ``increase`` is added to it. The share stays between ``low`` and ``high``. Raises
+    :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     target_seconds: float
@@ -56,11 +56,12 @@ class AdaptivePolicy:
 
 
 class AdaptiveShare:
-    """The share of a rate limit that is granted at present, 0 to 1; it starts at ``policy.high``.
+    """The number by which a rate limit is multiplied now, read as ``share``; 1 is the whole limit.
 
-    A share of 0.5 is granted by charging two tokens a request, so it works on every kind of bucket.
-    ``strained()`` returns whether a breaker is not closed; it is called once an interval. An interval without
-    a request is not bad, so the share of an idle service grows again. ``clock`` returns seconds.
+    ``policy`` says when the share changes; it starts at ``policy.high``. Call :meth:`observe` after each
+    request, and take :meth:`cost` tokens from the client's bucket for it: at a share of 0.5 a request costs
+    two tokens. ``strained()`` returns whether a circuit breaker is not closed; it is called once an interval.
+    In an interval without requests the share grows. ``clock`` returns seconds.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock
@@ -89,13 +90,19 @@ class AdaptiveShare:
         self._calls = self._bad = 0
 
     def observe(self, seconds: float, *, failed: bool = False) -> None:
-        """Count a request that took ``seconds``; ``failed``: by an error of the service, such as HTTP 500."""
+        """Count one finished request, which took ``seconds``, for the next change of the share.
+
+        ``failed`` says that the service answered with an error of its own, such as HTTP 500.
+        """
         self._turn(self._clock())
         self._calls += 1
         self._bad += failed or seconds > self.policy.target_seconds
 
     def cost(self, rate: Rate) -> float:
-        """Return the tokens that one request costs now: 1 / share, at most the burst of ``rate``."""
+        """Return the tokens that one request costs now.
+
+        They are 1 divided by the present share, but at most the burst of ``rate``.
+        """
         self._turn(self._clock())
         return min(1.0 / self.share, rate.burst)
 

@@ -32,7 +32,13 @@ _lock = threading.Lock()
 
 
 class State(Enum):
-    """The state of a circuit breaker; it says which calls the breaker admits and which results it counts."""
+    """The state of a circuit breaker: which calls it admits, and which results it counts.
+
+    ``CLOSED``: every call passes and is counted. ``OPEN``: every call is rejected until the recovery time is
+    over. ``HALF_OPEN``: a few calls pass, and their results close the breaker or open it again. Three states
+    last until the breaker is reset: ``DISABLED`` (every call passes, none is counted), ``FORCED_OPEN`` (every
+    call is rejected) and ``METRICS_ONLY`` (every call passes and is counted, and the breaker never opens).
+    """
 
     CLOSED = "closed"
     """Calls pass and are counted."""
@@ -56,14 +62,17 @@ METRICS_ONLY: Final = State.METRICS_ONLY
 
 @dataclass(frozen=True, slots=True)
 class BreakerSnapshot:
-    """A copy of the state and the counters of the breaker ``name``.
+    """The state and the counters of the circuit breaker ``name`` at one moment.
 
-    ``calls``, ``failure_rate`` and ``slow_rate`` (0 to 1) are over the policy's window; a rate is None if the
-    window holds fewer calls than ``minimum_calls``, or if the policy has no limit on that rate.
-    ``successes``, ``failures`` (timeouts included), ``timeouts`` and ``rejections`` count since the start,
-    ``recovered`` and ``relapsed`` the half-open periods after which the breaker closed or opened again.
-    ``generation`` counts the changes of state. ``retry_after`` is the seconds until a call may be admitted, 0
-    if calls are admitted now.
+    ``successes``, ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls since the
+    breaker was made. ``recovered`` and ``relapsed`` count the half-open periods that ended with the breaker
+    closed, and with the breaker open again. ``generation`` grows by one at each change of state.
+
+    ``calls`` is the number of calls in the breaker's window; ``failure_rate`` and ``slow_rate`` are the
+    shares of them, 0 to 1, that failed and that were slow. Both are None while the window holds fewer calls
+    than the policy's ``minimum_calls``, and if the policy limits neither; ``slow_rate`` is None if the policy
+    does not limit it. ``retry_after`` is the seconds that a rejected caller should wait, 0 while every call
+    passes.
     """
 
     name: str
@@ -82,12 +91,12 @@ class BreakerSnapshot:
 
 
 class BreakerCore:
-    """The circuit breaker's state machine: it admits or rejects a call, and counts how the call ended.
+    """A circuit breaker for a caller that makes the calls itself and reports how each ended. Thread-safe.
 
-    ``permit = breaker.try_acquire()`` gives a permit, or 0 for a rejected call; the caller makes the call,
-    and then passes the permit to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`.
-    ``name`` is for messages; ``policy`` says when the breaker opens and closes; ``clock`` returns seconds.
-    Safe across threads.
+    :meth:`try_acquire` returns a permit, a positive number, or 0 if the call is rejected. The caller passes
+    the permit of an admitted call to exactly one of :meth:`success`, :meth:`failure` and :meth:`release`.
+    ``name`` appears in messages; ``policy`` says when the breaker opens and closes; ``clock`` returns
+    seconds.
 
     >>> breaker = BreakerCore("database", BreakerPolicy(consecutive_failures=2))
     >>> for _ in range(2):
@@ -173,9 +182,10 @@ class BreakerCore:
         raise CircuitOpenError(self.name, self.retry_after())
 
     def retry_after(self) -> float:
-        """Return the seconds until a call may be admitted again; 0 if calls are admitted now.
+        """Return the seconds that a rejected caller should wait before its next try.
 
-        While the breaker is forced open, the result is ``recovery_seconds`` of its policy.
+        The result is 0 while every call passes, and ``recovery_seconds`` of the breaker's policy while the
+        breaker is forced open.
         """
         state = self.state
         # Compared one by one: to look an enumeration's member up in a set costs more than the rest of a
@@ -211,21 +221,24 @@ class BreakerCore:
     def success(self, permit: int, seconds: float = 0.0) -> None:
         """Report that an admitted call succeeded after ``seconds``.
 
-        ``permit`` is from :meth:`try_acquire`; if the state has changed since, the call is not counted.
+        ``permit`` is the number with which the call was admitted. If the breaker has changed its state since
+        then, the call is not counted.
         """
         self._settle(permit, seconds, bad=False)
 
     def failure(self, permit: int, seconds: float = 0.0, *, timeout: bool = False) -> None:
-        """Report that an admitted call failed after ``seconds``; ``timeout`` says that its time ran out.
+        """Report that an admitted call failed after ``seconds``.
 
-        ``permit`` is from :meth:`try_acquire`; if the state has changed since, the call is not counted.
+        ``timeout`` says that the call's time limit was the cause. ``permit`` is the number with which the
+        call was admitted. If the breaker has changed its state since then, the call is not counted.
         """
         self._settle(permit, seconds, bad=True, timeout=timeout)
 
     def release(self, permit: int) -> None:
-        """Give ``permit`` back without counting the call, neither as success nor as failure.
+        """Report that an admitted call ended without a result that counts, such as a cancelled call.
 
-        Use it for a call that was cancelled, or whose error the policy ignores.
+        ``permit`` is the number with which the call was admitted. A half-open breaker may then admit another
+        call.
         """
         with _lock:
             if permit == self.generation and self.state is HALF_OPEN and self._admitted:
@@ -302,11 +315,14 @@ class BreakerCore:
         return calls, self._bad.bit_count(), self._slow.bit_count()
 
     def reset(self) -> None:
-        """Close the breaker, whatever its state, and empty its window; the counters since the start stay."""
+        """Close the breaker, whatever its state, and forget the calls in its window.
+
+        The counters of the :class:`BreakerSnapshot` that count since the start keep their values.
+        """
         self._force(CLOSED)
 
     def disable(self) -> None:
-        """Admit every call and count none, until :meth:`reset`."""
+        """Admit every call and count none, until :meth:`reset` is called."""
         self._force(State.DISABLED)
 
     def force_open(self) -> None:
@@ -314,19 +330,19 @@ class BreakerCore:
         self._force(State.FORCED_OPEN)
 
     def metrics_only(self) -> None:
-        """Admit and count every call, and never open, until :meth:`reset`."""
+        """Admit every call, count it, and never open, until :meth:`reset` is called."""
         self._force(METRICS_ONLY)
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after each change of state.
+        """Have ``listener(name, old, new)`` called after each change of the breaker's state.
 
-        ``name`` is the breaker's; ``old`` and ``new`` are the states. An exception of the listener is only
-        logged.
+        ``name`` is the breaker's name; ``old`` and ``new`` are of :class:`State`. An exception that the
+        listener raises is logged and not passed on.
         """
         self._listeners = (*self._listeners, listener)
 
     def snapshot(self) -> BreakerSnapshot:
-        """Return a copy of the state and the counters."""
+        """Return the breaker's state and counters at this moment; they do not change afterwards."""
         with _lock:
             calls, bad, slow = self._sums()
             enough = self.policy.rated and calls >= self.policy.minimum_calls

@@ -30,12 +30,11 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate limit: ``limit`` tokens every ``seconds``; a bucket holds at most ``burst`` of them.
+    """A rate limit: ``limit`` tokens return every ``seconds``, and a bucket holds at most ``burst`` tokens.
 
-    A ``burst`` of 0 means ``limit``. ``interval`` is the seconds in which one token returns, ``full`` those
-    in which an empty bucket is full again; both follow from the other fields. ``Rate(100)`` is a hundred a
-    minute; ``Rate.unlimited()`` admits everything. Raises :class:`~crisol.errors.SettingsError` for a value
-    out of range.
+    A ``burst`` of 0 means the same number as ``limit``. Two fields are computed: ``interval`` is the seconds
+    in which one token returns, ``full`` the seconds in which an empty bucket becomes full. ``Rate(100)``
+    allows 100 tokens a minute. Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     limit: float
@@ -58,16 +57,16 @@ class Rate:
 
     @classmethod
     def unlimited(cls) -> Rate:
-        """Return the rate that admits every request; its ``limit`` is infinite."""
+        """Return a rate that admits every request; its ``limit`` is infinite."""
         return cls(math.inf)
 
     @property
     def name(self) -> str:
-        """The rate as text, ``limit/seconds+burst``, such as ``100/60s+100``; part of the keys in Redis."""
+        """The rate as text, such as ``100/60s+100`` (limit, seconds, burst); a key in Redis contains it."""
         return f"{self.limit:.15g}/{self.seconds:.15g}s+{self.burst:.15g}"
 
     def check_cost(self, cost: float) -> None:
-        """Raise :class:`~crisol.errors.InputError` unless ``cost``, in tokens, is within 0 and the burst."""
+        """Raise :class:`~crisol.errors.InputError` unless ``cost``, in tokens, is from 0 to the burst."""
         if not 0.0 <= cost <= self.burst:
             raise InputError(
                 f"cost: {cost} is out of range; it must lie between 0 and the burst, {self.burst:g}"
@@ -76,10 +75,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BucketDecision:
-    """The limiter's answer to one request of ``cost`` tokens from a bucket of ``rate``.
+    """The answer of a token bucket with the rate ``rate`` to one request that costs ``cost`` tokens.
 
-    ``room`` is the time, in seconds, in which the tokens left in the bucket would be refilled. If it is
-    negative, the request was refused; the bucket will then hold enough tokens after ``-room`` seconds.
+    ``room`` is in seconds. If it is 0 or more, the request was allowed, and the tokens left in the bucket
+    would be refilled in that time. If it is negative, the request was refused, and the bucket holds enough
+    tokens for it after ``-room`` seconds.
     """
 
     rate: Rate
@@ -88,17 +88,17 @@ class BucketDecision:
 
     @property
     def allowed(self) -> bool:
-        """Whether the tokens were taken, and so the request may pass."""
+        """True if the request may pass and its tokens were taken from the bucket."""
         return self.room >= 0.0
 
     @property
     def retry_after(self) -> float:
-        """Seconds until the same request would pass; 0 if it was allowed."""
+        """Seconds until the bucket holds enough tokens for the same request; 0 if the request was allowed."""
         return max(-self.room, 0.0)
 
     @property
     def left(self) -> float:
-        """The seconds in which the tokens left in the bucket after the decision would be refilled."""
+        """Seconds in which the tokens left in the bucket after the decision would be refilled; 0 if none."""
         if self.room >= 0.0:
             return self.room
         return max(self.room + self.cost * self.rate.interval, 0.0)
@@ -117,34 +117,34 @@ class BucketDecision:
 
 
 class Bucket(Protocol):
-    """Token buckets of one rate, one for each key, in this process or in a shared store.
+    """Token buckets of one rate, one bucket for each key, in this process or in a shared store such as Redis.
 
-    The key names a client, such as its address. ``take`` returns a number or an awaitable of it, and never
-    raises because the store is away. Every implementation is safe across the tasks of one event loop.
+    A key names a client, for example by its address. Every implementation is safe across the tasks of one
+    event loop.
     """
 
     @property
     def rate(self) -> Rate:
-        """The rate that every bucket of this object has."""
+        """The rate limit of every bucket."""
         ...
 
     def take(self, key: str, cost: float = 1.0) -> float | Awaitable[float]:
         """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room in seconds, see :class:`BucketDecision`; a negative number means that the request is
-        refused.
+        Returns the room, in seconds (see :class:`BucketDecision`), or an awaitable of it; a negative room
+        means that the request is refused. Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or
+        above the rate's burst. A store that cannot be reached is no error.
         """
         ...
 
 
 class TokenBucket:
-    """Token buckets of one rate in this process, one for each key (GCRA, ITU-T I.371). Not thread-safe.
+    """Token buckets in this process, one for each key, all with the rate limit ``rate``. Not thread-safe.
 
-    A key names a client. One that was unused for ``rate.full`` seconds is forgotten, since its bucket is full
-    again. At most ``capacity`` keys are kept; while all of them are in use, new keys share one overflow
-    bucket (``overflowed`` counts its requests), so a client that invents keys costs no memory. ``clock``
-    returns seconds; when it is set back, its time counts as standing still. Raises
-    :class:`~crisol.errors.SettingsError` for a capacity below 1.
+    A key names a client, for example by its address. At most ``capacity`` keys get a bucket of their own; all
+    others share one bucket, and ``overflowed`` counts their requests. A key is forgotten once its bucket is
+    full again. ``clock`` returns seconds; a clock that is set back counts as standing still. Raises
+    :class:`~crisol.errors.SettingsError` for a capacity below 1. The algorithm is GCRA (ITU-T I.371).
 
     >>> bucket = TokenBucket(Rate(2, 60))
     >>> [bucket.decide("203.0.113.7").allowed for _ in range(3)]
@@ -186,8 +186,8 @@ class TokenBucket:
     def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room in seconds (see :class:`BucketDecision`), negative if the request is refused. Raises
-        :class:`~crisol.errors.InputError` for a cost above the burst or below 0.
+        Returns the room, in seconds (see :class:`BucketDecision`); a negative room means that the request is
+        refused. Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst.
         """
         now = self._clock()
         if self._now <= now < self._rotate_at:
@@ -209,7 +209,10 @@ class TokenBucket:
         return room
 
     def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Take ``cost`` tokens for ``key`` like :meth:`take`, but return a :class:`BucketDecision`."""
+        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer, and return the decision.
+
+        Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst.
+        """
         return BucketDecision(self.rate, self.take(key, cost), cost)
 
     def limit(
@@ -217,8 +220,9 @@ class TokenBucket:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-        raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens.
+        ``key`` is called with the arguments of the call and returns the key of the bucket. The decorated
+        function raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens. The decorator
+        raises :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
 
         >>> import asyncio
         >>> bucket = TokenBucket(Rate(1, 60))
@@ -234,16 +238,16 @@ class TokenBucket:
         return limited(self, key, cost)
 
     def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key`` without taking a token."""
+        """Return the state of the bucket of ``key`` as the decision on a request of 0 tokens; take none."""
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
 
     def follow(self, key: str, seconds: float) -> None:
-        """Lower the tokens in the bucket of ``key`` to the number in another store; never raise them.
+        """Let the bucket of ``key`` hold no more tokens than the bucket of the same key in another store.
 
-        ``seconds`` is the time in which the tokens left in the other store would be refilled. A key without a
-        bucket is ignored while ``capacity`` keys are in use.
+        ``seconds`` is the time in which the tokens left in the other bucket would be refilled. Nothing
+        happens if the key has no bucket yet and the greatest number of keys is in use.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds
@@ -254,7 +258,7 @@ class TokenBucket:
             self._current[key] = moment
 
     def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``; no error if the key is unknown."""
+        """Fill the bucket of ``key``; an unknown key is no error."""
         self._current.pop(key, None)
         self._previous.pop(key, None)
 
@@ -300,9 +304,9 @@ def limited(
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """Return a decorator for ``async`` functions that takes ``cost`` tokens from ``bucket`` before each call.
 
-    ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-    raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens. Decorating a function that
-    is not ``async`` raises :class:`~crisol.errors.SettingsError`.
+    ``key`` is called with the arguments of the call and returns the bucket's key. The decorated function
+    raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens. The decorator raises
+    :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
     """
 
     def decorate(fn: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

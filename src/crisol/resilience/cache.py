@@ -1,4 +1,4 @@
-"""Cache computed records: a cache in this process, over an optional one that processes share.
+"""A cache of computed records in this process, over an optional one that processes share.
 
 >>> import asyncio
 >>> from crisol.records import Prediction
@@ -41,15 +41,16 @@ T = TypeVar("T")
 
 
 class Cache:
-    """Cached records by key, at most ``budget`` bytes in this process (the least recently used are removed).
+    """A cache of records in this process, and optionally in a store that processes share. For one event loop.
 
-    Each lifetime is shortened by a random share up to ``jitter``, so that entries do not expire together. A
-    hit after the share ``early`` of the lifetime recomputes the entry in the background. ``tier`` is the
-    shared tier; None caches in this process only. A copy of a tier's entry lives here for at most
-    ``local_seconds``; for that time an invalidation by another process has no effect here. Errors of the tier
-    are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0, 1). An exception of
-    a computation is raised in all callers that wait for it, and is not cached. Use it in one event loop.
-    Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    The entries take at most ``budget`` bytes of this process; the least recently used are removed first. Each
+    entry's lifetime is shortened at random, by at most the share ``jitter``, so that entries do not expire
+    all at once. A look-up after the share ``early`` of the lifetime recomputes the value in the background.
+
+    ``tier`` is the cache that processes share, None for none. This process keeps a copy of a shared entry for
+    at most ``local_seconds``, and notices only after that time that another process invalidated the entry.
+    Errors of the tier are counted and treated as misses. ``clock`` returns seconds, ``rng`` a number in [0,
+    1). Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     def __init__(
@@ -86,10 +87,10 @@ class Cache:
         return len(self._entries)
 
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
-        """Return the value of ``key`` cached in this process under ``kind``, else ``default``.
+        """Return the value of ``key`` that this process caches under ``kind``, or ``default`` without one.
 
-        Does not ask the shared tier and computes nothing. A cached None means that the computation found no
-        value; it is returned as None, not as ``default``.
+        The shared tier is not asked, and nothing is computed. A None that was computed and cached is returned
+        as None, not as ``default``.
         """
         try:
             entry = self._entries[key]
@@ -116,13 +117,16 @@ class Cache:
         ttl: float | None = None,
         tags: tuple[str, ...] = (),
     ) -> T | None:
-        """Return the cached value of ``key`` (see :meth:`Kind.key`), or compute it by ``fn`` and cache it.
+        """Return the cached value of ``key``; without one, return the result of ``fn`` and cache it.
 
-        ``ttl`` is the entry's lifetime in seconds; None means the kind's, 0 caches nothing. ``fn()`` returns
-        the value or an awaitable of it; a None is cached, too. ``tags`` are names for :meth:`invalidate`. For
-        concurrent callers of a key ``fn`` runs once, in a separate task, so cancelling one caller does not
-        cancel the others. Raises what ``fn`` raises, and :class:`~crisol.errors.InputError` for a wrong key,
-        ttl or type of result, and if ``fn`` waits for the value of the same key.
+        ``key`` is the 32 bytes from :meth:`Kind.key`. ``fn()`` returns the value or an awaitable of it.
+        ``ttl`` is the entry's lifetime in seconds; None means the lifetime of ``kind``, 0 caches nothing. A
+        None from ``fn`` is cached for the kind's ``negative_ttl``. ``tags`` are names by which
+        :meth:`invalidate` finds the entry. Concurrent callers with one key share one call of ``fn``; if one
+        caller is cancelled, the others still get the value.
+
+        Raises what ``fn`` raises (nothing is cached then), and :class:`~crisol.errors.InputError` if the key,
+        ``ttl`` or the result's type is wrong, or if ``fn`` asks for its own key.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -166,10 +170,10 @@ class Cache:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator that caches the results of an ``async`` function for ``ttl`` seconds.
 
-        The key is the function and its arguments, which must be of types that
-        :func:`~crisol.resilience.keys.digest` takes. ``tags`` are names for :meth:`invalidate`. Raises
-        :class:`~crisol.errors.SettingsError` for a function that is not ``async`` or does not annotate its
-        return type.
+        The key is the function and its arguments; they must be of types that
+        :func:`~crisol.resilience.keys.digest` takes. ``tags`` are names by which :meth:`invalidate` finds the
+        entries. The decorator raises :class:`~crisol.errors.SettingsError` if the function is not ``async``
+        or does not annotate its return type.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)
@@ -186,15 +190,15 @@ class Cache:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the cache has a shared tier; without it only this process sees the entries."""
+        """Whether the cache has a shared tier; without one, only this process sees the entries."""
         return self._tier is not None
 
     async def invalidate(self, tag: str) -> int:
-        """Delete all entries with ``tag``, in this process and in the shared tier.
+        """Delete all entries that were cached with ``tag``, in this process and in the shared tier.
 
-        The result of a computation with this tag that runs now is not cached. Returns the number of entries
-        deleted in this process. Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not
-        answer; this process has deleted its entries all the same.
+        Returns how many entries this process had. A value with this tag that is being computed at the moment
+        is returned to its callers but not cached. Raises :class:`~crisol.errors.UnavailableError` if the
+        shared tier does not answer; the entries of this process are deleted even then.
         """
         self._detach(computation for computation in self._running.values() if tag in computation.tags)
         count = self._lru.sweep(lambda entry: tag in entry.tags)
@@ -203,9 +207,10 @@ class Cache:
         return count
 
     async def delete(self, key: bytes) -> bool:
-        """Delete the entry of ``key``, here and in the shared tier; return whether this process had it.
+        """Delete the entry of ``key`` in this process and in the shared tier; True if this process had it.
 
-        Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not answer.
+        Raises :class:`~crisol.errors.UnavailableError` if the shared tier does not answer; the entry of this
+        process is deleted even then.
         """
         self._detach(computation for computation in self._running.values() if computation.key == key)
         deleted = self._lru.drop(key)
@@ -214,9 +219,10 @@ class Cache:
         return deleted
 
     async def clear(self) -> int:
-        """Delete all entries, in this process and in the shared tier; return how many were in this process.
+        """Delete all entries in this process and in the shared tier; return how many this process had.
 
-        Raises :class:`~crisol.errors.UnavailableError` when the shared tier does not answer.
+        Raises :class:`~crisol.errors.UnavailableError` if the shared tier does not answer; the entries of
+        this process are deleted even then.
         """
         self._detach(self._running.values())
         count = self._lru.sweep(lambda _: True)
@@ -225,17 +231,17 @@ class Cache:
         return count
 
     async def drain(self) -> None:
-        """Wait until all background refreshes and writes to the shared tier have ended."""
+        """Wait until no computation and no write to the shared tier is running in the background."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def stats(self) -> list[KindStats]:
-        """Return the counters of each kind that was used since the start; the objects go on counting."""
+        """Return the counters of each kind of entry that was used so far; they go on counting."""
         return list(self._stats.values())
 
     @property
     def weight(self) -> int:
-        """The estimated bytes that the entries in this process take, with the overhead of each entry."""
+        """The estimated bytes of memory that the entries take in this process."""
         return self._lru.bytes
 
     def _time(self) -> float:

@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class FakeClock:
-    """A clock for tests: its time changes only by :meth:`advance`. ``now`` is the present time in seconds."""
+    """A clock for tests: calling it returns ``now``, in seconds, which only :meth:`advance` changes."""
 
     __slots__ = ("now",)
 

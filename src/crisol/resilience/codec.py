@@ -23,11 +23,11 @@ HEADER = 13
 
 
 class Codec(Generic[T]):
-    """Encode records of ``type_`` as the bytes of cache entries, and decode them; a record may be None.
+    """Encode records of ``type_``, or None, as the bytes of cache entries, and decode them again.
 
-    A None is cached for a value that does not exist. An entry of another ``version`` or schema does not
-    decode. Increase ``version`` when the meaning of a field changes; a change of the fields or their types is
-    noticed without it. Raises :class:`~crisol.errors.SettingsError` for a type that msgspec cannot describe.
+    Entries do not decode once the fields of the record or their types have changed, or under another
+    ``version``: increase it when the meaning of a field changes. Raises :class:`~crisol.errors.SettingsError`
+    for a type that msgspec cannot encode.
     """
 
     def __init__(self, type_: type[T], *, version: int = 1) -> None:
@@ -42,15 +42,18 @@ class Codec(Generic[T]):
         self._stamp = VERSION + hashlib.sha256(b"%d:" % version + schema).digest()[:4]
 
     def encode(self, key: bytes, value: T | None) -> bytes:
-        """Return the bytes of the entry of ``value`` under ``key``.
+        """Return the bytes of the cache entry that holds ``value``; only the same ``key`` decodes it.
 
-        Raises :class:`~crisol.errors.InputError` for a value that cannot be encoded.
+        Raises :class:`~crisol.errors.InputError` if ``value`` cannot be encoded.
         """
         payload = self._payload(value)
         return self._stamp + _checksum(key, payload) + payload
 
     def size(self, value: T) -> int:
-        """Return the length, in bytes, of the cache entry that would hold ``value``."""
+        """Return the bytes that a cache entry with ``value`` would take.
+
+        Raises :class:`~crisol.errors.InputError` if ``value`` cannot be encoded.
+        """
         return HEADER + len(self._payload(value))
 
     def _payload(self, value: T | None) -> bytes:
@@ -60,11 +63,10 @@ class Codec(Generic[T]):
             raise InputError(f"a {type(value).__name__} cannot be cached: {error}") from error
 
     def decode(self, key: bytes, entry: bytes) -> T | None:
-        """Return the value that the bytes ``entry`` hold; None is a cached None, not a miss.
+        """Return the value, which may be None, that the bytes ``entry`` hold for the cache key ``key``.
 
-        ``key`` is the key of the cache under which the entry was stored. Raises
-        :class:`~crisol.errors.IntegrityError` for an entry that is damaged or was written for another key,
-        schema or version.
+        Raises :class:`~crisol.errors.IntegrityError` if the entry is damaged, or was encoded for another key,
+        record type or version.
         """
         payload = entry[HEADER:]
         if entry[:5] != self._stamp or entry[5:HEADER] != _checksum(key, payload):
@@ -105,7 +107,7 @@ def _may_be_text(key: msgspec.inspect.Type) -> bool:
 
 
 def is_immutable(type_: Any) -> bool:
-    """Return whether all values of ``type_`` are deeply immutable, so callers may share an object.
+    """Return whether every value of ``type_`` is immutable with all its parts; callers can share such values.
 
     >>> is_immutable(tuple[int, ...]), is_immutable(dict[str, int])
     (True, False)

@@ -19,13 +19,13 @@ __all__ = ["COMPUTING", "Computation", "produced"]
 
 
 class Computation:
-    """One computation of a cached value, for which any number of callers wait by awaiting ``future``.
+    """One computation of a cached value; its callers await ``future``, and share the result or the exception.
 
-    ``produce()`` returns the value of ``key``, or an awaitable of it; the value is then cached for ``ttl``
-    seconds under ``tags``. ``kind`` is that of the entry. ``awaits`` lists the computations for which this
-    one waits now. ``trace`` is the traceback of its error, None without one. ``refresh`` means that a cached
-    value exists and is renewed in the background; ``stale`` that the key was invalidated meanwhile, so the
-    value is not cached.
+    ``produce()`` returns the value, or an awaitable of it. It is cached under ``key`` and ``tags``, as an
+    entry of the kind ``kind``, for ``ttl`` seconds. ``refresh`` means that the old value is still cached and
+    this computation renews it in the background. ``stale`` means that the key was invalidated after the
+    start, so the value is not cached. ``awaits`` lists the computations for which this one waits now.
+    ``trace`` is the traceback of the exception, or None.
     """
 
     __slots__ = ("awaits", "future", "key", "kind", "produce", "refresh", "stale", "tags", "trace", "ttl")
@@ -53,21 +53,21 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give ``stored``, the value, to all callers that wait; no effect once there is a result or error."""
+        """Return ``stored``, the value, to all waiting callers; no effect if the computation has ended."""
         if not self.future.done():
             self.future.set_result(stored)
 
     def needs(self, waiter: Computation) -> bool:
-        """Return whether this is ``waiter``, or waits for it directly or through other computations."""
+        """Return whether this is ``waiter``, or a computation that waits for it, even through others."""
         return self is waiter or any(computation.needs(waiter) for computation in self.awaits)
 
     def failed_with(self, error: BaseException) -> bool:
-        """Return whether this computation ended with the exception ``error`` (the same object)."""
+        """Return whether this computation ended with the exception object ``error``."""
         future = self.future
         return future.done() and not future.cancelled() and future.exception() is error
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` in all callers that wait; no effect once there is a result or an error."""
+        """Raise ``error`` in all waiting callers; no effect if the computation has ended."""
         if not self.future.done():
             self.trace = error.__traceback__
             self.future.set_exception(error)
@@ -80,9 +80,10 @@ COMPUTING: ContextVar[Computation | None] = ContextVar("computing", default=None
 
 
 async def produced(computation: Computation) -> Any:
-    """Return the value: call ``computation.produce``, and await the result if it is awaitable.
+    """Return the value that ``computation.produce()`` returns; an awaitable is awaited first.
 
-    Raises :class:`~crisol.errors.UnavailableError` if ``produce`` is cancelled from inside.
+    Raises what ``produce`` raises. Raises :class:`~crisol.errors.UnavailableError` if ``produce`` ends with
+    ``CancelledError`` although the running task was not cancelled.
     """
     try:
         value = computation.produce()

@@ -1,4 +1,4 @@
-"""The circuit breaker for callers: a decorator, ``call`` and ``guard``, for ``async`` and plain functions.
+"""A circuit breaker around calls: as a decorator, with ``call``, or as a context manager.
 
 >>> breaker = CircuitBreaker("model", BreakerPolicy(consecutive_failures=1))
 >>> @breaker
@@ -42,11 +42,10 @@ T = TypeVar("T")
 class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
-    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, ``TimeoutError``
-    if the policy's ``timeout`` interrupts an ``async`` call, and else what the call raises. A plain function
-    cannot be interrupted: one that takes too long returns its result and counts as a failure. If it returns
-    an awaitable, awaiting that is a part of the call. An exception group counts as a failure if one of its
-    exceptions does.
+    Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise
+    what the call raises. If the policy has a ``timeout``, an ``async`` call that takes longer is cancelled
+    and raises ``TimeoutError``. A plain function that takes longer still returns its result, but counts as a
+    failure. An exception group counts as a failure if one of its exceptions does.
     """
 
     __slots__ = ()
@@ -65,8 +64,8 @@ class CircuitBreaker(BreakerCore):
     async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``await fn(*args, **kwargs)``, if the breaker admits the call.
 
-        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects it, TimeoutError if it exceeds
-        the policy's ``timeout``, and else what ``fn`` raises.
+        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, ``TimeoutError`` if
+        the call takes longer than the ``timeout`` of the breaker's policy, and otherwise what ``fn`` raises.
         """
         permit = self.acquire()
         started = self.clock() if self.policy.timed else 0.0
@@ -85,8 +84,8 @@ class CircuitBreaker(BreakerCore):
     def call_sync(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return ``fn(*args, **kwargs)`` of a plain function, if the breaker admits the call.
 
-        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects it, and else what ``fn``
-        raises.
+        Raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise what
+        ``fn`` raises.
         """
         return self._run(self.acquire(), fn, args, kwargs)
 
@@ -116,15 +115,17 @@ class CircuitBreaker(BreakerCore):
     def guard(self) -> Guard:
         """Return a context manager, for ``with`` and ``async with``, whose block counts as one call.
 
-        Only ``async with`` interrupts the block at the policy's ``timeout``.
+        Entering raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. Only
+        ``async with`` interrupts the block, with ``TimeoutError``, after the ``timeout`` of the breaker's
+        policy.
         """
         return Guard(self)
 
     def failed(self, permit: int, error: BaseException, started: float) -> None:
-        """Count a call that raised ``error``, or release its permit if the policy ignores such errors.
+        """Report that an admitted call raised ``error``.
 
-        ``permit`` is that of the call; ``started`` is the time of its start, in seconds of the breaker's
-        clock.
+        Exceptions that the breaker's policy ignores are not counted. ``permit`` is the number with which the
+        call was admitted; ``started`` is the time of its start, in seconds of the breaker's clock.
         """
         policy = self.policy
         members = _members(error)
@@ -137,11 +138,11 @@ class CircuitBreaker(BreakerCore):
             self.failure(permit, self._since(started), timeout=timeout)
 
     def returned(self, permit: int, result: object, started: float, *, late: float | None = None) -> None:
-        """Count a call that returned: a failure if the policy's ``is_failure(result)``, else a success.
+        """Report that an admitted call returned ``result``, which counts as a success or as a failure.
 
-        ``permit`` is that of the call and ``result`` its result; ``started`` is the time of its start, in
-        seconds of the breaker's clock. A call that took more than ``late`` seconds counts as a time-out; None
-        means no limit.
+        It is a failure if the policy's ``is_failure(result)`` is true, or if the call took more than ``late``
+        seconds (None: no limit). ``permit`` is the number with which the call was admitted; ``started`` is
+        the time of its start, in seconds of the breaker's clock.
         """
         seconds = self._since(started)
         timeout = late is not None and seconds > late
@@ -215,9 +216,10 @@ def _members(error: BaseException) -> list[BaseException]:
 
 
 class Guard:
-    """A context manager whose block counts as one call of the breaker; use each object once.
+    """A context manager whose block counts as one call of a circuit breaker; use each object once.
 
-    Entering raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call.
+    It works with ``with`` and ``async with``. Entering raises :class:`~crisol.errors.CircuitOpenError` if the
+    breaker rejects the call, and ``RuntimeError`` for an object that was used already.
     """
 
     __slots__ = ("_breaker", "_permit", "_started", "_timeout")
@@ -272,9 +274,9 @@ class Guard:
 
 
 class BreakerRegistry:
-    """The circuit breakers of one process, by name; iteration yields the breakers.
+    """The circuit breakers of one process: ``registry[name]`` is a breaker, and iteration yields all of them.
 
-    ``clock`` returns seconds; it is that of every breaker.
+    An unknown name raises ``KeyError``. ``clock`` returns seconds; all the breakers use it.
     """
 
     def __init__(self, *, clock: Clock = time.monotonic) -> None:
@@ -283,7 +285,7 @@ class BreakerRegistry:
         self._listeners: list[Callable[[str, State, State], None]] = []
 
     def create(self, name: str, policy: BreakerPolicy | None = None) -> CircuitBreaker:
-        """Return the breaker ``name``; the first call makes it, with ``policy`` (None: the default policy).
+        """Return the breaker ``name``; the first call makes it with ``policy`` (None: the default policy).
 
         Raises :class:`~crisol.errors.SettingsError` if a breaker of this name exists with another policy.
         """
@@ -300,16 +302,18 @@ class BreakerRegistry:
         return breaker
 
     def add_listener(self, listener: Callable[[str, State, State], None]) -> None:
-        """Call ``listener(name, old, new)`` after each change of state of any breaker, also of later ones.
+        """Have ``listener(name, old, new)`` called after each change of state of any breaker.
 
-        ``name`` is the breaker's; ``old`` and ``new`` are the states.
+        Breakers that are made later are included. ``name`` is the breaker's name; ``old`` and ``new`` are of
+        :class:`~crisol.resilience.breaker.State`. An exception that the listener raises is logged and not
+        passed on.
         """
         self._listeners.append(listener)
         for breaker in self._breakers.values():
             breaker.add_listener(listener)
 
     def snapshot(self) -> list[BreakerSnapshot]:
-        """Return a copy of the state and counters of each breaker."""
+        """Return the state and the counters of each breaker at this moment."""
         return [breaker.snapshot() for breaker in list(self._breakers.values())]
 
     def __getitem__(self, name: str) -> CircuitBreaker:

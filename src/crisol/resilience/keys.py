@@ -25,12 +25,12 @@ _SHORT = 128
 
 
 def digest(*parts: object) -> bytes:
-    """Return the SHA-256 (32 bytes) of ``parts``, their order and their types.
+    """Return the SHA-256 hash (32 bytes) of ``parts``: of their values, their types and their order.
 
-    Equal parts of the same types give the same hash. Takes None, bool, int, float, str (also string
-    enumerations), bytes, lists and tuples (a list equals a tuple of the same items), mappings and sets (in
-    any order), nested at most 32 deep. Raises :class:`~crisol.errors.InputError` for anything else, and for
-    NaN, which equals nothing.
+    A part is None, a bool, int, float, str (or a string enumeration) or bytes, or a list, tuple, mapping or
+    set of such values, nested at most 32 deep. A list and a tuple of the same items count as equal; the order
+    in a mapping or set does not matter. Raises :class:`~crisol.errors.InputError` for any other value, and
+    for NaN.
     """
     out = bytearray(b"l" + len(parts).to_bytes(8, "big"))
     for part in parts:
@@ -48,9 +48,9 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return the bytes that :func:`digest` hashes: they are equal exactly for equal values of the same types.
+    """Return ``value`` as bytes that differ for any other value and any other type; ``digest`` hashes them.
 
-    Takes the same values as :func:`digest` and raises the same errors.
+    Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError` for any other.
     """
     out = bytearray()
     _write(out, value, 0)

@@ -1,4 +1,4 @@
-"""What may be cached and for how long: a kind is a name, a record type and a lifetime."""
+"""What may be cached, and for how long: a kind is a name, a record type and a lifetime."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LIFETIMES = {"prediction": 86_400.0, "confusion_matrix": 300.0, "vulnerability_p
 
 
 class Kind(Generic[T]):
-    """A kind of cache entry: records of ``type_`` under a name, with a lifetime.
+    """A kind of cache entry: records of the type ``type_``, cached under ``name`` for ``ttl`` seconds.
 
-    ``ttl`` is the lifetime in seconds, by default that of the name in :data:`LIFETIMES`; ``negative_ttl``
-    that of a cached None, which stands for a value that does not exist. Increase ``version`` when the meaning
-    of a field of the record changes; an added, removed or retyped field is noticed without it. Raises
+    A ``ttl`` of None means the lifetime that :data:`LIFETIMES` gives for the name. A cached None, which says
+    that no value exists, is kept for ``negative_ttl`` seconds. Increase ``version`` when the meaning of a
+    field of the record changes; a change of the fields or their types is noticed without that. Raises
     :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out of range, or a type that
     cannot be encoded.
     """
@@ -54,11 +54,12 @@ class Kind(Generic[T]):
         """Whether all callers may be given the same object; otherwise each hit is decoded anew."""
 
     def key(self, *parts: object) -> bytes:
-        """Return the key of an entry, 32 bytes: a hash of the kind, its version and ``parts``.
+        """Return the cache key (32 bytes) of the entry that depends on ``parts``.
 
-        ``parts`` are all that the value depends on, such as the patch's identity and the model version; with
-        the version, a new model never gets the entry of an old one. Raises like
-        :func:`~crisol.resilience.keys.digest`.
+        Pass all that the value depends on, such as the patch's identity and the model version; a new model
+        then never gets the entry of an old one. The key is a hash of the parts, the kind's name and its
+        version. Raises :class:`~crisol.errors.InputError` if a part is of a type that
+        :func:`~crisol.resilience.keys.digest` does not take.
         """
         return digest(self.name, self.version, *parts)
 

@@ -1,4 +1,4 @@
-"""The cache in this process: bounded in bytes; the least recently used entries are removed first."""
+"""The entries of a cache in this process: bounded in bytes; the least recently used are removed first."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ OVERHEAD = 450
 
 @dataclass(slots=True)
 class KindStats:
-    """The counters of one kind of cache entry, since the start of the process.
+    """The counters of ``kind``, one kind of cache entry, since the process started.
 
-    ``hits`` counts look-ups that were answered from this process's memory, ``shared_hits`` by the shared
-    tier, ``misses`` by computing. ``errors`` counts failures of the tier, ``corrupt`` the entries in it that
-    could not be decoded, ``refreshes`` recomputations in the background, ``evictions`` entries removed for
-    space. ``entries`` and ``bytes`` are the number and the size of the entries that this process holds now.
+    Each look-up counts once: in ``hits`` if this process had the value, in ``shared_hits`` if the shared tier
+    had it, in ``misses`` if it was computed. ``errors`` counts failed calls of the shared tier, ``corrupt``
+    its entries that could not be decoded, ``refreshes`` recomputations in the background, and ``evictions``
+    entries removed to make space. ``entries`` and ``bytes`` are the number and the size of the entries that
+    this process holds now.
     """
 
     kind: Kind[Any]
@@ -41,11 +42,11 @@ class KindStats:
 
 
 class CacheEntry:
-    """One cached value, ``stored``: the record itself if its type is immutable, else its encoding in bytes.
+    """One cached value: ``stored`` is the record itself if its type is immutable, otherwise its bytes.
 
-    ``size`` is in bytes. The entry is refreshed in the background after ``fresh_until`` and invalid from
-    ``expires`` on; both are in seconds of the cache's clock. ``tags`` are names by which the entry is
-    invalidated. ``stats`` are the counters of its kind.
+    ``size`` is in bytes. After ``fresh_until`` a look-up recomputes the value in the background; from
+    ``expires`` on the entry is not used. Both are times in seconds of the cache's clock. ``tags`` are names
+    by which the entry can be invalidated; ``stats`` are the counters of its kind.
     """
 
     __slots__ = ("expires", "fresh_until", "size", "stats", "stored", "tags")
@@ -69,7 +70,7 @@ class CacheEntry:
 
 
 class Lru:
-    """Cache entries by key, at most ``budget`` bytes in all; when it is full, the least recently used go."""
+    """Cache entries by key, at most ``budget`` bytes in all; the least recently used are removed first."""
 
     __slots__ = ("budget", "bytes", "entries")
 
@@ -79,9 +80,9 @@ class Lru:
         self.entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Store ``entry`` under ``key``, and remove the least recently used entries beyond the budget.
+        """Store ``entry`` under ``key``, and remove the least recently used entries above the budget.
 
-        An entry that is larger than the budget is not stored.
+        An entry that is larger than the whole budget is not stored, and the old entry of the key is removed.
         """
         self.drop(key)
         if entry.size > self.budget:
@@ -102,7 +103,7 @@ class Lru:
         return True
 
     def sweep(self, doomed: Callable[[CacheEntry], bool]) -> int:
-        """Remove the entries for which ``doomed`` returns True; return their number."""
+        """Remove the entries for which ``doomed(entry)`` returns True; return how many were removed."""
         keys = [key for key, entry in self.entries.items() if doomed(entry)]
         for key in keys:
             self.drop(key)

@@ -1,4 +1,4 @@
-"""The decorator behind :meth:`Cache.memoize`."""
+"""The decorator that :meth:`Cache.memoize` returns."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _Function = Callable[P, Coroutine[Any, Any, T]]
 def memoized(
     cache: Cache, ttl: float, tags: tuple[str, ...] = ()
 ) -> Callable[[_Function[P, T]], _Function[P, T]]:
-    """Return a decorator that caches the results of an ``async`` function in ``cache``.
+    """Return a decorator that caches the results of an ``async`` function in ``cache`` for ``ttl`` seconds.
 
-    ``ttl`` is the lifetime of a result, in seconds; ``tags`` are names for :meth:`Cache.invalidate`. The key
-    and the errors are those of :meth:`Cache.memoize`.
+    The key is the function and its arguments. ``tags`` are names by which :meth:`Cache.invalidate` finds the
+    entries. The decorator raises :class:`~crisol.errors.SettingsError` if the function is not ``async`` or
+    does not annotate its return type.
     """
 
     def decorate(fn: _Function[P, T]) -> _Function[P, T]:

@@ -1,4 +1,4 @@
-"""The policy of a breaker: when it opens and when it closes.
+"""The policy of a circuit breaker: when it opens and when it closes.
 
 Several breakers may share one frozen record.
 """
@@ -17,23 +17,23 @@ __all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When a breaker opens, waits, probes and closes. Times are in seconds, rates are shares in (0, 1].
+    """When a circuit breaker opens and closes. Times are in seconds, rates are shares above 0, at most 1.
 
-    The breaker opens after ``consecutive_failures`` in a row; or when, of at least ``minimum_calls`` in the
-    window, the share ``failure_rate`` failed or the share ``slow_rate`` took longer than ``slow_seconds``.
-    The window is the last ``window_calls`` calls, or the last ``window_seconds`` if set. None switches a
-    limit off.
+    The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the calls in
+    its window, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than
+    ``slow_seconds``; the window must hold at least ``minimum_calls``. The window is the last ``window_calls``
+    calls, or the calls of the last ``window_seconds`` if that is set. None switches a limit off.
 
-    After ``recovery_seconds`` (times ``backoff`` for each failed recovery in a row, at most
-    ``max_recovery_seconds``, then varied by ± the share ``jitter``, drawn by ``rng``) the breaker is half
-    open: it admits at most ``probes`` calls (probes). It closes when ``probe_successes`` of the probes
-    succeed; it opens again once that is impossible, or when a probe has not ended within
-    ``half_open_seconds``. ``timeout`` is the time limit of one call, None for no limit.
+    The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
+    wait is ``backoff`` times longer, up to ``max_recovery_seconds``; it varies at random by the share
+    ``jitter``, with ``rng``. Then the breaker admits ``probes`` test calls. It closes when
+    ``probe_successes`` of them succeed, and opens again when too many fail or one takes longer than
+    ``half_open_seconds``. ``timeout`` is the time limit of each call, None for no limit.
 
-    An exception is a failure if it is one of ``record`` and none of ``ignore``; others, such as cancellation,
-    are not counted. ``is_failure(result)`` returns whether the result of a call counts as a failure; None
-    means that no result does. ``timed``, ``rated`` and ``longest_wait`` follow from the other fields. Raises
-    :class:`~crisol.errors.SettingsError` for a value out of range.
+    An exception is a failure if it is of a type in ``record`` and of none in ``ignore``. A result is a
+    failure if ``is_failure(result)`` is true; None means that none is. ``timed``, ``rated`` and
+    ``longest_wait`` are computed from the other fields. Raises :class:`~crisol.errors.SettingsError` if a
+    value is out of range.
     """
 
     consecutive_failures: int | None = 5
@@ -102,10 +102,11 @@ class BreakerPolicy:
             raise SettingsError(f"{name}: {value} is out of range; it must be {bound}{limit}")
 
     def wait(self, trips: int) -> float:
-        """Return how many seconds the breaker stays open after it opened ``trips`` times without closing.
+        """Return the seconds for which the breaker stays open when it opens; ``trips`` is 1 the first time.
 
-        ``trips`` counts from 1; ``jitter`` makes the result random, by ``rng`` (a number in [0, 1) at each
-        call).
+        ``trips`` counts how often the breaker has opened since it was last closed. The result is
+        ``recovery_seconds * backoff ** (trips - 1)``, limited to ``max_recovery_seconds``, varied at random
+        by the share ``jitter``.
         """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)

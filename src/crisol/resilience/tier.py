@@ -10,11 +10,11 @@ __all__ = ["SharedTier", "TierEntry"]
 
 @dataclass(frozen=True, slots=True)
 class TierEntry:
-    """The result of a look-up in the shared tier.
+    """The result of looking up a key in the cache that processes share.
 
-    ``entry`` is the encoded value, None if the tier has no valid entry. ``remaining`` is the rest of the
-    entry's lifetime in seconds, as far as the machines' clocks agree; 0 without an entry. ``ticket`` changes
-    when one of the tags is invalidated; hand it to ``put``.
+    ``entry`` is the encoded value, or None if there is no valid entry. ``remaining`` is the rest of its
+    lifetime in seconds, 0 without an entry; it is exact if the clocks of the machines agree. ``ticket`` is to
+    be passed to :meth:`SharedTier.put` after computing the value.
     """
 
     entry: bytes | None
@@ -23,35 +23,47 @@ class TierEntry:
 
 
 class SharedTier(Protocol):
-    """Encoded cache entries by key, shared between processes, invalidated by tag.
+    """A cache that processes share: encoded entries by key, which can be invalidated by tag (a name).
 
-    Every method raises :class:`~crisol.errors.UnavailableError` soon if the tier's server cannot be reached,
-    and is safe across tasks and processes. A ``get`` that finds nothing returns a ticket for the
-    ``put`` of the computed entry; an entry of which a tag was invalidated in between is never returned.
+    :meth:`get` returns a ticket, with which :meth:`put` stores the computed entry. If one of the entry's tags
+    is invalidated between the two calls, the entry is never returned. Every method is safe across tasks and
+    processes, and raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
     """
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look up the entry of ``key``, which was put with the same ``tags``.
+        """Return the entry of ``key`` and a ticket for :meth:`put`; pass the same ``tags`` to both.
 
-        The result's ``entry`` is None if there is no such entry, or one of the tags was invalidated since.
+        The result's ``entry`` is None if there is no such entry, or if one of its tags was invalidated.
+        Raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
         """
         ...
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:
-        """Store ``entry`` under ``key`` for ``ttl`` seconds; ``tags`` are names for :meth:`invalidate`.
+        """Store the encoded ``entry`` under ``key`` for ``ttl`` seconds.
 
-        ``ticket`` is from the :meth:`get` of this key and tags before the value was computed.
+        ``tags`` are names by which :meth:`invalidate` finds the entry. ``ticket`` is the one that :meth:`get`
+        returned for this key and these tags before the value was computed. Raises
+        :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
         """
         ...
 
     async def delete(self, key: bytes) -> None:
-        """Delete the entry of ``key``; no error if there is no such entry."""
+        """Delete the entry of ``key``; a key without an entry is no error.
+
+        Raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
+        """
         ...
 
     async def invalidate(self, tag: str) -> None:
-        """Delete every entry that was put with ``tag`` among its tags, for all processes."""
+        """Delete, for all processes, every entry that was put with ``tag`` among its tags.
+
+        Raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
+        """
         ...
 
     async def clear(self) -> None:
-        """Delete every entry of the tier, for all processes."""
+        """Delete every entry, for all processes.
+
+        Raises :class:`~crisol.errors.UnavailableError` if the server cannot be reached.
+        """
         ...

@@ -1,4 +1,4 @@
-"""The window over which a breaker's rates are taken: the last N calls, or the last seconds.
+"""The calls over which a circuit breaker computes its rates: the last N calls, or those of the last seconds.
 
 The last N calls need no object: each outcome is one bit of a plain integer, see :func:`push`. Seconds are
 kept in a ring of partial sums.
@@ -12,9 +12,9 @@ BUCKETS = 10
 
 
 def push(bits: int, bit: int, size: int) -> int:
-    """Return ``bits`` with the newest outcome ``bit`` (0 or 1) shifted in as the lowest bit.
+    """Return ``bits``, the outcomes of the last calls, with the outcome ``bit`` of the newest call added.
 
-    Each bit is the outcome of one call; only the last ``size`` outcomes are kept.
+    Each outcome is one bit, 0 or 1; the newest is the lowest. Only the last ``size`` outcomes are kept.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
@@ -23,7 +23,7 @@ def push(bits: int, bit: int, size: int) -> int:
 
 
 class TimeWindow:
-    """Counts of calls, failed calls and slow calls in the last ``seconds``.
+    """The numbers of calls, failed calls and slow calls within the last ``seconds``.
 
     The window moves in steps of a tenth of its length. If the clock is set back, its time counts as standing
     still.
@@ -39,9 +39,9 @@ class TimeWindow:
         self._newest = -1
 
     def add(self, now: float, *, bad: bool, slow: bool) -> None:
-        """Count a call that ended at ``now``, in seconds of the clock.
+        """Count a call that ended at the time ``now``, in seconds of the breaker's clock.
 
-        ``bad`` says that the call failed, ``slow`` that it was slow.
+        ``bad`` says that the call failed, ``slow`` that it took too long.
         """
         slot = self._advance(now)
         self._calls[slot] += 1
@@ -49,9 +49,9 @@ class TimeWindow:
         self._slow[slot] += slow
 
     def sums(self, now: float) -> tuple[int, int, int]:
-        """Return the numbers of calls, failed calls and slow calls in the window that ends at ``now``.
+        """Return how many calls, failed calls and slow calls are in the window that ends at the time ``now``.
 
-        ``now`` is in seconds of the clock.
+        ``now`` is in seconds of the breaker's clock.
         """
         self._advance(now)
         return sum(self._calls), sum(self._bad), sum(self._slow)
