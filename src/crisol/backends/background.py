@@ -1,4 +1,4 @@
-"""Run asynchronous drivers for synchronous callers: an event loop in a separate thread."""
+"""Use asynchronous drivers from synchronous code: an event loop in a separate thread."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ T = TypeVar("T")
 
 
 class Background(Generic[R]):
-    """Keeps an asynchronous resource open in the event loop of a separate thread, for synchronous callers.
+    """An asynchronous resource, such as a connection pool, for synchronous callers. Thread-safe.
 
     ::
 
         pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
         rows = pool.call(question)  # runs ``await question(pool)`` there, waits here
 
-    ``opened``, the ``lambda`` of the example, returns an async context manager that yields the resource. The
-    first call enters it, :meth:`close` leaves it. Safe across threads; a forked child opens its own.
+    The argument (``opened``) returns an async context manager that yields the resource. It is entered by the
+    first call, in the event loop of a separate thread, and left by :meth:`close`. A forked child process
+    opens a resource of its own.
     """
 
     def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:
@@ -40,9 +41,9 @@ class Background(Generic[R]):
         _living.add(self)
 
     def call(self, work: Callable[[R], Coroutine[Any, Any, T]]) -> T:
-        """Run ``await work(resource)`` in the thread's event loop, and return its result or raise its error.
+        """Return the result of ``await work(resource)``, which runs in the event loop of a separate thread.
 
-        The call waits as long as ``work`` takes, so ``work`` must limit its time. Raises
+        Waits as long as ``work`` takes. Raises what ``work`` raises, what opening the resource raises, and
         :class:`~crisol.errors.StoreError` after :meth:`close`.
         """
         with self._idle:
@@ -62,7 +63,10 @@ class Background(Generic[R]):
                 self._idle.notify_all()
 
     def close(self) -> None:
-        """Wait for the running calls, close the resource and end the thread. A second call does nothing."""
+        """Wait for the running calls, then close the resource and end the thread.
+
+        A second call does nothing.
+        """
         with self._idle:
             self._closed = True
             self._idle.wait_for(lambda: not self._running)

@@ -19,11 +19,11 @@ _CONNECT_SECONDS = 10
 
 @contextmanager
 def open_executor(address: str) -> Iterator[Executor]:
-    """Open an executor that runs calls on the workers of a Dask scheduler, as a context manager.
+    """Return a context manager that yields an executor; its calls run on the workers of a Dask scheduler.
 
-    ``address`` is the scheduler's, such as ``tcp://host:8786``. The workers' machines need this package, the
-    vulnerability folders and a folder ``data/cache`` at the same paths. Raises
-    :class:`~crisol.errors.UnavailableError` where Dask is not installed or no scheduler answers within ten
+    ``address`` is the scheduler's address, such as ``tcp://host:8786``. The workers' machines need this
+    package, the vulnerability folders and a folder ``data/cache`` at the same paths. Entering raises
+    :class:`~crisol.errors.UnavailableError` if Dask is not installed, or if no scheduler answers within ten
     seconds.
     """
     try:

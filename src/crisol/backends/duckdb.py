@@ -1,4 +1,4 @@
-"""Trials in a DuckDB file: nothing to install; the processes that use it take turns."""
+"""A trial store in a DuckDB file: no server is needed; the processes that use the file take turns."""
 
 from __future__ import annotations
 
@@ -114,16 +114,18 @@ def _parameter(name: str) -> str:
 
 
 class DuckDBStore:
-    """A trial store in the DuckDB file ``path``, or in memory for ``:memory:``; see :class:`TrialStore`.
+    """A trial store in the DuckDB file ``path``, or in memory for ``":memory:"``.
 
-    Safe across threads and across the processes of one machine. DuckDB lets only one process at a time open a
-    file, so each call opens the file and closes it again. A call waits ``patience`` seconds for another
-    process and then raises :class:`~crisol.errors.StoreError`. Making a store migrates the schema unless
-    ``upgrade`` is False. If this user cannot write the file, the store reads it without migrating it.
-    ``clock`` returns the present time, in UTC; trials dated over 5 minutes later are refused. ``sleep`` waits
-    between two attempts to open the file. ``initial`` is the switch until :meth:`flip` sets another; None
-    means off. Append many trials in one call: that is far cheaper than one call for each. Raises
-    :class:`~crisol.errors.IntegrityError` for a file that is no DuckDB database.
+    Safe across threads and across the processes of one machine. Only one process can have the file open at a
+    time, so each call opens and closes it; a call waits ``patience`` seconds for another process and then
+    raises :class:`~crisol.errors.StoreError`. Append many trials in one call, which is far faster than one by
+    one.
+
+    Making a store creates the file and migrates its schema, unless ``upgrade`` is False or this user cannot
+    write the file. ``initial`` is the switch until :meth:`flip` stores another; None means off. ``clock``
+    returns the present time, with a time zone; trials dated over five minutes later are refused.
+    ``sleep(seconds)`` is called while waiting for the file. Raises :class:`~crisol.errors.IntegrityError` for
+    a file that is no DuckDB database, and :class:`~crisol.errors.StoreError` if it cannot be opened.
     """
 
     engine = "duckdb"
@@ -160,7 +162,12 @@ class DuckDBStore:
             raise
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """See :meth:`~crisol.abtest.store.TrialStore.append`."""
+        """Store ``trials``, all or none; return how many were new.
+
+        A trial whose id is stored already is ignored. Raises :class:`~crisol.errors.InputError` for a trial
+        with a value out of range, and :class:`~crisol.errors.StoreError` if the file cannot be used; nothing
+        is stored then.
+        """
         now = self._clock()
         for trial in trials:
             check(trial, now)
@@ -174,18 +181,29 @@ class DuckDBStore:
         return int(inserted[0]) if inserted else 0
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
+        """Return those of the trial ids ``ids`` that are not stored.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be used.
+        """
         rows = self._query("SELECT id FROM trials WHERE id IN (SELECT unnest($ids))", {"ids": list(ids)})
         return set(ids) - {id_ for (id_,) in rows}
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.read`."""
+        """Yield the trials that match ``where``, ordered by ``created_at``, then id.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be used, and
+        :class:`~crisol.errors.IntegrityError` for a row that is no trial.
+        """
         condition, values = sql.conditions(where, _parameter)
         query = f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at, id"  # noqa: S608 - constants
         return self._rows(query, values)
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        """Return the ``limit`` newest trials that match ``where``, the newest first.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be used, and
+        :class:`~crisol.errors.IntegrityError` for a row that is no trial.
+        """
         condition, values = sql.conditions(where, _parameter)
         query = (
             f"SELECT {_READ} FROM trials WHERE {condition} "  # noqa: S608 - constants
@@ -205,11 +223,21 @@ class DuckDBStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`~crisol.abtest.store.TrialStore.tallies`."""
+        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
+
+        ``by`` lists the properties to group by. A group's key holds the text of each property, in the same
+        order; without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares the
+        model's predictions with the verdicts; grouped by rung, it compares the answers to the callers with
+        the verdicts. Raises :class:`~crisol.errors.StoreError` if the file cannot be used.
+        """
         return sql.tallies_of(self._query(*sql.tallies_query(where, by, _parameter)), by)
 
     def switch(self) -> Switch:
-        """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
+        """Return the switch that :meth:`flip` stored last; before that, the store's ``initial`` switch.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be used, and
+        :class:`~crisol.errors.IntegrityError` if the stored switch is out of range.
+        """
         rows = self._query("SELECT enabled, rate, salt FROM switch", {})
         try:
             return Switch(*rows[0]) if rows else self._initial
@@ -217,16 +245,21 @@ class DuckDBStore:
             raise IntegrityError(f"{self._where}: the switch is corrupt: {error}") from None
 
     def flip(self, switch: Switch) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
+        """Store ``switch`` as the present one, for every process that uses the file.
+
+        Raises :class:`~crisol.errors.StoreError` if the file cannot be used.
+        """
         values = {"enabled": switch.enabled, "rate": switch.rate, "salt": switch.salt}
         with self._file.writing:
             self._query("INSERT OR REPLACE INTO switch VALUES (TRUE, $enabled, $rate, $salt)", values)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-        """See :meth:`~crisol.backends.migrate.Database.exclusive`.
+        """Return a context manager that yields a function ``execute(sql)``, which returns the rows.
 
-        No other process can open the file meanwhile.
+        All calls in the block are one transaction: leaving the block commits it, an exception rolls it back.
+        No other process can open the file meanwhile. Raises :class:`~crisol.errors.StoreError` if the file
+        cannot be used.
         """
         with self._file.writing, self._cursor() as cursor:
             cursor.begin()
@@ -238,7 +271,7 @@ class DuckDBStore:
             cursor.commit()
 
     def close(self) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.close`; the file is closed after every call anyway."""
+        """Refuse further calls, with :class:`~crisol.errors.StoreError`; closing twice is harmless."""
         self._closed = True
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

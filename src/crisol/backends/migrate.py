@@ -30,7 +30,7 @@ _LEDGER = """
 
 
 class Database(Protocol):
-    """The part of a trial store's interface that migrations of its schema use."""
+    """The part of a trial store that migrations of its schema use."""
 
     @property
     def engine(self) -> str:
@@ -40,8 +40,9 @@ class Database(Protocol):
     def exclusive(self) -> AbstractContextManager[Callable[[str], list[tuple[Any, ...]]]]:
         """Return a context manager that yields a function ``execute(sql)``, which returns the rows.
 
-        All calls in the block are one transaction, in which no other process migrates. Leaving the block
-        commits it; an exception rolls it back.
+        All calls in the block are one transaction: leaving the block commits it, an exception rolls it back.
+        No other process migrates the database meanwhile. Raises :class:`~crisol.errors.StoreError` if the
+        database cannot be used.
         """
         ...
 
@@ -52,7 +53,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One change of the database schema: the ``number`` and ``name`` of its file, and its text ``sql``."""
+    """One change of the database schema: the number and the name of its file, and the SQL text."""
 
     number: int
     name: str
@@ -60,15 +61,15 @@ class Migration:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the SQL text, by which a later edit of an applied migration is noticed."""
+        """The SHA-256 of the SQL text, in hexadecimal; a later edit of an applied migration changes it."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """The migration ``number`` with its ``name``, and whether it was applied to this database.
+    """A migration, by its number and name, and when it was applied to a database.
 
-    ``applied_at`` is the time of that, None for a migration that was not applied.
+    ``applied_at`` is in UTC; None means that the migration was not applied.
     """
 
     number: int
@@ -78,7 +79,10 @@ class MigrationStep:
 
 @cache
 def migrations(engine: str) -> tuple[Migration, ...]:
-    """Return the migrations of an engine, ``duckdb`` or ``postgres``, by ascending number."""
+    """Return the migrations of a database engine, by ascending number.
+
+    ``engine`` is ``duckdb`` or ``postgres``; another text gives the migrations that both share.
+    """
     numbered = []
     for file in files("crisol.backends").joinpath("migrations").iterdir():
         stem, *only = file.name.removesuffix(".sql").split(".")
@@ -89,11 +93,11 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 
 
 def status(database: Database) -> list[MigrationStep]:
-    """Return every migration of this version of Crisol, applied or not, without applying any.
+    """Return every migration of this version of Crisol and whether it was applied; none is applied now.
 
-    Raises :class:`~crisol.errors.StoreError` for a database that a newer Crisol migrated, and
-    :class:`~crisol.errors.IntegrityError` for a database to which a migration was applied whose SQL text
-    differs in this version.
+    Raises :class:`~crisol.errors.StoreError` if a newer Crisol has migrated the database or it cannot be
+    used, and :class:`~crisol.errors.IntegrityError` if the SQL text of an applied migration differs from this
+    version's.
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
@@ -101,9 +105,11 @@ def status(database: Database) -> list[MigrationStep]:
 
 
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
-    """Apply the migrations that ``database`` lacks, up to the number ``to`` (None: all), and return them.
+    """Apply the migrations that ``database`` lacks, up to the number ``to`` (None: all); return them.
 
-    Raises like :func:`status`.
+    Raises :class:`~crisol.errors.StoreError` if a newer Crisol has migrated the database or it cannot be
+    used, and :class:`~crisol.errors.IntegrityError` if the SQL text of an applied migration differs from this
+    version's.
     """
     applied = []
     for migration in migrations(database.engine):

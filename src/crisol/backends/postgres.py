@@ -1,4 +1,4 @@
-"""Trials in PostgreSQL: many processes and machines, one table."""
+"""A trial store in PostgreSQL, which many processes and machines share."""
 
 from __future__ import annotations
 
@@ -73,14 +73,13 @@ def _parameter(name: str) -> str:
 
 
 class PostgresStore:
-    """A trial store in PostgreSQL; ``dsn`` is a libpq string or URL. See :class:`TrialStore`.
+    """A trial store in the PostgreSQL database ``dsn``, a connection string or URL of libpq.
 
-    Safe across threads, forks, processes and machines. The first use, not the constructor, connects and
-    migrates the schema, so a service can start while its database is away. At most ``connections`` are open
-    at a time. Every call but the migration ends within ``seconds``: a server that is gone or hangs raises
-    :class:`~crisol.errors.StoreError`. A connection that died while idle is replaced once. ``clock`` returns
-    the present time, in UTC; trials dated over 5 minutes later are refused. ``initial`` is the switch until
-    :meth:`flip` sets another; None means off.
+    Safe across threads, forks, processes and machines. The first call, not the constructor, connects and
+    migrates the schema. At most ``connections`` are open at a time. Every call except the migration ends
+    within ``seconds``; a server that does not answer raises :class:`~crisol.errors.StoreError`. ``clock``
+    returns the present time, with a time zone; trials dated over five minutes later are refused. ``initial``
+    is the switch until :meth:`flip` stores another; None means off.
     """
 
     engine = "postgres"
@@ -118,7 +117,12 @@ class PostgresStore:
         )
 
     def append(self, trials: Sequence[Trial]) -> int:
-        """See :meth:`~crisol.abtest.store.TrialStore.append`."""
+        """Store ``trials``, all or none; return how many were new.
+
+        A trial whose id is stored already is ignored. Raises :class:`~crisol.errors.InputError` for a trial
+        with a value out of range, and :class:`~crisol.errors.StoreError` if the database cannot be used;
+        nothing is stored then.
+        """
         now = self._clock()
         for trial in trials:
             check(trial, now)
@@ -132,12 +136,20 @@ class PostgresStore:
         return self._run(lambda connection: work(connection, ordered))
 
     def missing(self, ids: Collection[str]) -> set[str]:
-        """See :meth:`~crisol.abtest.store.TrialStore.missing`."""
+        """Return those of the trial ids ``ids`` that are not stored.
+
+        Raises :class:`~crisol.errors.StoreError` if the database cannot be used.
+        """
         rows = self._query("SELECT id FROM trials WHERE id = ANY(%(ids)s)", {"ids": list(ids)})
         return set(ids) - {id_ for (id_,) in rows}
 
     def read(self, where: TrialFilter = EVERYTHING) -> Iterator[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.read`; page by page, so that no connection is held."""
+        """Yield the trials that match ``where``, ordered by ``created_at``, then id.
+
+        The trials are fetched in pages, and no connection is held between two pages. Raises
+        :class:`~crisol.errors.StoreError` if the database cannot be used, and
+        :class:`~crisol.errors.IntegrityError` for a row that is no trial.
+        """
         condition, values = sql.conditions(where, _parameter)
         after = ""
         while True:
@@ -153,7 +165,11 @@ class PostgresStore:
             values |= {"last_time": rows[-1][COLUMNS.index("created_at")], "last_id": rows[-1][0]}
 
     def latest(self, limit: int, where: TrialFilter = EVERYTHING) -> list[Trial]:
-        """See :meth:`~crisol.abtest.store.TrialStore.latest`."""
+        """Return the ``limit`` newest trials that match ``where``, the newest first.
+
+        Raises :class:`~crisol.errors.StoreError` if the database cannot be used, and
+        :class:`~crisol.errors.IntegrityError` for a row that is no trial.
+        """
         condition, values = sql.conditions(where, _parameter)
         rows = self._query(
             f"SELECT {_READ} FROM trials WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT %(limit)s",  # noqa: S608 - constants
@@ -164,9 +180,13 @@ class PostgresStore:
     def tallies(
         self, where: TrialFilter = EVERYTHING, by: Sequence[Slice] = ()
     ) -> dict[tuple[str, ...], Tally]:
-        """See :meth:`~crisol.abtest.store.TrialStore.tallies`.
+        """Return the tally of each group of the trials that match ``where``, by the group's key, sorted.
 
-        Grouping by rung, or by CWE and band at once, reads every matching trial and so is the slowest.
+        ``by`` lists the properties to group by. A group's key holds the text of each property, in the same
+        order; without ``by``, the only key is ``()``. Groups without trials are absent. A tally compares the
+        model's predictions with the verdicts; grouped by rung, it compares the answers to the callers with
+        the verdicts. Grouping by rung, or by both CWE and confidence, is the slowest, since it reads all the
+        trials. Raises :class:`~crisol.errors.StoreError` if the database cannot be used.
         """
         named = {Slice.CWE} if where.cwe is not None else set()
         parts = (named | set(by)) & {Slice.CWE, Slice.BAND}
@@ -175,7 +195,11 @@ class PostgresStore:
         return sql.tallies_of(self._query(*_hourly_query(where, by, next(iter(parts), None))), by)
 
     def switch(self) -> Switch:
-        """See :meth:`~crisol.abtest.store.TrialStore.switch`."""
+        """Return the switch that :meth:`flip` stored last; before that, the store's ``initial`` switch.
+
+        Raises :class:`~crisol.errors.StoreError` if the database cannot be used, and
+        :class:`~crisol.errors.IntegrityError` if the stored switch is out of range.
+        """
         rows = self._query("SELECT enabled, rate, salt FROM switch", {})
         try:
             return Switch(*rows[0]) if rows else self._initial
@@ -183,7 +207,10 @@ class PostgresStore:
             raise IntegrityError(f"PostgreSQL: the switch is corrupt: {error}") from None
 
     def flip(self, switch: Switch) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.flip`."""
+        """Store ``switch`` as the present one, for every process that uses the database.
+
+        Raises :class:`~crisol.errors.StoreError` if the database cannot be used.
+        """
         text = """
             INSERT INTO switch VALUES (TRUE, %(enabled)s, %(rate)s, %(salt)s)
             ON CONFLICT (only_row)
@@ -198,9 +225,11 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
-        """See :meth:`~crisol.backends.migrate.Database.exclusive`.
+        """Return a context manager that yields a function ``execute(sql)``, which returns the rows.
 
-        An advisory lock keeps other processes out.
+        All calls in the block are one transaction: leaving the block commits it, an exception rolls it back.
+        No other process migrates the database meanwhile. Raises :class:`~crisol.errors.StoreError` if the
+        database cannot be used.
         """
         stack = AsyncExitStack()
 
@@ -225,7 +254,10 @@ class PostgresStore:
             let_go()
 
     def close(self) -> None:
-        """See :meth:`~crisol.abtest.store.TrialStore.close`."""
+        """Wait for the running calls and close the connections; later calls raise ``StoreError``.
+
+        Closing twice is harmless.
+        """
         self._pool.close()
 
     def _query(self, text: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The queries for DuckDB and PostgreSQL, in the SQL that both understand.
+"""The SQL queries on trials for both DuckDB and PostgreSQL.
 
 Names and expressions are constants of this package; values only ever travel as parameters.
 """
@@ -57,7 +57,7 @@ _COMPARISONS = {
 
 
 def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str, dict[str, Any]]:
-    """Return the filter ``where`` as a boolean SQL expression, and the values of its parameters by name.
+    """Return the trial filter ``where`` as a boolean SQL expression, and its parameters' values by name.
 
     ``parameter(name)`` returns a named parameter in the syntax of the database, such as ``$name``. A filter
     without conditions gives ``TRUE``.
@@ -69,11 +69,13 @@ def conditions(where: TrialFilter, parameter: Callable[[str], str]) -> tuple[str
 def tallies_query(
     where: TrialFilter, by: Sequence[Slice], parameter: Callable[[str], str]
 ) -> tuple[str, dict[str, Any]]:
-    """Return the SQL query of :meth:`~crisol.abtest.store.TrialStore.tallies`, and its parameters by name.
+    """Return the SQL query that groups trials into tallies, and the values of its parameters by name.
 
-    ``where``, ``by`` and ``parameter`` are those of :meth:`~crisol.abtest.store.TrialStore.tallies` and
-    :func:`conditions`. The query returns a row for each group and cell: the values of ``by``, the number of
-    the cell (0 to 4), the number of trials, the sum of their weights and the sum of the squared weights.
+    ``where`` is the filter of the trials; ``by`` lists the properties to group by. ``parameter(name)``
+    returns a named parameter in the syntax of the database, such as ``$name``. The query returns a row for
+    each group and cell of the confusion matrix: the values of ``by``, the cell (0 to 4 for true positive,
+    false positive, false negative, true negative, inconclusive), the number of trials, the sum of their
+    weights and the sum of the squared weights.
     """
     condition, values = conditions(where, parameter)
     cell = _ANSWERED if Slice.RUNG in by else CELL
@@ -86,7 +88,11 @@ def tallies_query(
 
 
 def tallies_of(rows: Iterable[tuple[Any, ...]], by: Sequence[Slice]) -> dict[tuple[str, ...], Tally]:
-    """Return the tallies of the groups from the rows of :func:`tallies_query`, by key, sorted by key."""
+    """Return the tally of each group, by the group's key, sorted by key.
+
+    ``rows`` are the rows that the query of :func:`tallies_query` returns, and ``by`` is the argument with
+    which it was made. A key holds the text of each property in ``by``.
+    """
     groups: dict[tuple[str, ...], Tally] = {}
     for *keys, cell, n, weight, squared in rows:
         key = tuple(_KEYS.get(slice_, str)(value) for slice_, value in zip(by, keys, strict=True))

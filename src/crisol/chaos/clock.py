@@ -42,7 +42,7 @@ _COMPILE_SECONDS = 120
 
 
 class ClockRefused(UnavailableError):
-    """This machine cannot give a process another wall clock; the message names the missing part."""
+    """This machine cannot give chosen processes another wall clock; the message says why."""
 
 
 def _jumps() -> Iterator[int]:
@@ -52,10 +52,11 @@ def _jumps() -> Iterator[int]:
 
 @dataclass(slots=True)
 class WallClock:
-    """A changed wall clock for every process that is started with :attr:`environment`.
+    """A wall clock that can be changed for chosen processes; make one with :meth:`made`.
 
-    Such a process preloads ``library``, a compiled library that adds an offset to the machine's time.
-    ``offset`` is the file with the offset in seconds (8 bytes, signed). Make a clock with :meth:`made`.
+    The processes must be started with the variables of :attr:`environment`. ``library`` is a compiled library
+    that adds an offset to every time of day that such a process reads. ``offset`` is the file that holds the
+    offset in seconds, as a signed integer of 8 bytes.
     """
 
     library: Path
@@ -64,10 +65,10 @@ class WallClock:
 
     @classmethod
     def made(cls, folder: Path) -> Self:
-        """Compile the library in ``folder``, test it in a new Python process, and return a clock of offset 0.
+        """Compile the library of the clock in ``folder``, and return a clock that shows the machine's time.
 
-        Raises :class:`ClockRefused` if there is no C compiler, or if the library has no effect in that
-        process.
+        Raises :class:`ClockRefused` if there is no C compiler, or if the library has no effect in a new
+        Python process.
         """
         clock = cls(folder / "clock.so", folder / "offset")
         clock.offset.write_bytes(bytes(_SIZE))
@@ -90,9 +91,10 @@ class WallClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables with which to start a process that shall see this clock.
+        """The environment variable with which a process must be started to see this clock.
 
-        The only one is ``LD_PRELOAD``: the library, then the caller's own ``LD_PRELOAD``.
+        It is ``LD_PRELOAD``: the clock's library, then the caller's own ``LD_PRELOAD``. Add it to the other
+        variables.
         """
         preloaded = os.environ.get("LD_PRELOAD", "")
         return {"LD_PRELOAD": f"{self.library} {preloaded}".strip()}
@@ -100,13 +102,13 @@ class WallClock:
     def jump(self) -> None:
         """Set the clock to the next of six times, in turn; after the sixth the first follows again.
 
-        The times are 1970, an hour ahead, an hour back, two days ahead, two days back and ten years ahead of
-        the machine's time.
+        They are the start of 1970, and times relative to the machine's: an hour ahead, an hour back, two days
+        ahead, two days back, ten years ahead.
         """
         self._set(next(self._jumps))
 
     def mend(self) -> None:
-        """Set the offset to 0: the processes see the machine's time again."""
+        """Set the clock to the machine's time again."""
         self._set(0)
 
     def _set(self, seconds: int) -> None:

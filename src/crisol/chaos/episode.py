@@ -1,4 +1,4 @@
-"""One fault's effect on a service under steady load: the observations and the figures from them."""
+"""The effect of one fault on a service under steady load: observations, and the figures computed from them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ _ASKED = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Episode:
-    """The observations of one fault under steady load.
+    """The observations of one fault in a service under steady load.
 
-    ``load`` is the result of the steady load. ``begin`` and ``end`` are the times of the fault, in seconds of
-    the monotonic clock. ``breakers`` has a row for each poll of the service's breakers. Its columns are time
-    (monotonic clock, too) and open (the names of the breakers that were not closed, with commas, "" for
-    none). ``due`` counts the patches for which a trial had to be stored, ``lost`` those of them without a
-    stored trial, ``skewed`` the trials dated outside the run. ``admitted`` is the number of an attacker's
-    admitted requests, divided by what the rate limit allows (NaN without a flood). ``refused`` says whether
-    the service reported that it refused to load a model.
+    ``load`` holds the requests and answers of the load. The fault lasted from ``begin`` to ``end``, in
+    seconds of the monotonic clock. ``breakers`` has a row for each time that the service was asked for its
+    circuit breakers, four times a second, with the columns time (seconds of the monotonic clock) and open
+    (the names of the breakers that were not closed, joined with commas). ``refused`` says whether the service
+    reported that it refused to load a model.
+
+    ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
+    stored trial, and ``skewed`` the trials with a date outside the test. ``admitted`` is about an attacker:
+    the requests that the service admitted, divided by the number that the rate limit allows; NaN without an
+    attacker that sends many requests.
     """
 
     fault: Fault
@@ -44,21 +47,24 @@ class Episode:
 
     @property
     def timeline(self) -> pd.DataFrame:
-        """The load in windows of one second, see :func:`crisol.loadtest.result.timeline`."""
+        """A row for each second of the load, with its requests, failures and latency.
+
+        The columns are those of :func:`crisol.loadtest.result.timeline`.
+        """
         return timeline(self.load.samples, _SHOWN)
 
     @property
     def span(self) -> tuple[float, float, str]:
-        """Begin and end of the fault, in seconds since the first request, and the fault's name."""
+        """When the fault began and ended, in seconds since the load's first request, and the fault's name."""
         start = float(self.load.samples["intended"].min())
         return self.begin - start, self.end - start, self.fault.name
 
     @property
     def open_spans(self) -> list[tuple[float, float, str]]:
-        """The times in which a breaker was not closed, as (begin, end, name of the breaker).
+        """The times in which a circuit breaker was not closed, as (begin, end, name of the breaker).
 
-        Begin and end are in seconds since the first request. A breaker that closed for more than a second in
-        between has two entries.
+        Begin and end are in seconds since the first request of the load. A breaker that was closed for more
+        than a second in between has two entries.
         """
         start = float(self.load.samples["intended"].min())
         rows = self.breakers[self.breakers["open"] != ""]
@@ -74,16 +80,21 @@ class Episode:
     def metrics(self) -> dict[str, float]:
         """The figures of the episode, by name.
 
-        A *sign* is a request that failed, an answer that names a missing dependency, or a poll with a breaker
-        not closed. ``detect_s`` is the time from the fault's begin to the first sign, NaN without one.
-        ``recover_s`` is the time from the fault's end to the last sign before five quiet seconds; infinite if
-        the load ended earlier. ``strays`` counts signs before the fault and after the recovery. ``hits_kept``
-        is the cache's hit ratio during the fault, divided by the hit ratio in the rest of the run.
-        ``p99_during_ms`` is the 99th percentile of the latency during the fault, in milliseconds, over
-        answers with status 200. ``requests`` counts the requests of the whole run, ``failed`` those of them
-        that failed; ``failed_share`` is failed / requests. ``trials_due``, ``trials_lost``,
-        ``trials_skewed``, ``admitted`` and ``model_refused`` are the fields ``due``, ``lost``, ``skewed``,
-        ``admitted`` and ``refused``; ``wrong_answers`` is that of the load.
+        A *sign* of the fault is a request that failed, an answer that names a missing dependency, or a
+        circuit breaker that is not closed.
+
+        - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
+        - ``recover_s``: seconds from the end of the fault to the last sign; infinite if the load ended before
+          five seconds without a sign had passed.
+        - ``strays``: signs before the fault or after the recovery.
+        - ``requests``, ``failed``, ``failed_share``: requests of the whole load, those that failed, and their
+          share.
+        - ``trials_due``, ``trials_lost``, ``trials_skewed``, ``admitted``, ``model_refused``: the fields
+          ``due``, ``lost``, ``skewed``, ``admitted`` and ``refused``.
+        - ``wrong_answers``: answers that contradict the known verdict or prediction of their patch.
+        - ``hits_kept``: the cache's hit ratio during the fault, divided by that of the rest of the load.
+        - ``p99_during_ms``: the 99th percentile of the latency during the fault, in milliseconds, without
+          failures.
         """
         signs = self._signs()
         during = self.load.samples[

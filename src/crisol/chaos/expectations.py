@@ -1,4 +1,4 @@
-"""What each fault may cost at most, written as ``fault: measure < number``; ``*`` means every fault."""
+"""The expectations of a chaos test, such as ``redis_killed: failed <= 0``; ``*`` means every fault."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 
 
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
-    """Return the load targets that apply to ``fault``, a fault's name.
+    """Return the load targets that apply to the fault with the name ``fault``.
 
-    ``texts`` are expectations: lines such as ``redis_killed: failed <= 0``. A line for ``*`` applies to every
-    fault; lines for other faults are skipped. Raises :class:`~crisol.errors.ExperimentError` for a line that
-    names an unknown fault, and for a malformed line.
+    ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``. A line with ``*`` for the fault
+    applies to every fault; lines for other faults are skipped. Raises :class:`~crisol.errors.ExperimentError`
+    for a malformed line or an unknown fault.
     """
     targets = []
     for text in texts:
@@ -33,10 +33,11 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
-    """Compare the figures of ``fault`` with its load targets in ``texts`` and in :data:`ALWAYS`.
+    """Compare the figures of one fault with its load targets; return one result for each load target.
 
-    ``metrics`` are the figures by name, see :attr:`~crisol.chaos.episode.Episode.metrics`. Returns one result
-    for each load target. A missed load target raises no error. Raises :class:`~crisol.errors.ExperimentError`
-    for a measure that ``metrics`` lacks, and like :func:`expected`.
+    ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``; those of :data:`ALWAYS` are
+    added. ``metrics`` are the figures by name. A missed load target is a result, not an error. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed line, an unknown fault, or a figure that
+    ``metrics`` lacks.
     """
     return [replace(checked, of=fault) for checked in check(expected([*ALWAYS, *texts], fault), metrics)]

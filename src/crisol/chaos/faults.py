@@ -33,9 +33,9 @@ _MANY = 10_000
 class Stage:
     """The running processes on which a fault acts; a process that the fault does not need is None.
 
-    ``service`` always runs; the service reaches ``redis`` through ``proxy``, ``postgres`` directly, and
-    ``clock`` is the service's wall clock. ``model`` is the folder of the served model, a copy that a fault
-    may damage. ``held`` collects the calls that undo the fault; they are made when the fault ends.
+    ``service`` always runs. It reaches ``redis`` through ``proxy`` and ``postgres`` directly; ``clock`` is
+    its wall clock. ``model`` is the folder of the model that the service uses, a copy that a fault may
+    damage. A fault adds the calls that undo it to ``held``; they are made when the fault ends.
     """
 
     service: ServiceProcess
@@ -53,18 +53,20 @@ def _nothing(_: Stage) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: how to inject it, and what must run for it. ``story`` describes it; times are in seconds.
+    """One fault: how it is injected, and what must run for it. ``story`` describes it in words.
 
-    ``start`` and ``stop`` are functions that begin and end the fault; ``during`` is called every ``every``
-    seconds in between. The fault lasts at least ``seconds``. The load goes on for ``waits`` seconds more
-    after it, because a breaker or a refresh of the cache waits that long. ``redis``, ``postgres`` and
-    ``workers`` say which servers and how many workers run; ``disk`` gives PostgreSQL a small disk;
-    ``enclosed`` and ``clocked`` give the service namespaces and a wall clock of its own. ``changes`` are
-    environment variables of the service.
+    ``start(stage)`` begins the fault and ``stop(stage)`` ends it; ``during(stage)`` is called every ``every``
+    seconds in between. The fault lasts at least ``seconds``, and the load goes on for ``waits`` seconds more
+    than usual afterwards, until the service has recovered.
 
-    ``flood`` adds an attacker: 0 none, 1 under its own address, n under n false addresses; the attacker sends
-    ``pace`` requests a second, without pause at 0. ``hostile`` adds a client that sends malicious patches.
-    With ``fresh``, cached verdicts are deleted during the load, so that wargames run.
+    ``redis`` and ``postgres`` say whether these servers run, and ``workers`` how many workers the service
+    has. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the service Linux namespaces of its own,
+    and ``clocked`` a wall clock of its own. ``changes`` are environment variables of the service.
+
+    ``flood`` adds an attacker who sends many requests: 0 none, 1 under one address, n under n false
+    addresses. It sends ``pace`` requests a second; 0 means as fast as it can. ``hostile`` adds a client that
+    sends malicious patches. With ``fresh``, cached verdicts are deleted during the load, so that wargames
+    run.
     """
 
     name: str
@@ -272,18 +274,17 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests the rate limit allows one client in ``seconds``.
+    """Return how many requests a client of a flooded service is allowed in ``seconds``.
 
-    The number is the burst plus the tokens that return in that time.
+    The rate limit of these faults is 10 requests a second with a burst of 100.
     """
     return _BURST + _A_SECOND * seconds
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return the faults with the given names, in the order of ``names``.
+    """Return the faults with the given names, in the order of ``names``; nothing is injected.
 
-    Nothing is injected. Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an
-    unknown name.
+    Raises :class:`~crisol.errors.ExperimentError`, which lists all faults, for an unknown name.
     """
     for name in names:
         if name not in FAULTS:

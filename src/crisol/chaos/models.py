@@ -23,19 +23,18 @@ _ROUNDS = 12
 
 
 def raising(folder: Path) -> None:
-    """Rewrite ``folder/model.onnx`` so that every prediction raises IndexError.
+    """Damage the model ``folder/model.onnx`` so that every prediction raises ``IndexError``.
 
-    Only that of the empty patch, with which loading tries the model, still works. The hash in
-    ``serving.json`` is updated.
+    Only the prediction for a patch without features, with which a model is tested at loading, still works.
+    The hash of the file in ``folder/serving.json`` is updated.
     """
     _change(folder, _look_up)
 
 
 def slow(folder: Path) -> None:
-    """Rewrite ``folder/model.onnx`` so that a prediction takes about half a second of one core.
+    """Change the model ``folder/model.onnx`` so that a prediction takes about half a second of one core.
 
-    The added nodes multiply large matrices; probabilities stay the same. The hash in ``serving.json`` is
-    updated.
+    The predicted probabilities stay the same. The hash of the file in ``folder/serving.json`` is updated.
     """
     _change(folder, _multiply)
 

@@ -1,4 +1,4 @@
-"""One fault under steady load: before it, during it, after it."""
+"""Run one fault in a service under steady load: before it, during it, after it."""
 
 from __future__ import annotations
 
@@ -52,10 +52,11 @@ _DISK_MB = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Seconds of load before (``calm``), during (``fault``) and after (``after``) the fault.
+    """How long the load of a chaos test lasts, in seconds, and how many requests it sends.
 
-    ``rate`` is the number of requests a second, the same all the time; ``seed`` seeds the order of the
-    patches. :meth:`of` lengthens the times for faults that need more.
+    ``calm`` is the time before the fault, ``fault`` the time during it and ``after`` the time after it.
+    ``rate`` is the number of requests a second, always the same. ``seed`` is the seed of the order of the
+    patches.
     """
 
     calm: float = 3.0
@@ -65,9 +66,10 @@ class Schedule:
     seed: int = 0
 
     def of(self, fault: Fault) -> Schedule:
-        """Return this schedule, lengthened for a fault.
+        """Return a copy of this schedule that is long enough for ``fault``.
 
-        ``fault`` becomes at least ``fault.seconds``, ``after`` grows by ``fault.waits``.
+        Its time during the fault is at least ``fault.seconds``; its time after the fault is ``fault.waits``
+        longer.
         """
         return replace(self, fault=max(self.fault, fault.seconds), after=self.after + fault.waits)
 
@@ -80,11 +82,11 @@ class Schedule:
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start a service under steady load, inject one fault, end it, and return the observations.
 
-    The servers that the fault needs are started, too. ``material`` is from :func:`material_of`. ``schedule``
-    is lengthened for the fault by :meth:`Schedule.of`. Before the load every patch is wargamed once, so that
-    a cold start does not count as an effect. During the load cached decisions are dropped every second, so
-    that model and stores are used all the time; cached verdicts are dropped every four seconds for ``fresh``
-    faults only. Raises :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
+    Starts the servers that the fault needs, too. ``material`` is from :func:`material_of`; ``schedule`` is
+    lengthened for the fault by :meth:`Schedule.of`. Every patch is wargamed once before the load begins.
+    Cached decisions are deleted every second, so that the model and the stores stay in use. Cached verdicts
+    are deleted every four seconds if ``fault.fresh`` is set. Raises :class:`~crisol.errors.UnavailableError`
+    if a server or the service does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:
@@ -151,12 +153,11 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 
 
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
-    """Train a model on a corpus table and return it with the 30 patches whose wargames are the quickest.
+    """Train a model and return it with the patches of a chaos test: the 30 with the shortest wargames.
 
-    ``frame`` is the corpus table; ``seed`` seeds the training. The policy leaves 40 % of the patches to a
-    wargame, so that there are trials that could be lost. The patches are few and quick, because the load must
-    show the effect of the fault and not the limit of the machine. Raises :class:`~crisol.errors.DatasetError`
-    for a table without both valid and invalid patches.
+    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy leaves 40 % of the patches
+    to a wargame, so that trials are stored all the time. Raises :class:`~crisol.errors.DatasetError` for a
+    table without both valid and invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])
@@ -309,9 +310,10 @@ class _Observer:
 
 
 def breakers_open(breakers: Sequence[dict[str, object]]) -> list[str]:
-    """Return the names of the breakers that are not closed, sorted.
+    """Return the names of the circuit breakers that are not closed, sorted.
 
-    ``breakers`` is the decoded JSON answer of ``GET /wargaming/breakers``.
+    ``breakers`` is the decoded JSON answer of ``GET /wargaming/breakers``: a list of objects with a name and
+    a state.
     """
     return sorted(str(breaker["name"]) for breaker in breakers if breaker["state"] != "closed")
 

@@ -1,4 +1,4 @@
-"""Chaos for notebooks and the command line: inject one fault after the other and check its expectations."""
+"""Chaos tests for notebooks and the command line: inject faults one by one and check the expectations."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = ["Suffered", "drawn", "each", "metrics", "not_run", "table", "verdicts
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suffered:
-    """The observations of one fault, and the comparison of its figures with the expectations.
+    """The observations of one fault, and how they compare with the expectations.
 
-    ``episode`` holds the observations; ``checked`` holds one result for each load target.
+    ``episode`` holds the observations; ``checked`` holds one result for each load target of the fault.
     """
 
     episode: Episode
@@ -42,12 +42,13 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject the named faults one after the other, and yield each result when its load is over.
+    """Inject faults one after the other into a service under load; yield the result of each when it is over.
 
-    If ``names`` is empty, all faults that this machine can inject are injected. ``frame`` is the corpus table
-    whose patches are sent; ``schedule`` gives the seconds of load; ``expectations`` are lines such as ``*:
-    failed <= 0``. Raises :class:`~crisol.errors.ExperimentError` at once for an unknown fault or a malformed
-    line, and :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
+    ``names`` are the names of the faults; empty means all that this machine can inject. ``frame`` is the
+    corpus table with the patches to send; ``schedule`` gives the seconds of load. ``expectations`` are lines
+    such as ``*: failed <= 0``. Raises :class:`~crisol.errors.ExperimentError`, before any load, for an
+    unknown fault or a malformed line, and :class:`~crisol.errors.UnavailableError` if a server or the service
+    does not start.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -60,9 +61,9 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a table with a row for each fault in ``suffered``.
+    """Return a table with a row for each injected fault.
 
-    Columns: fault (its name), and each figure of :attr:`~crisol.chaos.episode.Episode.metrics`.
+    The columns are fault (its name) and the figures of :attr:`~crisol.chaos.episode.Episode.metrics`.
     """
     return pd.DataFrame(
         [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
@@ -70,10 +71,10 @@ def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a row for each fault and each load target of the fault.
+    """Return a table with a row for each load target of each injected fault.
 
-    Columns: fault (name), target (the load target as text), measured (the figure), result (``pass`` or
-    ``FAIL``).
+    The columns are fault (its name), target (the load target as text), measured (the figure as a number) and
+    result (``pass`` or ``FAIL``).
     """
     parts = [
         targets.table(result.checked).assign(fault=result.episode.fault.name)[
@@ -85,9 +86,9 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 
 
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
-    """Return the measures of all injected faults in one dict, with keys ``"<fault>.<measure>"``.
+    """Return the figures of all injected faults in one dict, under keys ``"<fault>.<figure>"``.
 
-    Each of ``suffered`` is one fault with what was measured under it. Infinite values are left out.
+    Infinite figures are left out.
     """
     return {
         f"{result.episode.fault.name}.{name}": value
@@ -98,9 +99,10 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 
 
 def not_run() -> pd.DataFrame:
-    """Return a row for each fault that this machine cannot inject. Columns: fault (name), reason.
+    """Return a table with a row for each fault that this machine cannot inject.
 
-    Such faults count as not run, never as passed.
+    The columns are fault (its name) and reason. A fault that cannot be injected counts as not run, never as
+    passed.
     """
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
@@ -126,7 +128,10 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Return a figure of one result's load over time, with fault and open breakers shaded."""
+    """Return a figure of the latency over time under one fault.
+
+    The time of the fault, and the times in which a circuit breaker was open, are shaded.
+    """
     spans = [
         result.episode.span,
         *((start, end, f"{name} open") for start, end, name in result.episode.open_spans),

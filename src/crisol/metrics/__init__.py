@@ -1,4 +1,4 @@
-"""Prometheus metrics whose hot side is a number in memory, shared between the workers of one machine."""
+"""Prometheus metrics that are numbers in memory, shared between the workers of one machine."""
 
 from crisol.metrics.collector import Metrics
 from crisol.metrics.names import FAMILIES, Family, MetricKind

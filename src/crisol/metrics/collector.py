@@ -1,4 +1,4 @@
-"""From slots to what Prometheus scrapes.
+"""Export the metrics of all workers in the formats that Prometheus reads.
 
 >>> from crisol.metrics.names import RATE_LIMITS
 >>> metrics = Metrics()
@@ -37,12 +37,11 @@ _Values = dict[tuple[str, ...], list[float]]
 
 
 class Metrics:
-    """The metrics of one worker process; a scrape adds those of all workers that share ``folder``.
+    """The metrics of one worker process, and their export together with those of the other workers.
 
-    A scrape is a request of Prometheus for all metrics. ``folder`` holds a file for each worker; with None
-    only this process is counted. ``worker`` is the value of the label ``worker`` of gauges. Get a counter or
-    histogram once and keep the object, because the look-up costs more than counting. :meth:`watch` exports a
-    number that other code keeps. Not safe across threads.
+    ``folder`` holds a file for each worker that shares it; with None, only this process is exported.
+    ``worker`` is this process's value of the label ``worker``, which gauges have. Get a counter or histogram
+    once and keep the object: getting it takes longer than counting. Not safe across threads.
     """
 
     def __init__(self, folder: Path | None = None, *, worker: str = "0") -> None:
@@ -54,26 +53,26 @@ class Metrics:
         self._registry.register(self)
 
     def counter(self, family: Family, *labels: str) -> Counter:
-        """Return the counter of a family for the label values ``labels``, in the order of ``family.labels``.
+        """Return the counter of ``family`` with the label values ``labels``.
 
-        The same values give the same counter. Raises TypeError for a family of another kind or with another
-        number of labels.
+        ``labels`` are in the order of ``family.labels``; the same values give the same counter. Raises
+        ``TypeError`` if the family is not of counters or has another number of labels.
         """
         return Counter(self._slots.values, self._place(family, labels, MetricKind.COUNTER))
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
-        """Return the histogram of a family for the label values ``labels``, in the order of the family's.
+        """Return the histogram of ``family`` with the label values ``labels``.
 
-        The same values give the same histogram. Raises TypeError for a family of another kind or with another
-        number of labels.
+        ``labels`` are in the order of ``family.labels``; the same values give the same histogram. Raises
+        ``TypeError`` if the family is not of histograms or has another number of labels.
         """
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
 
     def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
-        """Attach a trace id to an observed value of a histogram, as an exemplar of OpenMetrics.
+        """Attach ``trace_id`` to the observed ``value`` of a histogram, as an OpenMetrics exemplar.
 
-        ``labels`` are the histogram's label values. ``value`` has the unit of the family and selects the
-        bucket. A bucket keeps only its latest exemplar. Only a scrape in the OpenMetrics format shows it.
+        ``labels`` are the histogram's label values. ``value`` selects the bucket, which keeps only its latest
+        exemplar. Exemplars are exported in the OpenMetrics format only.
         """
         bucket = bisect_left(family.bounds, value)
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
@@ -81,39 +80,40 @@ class Metrics:
     def watch(self, family: Family, *labels: str, read: Callable[[], float]) -> None:
         """Export the number that ``read()`` returns, as a gauge or counter of ``family``.
 
-        ``labels`` are its label values, in the order of ``family.labels``. :meth:`refresh` and every scrape
-        call ``read``. Raises TypeError for a histogram or a wrong number of labels.
+        ``labels`` are the label values, in the order of ``family.labels``. ``read`` is called by
+        :meth:`refresh` and at each export. Raises ``TypeError`` if the family is of histograms or has another
+        number of labels.
         """
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")
         self._watched.append((self._place(family, labels, family.kind), read))
 
     def refresh(self) -> None:
-        """Call every function ``read`` of :meth:`watch`; store its number where other workers read it."""
+        """Read every number given to :meth:`watch` anew, so that exports by other workers contain it."""
         for slot, read in self._watched:
             self._slots.values[slot] = read()
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return all metrics as text, with the content type of the text: (body, content type).
+        """Return all metrics as text, and the text's content type: (body, content type).
 
-        ``accept`` is the ``Accept`` header of the request. It selects OpenMetrics or the text format of
-        Prometheus, which is also used for "".
+        ``accept`` is the ``Accept`` header of the HTTP request. It selects OpenMetrics or the text format of
+        Prometheus; "" means the latter.
         """
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family with its values; prometheus-client calls this method at each scrape."""
+        """Yield every metric family with its values; prometheus-client calls this at each export."""
         for name, values in sorted(self.gather().items()):
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
         """Return the values of all workers: family name -> label values -> numbers.
 
-        A counter has one number, summed over the workers. A gauge has one number for each live worker; the
-        worker's name is the last label value. A histogram has the sum of its observations and then the number
-        of observations in each bucket, summed over the workers. The last bucket takes what lies above all
-        bounds.
+        A counter has one number, the sum over the workers. A gauge has one number for each live worker; the
+        worker's name follows its other label values. A histogram has the sum of its observations, then the
+        number of observations in each bucket, each summed over the workers; the last bucket takes
+        observations above all bounds.
         """
         self.refresh()
         snapshots = [self._slots.snapshot()]

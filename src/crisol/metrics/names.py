@@ -50,7 +50,7 @@ __all__ = [
 class MetricKind(StrEnum):
     """The kind of a metric family: counter, gauge or histogram.
 
-    Counters and histograms are summed over the workers; a gauge stays one series for each worker.
+    Counters and histograms are exported as sums over the workers; a gauge is exported once for each worker.
     """
 
     COUNTER = "counter"
@@ -61,10 +61,10 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric family: its name with the prefix ``wargaming_``, its kind and its help text.
+    """A metric family: ``name`` begins with ``wargaming_``, and ``help`` explains the metric.
 
-    ``labels`` are the names of its labels; empty means one series without labels. ``bounds`` are the
-    inclusive upper edges of a histogram's buckets, ascending and without infinity; empty for other kinds.
+    ``labels`` are the names of its labels; without labels it is a single metric. ``bounds`` are the upper
+    edges of a histogram's buckets, inclusive, ascending and without infinity; empty for counters and gauges.
     """
 
     name: str

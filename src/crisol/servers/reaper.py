@@ -1,4 +1,4 @@
-"""End the processes and the folder of a parent that dies without doing so itself, by SIGKILL for instance.
+"""Kill the child processes of a process that dies, and delete its folder, even after SIGKILL.
 
 ::
 
@@ -27,10 +27,9 @@ _PATIENCE_MS = 5_000
 
 
 class Reaper:
-    """A helper process that waits for this process to end, and then cleans up after it. Linux only.
+    """A helper process that cleans up when the calling process dies, however it dies. Linux only.
 
-    The helper then kills the processes given to :meth:`hold`, and their descendants, by SIGKILL, and deletes
-    ``folder``.
+    The helper then kills the processes given to :meth:`hold` and their descendants, and deletes ``folder``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,16 +38,17 @@ class Reaper:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def hold(self, pid: int) -> None:
-        """Add the process ``pid`` to those that are killed when this process ends.
+        """Let the process ``pid`` and its descendants be killed when the calling process dies.
 
-        The caller must not have waited for the process yet, or the id may belong to another one.
+        Call it before the process can have been waited for (``wait()``): afterwards its id may belong to
+        another process.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
         self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        """End the helper process; nothing is killed or deleted then. May be called twice."""
+        """End the helper process; nothing is killed or deleted any more. It may be called twice."""
         self._process.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -56,7 +56,7 @@ class Reaper:
 
 
 def family(pid: int) -> list[int]:
-    """Return ``pid`` and the ids of all its living descendants, parents before their children."""
+    """Return the process id ``pid`` and those of all its living descendants, parents before children."""
     pids, at = [pid], 0
     while at < len(pids):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""A private Redis server for tests, demonstrations and faults."""
+"""A private Redis server for tests, demonstrations and chaos tests."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _free_port() -> int:
 
 @dataclass
 class RedisServer:
-    """A private Redis on 127.0.0.1 without persistence; make one with :meth:`start`.
+    """A private Redis server on 127.0.0.1 that keeps no data on disk; make one with :meth:`start`.
 
-    ``folder`` holds its log, ``port`` is 0 before the start. The random ``password`` keeps clients of other
-    servers out. ``options`` are command-line options; ``process`` is the server's, None before the start;
-    ``reaper`` kills the server when this process dies.
+    ``folder`` holds its log; ``port`` is 0 before the start. Clients need the random ``password``.
+    ``options`` are command-line options of Redis. ``process`` is the server's process, None before the start;
+    ``reaper`` kills the server if this process dies.
     """
 
     folder: Path
@@ -51,10 +51,11 @@ class RedisServer:
 
     @classmethod
     def start(cls, *options: str) -> Self:
-        """Start a server on a free port, with command-line options such as ``"--maxmemory", "3mb"``.
+        """Start a server on a free port, and return it.
 
-        Raises :class:`~crisol.servers.programs.ServerMissing` if ``redis-server`` is not found and
-        :class:`~crisol.errors.UnavailableError` or TimeoutError if the server does not start.
+        ``options`` are command-line options such as ``"--maxmemory", "3mb"``. Raises
+        :class:`~crisol.servers.programs.ServerMissing` if ``redis-server`` is not found, and
+        :class:`~crisol.errors.UnavailableError` or ``TimeoutError`` if the server does not start.
         """
         server = cls(Path(tempfile.mkdtemp(prefix="crisol-redis-")), options=options)
         try:
@@ -108,21 +109,24 @@ class RedisServer:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End the server by SIGKILL: connections are reset and all data are lost."""
+        """Kill the server (SIGKILL): connections are reset and all data are lost."""
         self._signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
 
     def stop(self) -> None:
-        """Pause the server by SIGSTOP: its port still accepts connections, but no answer comes."""
+        """Pause the server (SIGSTOP): its port still accepts connections, but no answer comes."""
         self._signal(signal.SIGSTOP)
 
     def cont(self) -> None:
-        """Resume the server by SIGCONT after :meth:`stop`: it answers again."""
+        """Resume the server (SIGCONT) after :meth:`stop`: it answers again."""
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Kill the server and start it, empty, on the same port with the same password."""
+        """Kill the server and start it, empty, on the same port with the same password.
+
+        Raises ``ChildProcessError`` or ``TimeoutError`` if the server does not start.
+        """
         self.kill()
         self._launch()
 

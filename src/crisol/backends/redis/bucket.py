@@ -1,4 +1,4 @@
-"""Token buckets in Redis: one round trip a decision, by the server's clock."""
+"""Token buckets in Redis: one round trip for each decision, timed by the server's clock."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisBucket:
-    """Token buckets of one rate in Redis, shared by all processes that use the server, by its clock.
+    """Token buckets in Redis, one for each key, all with the rate limit ``rate``; processes share them.
 
-    ``client`` is the connection to Redis, and ``breaker`` guards its calls; None makes a new breaker. When
-    Redis is away or the breaker is open, ``fallback`` says how requests are decided: ``local`` uses buckets
-    of this process, which continue from Redis's last answer; ``open`` admits all; ``closed`` refuses all.
-    ``fallbacks`` counts such requests. All keys in Redis begin with ``prefix`` and contain the rate, so a
-    changed rate starts with full buckets.
+    ``client`` is the connection to Redis. Calls go through the circuit breaker ``breaker``; None makes a new
+    one. If Redis does not answer or the breaker is open, ``fallback`` decides: ``local`` uses buckets of this
+    process, which continue from the last answers of Redis; ``open`` allows every request; ``closed`` refuses
+    every request. ``fallbacks`` counts such requests. The keys in Redis begin with ``prefix`` and contain the
+    rate, so a changed rate starts with full buckets.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class RedisBucket:
     async def take(self, key: str, cost: float = 1.0) -> float:
         """Take ``cost`` tokens from the bucket of ``key``, or none if the bucket has fewer.
 
-        Returns the room in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`), negative if the
-        request is refused. Raises :class:`~crisol.errors.InputError` for a cost above the burst or below 0,
-        and no error when Redis is away.
+        Returns the room, in seconds (see :class:`~crisol.resilience.bucket.BucketDecision`); a negative room
+        means that the request is refused. Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or
+        above the rate's burst. A Redis that does not answer is no error: then ``fallback`` decides.
         """
         self.rate.check_cost(cost)
         if not self._interval:
@@ -85,9 +85,10 @@ class RedisBucket:
         return room
 
     async def decide(self, key: str, cost: float = 1.0) -> BucketDecision:
-        """Take ``cost`` tokens from the bucket of ``key`` like :meth:`take`, with the same errors.
+        """Take ``cost`` tokens from the bucket of ``key``, or none if it has fewer, and return the decision.
 
-        Return a :class:`~crisol.resilience.bucket.BucketDecision`.
+        Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst. A Redis
+        that does not answer is no error: then ``fallback`` decides.
         """
         return BucketDecision(self.rate, await self.take(key, cost), cost)
 
@@ -96,17 +97,24 @@ class RedisBucket:
     ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
-        ``key`` is called with the call's arguments and returns the key of the bucket. The decorated function
-        raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens.
+        ``key`` is called with the arguments of the call and returns the key of the bucket. The decorated
+        function raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens. The decorator
+        raises :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
         """
         return limited(self, key, cost)
 
     async def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key`` without taking a token."""
+        """Return the state of the bucket of ``key`` as the decision on a request of 0 tokens; take none.
+
+        A Redis that does not answer is no error: then ``fallback`` decides.
+        """
         return BucketDecision(self.rate, await self.take(key, 0.0), 0.0)
 
     async def reset(self, key: str) -> None:
-        """Fill the bucket of ``key``, here and in Redis; raises ``RedisError`` when Redis is away."""
+        """Fill the bucket of ``key``, in this process and in Redis; an unknown key is no error.
+
+        Raises redis-py's ``RedisError`` if Redis does not answer.
+        """
         self._local.reset(key)
         await self._client.delete(self._prefix + key)
 

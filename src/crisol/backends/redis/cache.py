@@ -1,4 +1,4 @@
-"""The cache tier in Redis: one round trip a lookup, invalidation by tag in one command.
+"""The shared tier of the cache in Redis: one round trip for each look-up, one command to invalidate a tag.
 
 Every tag has a stamp in Redis, eight random bytes that change when it is invalidated, none at first. An entry
 carries the stamps that were seen *before* its value was computed; a lookup fetches entry and stamps together
@@ -39,12 +39,12 @@ _NONE = bytes(8)
 
 
 class RedisTier:
-    """The shared cache tier in Redis; see :class:`~crisol.resilience.tier.SharedTier`.
+    """The shared tier of the cache, in Redis: encoded entries by key; a tag (a name) invalidates several.
 
-    ``client`` is the connection to Redis. Every call goes through ``breaker``; None makes a new one. All keys
-    in Redis begin with ``prefix``. ``wall`` returns the time of day in seconds since the epoch, by which the
-    machines agree when an entry expires. Every method raises :class:`~crisol.errors.UnavailableError` when
-    Redis is away or the breaker is open.
+    ``client`` is the connection to Redis. Calls go through the circuit breaker ``breaker``; None makes a new
+    one. The keys in Redis begin with ``prefix``. ``wall`` returns the time of day in seconds since 1970
+    (UTC), by which entries expire on all machines. Every method raises
+    :class:`~crisol.errors.UnavailableError` if Redis does not answer or the breaker is open.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class RedisTier:
         self._wall = wall
 
     async def get(self, key: bytes, tags: tuple[str, ...]) -> TierEntry:
-        """Look up the entry of ``key``, which was put with the same ``tags``.
+        """Return the entry of ``key`` and a ticket for :meth:`put`; pass the same ``tags`` to both.
 
-        The result's ``entry`` is None if there is no such entry, or one of the tags was invalidated since.
+        The result's ``entry`` is None if there is no such entry, or if one of its tags was invalidated.
+        Raises :class:`~crisol.errors.UnavailableError` if Redis does not answer.
         """
         names = [self._stamp + tag for tag in (_EVERYTHING, *tags)]
         raw, *stamps = await self._do("MGET", self._entry + key, *names)
@@ -80,28 +81,39 @@ class RedisTier:
         return TierEntry(raw[head:], remaining if 0.0 < remaining < LONGEST else 0.0, ticket)
 
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:  # noqa: ARG002 - the ticket speaks for the tags here; other stores may index them
-        """Store ``entry`` under ``key`` for ``ttl`` seconds, at most a week.
+        """Store the encoded ``entry`` under ``key`` for ``ttl`` seconds, at most a week.
 
-        ``tags`` are names for :meth:`invalidate`; ``ticket`` is from the :meth:`get` before the value was
-        computed.
+        ``tags`` are names by which :meth:`invalidate` finds the entry. ``ticket`` is the one that :meth:`get`
+        returned for this key and these tags before the value was computed. Raises
+        :class:`~crisol.errors.UnavailableError` if Redis does not answer.
         """
         seconds = min(ttl, LONGEST)
         raw = _EXPIRY.pack(self._wall() + seconds) + ticket + entry
         await self._do("SET", self._entry + key, raw, "PX", max(round(seconds * 1000), 1))
 
     async def delete(self, key: bytes) -> None:
-        """Delete the entry of ``key``; no error if there is no such entry."""
+        """Delete the entry of ``key``; a key without an entry is no error.
+
+        Raises :class:`~crisol.errors.UnavailableError` if Redis does not answer.
+        """
         await self._do("DEL", self._entry + key)
 
     async def invalidate(self, tag: str) -> None:
-        """Delete every entry that was put with ``tag``; ``*`` means all entries."""
+        """Make every entry invalid that was put with ``tag`` among its tags; ``*`` means all entries.
+
+        Redis frees the memory when the entries' lifetimes end. Raises
+        :class:`~crisol.errors.UnavailableError` if Redis does not answer.
+        """
         if tag == _EVERYTHING:
             await self.clear()
         else:
             await self._restamp(tag)
 
     async def clear(self) -> None:
-        """Make every entry invalid; Redis frees the memory when the entries' lifetimes end."""
+        """Make every entry invalid; Redis frees the memory when the entries' lifetimes end.
+
+        Raises :class:`~crisol.errors.UnavailableError` if Redis does not answer.
+        """
         await self._restamp(_EVERYTHING)
 
     async def _restamp(self, tag: str) -> None:

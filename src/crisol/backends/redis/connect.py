@@ -1,4 +1,4 @@
-"""Connect to Redis: a pool that blocks, and time-outs short enough for a fallback to help."""
+"""Connect to Redis with a bounded pool of connections and short time limits."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _OPTIONS = frozenset(
 def connect(
     url: str, *, connections: int = 32, socket_seconds: float = 0.05, pool_seconds: float = 0.5
 ) -> Redis:
-    """Return a client for ``url``; it connects on first use.
+    """Return an asynchronous Redis client for ``url``; it connects at its first command.
 
-    A command fails after ``socket_seconds`` without an answer. At most ``connections`` are open; a task waits
-    up to ``pool_seconds`` for a free one. A command on a broken connection is repeated once; one that timed
-    out is not. Raises :class:`~crisol.errors.SettingsError` for a malformed URL, or one with an option
+    A command fails if no answer comes within ``socket_seconds``. At most ``connections`` are open; a task
+    waits up to ``pool_seconds`` for a free one. A command is repeated once if its connection broke, but not
+    if it timed out. Raises :class:`~crisol.errors.SettingsError` for a malformed URL, or a URL with an option
     (``?name=value``) that is not supported.
     """
     if strange := sorted(parse_qs(_query(url), keep_blank_values=True).keys() - _OPTIONS):
