@@ -1,4 +1,4 @@
-"""The effect of one fault on a service under steady load: observations, and the figures computed from them."""
+"""The effect of one fault on a service under steady load: the observations and the figures from them."""
 
 from __future__ import annotations
 

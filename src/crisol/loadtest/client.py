@@ -1,4 +1,4 @@
-"""The client: a separate process that sends the job's requests to this machine and records their times.
+"""The client of a load test: a separate process that sends the requests and records their times.
 
 ``python -m crisol.loadtest.client FOLDER`` reads ``job.msgpack`` there, sends, prints one line of JSON for
 each half-second of progress, and leaves ``samples.npz``. It knows enough of HTTP/1.1 to be fast: one request
@@ -34,14 +34,17 @@ _GRACE_SECONDS = 1.0
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The message that tells the client process what to send, where and when. Times are in seconds.
+    """What the client process of a load test sends, where to and when. Times are in seconds.
 
     ``host`` and ``port`` are the service's address. ``heads`` (HTTP heads without the final blank line) and
-    ``bodies`` list the distinct requests. The i-th request to send is the one with the index ``order[i]`` in
-    these lists; its intended start is ``starts[i]`` after ``begin``. Empty ``starts`` mean a closed loop,
-    which ends after the last request of ``order`` or after ``seconds``. ``begin`` is a moment of the
-    monotonic clock; a past one means now. ``connections``, ``sources``, ``spoofed`` and ``timeout`` are those
-    of :class:`~crisol.loadtest.plan.LoadPlan`.
+    ``bodies`` list the different requests. The i-th request to send has the head and the body with the index
+    ``order[i]``. In an open loop it starts ``starts[i]`` after ``begin``. Without ``starts`` the loop is
+    closed; it ends after the last request of ``order``, at the latest after ``seconds``. ``begin`` is a time
+    of the monotonic clock; a past time means now.
+
+    At most ``connections`` are open, from ``sources`` different loopback addresses. ``spoofed`` is the number
+    of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header. ``timeout`` is how long the
+    client waits for an answer.
     """
 
     host: str
@@ -61,7 +64,7 @@ class Job(msgspec.Struct, frozen=True):
 def check_loopback(host: str) -> None:
     """Raise :class:`~crisol.errors.SettingsError` unless ``host`` is a loopback IP address.
 
-    The client sends load to no other machine.
+    A host name is refused, too, even ``localhost``.
     """
     try:
         ours = ipaddress.ip_address(host).is_loopback
@@ -247,10 +250,10 @@ class _Client:
 
 
 def main(folder: Path) -> None:
-    """Run the job in ``folder/job.msgpack`` and write its samples to ``folder/samples.npz``.
+    """Send the requests of the :class:`Job` in ``folder/job.msgpack``; write ``folder/samples.npz``.
 
-    Prints a JSON line of progress every half second. Raises :class:`~crisol.errors.SettingsError` if the
-    job's host is not this machine.
+    :func:`~crisol.loadtest.samples.load_samples` reads the latter file. Prints a JSON line of progress every
+    half second. Raises :class:`~crisol.errors.SettingsError` if the job's host is not a loopback IP address.
     """
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     check_loopback(job.host)

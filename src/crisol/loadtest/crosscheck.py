@@ -1,4 +1,4 @@
-"""The same closed loop by an independent client: wrk, which is written in C.
+"""The same closed loop with an independent client: wrk, a load generator written in C.
 
 wrk counts latency from the sending, as Crisol's closed loop does, so both describe the same thing and must
 agree.
@@ -30,13 +30,14 @@ _SHOWN = ("throughput", "p50_ms", "p90_ms", "p99_ms", "errors")
 
 
 def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) -> pd.DataFrame:
-    """Measure the same closed loop with Crisol's client and then with the program wrk, ``seconds`` each.
+    """Compare Crisol's client with the load generator wrk: run the same closed loop with each.
 
-    Both send the patches of ``material`` to ``POST /wargaming/ml-first`` of the service at ``url``, with the
-    plan's connections, popularity and seed. Returns rows crisol, wrk and ratio (crisol / wrk) with the
-    columns client, throughput (requests a second), p50_ms, p90_ms, p99_ms (percentiles of the latency),
-    errors (share). If wrk is not installed, the table has no rows. Raises
-    :class:`~crisol.errors.UnavailableError` if wrk fails.
+    Each sends the patches of ``material`` to ``POST /wargaming/ml-first`` of the service at ``url`` for
+    ``seconds``, with the connections, popularity and seed of ``plan``. Returns a table with the rows crisol,
+    wrk and ratio (crisol / wrk). Its columns are client (the row's name), throughput (answers a second),
+    p50_ms, p90_ms and p99_ms (percentiles of the latency in milliseconds), and errors (share of the
+    requests). Without wrk on this machine, the table has no rows. Raises
+    :class:`~crisol.errors.UnavailableError` if a client fails.
     """
     program = shutil.which("wrk")
     if program is None:
@@ -52,10 +53,11 @@ def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) ->
 
 
 def read_wrk(text: str) -> dict[str, float]:
-    """Parse the output of ``wrk --latency``.
+    """Return the figures in ``text``, the output of the program ``wrk --latency``.
 
-    Returns throughput (requests a second), p50_ms, p90_ms, p99_ms and errors (failed requests and socket
-    errors, divided by all requests). Raises :class:`~crisol.errors.UnavailableError` for other text.
+    They are throughput (requests a second), p50_ms, p90_ms and p99_ms (percentiles of the latency in
+    milliseconds), and errors (failed requests and socket errors, divided by all requests). Raises
+    :class:`~crisol.errors.UnavailableError` for any other text.
     """
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     count = re.search(r"(\d+) requests in ", text)

@@ -1,4 +1,4 @@
-"""The requests of a load: candidate patches, each with the verdict and prediction to expect."""
+"""The patches of a load test, each with the verdict and prediction that an answer must agree with."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _UNSURE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One patch to send, with its verdict in the corpus and its probability by the served model.
+    """A patch of a load test, with its verdict in the corpus table and the prediction of the model in use.
 
-    ``vulnerability`` is its id; ``cwe`` is "" if unknown. ``diff`` is its text. ``outcome`` and ``reason``
-    ("" for a valid patch) are its verdict in the corpus table, and ``seconds`` the wall time of that wargame.
-    ``probability`` is the served model's probability of valid.
+    ``vulnerability`` is an id; ``cwe`` is its weakness class such as ``CWE-79``, "" if unknown. ``diff`` is
+    the patch as text. ``outcome`` and ``reason`` ("" for a valid patch) are the verdict, and ``seconds`` is
+    how long its wargame took. ``probability`` is the predicted probability of valid.
     """
 
     vulnerability: str
@@ -48,7 +48,7 @@ class Item:
 
     @property
     def body(self) -> bytes:
-        """The JSON body of the request that submits this patch."""
+        """The JSON body of the HTTP request that submits this patch to the service."""
         return msgspec.json.encode(
             {"diff": self.diff, "vulnerability": self.vulnerability, "cwe": self.cwe or None}
         )
@@ -56,10 +56,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The patches of a load, the folder of the served model, and the policy of the service.
+    """All that a load test needs: patches, the folder of the model that the service uses, and its policy.
 
-    ``items`` are the patches. The policy holds the probabilities from which the model decides without a
-    wargame.
+    ``items`` are the patches. ``policy`` holds the thresholds of the probability from which the model decides
+    without a wargame.
     """
 
     items: tuple[Item, ...]
@@ -73,21 +73,22 @@ class Material:
 
     @property
     def wargame_seconds(self) -> float:
-        """The mean wall seconds of a wargame, over the patches of which the model is unsure.
+        """The mean time of a wargame, in seconds, over the patches that the model does not decide.
 
-        If the model is unsure of no patch, the mean is over all patches.
+        If the model decides all patches, the mean is over all patches.
         """
         unsure = [item.seconds for item in self.items if self.policy.decide(item.probability) is None]
         return float(np.mean(unsure or [item.seconds for item in self.items]))
 
 
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
-    """Train a model on the corpus table ``frame``; return it with the table's patches, ready to send.
+    """Return the patches of a corpus table ready for a load test, with a model trained on them.
 
-    The policy's thresholds lie around 0.5 such that the model is unsure of the share ``unsure`` of the
-    patches, which need a wargame. The model was trained on these same patches, so the load measures speed and
-    not accuracy. The model is kept below ``data/cache/models``, one for each table and ``seed``. Raises
-    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches.
+    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy is chosen such that the
+    model leaves the share ``unsure`` of the patches, 0 to 1, to a wargame. The model has seen these patches,
+    so a load test measures speed and not accuracy. The model is kept below ``data/cache/models`` and used
+    again for the same table and seed. Raises :class:`~crisol.errors.DatasetError` for a table without both
+    valid and invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:
@@ -117,10 +118,10 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
 
 
 def policy_leaving(probabilities: Sequence[float], unsure: float) -> Policy:
-    """Return a policy that leaves about the share ``unsure``, 0 to 1, of the patches to a wargame.
+    """Return a policy that leaves about the share ``unsure`` of the patches, 0 to 1, to a wargame.
 
-    ``probabilities`` are the patches' predicted probabilities of valid. The two thresholds have equal
-    distance from 0.5.
+    ``probabilities`` are the predicted probabilities of valid, one for each patch. The policy's two
+    thresholds have the same distance from 0.5.
     """
     distance = np.sort(np.abs(np.asarray(probabilities) - 0.5))
     at = min(round(unsure * len(distance)), len(distance) - 1)

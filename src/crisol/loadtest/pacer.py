@@ -1,4 +1,4 @@
-"""Wake an event loop when requests are due, to a tenth of a millisecond.
+"""Wake an event loop when requests are due, to a fraction of a millisecond.
 
 The loop's own timers have a resolution of one millisecond.
 """
@@ -28,11 +28,11 @@ class _Setting(ctypes.Structure):
 
 
 class Pacer:
-    """A kernel timer (timerfd) that makes ``fd`` readable when a request is due. Use it as a context manager.
+    """A timer of the Linux kernel that makes the file descriptor ``fd`` readable when a request is due.
 
-    ``moments`` are the times at which requests are due, in seconds of the monotonic clock, ascending.
-    Wake-ups are at least 0.2 ms apart, so moments closer than that share one.  Raises :class:`OSError` if the
-    kernel gives no timer.
+    Use it as a context manager. ``moments`` are the times at which requests are due, in seconds of the
+    monotonic clock, ascending. It wakes at most every 0.2 ms, so requests due within that time are reported
+    together. Raises ``OSError`` if the kernel gives no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:
@@ -52,13 +52,14 @@ class Pacer:
 
     @property
     def empty(self) -> bool:
-        """Whether :meth:`due` has yielded every moment."""
+        """Whether :meth:`due` has yielded the times of all requests."""
         return self._at == len(self._moments)
 
     def due(self, now: float) -> Iterator[float]:
-        """Yield the due moments up to ``now`` that were not yielded yet, then set the timer to the next one.
+        """Yield the times, up to ``now``, of requests that are due and were not yielded before.
 
-        ``now`` is in seconds of the monotonic clock. Call the method when ``fd`` is readable.
+        All times are in seconds of the monotonic clock. Call the method when ``fd`` is readable; after the
+        last of these times it sets the timer for the next request.
         """
         os.read(self.fd, 8)
         while self._at < len(self._moments) and self._moments[self._at] <= now:

@@ -1,4 +1,4 @@
-"""The plan of a load: number of requests, times, patches and sources. Pure and seeded.
+"""The plan of a load test: number of requests, times, patches and sources; the same for the same seed.
 
 >>> LoadPlan(loop=Loop.CLOSED, requests=1000, connections=50).problem() is None
 True
@@ -39,7 +39,11 @@ _RAMP, _SPIKE = 0.1, 5.0
 
 
 class Loop(StrEnum):
-    """The event that starts the next request: its planned time (open loop) or an answer (closed loop)."""
+    """What starts the next request of a load: its planned time (open loop) or an answer (closed loop).
+
+    In an open loop a slow service gets all requests all the same, and latency counts from the planned time.
+    In a closed loop each connection sends its next request after the answer to the last one.
+    """
 
     OPEN = "open"
     """The clock starts requests; a slow server gets them all the same.
@@ -53,7 +57,9 @@ class Loop(StrEnum):
 class Shape(StrEnum):
     """How the rate of an open loop changes over its duration.
 
-    Constant requests are evenly spaced; all other shapes are Poisson processes.
+    ``CONSTANT``: the same rate, requests evenly spaced. ``POISSON`` and ``SOAK``: the same rate, random
+    times. ``RAMP``: from a tenth of the rate to the whole rate. ``SPIKE``: five times the rate in the middle
+    fifth. All but the first are Poisson processes.
     """
 
     CONSTANT = "constant"
@@ -68,16 +74,19 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """The plan of a load test's requests.
+    """How many requests a load test sends, when, with which patches and from which addresses.
 
-    Raises :class:`~crisol.errors.SettingsError` for a value out of range. ``loop`` says what starts the next
-    request. ``requests`` ends a closed loop; ``rate`` (requests a second) and ``shape`` plan an open one;
-    ``seconds`` is the longest duration of both. ``warm_up`` is the share of the requests (closed) or of the
-    time (open) that is sent but not counted. At most ``connections`` are open, from ``sources`` different
-    loopback addresses. ``zipf`` is the exponent of the popularity of patches, 0 for uniform. ``mix`` pairs
-    names of :data:`ROUTES` with their shares of the requests. ``spoofed`` is the number of false client
-    addresses in ``X-Forwarded-For``, 0 for no such header. ``timeout`` is how long the client waits for an
-    answer, in seconds. The same ``seed`` gives the same requests.
+    ``loop`` says what starts the next request. A closed loop ends after ``requests``; an open loop sends
+    ``rate`` requests a second, varied by ``shape``. Both last at most ``seconds``. ``warm_up`` is the share
+    of the requests (closed loop) or of the time (open loop) at the beginning that is left out of the figures.
+    ``timeout`` is how many seconds the client waits for an answer.
+
+    At most ``connections`` are open, from ``sources`` different loopback addresses. The popularity of the
+    patches follows Zipf's law with the exponent ``zipf``; 0 means that all are equally popular. ``mix`` lists
+    pairs of a route (a key of :data:`ROUTES`, such as ``ml-first``) and its share of the requests.
+    ``spoofed`` is the number of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header.
+    The same ``seed`` gives the same requests. Raises :class:`~crisol.errors.SettingsError` if a value is out
+    of range.
     """
 
     loop: Loop = Loop.CLOSED
@@ -100,7 +109,7 @@ class LoadPlan:
             raise SettingsError(problem)
 
     def problem(self) -> str | None:
-        """Return a message about the first value out of range, or None if all are in range."""
+        """Return a message about the first field that is out of range, or None if there is none."""
         bounds: dict[str, tuple[float, float]] = {
             "requests": (1, MOST_REQUESTS),
             "rate": (0.01, 100_000),
@@ -124,7 +133,7 @@ class LoadPlan:
         return None
 
     def schedule(self) -> NDArray[np.float64] | None:
-        """Return the intended starts of an open loop, in seconds from the beginning, shape (n,).
+        """Return the planned starts of the requests of an open loop, in seconds from the first, shape (n,).
 
         The result is None for a closed loop, in which each answer starts the next request.
         """
@@ -134,10 +143,10 @@ class LoadPlan:
 
 
 def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate of a load of this shape at given moments.
+    """Return the rate of an open loop at given moments, an array of the shape of ``share``.
 
-    ``share`` holds the moments as shares of the load's duration, 0 to 1. ``rate`` is that of
-    :func:`arrivals`. The result has the unit of ``rate`` and an entry for each moment.
+    ``share`` holds the moments as shares of the load's duration, 0 to 1. ``rate`` is the plan's rate; the
+    result has the same unit.
     """
     if shape is Shape.RAMP:
         return rate * (_RAMP + (1 - _RAMP) * share)
@@ -147,11 +156,11 @@ def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np
 
 
 def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray[np.float64]:
-    """Return the planned starts of requests, in seconds from the beginning, ascending, shape (n,).
+    """Return the times at which requests start, in seconds from the beginning, ascending, shape (n,).
 
-    ``rate`` is in requests a second: the rate of a constant load, the final rate of a ramp, and the rate
-    outside a spike. Constant arrivals are evenly spaced; others are an inhomogeneous Poisson process, drawn
-    by inverting the integral of the rate, so n varies with the seed. At least one start is returned.
+    ``rate`` is in requests a second: the rate of a constant load, the final rate of a ramp, the rate outside
+    a spike. ``seconds`` is the duration. Constant times are evenly spaced. For the other shapes they are
+    drawn from a Poisson process, so n depends on ``seed``. There is at least one time.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate
@@ -165,10 +174,10 @@ def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray
 
 
 def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np.int64]:
-    """Return ``count`` indices of items, 0 to ``items`` - 1, drawn by Zipf's law, shape (count,).
+    """Draw ``count`` indices of items, 0 to ``items`` - 1, by Zipf's law; return them, shape (count,).
 
-    An item of rank k (1 is the most popular) is drawn in proportion to ``k ** -exponent``; an exponent of 0
-    is uniform. The ranks are assigned at random; ``seed`` seeds ranks and draws.
+    The k-th most popular item is drawn with a probability proportional to ``k ** -exponent``; with an
+    exponent of 0 all are equally likely. ``seed`` also decides which items are popular.
     """
     rng = np.random.default_rng(seed)
     weights = np.arange(1, items + 1, dtype=np.float64) ** -exponent
@@ -177,11 +186,10 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 
 
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Parse ``texts``, the routes' shares of the requests, such as ``["ml-first=0.9", "validate=0.1"]``.
+    """Return the routes' shares of the requests from texts such as ``["ml-first=0.9", "validate=0.1"]``.
 
-    Returns pairs of route name and share. A name without ``=`` has the share 1. Raises
-    :class:`~crisol.errors.SettingsError` for a share that is no number; the names are not checked here but by
-    :class:`LoadPlan`.
+    The result holds pairs of a route's name and its share. A text without ``=`` has the share 1. Raises
+    :class:`~crisol.errors.SettingsError` for a share that is not a number; the names are not checked.
     """
     parts = []
     for text in texts:

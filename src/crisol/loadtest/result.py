@@ -1,4 +1,4 @@
-"""Compute figures from samples.
+"""Compute the figures of a load test from its samples, the rows of its requests.
 
 The figures are percentiles, shares, a timeline, and whether the client itself was the bottleneck.
 """
@@ -25,13 +25,15 @@ _LATE_MS = 10.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadResult:
-    """The result of one load, without the requests of the warm-up.
+    """The result of one load test, without the requests of its warm-up.
 
-    ``samples`` has a row for each request: the columns of :func:`~crisol.loadtest.samples.load_samples`,
-    ``latency_ms`` (from the intended start to the answer), ``service_ms`` (from sending to the answer),
-    ``lag_ms`` (from the intended start to sending), ``route`` and ``failed`` (no status 200). ``metrics`` are
-    the figures of :func:`summarise`; ``errors`` maps a kind of failure to its count. ``costs`` is the table
-    of :class:`~crisol.loadtest.watch.ProcessWatch`, without rows if no process was watched.
+    ``samples`` has a row for each request, with the columns of :func:`~crisol.loadtest.samples.load_samples`
+    and these: latency_ms (milliseconds from the intended start to the answer), service_ms (from sending to
+    the answer), lag_ms (from the intended start to sending), route (such as ``ml-first``) and failed (True
+    without an answer with status 200). ``metrics`` are the figures by name, see :func:`summarise`. ``errors``
+    maps a kind of failure, such as ``timeout`` or ``HTTP 503``, to its number. ``costs`` is the CPU and
+    memory of the service, see :meth:`~crisol.loadtest.watch.ProcessWatch.table`; it has no rows if they were
+    not sampled.
     """
 
     samples: pd.DataFrame
@@ -41,19 +43,20 @@ class LoadResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The metrics as a table with the columns measure and value."""
+        """The figures as a table with the columns measure (the figure's name) and value."""
         return pd.DataFrame({"measure": list(self.metrics), "value": list(self.metrics.values())})
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The failures as a table with the columns kind and count; no rows without failures."""
+        """The numbers of failures as a table with the columns kind and count; no rows without failures."""
         return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
 
 
 def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
-    """Return p50_ms, p90_ms, p95_ms, p99_ms, p99.9_ms and max_ms of latencies in milliseconds, shape (n,).
+    """Return percentiles of latencies: p50_ms, p90_ms, p95_ms, p99_ms, p99.9_ms, and max_ms.
 
-    By nearest rank, so each is a measured latency. All are NaN for an empty array.
+    ``latency`` is in milliseconds, shape (n,). Each percentile is one of the latencies (nearest rank). All
+    are NaN for an empty array.
 
     >>> percentiles(np.arange(1.0, 101.0))["p95_ms"]
     95.0
@@ -66,11 +69,11 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
 
 
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
-    """Return the quantiles of ``latency`` (milliseconds, shape (n,)) for a plot like an HDR histogram's.
+    """Return the quantiles of latencies for a plot that shows the slowest requests in detail.
 
-    Columns: percentile (0 to 100), one_in (100 means that one request in 100 is slower), latency_ms. The
-    table has ``points`` rows, with one_in spaced geometrically, so most rows describe the slowest requests;
-    it has no rows without latencies.
+    ``latency`` is in milliseconds, shape (n,). The table has ``points`` rows and the columns percentile (0 to
+    100), one_in (100 means that one request in 100 is slower) and latency_ms. It has no rows without
+    latencies.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})
@@ -91,17 +94,28 @@ def summarise(
     middleware_ms: float,
     costs: pd.DataFrame | None,
 ) -> LoadResult:
-    """Compute the figures of a load from the client's samples.
+    """Return the result of a load test from ``samples``, the table of :func:`load_samples`.
 
-    ``kinds[i]`` are route and patch of the samples with ``i`` in the column which. ``policy`` is the
-    service's, ``costs`` the table of a :class:`~crisol.loadtest.watch.ProcessWatch`, None without one.
-    ``warm_up`` is the share of the requests (``closed``) or of the time that is left out, ``client_cpu`` the
-    share of a core that the client used, ``middleware_ms`` the mean time that a request spends in the
-    service's middleware. Latency percentiles are over answers with status 200; throughput is such answers a
-    second, ``errors`` the share of all others; ``hit_ratio`` and ``share_*`` are shares of the good answers
-    by source; ``wrong_answers`` counts the warm-up, too. Figures without a measurement are NaN. ``saturated``
-    is 1 where the client used over 85 % of a core, or sent 1 % of the requests more than 10 ms late although
-    a connection was free: then the client itself limits the figures.
+    ``kinds[i]`` are the route and the patch of the samples with ``i`` in the column which. ``policy`` is the
+    policy of the service. ``warm_up`` is the share of the requests (if ``closed``) or of the time that is
+    left out. ``client_cpu`` is the share of a core that the client used, ``middleware_ms`` the mean
+    milliseconds of a request in the service's middleware, and ``costs`` the table of
+    :meth:`~crisol.loadtest.watch.ProcessWatch.table`, None without one. An answer is *good* if its status is
+    200. The figures, NaN if not measured:
+
+    - ``requests``, ``errors``: the number of requests, and the share of them without a good answer.
+    - ``throughput``, ``offered``: good answers a second, and requests a second.
+    - ``p50_ms`` to ``max_ms``, ``mean_ms``: latency of the good answers in milliseconds.
+    - ``hit_ratio``, ``share_cache`` to ``share_fallback``: shares of the good answers by source.
+    - ``cache_hit_p50_ms`` to ``cache_hit_max_ms``, ``cache_hit_server_ms``: time of the answers from the
+      cache, for the client and (mean) inside the service.
+    - ``wrong_answers``: answers that contradict the verdict or prediction of their patch, warm-up included.
+    - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests.
+    - ``saturated``: 1 if the client limits the figures (it used over 85 % of a core, or sent 1 % of the
+      requests over 10 ms late without waiting for the service), else 0.
+    - ``server_cores``, ``other_cores``: cores that the service, and all else on the machine, kept busy.
+    - ``server_memory_mb``, ``memory_growth_mb``: the service's largest memory, and the mean of the last
+      quarter of the load minus that of the second, in MiB.
     """
     frame = samples.sort_values("intended", ignore_index=True)
     frame["route"] = np.array([kinds[which][0] for which in frame["which"]], dtype=object)
@@ -148,13 +162,13 @@ def summarise(
 
 
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
-    """Return the course of a load: one row for each window of ``window`` seconds.
+    """Return the course of a load test: a row for each window of ``window`` seconds.
 
-    ``samples`` are those of a :class:`LoadResult`. A ``window`` of 0 means 80 windows, of 0.1 s at least. A
-    remainder of less than half a window joins the last one. Columns: time (middle of the window, seconds
-    since the first request), throughput, p50_ms, p99_ms, errors, and cache, model, wargame, fallback (answers
-    with status 200 by each source). All counts are per second. A request belongs to the window of its
-    intended start.
+    ``samples`` is the table of a :class:`LoadResult`. A ``window`` of 0 means 80 windows, each of at least
+    0.1 s; a remainder of less than half a window joins the last one. The columns are time (middle of the
+    window, in seconds since the first request), throughput and errors (answers with status 200, and other
+    requests, per second), p50_ms and p99_ms (latency in milliseconds), and cache, model, wargame and fallback
+    (answers with status 200 by source, per second). A request belongs to the window of its intended start.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start

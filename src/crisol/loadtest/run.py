@@ -1,4 +1,4 @@
-"""One load on one service, from start to figures.
+"""One load test of one service, from start to figures.
 
 ::
 
@@ -41,10 +41,10 @@ __all__ = ["Load", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a load: of ``planned`` requests in all, ``sent`` were sent.
+    """How far a load test is: ``sent`` requests of ``planned`` were sent.
 
-    ``done`` counts the answers, of any status; ``failed`` those without an answer or with another status than
-    200.
+    ``done`` counts the answers, of any status. ``failed`` counts the requests without an answer or with a
+    status other than 200.
     """
 
     sent: int
@@ -54,12 +54,12 @@ class Progress:
 
 
 class Load:
-    """One run of ``plan`` with the patches of ``material``, against the service at ``url`` on this machine.
+    """One load test: send the patches of ``material`` by ``plan`` to the service at ``url``, on this machine.
 
-    Nothing is sent before :meth:`run`. ``pid`` is the id of the service's process, whose CPU and memory are
+    Nothing is sent before :meth:`run`. ``pid`` is the process id of the service, whose CPU and memory are
     then sampled; None samples nothing. ``token`` is the service's API token, "" for none. ``begin`` is the
-    moment of the first request on the monotonic clock; 0 means in half a second. Raises
-    :class:`~crisol.errors.SettingsError` for a URL that is not on this machine.
+    time of the first request, in seconds of the monotonic clock; 0 means in half a second. Raises
+    :class:`~crisol.errors.SettingsError` if the host of the URL is not a loopback IP address.
     """
 
     def __init__(
@@ -89,27 +89,27 @@ class Load:
 
     @property
     def planned(self) -> int:
-        """The number of requests that the plan will send at most."""
+        """The greatest number of requests that will be sent."""
         return self._count
 
     @property
     def result(self) -> LoadResult:
-        """The result of the load; AssertionError before :meth:`run` has ended."""
+        """The result of the load test; ``AssertionError`` before :meth:`run` has ended."""
         assert self._result is not None, "the load has not run"
         return self._result
 
     def asked(self, which: int) -> tuple[str, Item]:
-        """Return route and patch of a distinct request.
+        """Return the route and the patch of a request.
 
-        ``which`` is the request's index, as in the column which of the samples.
+        ``which`` is the number in the column which of the samples.
         """
         return self._kinds[which]
 
     def run(self) -> Iterator[Progress]:
-        """Send the load from a separate process and yield its progress every half second.
+        """Send the requests from a separate process; yield the progress every half second.
 
         When the iterator ends, :attr:`result` is available. Raises :class:`~crisol.errors.UnavailableError`
-        if the client process fails or is cancelled.
+        if the client process fails or :meth:`cancel` is called.
         """
         before = _middleware(self._url)
         with contextlib.ExitStack() as stack:
@@ -133,13 +133,17 @@ class Load:
         )
 
     def finish(self) -> LoadResult:
-        """Send the whole load like :meth:`run`, with the same errors, and return :attr:`result`."""
+        """Send all the requests, wait for their end, and return the result.
+
+        Raises :class:`~crisol.errors.UnavailableError` if the client process fails or :meth:`cancel` is
+        called.
+        """
         for _ in self.run():
             pass
         return self.result
 
     def cancel(self) -> None:
-        """Kill the client process, from any thread; :meth:`run` then raises UnavailableError."""
+        """Kill the client process, from any thread; :meth:`run` then raises ``UnavailableError``."""
         if self._process is not None:
             self._process.kill()
 

@@ -1,4 +1,4 @@
-"""The client's record of each request: numbers in arrays, so that a million requests need little memory."""
+"""The record of each request of a load test: numbers in arrays, so that a million take little memory."""
 
 from __future__ import annotations
 
@@ -57,11 +57,12 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 
 class Recorder:
-    """The client's record of all requests, each by its index: 0 for the first request to send.
+    """The client's record of all requests of a load test; the first request to send has the index 0.
 
-    ``order`` lists the distinct request (its index) of each request, in the order of sending. The client
-    writes ``intended`` and ``sent``, in seconds of the monotonic clock; they are NaN for a request that never
-    began. ``done`` counts answers, ``failures`` the requests without status 200.
+    ``order`` has an entry for each request: the index of its content among the different requests. The client
+    writes ``intended`` (the planned start) and ``sent`` of each request, in seconds of the monotonic clock;
+    both are NaN for a request that never began. ``done`` counts answers, ``failures`` requests without status
+    200.
     """
 
     def __init__(self, order: Sequence[int]) -> None:
@@ -103,14 +104,17 @@ class Recorder:
         self._said[at] = self._saying(combination, _codes(answer)) if code is None else code
 
     def failed(self, at: int, error: str) -> None:
-        """Record that the request with the index ``at`` got no answer; ``error`` is one of :data:`ERRORS`."""
+        """Record that the request with the index ``at`` got no answer.
+
+        ``error`` is one of :data:`ERRORS`, such as ``timeout``.
+        """
         self.failures += 1
         self._error[at] = ERRORS.index(error)
 
     def save(self, path: Path, *, cpu: float, wall: float) -> None:
-        """Write all samples to the ``.npz`` file ``path``, which :func:`load_samples` reads.
+        """Write the record to the ``.npz`` file ``path``, which :func:`load_samples` reads.
 
-        ``cpu`` and ``wall`` are the seconds of CPU time and of wall time that the client took.
+        ``cpu`` and ``wall`` are the seconds of CPU time and of elapsed time that the client took.
         """
         intended = np.asarray(self.intended)
         codes = np.array(self._codes, np.uint8)[np.asarray(self._said)]
@@ -152,14 +156,20 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 
 
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
-    """Read the file ``path`` with samples that a client process wrote by :meth:`Recorder.save`.
+    """Return the requests that a client process recorded in ``path``, and the share of a core that it used.
 
-    Returns a row for each request that began, and the share of a core that the client used. Columns:
-    intended, sent, received (seconds of the monotonic clock), which (index of the distinct request), status
-    (HTTP; 0 without an answer), error (one of :data:`ERRORS`), source (cache, a rung or fallback), decided_by
-    (the rung behind a cached answer), outcome, reason (texts, empty where there is none), probability (of
-    valid, NaN without), server_ms (the service's own time), degraded (names of the missing dependencies, with
-    commas), advisory (True: no rung could decide), garbled (True: the answer could not be decoded).
+    :meth:`Recorder.save` writes the file. The table has a row for each request that began:
+
+    - intended, sent, received: the planned start, the sending and the answer, in seconds of the monotonic
+      clock.
+    - which: the index of the request's content among the different requests.
+    - status, error: the HTTP status, 0 without an answer; then error is one of :data:`ERRORS`, else "".
+    - outcome, reason, probability: the answer's outcome, reason ("" if none) and probability of valid (NaN if
+      none).
+    - source, decided_by: the source of the answer; for a cached answer, decided_by is its original source.
+    - server_ms: milliseconds that the answer took inside the service.
+    - degraded: names of the dependencies that the service missed, joined with commas.
+    - advisory: True if no rung could decide. garbled: True if the answer could not be decoded.
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 

@@ -1,4 +1,4 @@
-"""A service to put load on: ``crisol serve`` as a separate process with its own folder of runs."""
+"""A service to put load on: ``crisol serve`` as a separate process with a folder of its own."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class ServiceProcess:
-    """A ``crisol serve`` process and its worker processes, ``workers`` in number.
+    """A process that runs ``crisol serve``, with ``workers`` worker processes.
 
-    ``root`` is the folder in which the service runs and which holds its log; ``environment`` are all its
-    environment variables. ``reaper`` kills the service when this process dies. The service runs in the
-    namespaces of ``enclosure``, None for no namespaces. Before :meth:`start`, ``url`` is "" and ``process``
-    None.
+    It runs in the folder ``root``, which holds its log, with exactly the environment variables of
+    ``environment``. ``reaper`` kills it if this process dies. ``enclosure`` gives it Linux namespaces of its
+    own; None means none. Before :meth:`start`, ``url`` is "" and ``process`` is None.
     """
 
     root: Path
@@ -56,20 +55,23 @@ class ServiceProcess:
 
     @property
     def pid(self) -> int:
-        """The id of the started process, the parent of the workers. AssertionError before :meth:`start`."""
+        """The id of the started process, the parent of its workers.
+
+        ``AssertionError`` before :meth:`start`.
+        """
         assert self.process is not None
         return self.process.pid
 
     @property
     def log(self) -> Path:
-        """The file with what the service wrote to standard output and standard error."""
+        """The path of the file with all that the service wrote to standard output and standard error."""
         return self.root / "service.log"
 
     def start(self) -> None:
-        """Start the service and return when ``/health`` answers 200; a restart keeps the port.
+        """Start the service, and return when ``GET /health`` answers 200; a second start uses the same port.
 
-        Raises :class:`~crisol.errors.UnavailableError` with the service's messages where it ends or takes
-        more than a minute.
+        Raises :class:`~crisol.errors.UnavailableError`, with the service's messages, if the process ends or
+        does not answer within a minute.
         """
         port = str(urlsplit(self.url).port or 0)
         command = [sys.executable, "-m", "crisol", "serve", "--workers", str(self.workers), "--port", port]
@@ -103,14 +105,14 @@ class ServiceProcess:
         raise UnavailableError(f"the service did not answer within {_START_SECONDS:g} s; see {self.log}")
 
     def kill(self) -> None:
-        """SIGKILL the process and its workers; no error if the processes have ended already."""
+        """Kill the process and its workers (SIGKILL); no error if they have ended already."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def stop(self) -> None:
-        """Send SIGTERM and wait for the end; SIGKILL after 30 s.
+        """Stop the service (SIGTERM) and wait for its end; kill it after 30 seconds.
 
         No error if the service has ended already.
         """
@@ -133,13 +135,13 @@ def serving(
     enclosure: Enclosure | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[ServiceProcess]:
-    """Run ``crisol serve`` in a separate process while the block runs, without rate limits.
+    """Return a context manager that starts ``crisol serve`` in a separate process, and stops it at the end.
 
-    The service has the vulnerabilities of ``settings`` and answers with the model in the folder ``model``
-    under ``policy``, with ``workers`` worker processes, in ``enclosure`` unless None. ``changes`` are
-    environment variables that replace the others; the caller's Redis, PostgreSQL and token are not passed on.
-    Runs and trials go to a temporary folder. Raises :class:`~crisol.errors.UnavailableError` where the
-    service does not start.
+    The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
+    of ``policy``, ``workers`` worker processes and no rate limits. It runs in the namespaces of
+    ``enclosure``, None for none. ``changes`` are environment variables that replace others; the caller's
+    settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary folder.
+    Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)
@@ -179,11 +181,11 @@ def serving(
 def ask(
     url: str, path: str, wish: Any = None, *, token: str = "", seconds: float = 5.0
 ) -> tuple[int, Any]:  # fmt: skip
-    """Send one request and return the answer's HTTP status and body (decoded JSON, else text).
+    """Send one HTTP request; return the status and the body of the answer (decoded JSON, otherwise text).
 
-    ``url`` is the service's address and ``path`` a path such as ``/health``. ``wish`` is the JSON body of a
-    POST; None sends a GET. ``token`` is the API token, "" for none; ``seconds`` the timeout. Raises OSError
-    or HTTPException where no answer comes.
+    ``url`` is the service's address and ``path`` a path such as ``/health``. ``wish`` is the body of a POST,
+    which is sent as JSON; None sends a GET. ``token`` is the API token, "" for none; ``seconds`` is the time
+    limit. Raises ``OSError`` or ``http.client.HTTPException`` if no answer comes.
     """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=seconds)

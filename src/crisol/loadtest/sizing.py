@@ -1,7 +1,7 @@
-"""Size an installation for a rate: queues with several servers and measured service times.
+"""Size an installation for a rate of requests, from queues with several servers and measured service times.
 
-Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen
-and Cunneen's approximation for M/G/c).
+Waiting is Erlang's C formula for Poisson arrivals, scaled by the variability of the service times (Allen and
+Cunneen's approximation for M/G/c).
 
 >>> round(erlang_c(2.0, 3), 4)
 0.4444
@@ -25,11 +25,11 @@ _DAY, _MIB = 86_400, 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """The expected load on the service. All fields but ``rate`` are shares, 0 to 1.
+    """The expected load on a service: ``rate`` in patches a second, and three shares, 0 to 1.
 
-    ``rate`` is in patches a second. The cache answers the share ``hits`` of the patches. Of the others the
-    model decides the share ``skipped`` alone. Of the patches that the model decides, the share ``ab_rate`` is
-    wargamed as well, for the A/B test. Raises :class:`~crisol.errors.SettingsError` for a value out of range.
+    The cache answers the share ``hits`` of all patches. Of the others, the model decides the share
+    ``skipped`` without a wargame. Of the patches that the model decides, the share ``ab_rate`` is wargamed as
+    well, for A/B testing. Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     rate: float
@@ -44,7 +44,7 @@ class Demand:
 
     @property
     def wargames(self) -> float:
-        """Wargames a second: the patches of which the model is unsure, and the A/B samples of the others."""
+        """Wargames a second: for the patches that the model does not decide, and for A/B testing."""
         return self.rate * (1 - self.hits) * (1 - self.skipped + self.skipped * self.ab_rate)
 
 
@@ -52,10 +52,10 @@ class Demand:
 class Costs:
     """The measured costs of one request, one wargame and one trial.
 
-    ``request`` is the CPU time of a service worker for a request, ``wargame`` the mean time of a wargame,
-    both in seconds; ``variation`` is the squared coefficient of variation of the latter (1: exponential).
-    ``entries`` are the bytes that a cache miss leaves in Redis, ``row`` the bytes that a trial takes on
-    PostgreSQL's disk.
+    ``request`` is the CPU time of a request in a worker, and ``wargame`` the mean time of a wargame, both in
+    seconds. ``variation`` is the squared coefficient of variation of the wargames' times; 1 fits an
+    exponential distribution. ``entries`` is the bytes in Redis that a patch without a cached answer leaves
+    there, ``row`` the bytes on PostgreSQL's disk of a trial.
     """
 
     request: float
@@ -67,11 +67,11 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The size of an installation.
+    """The size of an installation that bears an expected load.
 
-    ``workers`` is the number of service processes, ``wargames`` that of wargames at the same time. ``trials``
-    are rows a second in PostgreSQL, ``disk_mb`` their MiB a day; ``commands`` are commands a second to Redis,
-    ``memory_mb`` the MiB of its entries.
+    ``workers`` is the number of worker processes of the service, ``wargames`` the number of wargames that
+    must run at the same time. ``trials`` is the rows a second that PostgreSQL stores, ``disk_mb`` the MiB a
+    day that they take. ``commands`` is the commands a second to Redis, ``memory_mb`` the MiB of its entries.
     """
 
     workers: int
@@ -85,8 +85,8 @@ class Size:
 def erlang_c(load: float, servers: int) -> float:
     """Return the probability that an arriving request must wait in an M/M/c queue (Erlang's C formula).
 
-    ``load`` is the arrival rate times the mean service time, ``servers`` the number c. If ``load`` is at
-    least ``servers``, the result is 1.
+    ``servers`` is c; ``load`` is the arrival rate times the mean service time. If ``load`` is at least
+    ``servers``, the result is 1.
     """
     if load >= servers:
         return 1.0
@@ -97,10 +97,11 @@ def erlang_c(load: float, servers: int) -> float:
 
 
 def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> float:
-    """Return the mean seconds that a request waits in an M/G/c queue (Allen and Cunneen's approximation).
+    """Return the mean seconds that a request waits in an M/G/c queue (approximation of Allen and Cunneen).
 
-    ``rate`` is in arrivals a second, ``seconds`` the mean service time, ``variation`` its squared coefficient
-    of variation, ``servers`` the number c. The result is infinite if ``servers`` are too few for the rate.
+    ``servers`` is c. ``rate`` is in arrivals a second, ``seconds`` is the mean service time, and
+    ``variation`` is its squared coefficient of variation. The result is infinite if ``rate * seconds`` is at
+    least ``servers``.
     """
     load = rate * seconds
     if load >= servers:
@@ -109,10 +110,11 @@ def waiting(*, rate: float, seconds: float, variation: float, servers: int) -> f
 
 
 def servers_needed(*, rate: float, seconds: float, variation: float, wait: float) -> int:
-    """Return the fewest servers with which the mean wait is at most ``wait`` seconds; see :func:`waiting`.
+    """Return the fewest servers of an M/G/c queue with a mean wait of at most ``wait`` seconds.
 
-    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 servers would be needed. ``rate``,
-    ``seconds`` and ``variation`` are those of :func:`waiting`.
+    ``rate`` is in arrivals a second, ``seconds`` is the mean service time, and ``variation`` is its squared
+    coefficient of variation. Raises :class:`~crisol.errors.SettingsError` if more than 100,000 servers are
+    needed.
     """
     servers = max(1, math.floor(rate * seconds) + 1)
     while servers <= _MOST:
@@ -123,11 +125,12 @@ def servers_needed(*, rate: float, seconds: float, variation: float, wait: float
 
 
 def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
-    """Return the size for ``demand`` at ``costs``, with a mean wait of at most ``wait`` seconds in a queue.
+    """Return the size of an installation for ``demand``, if each request and wargame costs ``costs``.
 
-    Workers and wargames are computed as two queues. Redis gets one command for each request and four more for
-    each cache miss; the entries of a miss stay for a day. Raises :class:`~crisol.errors.SettingsError` if
-    more than 100,000 workers or wargames at a time would be needed.
+    Requests wait for a worker, and patches for a wargame, at most ``wait`` seconds on average. Redis gets one
+    command for each request and four more for each patch without a cached answer; its entries stay for a day.
+    Raises :class:`~crisol.errors.SettingsError` if more than 100,000 workers or wargames at a time are
+    needed.
     """
     misses = demand.rate * (1 - demand.hits)
     return Size(

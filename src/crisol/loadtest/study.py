@@ -1,4 +1,4 @@
-"""The load test for notebooks and the command line: start a service, put load on it, return its figures."""
+"""Load tests for notebooks and the command line: start a service, put load on it, return the figures."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ _SATURATED = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadMeasurement:
-    """The results of a load test.
+    """The results of a load test and of the tries after it.
 
-    ``result`` holds the requests and figures of the planned load. ``saturation`` has a row for each tried
-    rate: rate and throughput (both in requests a second; the rate as really sent), p50_ms, p99_ms, errors
-    (share), and saturated: whether throughput was below 95 % of the rate. ``other`` is the table of
+    ``result`` is that of the planned load. ``saturation`` has a row for each rate that was tried, with the
+    columns rate (requests a second, as really sent), throughput (answers with status 200 a second), p50_ms
+    and p99_ms (latency in milliseconds), errors (share of the requests) and saturated (True if the throughput
+    was below 95 % of the rate). ``other`` is the comparison with the load generator wrk, the table of
     :func:`~crisol.loadtest.crosscheck.cross_check`.
     """
 
@@ -65,11 +66,12 @@ def plan(
     mix: tuple[tuple[str, float], ...] = (("ml-first", 1.0),),
     warm_up: float = 0.1,
 ) -> LoadPlan:
-    """Return the load plan of a profile: ``closed``, or the shape of an open loop such as ``poisson``.
+    """Return the load plan of ``profile``: ``closed``, or the shape of an open loop such as ``poisson``.
 
-    The other parameters are those of :class:`~crisol.loadtest.plan.LoadPlan`; a closed profile ignores
-    ``seconds`` and an open one ``requests``. Raises :class:`~crisol.errors.ExperimentError` for an unknown
-    profile and :class:`~crisol.errors.SettingsError` for a value out of range.
+    ``requests`` is for a closed loop only; ``rate`` (requests a second) and ``seconds`` are for an open loop
+    only. The other parameters are fields of the :class:`~crisol.loadtest.plan.LoadPlan`. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown profile and :class:`~crisol.errors.SettingsError`
+    for a value out of range.
     """
     profiles = (Loop.CLOSED.value, *Shape)
     if profile not in profiles:
@@ -101,13 +103,14 @@ def measure(
     rate_seconds: float = 3.0,
     targets: Sequence[str] = FLOOR,
 ) -> LoadMeasurement:
-    """Start a service, send it patches of a corpus table by ``load``, then at each of ``rates``.
+    """Start a service, put the load of a plan on it, then try other rates; return all figures.
 
-    ``frame`` is the corpus table. ``rates`` are open loops in requests a second, each for ``rate_seconds``;
-    if it is empty, the table saturation has no rows. Finally :func:`~crisol.loadtest.crosscheck.cross_check`
-    runs for ``rate_seconds`` a client. ``targets`` are texts of load targets. They are only parsed here, so
-    that a malformed one is refused before any load (:class:`~crisol.errors.ExperimentError`); compare them
-    with :func:`crisol.loadtest.targets.check`. Before ``load`` the caches are empty.
+    ``frame`` is the corpus table with the patches to send; ``load`` is the plan. ``rates``, in requests a
+    second, are tried afterwards in open loops of ``rate_seconds`` each. At the end the same patches are sent
+    by the load generator wrk, for comparison. ``targets`` are texts of load targets such as
+    ``p95_ms < 1000``; they are parsed here but not compared. Raises :class:`~crisol.errors.ExperimentError`
+    for a malformed one, before any load, :class:`~crisol.errors.DatasetError` for a table without both valid
+    and invalid patches, and :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)
@@ -128,9 +131,10 @@ def measure(
 
 
 def marks(targets: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Return the upper bounds on latency percentiles among the load targets, for a plot.
+    """Return the upper bounds that load targets set for percentiles of the latency, to mark them in a plot.
 
-    Maps the text of the load target to (percentile, milliseconds); other targets are left out.
+    ``targets`` are texts of load targets. The result maps such a text to (percentile, milliseconds); targets
+    for other figures are left out. Raises :class:`~crisol.errors.ExperimentError` for a malformed text.
 
     >>> marks(["p99_ms < 300", "errors < 0.001", "p99.9_ms < 900"])
     {'p99_ms < 300': (99.0, 300.0), 'p99.9_ms < 900': (99.9, 900.0)}

@@ -1,4 +1,4 @@
-"""Targets: what a figure must be, written as ``p95_ms < 100``, and whether it is.
+"""Load targets: bounds for the figures of a load test, such as ``p95_ms < 100``, and whether they hold.
 
 >>> targets = parse_all(["p95_ms < 100", "errors <= 0"])
 >>> [figure.passed for figure in check(targets, {"p95_ms": 7.0, "errors": 0.1})]
@@ -24,7 +24,7 @@ _FORM = re.compile(r"\s*([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?(
 
 
 class TargetMissed(ExperimentError):
-    """At least one load target is missed; the message names each missed one."""
+    """At least one load target is missed; the message names every missed target with its measured value."""
 
     exit_code = 1
 
@@ -33,8 +33,8 @@ class TargetMissed(ExperimentError):
 class LoadTarget:
     """A bound that a figure of a load or chaos test must keep, such as ``p95_ms < 100``.
 
-    ``measure`` is the figure's name, ``operator`` one of ``< <= > >= ==``, and ``bound`` a number in the
-    figure's unit.
+    ``measure`` is the figure's name, ``operator`` one of ``< <= > >= ==``, and ``bound`` a number in the unit
+    of the figure.
     """
 
     measure: str
@@ -47,9 +47,9 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A load target and the measured ``value`` of its figure; NaN means not measured and never passes.
+    """A load target and the measured ``value`` of its figure; NaN means not measured, and never passes.
 
-    ``of`` names the fault, where targets of several faults are checked; "" otherwise.
+    ``of`` is the name of the fault under which the figure was measured; "" outside chaos tests.
     """
 
     target: LoadTarget
@@ -61,16 +61,16 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """Whether ``value`` keeps the load target's bound."""
+        """Whether the measured value keeps the load target's bound."""
         if math.isnan(self.value):
             return False
         return bool(_OPERATORS[self.target.operator](self.value, self.target.bound))
 
 
 def parse(text: str) -> LoadTarget:
-    """Parse the ``text`` of a load target, such as ``p95_ms < 100``.
+    """Return the load target that ``text`` describes, such as ``p95_ms < 100``.
 
-    Raises :class:`~crisol.errors.ExperimentError` for another form; the measure's name is not checked.
+    Raises :class:`~crisol.errors.ExperimentError` for any other form. The name of the figure is not checked.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -82,15 +82,18 @@ def parse(text: str) -> LoadTarget:
 
 
 def parse_all(texts: Iterable[str]) -> list[LoadTarget]:
-    """Parse the ``texts`` of load targets, in their order; raises errors like :func:`parse`."""
+    """Return the load targets that ``texts`` describe, such as ``p95_ms < 100``, in their order.
+
+    Raises :class:`~crisol.errors.ExperimentError` for any other form.
+    """
     return [parse(text) for text in texts]
 
 
 def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[Checked]:
-    """Return each of the load ``targets`` with the measured value of its figure, in the same order.
+    """Return each load target with the measured value of its figure, in the order of ``targets``.
 
-    Raises :class:`~crisol.errors.ExperimentError` if ``metrics``, the figures by name, lacks a target's
-    measure. A missed target raises no error here; see :func:`require`.
+    ``metrics`` are the figures by name. A missed load target is a result, not an error. Raises
+    :class:`~crisol.errors.ExperimentError` if ``metrics`` lacks the figure of a load target.
     """
     unknown = [target.measure for target in targets if target.measure not in metrics]
     if unknown:
@@ -99,7 +102,10 @@ def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[C
 
 
 def table(checked: Sequence[Checked]) -> pd.DataFrame:
-    """Return a row for each load target. Columns: target (text), measured, result (``pass``, ``FAIL``)."""
+    """Return a table with a row for each load target.
+
+    The columns are target (text), measured (the figure as a number) and result (``pass`` or ``FAIL``).
+    """
     return pd.DataFrame(
         [
             {
@@ -114,7 +120,7 @@ def table(checked: Sequence[Checked]) -> pd.DataFrame:
 
 
 def require(checked: Sequence[Checked]) -> None:
-    """Raise :class:`TargetMissed` unless all load targets in ``checked`` passed."""
+    """Raise :class:`TargetMissed`, which names the missed ones, unless all load targets passed."""
     missed = [f"{figure} (measured {figure.value:.4g})" for figure in checked if not figure.passed]
     if missed:
         raise TargetMissed(f"{len(missed)} of {len(checked)} targets missed: {'; '.join(missed)}")

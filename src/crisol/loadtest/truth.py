@@ -1,4 +1,4 @@
-"""Check answers against their declared source.
+"""Check answers of a service against the verdict or prediction on which they must rest.
 
 The source is the wargame's verdict or the served model's probability.
 """
@@ -24,15 +24,18 @@ _OF_SCRIPTS = _SURVIVES | {"breaks_function"}
 
 
 def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Policy) -> NDArray[np.bool_]:
-    """Return which answers contradict the verdict or prediction that decided them.
+    """Return which answers contradict the known verdict or prediction of their patch.
 
-    The result is a mask of shape (rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are route and
-    patch of the samples with ``i`` in the column which. The outcome of an answer by a wargame or a fact must
-    be that of the corpus. So must a wargame's reason, except which script of a surviving flaw fails first.
-    The probability of an answer by the model must be the patch's, and its outcome that which ``policy`` gives
-    for this probability. A fallback must be advisory, unknown, and name a missing dependency. A cached answer
-    is checked by the rung that first gave it. An unreadable answer with status 200 is wrong; an answer with
-    another status is not.
+    The result is a mask, shape (number of rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are
+    the route and the patch of the samples with ``i`` in the column which; ``policy`` is that of the service.
+    A cached answer is judged by its original source. An answer with status 200 is right in these cases:
+
+    - by a wargame or a fact: the outcome is that of the corpus table. A wargame must also give its reason, or
+      name another script if a PoV still succeeds there.
+    - by the model: the probability is that of the patch, and the outcome is what ``policy`` makes of it.
+    - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.
+
+    An answer that cannot be decoded is wrong. A request without status 200 is not judged.
     """
     rows = samples.to_dict("records")
     lies = [

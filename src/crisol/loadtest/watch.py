@@ -1,4 +1,4 @@
-"""Sample the CPU and memory of a service's processes from outside, while it is under load."""
+"""Sample the CPU time and memory of a service's processes from outside, while it is under load."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessWatch:
-    """Sample CPU and memory of the process ``pid`` and its descendants every ``seconds``, in a thread.
+    """Sample the CPU time and memory of the process ``pid`` and its descendants every ``seconds``.
 
-    Use it as a context manager, then call :meth:`table`. Works on Linux only, because it reads ``/proc``.
+    It samples in a thread while the ``with`` block runs; :meth:`table` then returns the samples. Linux only.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:
@@ -44,11 +44,11 @@ class ProcessWatch:
         self._sample()
 
     def table(self) -> pd.DataFrame:
-        """Return one row for each interval between two samples.
+        """Return a table with a row for each interval between two samples.
 
-        Columns: time (end of the interval, in seconds of the monotonic clock), cores (CPU seconds per
-        second), memory_mb (resident memory of the processes, MiB), other_cores (cores that all other
-        processes of the machine kept busy, the load's client among them).
+        The columns are time (end of the interval, in seconds of the monotonic clock), cores (cores that the
+        processes kept busy), memory_mb (their resident memory in MiB) and other_cores (cores that all other
+        processes of the machine kept busy).
         """
         frame = pd.DataFrame(self._rows, columns=["time", "cpu", "memory_mb", "machine"])
         frame["cores"] = frame["cpu"].diff() / frame["time"].diff()
@@ -77,7 +77,7 @@ class ProcessWatch:
 
 
 def busy_seconds() -> float:
-    """Return the CPU seconds, summed over all cores, that this machine was busy since it started."""
+    """Return the CPU seconds, over all cores, that this machine's processes have used since it started."""
     line = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
     user, nice, system, _, _, irq, soft, *_ = map(int, line.split()[1:])
     return (user + nice + system + irq + soft) / _TICKS

@@ -1,4 +1,4 @@
-"""One connection of the client: HTTP/1.1, one request at a time, as an asyncio protocol."""
+"""One connection of the load test's client: HTTP/1.1, one request at a time, as an asyncio protocol."""
 
 from __future__ import annotations
 
@@ -18,41 +18,40 @@ _LONGEST_HEAD = 65_536
 
 
 class Owner(Protocol):
-    """The client that owns the connections; each :class:`Connection` calls it, in the event loop.
+    """The interface of the client that owns connections; each :class:`Connection` reports to it.
 
-    In its methods ``at`` is the index of a request among all requests of the load. ``samples`` is the record
-    of the requests.
+    ``at`` is the index of a request in the order of sending. ``samples`` is the record of all requests. The
+    methods are called in the event loop.
     """
 
     samples: Recorder
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Handle the answer to the request with the index ``at``.
+        """Receive the answer to the request with the index ``at``; the connection is then free for another.
 
-        ``now`` is the time at which its last byte arrived, in seconds of the monotonic clock; ``status`` and
-        ``body`` are those of the HTTP answer. The connection is free for the next request unless it is
-        closing.
+        ``now`` is the time at which the last byte arrived, in seconds of the monotonic clock; ``status`` and
+        ``body`` are those of the HTTP answer.
         """
         ...
 
     def failed(self, at: int, error: str) -> None:
-        """Handle that the request with the index ``at`` got no answer.
+        """Receive the report that the request with the index ``at`` got no answer.
 
-        ``error`` is one of :data:`crisol.loadtest.samples.ERRORS`.
+        ``error`` is one of :data:`crisol.loadtest.samples.ERRORS`, such as ``timeout``.
         """
         ...
 
     def lost(self, connection: Connection) -> None:
-        """Handle that ``connection`` was closed; a request that failed by this was already reported."""
+        """Receive the report that ``connection`` was closed; its failed request was reported before."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """An asyncio protocol that sends one request at a time and reads its answer.
+    """An asyncio protocol that sends one HTTP request at a time and reads its answer.
 
-    ``at`` is the index of the request that has no answer yet, or :data:`RESTS` without such a request.
-    ``owner`` is told about answers and failures. An answer that is not HTTP/1.1 with a content length aborts
-    the connection as ``bad_answer``.
+    ``owner`` receives the answers and failures. ``at`` is the index of the request that waits for its answer,
+    or :data:`RESTS` if none does. An answer that is not HTTP/1.1 with a content length closes the connection,
+    and the request fails as ``bad_answer``.
     """
 
     __slots__ = ("_buffer", "_error", "_owner", "_transport", "_write", "at")
@@ -66,11 +65,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether the connection is open and waits for no answer."""
+        """Whether the connection is open and free for a request."""
         return self.at == RESTS and self._transport is not None and not self._transport.is_closing()
 
     def send(self, at: int, content: bytes) -> None:
-        """Send the bytes ``content`` of the request with the index ``at``, and record the time.
+        """Send ``content``, the bytes of the request with the index ``at``, and record the time of sending.
 
         Call it only while :attr:`ready` is True.
         """
@@ -79,21 +78,24 @@ class Connection(asyncio.Protocol):
         self._write(content)
 
     def abort(self, error: str) -> None:
-        """Close the connection.
+        """Close the connection; a request that waits for its answer fails with ``error``.
 
-        A request without an answer fails with ``error``, one of :data:`crisol.loadtest.samples.ERRORS`.
+        ``error`` is one of :data:`crisol.loadtest.samples.ERRORS`, such as ``timeout``.
         """
         self._error = error
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; the event loop calls this method."""
+        """Keep ``transport``, by which bytes are sent; the event loop calls this."""
         self._transport = cast("asyncio.Transport", transport)
         self._write = self._transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Report the request under way as failed, then the loss, to the owner; the event loop calls this."""
+        """Report to the owner that the waiting request failed and the connection is closed.
+
+        The event loop calls this.
+        """
         self._transport = None
         at, self.at = self.at, RESTS
         if at != RESTS:
@@ -101,7 +103,10 @@ class Connection(asyncio.Protocol):
         self._owner.lost(self)
 
     def data_received(self, data: bytes) -> None:
-        """Collect bytes and report each whole answer to the owner; the event loop calls this."""
+        """Collect the received bytes, and report each complete answer to the owner.
+
+        The event loop calls this.
+        """
         now = time.monotonic()
         at = self.at
         if at == RESTS:

@@ -1,4 +1,4 @@
-"""What a service knows of each vulnerability, for as long as its content stays the same."""
+"""One value for each vulnerability, such as its verdicts, for as long as its content stays the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 class ByContent(Generic[T]):
-    """A store of one value for each vulnerability, such as its verdicts, for up to ``most`` vulnerabilities.
+    """A store of one value, such as a list of verdicts, for each of at most ``most`` vulnerabilities.
 
-    ``make`` returns the value of a new vulnerability, such as an empty list. If the content hash of a
-    vulnerability changes, it gets a new value. Beyond ``most`` the least recently used value is dropped.
+    ``make()`` returns the value of a new vulnerability, such as an empty list. If the content hash of a
+    vulnerability changes, it gets a new value. When there are too many, the least recently used value is
+    removed.
 
     >>> verdicts = ByContent(list)
     >>> verdicts.of("arena-zip-slip", "hash").append("valid")
@@ -31,7 +32,10 @@ class ByContent(Generic[T]):
         self._values: OrderedDict[str, tuple[str, T]] = OrderedDict()
 
     def get(self, vulnerability: str, content_hash: str) -> T | None:
-        """Return the value of a vulnerability with this content hash, None where none is stored."""
+        """Return the value stored for a vulnerability with this content hash, or None.
+
+        ``vulnerability`` is its id.
+        """
         content, value = self._values.get(vulnerability, ("", None))
         if value is None or content != content_hash:
             return None
@@ -39,7 +43,10 @@ class ByContent(Generic[T]):
         return value
 
     def of(self, vulnerability: str, content_hash: str) -> T:
-        """Return the value of a vulnerability with this content hash; make it first where there is none."""
+        """Return the value stored for a vulnerability with this content hash; make it if there is none.
+
+        ``vulnerability`` is its id.
+        """
         value = self.get(vulnerability, content_hash)
         if value is None:
             value = self._make()

@@ -1,4 +1,4 @@
-"""The vulnerabilities that a service knows, looked up by untrusted ids."""
+"""The vulnerabilities that a service knows, found by ids that may come from anybody."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ _CURRENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The identity of a registered vulnerability: its id, its CWE, and its content hash.
+    """The identity of a registered vulnerability: its id, its CWE such as ``CWE-79``, and its content hash.
 
-    Decisions are reused only under the same ``content_hash``, since it covers everything that decides a
-    verdict.
+    Decisions are reused only under the same content hash.
     """
 
     id: str
@@ -43,10 +42,10 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 
 
 class Catalogue:
-    """Finds registered vulnerabilities in the folders below ``roots``.
+    """The registered vulnerabilities of a service: those with a folder below ``roots``, a path or several.
 
-    What it read is stored in ``cache`` and used as long as names, sizes and times of the folder's files stay
-    the same. An edit of a folder is seen by :meth:`find` at once and by :meth:`known` within a second.
+    What was read is kept in ``cache``, and read again when the files of the folder change. :meth:`find`
+    notices a change at once, :meth:`known` within a second. ``clock`` returns seconds.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:
@@ -56,9 +55,9 @@ class Catalogue:
         self._current: dict[str, tuple[Pattern, float]] = {}
 
     def known(self, name: str) -> Pattern | None:
-        """Return the pattern of the id ``name`` if :meth:`find` read it within the last second, else None.
+        """Return the vulnerability with the id ``name`` if :meth:`find` read it in the last second, or None.
 
-        It reads no file.
+        Reads no file.
         """
         current = self._current.get(name)
         if current is None or self._clock() - current[1] > _CURRENT_SECONDS:
@@ -66,9 +65,9 @@ class Catalogue:
         return current[0]
 
     async def find(self, name: str) -> Pattern | None:
-        """Return the pattern of the id ``name``; None where no folder has this id or the folder is invalid.
+        """Return the vulnerability with the id ``name``; None if no folder has this id or the folder is invalid.
 
-        It reads files. ``name`` may be any text, also one that is a path.
+        ``name`` may be any text, even a path. Reads files if they changed.
         """
         if not _ID.fullmatch(name):
             return None
@@ -87,14 +86,14 @@ class Catalogue:
         return pattern
 
     def names(self) -> list[str]:
-        """Return all ids, sorted; it reads the disk.
+        """Return the ids of all registered vulnerabilities, sorted; it reads the disk.
 
-        An id whose folder holds an invalid description is among them.
+        An id whose folder has an invalid description is among them.
         """
         return sorted({path.parent.name for path in descriptions(self._roots)})
 
     def open(self, name: str) -> Vulnerability | None:
-        """Read the folder of the vulnerability with the id ``name``; None where no folder has this id.
+        """Return the vulnerability with the id ``name``, read from its folder; None if no folder has this id.
 
         Raises :class:`~crisol.errors.VulnerabilityError` for an invalid folder.
         """

@@ -1,4 +1,4 @@
-"""The rung of the facts: what is certain of a patch decides, and costs no model and no wargame."""
+"""The rung of the facts: it decides a patch if the decision is certain without a model or a wargame."""
 
 from __future__ import annotations
 
@@ -39,16 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 class FactRung:
-    """The rung that decides a patch by a fact, without a run.
+    """The rung that decides a patch by a fact: without a model, and without running anything of the patch.
 
-    It decides a patch that makes the vulnerable program or a judged program, and a patch that changes nothing
-    that a PoV executes. For the latter each vulnerability's PoVs are traced once, in the background, in a
-    sandbox of the kind ``sandbox``. Until the trace is there, and for a minute after the sandbox failed, only
-    programs are compared.
+    It decides a patch that makes the vulnerable program again or a judged program, and a patch that changes
+    nothing that a PoV executes. For the latter, the PoVs of each vulnerability are traced once, in the
+    background, in a sandbox of the kind ``sandbox``. Until then, only programs are compared. A failed trace
+    is tried again after a minute.
 
-    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``workers`` processes
-    with limits parse files at a time. Of each of 256 vulnerabilities the verdicts on 1,000 programs are
-    stored. Use it within one event loop.
+    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. At most ``workers``
+    processes parse patched files at a time. ``clock`` returns seconds. Use it in one event loop.
     """
 
     stamp = "facts-1"
@@ -88,9 +87,9 @@ class FactRung:
         return None if fact is None else _decision(fact)
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Store a wargame's verdict; from now on it answers for every patch that makes the same program.
+        """Store the verdict of a wargame; it then answers for every patch that makes the same program.
 
-        ``submission`` is the patch that was wargamed, ``pattern`` its vulnerability.
+        ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability.
         """
         examined = await self._examine(submission, pattern)
         if examined is not None:
@@ -102,26 +101,23 @@ class FactRung:
     def add(
         self, content: tuple[str, str], program: str, patch: str, outcome: Outcome, reason: Reason | None
     ) -> None:
-        """Store a verdict on a program: its ``outcome`` and its ``reason``, None for a valid patch.
+        """Store the verdict on a program: its ``outcome`` and its ``reason`` (None if it is valid).
 
-        ``content`` is (vulnerability id, content hash), ``program`` the program's identity, ``patch`` the
-        identity of the patch that made it.
+        ``content`` is (vulnerability id, content hash); ``program`` is the identity of the program, and
+        ``patch`` the identity of the patch that made it.
         """
         self._programs.of(*content).add(program, patch, outcome, reason)
 
     def program(self, submission: Submission, pattern: Pattern) -> str:
-        """Return the identity of the program that a patch makes; empty for a patch not examined recently.
+        """Return the identity of the program that a patch makes; "" if the patch was not examined recently.
 
-        ``submission`` is the patch, ``pattern`` its vulnerability. Nothing is computed.
+        ``submission`` is the patch; ``pattern`` is its vulnerability. Nothing is computed.
         """
         examined = self._examined.get(_key(submission, pattern))
         return "" if examined is None else examined.program
 
     async def close(self) -> None:
-        """Cancel all background traces.
-
-        A trace that already runs in a thread continues until its own time limit.
-        """
+        """Cancel the traces in the background; a trace that runs already ends at its own time limit."""
         for task in self._tracing.values():
             task.cancel()
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)

@@ -46,10 +46,10 @@ OURS = frozenset({Reason.BASELINE_FAILED, Reason.SANDBOX_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request without the text of the patch, small enough to keep thousands in memory.
+    """A request to the ladder without the text of its patch, small enough to keep thousands in memory.
 
-    ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are empty where the caller
-    named none. ``cut`` says which part of the submitted text was left out, empty for nothing.
+    ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are "" if the caller named
+    none. ``cut`` names the files of the submitted patch that were left out; "" if none were.
     """
 
     patch: str
@@ -60,13 +60,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request with its parsed patch.
+    """A request to the ladder: a patch and all that the caller said of it.
 
-    ``text`` is the diff as submitted. ``vulnerability`` (an id) and ``cwe`` are empty where the caller named
-    none. ``client`` is the address that the wargame counts for. ``cut`` says which part of the text was left
-    out, empty for nothing. ``misfit`` says why the patch cannot be applied to the release; the patch is then
-    not judged. ``files`` maps the paths of patched files to their new text, None for a deleted file; it is
-    empty where the release is not available.
+    ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
+    caller named none. ``client`` is the address to which a wargame is counted. ``cut`` names the files of the
+    submitted patch that were left out; "" if none were. ``misfit`` says why the patch does not apply to the
+    release, and is then judged by no rung; "" if it applies. ``files`` maps the paths of the patched files to
+    their new text, None for a deleted file; it is empty if the release is not available.
     """
 
     patch: Patch
@@ -88,9 +88,10 @@ class Submission:
 class Case:
     """A submission on its way through the ladder, with the results of the rungs that did not decide it.
 
-    ``pattern`` is None for an unregistered vulnerability. ``prediction`` is the model's, None until it was
-    made. ``verdict`` is None, or the inconclusive one of a wargame that failed on this machine. ``missing``
-    names the dependencies that were unavailable.
+    ``pattern`` is the registered vulnerability, None if it is not registered. ``prediction`` is the model's
+    prediction, None before the model was asked. ``verdict`` is the inconclusive verdict of a wargame that
+    failed on this machine, otherwise None. ``missing`` names the dependencies that were unavailable, such as
+    ``ml_model``.
     """
 
     submission: Submission
@@ -101,23 +102,23 @@ class Case:
 
     @property
     def cwe(self) -> str:
-        """The CWE that the caller names, else that of the registered vulnerability, else empty."""
+        """The CWE that the caller names, else that of the registered vulnerability, else ""."""
         return self.submission.cwe or (self.pattern.cwe if self.pattern is not None else "")
 
 
 class Rung(Protocol):
-    """One step of the ladder: a function of a case that returns a decision or None.
+    """One step of the ladder: an ``async`` function of a case that returns a decision or None.
 
-    None passes the case to the next rung. A decision names its ``evidence``. Where a dependency is
-    unavailable, a rung adds its name to ``case.missing`` and returns None. An exception that a rung raises
-    reaches the caller.
+    None passes the case to the next rung. A decision says in ``evidence`` why it was made. If a dependency is
+    unavailable, a rung adds its name to ``case.missing`` and returns None. An exception is passed on to the
+    caller of the ladder.
     """
 
     @property
     def stamp(self) -> str:
-        """A version of everything, other than the case, on which the rung's decisions depend.
+        """A text that changes whenever the rung's decision on a case could change, such as with a new model.
 
-        It is part of the cache key, so that decisions of an earlier model or policy are not reused.
+        It is a part of the cache key of decisions.
         """
         ...
 
@@ -131,10 +132,10 @@ Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:
-    """Return a wargame's verdict as a decision.
+    """Return the decision that the verdict of a wargame gives; its confidence is 1, or 0 if inconclusive.
 
-    Its confidence is 1, or 0 for an inconclusive verdict. ``prediction`` is the model's, None where none was
-    made; ``degraded`` names the dependencies that were unavailable.
+    ``prediction`` is the model's prediction, None if the model was not asked. ``degraded`` names the
+    dependencies that were unavailable, such as ``cache``.
     """
     reason = verdict.reason
     failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)
@@ -155,7 +156,10 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
 
 
 def not_judged(submission: Submission) -> Decision:
-    """Return the inconclusive decision for a submission with a ``misfit``, which names the reason."""
+    """Return the inconclusive decision on a submission whose patch does not apply to the release.
+
+    The decision's ``detail`` is ``submission.misfit``, which says why.
+    """
     return Decision(
         Outcome.INCONCLUSIVE,
         Source.WARGAME,
@@ -167,9 +171,9 @@ def not_judged(submission: Submission) -> Decision:
 
 
 def fall_back(case: Case) -> Decision:
-    """Return the decision for a case that no rung could decide.
+    """Return the decision on a case that no rung could decide: its ``outcome`` is None.
 
-    Its outcome is None. It contains the model's prediction where there is one.
+    It contains the model's prediction if there is one, and names the unavailable dependencies.
     """
     reason = None if case.verdict is None else case.verdict.reason
     return Decision(

@@ -1,4 +1,4 @@
-"""The line for the wargames' seats: a share for each client, and no place for callers who have left."""
+"""The queue of wargames: fair between clients, and without callers who have left."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class _Place:
 
 
 class Line:
-    """A queue for wargames: ``seats`` of them run at a time and at most ``length`` wait; for one event loop.
+    """A queue for wargames: at most ``seats`` run at a time, at most ``length`` wait. For one event loop.
 
-    A seat is the right to run a wargame, a place is a position in the queue. A client gets another place only
-    while it has fewer places than are free; so a single client gets at most half of them. A free seat goes to
-    the client with the fewest seats, among equals to the first in the queue. Callers that wait for the same
-    key share a place, which becomes free when the last of them leaves.
+    A *seat* is the right to run a wargame, a *place* is a position in the queue. A client gets another place
+    only if more places are free than it has already, so one client never gets more than about half of them. A
+    free seat goes to the waiting client with the fewest seats; among equals, to the first in the queue. A
+    place is given up when all callers that wait for its verdict have left.
     """
 
     def __init__(self, seats: int, length: int) -> None:
@@ -43,14 +43,15 @@ class Line:
 
     @property
     def waiting(self) -> int:
-        """The number of callers' places in the queue, seats not counted."""
+        """The number of wargames that wait in the queue; running ones are not counted."""
         return len(self._places)
 
     @contextmanager
     def attended(self, key: bytes) -> Iterator[None]:
-        """Count the caller as waiting for the verdict ``key``, as a context manager, until the block ends.
+        """Return a context manager; in its block the caller counts as waiting for the verdict ``key``.
 
-        When the last caller of a key leaves, its places are given up: :meth:`enter` then raises Overloaded.
+        When the last caller of a key leaves the block, the places of this key are given up: :meth:`enter`
+        then raises :class:`~crisol.errors.Overloaded`.
         """
         self._callers[key] += 1
         try:
@@ -64,11 +65,11 @@ class Line:
                     place.turn.set_exception(Overloaded(_DESERTED, 1.0))
 
     async def enter(self, key: bytes, client: str, patience: float) -> None:
-        """Wait for a seat, in the name of ``client``; :meth:`leave` gives the seat back.
+        """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
-        ``key`` names the verdict to be made. Raises :class:`~crisol.errors.Overloaded`, with ``patience``
-        (seconds) as its ``retry_after``, where the client gets no place in the queue; and where no caller
-        waits for ``key`` any more.
+        ``key`` is the verdict that the wargame makes. Raises :class:`~crisol.errors.Overloaded` if the queue
+        has no place for the client, or if no caller waits for the verdict any more; ``patience`` is the
+        ``retry_after`` of the error, in seconds.
         """
         if self._free and not self._places:
             self._sit(client)
@@ -97,7 +98,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give back a seat that ``client`` holds; the next client in the queue gets it."""
+        """Give back the right of ``client`` to run a wargame; another client in the queue gets it."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

@@ -1,4 +1,4 @@
-"""The rung of the memory: it decides by the verdicts known of a vulnerability, where its policy lets it."""
+"""The rung of the memory: it decides by the verdicts known for similar patches of a vulnerability."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _log = logging.getLogger(__name__)
 
 
 class MemoryRung:
-    """The rung that decides by verdicts on similar patches of the same vulnerability.
+    """The rung that decides a patch by the verdicts on similar patches of the same vulnerability.
 
-    It uses the second stage of the model in ``model``, and returns None without a second stage or without a
-    verdict. The known fix of a vulnerability counts as its first verdict. It is read in the background when
-    the first patch comes; that patch is decided without it. ``catalogue`` finds vulnerabilities; ``cache`` is
-    the folder of downloaded releases. ``filled`` says whether verdicts were read from the trial store; until
-    then a decision names ``memory`` as missing. Use it within one event loop.
+    It uses the second stage of the model in ``model``, and decides nothing if there is none, or if no verdict
+    is known. The known fix of a vulnerability counts as a valid patch; it is read in the background when the
+    first patch comes. ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases.
+    Set ``filled`` to True once the stored verdicts were added; until then a decision names ``memory`` as
+    missing. Use it in one event loop.
     """
 
     stamp = "memory-1"
@@ -57,7 +57,7 @@ class MemoryRung:
 
     @property
     def serves(self) -> bool:
-        """Whether the model in use has a second stage, so that this rung can decide."""
+        """Whether the model in use has a second stage; without one, this rung decides nothing."""
         return self._model.served.second is not None
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -78,9 +78,10 @@ class MemoryRung:
         return _decision(served.ladder, recall, probability, prediction, tuple(case.missing))
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Store a wargame's verdict on the patch of ``submission`` for later patches.
+        """Store the verdict of a wargame on the patch of ``submission``, for later patches.
 
-        Nothing happens if the verdict is inconclusive or the model in use has no second stage.
+        ``pattern`` is the vulnerability. Nothing is stored if the verdict is inconclusive, or if the model in
+        use has no second stage or fails.
         """
         predictor = self._model.served.predictor
         if self._model.served.second is None or predictor is None:
@@ -135,7 +136,7 @@ class MemoryRung:
         return Judged(patch.identity, sketch(patch), valid=True, probability=probability)
 
     def add(self, content: tuple[str, str], judged: Judged) -> None:
-        """Store a judged patch; a patch that already has a verdict keeps it.
+        """Store a patch with its verdict, ``judged``; a patch that already has a verdict keeps it.
 
         ``content`` is (vulnerability id, content hash).
         """

@@ -1,4 +1,4 @@
-"""The rung of the model.
+"""The rung of the model: it decides a patch if the model's policy allows it.
 
 The model decides where its policy lets it; otherwise later rungs get its prediction.
 """
@@ -38,13 +38,15 @@ _ASIDE, _ASIDE_LINE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model in use with its policies; another model comes as another object.
+    """The model in use by a service, with its policies; another model is another object.
 
-    ``predictor`` is None where no model can be loaded. ``policy`` says when the model decides without a
+    ``predictor`` is the model, None if none can be loaded, and ``policy`` says when it decides without a
     wargame. ``second`` is its second stage, None without one. ``learnt`` holds the identities of the patches
-    that the model was trained on. ``ladder`` is the policy with that of the second stage. ``stamp``, a hash
-    of versions and thresholds, is part of every decision's cache key. ``tag``, ``model:VERSION``, is the tag
-    by which cached decisions of this model are deleted.
+    on which the model was trained.
+
+    Three fields are computed: ``ladder`` joins the policies of the model and of the second stage; ``stamp``
+    is a hash of all versions and thresholds, a part of the cache key of every decision; ``tag`` is ``model:``
+    and the model's version, the tag by which cached decisions of the model are deleted.
     """
 
     predictor: Predictor | None
@@ -64,10 +66,10 @@ class ServedModel:
 
     @property
     def version(self) -> tuple[str, str, float | None, float | None]:
-        """The tuple (model version, feature version, accept threshold, reject threshold) of the served model.
+        """The model version, the feature version, the accept threshold and the reject threshold.
 
-        A threshold of None means that the policy never accepts or rejects. Both versions are empty without a
-        model.
+        The thresholds are probabilities of valid; None means that the policy never accepts, or never rejects.
+        Without a model both versions are "".
         """
         accept, reject = self.policy.accept, self.policy.reject
         if self.predictor is None:
@@ -83,11 +85,11 @@ class ServedModel:
 
 
 class ModelRung:
-    """The rung that decides by the model's prediction where the model's policy allows it.
+    """The rung that decides a patch by the model's prediction, if the model's policy allows it.
 
-    ``served`` is the model in use, ``breaker`` the circuit breaker around it. For an unregistered
-    vulnerability the rung predicts and does not decide, since the policy's guarantee covers registered ones
-    only. Use it within one event loop.
+    ``served`` is the model in use; it may be replaced at any time. ``breaker`` is the circuit breaker around
+    the model. If the vulnerability is not registered, the rung predicts but does not decide, because the
+    policy guarantees its error only for registered vulnerabilities. Use it in one event loop.
     """
 
     def __init__(self, served: ServedModel, breaker: CircuitBreaker) -> None:
@@ -99,7 +101,7 @@ class ModelRung:
 
     @property
     def stamp(self) -> str:
-        """The stamp of the served model, see :attr:`ServedModel.stamp`."""
+        """A hash of the versions and thresholds of the model in use; a part of the cache key of decisions."""
         return self.served.stamp
 
     async def __call__(self, case: Case) -> Decision | None:
@@ -112,7 +114,7 @@ class ModelRung:
         return None if outcome is None else _decision(outcome, prediction, served.policy)
 
     async def predict(self, case: Case) -> Prediction | None:
-        """Return the model's prediction for a case; it is computed once for each case.
+        """Return the model's prediction for ``case``; it is computed at most once for a case.
 
         None means that there is no model, or that it failed.
         """

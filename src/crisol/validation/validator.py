@@ -1,4 +1,4 @@
-"""ML-first: answer from the cache, else climb the ladder until a rung decides, else wargame.
+"""Decide about patches: answer from the cache, else ask rung by rung, else run a wargame.
 
 ::
 
@@ -63,9 +63,9 @@ A full line, a folder that changed, a release that cannot be had and whatever a 
 class Validated:
     """A decision, and how it was made.
 
-    ``cached`` says that the decision came from the cache or from another caller's simultaneous request.
-    ``pattern`` is None for an unregistered vulnerability. ``key`` is the decision's cache key; ``seconds`` is
-    how long this answer took.
+    ``cached`` is True if the decision came from the cache, or from another request that asked the same at the
+    same time. ``pattern`` is the registered vulnerability, None if it is not registered. ``key`` is the cache
+    key of the decision; ``seconds`` is how long this answer took.
     """
 
     decision: Decision
@@ -84,13 +84,15 @@ class _NotKept(Exception):
 
 
 class Validator:
-    """The ladder: decides about patches by cache, ``rungs``, ``model``, wargame and fallback, in this order.
+    """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame and fallback, in this order.
 
-    The first that can decide a patch does. ``referees`` run the wargames, behind the circuit breaker
-    ``sandbox``. Each function in ``learners`` is called with every wargame's verdict. ``catalogue`` finds
-    vulnerabilities; for an unregistered one no wargame is run. ``off`` holds the sources of the rungs that
-    may not decide; such a rung still runs. An unavailable dependency is skipped and named in ``degraded``;
-    such a decision is not cached. Use it within one event loop.
+    The first that can decide does. ``referees`` run the wargames; calls go through the circuit breaker
+    ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability that is not registered no wargame
+    runs. Each function in ``learners`` is called with the verdict of every wargame.
+
+    The attribute ``off`` holds the sources of rungs whose decisions are ignored. A dependency that is
+    unavailable is skipped and named in the decision's ``degraded``; such a decision is not cached. Use it in
+    one event loop.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class Validator:
         self._sandbox = sandbox
 
     def recall(self, question: Question) -> Validated | None:
-        """Return the decision on ``question`` from the cache of this process; None where it is not there.
+        """Return the decision on ``question`` that this process has cached, or None.
 
         It reads no file and does not wait.
         """
@@ -129,11 +131,11 @@ class Validator:
         return Validated(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
-        """Return the submission with its patch reduced to the files of the vulnerability's release.
+        """Return the submission with the cut patch: the patch reduced to files of the release.
 
-        Features, cache keys and the wargame all use that reduced patch. ``misfit`` of the result says why the
-        patch does not apply, empty if it does. For an unregistered vulnerability the submission is returned
-        unchanged.
+        If the patch does not apply, ``misfit`` of the result says why. If the vulnerability is not
+        registered, the submission is returned unchanged. Raises :class:`~crisol.errors.DiffError` for a text
+        that is not a diff.
         """
         pattern = await self._find(submission)
         if pattern is None:
@@ -147,9 +149,9 @@ class Validator:
         )
 
     async def decide(self, submission: Submission) -> Validated:
-        """Decide about a patch by the ladder; a wargame runs only if no rung before it decides.
+        """Return the decision of the ladder on a patch; a wargame runs only if no earlier rung decides.
 
-        Raises :class:`~crisol.errors.Overloaded` where the queue of wargames is full.
+        Raises :class:`~crisol.errors.Overloaded` if the queue of wargames has no place for the client.
         """
         start = perf_counter()
         question, pattern = submission.question, await self._find(submission)
@@ -173,10 +175,11 @@ class Validator:
         return Validated(decision, cached, pattern, key, perf_counter() - start)
 
     async def validate(self, submission: Submission) -> Validated:
-        """Decide about a patch by its wargame's verdict alone; the verdict may come from the cache.
+        """Return the decision of a wargame on a patch; its verdict may come from the cache.
 
-        Raises :class:`~crisol.errors.UnknownVulnerability` for an unregistered vulnerability, and
-        :class:`~crisol.errors.UnavailableError` where no wargame can be run, such as with a full queue.
+        Raises :class:`~crisol.errors.UnknownVulnerability` if the vulnerability is not registered, and
+        :class:`~crisol.errors.UnavailableError` if no wargame can run; its subclass
+        :class:`~crisol.errors.Overloaded` says that the queue has no place for the client.
         """
         start = perf_counter()
         pattern = await self._find(submission)
@@ -201,16 +204,19 @@ class Validator:
     async def wargame(self, submission: Submission, pattern: Pattern) -> Verdict:
         """Return the verdict on the patch of ``submission``, from the cache or by a wargame.
 
-        ``pattern`` is the vulnerability. Raises as :meth:`validate` does.
+        ``pattern`` is the vulnerability. Raises :class:`~crisol.errors.UnavailableError` if no wargame can
+        run, and :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or
+        gone.
         """
         with self._referees.attended(_verdict_key(submission.question, pattern)):
             verdict, _ = await self._verdict(submission, pattern)
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace the decision ``validated`` in the cache by the ``verdict`` of a wargame that ran after it.
+        """Replace a cached decision by the verdict of a wargame that ran after it.
 
-        A verdict that is inconclusive because the sandbox failed changes nothing.
+        Nothing changes if the wargame failed on this machine (sandbox or baseline). Raises
+        :class:`~crisol.errors.UnavailableError` if the shared tier of the cache does not answer.
         """
         if verdict.reason in OURS:
             return
@@ -220,10 +226,10 @@ class Validator:
         await self._cache.get_or_compute(DECISION, validated.key, lambda: truth, tags=tags)
 
     def key(self, question: Question, pattern: Pattern | None) -> bytes:
-        """Return the cache key of a decision.
+        """Return the cache key of the decision on ``question``: 32 bytes.
 
-        It is a hash of the question, the vulnerability's content hash, and the stamp of every rung.
-        ``pattern`` is None for an unregistered vulnerability.
+        It depends on the question, the vulnerability's content hash, the referee's version and the stamp of
+        every rung. ``pattern`` is the registered vulnerability, None if it is not registered.
         """
         return DECISION.key(
             question.patch,

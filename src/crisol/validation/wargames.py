@@ -1,4 +1,4 @@
-"""Wargames for a service: bounded in number, in line, and in sandboxes kept open."""
+"""Wargames for a service: a bounded number at a time, a queue, and sandboxes that stay open."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 class RefereeStats:
     """Counters of the wargames in this process.
 
-    ``waiting`` and ``running`` count wargames now, ``open`` the sandboxes now. ``done`` and ``rejected``
-    count wargames since the start. ``mean_seconds`` is a moving average of a wargame's duration, start of the
-    sandbox included.
+    ``waiting`` and ``running`` are the numbers of wargames now, ``open`` that of open sandboxes. ``done`` and
+    ``rejected`` count wargames since the start. ``mean_seconds`` is a moving average of a wargame's duration,
+    with the start of its sandbox; it begins at 0.5.
     """
 
     waiting: int
@@ -64,14 +64,14 @@ class _Table:
 
 
 class Referees:
-    """Runs wargames in threads: at most ``concurrency`` at a time, with at most ``line`` waiting.
+    """A pool of referees: at most ``concurrency`` wargames run at a time, in threads, and at most ``line`` wait.
 
-    ``catalogue`` finds vulnerabilities, ``cache`` is the folder of downloaded releases, ``sandbox`` a kind or
-    ``auto``. ``warm`` is the number of sandboxes that stay open between patches. ``seconds`` limits the wall
-    time of all runs of one patch. With ``secret`` the scripts draw values that nobody can predict; without it
-    those of the corpus, so that verdicts repeat. ``experience`` orders the scripts and learns from every
-    wargame, None keeps the fixed order. Raises :class:`~crisol.errors.SettingsError` for numbers out of
-    range. Use it within one event loop, as ``async with``.
+    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
+    kind of sandbox, or ``auto``. ``warm`` sandboxes stay open between wargames. ``seconds`` limits the time
+    of all runs of one patch. With ``secret``, scripts draw random values that a patch cannot predict; without
+    it, the values of the corpus, so that verdicts repeat. ``experience`` orders the scripts such that wrong
+    patches fail early; None starts without experience. Use it in one event loop, as ``async with``. Raises
+    :class:`~crisol.errors.SettingsError` if a number is out of range.
     """
 
     def __init__(
@@ -125,18 +125,19 @@ class Referees:
         )
 
     def attended(self, key: bytes) -> AbstractContextManager[None]:
-        """Count the caller as waiting for the verdict ``key``, as a context manager, until the block ends.
+        """Return a context manager; in its block the caller counts as waiting for the verdict ``key``.
 
-        When the last caller of a key leaves, its wargame is given up if it has not begun.
+        When the last caller of a key leaves the block, its wargame is given up if it still waits in the
+        queue.
         """
         return self._line.attended(key)
 
     async def fit(self, pattern: Pattern, text: str) -> Fitted:
-        """Return the part of an untrusted diff, ``text``, that changes files of a vulnerability's release.
+        """Return the cut patch of the untrusted diff ``text``: the part that changes files of the release.
 
-        ``pattern`` is the vulnerability. A wargame reads the diff in the same way. Where the release cannot
-        be downloaded, files are kept or left out by their names alone. Raises as
-        :func:`crisol.wargaming.fitting.fitted` does.
+        ``pattern`` is the vulnerability. If the release cannot be downloaded, files are kept or left out by
+        their names alone. Raises :class:`~crisol.errors.DiffError` for a text that is not a diff and
+        :class:`~crisol.errors.PatchDoesNotApply` for a patch that does not fit the release.
         """
         return await asyncio.to_thread(self._fit, pattern, text)
 
@@ -154,12 +155,13 @@ class Referees:
         return fitted(text, tree)
 
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
-        """Wargame one untrusted diff, ``text``, and return the verdict.
+        """Return the verdict of a wargame on the untrusted diff ``text``; a patch cannot cause an exception.
 
-        ``key`` names the verdict for :meth:`attended`; ``client`` is the caller for whom it counts in the
-        queue. Raises :class:`~crisol.errors.Overloaded` where the client gets no place in the queue, and what
-        opening the sandbox or downloading the release raises. Nothing that the patch does raises. A wargame
-        that has begun is not cancelled.
+        ``pattern`` is the vulnerability. ``key`` is the verdict's key, see :meth:`attended`; ``client`` is
+        the caller to which the wargame is counted. A wargame that has begun is not cancelled. Raises
+        :class:`~crisol.errors.Overloaded` if the queue has no place for the client,
+        :class:`~crisol.errors.UnavailableError` if there is no sandbox or no release, and
+        :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or gone.
         """
         try:
             await self._line.enter(key, client, self.patience)
@@ -183,7 +185,7 @@ class Referees:
 
     @property
     def patience(self) -> float:
-        """The number of seconds, at least 1, that a rejected client should wait before it tries again."""
+        """The seconds, at least 1, that a rejected client should wait before it tries again."""
         return max(1.0, self._mean * (self._line.waiting + 1) / self._concurrency)
 
     def _judge(self, pattern: Pattern, text: str) -> Verdict:
