@@ -1,7 +1,4 @@
-"""Check answers of a service against the verdict or prediction on which they must rest.
-
-The source is the wargame's verdict or the served model's probability.
-"""
+"""Check answers of a service against the verdict or prediction on which they must rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model's accuracy in production, estimated from the trials.
+"""How accurate the model is in production, estimated from the A/B trials.
 
 Results are cached for five minutes.
 """
@@ -40,11 +40,10 @@ CONFUSION: Kind[_Grouped] = Kind("confusion_matrix", _Grouped)
 
 
 class Accuracy:
-    """Estimates the model's accuracy from the A/B trials of the running service.
+    """Estimates how accurate the model is, from the A/B trials of the running service ``service``.
 
-    ``service`` holds the trial store and the breakers. Results are cached for 5 minutes. Every method raises
-    :class:`~crisol.errors.CircuitOpenError` while the ``database`` breaker is open; else it raises what the
-    trial store raises.
+    Estimates are cached for five minutes. Every method raises :class:`~crisol.errors.UnavailableError` if the
+    trial store fails or its circuit breaker is open, and ``TimeoutError`` if the store takes too long.
     """
 
     def __init__(self, service: Service) -> None:
@@ -53,17 +52,18 @@ class Accuracy:
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
         """Return the estimates from the trials of a time range that ends now.
 
-        ``time_range`` is a text such as ``90m``, ``24h``, ``7d``, or ``all``. ``model_version`` None means
-        trials of all versions. Raises :class:`~crisol.errors.InputError` for any other ``time_range``.
+        ``time_range`` is a text such as ``90m``, ``24h`` or ``7d``, or ``all``. A ``model_version`` of None
+        means the trials of all versions. Raises :class:`~crisol.errors.InputError` for any other time range.
         """
         tallies = await self._tallies(time_range, model_version, None)
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return the estimates for groups of trials, by the value that the trials of a group have in common.
+        """Return the estimates for each group of trials, by the value that the group has in common.
 
-        ``by`` names the property that groups them, such as ``cwe``. ``time_range`` and ``model_version`` are
-        those of :meth:`report`, and so are the errors.
+        ``by`` is the property that groups the trials, such as the CWE. ``time_range`` is a text such as
+        ``90m``, ``24h`` or ``7d``, or ``all``, and ends now. A ``model_version`` of None means the trials of
+        all versions. Raises :class:`~crisol.errors.InputError` for any other time range.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {
@@ -71,7 +71,7 @@ class Accuracy:
         }
 
     async def recent(self, limit: int) -> list[TrialReport]:
-        """Return the last ``limit`` trials of the running service, newest first."""
+        """Return the newest ``limit`` trials of the running service, the newest first."""
         trials = self._service.trials
         both = [
             trial

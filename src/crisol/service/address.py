@@ -1,4 +1,4 @@
-"""Who is asking: the peer's address, or what a trusted proxy says it saw."""
+"""The address of the client that sent a request, also behind a trusted proxy."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _FORWARDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks of proxies whose ``X-Forwarded-For`` header is trusted; empty means that none is."""
+    """The networks of proxies whose header ``X-Forwarded-For`` is believed; empty means none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Read a comma-separated list of addresses and networks, such as ``10.0.0.0/8,::1``.
+        """Return the proxies of a comma-separated list of addresses and networks, such as ``10.0.0.0/8,::1``.
 
-        Raises :class:`~crisol.errors.SettingsError` that names the wrong entry.
+        Raises :class:`~crisol.errors.SettingsError`, which names the entry, if one is neither.
         """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -42,16 +42,17 @@ class TrustedProxies:
         return cls(tuple(networks))
 
     def trusts(self, address: IPv4Address | IPv6Address) -> bool:
-        """Return whether an address belongs to one of the networks."""
+        """Return whether ``address`` belongs to one of the networks."""
         return any(address.version == network.version and address in network for network in self.networks)
 
 
 def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = TrustedProxies()) -> str:
-    """Return the client whose requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
+    """Return the client by which requests are limited: an IPv4 address, an IPv6 /64 network, or ``unknown``.
 
-    ``scope`` is the request's ASGI scope. The header ``X-Forwarded-For`` is read only if a proxy of
-    ``trusted`` sent the request. It is read from right to left, and the first address that is no trusted
-    proxy is the client. Where an entry is no address, the client is the proxy that added this entry.
+    ``scope`` is the request's ASGI scope. The client is the sender of the request, unless that is a proxy of
+    ``trusted``. Then the header ``X-Forwarded-For`` is read from right to left: the first address that is not
+    a trusted proxy is the client. An entry that is not an address ends the search; the client is then the
+    proxy that added the entry.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

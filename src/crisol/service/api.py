@@ -1,4 +1,4 @@
-"""The endpoints of a service, and the application that has them all."""
+"""The HTTP endpoints of a service, and the application that has them all."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ _Version = Annotated[
 
 
 def api(service: Service, metrics: Metrics) -> Routes:
-    """Return the FastAPI application of one worker with all its routes, without middleware.
+    """Return the FastAPI application of one worker: all HTTP routes, without the middleware around them.
 
-    ``service`` answers the requests; ``metrics`` are those that ``/metrics`` shows.
+    ``service`` answers the requests; ``metrics`` are shown by ``GET /metrics``.
     """
     app = Routes(
         title="Crisol",

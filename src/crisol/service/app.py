@@ -1,4 +1,4 @@
-"""One worker's application: the walls, one inside the other, around the routes.
+"""The ASGI application of one worker: middleware around the HTTP routes.
 
 ``uvicorn crisol.service.app:from_environment --factory`` serves it; :func:`crisol.service.embedded.serve`
 does so in a thread.
@@ -45,11 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 class Application:
-    """The ASGI application: opens its service when the server starts and closes it when the server stops.
+    """The ASGI application: it opens its service when the server starts, and closes it when the server stops.
 
-    ``settings`` are those of the service. With ``freeze`` all objects that are loaded at the start are exempt
-    from garbage collection; use it in a process that only serves. Raises
-    :class:`~crisol.errors.SettingsError` for contradictory settings, before anything is opened.
+    ``service`` is None before the start; ``failure`` is the error if the service could not be opened, else
+    None. With ``freeze``, all objects loaded at the start are exempt from garbage collection; use it in a
+    process that does nothing but serve. Raises :class:`~crisol.errors.SettingsError` for contradictory
+    ``settings``, before anything is opened.
     """
 
     def __init__(self, settings: Settings, *, freeze: bool = False) -> None:
@@ -132,7 +133,7 @@ def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
 
 
 def from_environment() -> Application:
-    """Return the application that the environment variables describe; each worker process calls it once.
+    """Return the ASGI application that the environment variables describe; each worker process calls it.
 
     Raises :class:`~crisol.errors.SettingsError` for a wrong or contradictory setting.
     """

@@ -24,10 +24,10 @@ _WORST = (State.FORCED_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED, State.ME
 
 
 class BreakerView:
-    """Reports and resets the circuit breakers of all workers.
+    """Reports and resets the circuit breakers of all workers of this machine.
 
-    Workers find each other's counters in the folder of ``metrics``. A worker publishes a change of a
-    breaker's state at once, and its counters every ten seconds. A reset reaches the other workers within ten
+    ``service`` is that of this worker. Workers read each other's counters from the folder of ``metrics``. A
+    report shows a change of a breaker's state in another worker at once, and its counters after at most ten
     seconds.
     """
 
@@ -40,14 +40,18 @@ class BreakerView:
         service.on_refresh.append(self.follow)
 
     def report(self) -> list[BreakerReport]:
-        """Return one report for each breaker: its worst state in any worker, and the sums of its counters."""
+        """Return a report on each circuit breaker: its worst state in any worker, and its counters.
+
+        The counters are sums over the workers.
+        """
         values = self._metrics.gather()
         return [_report(breaker, values) for breaker in self._service.breakers]
 
     def reset(self, name: str) -> BreakerReport:
-        """Close a breaker in this worker, clear its statistics, and ask the other workers to do the same.
+        """Close the circuit breaker ``name`` in all workers; return the report on it.
 
-        Raises :class:`Problem` (404) for an unknown name.
+        This worker closes it at once and forgets the recent calls; the others do so within ten seconds.
+        Raises :class:`~crisol.service.problems.Problem` (404) for an unknown name.
         """
         try:
             breaker = self._service.breakers[name]
@@ -61,7 +65,7 @@ class BreakerView:
         return _report(breaker, self._metrics.gather())
 
     async def follow(self) -> None:
-        """Reset the breakers of this worker that were reset in another worker since the last call."""
+        """Close the circuit breakers of this worker that another worker has reset since the last call."""
         requests = self._asked()
         for name, time in requests.items():
             if time != self._seen[name]:

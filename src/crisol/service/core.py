@@ -1,4 +1,4 @@
-"""Everything that answers requests, opened from settings and closed in order."""
+"""All that answers requests in one worker, opened from settings and closed in order."""
 
 from __future__ import annotations
 
@@ -49,11 +49,12 @@ _log = logging.getLogger(__name__)
 class Service:
     """The objects that answer requests in one worker; :func:`open_service` makes it.
 
-    ``shared`` holds the cache and the token buckets. ``catalogue`` finds registered vulnerabilities,
-    ``referees`` run wargames, ``validator`` decides, ``memory`` is the memory rung, ``trials`` samples
-    decisions. ``started`` is the time of the start by the monotonic clock, in seconds. The functions in
-    ``on_refresh`` are called at the start and then every ten seconds. ``refused`` says why the newest model
-    is not in use; it is empty where it is in use. ``guard`` switches off rungs that break their promise.
+    ``validator`` decides about patches, ``referees`` run wargames, ``catalogue`` finds registered
+    vulnerabilities, ``memory`` is the memory rung, ``trials`` samples decisions for A/B testing, and
+    ``guard`` switches off rungs that break their promise. ``shared`` holds the cache and the token buckets,
+    ``breakers`` the circuit breakers. ``started`` is the time of the start, in seconds of the monotonic
+    clock. The functions in ``on_refresh`` are called at the start and then every ten seconds. ``refused``
+    says why the newest model is not in use; "" if it is in use.
     """
 
     settings: Settings
@@ -77,13 +78,14 @@ class Service:
 
     @property
     def uptime(self) -> float:
-        """Seconds since the worker's service was opened."""
+        """Seconds since the service of this worker was opened."""
         return time.monotonic() - self.started
 
     def missing(self) -> tuple[str, ...]:
-        """Return the unavailable ones of the dependencies ``cache`` and ``database``.
+        """Return the names of the unavailable dependencies among ``cache`` and ``database``.
 
-        They are those whose breaker is open or saw its last call fail; neither is called now.
+        A dependency counts as unavailable if its circuit breaker is not closed, or if its last call failed.
+        Neither is called now.
         """
         cache, database = self._watched
         if cache.quiet and database.quiet:
@@ -91,14 +93,15 @@ class Service:
         return tuple(breaker.name for breaker in self._watched if not breaker.quiet)
 
     def strained(self) -> bool:
-        """Return whether any breaker is open or half-open; no dependency is called."""
+        """Return whether the circuit breaker of any dependency is open or half open; none is called."""
         return any(breaker.state in _HELD for breaker in self.breakers)
 
     async def refresh(self) -> None:
-        """Bring the worker up to date; :meth:`run` calls it every ten seconds.
+        """Bring this worker up to date with the disk and the trial store.
 
-        It loads a new champion, reads the A/B switch, writes journaled trials to the store, learns verdicts
-        that other workers stored, and updates gauges.
+        It loads the champion if that has changed, reads the A/B switch, moves journaled trials to the store,
+        learns verdicts that other workers stored, and calls the functions in ``on_refresh``. :meth:`run`
+        calls it every ten seconds.
         """
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
@@ -107,7 +110,7 @@ class Service:
             await call()
 
     def reload(self) -> None:
-        """Load the champion, or the model that the settings name, if its file has changed.
+        """Load the model that the settings name, or else the champion, if its files have changed.
 
         If the model cannot be loaded, the error is logged and the present model stays in use.
         """
@@ -132,7 +135,7 @@ class Service:
         _log.info("model %s is in use", self.validator.model.served.version[0])
 
     async def run(self) -> None:
-        """Call :meth:`refresh` every ten seconds until cancelled; a failure is logged."""
+        """Call :meth:`refresh` every ten seconds until cancelled; its errors are logged."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
@@ -142,11 +145,11 @@ class Service:
 
 
 def load_model(folder: Path, settings: Settings) -> ServedModel:
-    """Load a model from a folder, with its policy and its second stage.
+    """Return the model in ``folder`` with its policy, and with its second stage if it has one.
 
-    Thresholds in the settings replace the policy. Raises :class:`~crisol.errors.ModelError` where the folder
-    holds no usable model, :class:`~crisol.errors.IntegrityError` where its predictions differ from those at
-    export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
+    Thresholds in ``settings`` replace those of the policy. Raises :class:`~crisol.errors.ModelError` if the
+    folder holds no usable model, :class:`~crisol.errors.IntegrityError` if the model's predictions differ
+    from those at its export, and :class:`~crisol.errors.SettingsError` for thresholds that overlap.
     """
     # Imported here, so that a service whose model is broken or absent starts all the same.
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - see above
@@ -171,10 +174,11 @@ def _policy(predictor: Predictor, settings: Settings) -> Policy:
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """Open the service of one worker, as a context manager that yields it and closes everything at the end.
+    """Return an async context manager that yields the service of one worker, and closes it at the end.
 
-    It also starts when a dependency is unavailable. Raises :class:`~crisol.errors.SettingsError` for wrong
-    settings, and :class:`~crisol.errors.StoreError` for a DuckDB file that another process has open.
+    A dependency that is unavailable does not prevent it. Entering raises
+    :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.StoreError` if
+    another process keeps the DuckDB file open.
     """
     breakers = BreakerRegistry()
     model, sandbox = breakers.create("ml_model", ML_MODEL), breakers.create("sandbox", SANDBOX)

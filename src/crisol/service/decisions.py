@@ -1,4 +1,4 @@
-"""The endpoints that carry the load: decide about a patch ML-first, or by wargame alone.
+"""The endpoints that decide about a patch: by the whole ladder, or by a wargame alone.
 
 A body that was read before, byte for byte, is recognised by its SHA-256, so that a hit of the cache parses no
 diff.
@@ -32,23 +32,23 @@ EXAMPLE = {
 
 
 class ReadQuestions:
-    """A store of questions that were read from request bodies, so that the same body is parsed once.
+    """The last 10,000 questions read from request bodies, so that a repeated body need not be parsed.
 
-    The key is the SHA-256 of the body. Beyond 10,000 questions the oldest is dropped. A question whose
-    ``cut`` is longer than 500 characters is not stored, since a client could fill the memory with long texts.
+    They are found by the SHA-256 of the body.
     """
 
     def __init__(self) -> None:
         self._questions: dict[bytes, Question] = {}
 
     def get(self, digest: bytes) -> Question | None:
-        """Return the question that was read from the body with this SHA-256, None if it is not stored."""
+        """Return the question that was read from the body with the SHA-256 ``digest``, or None."""
         return self._questions.get(digest)
 
     def keep(self, digest: bytes, question: Question) -> None:
-        """Store ``question``, read from the body with the SHA-256 ``digest``, to parse that body once.
+        """Store ``question``, which was read from the body with the SHA-256 ``digest``.
 
-        A question whose cut patch is too long to keep is not stored.
+        If there are more than 10,000, the oldest is removed. A question whose ``cut`` has more than 500
+        characters is not stored.
         """
         if len(question.cut) > _CUT_CHARACTERS:
             return
@@ -60,7 +60,7 @@ class ReadQuestions:
 def add_decisions(app: Routes, service: Service) -> None:
     """Add the routes ``POST /wargaming/ml-first`` and ``POST /wargaming/validate`` to ``app``.
 
-    ``service`` answers them.
+    ``service`` answers their requests.
     """
     validator, trials = service.validator, service.trials
     questions = ReadQuestions()

@@ -39,10 +39,10 @@ _ANSWER_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs in a thread of this process; :func:`serve` starts it.
+    """A Crisol server that runs in a thread of this process; :func:`serve` starts it.
 
-    ``url`` is its base URL and ``port`` its port. ``service`` holds the objects that answer; use them only
-    from ``loop``, the event loop of the server's thread.
+    ``url`` is its base URL and ``port`` its TCP port. ``service`` holds the objects that answer; use them
+    only in ``loop``, the event loop of that thread.
     """
 
     url: str
@@ -51,14 +51,13 @@ class Server:
     loop: asyncio.AbstractEventLoop
 
     def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
-        """Ask ``POST /wargaming/ml-first`` about a diff and return the JSON answer.
+        """Send a diff to ``POST /wargaming/ml-first``, and return the decoded JSON answer.
 
-        ``vulnerability`` is an id. An empty id or ``cwe`` is left out of the request.
+        ``vulnerability`` is an id and ``cwe`` a text such as ``CWE-79``; "" means unknown. Raises
+        :class:`~crisol.errors.UnavailableError`, with the server's message, for any HTTP status except 200.
 
         >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
         'invalid'
-
-        Raises :class:`~crisol.errors.UnavailableError` with the server's message for any status but 200.
         """
         token = self.service.settings.api_token
         headers = {"content-type": "application/json"}
@@ -79,11 +78,11 @@ class Server:
 
 @contextmanager
 def serve(settings: Settings) -> Iterator[Server]:
-    """Run a server in a thread, as a context manager that yields it once it answers.
+    """Return a context manager that starts a server in a thread, and yields it once it answers.
 
-    With ``settings.port`` 0 it takes a free port. Leaving the block ends open requests and releases
-    everything. Several may run at once. Raises :class:`~crisol.errors.SettingsError` for wrong settings and
-    :class:`~crisol.errors.UnavailableError` where the server does not start.
+    If ``settings.port`` is 0, it takes a free port. Leaving the block stops the server. Several may run at
+    once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
+    :class:`~crisol.errors.UnavailableError` if the server does not start.
     """
     application = Application(settings)
     listener = listen(settings.host, settings.port)
@@ -102,9 +101,10 @@ def serve(settings: Settings) -> Iterator[Server]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a TCP socket that listens on the address ``host``; port 0 takes a free one.
+    """Return a TCP socket that listens on the address ``host`` and ``port``; port 0 takes a free one.
 
-    Raises :class:`~crisol.errors.UnavailableError` where the port is taken.
+    Raises :class:`~crisol.errors.UnavailableError` if the address cannot be used, such as a port that is
+    taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
@@ -123,10 +123,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def configure(application: Any, **options: Any) -> uvicorn.Config:
-    """Return the configuration of the server program uvicorn for a Crisol application.
+    """Return a configuration of the server program uvicorn that serves ``application``.
 
-    It uses :class:`PatientProtocol` and uvloop, without access log and banner. ``options`` are further
-    arguments of ``uvicorn.Config``.
+    It uses uvloop and :class:`PatientProtocol`, which limits slow clients; it writes no access log.
+    ``options`` are further arguments of ``uvicorn.Config``.
     """
     return uvicorn.Config(
         application,

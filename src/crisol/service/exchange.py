@@ -1,4 +1,4 @@
-"""A request and its answer in one record; middleware and endpoints pass it in ``scope["crisol"]``."""
+"""The record of a request and its answer; middleware and endpoints find it in ``scope["crisol"]``."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Exchange:
-    """The record of one request, to which each middleware adds.
+    """The record of one request and its answer, which every middleware completes. Times are in seconds.
 
-    ``headers`` are the request's headers by name; of repeated ones the last. ``request_id`` and ``trace``
-    identify the request. ``answer_headers`` are added to the headers of the answer. ``status`` is the
-    answer's HTTP status, 0 until the answer begins. ``client`` is the address whose requests are limited.
-    ``limit`` names the rate limit, empty for none; ``quota`` is its decision, None for none. ``body`` is the
-    request's body, which :class:`Gate` fills. ``validated`` is the decision in the answer, None without one.
-    ``limit_seconds`` and ``gate_seconds`` are spent in those two middleware, ``inside_seconds`` in everything
-    behind them.
+    ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is its body.
+    ``request_id`` and ``trace`` identify the request. ``client`` is the address by which it is limited,
+    ``limit`` the name of its rate limit ("" for none) and ``quota`` the decision of that limit (None for
+    none).
+
+    ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
+    its headers. ``validated`` is the decision about a patch in the answer, None without one.
+    ``limit_seconds`` and ``gate_seconds`` were spent in the two middleware for the rate limit and for the
+    token, ``inside_seconds`` behind them.
     """
 
     headers: dict[bytes, bytes]
@@ -53,10 +55,10 @@ class Exchange:
 
 
 def begin(scope: Scope, traced: float = 0.0) -> Exchange:
-    """Begin the record of a request, store it as ``scope["crisol"]`` and return it.
+    """Make the record of a request, store it as ``scope["crisol"]`` and return it.
 
-    A request with a ``traceparent`` header is traced as that header says. Of the others the share ``traced``,
-    in [0, 1], is traced.
+    A request with a valid ``traceparent`` header is traced as that header says. Of the others, the share
+    ``traced``, 0 to 1, is traced.
     """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     begun = trace.begin(headers.get(b"traceparent"), traced)
@@ -69,10 +71,10 @@ def begin(scope: Scope, traced: float = 0.0) -> Exchange:
 
 
 class Present:
-    """Cancels the work in its block when the client disconnects: ``async with Present(receive): ...``.
+    """A context manager that cancels its block if the client disconnects: ``async with Present(receive):``.
 
-    ``receive`` is the ASGI function. Watching begins 50 ms after the block was entered. A cancelled block
-    raises :class:`~crisol.service.problems.Problem` (499).
+    ``receive`` is the ASGI function of the request. Watching begins after 50 ms. A cancelled block raises
+    :class:`~crisol.service.problems.Problem` (499).
     """
 
     __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")

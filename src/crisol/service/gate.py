@@ -1,4 +1,4 @@
-"""The wall behind the limiter: the token, no other site's pages, JSON, and a body of bounded size."""
+"""The middleware behind the rate limit: it checks token, origin, content type and size of a request."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
 
 
 class Gate:
-    """Middleware that checks bearer token, origin, content type and size of a request.
+    """ASGI middleware that checks the token, origin, content type and size of a request before ``app``.
 
-    ``app`` is the ASGI application behind it. ``limit`` is the largest body in bytes. ``token`` None means
-    that no token is needed; with ``reads_open`` GET requests need none. The body is read here, stored in the
-    :class:`~crisol.service.exchange.Exchange` and passed on to ``app``. The rate limit stands in front of
-    this middleware, so that the body of a limited client is never read.
+    ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
+    needed; with ``reads_open``, GET requests need none; ``GET /health`` and the web page never need one. The
+    body is read here and stored in the request's :class:`~crisol.service.exchange.Exchange`. A refused
+    request raises :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """
 
     def __init__(self, app: App, *, limit: int, token: str | None, reads_open: bool) -> None:

@@ -1,4 +1,4 @@
-"""The health of the service: liveness and details, cheap enough for a probe every second."""
+"""The health of a service: whether it lives, and how its components are; cheap enough for every second."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SECONDS = 1.0
 
 
 class Component(Struct, frozen=True):
-    """The health of one component, such as the cache.
+    """The health of one component of the service, such as the cache.
 
     ``status`` is ``healthy``, ``degraded`` (the service answers without the component) or ``unhealthy``.
-    ``detail`` is a sentence for people; ``ms`` is the duration of the check in milliseconds.
+    ``detail`` is a sentence for people; ``ms`` is how long the check took, in milliseconds.
     """
 
     status: str
@@ -37,9 +37,9 @@ class Component(Struct, frozen=True):
 
 
 class HealthReport(Struct, frozen=True):
-    """The health of the service.
+    """The health of the service: ``status`` is the worst status of its components.
 
-    ``status`` is the worst status of its components. ``components`` maps names to components.
+    ``components`` maps the names of the components to their health.
     """
 
     status: str
@@ -48,7 +48,7 @@ class HealthReport(Struct, frozen=True):
 
 
 class Health:
-    """Checks the components of ``service``; a report is reused for one second."""
+    """Checks the health of the components of ``service``; a report is used again for one second."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -57,7 +57,7 @@ class Health:
         self._sandbox: tuple[float, tuple[str, str]] | None = None
 
     async def report(self) -> HealthReport:
-        """Return the status of every component, checked now or within the last second."""
+        """Return the health of every component, checked within the last second."""
         async with self._lock:
             now = time.monotonic()
             if self._last is not None and now - self._last[0] < _FRESH:
@@ -168,5 +168,5 @@ async def _timed(check: Callable[[], Awaitable[tuple[str, str]]]) -> Component:
 
 
 def alive() -> dict[str, Any]:
-    """Answer a liveness probe; no component is checked."""
+    """Return the answer to a liveness probe, ``{"status": "alive"}``; no component is checked."""
     return {"status": "alive"}

@@ -1,7 +1,4 @@
-"""The measurements of a service.
-
-Requests are counted here; other values are read from their owners.
-"""
+"""The measurements of a service: it counts requests, and reads other values from the parts that keep them."""
 
 from __future__ import annotations
 
@@ -46,10 +43,10 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 
 
 class Instruments:
-    """The Prometheus metrics and trace spans of one worker.
+    """The Prometheus metrics and the trace spans of one worker.
 
-    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to them; they learn
-    from the duration of each answer. ``spans`` sends traces, None where tracing is off.
+    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to their shares,
+    which learn from the duration of every answer. ``spans`` sends trace spans; None sends none.
     """
 
     def __init__(
@@ -88,10 +85,10 @@ class Instruments:
         service.on_refresh.append(self.refresh)
 
     def record(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
-        """Count one finished request in the metrics, and send its spans.
+        """Count one finished request in the metrics, and send its trace spans.
 
-        ``scope`` is its ASGI scope, ``exchange`` its record, ``seconds`` its whole duration. All paths
-        without a route count as one, so that clients cannot create labels.
+        ``scope`` is the request's ASGI scope, ``exchange`` its record, and ``seconds`` its duration. Unknown
+        paths are counted together, so that clients cannot create labels.
         """
         endpoint, status = route(scope) or _FIXED.get(scope["path"], "other"), exchange.status
         counter = self._requests.get((endpoint, status))
@@ -143,9 +140,9 @@ class Instruments:
             self.metrics.counter(names.DEGRADED, dependency).add()
 
     async def refresh(self) -> None:
-        """Update the gauges that are not computed when metrics are read.
+        """Update the gauges that are not computed at each export, and write the values for other workers.
 
-        These are the cache entries by kind, the model in use, and its accuracy over the last day.
+        These gauges are the cache entries by kind, the model in use, and its accuracy over the last day.
         """
         self._watch_kinds()
         self._watch_model()

@@ -1,4 +1,4 @@
-"""How often a client may ask for what: one bucket for each route template.
+"""The rate limits of the HTTP routes, each with a name; they may be changed and made adaptive.
 
 See ``CRISOL_RATE_LIMITS``, and ``CRISOL_ADAPTIVE_LIMITS`` for limits that follow how the service is doing.
 """
@@ -44,9 +44,9 @@ _FAMILIES = {
 def rates(text: str) -> dict[str, Rate]:
     """Return the rate limits by name: those of :data:`RATES`, changed by ``text``.
 
-    An example is ``ml-first=600/60:100,cache=off``. Each entry is ``name=tokens/seconds``, optionally with
-    ``:burst`` (tokens), or ``name=off``. Raises :class:`~crisol.errors.SettingsError` that names the wrong
-    entry.
+    ``text`` is a list such as ``ml-first=600/60:100,cache=off``: a name, tokens / seconds, optionally the
+    burst in tokens; ``off`` means no limit. Raises :class:`~crisol.errors.SettingsError`, which names the
+    entry, for an unknown name or another form.
     """
     chosen = dict(RATES)
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -68,10 +68,11 @@ def rates(text: str) -> dict[str, Rate]:
 
 
 def targets(text: str) -> dict[str, AdaptivePolicy]:
-    """Return the adaptive rate limits by name, read from a text such as ``ml-first=0.05,validate=5``.
+    """Return the settings of the adaptive rate limits by name.
 
-    Each entry is the name of a rate limit and a latency in seconds; while answers take longer, the limit
-    grants less. Raises :class:`~crisol.errors.SettingsError` that names the wrong entry.
+    ``text`` is a list such as ``ml-first=0.05,validate=5``: the name of a rate limit and a latency in
+    seconds. While answers take longer, the limit allows fewer requests. Raises
+    :class:`~crisol.errors.SettingsError`, which names the entry, for an unknown name or another form.
     """
     chosen = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -90,9 +91,9 @@ def targets(text: str) -> dict[str, AdaptivePolicy]:
 
 
 def route(scope: MutableMapping[str, Any]) -> str | None:
-    """Return the name of the rate limit for a request, such as ``ml-first``, by its path; None for no limit.
+    """Return the name of the rate limit for a request, such as ``ml-first``; None means no limit.
 
-    ``scope`` is the request's ASGI scope.
+    ``scope`` is the request's ASGI scope, whose path decides.
     """
     path: str = scope["path"]
     name = _ROUTES.get(path)

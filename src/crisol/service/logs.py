@@ -1,4 +1,4 @@
-"""Logs as one JSON document a line, on standard error.
+"""Logs on standard error, one JSON document a line.
 
 No client input can forge or break a line, and no line holds the password of a URL.
 """
@@ -23,9 +23,10 @@ Tasks and threads that are started for the request inherit them.
 
 
 class JsonLines(logging.Formatter):
-    """Formats a log record as a JSON line: time (UTC), level, logger, process, message.
+    """Formats a log record as one line of JSON with time (UTC), level, logger, process and message.
 
-    Request id, trace id and traceback are added to a record that has them.
+    The request id, the trace id and the traceback are added if the record has them. Passwords in URLs are
+    hidden.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -47,7 +48,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send log records of ``level`` (such as ``INFO``) and above to standard error, as :class:`JsonLines`."""
+    """Write log records of ``level`` (such as ``INFO``) and above to standard error, as lines of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)

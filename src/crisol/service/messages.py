@@ -1,4 +1,4 @@
-"""What the decisions' endpoints take and give: typed, bounded, decoded and encoded in microseconds."""
+"""The JSON bodies of requests for a decision and of their answers, checked and bounded."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CWE = re.compile(r"(?:CWE-[1-9][0-9]{0,4})?", re.ASCII)
 
 
 class Ask(Struct, forbid_unknown_fields=True, frozen=True):
-    """The body of a request: a unified diff, the id of the vulnerability that it should close, and its CWE.
+    """The body of a request for a decision: a unified diff, and the vulnerability that it should close.
 
-    ``vulnerability`` and ``cwe`` are null where the caller does not know them.
+    ``vulnerability`` is an id and ``cwe`` a weakness class; each is null if the caller does not know it.
     """
 
     diff: Annotated[str, Meta(min_length=1, description="A unified diff, at most 1 MiB.")]
@@ -37,9 +37,9 @@ class Ask(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PhaseReport(Struct, frozen=True):
-    """One phase of the wargame: its ``name``, and its duration ``ms`` in milliseconds.
+    """One phase of a wargame: its ``name``, and its duration ``ms`` in milliseconds.
 
-    ``reason`` says why it failed, null where it passed.
+    ``reason`` says why the phase failed; null if it passed.
     """
 
     name: str
@@ -48,9 +48,10 @@ class PhaseReport(Struct, frozen=True):
 
 
 class Timings(Struct, frozen=True):
-    """Durations in milliseconds: of the whole answer, of the prediction and of the wargame.
+    """How long the whole answer took, and within it the prediction and the wargame, in milliseconds.
 
-    The last two are null where there was none.
+    The last two are null if there was no prediction or no wargame. An answer from the cache repeats those of
+    the original decision.
     """
 
     total_ms: float
@@ -59,10 +60,12 @@ class Timings(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """The body of an answer: the decision about a patch, the rung that made it, and how.
+    """The body of an answer: the decision about a patch, and how it was made.
 
-    ``outcome``, ``source``, ``confidence``, ``evidence`` and ``advisory`` are those of the decision; the
-    schema describes each field. A field is null where no model or wargame ran.
+    ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
+    decision. ``reason``, ``detail`` and ``phases`` describe the wargame, ``probability`` and the two versions
+    the prediction; they are null or empty if there was none. ``patch`` is the identity of the patch, and
+    ``timings`` are in milliseconds.
     """
 
     outcome: Annotated[
@@ -98,12 +101,12 @@ class Answer(Struct, frozen=True):
 
 
 def read_submission(body: bytes, client: str) -> Submission:
-    """Decode a JSON request body, parse its diff, and return both as a submission.
+    """Return the submission that a JSON request body describes.
 
-    No release is read: test files and documentation of the diff are left out by their names alone, and hunks
-    are not checked against source. ``client`` is the caller's address. Raises :class:`Problem` (422) for a
-    malformed body and :class:`~crisol.errors.DiffError` for a malformed diff. A diff with no other files is
-    not an error: the submission then has an empty patch and the reason in ``misfit``.
+    Files of the diff that are tests or documents are left out by their names; no release is read. ``client``
+    is the caller's address. If no file is left, the submission has an empty patch and the reason in
+    ``misfit``. Raises :class:`~crisol.service.problems.Problem` (422) for a malformed body, and
+    :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:
         ask = _decode(body)
@@ -123,11 +126,11 @@ def read_submission(body: bytes, client: str) -> Submission:
 def answer_of(
     validated: Validated, question: Question, request_id: str, seconds: float, missing: tuple[str, ...]
 ) -> Answer:
-    """Return the JSON answer for a decision, ``validated``.
+    """Return the answer for a decision, ``validated``.
 
-    ``question`` is the request without its diff; ``request_id`` and ``seconds`` (the duration of the request)
-    are copied into the answer. ``missing`` names dependencies that are down now; they are added to those that
-    the decision itself names as ``degraded``.
+    ``question`` is the request without the text of its patch. ``request_id`` and ``seconds``, how long the
+    request took, are copied into the answer. ``missing`` names dependencies that are unavailable now; they
+    are added to those that the decision names as ``degraded``.
     """
     decision = validated.decision
     prediction, verdict, degraded = decision.prediction, decision.verdict, decision.degraded

@@ -1,4 +1,4 @@
-"""The live page: three static files of our own, and nothing from anywhere else."""
+"""The live web page of the service: three static files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: what was wrong, where, and what to do.
+"""Error answers of the service, as RFC 9457 problem documents: what was wrong, where, and what to do.
 
 They never hold a traceback or a path of the host.
 """
@@ -43,11 +43,11 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An exception that the service answers with an HTTP status and an error document (RFC 9457).
+    """An exception that is answered with an HTTP status and an error document (RFC 9457).
 
-    ``detail`` is the message. ``retry_after`` is in seconds, None where a retry cannot help. ``line`` is the
-    line of the diff that was refused, None for other errors. ``allow`` lists the methods that the route
-    takes, for status 405.
+    ``detail`` is the message for the client. ``retry_after`` is the seconds until a retry can succeed; None
+    if a retry cannot help. ``line`` is the number of the refused line of a diff, None for other errors.
+    ``allow`` lists the methods of the route, for status 405.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Problem(Exception):
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the error answer for an exception.
+    """Return the error answer for ``error``, such as status 422 for input that cannot be used.
 
     An exception of an unexpected class is logged and becomes status 500.
     """
@@ -99,7 +99,10 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 
 
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return the (JSON body, headers) of the answer for ``problem``; both name ``request_id``."""
+    """Return the JSON body and the headers of the answer for ``problem``: (body, headers).
+
+    The body contains ``request_id``.
+    """
     fields: dict[str, object] = {
         "type": "about:blank",
         "title": problem.title,

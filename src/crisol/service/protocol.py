@@ -1,4 +1,4 @@
-"""HTTP/1.1 by uvicorn's httptools protocol, with time-outs, and without upgrades that bypass middleware."""
+"""The HTTP/1.1 protocol of the server program uvicorn, with time limits for clients and without upgrades."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with time limits against slow clients.
+    """uvicorn's HTTP/1.1 protocol with limits for slow and wrong clients.
 
-    A client has ten seconds to send the head of a request, ten to send the body, and is disconnected if it
-    reads nothing of its answer for ten seconds. The head may have 32 KiB. Upgrades and trailers are refused
-    with 400.
+    A client has ten seconds to send the head of a request and ten to send the body; after that it gets status
+    408. A client that reads nothing of its answer for ten seconds is disconnected. A head of more than 32 KiB
+    gets status 431, an upgrade or a trailer status 400.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -38,18 +38,18 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Start the timer for the first request's head."""
+        """Begin the time limit for the head of the first request; the event loop calls this."""
         super().connection_made(transport)
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop all timers; the client or the server has closed the connection."""
+        """End all time limits, because the connection is closed; the event loop calls this."""
         self._stop_reading()
         self._stop_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Pass received bytes to the HTTP parser; a head of more than 32 KiB ends the connection."""
+        """Parse received bytes; a head of more than 32 KiB gets status 431. The event loop calls this."""
         super().data_received(data)
         if self._in_head:
             # What one read brings is bounded by the event loop, so it is enough to count afterwards.
@@ -67,14 +67,20 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Store one header; where it raises, uvicorn answers 400 and closes the connection."""
+        """Store one header of the request, or refuse it with status 400 if it is a trailer.
+
+        The parser calls this. A refusal raises ``ValueError``, which uvicorn turns into the status.
+        """
         if not self._in_head:
             self.cycle.disconnected = True
             raise ValueError("a trailer would count as a header")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Note that the head has ended; a body may follow."""
+        """End the time limit for the head; the parser calls this.
+
+        A request for an upgrade raises ``ValueError``, which uvicorn turns into status 400.
+        """
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._stop_reading()
         if self.parser.should_upgrade():
@@ -88,14 +94,14 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Start the timer for a client that does not read its answer."""
+        """Begin the time limit for a client that does not read its answer; the event loop calls this."""
         super().pause_writing()
         if self._writing is None:
             # Closing would wait until what is written has been taken.
             self._writing = self.loop.call_later(BODY_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Stop the timer for a client that reads again."""
+        """End the time limit for a client that reads its answer again; the event loop calls this."""
         self._stop_writing()
         super().resume_writing()
 

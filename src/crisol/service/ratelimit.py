@@ -1,4 +1,4 @@
-"""Rate limits as pure ASGI middleware: one decision a request, and every header from that decision.
+"""ASGI middleware for rate limits: one decision for each request, and all headers from that decision.
 
 The headers are ``RateLimit-Policy`` and ``RateLimit`` of draft-ietf-httpapi-ratelimit-headers-10 (structured
 fields, RFC 9651), the older ``X-RateLimit-*``, and ``Retry-After``; the body of a 429 is a problem document
@@ -60,13 +60,13 @@ class _Limit:
 
 
 class RateLimitMiddleware:
-    """Middleware that limits each client's requests to each route by a token bucket; answers 429 beyond it.
+    """ASGI middleware that limits how often each client may call each route of ``app``, by token buckets.
 
-    ``app`` is the ASGI application behind it. ``route`` takes the request's scope and returns the name of a
-    limit, None for no limit. ``limits`` maps these names to buckets; a name without a bucket is not limited.
-    ``adaptive`` maps names to the share of the rate that is granted now. A client is an address, see
-    :func:`~crisol.service.address.client_address`; ``trusted`` are the proxies. The bucket's decision and its
-    headers are stored in the :class:`~crisol.service.exchange.Exchange` of the request.
+    A request above the limit raises :class:`~crisol.service.problems.Problem` (429). ``route(scope)`` returns
+    the name of the limit for a request, None for no limit; ``limits`` maps these names to buckets.
+    ``adaptive`` maps names to the share of the limit that clients get at present. A client is known by its
+    address; ``trusted`` are the proxies whose word on that address is believed. The decision and its headers
+    are stored in the request's :class:`~crisol.service.exchange.Exchange`.
     """
 
     def __init__(

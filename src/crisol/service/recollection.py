@@ -1,7 +1,4 @@
-"""What the trials' store still knows.
-
-The verdicts of earlier runs and of other workers, as facts and memory read them.
-"""
+"""Read the verdicts that the trial store holds, of earlier runs and of other workers."""
 
 from __future__ import annotations
 
@@ -33,12 +30,12 @@ _MOST = 2_000
 def read(
     store: TrialStore, patches: PatchStore | None, experiments: Sequence[str], since: dt.datetime | None
 ) -> list[tuple[Trial, Judged | None]]:
-    """Return the last 2,000 trials of each A/B experiment that have a verdict, oldest first.
+    """Return the last 2,000 trials of each A/B experiment that have a valid or invalid verdict, oldest first.
 
-    Each comes as (trial, judged patch). The judged patch is None where the text of the patch was not stored
-    or ``patches`` is None. ``experiments`` are names. ``since`` is the earliest time, None for no bound.
-    Trials of another version of the referee, or without a content hash, are left out. Raises what
-    :meth:`~crisol.abtest.store.TrialStore.latest` raises.
+    Each comes as (trial, judged patch); the latter is None if ``patches`` is None or does not hold the
+    patch's text. ``experiments`` are names. ``since`` is the earliest time, None for no bound. Trials of
+    another version of the referee, and those without a content hash, are left out. Raises
+    :class:`~crisol.errors.StoreError` if the store fails.
     """
     trials = [
         trial

@@ -1,4 +1,4 @@
-"""The outermost wall: it begins the record of a request and sends the answer with all walls' headers."""
+"""The outermost middleware: it begins the record of a request and sends the answer with all headers."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
 
 
 class Responder:
-    """Outermost middleware: begins the record of each request, sends its answer, and reports it afterwards.
+    """The outermost ASGI middleware: it begins the record of each request and sends its answer.
 
-    ``app`` is the ASGI application behind it. The answer gets :data:`HEADERS`, the request id, the trace id,
-    and the headers in :attr:`Exchange.answer_headers`. An exception that leaves ``app`` becomes an error
-    document. ``report`` is called after each request with its scope, its record and its duration in seconds.
-    ``traced`` is the share, in [0, 1], of requests that are traced although their client sent no
-    ``traceparent``.
+    ``app`` is the ASGI application behind it. The answer gets the headers of :data:`HEADERS`, the request id,
+    the trace id, and the headers that other middleware added to the record. An exception of ``app`` becomes
+    an error document. After each request ``report`` is called with its scope, its record and its duration in
+    seconds. ``traced`` is the share, 0 to 1, of requests without a ``traceparent`` header that are traced.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where a request goes behind the walls: FastAPI's routes, and fast ones that go round its validation.
+"""The HTTP routes of the service: those of FastAPI, and faster ones that decode their bodies themselves.
 
 ::
 
@@ -73,9 +73,9 @@ class _Fast:
 
 
 class Routes(FastAPI):
-    """FastAPI with a second, faster kind of route, which :meth:`fast` adds.
+    """A FastAPI application with a second, faster kind of route, which :meth:`fast` adds.
 
-    Such a route takes ``POST`` on a fixed path, and its function decodes the request body itself.
+    A fast route takes ``POST`` on a fixed path; its function decodes the body of the request itself.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -97,9 +97,10 @@ class Routes(FastAPI):
     ) -> Callable[[FastEndpoint], FastEndpoint]:
         """Return a decorator that adds its function as the route ``POST path``.
 
-        The function's docstring is the summary in the OpenAPI document. ``takes`` and ``gives`` are the types
-        of request and answer, ``tags`` the headings in the document; ``example`` is a request body that
-        works.
+        The function takes the request's record and the ASGI function ``receive``, and returns the answer. Its
+        docstring is the route's summary in the OpenAPI document. ``takes`` and ``gives`` are the types of the
+        request's and the answer's body, ``tags`` the headings under which the document lists the route, and
+        ``example`` is a request body.
         """
 
         def add(endpoint: FastEndpoint) -> FastEndpoint:
@@ -122,7 +123,7 @@ class Routes(FastAPI):
         await send({"type": "http.response.body", "body": content})
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, with the fast routes, the error answers and the bearer token."""
+        """Return the OpenAPI document, including fast routes, error answers and the bearer token."""
         if self.openapi_schema is None:
             described = super().openapi()
             schemas = described.setdefault("components", {}).setdefault("schemas", {})

@@ -1,4 +1,4 @@
-"""Rungs that broke their promise are off, in all workers of this machine, until a person enables them.
+"""Switch off rungs that break their promise, in all workers of this machine, until a person enables them.
 
 An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. A file for each rung says so and why,
 so a restart changes nothing; another file keeps the time at which a person last enabled it, from which on its
@@ -36,11 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 class RungGuard:
-    """Switches off each rung that breaks its promise, judged by the latest trials of the model in use.
+    """Switches off each rung that breaks its promise, as the latest trials of the model in use show.
 
-    ``off`` maps the rungs that are switched off to the reason. ``folder`` holds a file for each of them, by
-    which all workers know; it is made when needed. ``trials`` is the number of trials at the last look, None
-    before it.
+    ``service`` is that of this worker. ``off`` maps each rung that is switched off to the reason. All workers
+    of this machine share the files in ``folder``, one for each such rung. ``trials`` is the number of trials
+    that were examined last, None before the first time.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -53,10 +53,7 @@ class RungGuard:
         service.on_refresh.append(self.refresh)
 
     async def refresh(self) -> None:
-        """Read which rungs other workers switched off or on.
-
-        Once a minute it also judges the rungs by the latest trials, see :meth:`watch`.
-        """
+        """Take over which rungs other workers switched off or on; examine the latest trials once a minute."""
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:
             return
@@ -68,7 +65,10 @@ class RungGuard:
             self._next = time.monotonic() + _EVERY
 
     def watch(self, trials: Sequence[Trial]) -> None:
-        """Switch off every rung that breaks its promise by ``trials``, which are sorted oldest first."""
+        """Switch off every rung that breaks its promise in ``trials``, which are sorted, the oldest first.
+
+        Trials from before a person last enabled the rung do not count.
+        """
         self.trials = len(trials)
         since = {rung.value: self._enabled_at(rung) for rung in PROMISED}
         counted = [trial for trial in trials if trial.rung in since and trial.created_at > since[trial.rung]]
@@ -83,9 +83,10 @@ class RungGuard:
         self._follow()
 
     def enable(self, name: str) -> None:
-        """Let the rung ``name`` decide again; only trials from now on count against it.
+        """Let the rung ``name`` decide again; only later trials can switch it off.
 
-        The other workers follow within ten seconds. Raises :class:`Problem` (404) for an unknown name.
+        The other workers follow within ten seconds. Raises :class:`~crisol.service.problems.Problem` (404)
+        for an unknown name.
         """
         if name not in PROMISED:
             raise Problem(404, f"no rung {name!r}; there are {', '.join(PROMISED)}")

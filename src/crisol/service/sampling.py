@@ -1,4 +1,4 @@
-"""Trials of a running service: which answers are checked by a wargame, and how what came of it is kept."""
+"""The trials of a running service: which decisions are checked by a wargame, and how the result is stored."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class TrialStats:
-    """Counts of trials since the start of this worker.
+    """The numbers of trials since this worker started, by where they went.
 
-    ``stored`` counts trials that reached the trial store. ``journaled`` counts those that wait in a file
-    because the store failed; ``lost`` counts those that neither could take.
+    ``stored``: they are in the trial store. ``journaled``: they were written to the journal while the store
+    failed. ``lost``: neither could take them.
     """
 
     stored: int = 0
@@ -66,14 +66,16 @@ class _Job:
 
 
 class LiveTrials:
-    """Samples decisions for A/B testing: wargames their patches and stores prediction and verdict as trials.
+    """Samples decisions for A/B testing: wargames their patches, and stores prediction and verdict as trials.
 
-    A patch that was wargamed anyway is a trial of sampling probability 1. A decision without a wargame is
-    sampled at the rate of ``switch``. Its wargame runs in the background or, with ``blocking``, before the
-    answer; ``concurrency`` of them run at a time and at most ``line`` wait. Trials go to a journal, a file,
-    and then to ``store``, so that a crash loses none; a wargame that a crash interrupts gives no trial.
-    ``breaker`` guards the store; ``patches`` keeps the texts of the patches. Use it within one event loop, as
-    ``async with``.
+    While ``switch`` is on, each new decision by a wargame becomes a trial with the sampling probability 1.
+    Other decisions, except the fallback's, are sampled at the switch's rate. ``validator`` then wargames the
+    patch: in the background or, with ``blocking``, before the answer. At most ``concurrency`` such wargames
+    run at a time, and at most ``line`` wait.
+
+    ``store`` takes the trials, by way of a journal on disk, so that a crash loses none. ``breaker`` is the
+    circuit breaker of the store. ``patches`` keeps the texts of the patches, and ``facts`` knows their
+    programs. Use it in one event loop, as ``async with``.
     """
 
     def __init__(
@@ -125,10 +127,11 @@ class LiveTrials:
         await asyncio.to_thread(self._threads.shutdown)
 
     async def ask(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``work(*args, **kwargs)`` in a thread, behind the ``database`` breaker, and return its result.
+        """Return ``work(*args, **kwargs)``, a call that uses the trial store; it runs in a thread.
 
-        ``work`` is a function that uses the trial store. Raises what ``work`` raises, ``TimeoutError``, and
-        :class:`~crisol.errors.CircuitOpenError` while the breaker is open.
+        The circuit breaker of the store guards it. Raises what ``work`` raises, ``TimeoutError`` if it takes
+        longer than the breaker's policy allows, and :class:`~crisol.errors.CircuitOpenError` if the breaker
+        rejects the call.
         """
 
         async def call() -> T:
@@ -144,10 +147,11 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Decide by chance whether the decision ``validated`` becomes a trial, and wargame its patch if so.
+        """Make a trial of a new decision, or sample it for one; return the decision for the caller.
 
-        ``submission`` is the request. The result is the same decision; with ``blocking`` it is the decision
-        by the wargame of a sampled patch.
+        ``submission`` is the request and ``validated`` the decision. The result is the same decision, except
+        with ``blocking``: then a sampled patch is wargamed first, and the result is the decision of that
+        wargame.
         """
         job = await self._job(submission, validated)
         if job is None:
@@ -191,16 +195,16 @@ class LiveTrials:
     async def flip(self, switch: Switch) -> None:
         """Set the A/B switch for all workers that use the same trial store.
 
-        Raises :class:`~crisol.errors.UnavailableError` where the store fails; the switch then stays as it
-        was.
+        Raises :class:`~crisol.errors.UnavailableError` or ``TimeoutError`` if the store fails; the switch
+        then stays as it was.
         """
         await self.ask(self.store.flip, switch)
         self.switch = switch
 
     async def refresh(self) -> None:
-        """Read the A/B switch from the trial store, and write journaled trials to the store.
+        """Read the A/B switch from the trial store, and move journaled trials to the store.
 
-        Where the store is unavailable, nothing happens and nothing is raised.
+        Nothing happens if the store is unavailable; that is no error.
         """
         with contextlib.suppress(CrisolError, TimeoutError):
             self.switch = await self.ask(self.store.switch)
@@ -209,7 +213,7 @@ class LiveTrials:
     async def recollect(self, memory: MemoryRung) -> None:
         """Pass verdicts that any worker stored since the last call to the fact rung and to ``memory``.
 
-        Where the store is unavailable, the error is logged; the next call then passes those verdicts too.
+        If the store is unavailable, this is logged, and the next call passes those verdicts.
         """
         begun, patches = utc_now(), self._patches if memory.serves else None
         since = None if memory.serves and not memory.filled else self._remembered

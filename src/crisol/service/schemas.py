@@ -1,4 +1,4 @@
-"""What the other routes take and give: pydantic models, because they are documented and not hot."""
+"""The JSON bodies of the other routes (statistics, A/B testing, cache, breakers), as pydantic models."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class _Strict(BaseModel):
 
 
 class EnableAb(_Strict):
-    """A request to switch A/B testing on; without ``rate`` or ``salt`` the present value stays.
+    """The body of a request that switches A/B testing on; a field that is null keeps its present value.
 
-    ``rate`` is the share of decisions to sample; ``salt`` is a text that changes which patches are sampled.
+    ``rate`` is the share of decisions to sample; ``salt`` is a text that decides which patches are sampled.
     """
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
@@ -42,9 +42,10 @@ class EnableAb(_Strict):
 
 
 class Invalidate(_Strict):
-    """A request to delete cache entries: all with a ``tag``, the one with a ``key``, or ``all``.
+    """The body of a request that deletes cache entries; exactly one of the three fields is given.
 
-    Exactly one of the three is given.
+    ``tag`` deletes all entries with a tag, ``key`` the entry with a key (64 hexadecimal digits), and ``all``,
+    if true, every entry.
     """
 
     tag: Annotated[
@@ -64,19 +65,16 @@ class Invalidate(_Strict):
 
 
 class Invalidated(_Strict):
-    """The number of cache entries that this worker deleted.
-
-    Entries in Redis are deleted too, but not counted.
-    """
+    """How many cache entries this worker deleted; entries deleted in Redis are not counted."""
 
     entries: int
 
 
 class EstimateReport(_Strict):
-    """An estimate with its 95 % interval, from ``low`` to ``high``.
+    """An estimate of a share, ``value``, with its 95 % interval from ``low`` to ``high``.
 
-    ``n`` is the number of trials, ``effective_n`` their effective number after weighting. Without trials
-    ``value``, ``low`` and ``high`` are null.
+    ``n`` is the number of trials on which it rests, ``effective_n`` their effective number after weighting.
+    The first three are null without such trials.
     """
 
     value: float | None
@@ -87,12 +85,13 @@ class EstimateReport(_Strict):
 
 
 class AccuracyReport(_Strict):
-    """How the model's predictions agree with the verdicts of the trials in a time range.
+    """How well the model's predictions agree with the verdicts of the trials in a time range.
 
-    ``model_version`` is null for trials of all versions. ``trials`` counts all, ``inconclusive`` those
-    without a conclusive verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were predicted valid,
-    ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` and ``metrics`` weight
-    each trial by one over its sampling probability. ``as_of`` is the time of the report.
+    ``model_version`` is null for the trials of all versions. ``trials`` counts all trials, ``inconclusive``
+    those without a valid or invalid verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were
+    predicted valid, ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` is the
+    same with each trial weighted by 1 / sampling probability. ``metrics`` are weighted estimates by name,
+    such as ``accuracy``. ``as_of`` is the time of the report.
     """
 
     time_range: str
@@ -106,11 +105,12 @@ class AccuracyReport(_Strict):
 
 
 class KindReport(_Strict):
-    """Counters of one kind of cache entry in this worker, since its start.
+    """The counters of one kind of cache entry in this worker, since its start.
 
-    ``hits`` were found in this process, ``shared_hits`` in Redis, ``misses`` in neither. ``errors`` are
-    failed calls of Redis. ``corrupt`` entries failed an integrity check and were dropped; ``evictions`` made
-    room. ``entries`` and ``bytes`` are what is stored now.
+    Each look-up counts once: in ``hits`` if this process had the value, in ``shared_hits`` if Redis had it,
+    in ``misses`` if it was computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that
+    could not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the
+    number and the size of the entries that this process holds now.
     """
 
     kind: str
@@ -125,10 +125,10 @@ class KindReport(_Strict):
 
 
 class CacheReport(_Strict):
-    """The cache of this worker; ``shared_tier`` says whether Redis is behind it.
+    """The cache of this worker: the number and the size of its entries, and its counters.
 
-    ``hit_ratio`` is the share of look-ups that found an entry, null without look-ups. ``kinds`` has the
-    counters of each kind of entry.
+    ``shared_tier`` says whether workers share entries in Redis. ``hit_ratio`` is the share of look-ups that
+    found an entry, null without look-ups. ``kinds`` has the counters of each kind of entry.
     """
 
     shared_tier: bool
@@ -139,12 +139,12 @@ class CacheReport(_Strict):
 
 
 class BreakerReport(_Strict):
-    """A circuit breaker over all workers: its worst state, and counters summed over the workers.
+    """A circuit breaker over all workers: its worst state, and its counters, which are sums over the workers.
 
-    ``workers`` maps each worker to its own state. ``retry_after`` is the time until the breaker lets a call
-    through. ``successes``, ``failures`` and ``timeouts`` count calls by their result; ``rejections`` counts
-    calls that the open breaker refused. A half-open breaker lets single calls through: ``recovered`` counts
-    those that closed it, ``relapsed`` those that opened it again.
+    ``workers`` maps the name of each worker to the state there. ``retry_after`` is the seconds that a
+    rejected caller should wait. ``successes``, ``failures`` (time-outs included), ``timeouts`` and
+    ``rejections`` count calls. ``recovered`` and ``relapsed`` count the half-open periods that ended with the
+    breaker closed, and with the breaker open again.
     """
 
     name: str
@@ -160,13 +160,14 @@ class BreakerReport(_Strict):
 
 
 class AbStatus(_Strict):
-    """The A/B switch, and this worker's counters since its start.
+    """The A/B switch, and the counters of this worker since its start.
 
-    ``rate`` is the share of decisions that are sampled. With ``mode`` ``blocking`` a sampled wargame runs
-    before the answer, with ``shadow`` in the background. ``queued`` and ``running`` count sampled wargames
-    now; ``dropped`` counts those for which the queue was full. ``stored`` trials reached the store,
-    ``journaled`` ones wait in a file because the store failed, ``lost`` ones were written to neither. ``off``
-    maps the rungs that broke their promise, and therefore do not decide, to the reason.
+    ``enabled`` and ``rate``, the share of decisions to sample, are the switch. With the ``mode``
+    ``blocking``, a sampled wargame runs before the answer; with ``shadow``, in the background. ``queued`` and
+    ``running`` count sampled wargames now, ``dropped`` those for which the queue was full. ``stored`` counts
+    trials in the store, ``journaled`` those written to a file while the store failed, ``lost`` those that
+    neither could take. ``off`` maps each rung that broke its promise, and therefore does not decide, to the
+    reason.
     """
 
     enabled: bool
@@ -182,10 +183,10 @@ class AbStatus(_Strict):
 
 
 class AbResults(_Strict):
-    """Accuracy estimates by group of trials.
+    """How well predictions agree with verdicts, for each group of trials.
 
-    ``by`` names the property that groups the trials; each of its values is a key of ``groups``. With ``by``
-    null there is one group.
+    ``by`` is the property that groups the trials, and its values are the keys of ``groups``. If it is null,
+    all trials are one group, ``all``.
     """
 
     by: str | None
@@ -193,11 +194,11 @@ class AbResults(_Strict):
 
 
 class TrialReport(_Strict):
-    """One A/B trial: the model's probability that the patch is valid, and the wargame's verdict.
+    """One A/B trial: the predicted ``probability`` of valid, and the verdict of the wargame.
 
-    ``reason`` is null for a valid patch. ``correct`` says whether prediction and verdict agree, null where
-    the verdict is inconclusive. ``learnt`` says that the model was trained on this patch; no accuracy counts
-    such a trial.
+    ``patch`` is the identity of the patch. ``outcome`` and ``reason`` (null for a valid patch) are the
+    verdict. ``correct`` says whether prediction and verdict agree, null if the verdict is inconclusive.
+    ``learnt`` says that the model was trained on this patch; such a trial does not count for the accuracy.
     """
 
     created_at: dt.datetime
@@ -214,12 +215,12 @@ class TrialReport(_Strict):
 
 
 class Stats(_Strict):
-    """The model and the thresholds that this worker uses, and its counters since the start.
+    """The model and the thresholds that this worker uses, and its counters since its start.
 
-    A patch is accepted without a wargame at a probability of ``accept_at`` or more, and refused at
-    ``reject_at`` or less; null means never. ``thresholds`` says where the two come from. The ``memory_``
-    fields are the same for the second stage. Of the wargames, ``wargames_waiting`` counts those in the queue
-    now, the others those since the start.
+    A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
+    if it is at most ``reject_at``; null means never. ``thresholds`` says where the two come from. The fields
+    that begin with ``memory_`` say the same of the second stage. ``wargames_waiting`` counts wargames in the
+    queue now, ``wargames_done`` and ``wargames_rejected`` all since the start.
     """
 
     model_version: str | None

@@ -1,4 +1,4 @@
-"""The outer wall: which hosts and machines may ask."""
+"""The middleware that decides which host names and which machines a service answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 
 
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
-    """Return the ``Host`` names that a service listening on ``host`` accepts, in lower case.
+    """Return the names that a service accepts in the header ``Host``, in lower case.
 
-    ``text`` is a comma-separated list of names; the loopback names are always added. Raises
-    :class:`~crisol.errors.SettingsError` for ``*``, which would allow DNS rebinding by any web page.
+    ``host`` is the address on which the service listens; it and the loopback names are always accepted.
+    ``text`` is a comma-separated list of further names. Raises :class:`~crisol.errors.SettingsError` for
+    ``*``.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
     if "*" in names:
@@ -34,9 +35,10 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """Middleware that refuses unknown hosts with 421 and, if ``loopback_only``, other machines with 403.
+    """ASGI middleware that refuses requests for unknown host names (status 421) before ``app``.
 
-    ``app`` is the ASGI application behind it; ``hosts`` are the accepted ``Host`` names in lower case.
+    ``hosts`` are the accepted names, in lower case. With ``loopback_only``, requests from other machines are
+    refused, too (403). A refused request raises :class:`~crisol.service.problems.Problem`.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:

@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry, sent by OTLP over HTTP; loaded only where an endpoint is set.
+"""Trace spans for OpenTelemetry, sent by OTLP over HTTP.
 
 A span is made of what was measured anyway, once its request has been answered, so nothing is added to the way
 that a request takes. Durations are exact; where a child began follows from the order of the path: cache or
@@ -37,11 +37,11 @@ _bits = random.Random().getrandbits
 
 @contextmanager
 def open_spans(endpoint: str) -> Iterator[Spans]:
-    """Open an OTLP exporter, as a context manager that yields the :class:`Spans` that records requests.
+    """Return a context manager that yields a recorder of trace spans, which a thread sends to a collector.
 
-    ``endpoint`` is the URL of the OpenTelemetry collector. A thread sends spans in batches; spans are lost
-    while the collector is unreachable, and nothing is raised. The environment variables ``OTEL_*`` hold
-    further settings. Raises :class:`~crisol.errors.SettingsError` where OpenTelemetry is not installed.
+    ``endpoint`` is the URL of an OpenTelemetry collector; the environment variables ``OTEL_*`` hold further
+    settings. Spans are lost, without an error, if the collector does not answer. Entering raises
+    :class:`~crisol.errors.SettingsError` if the OpenTelemetry packages are not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
@@ -63,21 +63,17 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
 
 
 class Spans:
-    """Builds the OpenTelemetry spans of finished requests.
-
-    ``send`` is a function of one span; it is called with every span that is built.
-    """
+    """Makes the OpenTelemetry spans of finished requests, and calls ``send(span)`` with each."""
 
     def __init__(self, send: Callable[[ReadableSpan], None]) -> None:
         self._send = send
         self._resource = Resource({"service.name": "crisol"}).merge(OTELResourceDetector().detect())
 
     def record(self, method: str, exchange: Exchange, endpoint: str, seconds: float) -> None:
-        """Send the span of a finished request, and child spans for cache, model, wargame and wargame phases.
+        """Send the span of a finished request, and child spans for its cache, model, wargame and phases.
 
         ``method`` is the HTTP method. ``endpoint`` is the short name of the route, such as ``ml-first``, or
-        ``other``; the span gets this name. ``exchange`` is the record of the request, and ``seconds`` its
-        duration.
+        ``other``; it names the span. ``exchange`` is the record of the request, and ``seconds`` its duration.
         """
         trace, validated = exchange.trace, exchange.validated
         end = time.time_ns()

@@ -22,8 +22,8 @@ _bits = _random.getrandbits
 class Trace(NamedTuple):
     """The ids of one request in a distributed trace (W3C Trace Context), in hexadecimal.
 
-    ``id`` is the trace id, ``span`` the id of this request's span. ``parent`` is the caller's span id, zeros
-    where the trace begins here. ``sampled`` says that spans are recorded.
+    ``id`` is the id of the trace and ``span`` that of this request's span. ``parent`` is the id of the
+    caller's span, zeros if the trace begins here. ``sampled`` says whether spans are recorded.
     """
 
     id: str
@@ -38,11 +38,10 @@ class Trace(NamedTuple):
 
 
 def begin(parent: bytes | None, share: float = 0.0) -> Trace:
-    """Return the trace of a request.
+    """Return the trace ids of a request from its ``traceparent`` header, ``parent``.
 
-    ``parent`` is its ``traceparent`` header. Where the header is None or malformed, a new trace begins, which
-    is sampled with probability ``share``, in [0, 1]. Otherwise the trace is the caller's and is sampled if
-    the caller says so.
+    If the header is None or malformed, a new trace begins, and is sampled with the probability ``share``, 0
+    to 1. Otherwise the caller's trace continues, and is sampled if the caller says so.
 
     >>> begin(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").id
     '0af7651916cd43dd8448eb211c80319c'

@@ -65,9 +65,10 @@ class Catalogue:
         return current[0]
 
     async def find(self, name: str) -> Pattern | None:
-        """Return the vulnerability with the id ``name``; None if no folder has this id or the folder is invalid.
+        """Return the vulnerability with the id ``name``, or None if no folder has this id.
 
-        ``name`` may be any text, even a path. Reads files if they changed.
+        The result is also None if the folder is invalid. ``name`` may be any text, even a path. Reads files
+        if they changed.
         """
         if not _ID.fullmatch(name):
             return None

@@ -1,6 +1,6 @@
 """The rung of the model: it decides a patch if the model's policy allows it.
 
-The model decides where its policy lets it; otherwise later rungs get its prediction.
+Otherwise the later rungs get the model's prediction.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class _NotKept(Exception):
 
 
 class Validator:
-    """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame and fallback, in this order.
+    """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame, fallback, in that order.
 
     The first that can decide does. ``referees`` run the wargames; calls go through the circuit breaker
     ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability that is not registered no wargame

@@ -64,7 +64,7 @@ class _Table:
 
 
 class Referees:
-    """A pool of referees: at most ``concurrency`` wargames run at a time, in threads, and at most ``line`` wait.
+    """A pool of referees: at most ``concurrency`` wargames run at a time, in threads; at most ``line`` wait.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
     kind of sandbox, or ``auto``. ``warm`` sandboxes stay open between wargames. ``seconds`` limits the time
