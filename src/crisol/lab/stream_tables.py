@@ -77,12 +77,12 @@ def near_misses(prepared: Prepared, played: Played) -> dict[str, float]:
 def by_known(prepared: Prepared, full: dict[str, Played], ladder: Played) -> pd.DataFrame:
     """Return a table of the quality of predictions by the number of earlier verdicts: 0, 1, 2, 4, 8 or 16.
 
-    ``full`` maps the name of a way to predict (see :func:`crisol.lab.stream_policies.beliefs`), one of which
-    is ``memory``, to its simulation in which every patch is wargamed. ``ladder`` is the simulation of a
-    policy with all rungs. Columns: known (earlier verdicts on the group); patches and groups (numbers); auc
-    with auc_low and auc_high (95 % interval), average_precision and calibration_error of ``memory``; the AUC
-    of each other way, such as auc_cold; skipped, false_of_accepted and false_refusals of ``ladder``, as
-    :func:`outcome` defines them. There is no row for a number whose patches are all valid or all invalid.
+    ``full`` maps ways to predict, ``memory`` among them (see :func:`crisol.lab.stream_policies.beliefs`), to
+    simulations in which every patch is wargamed. ``ladder`` is the simulation of a policy with all rungs.
+    Columns: known (earlier verdicts on the group); patches and groups (numbers); auc with auc_low and
+    auc_high (95 % interval), average_precision and calibration_error of ``memory``; the AUC of each other
+    way, such as auc_cold; skipped, false_of_accepted and false_refusals of ``ladder``, as :func:`outcome`
+    defines them. There is no row for a number whose patches are all valid or all invalid.
     """
     played = full["memory"]
     rows = []

@@ -83,8 +83,8 @@ def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str 
     """Store a model folder in MLflow, register it as a new version, and return the version's number.
 
     ``run`` is the run that trained the model. The new version gets the tags ``tags`` and the alias ``alias``.
-    Nothing is stored if the version that has the alias so far already has all these tags; then its number is
-    returned. Raises :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
+    If the version that has the alias already has all these tags, nothing is stored, and that version's number
+    is returned. Raises :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
     """
     try:
         run.client.create_registered_model(MODEL)
