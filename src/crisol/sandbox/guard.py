@@ -29,6 +29,9 @@ LOOKING = frozenset(
 )
 """Attributes that lead to a script's code."""
 
+_HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
+"""All others pass at once: Python tells of every import and file, too."""
+
 
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
@@ -45,6 +48,8 @@ def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]],
         _exit(1)
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
+        if event not in _HEARD:
+            return
         if event in _NEVER:
             stop(event)
         reaching = event in _REACHING

@@ -158,13 +158,9 @@ def _stat_there(path, *a, **k):
 
 _os.stat = _stat_there
 
-# The modules below, which answer in their own name.
+# The modules below, which answer in their own name; by stat() the import looks for files.
 import _datetime as _dates, posix as _posix
-_posix.environ.clear()
-_posix.environ.update((_os.fsencode(name), _os.fsencode(value)) for name, value in _os.environ.items())
-for _name in (
-    "getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs", "stat"
-):
+for _name in ("getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs"):
     if hasattr(_posix, _name):
         setattr(_posix, _name, getattr(_os, _name))
 _dates.datetime, _dates.date = _Later, _LaterDay

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from crisol.sandbox.bounded import bounded, deep
@@ -91,6 +92,7 @@ def _syntax(text: str) -> str:
     return "" if isinstance(tree, ast.Module) else tree
 
 
+@lru_cache(maxsize=4)  # a file of the release comes with every patch of it
 def _undefined(text: str) -> frozenset[str]:
     """Return the names that are used but defined nowhere; none for what is no Python."""
     from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone
