@@ -1,4 +1,4 @@
-"""Settings: one immutable object, read from the environment once and passed on."""
+"""The settings: one immutable object, read from the environment variables."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class Settings(BaseSettings):
 
     Every setting has a default that needs no server. A variable has the name of its field in capitals with
     the prefix ``CRISOL_``, such as ``CRISOL_HOST``, unless the field names another variable as its alias. An
-    empty variable counts as unset. The paragraphs below name what the types do not tell.
+    empty variable counts as unset.
 
     Stores. ``REDIS_URL`` is the server of the cache and of the token buckets; None keeps both in the process.
-    ``DATABASE_URL``, or else ``POSTGRES_HOST`` and its companions, is the PostgreSQL server of the trials;
-    None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server or database; None means
-    the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and ``mlruns``; its default is
-    the working directory or its nearest parent that contains ``data/vulnerabilities``.
-    ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as in ``PATH``.
+    ``DATABASE_URL``, or else ``POSTGRES_HOST`` with the other ``POSTGRES_`` settings, is the PostgreSQL
+    server of the trials; None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server
+    or database; None means the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and
+    ``mlruns``; its default is the working directory or its nearest parent that contains
+    ``data/vulnerabilities``. ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as
+    in ``PATH``.
 
     Wargames. ``CRISOL_SANDBOX=auto`` takes the strongest isolation that the machine offers; ``weak`` does not
     isolate hostile code. The service runs at most ``CRISOL_WARGAMES`` wargames at a time; 0 means one for
@@ -161,7 +162,7 @@ class Settings(BaseSettings):
         """The folders in which vulnerabilities are searched, in order of the search.
 
         The first is :attr:`vulnerabilities`; the folders of ``CRISOL_VULNERABILITIES`` follow. Raises
-        :class:`~crisol.errors.SettingsError` if one of the latter is no folder.
+        :class:`~crisol.errors.SettingsError` if a path in ``CRISOL_VULNERABILITIES`` is no folder.
         """
         more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
         for folder in more:

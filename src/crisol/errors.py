@@ -1,4 +1,4 @@
-"""Everything Crisol raises on purpose.
+"""All errors that Crisol raises on purpose.
 
 Crisol's failures and the patch's never mix: a sandbox that did not start is a ``SandboxError``; a patch that
 broke the tests is no error but a verdict.

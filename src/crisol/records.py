@@ -1,4 +1,4 @@
-"""The nouns: one frozen record for every hop of the data.
+"""The records that pass between the packages: verdicts, candidates, predictions, decisions and trials.
 
 ``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives
 in :mod:`crisol.diff` next to its parser; the others live here, because more than one layer speaks of them.

@@ -1,4 +1,4 @@
-"""Settings become live objects here; no other module names a back-end."""
+"""Make the stores, caches and executors that the settings name."""
 
 from __future__ import annotations
 

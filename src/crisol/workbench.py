@@ -1,4 +1,4 @@
-"""The verbs of the front door: each does in one call what scripts and notebooks ask for most often."""
+"""The functions of the package ``crisol`` itself: wargame, read patches, train, predict, decide, serve."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference between the accuracies of two arms, named ``first`` and ``second``: first minus second.
+    """The difference between the accuracies of two arms: that of ``first`` minus that of ``second``.
 
     ``n`` patches of ``vulnerabilities`` different vulnerabilities were predicted by both arms. ``difference``
     is weighted by 1 / sampling probability, so that it holds for all patches that arrived. ``low`` and
@@ -52,9 +52,10 @@ class Comparison:
     are analysed once. ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials
     come in; they assume that patches are independent.
 
-    ``only_first_right`` and ``only_second_right`` count the patches on which only that arm was right.
-    ``p_value`` is that of McNemar's two-sided test of these counts, by ``method`` (``exact`` or
-    ``asymptotic``). ``weighted_p_value`` is that of a normal test of the weighted difference.
+    ``only_first_right`` and ``only_second_right`` count the patches on which only one arm was right.
+    ``p_value`` is the p-value of McNemar's two-sided test of these counts; ``method`` says how it was
+    computed, ``exact`` or ``asymptotic``. ``weighted_p_value`` is the p-value of a normal test of the
+    weighted difference.
     """
 
     first: str

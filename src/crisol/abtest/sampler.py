@@ -39,9 +39,10 @@ class Sampler(Protocol):
     """The interface of samplers, which choose the patches that are wargamed although the model is sure."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide whether to wargame a patch; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which it was to be sampled.
 
-        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity. ``unsure`` says that the model may not decide the patch alone; such
+        a patch is always sampled, with probability 1.
         """
         ...
 
@@ -77,10 +78,10 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide whether to wargame a patch; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which it was to be sampled.
 
-        The same patch gets the same decision each time. ``unsure`` says that the model may not decide the
-        patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity; the same patch gets the same answer each time. ``unsure`` says that
+        the model may not decide the patch alone; such a patch is always sampled, with probability 1.
         """
         if unsure:
             return Draw(sampled=True, probability=1.0)
@@ -105,9 +106,10 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Decide whether to wargame a patch that arrived; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which it was to be sampled.
 
-        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity; the same patch may get another answer next time. ``unsure`` says
+        that the model may not decide the patch alone; such a patch is always sampled, with probability 1.
         """
         number = self._rng.random()
         if unsure:

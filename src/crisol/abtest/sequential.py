@@ -1,4 +1,4 @@
-"""Confidence sequences: intervals that hold after every trial at once.
+"""Confidence sequences: confidence intervals after each trial, all of which hold at once.
 
 A 95 % interval holds at one moment chosen beforehand. A reader who looks every hour and stops at a good
 moment is wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.

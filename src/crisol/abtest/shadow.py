@@ -1,4 +1,4 @@
-"""Wargame sampled patches in the background, so that they are answered as fast as any other.
+"""Run the wargames of sampled patches in the background, so that callers need not wait for them.
 
 ::
 

@@ -211,9 +211,9 @@ def disagreement(trial: Trial) -> str:
 
 
 def to_row(trial: Trial) -> dict[str, Any]:
-    """Return the trial as a dict from column names to values that databases accept, see :data:`COLUMNS`.
+    """Return the trial as a dict with one value for each database column, see :data:`COLUMNS`.
 
-    ``attributions`` become JSON text.
+    Times stay datetimes, ``attributions`` become JSON text, and all other values are text or numbers.
     """
     row = asdict(trial)
     row["outcome"] = trial.outcome.value

@@ -1,4 +1,4 @@
-"""Detect that an arm became worse or that its patches changed, over its trials in order.
+"""Detect in an arm's trials, in the order of time, that the arm became worse or that its patches changed.
 
 The first part of the trials is the reference: it gives the usual error rate and the usual distribution of
 the predicted probabilities.

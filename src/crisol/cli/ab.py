@@ -1,4 +1,4 @@
-"""``crisol ab``: what the A/B trials say, and how many more a question takes."""
+"""``crisol ab``: print the results of A/B testing, plan sample sizes, and turn A/B testing on and off."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ def compare(
     """Compare the accuracy of two arms on the patches that both predicted, with intervals and p-values.
 
     FIRST and SECOND are the names of the arms. The difference is the accuracy of
-    FIRST minus that of SECOND. --seed is that of the bootstrap interval.
+    FIRST minus the accuracy of SECOND. --seed is the seed of the bootstrap
+    interval.
     """
     import json
 

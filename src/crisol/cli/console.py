@@ -258,7 +258,7 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    Nothing is left there. It lets a command fail before its work rather than after it. Raises
+    The check leaves no file behind. It lets a command fail before its work rather than after it. Raises
     :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:

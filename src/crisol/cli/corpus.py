@@ -1,4 +1,4 @@
-"""``crisol corpus``: the executed ground truth, built, shown, executed again, taken in and handed on."""
+"""``crisol corpus``: build, show, verify and export the corpus table, and import candidate patches."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def build_command(
 def list_command(table: TablePath = None, as_json: Json = False) -> None:
     """Print for each vulnerability the number of its candidates and of their labels, then the totals.
 
-    The last lines measure how well a candidate's label can be guessed from facts
-    that should not tell it.
+    The last lines print the AUC with which a candidate's label can be guessed
+    from its origin alone and from its style alone; both should be near 0.5.
     """
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census

@@ -1,4 +1,4 @@
-"""``crisol wargame``: the exploit against one patch, phase by phase."""
+"""``crisol wargame``: wargame one patch and print each phase."""
 
 from __future__ import annotations
 

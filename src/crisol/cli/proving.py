@@ -1,4 +1,4 @@
-"""Load and faults on the service from the command line, with exit codes that decide."""
+"""``crisol loadtest`` and ``crisol chaos``: test the service under load and with faults."""
 
 from __future__ import annotations
 

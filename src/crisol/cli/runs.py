@@ -1,4 +1,4 @@
-"""``crisol runs``: the tracked runs, and what differs between two."""
+"""``crisol runs``: list the tracked runs, and compare two of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unwrap a diff from what it was sent in, such as encodings, mails and code fences, before it is parsed."""
+"""Remove from a diff the wrapping in which it was sent: encodings, mails and Markdown code blocks."""
 
 from __future__ import annotations
 

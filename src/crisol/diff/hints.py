@@ -1,4 +1,4 @@
-"""Tell people what a text that is no unified diff seems to be, and what to do about it."""
+"""Say for people what a text is that is no unified diff, and how to get one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explain why a hunk does not match: the expected line, the line in the file, and what ``patch`` would do."""
+"""Explain why a hunk does not match a file."""
 
 from __future__ import annotations
 

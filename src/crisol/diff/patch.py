@@ -60,7 +60,7 @@ class FileChange:
 
     @property
     def creates(self) -> bool:
-        """Whether the change can only be that of a new file: a single hunk at line 0 with added lines only.
+        """Whether the hunks fit only a new file: there is one hunk, at line 0, with added lines only.
 
         It may be True although ``old`` is not None, since plain diffs do not mark new files.
         """

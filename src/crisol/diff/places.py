@@ -1,4 +1,4 @@
-"""Find the file of a release that each path of a diff means: repositories keep packages in subfolders."""
+"""Find the file of a release that each path of a diff means; paths in repositories have more folders."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class FilePlaces:
     def path(self, path: str) -> str | None:
         """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path that ``found`` lacks, such as that of a new file, gets the prefix that the other paths got. If
-        ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A path
-        with another prefix gives None.
+        A path that ``found`` lacks, such as the path of a new file, gets the prefix that the other paths got.
+        If ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A
+        path with another prefix gives None.
         """
         if path in self.found:
             return self.found[path]

@@ -1,4 +1,4 @@
-r"""Reads untrusted text (parses, compiles, analyses it) under limits of memory and processor time.
+r"""Call functions that parse or compile untrusted text in a process with limits on memory and CPU time.
 
 >>> head = {"name": "app.py", "before": False}
 >>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The outer walls by bubblewrap, from the same layout as our own.
+"""The namespaces and the file system of a sandbox, made by the program bubblewrap.
 
 See :mod:`.namespaces` for what follows inside.
 """

@@ -1,4 +1,4 @@
-"""Which sandbox this machine offers, and the refusal where it offers none."""
+"""Choose the sandbox for this machine, or say why there is none."""
 
 from __future__ import annotations
 

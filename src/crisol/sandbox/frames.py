@@ -1,4 +1,4 @@
-"""Frames between the host and the inside of a sandbox: one JSON object and any number of byte strings.
+"""The messages (frames) between a sandbox and its caller: one JSON object and any number of byte strings.
 
 Both sides run this file, the inner one without the rest of the package, so it imports the standard library
 only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the

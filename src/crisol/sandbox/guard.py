@@ -1,4 +1,4 @@
-"""Inside a run: an audit hook that ends it when a patched file reaches into the interpreter."""
+"""An audit hook that ends a run if code of a patched file inspects the interpreter."""
 
 from __future__ import annotations
 

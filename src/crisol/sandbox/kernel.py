@@ -1,4 +1,4 @@
-"""The Linux calls that the standard library lacks, through ctypes: namespaces, mounts, privileges, Landlock.
+"""Linux system calls that the standard library lacks, through ctypes: namespaces, mounts, Landlock.
 
 Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os``
 does.
@@ -199,9 +199,9 @@ def landlock_abi() -> int:
 def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
-    ``writable`` are the paths of the folders, ``devices`` those of the device files. Reading and executing
-    stay allowed. ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract
-    Unix sockets and signals to processes that it did not start. Raises ``OSError``.
+    ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
+    ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract Unix sockets and
+    signals to processes that it did not start. Raises ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0

@@ -1,4 +1,4 @@
-"""The outer walls, built by the guest itself: new namespaces and a root that holds only what scripts need.
+"""The namespaces and the file system of a sandbox, made by system calls from inside.
 
 Runs inside, before anything untrusted. bubblewrap does the same from the same :class:`~.layout.Layout`; what
 comes after it, :func:`become_nobody`, serves both.

@@ -1,4 +1,4 @@
-"""Results that every run would compute alike: code of the target's own files, and compiled patterns.
+"""Load the code of the target's modules and compile regular expressions once, for all runs.
 
 Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns
 that these modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are

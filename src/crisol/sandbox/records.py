@@ -1,4 +1,4 @@
-"""What goes into a sandbox and what comes out: limits, scripts and runs."""
+"""The records of the sandbox: limits, scripts and runs."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Limits:
     ``seconds`` is wall time; a run that has to wait for a CPU gets up to four times as much. ``cpu_seconds``
     is CPU time of the script's process. ``memory_mb`` (MiB) limits the address space of each process; the
     resident memory of all processes together may be twice as much. ``processes`` is the largest number of
-    processes. ``file_mb`` (MiB) limits the size of a file, ``scratch_mb`` (MiB) that of each writable folder.
-    ``output_bytes`` are kept of standard output and of standard error, the last ones; sixteen times as much
+    processes. ``file_mb`` (MiB) limits the size of each file, ``scratch_mb`` (MiB) the size of each writable
+    folder. The last ``output_bytes`` of standard output and of standard error are kept; sixteen times as much
     output ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not positive.
     """
 

@@ -1,4 +1,4 @@
-"""Which lines of a patched file are still the release's own, so that what they look at is no tampering.
+"""Find the lines of a patched file that the patch did not change.
 
 Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except
 from code that the patch left as it was: a whole function, or a whole statement outside functions. A function

@@ -1,4 +1,4 @@
-"""The system calls that no script needs, as a seccomp filter assembled by hand (x86-64 and AArch64).
+"""The seccomp filters of a sandbox, which forbid system calls (x86-64 and AArch64).
 
 A deny list on top of namespaces and an empty capability set: it takes away what a kernel bug would be reached
 through, and what a run could leave behind for the next one (System V memory, message queues, key rings).

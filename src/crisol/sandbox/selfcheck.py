@@ -1,4 +1,4 @@
-"""A sandbox tried on this machine: a handful of escapes, each of which must be refused."""
+"""Check the sandbox on this machine: scripts try to escape from it, and none may succeed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inner walls, new for every run.
+"""The mounts of one run, and the rights that its script loses.
 
 Its mounts, its overlay over the tree, and no way back for its script.
 """

@@ -1,4 +1,4 @@
-"""What a run may not change: classes and modules that were there before the target, builtins above all.
+"""Detect that a run replaced functions or classes of the interpreter or of other modules.
 
 Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares.
 Python counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too.

@@ -1,4 +1,4 @@
-"""The public PoV once more, in other surroundings and after a long life, for a patch that could tell.
+"""Run the public PoV again in a changed process or environment, against patches that depend on them.
 
 A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be
 right in every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its
@@ -207,10 +207,10 @@ def patient(limits: Limits) -> Limits:
 
 
 def shows(target: Target, script: Script, limits: Limits) -> bool:
-    """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw there.
+    """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
-    A script that does not cannot be used to judge patches. ``target`` is a sandbox over the release,
-    ``limits`` are those of :func:`patient`. A script that waits longer than its time limit gives False.
+    A script that does not cannot be used to judge patches. ``target`` is a sandbox over the release;
+    ``limits`` are the result of :func:`patient`. A script that waits longer than its time limit gives False.
     Raises :class:`~crisol.errors.SandboxError` if it reaches its time limit while it computes, as on a busy
     machine.
     """

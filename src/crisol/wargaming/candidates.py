@@ -1,4 +1,4 @@
-"""Candidate patches of a vulnerability: the upstream fix, the ones written by hand, the ones taken in."""
+"""The candidate patches of a vulnerability: upstream's fix, the patches in its folder, imported patches."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ class ReleasePair(_Section):
 
     ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
     ``archive_fixed`` are file names in the package index, which must have the given SHA-256. ``root`` is the
-    folder in the archive that is put on ``sys.path``; ``root_fixed`` is that of the fixed release, None if it
-    is the same. ``requires`` names the packages that the code imports, as ``name==version`` of
-    ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined. ``licence`` is "" if
-    the release states none.
+    folder in the archive that is put on ``sys.path``, "" for its top; ``root_fixed`` is the same for the
+    fixed release, None if it does not differ. ``requires`` names the packages that the code imports, as
+    ``name==version`` of ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined.
+    ``licence`` is "" if the release states none.
     """
 
     package: str

@@ -1,4 +1,4 @@
-"""What can be said of a patched file without running it.
+"""Static analysis of a patched file: errors, undefined names, and code that tampers.
 
 The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks
 by :func:`examined` and :func:`spoken` and gets plain facts.

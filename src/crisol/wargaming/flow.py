@@ -1,4 +1,4 @@
-"""What the expressions of one Python file can be: text, or something from outside the file's own tree.
+"""Find the possible values of the expressions in a Python file by abstract interpretation.
 
 An abstract interpretation that ignores order: every name, attribute, parameter and result is the union of all
 values that are ever put there (:mod:`.bindings`). Text that is put together from constants is worked out

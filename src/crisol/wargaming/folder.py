@@ -1,4 +1,4 @@
-"""The files of a vulnerability's folder, possibly a stranger's: plain ones, of a bounded size, inside it."""
+"""Read the files of an untrusted vulnerability folder: no links, and limits on number and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants: seeded variations of a candidate, as somebody might have submitted them.
+"""Make mutants: random variations of a candidate.
 
 Up to three edits at once, of right and of wrong patches: mistakes (:mod:`.edits`), other words for the same
 program (:mod:`.disguises`), or both. They stay inside the lines that the patch added or changed. What a

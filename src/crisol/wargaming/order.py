@@ -1,4 +1,4 @@
-"""The order of a wargame's scripts: first the one that most often fails per second of its cost.
+"""The order of a wargame's scripts: those that fail most often per second come first.
 
 >>> experience = Experience()
 >>> run = ScriptRun("CVE-2020-1747", "checks/2-load.py", PhaseName.CHECKS, True, 0.04)

@@ -1,4 +1,4 @@
-r"""What a patched tree means: one identity for all patches that make the same program.
+r"""Compare programs by meaning: patches that make the same program have one identity.
 
 >>> tree = ProgramTree({"app.py": "def read(name):\n    return open(name)\n"})
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
@@ -157,7 +157,7 @@ class ProgramTree:
         return digest.hexdigest()
 
     def ignores(self, path: str) -> bool:
-        """Return whether a path is that of a documentation file which the program does not mention.
+        """Return whether ``path`` names a documentation file that the program does not mention.
 
         A change of such a file does not change the program.
         """
@@ -260,8 +260,8 @@ def is_documentation(path: str) -> bool:
 def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
     """Return whether two statements, of an old and a new module, have the same meaning.
 
-    ``old`` and ``new`` are pairs (module, statement in it). Differences in layout do not count, differences
-    in docstrings only if ``habits`` says that the program reads docstrings.
+    ``old`` and ``new`` are pairs (module, statement in it). Differences in layout are ignored. Differences in
+    docstrings are ignored unless ``habits`` says that the program reads docstrings.
     """
     (before, left), (after, right) = old, new
     if left is right:

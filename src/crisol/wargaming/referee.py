@@ -1,4 +1,4 @@
-"""The referee: establishes by execution whether a patch closes the flaw and keeps the program working."""
+"""The referee: run the wargame of a patch and give the verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Releases of the package index: found, checked against their hash, unpacked defensively, never executed."""
+"""Download releases from the package index, check their SHA-256 and unpack them; none is executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run of a script says of a patch: the reason to refuse it, if any, and the words for people."""
+"""Interpret one run of a script on a patched program: the reason to refuse the patch, if any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The places of syntax nodes in a source text, so that one of them can be replaced."""
+"""Find the position of syntax nodes in a source text, and replace their text."""
 
 from __future__ import annotations
 

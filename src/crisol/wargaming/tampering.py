@@ -1,4 +1,4 @@
-"""A static gate: does a patched file newly take hold of the interpreter, its judge, or code of others?
+"""Static analysis: does a patch add code that reaches into the interpreter or deceives the referee?
 
 What counts is what an expression can be, not how it is spelled: values flow through names, attributes,
 parameters, results, containers and text that is put together (see :mod:`.flow`). A text constant alone is

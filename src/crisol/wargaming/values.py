@@ -1,4 +1,4 @@
-"""What one expression can be: text worked out from constants, or a path to something outside the own tree.
+"""The possible values of one expression: texts computed from constants, or objects from outside the file.
 
 >>> [value.text for value in by_method(["a {}"], "format", [["b"]])]
 ['a b']
@@ -131,10 +131,11 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the possible results of ``glue.join(parts)``, where the parts are known only as sets of texts.
+    """Yield the possible results of ``glue.join(parts)``, where only possible texts of the parts are known.
 
     ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
-    possible texts. ``letters`` are texts whose characters may be the parts, in this or the reverse order.
+    possible texts. ``letters`` are texts; the characters of one of them, forwards or backwards, may be the
+    parts instead.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
