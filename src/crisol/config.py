@@ -33,9 +33,10 @@ class Settings(BaseSettings):
 
     Wargames. ``CRISOL_SANDBOX=auto`` takes the strongest isolation that the machine offers; ``weak`` does not
     isolate hostile code. The service runs at most ``CRISOL_WARGAMES`` wargames at a time; 0 means one for
-    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused. All scripts of one
-    wargame together may take ``CRISOL_WARGAME_SECONDS``. ``CRISOL_WARGAME_SEED=secret`` draws a new seed for
-    each wargame; ``corpus`` takes the seed of the corpus build, so that measurements can be repeated.
+    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused.
+    ``CRISOL_WARGAME_SECONDS`` limits the wall time of all scripts of one wargame together.
+    ``CRISOL_WARGAME_SEED=secret`` draws a new seed for each wargame; ``corpus`` takes the seed of the corpus
+    build, so that measurements can be repeated.
 
     Model. ``CRISOL_MODEL`` is the folder of the served model; None means the champion.
     ``CRISOL_TRUSTED_CLASSES`` lists Python classes, separated by commas, that a model file may contain
@@ -46,11 +47,11 @@ class Settings(BaseSettings):
     the model is sure of it: with ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking``
     before.
 
-    Service. It listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request needs this
-    token, except reads if ``CRISOL_READS=open``; without a token the service answers only this machine. The
-    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers.
-    ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is believed.
-    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
+    Service. The service listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request
+    needs this token, except reads if ``CRISOL_READS=open``; without a token the service answers only this
+    machine. The next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted
+    ``Host`` headers. ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is
+    believed. ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
     ``validate=off``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than
     2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes,
     ``CRISOL_CACHE_MB`` the largest cache in MiB. ``CRISOL_METRICS`` is a folder through which several workers
@@ -147,8 +148,8 @@ class Settings(BaseSettings):
     def trust(self) -> tuple[str, ...]:
         """The names of the classes that a saved model may contain besides Crisol's own.
 
-        They are the parts of ``trusted_classes``, each as ``package.module.Class``; the tuple is empty by
-        default.
+        The names are the parts of ``trusted_classes``, each as ``package.module.Class``; the tuple is empty
+        by default.
         """
         return tuple(name.strip() for name in self.trusted_classes.split(",") if name.strip())
 
@@ -202,8 +203,8 @@ class Settings(BaseSettings):
     def postgres_dsn(self) -> str | None:
         """The libpq connection string of the PostgreSQL server, password included; None if no server is set.
 
-        It is ``DATABASE_URL`` if set, else made of the ``POSTGRES_*`` settings if ``POSTGRES_HOST`` is set.
-        Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
+        The string is ``DATABASE_URL`` if set, else made of the ``POSTGRES_*`` settings if ``POSTGRES_HOST``
+        is set. Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
         """
         if self.database_url is None and self.postgres_host is None:
             return None

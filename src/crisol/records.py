@@ -76,8 +76,8 @@ class Reason(StrEnum):
     def outcome(self) -> Outcome:
         """The outcome of a wargame that ended with this reason: ``INCONCLUSIVE`` or ``INVALID``.
 
-        It is ``INCONCLUSIVE`` for a malformed diff, a diff that does not apply, a failed baseline and a
-        failed sandbox; it is ``INVALID`` for every other reason.
+        The outcome is ``INCONCLUSIVE`` for a malformed diff, a diff that does not apply, a failed baseline
+        and a failed sandbox; it is ``INVALID`` for every other reason.
         """
         return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
 

@@ -44,18 +44,19 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference between the accuracies of two arms: that of ``first`` minus that of ``second``.
+    """The difference in accuracy between two arms, whose names are ``first`` and ``second``.
 
-    ``n`` patches of ``vulnerabilities`` different vulnerabilities were predicted by both arms. ``difference``
-    is weighted by 1 / sampling probability, so that it holds for all patches that arrived. ``low`` and
-    ``high`` bound its percentile bootstrap interval, resampled by vulnerability; they are valid if the trials
-    are analysed once. ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials
-    come in; they assume that patches are independent.
+    ``difference`` is the accuracy of the first arm minus that of the second, over ``n`` patches of
+    ``vulnerabilities`` different vulnerabilities that both predicted. It is weighted by 1 / sampling
+    probability, so that it holds for all patches that arrived. ``low`` and ``high`` bound its percentile
+    bootstrap interval, resampled by vulnerability; they are valid if the trials are analysed once.
+    ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials come in; they assume
+    that patches are independent.
 
-    ``only_first_right`` and ``only_second_right`` count the patches on which only one arm was right.
-    ``p_value`` is the p-value of McNemar's two-sided test of these counts; ``method`` says how it was
-    computed, ``exact`` or ``asymptotic``. ``weighted_p_value`` is the p-value of a normal test of the
-    weighted difference.
+    ``only_first_right`` counts the patches on which only the first arm was right, ``only_second_right`` those
+    on which only the second was. ``p_value`` is the p-value of McNemar's two-sided test of these counts;
+    ``method`` says how it was computed, ``exact`` or ``asymptotic``. ``weighted_p_value`` is the p-value of a
+    normal test of the weighted difference.
     """
 
     first: str

@@ -48,7 +48,7 @@ class Sampler(Protocol):
 
 
 def uniform(*parts: str) -> float:
-    """Return a hash of ``parts`` as a number in [0, 1); the same parts give the same number everywhere."""
+    """Return a hash of ``parts`` as a number in [0, 1); equal parts give equal numbers on every machine."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 

@@ -38,7 +38,7 @@ class ConfidenceSequence:
     def broken_at(self) -> int | None:
         """The 0-based index of the first trial from which on no constant mean fits the data, or None.
 
-        The bounds are NaN from that trial on. It means that the true mean has changed.
+        The bounds are NaN from that trial on. Such a trial means that the true mean has changed.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None

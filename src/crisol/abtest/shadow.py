@@ -108,7 +108,7 @@ class ShadowQueue(Generic[J, R]):
     async def verdict(self, job: J) -> R:
         """Add a job to the queue, wait for its wargame, and return the verdict.
 
-        A cancelled call does not cancel the wargame; its trial is still stored. Raises the errors of the
+        A cancelled call does not cancel the wargame, whose trial is still stored. Raises the errors of the
         wargame, and :class:`~crisol.errors.UnavailableError` if the queue is full, or is closed before the
         wargame ends.
         """

@@ -224,7 +224,8 @@ Recount = Annotated[
 def emit(document: Any) -> None:
     """Print ``document`` as JSON, one line, on standard output.
 
-    It may contain values that JSON lacks: NaN and infinities become null, other values the text of ``str``.
+    ``document`` may contain values that JSON lacks: NaN and infinities become null, other values the text of
+    ``str``.
     """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
@@ -258,7 +259,7 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    The check leaves no file behind. It lets a command fail before its work rather than after it. Raises
+    The check leaves no file behind. With it a command can fail before its work rather than after. Raises
     :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:

@@ -71,7 +71,7 @@ def evaluate(
         help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Measure the model variants on labelled patches, by cross-validation or on a test set of its own.
+    """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
 
     With --data no fold splits a group. --group names the field of a patch that is
     its group, --outer the field by which the folds are made (default: the group).

@@ -73,8 +73,8 @@ def promote(
 ) -> None:
     """Make a registered model version the champion.
 
-    Exit 1 if it did not pass its gate, or was trained on fewer vulnerabilities
-    than the champion; --force makes it champion all the same.
+    Exit 1 if the version did not pass its gate, or was trained on fewer
+    vulnerabilities than the champion; --force makes it champion all the same.
     """
     from crisol.lab.promotion import promote_version
 

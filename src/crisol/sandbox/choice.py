@@ -39,7 +39,7 @@ class Sandbox:
     ) -> Iterator[Target]:
         """Start a sandbox over a source folder, and yield it as a :class:`Target`; for a ``with`` block.
 
-        The files of ``tree`` are read-only inside. They come last on ``sys.path``, after the folders
+        The files of ``tree`` are read-only inside. These files come last on ``sys.path``, after the folders
         ``requires``, its dependencies. ``preload`` names modules (of the standard library or the
         dependencies) that are imported before the first run. ``prelude`` is trusted Python source that is
         executed before these imports, "" for none. ``limits`` hold for each run. ``hashes``, below 2**32, is
@@ -88,7 +88,7 @@ _proven: set[SandboxKind] = set()
 def problem(kind: SandboxKind) -> str:
     """Return why a kind of sandbox does not work on this machine, as a message; "" if it works.
 
-    A sandbox is started to find out. That it works is remembered; a failure is tried again at the next call.
+    A sandbox is started to find out. A success is remembered; a failure is tried again at the next call.
     """
     if kind in _proven:
         return ""

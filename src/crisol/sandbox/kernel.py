@@ -155,7 +155,7 @@ def no_new_privileges() -> None:
 def set_dumpable(*, value: bool) -> None:
     """Allow (True) or forbid (False) other processes of this user to read this process's memory.
 
-    It holds for the process's files in ``/proc``, too; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
+    The same holds for the process's files in ``/proc``; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
     """
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 

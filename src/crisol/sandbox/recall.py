@@ -63,8 +63,8 @@ class Finder:
     ) -> ModuleSpec | None:
         """Return the spec of a module whose code was read before the run; None lets Python search the module.
 
-        It is None, too, if Python could find the module in another file. ``name`` and ``path`` are those of
-        :meth:`importlib.abc.MetaPathFinder.find_spec`.
+        The result is also None if Python could find the module in another file. ``name`` and ``path`` are
+        those of :meth:`importlib.abc.MetaPathFinder.find_spec`.
         """
         compiled = self._known.get(name)
         if compiled is None:

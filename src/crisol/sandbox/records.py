@@ -84,8 +84,8 @@ class Script:
 class Canary(StrEnum):
     """Whether a PoV runs a second time as a canary: ``one`` if it exited with 1, ``any`` if with 0 or 1.
 
-    The second run is in the same process, on the unpatched files. It must show the flaw; otherwise the patch
-    has changed the process instead of the program.
+    The second run is in the same process, on the unpatched files. The second run must show the flaw;
+    otherwise the patch has changed the process instead of the program.
     """
 
     AFTER_ONE = "one"
@@ -118,12 +118,13 @@ class Ending(StrEnum):
 class Run:
     """The result of one run of a script.
 
-    ``ending`` says how it ended; ``code`` is the exit code, None unless ``ending`` is ``exited``. ``stdout``
-    and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds`` the CPU time
-    of all processes of the run. ``waited`` is about the time, in seconds, for which the run waited for a CPU.
-    ``report`` is the result of a probe, empty for other scripts. ``changed`` names functions and classes
-    outside the target that the target replaced, such as ``pathlib.Path.exists``. ``canary`` is the exit code
-    of the canary: None if there was none, -1 if it ended without an exit code.
+    ``ending`` says how the run ended; ``code`` is the exit code, None unless ``ending`` is ``exited``.
+    ``stdout`` and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds``
+    the CPU time of all processes of the run. ``waited`` is about the time, in seconds, for which the run
+    waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``changed`` names
+    functions and classes outside the target that the target replaced, such as ``pathlib.Path.exists``.
+    ``canary`` is the exit code of the canary: None if there was none, -1 if the canary ended without an exit
+    code.
     """
 
     ending: Ending

@@ -64,9 +64,9 @@ def seeded(source: str, seed: int) -> str:
 def parts(source: str) -> tuple[str, str]:
     r"""Split a script into the part that runs with the target and its judge, which runs in another process.
 
-    The lines ``# act`` and ``# judge`` divide the text. The first part is all lines before ``# judge``. The
-    judge is all lines but those between ``# act`` and ``# judge``, which are left blank, so that line
-    numbers stay right. Without both dividing lines the judge is "".
+    The lines ``# act`` and ``# judge`` divide the text. The first part is the text before ``# judge``. The
+    judge is the text in which the lines from ``# act`` to ``# judge`` are blank, so that line numbers stay
+    right. Without both dividing lines the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')

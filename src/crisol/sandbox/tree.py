@@ -46,7 +46,7 @@ class Places:
     def of_one_run(self) -> Places:
         """Return the paths for one run in a sandbox without isolation, and create its working folder.
 
-        Its folders have the process id in their path, so that runs do not share them.
+        The folders have the process id in their path, so that runs do not share them.
         """
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target

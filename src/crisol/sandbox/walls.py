@@ -28,9 +28,10 @@ _LAST_PROCESS = 30_000
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     """Give this process a host name and mounts of its own, as each run needs them.
 
-    It gets new ``/tmp``, ``/dev/shm`` and ``/proc``, and a new folder at the path ``layer`` for changed
-    files. ``scratch_mb`` (MiB) limits the first two each. ``target`` is the folder of the target's files; it
-    becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel refuses.
+    The process gets new ``/tmp``, ``/dev/shm`` and ``/proc``, and a new folder at the path ``layer`` for
+    changed files. ``scratch_mb`` (MiB) limits the first two each. ``target`` is the folder of the target's
+    files; it becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel
+    refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")
@@ -62,8 +63,8 @@ def _size(scratch_mb: int) -> str:
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
     """Return a function that takes rights away from the process that calls it, for good.
 
-    It drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys ``filter``
-    (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
+    The function drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys
+    ``filter`` (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
     """
     program, abi = setup["filter"], setup["landlock"]
 

@@ -24,9 +24,9 @@ class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
-    if it parses. The other fields name constructs that the patch adds. Those in ``refused`` count as
-    tampering. Those in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then runs
-    again in another environment. ``undefined`` are undefined names.
+    if it parses. The other fields name constructs that the patch adds. Constructs in ``refused`` count as
+    tampering. Constructs in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then
+    runs again in another environment. ``undefined`` are undefined names.
     """
 
     error: str
@@ -52,7 +52,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 def spoken(text: bytes) -> frozenset[str]:
     """Return the string constants of an untrusted Python source, in casefolded form.
 
-    ``text`` is the source. It is parsed in a process with limits on time and memory. Raises
+    ``text`` is the source. The source is parsed in a process with limits on time and memory. Raises
     :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds them.
     """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])

@@ -17,7 +17,7 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 def refuse_unsafe(folder: Path) -> None:
     """Check that an untrusted vulnerability folder can be read without harm.
 
-    It may contain only regular files and folders, no links, of limited number and size. Raises
+    The folder may contain only regular files and folders, no links, of limited number and size. Raises
     :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
     """
     count = total = 0

@@ -235,8 +235,8 @@ def open_tree(folder: Path) -> ProgramTree:
 def habits(texts: Sequence[str]) -> Habits:
     """Return which parts of its own text a program reads; ``texts`` are its source files.
 
-    It is taken to read docstrings if its source contains ``__doc__`` or a similar name, and source lines if
-    it contains a name such as ``getsource``.
+    A program is taken to read docstrings if its source contains ``__doc__`` or a similar name, and source
+    lines if it contains a name such as ``getsource``.
     """
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
@@ -313,10 +313,10 @@ def _difference(
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a block that have an effect: not constants, ``pass`` and docstrings.
+    """Return the statements of a block that have an effect.
 
-    ``body`` is the block. A docstring is returned if ``habits`` says that the program reads docstrings, or if
-    it has no space.
+    ``body`` is the block. Left out are ``pass``, expressions that are only a constant, and docstrings. A
+    docstring stays if ``habits`` says that the program reads docstrings, or if it contains no space.
     """
     documented = habits.docstrings
     return [

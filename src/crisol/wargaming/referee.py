@@ -48,16 +48,16 @@ _Finding = tuple[Reason | None, str]
 class Match:
     """The referee of one vulnerability: its scripts and its source, ready in a sandbox to judge patches.
 
-    :func:`open_match` makes it. It judges any number of patches, one after the other. ``tree`` is the folder
-    of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox over
-    ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values in
-    PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
+    :func:`open_match` makes it. A match judges any number of patches, one after the other. ``tree`` is the
+    folder of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox
+    over ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values
+    in PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
     which they wait for a CPU does not count.
 
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
-    ``yardstick``, the behaviour of the reference. Both are None before. ``checks`` are the checks in the form
-    in which they run. ``warm`` says that the modules that the scripts import are loaded in the sandbox.
-    ``changes``, ``shown_again`` and ``canaries`` keep what scripts did on the unpatched release: the
+    ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
+    in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
+    sandbox. ``changes``, ``shown_again`` and ``canaries`` keep what scripts did on the unpatched release: the
     functions outside the source that it replaces, by (script name, ``warm``); whether the flaw shows in
     another environment, by script name; and which PoV runs twice.
 

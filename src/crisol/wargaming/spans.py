@@ -40,7 +40,10 @@ class Text:
         return self.text[start:end]
 
     def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
-        """Return the whole source in which the text of ``node`` is replaced by ``replacement``."""
+        """Return the whole source in which the text of ``node`` is replaced by ``replacement``.
+
+        ``node`` is a node of the syntax tree.
+        """
         start, end = self.span(node)
         return self.text[:start] + replacement + self.text[end:]
 

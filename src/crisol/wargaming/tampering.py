@@ -126,8 +126,8 @@ _MOST_COMPARED = 1 << 22
 class Findings:
     """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
-    Those in ``refused`` count as tampering. Those in ``noted`` may be harmless, such as reading the clock;
-    the PoV then runs again in another environment.
+    Constructs in ``refused`` count as tampering. Constructs in ``noted`` may be harmless, such as reading the
+    clock; the PoV then runs again in another environment.
     """
 
     refused: tuple[str, ...] = ()

@@ -107,8 +107,8 @@ def behaviours(
 
     The keys of the result are the numbers of the variations. ``target`` is a sandbox over the vulnerable
     release; ``files`` maps the paths of the patched files to their content, None for a deleted file. If the
-    process ended early, its :class:`Ending` is returned instead. It is ``not_attested`` if the process did
-    not report in the expected form, as if the patch had tampered with it. Raises
+    process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested`` if the
+    process did not report in the expected form, as if the patch had tampered with it. Raises
     :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
