@@ -171,11 +171,11 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
     """Return scripts that run the public PoV again, each in a changed process or environment.
 
     The scripts expose a patch that acts only where a wargame usually runs. Such a patch may read the clock,
-    the environment variables or the working directory, keep state between calls, or act at random. One script
-    runs ``pov`` and the ``checks`` many times in its process before the last run of ``pov``. One changes the
-    environment, the folder and the clock. ``more`` copies run ``pov`` as it is, see :func:`repeats`. A script
-    exits with 0 if the PoV shows the flaw at the end, or in more than 1 % of the many runs. ``seed``
-    determines the random user name, process id, hash seed and year.
+    the environment variables or the working directory, keep state between calls, or act at random. The first
+    script runs ``pov`` and the ``checks`` many times in its process before the last run of ``pov``. The
+    second changes the environment variables, the folder and the clock. Then ``more`` scripts run ``pov``
+    unchanged, see :func:`repeats`. A script exits with 0 if the PoV shows the flaw at the end, or in more
+    than 1 % of the many runs. ``seed`` determines the random user name, process id, hash seed and year.
     """
     return (
         Script(
@@ -187,11 +187,12 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
 
 
 def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
-    """Return how many times ``pov`` is to run again as it is, each time in a new process.
+    """Return how many times ``pov`` is to run again unchanged, each time in a new process.
 
-    The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only such a patch may
-    close the flaw in one process and not in the next. ``noted`` names what the patch newly uses. ``cost`` is
-    the CPU time of one run in seconds; all runs together take about 1.5 seconds, but there are at least five.
+    The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only then a patch may
+    close the flaw in one process and not in the next. ``noted`` holds dotted names that the patch newly uses,
+    such as ``random.random``. ``cost`` is the CPU time of one run in seconds. All runs together take about
+    1.5 seconds, but there are at least five.
     """
     if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
         return 0

@@ -57,13 +57,13 @@ class Match:
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
     ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
     in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
-    sandbox. ``changes``, ``shown_again`` and ``canaries`` keep what scripts did on the unpatched release: the
-    functions outside the source that it replaces, by (script name, ``warm``); whether the flaw shows in
-    another environment, by script name; and which PoV runs twice.
+    sandbox. ``changes`` holds the functions outside the source that the unpatched release itself replaces, by
+    (script name, ``warm``). ``shown_again`` says whether the unpatched release shows the flaw in another
+    environment, by script name. ``canaries`` chooses the PoV that runs twice.
 
-    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders them, each is a
-    phase of its own, and the wargame ends at the first failure, even if it counts for the strict label only.
-    The strict outcome is the same.
+    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders the scripts, each
+    script is a phase of its own, and the wargame ends at the first failure, even if it counts for the strict
+    label only. The outcome for the strict label is the same as in the fixed order.
     """
 
     vulnerability: Vulnerability

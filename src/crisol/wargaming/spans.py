@@ -48,7 +48,10 @@ class Text:
         return self.text[:start] + replacement + self.text[end:]
 
     def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
-        """Return the whole source in which the text between two nodes is replaced by ``replacement``."""
+        """Return the whole source in which the text between two nodes is replaced by ``replacement``.
+
+        ``left`` and ``right`` are nodes of the syntax tree; their own text stays.
+        """
         return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
 
     def _at(self, line: int, column: int) -> int:
