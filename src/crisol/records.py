@@ -179,7 +179,7 @@ class Verdict:
 
     @property
     def reason(self) -> Reason | None:
-        """The reason why the patch is not valid for the strict label; None if it is valid."""
+        """The reason why the patch is not valid for the strict label; None if the patch is valid."""
         return self.reason_at()
 
     @property
@@ -367,7 +367,7 @@ class Trial:
     def answered_valid(self) -> bool:
         """Whether the caller was told that the patch is valid.
 
-        If ``decided`` is None, it is whether the model predicted valid.
+        If ``decided`` is None, the answer is whether the model predicted valid.
         """
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 

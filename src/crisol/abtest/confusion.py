@@ -27,7 +27,7 @@ class Estimate:
     """A weighted estimate (``value``) and its confidence interval from ``low`` to ``high``.
 
     ``n`` is the number of trials. ``effective_n`` is the number of trials with equal weights that would give
-    as narrow an interval. Without trials the first three are NaN.
+    as narrow an interval. Without trials ``value``, ``low`` and ``high`` are NaN.
     """
 
     value: float
@@ -90,10 +90,10 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
     interval's coverage, in (0, 1).
 
-    It is Wilson's interval, with the effective number of trials in place of their number: share * (1 - share)
-    / variance, where the variance is estimated by linearisation of a ratio of weighted sums. For few trials
-    pseudo-trials are added to the variance (Agresti & Coull 1998). With equal weights the result is Wilson's
-    interval itself.
+    The interval is Wilson's, with the effective number of trials in place of their number: share * (1 -
+    share) / variance, where the variance is estimated by linearisation of a ratio of weighted sums. For few
+    trials pseudo-trials are added to the variance (Agresti & Coull 1998). With equal weights the result is
+    Wilson's interval itself.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

@@ -140,10 +140,11 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return how many trials of weight 1 give Wilson's interval of a share the half-width ``margin``.
+    """Return how many trials of weight 1 are needed to estimate a share within ± ``margin``.
 
-    ``expected`` is a guess at the share, 0 to 1. ``level`` is the interval's coverage. Raises
-    :class:`~crisol.errors.ExperimentError` for a margin outside (0, 0.5), or another value out of range.
+    ``margin`` is the half-width of Wilson's interval, and ``level`` the interval's coverage. ``expected`` is
+    a guess at the share, 0 to 1. Raises :class:`~crisol.errors.ExperimentError` for a margin outside (0,
+    0.5), or another value out of range.
 
     >>> trials_for_margin(0.05, 0.5)
     381

@@ -27,8 +27,8 @@ __all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_r
 class Draw:
     """The decision of a sampler about one patch.
 
-    ``sampled`` says whether to wargame the patch; ``probability`` is the probability with which it was to be
-    sampled.
+    ``sampled`` says whether to wargame the patch. ``probability`` is the probability with which the sampler
+    selects this patch.
     """
 
     sampled: bool
@@ -39,7 +39,7 @@ class Sampler(Protocol):
     """The interface of samplers, which choose the patches that are wargamed although the model is sure."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Return whether to wargame a patch, and the probability with which it was to be sampled.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
         ``patch`` is the patch's identity. ``unsure`` says that the model may not decide the patch alone; such
         a patch is always sampled, with probability 1.
@@ -78,7 +78,7 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Return whether to wargame a patch, and the probability with which it was to be sampled.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
         ``patch`` is the patch's identity; the same patch gets the same answer each time. ``unsure`` says that
         the model may not decide the patch alone; such a patch is always sampled, with probability 1.
@@ -106,7 +106,7 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Return whether to wargame a patch, and the probability with which it was to be sampled.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
         ``patch`` is the patch's identity; the same patch may get another answer next time. ``unsure`` says
         that the model may not decide the patch alone; such a patch is always sampled, with probability 1.

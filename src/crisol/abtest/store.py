@@ -28,7 +28,7 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether A/B testing is on, and its sampling; the trial store keeps it for all workers.
+    """Whether A/B testing is on, and its sampling; the trial store keeps the switch for all workers.
 
     While ``enabled``, a patch of which the model is sure is wargamed with probability ``rate``. The hash of
     ``salt`` and the patch's identity decides which patches are wargamed. Raises

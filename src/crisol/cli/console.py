@@ -241,7 +241,7 @@ def _plain(value: Any) -> Any:
 def read_patch(path: Path) -> bytes:
     """Return the content of a file as bytes; the path ``-`` means standard input, up to 2 MiB of it.
 
-    Raises :class:`~crisol.errors.NoInput` if it cannot be read.
+    Raises :class:`~crisol.errors.NoInput` if the file or standard input cannot be read.
     """
     if str(path) != "-":
         try:
@@ -278,7 +278,7 @@ def creatable(path: Path | None) -> Path | None:
 def creatable_folder(path: Path) -> Path:
     """Create the folder ``path`` if there is none, check that files can be written in it, and return it.
 
-    Raises :class:`~crisol.errors.CannotCreate` if they cannot.
+    Raises :class:`~crisol.errors.CannotCreate` if no file can be written in the folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

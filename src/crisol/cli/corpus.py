@@ -320,7 +320,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     :func:`plan`. ``jobs`` is the number of processes; 0 means one for each core. ``scheduler`` is the address
     of a Dask scheduler, whose workers then do the work; "" means none. A vulnerability whose release cannot
     be downloaded is left out with a message. Raises :class:`~crisol.errors.UnknownVulnerability` if
-    ``chosen`` is empty, and :class:`~crisol.errors.UnavailableError` if none of them could be judged.
+    ``chosen`` is empty, and :class:`~crisol.errors.UnavailableError` if no vulnerability could be judged.
     """
     from contextlib import nullcontext
 

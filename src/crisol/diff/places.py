@@ -81,10 +81,10 @@ class FilePlaces:
 def place(series: Series, tree: Tree) -> FilePlaces:
     """Return which file of the release each path of a diff means.
 
-    ``series`` is the diff, ``tree`` the release. A path that the release has means that file. Otherwise it
-    means the file whose path has the same last parts and matches the first change of the diff's file. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if there is no such file, except for tests and other files that
-    no wargame runs, or if there are several.
+    ``series`` is the diff, ``tree`` the release. If the release has a file with the same path, that file is
+    meant. Otherwise the file is meant whose path ends in the same folders and name, and whose text matches
+    the first hunks of the diff for it. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are several
+    such files, or if there is none and a wargame could run the file.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

@@ -60,8 +60,8 @@ def choose(kind: str = "auto") -> Sandbox:
     """Return a sandbox that works on this machine: the strongest one, or the one of the given kind.
 
     ``auto`` takes ``bubblewrap``, or else ``namespaces``. ``weak`` does not isolate hostile code, so ``auto``
-    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if neither of the two works, or the kind
-    does not exist or work.
+    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if ``auto`` finds none, or if the given
+    kind does not exist or does not work.
     """
     if kind == "auto":
         failures = {}

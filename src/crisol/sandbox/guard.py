@@ -37,8 +37,8 @@ def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]],
     """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
 
     ``files`` maps the path of each patched file to the line ranges, as [first, last], that the patch left
-    unchanged. Code on those lines may inspect frames and code objects, unless code on changed lines called
-    it. Tracing functions, new audit hooks and ctypes are forbidden to all code of patched files.
+    unchanged. Code on those lines may inspect frames and code objects, unless it was called by code on
+    changed lines. Tracing functions, new audit hooks and ctypes are forbidden to all code of patched files.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

@@ -163,7 +163,7 @@ def set_dumpable(*, value: bool) -> None:
 def drop_bounding_set() -> None:
     """Empty the capability bounding set of this process, see capabilities(7).
 
-    Programs that it starts then get no capability; it keeps its own. Raises ``OSError``.
+    Programs that this process starts then get no capability; the process keeps its own. Raises ``OSError``.
     """
     number = 0
     while _libc.prctl(_PR_CAPBSET_DROP, number, None, 0, 0) == 0:
@@ -192,7 +192,7 @@ def install_filter(program: bytes) -> None:
 
 
 def landlock_abi() -> int:
-    """Return the kernel's Landlock ABI version; 0 if it has no Landlock."""
+    """Return the kernel's Landlock ABI version; 0 if the kernel has no Landlock."""
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
 
 

@@ -30,7 +30,8 @@ __all__ = ["Finder", "compile_patterns"]
 class Finder:
     """An import hook that serves the modules of the target whose code was read before the run.
 
-    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths in it.
+    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths relative
+    to that folder.
     """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
@@ -61,10 +62,10 @@ class Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module whose code was read before the run; None lets Python search the module.
+        """Return the spec of a module whose code was read before the run; None lets Python search for it.
 
-        The result is also None if Python could find the module in another file. ``name`` and ``path`` are
-        those of :meth:`importlib.abc.MetaPathFinder.find_spec`.
+        The result is also None if Python could find the module in another file. ``name`` and ``path`` are as
+        in :meth:`importlib.abc.MetaPathFinder.find_spec`.
         """
         compiled = self._known.get(name)
         if compiled is None:

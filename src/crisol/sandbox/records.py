@@ -82,7 +82,7 @@ class Script:
 
 
 class Canary(StrEnum):
-    """Whether a PoV runs a second time as a canary: ``one`` if it exited with 1, ``any`` if with 0 or 1.
+    """When a PoV runs a second time as a canary: ``one`` after exit code 1, ``any`` after exit code 0 or 1.
 
     The second run is in the same process, on the unpatched files. The second run must show the flaw;
     otherwise the patch has changed the process instead of the program.

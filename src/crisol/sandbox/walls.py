@@ -28,10 +28,9 @@ _LAST_PROCESS = 30_000
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     """Give this process a host name and mounts of its own, as each run needs them.
 
-    The process gets new ``/tmp``, ``/dev/shm`` and ``/proc``, and a new folder at the path ``layer`` for
-    changed files. ``scratch_mb`` (MiB) limits the first two each. ``target`` is the folder of the target's
-    files; it becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel
-    refuses.
+    The process gets new ``/tmp`` and ``/dev/shm``, each of at most ``scratch_mb`` (MiB), a new ``/proc``, and
+    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files; it
+    becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
     socket.sethostname(f"{socket.gethostname().partition('-')[0]}-{os.urandom(3).hex()}")

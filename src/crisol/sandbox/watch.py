@@ -44,7 +44,7 @@ class Watch:
     def changed(self) -> list[str]:
         """Return the dotted names of the functions and classes that were replaced since the snapshot, sorted.
 
-        The name ends in ``*`` if a module or class was changed and changed back.
+        A name ends in ``*`` if a module or class was changed and changed back.
         """
         if self._versions:
             versions = enumerate(zip(self._before, self._counted(), strict=True))

@@ -189,7 +189,7 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
 def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
     """Return how many times ``pov`` is to run again unchanged, each time in a new process.
 
-    The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only then a patch may
+    The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only then may a patch
     close the flaw in one process and not in the next. ``noted`` holds dotted names that the patch newly uses,
     such as ``random.random``. ``cost`` is the CPU time of one run in seconds. All runs together take about
     1.5 seconds, but there are at least five.
@@ -210,10 +210,10 @@ def patient(limits: Limits) -> Limits:
 def shows(target: Target, script: Script, limits: Limits) -> bool:
     """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
-    A script that does not cannot be used to judge patches. ``target`` is a sandbox over the release;
+    If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
     ``limits`` are the result of :func:`patient`. A script that waits longer than its time limit gives False.
-    Raises :class:`~crisol.errors.SandboxError` if it reaches its time limit while it computes, as on a busy
-    machine.
+    Raises :class:`~crisol.errors.SandboxError` if the script reaches its time limit while it computes, as on
+    a busy machine.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:

@@ -49,8 +49,8 @@ class Canaries:
 
         ``files`` maps the paths of the patched files to their content, None for a deleted file. A PoV with a
         judge needs no canary and is never chosen. One PoV is chosen at random among those that take at most
-        0.2 CPU seconds; ``seed`` and ``files`` determine it, so that a patch cannot foresee it. If none is so
-        fast, the fastest is chosen, or none if another PoV has a judge.
+        0.2 CPU seconds; ``seed`` and ``files`` determine it, so that a patch cannot foresee the choice. If no
+        PoV is that fast, the fastest one is chosen, or none if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -62,8 +62,9 @@ class Canaries:
     def told(self, target: Target, pov: Script) -> bool:
         """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw.
 
-        If it does, then a canary that shows no flaw after a patch proves tampering. If it does not, the PoV
-        is added to ``blind``. ``target`` is a sandbox over the unpatched release.
+        A canary that shows the flaw on the unpatched release, but not after a patch, proves tampering. A PoV
+        whose canary does not show the flaw on the unpatched release is added to ``blind``. ``target`` is a
+        sandbox over the unpatched release.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:

@@ -41,7 +41,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
     ``before`` and ``after`` are the texts of the unpatched and the patched file. ``own`` holds the top-level
     module names of the vulnerable program. The analysis runs in a process with limits on time and memory.
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if it exceeds them.
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if the analysis exceeds the limits.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
@@ -53,7 +53,7 @@ def spoken(text: bytes) -> frozenset[str]:
     """Return the string constants of an untrusted Python source, in casefolded form.
 
     ``text`` is the source. The source is parsed in a process with limits on time and memory. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds them.
+    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds the limits.
     """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])

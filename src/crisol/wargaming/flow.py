@@ -63,7 +63,7 @@ class Flow:
         return self._bindings.nodes
 
     def binds(self, name: str) -> bool:
-        """Return whether the file gives a value to ``name`` anywhere."""
+        """Return whether the file assigns a value to ``name`` anywhere."""
         return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:

@@ -71,7 +71,7 @@ def content(path: Path) -> bytes:
 def inner(folder: Path, name: str) -> Path:
     """Return the path of ``name``, which must lie inside ``folder``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` if it lies outside, as ``../other`` does.
+    Raises :class:`~crisol.errors.VulnerabilityError` if the path lies outside, as ``../other`` does.
     """
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

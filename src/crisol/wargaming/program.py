@@ -94,9 +94,10 @@ class Module:
     def of(cls, text: str, before: Module | None = None) -> Module | None:
         """Parse a source; return None if it does not parse or is too large.
 
-        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the same module before
-        a change; unchanged statements at the beginning and the end are then taken from it and only the others
-        are parsed; their line numbers lie beyond its last line. None parses the whole source.
+        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the module before a
+        change. Its unchanged statements at the beginning and the end are reused; only the statements between
+        them are parsed, and get line numbers beyond the last line of ``before``. None parses the whole
+        source.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -110,8 +111,9 @@ class Module:
 class ProgramTree:
     """A vulnerable program, with which patched versions of it are compared by meaning instead of by text.
 
-    ``read`` is a function from a path to the file's text, None if there is no such file, or a mapping. Each
-    file is read once. ``habits`` says which parts of its own text the program reads.
+    ``read`` is a mapping from paths to texts, or a function that takes a path and returns the text, None if
+    there is no such file. Each file is read once. ``habits`` says which parts of its own text the program
+    reads.
     """
 
     def __init__(
