@@ -129,9 +129,9 @@ class PhaseName(StrEnum):
 class Phase:
     """One step of a wargame with its result; ``seconds`` is its wall time.
 
-    ``reason`` says how the step failed; None means that it passed. ``detail`` is a message for people: the
-    script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a failure makes the patch
-    invalid for both labels, with STRICT for the strict label only.
+    ``name`` is the kind of step. ``reason`` says how it failed; None means that it passed. ``detail`` is a
+    message for people: the script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a
+    failure makes the patch invalid for both labels, with STRICT for the strict label only.
     """
 
     name: PhaseName
@@ -230,12 +230,13 @@ class Candidate:
 class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``group`` names the patches that stay together when data are split, by default those of one vulnerability.
-    ``project`` is the package that has the flaw. ``tool`` is the origin of the patch or the tool that made
-    it. ``reason`` is the text of a :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as
-    ``CWE-22``, "" if unknown. For a registered vulnerability, ``source`` maps each path that the patch
-    changes to the text before the change, ``pov`` is the text of the public PoV, and ``description``
-    describes the flaw. For any other they are empty.
+    ``id`` is unique in its data set; ``diff`` is the text of the patch. ``group`` names the patches that stay
+    together when data are split, by default the patches of one vulnerability. ``project`` is the package that
+    has the flaw. ``tool`` is the origin of the patch or the tool that made it. ``reason`` is the text of a
+    :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown. For a
+    registered vulnerability, ``source`` maps each path that the patch changes to the text before the change,
+    ``pov`` is the text of the public PoV, and ``description`` describes the flaw. For any other they are
+    empty.
     """
 
     id: str
@@ -324,11 +325,12 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the patch, ``vulnerability`` an id. ``experiment`` and ``arm`` are names.
-    ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
-    verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
-    wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
-    to the prediction; None if not computed. ``created_at`` has a time zone.
+    ``patch`` is the identity of the patch, ``vulnerability`` an id, ``cwe`` text such as ``CWE-22``.
+    ``experiment`` and ``arm`` are names. ``probability`` is the predicted probability of valid; ``outcome``
+    and ``reason`` are those of the verdict. ``sampling_probability``, in (0, 1], is the probability with
+    which the patch was selected for a wargame; estimates weight the trial by its inverse. ``attributions``
+    maps each feature to its contribution to the prediction; None if not computed. ``created_at`` has a time
+    zone.
 
     The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
     ``decided`` is the outcome that the caller was told; None if the request was answered by a wargame or not

@@ -47,7 +47,7 @@ class PatchStore:
         return identity
 
     def get(self, identity: str) -> str | None:
-        """Return the text of the diff with this identity; None if its file is missing or damaged."""
+        """Return the text of the diff named by ``identity``; None if its file is missing or damaged."""
         if not identity.isalnum():
             return None
         try:

@@ -101,11 +101,11 @@ def window_results(
 ) -> pd.DataFrame:
     """Return a table with the metrics of the trials in each of several time windows that end at ``now``.
 
-    ``windows`` maps names to durations; None means 1h, 24h, 7d and 30d. ``where`` selects trials; its times
-    are ignored. Each window has one row. Columns: window (the name), n (conclusive trials), inconclusive
-    (other trials), then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed
-    by the bounds of its interval, with the endings ``_low`` and ``_high`` and the coverage ``level``. A
-    window without trials has n = 0.
+    ``windows`` maps names to durations; None means 1h, 24h, 7d and 30d. ``where`` selects trials of
+    ``store``; its times are ignored. Each window has one row. Columns: window (the name), n (conclusive
+    trials), inconclusive (other trials), then accuracy, precision, recall, f1, mcc, false_accept_rate and
+    prevalence, each followed by the bounds of its interval, with the endings ``_low`` and ``_high`` and the
+    coverage ``level``. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -118,7 +118,7 @@ def window_results(
 
 
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
-    """Return the switch of A/B testing, and the counts of the trials that match ``where``.
+    """Return the switch of A/B testing, and the counts of the trials in ``store`` that match ``where``.
 
     ``now``, with a time zone, is the end of the last day.
     """
@@ -159,7 +159,7 @@ def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare two arms over the stored trials that match ``where``.
+    """Compare two arms over the trials in ``store`` that match ``where``.
 
     ``first`` and ``second`` are the names of the arms. Returns their comparison, and the confidence sequence
     of the difference in accuracy (first minus second) after each patch. The same ``seed`` gives the same

@@ -86,9 +86,10 @@ def observe(
     """Return the trial that a prediction and the verdict on the same patch make.
 
     ``outcome`` and ``reason`` are those of the verdict; ``patch`` is the patch's identity, ``vulnerability``
-    an id. Each further argument sets the field of :class:`~crisol.records.Trial` with its name. A
-    ``created_at`` before the year 2000, from a clock that was never set, becomes 2000-01-01. Raises
-    :class:`~crisol.errors.InputError` for a value out of range or a time without a time zone.
+    an id. ``experiment`` and ``arm`` are names. ``sampling_probability``, in (0, 1], is the probability with
+    which the patch was sampled. Each further argument sets the field of :class:`~crisol.records.Trial` with
+    its name. A ``created_at`` before the year 2000, from a clock that was never set, becomes 2000-01-01.
+    Raises :class:`~crisol.errors.InputError` for a value out of range or a time without a time zone.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),

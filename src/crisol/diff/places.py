@@ -84,7 +84,7 @@ def place(series: Series, tree: Tree) -> FilePlaces:
     ``series`` is the diff, ``tree`` the release. If the release has a file with the same path, that file is
     meant. Otherwise the file is meant whose path ends in the same folders and name, and whose text matches
     the first hunks of the diff for it. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are several
-    such files, or if there is none and a wargame could run the file.
+    such files, or none for a file that is not new and that a wargame could run.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

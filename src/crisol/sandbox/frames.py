@@ -43,7 +43,7 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
     """Read one frame from a socket, and return its dict and its byte strings.
 
-    ``limit`` is the largest size in bytes, for the dict and for all byte strings together. Raises
+    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together. Raises
     :class:`ClosedError` if the other end has closed the socket or sent no frame, and ``TimeoutError`` after
     the socket's time-out.
     """

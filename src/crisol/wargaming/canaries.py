@@ -47,10 +47,11 @@ class Canaries:
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
         """Return the name of the PoV that runs again as a canary for this patch; "" for none.
 
-        ``files`` maps the paths of the patched files to their content, None for a deleted file. A PoV with a
-        judge needs no canary and is never chosen. One PoV is chosen at random among those that take at most
-        0.2 CPU seconds; ``seed`` and ``files`` determine it, so that a patch cannot foresee the choice. If no
-        PoV is that fast, the fastest one is chosen, or none if another PoV has a judge.
+        ``files`` maps the paths of the patched files to their content, None for a deleted file. ``povs`` are
+        all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen. One PoV is
+        chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and ``files`` determine it,
+        so that a patch cannot foresee the choice. If no PoV is that fast, the fastest one is chosen, or none
+        if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]

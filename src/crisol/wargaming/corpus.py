@@ -116,10 +116,10 @@ def build(
 ) -> Iterator[Shard]:
     """Wargame every candidate of the vulnerabilities; yield the rows of each vulnerability when ready.
 
-    Verdicts that an earlier build stored in ``plan.cache`` are not made again. ``jobs`` is the number of
-    processes; 0 means one for each core. An ``executor``, such as Dask's, is used in place of these
-    processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard` with ``missing``
-    set.
+    ``plan`` holds the settings. Verdicts that an earlier build stored in ``plan.cache`` are not made again.
+    ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is used
+    in place of these processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard`
+    with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)

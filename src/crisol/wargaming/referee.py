@@ -357,7 +357,8 @@ def open_match(
     ``cache`` is the folder of downloaded releases. ``seed``, below 2**32, determines the random names and
     values in PoVs and checks; None draws one, which every verdict names. ``budget`` limits the wall time, in
     seconds, of all scripts of one patch. ``experience`` orders the scripts; None keeps the fixed order.
-    Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded, and
+    :class:`~crisol.errors.SandboxError` if the sandbox does not start.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)

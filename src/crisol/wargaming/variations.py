@@ -105,10 +105,10 @@ def behaviours(
 ) -> dict[int, Behaviour] | Ending:
     """Run variations in one process on patched files, and return the program's behaviour under each.
 
-    The keys of the result are the numbers of the variations. ``target`` is a sandbox over the vulnerable
-    release; ``files`` maps the paths of the patched files to their content, None for a deleted file. If the
-    process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested`` if the
-    process did not report in the expected form, as if the patch had tampered with it. Raises
+    ``chosen`` are the variations; the keys of the result are their numbers. ``target`` is a sandbox over the
+    vulnerable release; ``files`` maps the paths of the patched files to their content, None for a deleted
+    file. If the process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested``
+    if the process did not report in the expected form, as if the patch had tampered with it. Raises
     :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
