@@ -29,10 +29,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """How many jobs a shadow queue has: now ``queued`` and ``running``, and since its start the others.
+    """Counts of the jobs of a shadow queue.
 
-    ``done`` counts the jobs whose trial was stored. ``failed`` counts those that ended in an exception,
-    ``dropped`` those that were refused because the queue was full or closed.
+    ``queued`` and ``running`` are the present numbers of waiting and running jobs. The others count since the
+    start: ``done`` the jobs whose trial was stored, ``failed`` the jobs that ended in an exception,
+    ``dropped`` the jobs that were refused because the queue was full or closed.
     """
 
     queued: int

@@ -121,8 +121,8 @@ def observe(
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
     """Check that a store may accept a trial: its values are in range, and its time has a time zone.
 
-    With ``now`` it must not be dated more than 5 minutes later; None does not check this. Raises
-    :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
+    ``now`` is the present time; a trial dated more than 5 minutes later is refused. None skips this check.
+    Raises :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
     """
     problem = _problem(trial, now)
     if problem:

@@ -279,8 +279,11 @@ def plan(
     """Print how many patches must arrive, and be wargamed, to answer one question about models.
 
     The question is a difference in accuracy between two arms (--difference) or a
-    share to within a margin on either side (--margin); give one of the two.
-    --rate is the sampling rate. --wargame-seconds is the duration of one wargame.
+    share to within a margin on either side (--margin); give one of the two. For a
+    difference, --discordance is the share of patches on which exactly one arm is
+    right, and --power the probability of detecting the difference. For a share,
+    --expected is a guess at its size. --rate is the sampling rate.
+    --wargame-seconds is the duration of one wargame.
     """
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of

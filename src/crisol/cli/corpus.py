@@ -239,7 +239,9 @@ def import_command(
 
     Changes of files that the vulnerable release lacks, such as tests, are left
     out. The whole import fails if a patch cannot be judged, unless --skip is
-    given.
+    given. --vulnerability is the id for which the patches are meant, --licence
+    the licence that their author gave them. --strip N removes N leading folders
+    from every path, as patch -p does.
     """
     from crisol.diff import ReadOptions
     from crisol.records import Origin
