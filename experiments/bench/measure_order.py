@@ -27,6 +27,7 @@ from crisol.wargaming.order import Experience, ScriptRun, ScriptStep, plan
 from crisol.wargaming.vulnerability import Vulnerability, find
 
 _REPEATS = 5
+_DRAWS = 2_000
 _ALPHA, _DELTA = 0.02, 0.1
 _Order = Callable[[str, list[ScriptStep], dict[str, float]], list[ScriptStep]]
 _Learn = Callable[[ScriptRun], None]
@@ -111,10 +112,13 @@ def _before_the_last_phases(frame: pd.DataFrame) -> str:
     wrong = passed["outcome"] == "invalid"
     loss = wrong.groupby(passed["vulnerability"]).mean()
     p = p_value(loss.to_numpy()[np.random.default_rng(0).permutation(len(loss))], _ALPHA, _DELTA)
+    drawn = np.random.default_rng(0).integers(len(loss), size=(_DRAWS, len(loss)))
+    low, high = np.quantile(loss.to_numpy()[drawn].mean(axis=1), [0.025, 0.975])
     return (
         f"{wrong.sum()} of {len(passed)} that pass every script fail later, of {(loss > 0).sum()} of "
-        f"{len(loss)} vulnerabilities, {loss.mean():.1%} as their mean: p {p:.2f} for more than "
-        f"{_ALPHA:.0%}, at most {_DELTA} is needed ({least(_ALPHA, _DELTA)} without an error show it)"
+        f"{len(loss)} vulnerabilities, {loss.mean():.1%} [{low:.1%}-{high:.1%}] as their mean: "
+        f"p {p:.2f} for more than {_ALPHA:.0%}, at most {_DELTA} is needed ({least(_ALPHA, _DELTA)} without "
+        f"an error show it)"
     )
 
 

@@ -152,7 +152,7 @@ def test_a_patch_of_a_registered_vulnerability_gets_its_source_and_no_other_file
     assert [bool(patch.source) for patch in patches] == [True, False, False]
     assert patches[0].description
     assert patches[0].pov
-    assert PatchMatrix(source=True).transform(patches)[0][-len(SOURCE_FEATURES)] == 1.0
+    assert PatchMatrix(source=True, fix=True).transform(patches)[0][-len(SOURCE_FEATURES)] == 1.0
 
 
 def test_neither_verdict_nor_origin_reaches_a_feature() -> None:
@@ -177,6 +177,6 @@ def test_a_variant_that_reads_the_source_is_measured_and_never_served() -> None:
 def test_sets_without_a_registered_vulnerability_leave_it_out() -> None:
     settings, made = load_settings(), patches(3, 3)
     kept, _ = with_source(settings, VARIANTS, made, named=False)
-    assert VARIANTS.keys() - kept.keys() == {"source_lightgbm"}
+    assert VARIANTS.keys() - kept.keys() == {"source_lightgbm", "fix_lightgbm"}
     with pytest.raises(DatasetError, match="none of these patches"):
         with_source(settings, VARIANTS, made, named=True)

@@ -1,4 +1,4 @@
-"""The faults of chaos tests: each says what it needs, and how it begins and ends."""
+"""The faults: each says what it needs, and how it begins and ends."""
 
 from __future__ import annotations
 
@@ -274,9 +274,9 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests the rate limit admits from one client in ``seconds``, under an attack.
+    """Return how many requests a client of a flooded service is allowed in ``seconds``.
 
-    In tests with an attacker the limit is 10 requests a second with a burst of 100.
+    The rate limit of these faults is 10 requests a second with a burst of 100.
     """
     return _BURST + _A_SECOND * seconds
 

@@ -82,11 +82,11 @@ class Schedule:
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start a service under steady load, inject one fault, end it, and return the observations.
 
-    Starts the servers that the fault needs, too. ``material`` is the patches and the model, from
-    :func:`material_of`; ``schedule`` is lengthened for the fault by :meth:`Schedule.of`. Every patch is
-    wargamed once before the load begins. Cached decisions are deleted every second, so that the model and the
-    stores stay in use. Cached verdicts are deleted every four seconds if ``fault.fresh`` is set. Raises
-    :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
+    Starts the servers that the fault needs, too. ``material`` is from :func:`material_of`; ``schedule`` is
+    lengthened for the fault by :meth:`Schedule.of`. Every patch is wargamed once before the load begins.
+    Cached decisions are deleted every second, so that the model and the stores stay in use. Cached verdicts
+    are deleted every four seconds if ``fault.fresh`` is set. Raises :class:`~crisol.errors.UnavailableError`
+    if a server or the service does not start.
     """
     schedule = schedule.of(fault)
     with ExitStack() as stack:

@@ -224,8 +224,7 @@ Recount = Annotated[
 def emit(document: Any) -> None:
     """Print ``document`` as JSON, one line, on standard output.
 
-    ``document`` may contain values that JSON lacks: NaN and infinities become null, other values the text of
-    ``str``.
+    It may contain values that JSON lacks: NaN and infinities become null, other values the text of ``str``.
     """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
@@ -241,7 +240,7 @@ def _plain(value: Any) -> Any:
 def read_patch(path: Path) -> bytes:
     """Return the content of a file as bytes; the path ``-`` means standard input, up to 2 MiB of it.
 
-    Raises :class:`~crisol.errors.NoInput` if the file or standard input cannot be read.
+    Raises :class:`~crisol.errors.NoInput` if it cannot be read.
     """
     if str(path) != "-":
         try:
@@ -259,7 +258,7 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    The check leaves no file behind. With it a command can fail before its work rather than after. Raises
+    Nothing is left there. It lets a command fail before its work rather than after it. Raises
     :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:
@@ -278,7 +277,7 @@ def creatable(path: Path | None) -> Path | None:
 def creatable_folder(path: Path) -> Path:
     """Create the folder ``path`` if there is none, check that files can be written in it, and return it.
 
-    Raises :class:`~crisol.errors.CannotCreate` if no file can be written in the folder.
+    Raises :class:`~crisol.errors.CannotCreate` if they cannot.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

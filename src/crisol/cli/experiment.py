@@ -1,4 +1,4 @@
-"""``crisol run`` executes an experiment; ``crisol new experiment`` creates one."""
+"""Experiments: ``crisol run`` executes one, ``crisol new experiment`` makes one."""
 
 from __future__ import annotations
 

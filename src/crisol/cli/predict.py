@@ -1,4 +1,4 @@
-"""``crisol predict``: print a model's prediction for one patch."""
+"""``crisol predict``: a model's guess at the verdict, in plain words."""
 
 from __future__ import annotations
 

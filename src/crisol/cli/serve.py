@@ -1,4 +1,4 @@
-"""``crisol serve``: the HTTP service, as one process or as several on one port."""
+"""The service from the command line: one worker in this process, or several behind one port."""
 
 from __future__ import annotations
 

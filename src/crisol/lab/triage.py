@@ -30,9 +30,9 @@ from typing import Literal, Self
 from crisol.diff import Patch
 from crisol.errors import DiffError, PatchDoesNotApply, unwritable
 from crisol.evidence.facts import Facts, gather
-from crisol.evidence.fix import Profile, distance, profile
 from crisol.evidence.second_stage import SecondStage
 from crisol.lab.triage_order import TriageOrder
+from crisol.model.source.fix import Profile, distance, profile
 from crisol.records import Candidate, Outcome, Reason, Source, Verdict
 from crisol.sandbox import Sandbox, choose
 from crisol.wargaming.candidates import reference

@@ -133,7 +133,7 @@ class LoadPlan:
         return None
 
     def schedule(self) -> NDArray[np.float64] | None:
-        """Return the planned starts of the requests of an open loop, in seconds from its begin, shape (n,).
+        """Return the planned starts of the requests of an open loop, in seconds from the first, shape (n,).
 
         The result is None for a closed loop, in which each answer starts the next request.
         """

@@ -57,7 +57,7 @@ class ServiceProcess:
     def pid(self) -> int:
         """The id of the started process, the parent of its workers.
 
-        Raises ``AssertionError`` before :meth:`start`.
+        ``AssertionError`` before :meth:`start`.
         """
         assert self.process is not None
         return self.process.pid
@@ -139,9 +139,9 @@ def serving(
 
     The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
     of ``policy``, ``workers`` worker processes and no rate limits. It runs in the namespaces of
-    ``enclosure``, None for none. ``changes`` are environment variables that replace those of the service; the
-    caller's settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary
-    folder. Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
+    ``enclosure``, None for none. ``changes`` are environment variables that replace others; the caller's
+    settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary folder.
+    Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)

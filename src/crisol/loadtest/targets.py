@@ -104,8 +104,7 @@ def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[C
 def table(checked: Sequence[Checked]) -> pd.DataFrame:
     """Return a table with a row for each load target.
 
-    The columns are ``target`` (text), ``measured`` (the figure as a number) and ``result`` (``pass`` or
-    ``FAIL``).
+    The columns are target (text), measured (the figure as a number) and result (``pass`` or ``FAIL``).
     """
     return pd.DataFrame(
         [

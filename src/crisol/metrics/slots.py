@@ -131,10 +131,9 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield a copy of the metrics of every worker with files in ``folder``, except those named ``own``.
+    """Yield the metrics of every worker with files in ``folder``, except the files with the name ``own``.
 
-    ``own`` is a file name without its suffix. Damaged lines are left out; a file that cannot be read is
-    skipped.
+    Damaged lines are left out; a file that cannot be read is skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:

@@ -30,12 +30,13 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     The columns are first features, then hashed words. ``words`` is the number of columns of hashed words;
     with 0 the matrix is a dense array, otherwise it is sparse (CSR). With ``classic`` only the classic
     features are computed, otherwise all features of the diff. With ``source`` features of the vulnerable
-    source follow. ``own`` are the caller's functions from a :class:`~crisol.model.reading.Reading` to a
-    number; each adds a column with the function's name. With ``frame`` the result is a pandas DataFrame of
-    the features, without words.
+    source follow, and with ``fix`` also the distance to the known fix. ``own`` are the caller's functions
+    from a :class:`~crisol.model.reading.Reading` to a number; each adds a column with the function's name.
+    With ``frame`` the result is a pandas DataFrame of the features, without words.
     """
 
     own: tuple[Callable[[Reading], float], ...] = ()  # models that were kept before there was such a list
+    fix: bool = False  # likewise
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         classic: bool = False,
         words: int = 0,
         source: bool = False,
+        fix: bool = False,
         frame: bool = False,
         own: tuple[Callable[[Reading], float], ...] = (),
     ) -> None:
         self.classic = classic
         self.words = words
         self.source = source
+        self.fix = fix
         self.frame = frame
         self.own = own
 
@@ -61,8 +64,13 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def features(self) -> tuple[Feature | SourceFeature, ...]:
         """The features, with name, unit and meaning, in the order of the feature columns."""
         given = FEATURES[: columns(classic=self.classic)]
-        around = SOURCE_FEATURES if self.source else ()
-        return (*given, *around, *map(_described, self.own))
+        return (*given, *self._beside, *map(_described, self.own))
+
+    @property
+    def _beside(self) -> tuple[SourceFeature, ...]:
+        if not self.source:
+            return ()
+        return tuple(feature for feature in SOURCE_FEATURES if self.fix or feature.group != "fix")
 
     def fit(self, patches: Iterable[LabelledPatch], labels: object = None) -> Self:  # noqa: ARG002 - the contract
         """Return the transformer unchanged; both arguments are ignored, since nothing is learnt."""
@@ -80,7 +88,11 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if self.source:
             around = np.array(
                 [
-                    _around(patch.diff, tuple(sorted(patch.source.items())), patch.description, patch.pov)
+                    _around(
+                        patch.diff,
+                        tuple(sorted(patch.source.items())),
+                        PublicFacts(patch.description, patch.pov, patch.fix if self.fix else ()),
+                    )[: len(self._beside)]
                     for patch in patches
                 ]
             )
@@ -133,9 +145,9 @@ def _described(measure: Callable[[Reading], float]) -> Feature:
 
 
 @lru_cache(maxsize=16_384)
-def _around(diff: str, source: tuple[tuple[str, str], ...], description: str, pov: str) -> tuple[float, ...]:
+def _around(diff: str, source: tuple[tuple[str, str], ...], facts: PublicFacts) -> tuple[float, ...]:
     """Return the features of the source; each process computes them once per patch (about 10 ms)."""
-    return tuple(vector(open_diff(diff), dict(source), PublicFacts(description, pov)))
+    return tuple(vector(open_diff(diff), dict(source), facts))
 
 
 class Leading(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types

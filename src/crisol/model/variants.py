@@ -57,12 +57,13 @@ class Variant(BaseModel):
     >>> variant.estimator(0)[-1]
     KNeighborsClassifier()
 
-    ``features`` is ``classic`` (the nine classic features), ``rich`` (all features of the diff) or ``source``
-    (these, and features of the vulnerable source). ``words`` is the number of columns of hashed words, 0 for
-    none. ``model`` is ``forest``, ``extra`` (extremely randomised trees), ``boosting`` (histogram gradient
-    boosting), ``lightgbm``, ``linear`` (logistic regression), ``mean`` (the mean probability of the variants
-    in ``members``), or a scikit-learn classifier as ``module:Class``. To import such a class runs code of its
-    package: ``trust`` allows this for packages other than scikit-learn and LightGBM.
+    ``features`` is ``classic`` (the nine classic features), ``rich`` (all features of the diff), ``source``
+    (these, and features of the vulnerable source) or ``fix`` (all of these, and the distance to the known
+    fix). ``words`` is the number of columns of hashed words, 0 for none. ``model`` is ``forest``, ``extra``
+    (extremely randomised trees), ``boosting`` (histogram gradient boosting), ``lightgbm``, ``linear``
+    (logistic regression), ``mean`` (the mean probability of the variants in ``members``), or a scikit-learn
+    classifier as ``module:Class``. To import such a class runs code of its package: ``trust`` allows this for
+    packages other than scikit-learn and LightGBM.
 
     ``parameters`` are the hyper-parameters. Each entry of ``grid``, of which there are at most 16, replaces
     some of them; a search chooses among the entries. ``feature_weight`` multiplies the scaled features, and
@@ -76,7 +77,7 @@ class Variant(BaseModel):
     description: str = Field(min_length=1)
     model: str
     trust: bool = False
-    features: Literal["classic", "rich", "source"] = "rich"
+    features: Literal["classic", "rich", "source", "fix"] = "rich"
     words: int = Field(default=0, ge=0, le=1 << 16)
     feature_weight: float = Field(default=1.0, ge=0.0, le=100.0)
     parameters: dict[str, _Value] = {}
@@ -114,7 +115,7 @@ class Variant(BaseModel):
 
         A model of such a variant can be measured, but not served: a diff does not contain the source.
         """
-        return self.features == "source"
+        return self.features in {"source", "fix"}
 
     @property
     def points(self) -> tuple[Variant, ...]:
@@ -140,7 +141,11 @@ class Variant(BaseModel):
         """
         width = max([self.words, *(member.words for member in self.members)])
         matrix = PatchMatrix(
-            classic=self.features == "classic", words=width, source=self.reads_source, frame=":" in self.model
+            classic=self.features == "classic",
+            words=width,
+            source=self.reads_source,
+            fix=self.features == "fix",
+            frame=":" in self.model,
         )
         return Pipeline([("patches", matrix), ("model", self.classifier(matrix, random_state))])
 
@@ -273,7 +278,7 @@ class _Entry(BaseModel):
     description: str
     model: str
     trust: bool = False
-    features: Literal["classic", "rich", "source"] = "rich"
+    features: Literal["classic", "rich", "source", "fix"] = "rich"
     words: int = 0
     feature_weight: float = 1.0
     parameters: dict[str, _Value] = {}

@@ -53,7 +53,7 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give all waiting callers the value ``stored``; no effect if the computation has ended."""
+        """Return ``stored``, the value, to all waiting callers; no effect if the computation has ended."""
         if not self.future.done():
             self.future.set_result(stored)
 

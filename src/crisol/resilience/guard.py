@@ -43,9 +43,9 @@ class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
     Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise
-    what the call raises. If the breaker's policy has a ``timeout``, an ``async`` call that takes longer is
-    cancelled and raises ``TimeoutError``. A plain function that takes longer still returns its result, but
-    counts as a failure. An exception group counts as a failure if one of its exceptions does.
+    what the call raises. If the policy has a ``timeout``, an ``async`` call that takes longer is cancelled
+    and raises ``TimeoutError``. A plain function that takes longer still returns its result, but counts as a
+    failure. An exception group counts as a failure if one of its exceptions does.
     """
 
     __slots__ = ()

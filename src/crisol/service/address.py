@@ -28,7 +28,7 @@ class TrustedProxies:
     def parse(cls, text: str) -> TrustedProxies:
         """Return the proxies of a comma-separated list of addresses and networks, such as ``10.0.0.0/8,::1``.
 
-        Raises :class:`~crisol.errors.SettingsError`, which names the entry, for an entry that is neither.
+        Raises :class:`~crisol.errors.SettingsError`, which names the entry, if one is neither.
         """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):

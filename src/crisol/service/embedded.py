@@ -80,8 +80,8 @@ class Server:
 def serve(settings: Settings) -> Iterator[Server]:
     """Return a context manager that starts a server in a thread, and yields it once it answers.
 
-    If ``settings.port`` is 0, the server takes a free port. Leaving the block stops it. Several servers may
-    run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
+    If ``settings.port`` is 0, it takes a free port. Leaving the block stops the server. Several may run at
+    once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
     :class:`~crisol.errors.UnavailableError` if the server does not start.
     """
     application = Application(settings)

@@ -63,10 +63,9 @@ class Answer(Struct, frozen=True):
     """The body of an answer: the decision about a patch, and how it was made.
 
     ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
-    decision. ``reason``, ``detail``, ``phases`` and ``sandbox`` (its kind) describe the wargame,
-    ``probability`` and the two versions the prediction; they are null or empty if there was none.
-    ``vulnerability`` is null if it is not registered. ``patch`` is the identity of the patch, and ``timings``
-    are in milliseconds.
+    decision. ``reason``, ``detail`` and ``phases`` describe the wargame, ``probability`` and the two versions
+    the prediction; they are null or empty if there was none. ``patch`` is the identity of the patch, and
+    ``timings`` are in milliseconds.
     """
 
     outcome: Annotated[

@@ -101,7 +101,7 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the JSON body and the headers of the answer for ``problem``: (body, headers).
 
-    The body contains ``request_id``. A header is a pair (name, value).
+    The body contains ``request_id``.
     """
     fields: dict[str, object] = {
         "type": "about:blank",

@@ -53,10 +53,7 @@ class RungGuard:
         service.on_refresh.append(self.refresh)
 
     async def refresh(self) -> None:
-        """Read which rungs other workers switched off or on, and once a minute examine the latest trials.
-
-        A rung that breaks its promise in these trials is switched off.
-        """
+        """Take over which rungs other workers switched off or on; examine the latest trials once a minute."""
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:
             return

@@ -71,10 +71,10 @@ class Invalidated(_Strict):
 
 
 class EstimateReport(_Strict):
-    """An estimate, ``value``, of a figure such as the accuracy, with its 95 % interval ``low`` to ``high``.
+    """An estimate of a share, ``value``, with its 95 % interval from ``low`` to ``high``.
 
     ``n`` is the number of trials on which it rests, ``effective_n`` their effective number after weighting.
-    Without such trials, ``value``, ``low`` and ``high`` are null.
+    The first three are null without such trials.
     """
 
     value: float | None
@@ -107,10 +107,10 @@ class AccuracyReport(_Strict):
 class KindReport(_Strict):
     """The counters of one kind of cache entry in this worker, since its start.
 
-    ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from Redis, and
-    ``misses`` values computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that could
-    not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number
-    and the size of the entries that this process holds now.
+    Each look-up counts once: in ``hits`` if this process had the value, in ``shared_hits`` if Redis had it,
+    in ``misses`` if it was computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that
+    could not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the
+    number and the size of the entries that this process holds now.
     """
 
     kind: str
@@ -220,7 +220,7 @@ class Stats(_Strict):
     A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
     if it is at most ``reject_at``; null means never. ``thresholds`` says where the two come from. The fields
     that begin with ``memory_`` say the same of the second stage. ``wargames_waiting`` counts wargames in the
-    queue now, ``wargames_done`` and ``wargames_rejected`` those since the start.
+    queue now, ``wargames_done`` and ``wargames_rejected`` all since the start.
     """
 
     model_version: str | None

@@ -67,8 +67,8 @@ class Catalogue:
     async def find(self, name: str) -> Pattern | None:
         """Return the vulnerability with the id ``name``, or None if no folder has this id.
 
-        The result is also None if the folder is invalid. ``name`` may be any text, even a path. It reads the
-        disk.
+        The result is also None if the folder is invalid. ``name`` may be any text, even a path. Reads files
+        if they changed.
         """
         if not _ID.fullmatch(name):
             return None

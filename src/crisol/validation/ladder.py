@@ -49,7 +49,7 @@ class Question:
     """A request to the ladder without the text of its patch, small enough to keep thousands in memory.
 
     ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are "" if the caller named
-    none. ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is.
+    none. ``cut`` names the files of the submitted patch that were left out; "" if none were.
     """
 
     patch: str
@@ -63,11 +63,10 @@ class Submission:
     """A request to the ladder: a patch and all that the caller said of it.
 
     ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
-    caller named none. ``client`` is the caller's address, by which the queue of wargames is kept fair.
-    ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is. ``misfit``
-    says why the patch does not apply to the release, "" if it applies; the decision on a misfit is
-    inconclusive. ``files`` maps the paths of the patched files to their new text, None for a deleted file; it
-    is empty if the release is not available.
+    caller named none. ``client`` is the address to which a wargame is counted. ``cut`` names the files of the
+    submitted patch that were left out; "" if none were. ``misfit`` says why the patch does not apply to the
+    release, and is then judged by no rung; "" if it applies. ``files`` maps the paths of the patched files to
+    their new text, None for a deleted file; it is empty if the release is not available.
     """
 
     patch: Patch
@@ -81,7 +80,7 @@ class Submission:
 
     @property
     def question(self) -> Question:
-        """This request without the text of its patch."""
+        """The same request without the text of the patch."""
         return Question(self.patch.identity, self.vulnerability, self.cwe, self.cut)
 
 

@@ -86,10 +86,9 @@ class _NotKept(Exception):
 class Validator:
     """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame, fallback, in that order.
 
-    The first that can decide does. ``cache`` holds decisions and verdicts. ``referees`` run the wargames;
-    calls go through the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability
-    that is not registered no wargame runs. Each function in ``learners`` is called with the verdict of every
-    wargame.
+    The first that can decide does. ``referees`` run the wargames; calls go through the circuit breaker
+    ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability that is not registered no wargame
+    runs. Each function in ``learners`` is called with the verdict of every wargame.
 
     The attribute ``off`` holds the sources of rungs whose decisions are ignored. A dependency that is
     unavailable is skipped and named in the decision's ``degraded``; such a decision is not cached. Use it in

@@ -1,4 +1,4 @@
-"""Import candidate patches from outside; the next build of the corpus judges them."""
+"""Candidates from outside: taken in once, kept apart, judged by the next build like all others."""
 
 from __future__ import annotations
 

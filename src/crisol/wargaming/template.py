@@ -1,4 +1,4 @@
-"""A small complete vulnerability as an example: program, PoV, check and fix."""
+"""A vulnerability to begin with: a small program with a flaw, its exploit, a check, and the fix."""
 
 from __future__ import annotations
 

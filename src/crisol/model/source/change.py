@@ -24,11 +24,13 @@ _MAX_CHARACTERS = 2_000_000
 class PublicFacts:
     """The facts that anybody may know of a vulnerability before there is a patch.
 
-    ``description`` is its description, ``pov`` the text of its public PoV; both are empty if unknown.
+    ``description`` is its description, ``pov`` the text of its public PoV. ``fix`` holds the known fix: for
+    each file that it touches, path, vulnerable text and fixed text. All are empty if unknown.
     """
 
     description: str = ""
     pov: str = ""
+    fix: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,18 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from crisol.diff import Patch
 from crisol.model.source.change import Change, PublicFacts, change_of
 from crisol.model.source.findings import findings
+from crisol.model.source.fix import COLUMNS, Profile, distance, profile
 from crisol.model.source.likeness import added_words, likeness, touched_words
 from crisol.model.source.side import Side, counted, shifted, validations
 
 __all__ = ["SOURCE_FEATURES", "SOURCE_VERSION", "PublicFacts", "SourceFeature", "vector"]
 
-SOURCE_VERSION = "1"
+SOURCE_VERSION = "2"
 """Changes whenever the same patch, source and facts would get other numbers."""
 
 
@@ -60,6 +61,15 @@ class View:
     def added(self) -> list[str]:
         """The words of the added lines, in order and with repetitions."""
         return added_words(self.change)
+
+    @cached_property
+    def from_fix(self) -> list[float]:
+        """The distance to the known fix, by :data:`crisol.model.source.fix.COLUMNS`; 0 without a fix."""
+        if not self.change.facts.fix:
+            return [0.0] * len(COLUMNS)
+        files = tuple((file.path, file.old_text, file.new_text) for file in self.change.files)
+        vector: list[float] = distance(_profile(files), _profile(self.change.facts.fix)).vector.tolist()
+        return vector
 
     @cached_property
     def touched(self) -> list[str]:
@@ -100,6 +110,10 @@ def _net(name: str) -> Callable[[View], float]:
     return lambda v: float(getattr(v.new, name)) - float(getattr(v.old, name))
 
 
+def _from_fix(at: int) -> Callable[[View], float]:
+    return lambda v: v.from_fix[at]
+
+
 def _fresh(counts: Counter[str], baseline: Counter[str]) -> float:
     return float((counts - baseline).total())
 
@@ -120,6 +134,11 @@ def _named(view: View, text: str) -> float:
     pairs = view.change.functions
     named = [function for before, after in pairs if (function := before or after) is not None]
     return float(any(function.name in text for function in named if not function.name.startswith("__")))
+
+
+@lru_cache(maxsize=64)
+def _profile(files: tuple[tuple[str, str, str], ...]) -> Profile:
+    return profile({path: new for path, _, new in files}, {path: old for path, old, _ in files})
 
 
 _Row = tuple[str, str, str, Callable[[View], float]]
@@ -225,6 +244,10 @@ _LIKENESS: tuple[_Row, ...] = (
      lambda v: _named(v, v.change.facts.pov)),
 )  # fmt: skip
 
+_FIX: tuple[_Row, ...] = tuple(
+    (name, unit, doc, _from_fix(at)) for at, (name, (unit, doc)) in enumerate(COLUMNS.items())
+)
+
 SOURCE_FEATURES: tuple[SourceFeature, ...] = tuple(
     SourceFeature(name, unit, group, doc, compute)
     for group, rows in (
@@ -236,6 +259,7 @@ SOURCE_FEATURES: tuple[SourceFeature, ...] = tuple(
         ("taint", _TAINT),
         ("analyser", _ANALYSER),
         ("likeness", _LIKENESS),
+        ("fix", _FIX),
     )
     for name, unit, doc, compute in rows
 )

@@ -9,6 +9,8 @@ from pathlib import Path
 from crisol.errors import CrisolError
 from crisol.model.reading import open_diff
 from crisol.records import LabelledPatch
+from crisol.wargaming.candidates import read_source, reference
+from crisol.wargaming.fitting import fitted
 from crisol.wargaming.vulnerability import Vulnerability, find
 
 __all__ = ["with_sources"]
@@ -23,11 +25,13 @@ def with_sources(
 
     A patch's vulnerability is registered if one of the folders ``vulnerabilities`` contains a vulnerability
     whose id is the patch's ``group``. ``cache`` is the folder for downloaded releases. The field ``source``
-    of such a patch maps the paths that the patch touches to their vulnerable texts; it is empty where the
-    release cannot be downloaded. Other patches are returned unchanged. Nothing is executed.
+    of such a patch maps the paths that the patch touches to their vulnerable texts, and ``fix`` holds the
+    known fix; both are empty where the release cannot be downloaded. Other patches are returned unchanged.
+    Nothing is executed.
     """
     by_id = {candidate.id: candidate for candidate in find(vulnerabilities, skip=lambda _: None)}
     roots: dict[str, Path | None] = {}
+    fixes: dict[str, tuple[tuple[str, str, str], ...]] = {}
     enriched = []
     for patch in patches:
         vulnerability = by_id.get(patch.group)
@@ -36,10 +40,12 @@ def with_sources(
             continue
         if patch.group not in roots:
             roots[patch.group] = _root(vulnerability, cache)
+            fixes[patch.group] = _fix(vulnerability, cache)
         source = _texts(roots[patch.group], open_diff(patch.diff).paths)
         about = vulnerability.about
         text = f"{about.title}\n{about.description}"
-        enriched.append(replace(patch, source=source, description=text, pov=vulnerability.povs[0].source))
+        pov, fix = vulnerability.povs[0].source, fixes[patch.group]
+        enriched.append(replace(patch, source=source, description=text, pov=pov, fix=fix))
     return enriched
 
 
@@ -48,6 +54,15 @@ def _root(vulnerability: Vulnerability, cache: Path) -> Path | None:
         return vulnerability.vulnerable(cache).resolve()
     except CrisolError:
         return None
+
+
+def _fix(vulnerability: Vulnerability, cache: Path) -> tuple[tuple[str, str, str], ...]:
+    try:
+        known_fix, root = reference(vulnerability, cache), vulnerability.vulnerable(cache)
+        files = {} if known_fix is None else fitted(known_fix.diff, root).files
+    except CrisolError:
+        return ()
+    return tuple((path, read_source(root, path) or "", text or "") for path, text in sorted(files.items()))
 
 
 def _texts(root: Path | None, paths: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,17 @@
 """The distance of a patch to the known fix."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 
-from crisol.evidence.fix import COLUMNS, distance, profile
+from crisol.diff import between
+from crisol.model.matrix import PatchMatrix
+from crisol.model.source.fix import COLUMNS, distance, profile
+from crisol.model.source.registered import with_sources
+from crisol.records import LabelledPatch
+
+ROOT = Path(__file__).parents[2]
 
 _SOURCE = {"app.py": 'def read(name):\n    "Read."\n    return open(name)\n\nclass A:\n    limit = 3\n'}
 _FIX = _SOURCE["app.py"].replace(
@@ -52,4 +61,32 @@ def test_what_is_no_python_adds_nothing() -> None:
     """A file that does not parse, and one that is no Python, are passed over."""
     empty = profile({"app.py": "def (", "notes.md": "x"}, {"notes.md": "y"})
     assert not empty.parts
-    assert distance(empty, empty).vector[COLUMNS.index("fix_same")] == 1.0
+    assert distance(empty, empty).vector[list(COLUMNS).index("fix_same")] == 1.0
+
+
+def test_a_matrix_reads_the_distance_only_where_it_is_told_to() -> None:
+    """Without ``fix`` a variant of the source does not know the known fix; with it, the fix is the same."""
+    path, before = "app.py", _SOURCE["app.py"]
+    patch = LabelledPatch(
+        "1", "g", "p", 1, between(_SOURCE, {path: _FIX}), source=_SOURCE, fix=((path, before, _FIX),)
+    )
+    unknown = dataclasses.replace(patch, fix=())
+    matrix = PatchMatrix(source=True, fix=True)
+    at = [feature.name for feature in matrix.features].index("fix_same")
+    assert matrix.transform([patch, unknown])[:, at].tolist() == [1.0, 0.0]
+    rows = PatchMatrix(source=True).transform([patch, unknown])
+    assert rows.shape[1] == matrix.columns - len(COLUMNS)
+    assert np.array_equal(rows[0], rows[1])
+
+
+def test_a_registered_vulnerability_brings_its_known_fix() -> None:
+    """The files that the fix touches, before and after it; a vulnerability that nobody knows has none."""
+    folder = ROOT / "data" / "vulnerabilities" / "arena" / "arena-sort-arguments"
+    diff = (folder / "patches" / "reference.diff").read_text(encoding="utf-8")
+    made = LabelledPatch("1", "arena-sort-arguments", "arena", 1, diff)
+    known, unknown = with_sources(
+        [made, dataclasses.replace(made, group="nobody-knows")], folder.parents[1], ROOT / "data" / "cache"
+    )
+    assert {path: before for path, before, _ in known.fix} == known.source
+    assert all(before != after for _, before, after in known.fix)
+    assert unknown.fix == ()

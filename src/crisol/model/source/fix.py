@@ -28,11 +28,25 @@ __all__ = ["COLUMNS", "Distance", "Part", "Profile", "distance", "profile"]
 KINDS = ("guard", "statement", "call", "constant", "operator", "shape")
 """A shape is a statement whose names are replaced by the order in which its function mentions them."""
 
-COLUMNS = (
-    "fix_functions_shared", "fix_functions_lacked", "fix_functions_added", "fix_same",
-    *(f"fix_{kind}s_{what}" for kind in KINDS for what in ("shared", "lacked", "added", "likeness")),
-)  # fmt: skip
-"""What :attr:`Distance.vector` holds, in this order."""
+_SIDES = {
+    "shared": ("{}s", "The {}s that patch and known fix both add or remove."),
+    "lacked": ("{}s", "The {}s that only the known fix adds or removes."),
+    "added": ("{}s", "The {}s that only the patch adds or removes."),
+    "likeness": ("share", "The shared {}s, as a share of all three."),
+}
+
+COLUMNS = {
+    "fix_functions_shared": ("functions", "Functions that patch and known fix both change."),
+    "fix_functions_lacked": ("functions", "Functions that only the known fix changes."),
+    "fix_functions_added": ("functions", "Functions that only the patch changes."),
+    "fix_same": ("flag", "Whether the patch adds and removes the same as the known fix."),
+    **{
+        f"fix_{kind}s_{side}": (unit.format(kind), doc.format(kind))
+        for kind in KINDS
+        for side, (unit, doc) in _SIDES.items()
+    },
+}
+"""Unit and meaning of each number of :attr:`Distance.vector`, by name and in this order."""
 
 _MAX_TEXT = 160
 
