@@ -84,6 +84,7 @@ def test_a_variant_that_reads_words_is_served_as_it_is(tmp_path: Path) -> None:
         ({"classic": "yes"}, "wrong type"),
         ({"sha256": 7}, "wrong type"),
         ({"accept": float("nan")}, "not a finite number"),
+        ({"slope": 10**400}, "not a finite number"),
         ({"accept": 0.0}, "not within"),
         ({"accept": 0.2, "reject": 0.3}, "overlap"),
         ({"sha256": "0" * 64}, "not the model that serving.json describes"),

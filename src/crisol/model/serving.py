@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,6 +67,8 @@ A loader checks that the model still gives that probability.
 
 _FORMAT = "crisol-serving-2"
 _MAX_BYTES = 64 << 20
+_LARGEST = sys.float_info.max
+"""JSON knows integers beyond it, which no float holds."""
 Scorer = Callable[[Patch, str], float]
 """From a patch and its CWE to the probability of valid, not yet calibrated."""
 
@@ -262,7 +264,7 @@ def _described(path: Path, sha256: str) -> bytes:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _bytes(path: Path) -> bytes:
