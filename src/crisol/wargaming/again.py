@@ -30,6 +30,8 @@ _CHANCE = ("random.", "secrets.", "os.urandom", "os.getrandom", "uuid.", "builti
 """Beginnings of what a patch draws from; each process places its objects anew."""
 _FEWEST = 5
 """Repeats of a slow PoV."""
+_REPEATED = 0.5
+"""Seconds of processor time of all repeats: what more would cost hits honest patches that draw."""
 _QUICKEST = 0.02
 """Processor time of a quick run with what starts it, in seconds."""
 
@@ -199,7 +201,7 @@ def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
     """
     if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
         return 0
-    return max(_FEWEST, int(_SPENT / max(cost, _QUICKEST)))
+    return max(_FEWEST, int(_REPEATED / max(cost, _QUICKEST)))
 
 
 def patient(limits: Limits) -> Limits:
