@@ -20,10 +20,14 @@ SAID = np.array([0.9, 0.6, 0.8, 0.1])
 def test_the_frontier_counts_what_would_have_happened() -> None:
     table = frontier(TRUTH, SAID, wargame_seconds=2.0, accept_seconds=100.0).set_index("threshold")
     loose, strict = table.loc[0.5], table.loc[0.85]
-    assert (loose["skipped"], loose["false_accepts"], loose["seconds"]) == (1.0, pytest.approx(1 / 3), 25.0)
-    assert (strict["skipped"], strict["false_accepts"], strict["seconds"]) == (0.5, 0.0, 1.0)
+    assert (loose["skipped"], loose["wrong_among_accepted"], loose["seconds"]) == (
+        1.0,
+        pytest.approx(1 / 3),
+        25.0,
+    )
+    assert (strict["skipped"], strict["wrong_among_accepted"], strict["seconds"]) == (0.5, 0.0, 1.0)
     assert table.loc[1.0, "skipped"] == 0.0
-    assert np.isnan(table.loc[1.0, "false_accepts"])
+    assert np.isnan(table.loc[1.0, "wrong_among_accepted"])
 
 
 def test_coverage_lets_the_surest_through_first() -> None:

@@ -144,8 +144,8 @@ def test_a_right_model_on_many_vulnerabilities_is_trusted() -> None:
     assert chosen.policy.reject is not None
     assert chosen.policy.reject < chosen.policy.accept
     assert chosen.skipped_share.value == 1.0
-    assert chosen.false_accept_rate.value == 0.0
-    assert 0.0 < chosen.false_accept_rate.high < 0.02
+    assert chosen.wrong_among_accepted.value == 0.0
+    assert 0.0 < chosen.wrong_among_accepted.high < 0.02
 
 
 def test_no_bound_is_claimed_that_the_patches_at_hand_exceed() -> None:
@@ -153,8 +153,8 @@ def test_no_bound_is_claimed_that_the_patches_at_hand_exceed() -> None:
     for seed in range(40):
         data = _draw("boundary", np.random.default_rng(seed), 60)
         chosen = certify(*data, alpha=0.2, beta=0.2, seed=seed)
-        assert chosen.false_accept_rate.value <= 0.2
-        assert chosen.false_reject_rate.value <= 0.2
+        assert chosen.wrong_among_accepted.value <= 0.2
+        assert chosen.right_among_refused.value <= 0.2
 
 
 def test_a_model_that_knows_nothing_is_not_trusted() -> None:

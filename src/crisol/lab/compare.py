@@ -93,10 +93,10 @@ class VariantComparison:
         """A table with a row for each variant: the thresholds of its guaranteed policy, and their errors.
 
         Columns: variant; accept_at and reject_at (thresholds; None if the policy never accepts or never
-        rejects); skipped (share of patches decided without a wargame); false_accepts (share of invalid
-        patches among the accepted ones); false_rejects (share of valid patches among the rejected ones); why
-        (the policy's reason). The error shares are averaged over vulnerabilities, and None where the
-        threshold is None. All shares are measured on the patches of the comparison.
+        rejects); skipped (share of patches decided without a wargame); wrong_among_accepted
+        (share of invalid patches among the accepted ones); right_among_refused (share of valid patches among
+        the rejected ones); why (the policy's reason). The error shares are averaged over vulnerabilities, and
+        None where the threshold is None. All shares are measured on the patches of the comparison.
         """
         rows = [
             {
@@ -104,12 +104,12 @@ class VariantComparison:
                 "accept_at": guarantee.policy.accept,
                 "reject_at": guarantee.policy.reject,
                 "skipped": guarantee.skipped_share.value,
-                "false_accepts": None
+                "wrong_among_accepted": None
                 if guarantee.policy.accept is None
-                else guarantee.false_accept_rate.value,
-                "false_rejects": None
+                else guarantee.wrong_among_accepted.value,
+                "right_among_refused": None
                 if guarantee.policy.reject is None
-                else guarantee.false_reject_rate.value,
+                else guarantee.right_among_refused.value,
                 "why": guarantee.policy.reason,
             }
             for name, guarantee in self.certified.items()

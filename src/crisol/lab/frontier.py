@@ -31,11 +31,11 @@ def frontier(
     A patch with the probability p of valid is accepted if p >= t, rejected if p < 1 - t, and wargamed
     otherwise. ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``probability`` (n,) is p.
     ``wargame_seconds`` is the cost of a wargame, ``accept_seconds`` that of a false accept, both in seconds.
-    Columns: threshold; skipped (share of patches decided without a wargame); false_accepts (share of invalid
-    patches among the accepted ones); false_accepts_of_skipped (accepted invalid patches as a share of the
-    skipped patches); false_rejects (share of valid patches among the rejected ones); seconds (mean cost of a
-    patch, in seconds). A share of no patches is nan. The errors are those on these patches, without a
-    guarantee for others.
+    Columns: threshold; skipped (share of patches decided without a wargame); wrong_among_accepted (share of
+    invalid patches among the accepted ones); false_accepts_of_skipped (accepted invalid patches as a share of
+    the skipped patches); right_among_refused (share of valid patches among the rejected ones); seconds (mean
+    cost of a patch, in seconds). A share of no patches is nan. The errors are those on these patches, without
+    a guarantee for others.
     """
     rows = []
     for bound in _STEPS:
@@ -46,9 +46,9 @@ def frontier(
             {
                 "threshold": float(bound),
                 "skipped": float(skipped.mean()),
-                "false_accepts": _share(wrong, accepted),
+                "wrong_among_accepted": _share(wrong, accepted),
                 "false_accepts_of_skipped": _share(wrong, skipped),
-                "false_rejects": _share(rejected & (truth == 1), rejected),
+                "right_among_refused": _share(rejected & (truth == 1), rejected),
                 "seconds": float((~skipped).mean() * wargame_seconds + wrong.mean() * accept_seconds),
             }
         )
@@ -72,9 +72,9 @@ def guarantees(
 
     Columns: level; needed (the fewest vulnerabilities that can show the level, if none has an error);
     accept_at and reject_at (thresholds with a guarantee, None if there are none); accepted, rejected and
-    skipped (shares of all patches at these thresholds); skipped_without and false_accepts_without (skipped
-    share, and share of invalid patches among the accepted ones, at thresholds that keep the level on these
-    patches, without a guarantee).
+    skipped (shares of all patches at these thresholds); skipped_without and wrong_among_accepted_without
+    (skipped share, and share of invalid patches among the accepted ones, at thresholds that keep the level
+    on these patches, without a guarantee).
     """
     rows = []
     for level in _LEVELS:
@@ -92,7 +92,7 @@ def guarantees(
                 "rejected": float(policy.refuses(probability).mean()),
                 "skipped": guarantee.skipped_share.value,
                 "skipped_without": without.value,
-                "false_accepts_without": wrong.value,
+                "wrong_among_accepted_without": wrong.value,
             }
         )
     return pd.DataFrame(rows)

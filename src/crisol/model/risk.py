@@ -52,9 +52,9 @@ class RiskGuarantee:
     missing.
 
     The last three fields are measured on the given patches. ``skipped_share`` is the share of patches that
-    the policy decides without a wargame. ``false_accept_rate`` is the share of invalid patches among the
-    accepted ones, and ``false_reject_rate`` the share of valid patches among the rejected ones, both averaged
-    over the vulnerabilities with such patches.
+    the policy decides without a wargame. ``wrong_among_accepted`` is the share of invalid patches among
+    the accepted ones, and ``right_among_refused`` the share of valid patches among the rejected ones, both
+    averaged over the vulnerabilities with such patches.
     """
 
     policy: Policy
@@ -62,9 +62,9 @@ class RiskGuarantee:
     beta: float
     delta: float
     skipped_share: ErrorRate
-    false_accept_rate: ErrorRate
+    wrong_among_accepted: ErrorRate
     """Share of wrong patches among those accepted without a wargame, the mean over vulnerabilities."""
-    false_reject_rate: ErrorRate
+    right_among_refused: ErrorRate
     """Share of valid patches among those refused without a wargame, the mean over vulnerabilities."""
 
 
@@ -127,7 +127,7 @@ def at_hand(probability: _Floats, label: _Ints, groups: NDArray[np.str_], level:
 def operating_point(
     probability: _Floats, label: _Ints, groups: NDArray[np.str_], policy: Policy
 ) -> tuple[ErrorRate, ErrorRate, ErrorRate]:
-    """Return three rates of a policy on given patches: skipped share, false accepts, false rejects.
+    """Return three rates of a policy on given patches: what it skips, and both kinds of error.
 
     The first is the share of patches that the policy decides without a wargame. The second is the share of
     invalid patches among the accepted ones, the third the share of valid patches among the rejected ones;
@@ -138,11 +138,11 @@ def operating_point(
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
     skipped = float((accepted | rejected).mean()) if len(label) else 0.0
-    false_accepts, false_rejects = (
+    wrong_among_accepted, right_among_refused = (
         _rate(float(losses.mean()) if len(losses) else 0.0, len(losses))
         for losses in (_losses(accepted, 1 - label, group), _losses(rejected, label, group))
     )
-    return _rate(skipped, len(np.unique(group))), false_accepts, false_rejects
+    return _rate(skipped, len(np.unique(group))), wrong_among_accepted, right_among_refused
 
 
 @cache
