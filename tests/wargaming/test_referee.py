@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from crisol import diff
 from crisol.config import load_settings
 from crisol.errors import DatasetError, SandboxUnavailable
 from crisol.records import Outcome, Reason, Strength
-from crisol.sandbox import choose
+from crisol.sandbox import Role, Run, Script, Target, choose
 from crisol.wargaming.corpus import Plan, build, content_hash, load_table, reexecute
 from crisol.wargaming.program import ProgramTree
 from crisol.wargaming.referee import Match, open_match
@@ -212,6 +213,28 @@ def test_without_isolation_every_verdict_says_so(vulnerability: Vulnerability, t
     with open_match(vulnerability, choose("weak"), tmp_path) as weak:
         verdict = weak.judge(patch(RIGHT))
     assert (verdict.outcome, verdict.sandbox) == (Outcome.VALID, "weak")
+
+
+def test_what_the_release_itself_changes_is_learnt_in_the_baseline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No script runs over the release a second time for one patch, and none accuses it."""
+    folder = make(tmp_path / "changing")
+    for pov in (folder / "pov").iterdir():
+        pov.write_text(f"import string\nstring.capwords = repr\n{pov.read_text()}")
+    ran: list[str] = []
+    run = Target.run
+
+    def counted(target: Target, script: Script, *a: Any, **k: Any) -> Run:
+        if script.role is Role.POV and not (a and a[0]):
+            ran.append(script.name)
+        return run(target, script, *a, **k)
+
+    monkeypatch.setattr(Target, "run", counted)
+    with open_match(load(folder), choose(), tmp_path) as match:
+        assert match.judge(patch(RIGHT)).outcome is Outcome.VALID
+    assert ran[:2] == ["pov/1_parent.py", "pov/2_absolute.py"]
+    assert len(ran) == 2
 
 
 def test_a_failing_baseline_is_inconclusive(tmp_path: Path) -> None:

@@ -265,6 +265,7 @@ class Match:
             except SandboxError as error:
                 return Reason.SANDBOX_FAILED, str(error)
             self.canaries.costs[script.name] = run.cpu_seconds
+            self.changes[script.name, self.warm] = frozenset(run.changed)
             if not succeeds(run):
                 return Reason.BASELINE_FAILED, f"{script.name} on the vulnerable code: {told(run)}"
             if script.role is Role.CHECK:
