@@ -27,11 +27,11 @@ class Background(Generic[R]):
     ::
 
         pool = Background(lambda: AsyncConnectionPool(dsn, open=False))
-        rows = pool.call(question)  # runs ``await question(pool)`` there, waits here
+        rows = pool.call(question)  # runs ``await question(pool)`` in another thread, waits here
 
-    The argument (``opened``) returns an async context manager that yields the resource. It is entered by the
-    first call, in the event loop of a separate thread, and left by :meth:`close`. A forked child process
-    opens a resource of its own.
+    The argument ``opened`` is a function that returns an async context manager, which yields the resource.
+    The first call enters the context manager, in the event loop of a separate thread; :meth:`close` leaves
+    it. A forked child process opens a resource of its own.
     """
 
     def __init__(self, opened: Callable[[], AbstractAsyncContextManager[R]]) -> None:

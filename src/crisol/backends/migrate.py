@@ -53,7 +53,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One change of the database schema: the number and the name of its file, and the SQL text."""
+    """One change of the database schema: the SQL text ``sql``, from the file with this number and name."""
 
     number: int
     name: str
@@ -95,9 +95,9 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 def status(database: Database) -> list[MigrationStep]:
     """Return every migration of this version of Crisol and whether it was applied; none is applied now.
 
-    Raises :class:`~crisol.errors.StoreError` if a newer Crisol has migrated the database or it cannot be
-    used, and :class:`~crisol.errors.IntegrityError` if the SQL text of an applied migration differs from this
-    version's.
+    Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer
+    Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than
+    it has now.
     """
     with database.exclusive() as execute:
         applied = _applied(database.engine, execute)
@@ -107,9 +107,9 @@ def status(database: Database) -> list[MigrationStep]:
 def upgrade(database: Database, to: int | None = None) -> list[Migration]:
     """Apply the migrations that ``database`` lacks, up to the number ``to`` (None: all); return them.
 
-    Raises :class:`~crisol.errors.StoreError` if a newer Crisol has migrated the database or it cannot be
-    used, and :class:`~crisol.errors.IntegrityError` if the SQL text of an applied migration differs from this
-    version's.
+    Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer
+    Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than
+    it has now.
     """
     applied = []
     for migration in migrations(database.engine):

@@ -102,8 +102,8 @@ class WallClock:
     def jump(self) -> None:
         """Set the clock to the next of six times, in turn; after the sixth the first follows again.
 
-        They are the start of 1970, and times relative to the machine's: an hour ahead, an hour back, two days
-        ahead, two days back, ten years ahead.
+        They are the start of 1970, and times relative to the machine's time: an hour ahead, an hour back, two
+        days ahead, two days back, ten years ahead.
         """
         self._set(next(self._jumps))
 

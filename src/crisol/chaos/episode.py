@@ -24,13 +24,13 @@ class Episode:
 
     ``load`` holds the requests and answers of the load. The fault lasted from ``begin`` to ``end``, in
     seconds of the monotonic clock. ``breakers`` has a row for each time that the service was asked for its
-    circuit breakers, four times a second, with the columns time (seconds of the monotonic clock) and open
-    (the names of the breakers that were not closed, joined with commas). ``refused`` says whether the service
-    reported that it refused to load a model.
+    circuit breakers, four times a second, with the columns ``time`` (seconds of the monotonic clock) and
+    ``open`` (the names of the breakers that were not closed, joined with commas). ``refused`` says whether
+    the service reported that it refused to load a model.
 
     ``due`` counts the patches for which the service had to store a trial, ``lost`` those of them without a
-    stored trial, and ``skewed`` the trials with a date outside the test. ``admitted`` is about an attacker:
-    the requests that the service admitted, divided by the number that the rate limit allows; NaN without an
+    stored trial, and ``skewed`` the trials with a date outside the test. ``admitted`` is the number of
+    requests that an attacker got admitted, divided by the number that the rate limit allows; NaN without an
     attacker that sends many requests.
     """
 
@@ -47,7 +47,7 @@ class Episode:
 
     @property
     def timeline(self) -> pd.DataFrame:
-        """A row for each second of the load, with its requests, failures and latency.
+        """A row for each second of the load, with throughput, errors, latency and sources of the answers.
 
         The columns are those of :func:`crisol.loadtest.result.timeline`.
         """

@@ -33,7 +33,7 @@ def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
 
 
 def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list[Checked]:
-    """Compare the figures of one fault with its load targets; return one result for each load target.
+    """Compare the figures of ``fault`` (its name) with its load targets; return a result for each target.
 
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``; those of :data:`ALWAYS` are
     added. ``metrics`` are the figures by name. A missed load target is a result, not an error. Raises

@@ -1,4 +1,4 @@
-"""The faults: each says what it needs, and how it begins and ends."""
+"""The faults of chaos tests: each says what it needs, and how it begins and ends."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class Fault:
     has. ``disk`` gives PostgreSQL a small disk, ``enclosed`` gives the service Linux namespaces of its own,
     and ``clocked`` a wall clock of its own. ``changes`` are environment variables of the service.
 
-    ``flood`` adds an attacker who sends many requests: 0 none, 1 under one address, n under n false
-    addresses. It sends ``pace`` requests a second; 0 means as fast as it can. ``hostile`` adds a client that
-    sends malicious patches. With ``fresh``, cached verdicts are deleted during the load, so that wargames
-    run.
+    ``flood`` adds an attacker, who sends many requests: 0 none, 1 under one address, n under n false
+    addresses. The attacker sends ``pace`` requests a second; 0 means as fast as possible. ``hostile`` adds a
+    client that sends malicious patches. With ``fresh``, cached verdicts are deleted during the load, so that
+    wargames run.
     """
 
     name: str
@@ -274,9 +274,9 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def allowance(seconds: float) -> float:
-    """Return how many requests a client of a flooded service is allowed in ``seconds``.
+    """Return how many requests the rate limit admits from one client in ``seconds``, under an attack.
 
-    The rate limit of these faults is 10 requests a second with a burst of 100.
+    In tests with an attacker the limit is 10 requests a second with a burst of 100.
     """
     return _BURST + _A_SECOND * seconds
 

@@ -1,7 +1,7 @@
-"""Damage a served model so that it loads without an error and fails when it predicts.
+"""Damage the model of a service so that it loads without an error and fails when it predicts.
 
-Both functions add nodes to the model's ONNX graph whose work depends on the features: for a row of zeros
-they do nothing, so the test prediction at loading does not notice them.
+Both functions add nodes to the model's ONNX graph whose work depends on the features: for a row of zeros they
+do nothing, so the test prediction at loading does not notice them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _ROUNDS = 12
 def raising(folder: Path) -> None:
     """Damage the model ``folder/model.onnx`` so that every prediction raises ``IndexError``.
 
-    Only the prediction for a patch without features, with which a model is tested at loading, still works.
-    The hash of the file in ``folder/serving.json`` is updated.
+    Only the prediction for features that are all 0, with which a model is tested at loading, still works. The
+    hash of the file in ``folder/serving.json`` is updated.
     """
     _change(folder, _look_up)
 

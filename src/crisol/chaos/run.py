@@ -82,7 +82,8 @@ class Schedule:
 def suffer(settings: Settings, material: Material, fault: Fault, schedule: Schedule) -> Episode:
     """Start a service under steady load, inject one fault, end it, and return the observations.
 
-    Starts the servers that the fault needs, too. ``material`` is from :func:`material_of`; ``schedule`` is
+    ``settings`` says where vulnerabilities and the cache folder are. The servers that the fault needs are
+    started, too. ``material`` is the patches and the model, from :func:`material_of`; ``schedule`` is
     lengthened for the fault by :meth:`Schedule.of`. Every patch is wargamed once before the load begins.
     Cached decisions are deleted every second, so that the model and the stores stay in use. Cached verdicts
     are deleted every four seconds if ``fault.fresh`` is set. Raises :class:`~crisol.errors.UnavailableError`
@@ -155,9 +156,10 @@ def suffer(settings: Settings, material: Material, fault: Fault, schedule: Sched
 def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
     """Train a model and return it with the patches of a chaos test: the 30 with the shortest wargames.
 
-    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy leaves 40 % of the patches
-    to a wargame, so that trials are stored all the time. Raises :class:`~crisol.errors.DatasetError` for a
-    table without both valid and invalid patches.
+    ``settings`` says where the cache folder is, which keeps the model. ``frame`` is the corpus table;
+    ``seed`` is the seed of the training. The policy leaves 40 % of the patches to a wargame, so that trials
+    are stored all the time. Raises :class:`~crisol.errors.DatasetError` for a table without both valid and
+    invalid patches.
     """
     whole = prepare(settings, frame, seed)
     items = tuple(sorted(whole.items, key=lambda item: item.seconds)[:_PATCHES])

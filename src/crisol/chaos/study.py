@@ -42,13 +42,13 @@ def each(
     expectations: Sequence[str],
     schedule: Schedule,
 ) -> Iterator[Suffered]:
-    """Inject faults one after the other into a service under load; yield the result of each when it is over.
+    """Inject faults one after the other into a service under load; yield each fault's result when it is over.
 
-    ``names`` are the names of the faults; empty means all that this machine can inject. ``frame`` is the
-    corpus table with the patches to send; ``schedule`` gives the seconds of load. ``expectations`` are lines
-    such as ``*: failed <= 0``. Raises :class:`~crisol.errors.ExperimentError`, before any load, for an
-    unknown fault or a malformed line, and :class:`~crisol.errors.UnavailableError` if a server or the service
-    does not start.
+    ``settings`` says where vulnerabilities and the cache folder are. ``names`` are the names of the faults;
+    empty means all that this machine can inject. ``frame`` is the corpus table with the patches to send;
+    ``schedule`` gives the seconds of load. ``expectations`` are lines such as ``*: failed <= 0``. Raises
+    :class:`~crisol.errors.ExperimentError`, before any load, for an unknown fault or a malformed line, and
+    :class:`~crisol.errors.UnavailableError` if a server or the service does not start.
     """
     refused = {} if names else _refused()
     faults = chosen(list(names) or [name for name in FAULTS if name not in refused])
@@ -61,9 +61,9 @@ def each(
 
 
 def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
-    """Return a table with a row for each injected fault.
+    """Return a table with a row for each injected fault; ``suffered`` are the results of :func:`each`.
 
-    The columns are fault (its name) and the figures of :attr:`~crisol.chaos.episode.Episode.metrics`.
+    The columns are ``fault`` (its name) and the figures of :attr:`~crisol.chaos.episode.Episode.metrics`.
     """
     return pd.DataFrame(
         [{"fault": result.episode.fault.name, **result.episode.metrics} for result in suffered]
@@ -73,8 +73,8 @@ def table(suffered: Sequence[Suffered]) -> pd.DataFrame:
 def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
     """Return a table with a row for each load target of each injected fault.
 
-    The columns are fault (its name), target (the load target as text), measured (the figure as a number) and
-    result (``pass`` or ``FAIL``).
+    ``suffered`` are the results of :func:`each`. The columns are ``fault`` (its name), ``target`` (the load
+    target as text), ``measured`` (the figure as a number) and ``result`` (``pass`` or ``FAIL``).
     """
     parts = [
         targets.table(result.checked).assign(fault=result.episode.fault.name)[
@@ -88,7 +88,7 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
     """Return the figures of all injected faults in one dict, under keys ``"<fault>.<figure>"``.
 
-    Infinite figures are left out.
+    ``suffered`` are the results of :func:`each`. Infinite figures are left out.
     """
     return {
         f"{result.episode.fault.name}.{name}": value
@@ -101,8 +101,8 @@ def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
 def not_run() -> pd.DataFrame:
     """Return a table with a row for each fault that this machine cannot inject.
 
-    The columns are fault (its name) and reason. A fault that cannot be injected counts as not run, never as
-    passed.
+    The columns are ``fault`` (its name) and ``reason``. A fault that cannot be injected counts as not run,
+    never as passed.
     """
     reasons = _refused()
     return pd.DataFrame({"fault": list(reasons), "reason": list(reasons.values())})
@@ -128,7 +128,7 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Return a figure of the latency over time under one fault.
+    """Return a plot of the latency over time under one fault.
 
     The time of the fault, and the times in which a circuit breaker was open, are shaded.
     """

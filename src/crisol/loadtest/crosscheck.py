@@ -33,11 +33,11 @@ def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) ->
     """Compare Crisol's client with the load generator wrk: run the same closed loop with each.
 
     Each sends the patches of ``material`` to ``POST /wargaming/ml-first`` of the service at ``url`` for
-    ``seconds``, with the connections, popularity and seed of ``plan``. Returns a table with the rows crisol,
-    wrk and ratio (crisol / wrk). Its columns are client (the row's name), throughput (answers a second),
-    p50_ms, p90_ms and p99_ms (percentiles of the latency in milliseconds), and errors (share of the
-    requests). Without wrk on this machine, the table has no rows. Raises
-    :class:`~crisol.errors.UnavailableError` if a client fails.
+    ``seconds``, with the connections, popularity and seed of ``plan``. Returns a table with three rows, named
+    in the column ``client``: ``crisol``, ``wrk`` and ``ratio`` (crisol / wrk). The other columns are
+    ``throughput`` (answers a second), ``p50_ms``, ``p90_ms`` and ``p99_ms`` (percentiles of the latency in
+    milliseconds), and ``errors`` (share of the requests). If wrk is not installed, the table has no rows.
+    Raises :class:`~crisol.errors.UnavailableError` if a client fails.
     """
     program = shutil.which("wrk")
     if program is None:
@@ -55,9 +55,9 @@ def cross_check(url: str, material: Material, plan: LoadPlan, seconds: float) ->
 def read_wrk(text: str) -> dict[str, float]:
     """Return the figures in ``text``, the output of the program ``wrk --latency``.
 
-    They are throughput (requests a second), p50_ms, p90_ms and p99_ms (percentiles of the latency in
-    milliseconds), and errors (failed requests and socket errors, divided by all requests). Raises
-    :class:`~crisol.errors.UnavailableError` for any other text.
+    They are ``throughput`` (requests a second), ``p50_ms``, ``p90_ms`` and ``p99_ms`` (percentiles of the
+    latency in milliseconds), and ``errors`` (failed requests and socket errors, divided by all requests).
+    Raises :class:`~crisol.errors.UnavailableError` for any other text.
     """
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     count = re.search(r"(\d+) requests in ", text)

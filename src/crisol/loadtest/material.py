@@ -56,10 +56,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that a load test needs: patches, the folder of the model that the service uses, and its policy.
+    """All that a load test needs: ``items``, the patches to send, and the model and policy of the service.
 
-    ``items`` are the patches. ``policy`` holds the thresholds of the probability from which the model decides
-    without a wargame.
+    ``model`` is the folder of the model. ``policy`` holds the thresholds of the probability from which the
+    model decides without a wargame.
     """
 
     items: tuple[Item, ...]
@@ -84,11 +84,11 @@ class Material:
 def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float = _UNSURE_SHARE) -> Material:
     """Return the patches of a corpus table ready for a load test, with a model trained on them.
 
-    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy is chosen such that the
-    model leaves the share ``unsure`` of the patches, 0 to 1, to a wargame. The model has seen these patches,
-    so a load test measures speed and not accuracy. The model is kept below ``data/cache/models`` and used
-    again for the same table and seed. Raises :class:`~crisol.errors.DatasetError` for a table without both
-    valid and invalid patches.
+    ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy makes the model leave the
+    share ``unsure`` of the patches, 0 to 1, to a wargame. The model has seen these patches, so a load test
+    measures speed and not accuracy. The model is kept in the cache folder of ``settings``, and used again for
+    the same table and seed. Raises :class:`~crisol.errors.DatasetError` for a table without both valid and
+    invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:

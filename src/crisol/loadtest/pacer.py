@@ -31,8 +31,8 @@ class Pacer:
     """A timer of the Linux kernel that makes the file descriptor ``fd`` readable when a request is due.
 
     Use it as a context manager. ``moments`` are the times at which requests are due, in seconds of the
-    monotonic clock, ascending. It wakes at most every 0.2 ms, so requests due within that time are reported
-    together. Raises ``OSError`` if the kernel gives no timer.
+    monotonic clock, ascending. The timer fires at most every 0.2 ms, so requests due within that time are
+    reported together. Raises ``OSError`` if the kernel gives no timer.
     """
 
     def __init__(self, moments: Sequence[float]) -> None:

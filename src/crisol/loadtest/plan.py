@@ -133,7 +133,7 @@ class LoadPlan:
         return None
 
     def schedule(self) -> NDArray[np.float64] | None:
-        """Return the planned starts of the requests of an open loop, in seconds from the first, shape (n,).
+        """Return the planned starts of the requests of an open loop, in seconds from its begin, shape (n,).
 
         The result is None for a closed loop, in which each answer starts the next request.
         """
@@ -143,7 +143,7 @@ class LoadPlan:
 
 
 def rate_at(shape: Shape, rate: float, share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rate of an open loop at given moments, an array of the shape of ``share``.
+    """Return the rate of an open loop of the shape ``shape`` at given moments, one number for each.
 
     ``share`` holds the moments as shares of the load's duration, 0 to 1. ``rate`` is the plan's rate; the
     result has the same unit.
@@ -159,8 +159,8 @@ def arrivals(shape: Shape, *, rate: float, seconds: float, seed: int) -> NDArray
     """Return the times at which requests start, in seconds from the beginning, ascending, shape (n,).
 
     ``rate`` is in requests a second: the rate of a constant load, the final rate of a ramp, the rate outside
-    a spike. ``seconds`` is the duration. Constant times are evenly spaced. For the other shapes they are
-    drawn from a Poisson process, so n depends on ``seed``. There is at least one time.
+    a spike. ``seconds`` is the duration. With the ``shape`` constant, the times are evenly spaced. With the
+    others, they are drawn from a Poisson process, so n depends on ``seed``. There is at least one time.
     """
     if shape is Shape.CONSTANT:
         return np.arange(max(1, round(rate * seconds))) / rate

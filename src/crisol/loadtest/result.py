@@ -28,12 +28,12 @@ class LoadResult:
     """The result of one load test, without the requests of its warm-up.
 
     ``samples`` has a row for each request, with the columns of :func:`~crisol.loadtest.samples.load_samples`
-    and these: latency_ms (milliseconds from the intended start to the answer), service_ms (from sending to
-    the answer), lag_ms (from the intended start to sending), route (such as ``ml-first``) and failed (True
-    without an answer with status 200). ``metrics`` are the figures by name, see :func:`summarise`. ``errors``
-    maps a kind of failure, such as ``timeout`` or ``HTTP 503``, to its number. ``costs`` is the CPU and
-    memory of the service, see :meth:`~crisol.loadtest.watch.ProcessWatch.table`; it has no rows if they were
-    not sampled.
+    and these: ``latency_ms`` (milliseconds from the intended start to the answer), ``service_ms`` (from
+    sending to the answer), ``lag_ms`` (from the intended start to sending), ``route`` (such as ``ml-first``)
+    and ``failed`` (False for an answer with status 200). ``metrics`` are the figures by name, see
+    :func:`summarise`. ``errors`` maps a kind of failure, such as ``timeout`` or ``HTTP 503``, to its number.
+    ``costs`` is the CPU time and memory of the service, see
+    :meth:`~crisol.loadtest.watch.ProcessWatch.table`; it has no rows if they were not sampled.
     """
 
     samples: pd.DataFrame
@@ -43,12 +43,12 @@ class LoadResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The figures as a table with the columns measure (the figure's name) and value."""
+        """The figures as a table with the columns ``measure`` (the figure's name) and ``value``."""
         return pd.DataFrame({"measure": list(self.metrics), "value": list(self.metrics.values())})
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The numbers of failures as a table with the columns kind and count; no rows without failures."""
+        """A table with the columns ``kind`` (of failure) and ``count``; it has no rows without failures."""
         return pd.DataFrame({"kind": list(self.errors), "count": list(self.errors.values())})
 
 
@@ -71,9 +71,9 @@ def percentiles(latency: NDArray[np.float64]) -> dict[str, float]:
 def distribution(latency: NDArray[np.float64], points: int = 400) -> pd.DataFrame:
     """Return the quantiles of latencies for a plot that shows the slowest requests in detail.
 
-    ``latency`` is in milliseconds, shape (n,). The table has ``points`` rows and the columns percentile (0 to
-    100), one_in (100 means that one request in 100 is slower) and latency_ms. It has no rows without
-    latencies.
+    ``latency`` is in milliseconds, shape (n,). The table has ``points`` rows and the columns ``percentile``
+    (0 to 100), ``one_in`` (100 means that one request in 100 is slower) and ``latency_ms``. It has no rows
+    without latencies.
     """
     if not len(latency):
         return pd.DataFrame({"percentile": [], "one_in": [], "latency_ms": []})
@@ -96,7 +96,7 @@ def summarise(
 ) -> LoadResult:
     """Return the result of a load test from ``samples``, the table of :func:`load_samples`.
 
-    ``kinds[i]`` are the route and the patch of the samples with ``i`` in the column which. ``policy`` is the
+    ``kinds[i]`` are the route and the patch of the samples whose column ``which`` is ``i``. ``policy`` is the
     policy of the service. ``warm_up`` is the share of the requests (if ``closed``) or of the time that is
     left out. ``client_cpu`` is the share of a core that the client used, ``middleware_ms`` the mean
     milliseconds of a request in the service's middleware, and ``costs`` the table of
@@ -107,12 +107,12 @@ def summarise(
     - ``throughput``, ``offered``: good answers a second, and requests a second.
     - ``p50_ms`` to ``max_ms``, ``mean_ms``: latency of the good answers in milliseconds.
     - ``hit_ratio``, ``share_cache`` to ``share_fallback``: shares of the good answers by source.
-    - ``cache_hit_p50_ms`` to ``cache_hit_max_ms``, ``cache_hit_server_ms``: time of the answers from the
-      cache, for the client and (mean) inside the service.
+    - ``cache_hit_p50_ms`` to ``cache_hit_max_ms``: milliseconds from sending to an answer from the cache;
+      ``cache_hit_server_ms``: their mean time inside the service.
     - ``wrong_answers``: answers that contradict the verdict or prediction of their patch, warm-up included.
-    - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests.
-    - ``saturated``: 1 if the client limits the figures (it used over 85 % of a core, or sent 1 % of the
-      requests over 10 ms late without waiting for the service), else 0.
+    - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests, in milliseconds.
+    - ``saturated``: 1 if the client was too slow for the load, else 0. It was if it used over 85 % of a core
+      or, in an open loop, sent 1 % of the quickly answered requests over 10 ms late.
     - ``server_cores``, ``other_cores``: cores that the service, and all else on the machine, kept busy.
     - ``server_memory_mb``, ``memory_growth_mb``: the service's largest memory, and the mean of the last
       quarter of the load minus that of the second, in MiB.
@@ -162,13 +162,16 @@ def summarise(
 
 
 def timeline(samples: pd.DataFrame, window: float = 0.0) -> pd.DataFrame:
-    """Return the course of a load test: a row for each window of ``window`` seconds.
+    """Return the course of a load test: a table with a row for each window of ``window`` seconds.
 
     ``samples`` is the table of a :class:`LoadResult`. A ``window`` of 0 means 80 windows, each of at least
-    0.1 s; a remainder of less than half a window joins the last one. The columns are time (middle of the
-    window, in seconds since the first request), throughput and errors (answers with status 200, and other
-    requests, per second), p50_ms and p99_ms (latency in milliseconds), and cache, model, wargame and fallback
-    (answers with status 200 by source, per second). A request belongs to the window of its intended start.
+    0.1 s; a remainder of less than half a window joins the last one. A request belongs to the window of its
+    intended start. The columns:
+
+    - ``time``: the middle of the window, in seconds since the first request.
+    - ``throughput``, ``errors``: answers with status 200, and all other requests, per second.
+    - ``p50_ms``, ``p99_ms``: percentiles of the latency in milliseconds.
+    - ``cache``, ``model``, ``wargame``, ``fallback``: answers with status 200 of this source, per second.
     """
     start = samples["intended"].min()
     span = samples["intended"].max() - start

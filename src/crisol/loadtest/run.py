@@ -94,14 +94,14 @@ class Load:
 
     @property
     def result(self) -> LoadResult:
-        """The result of the load test; ``AssertionError`` before :meth:`run` has ended."""
+        """The result of the load test; raises ``AssertionError`` before :meth:`run` has ended."""
         assert self._result is not None, "the load has not run"
         return self._result
 
     def asked(self, which: int) -> tuple[str, Item]:
         """Return the route and the patch of a request.
 
-        ``which`` is the number in the column which of the samples.
+        ``which`` is the index of the request's content, the column ``which`` of the samples.
         """
         return self._kinds[which]
 

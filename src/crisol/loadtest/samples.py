@@ -158,18 +158,19 @@ def _codes(answer: _Answer) -> tuple[int, ...]:
 def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
     """Return the requests that a client process recorded in ``path``, and the share of a core that it used.
 
-    :meth:`Recorder.save` writes the file. The table has a row for each request that began:
+    :meth:`Recorder.save` writes the file. The table has a row for each request that began, with the columns:
 
-    - intended, sent, received: the planned start, the sending and the answer, in seconds of the monotonic
-      clock.
-    - which: the index of the request's content among the different requests.
-    - status, error: the HTTP status, 0 without an answer; then error is one of :data:`ERRORS`, else "".
-    - outcome, reason, probability: the answer's outcome, reason ("" if none) and probability of valid (NaN if
-      none).
-    - source, decided_by: the source of the answer; for a cached answer, decided_by is its original source.
-    - server_ms: milliseconds that the answer took inside the service.
-    - degraded: names of the dependencies that the service missed, joined with commas.
-    - advisory: True if no rung could decide. garbled: True if the answer could not be decoded.
+    - ``intended``, ``sent``, ``received``: the planned start, the sending and the answer, in seconds of the
+      monotonic clock.
+    - ``which``: the index of the request's content among the different requests.
+    - ``status``, ``error``: the HTTP status; without an answer it is 0, and ``error`` is one of
+      :data:`ERRORS`.
+    - ``outcome``, ``reason``, ``probability``: the answer's outcome, reason ("" if none) and probability of
+      valid (NaN if none).
+    - ``source``, ``decided_by``: the source of the answer, and for a cached answer its original source.
+    - ``server_ms``: milliseconds that the answer took inside the service.
+    - ``degraded``: names of the dependencies that the service missed, joined with commas.
+    - ``advisory``: True if no rung could decide. ``garbled``: True if the answer could not be decoded.
     """
     import pandas as pd  # noqa: PLC0415 - the client itself does not need it
 

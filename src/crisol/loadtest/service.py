@@ -40,9 +40,9 @@ _STOP_SECONDS = 30.0
 class ServiceProcess:
     """A process that runs ``crisol serve``, with ``workers`` worker processes.
 
-    It runs in the folder ``root``, which holds its log, with exactly the environment variables of
-    ``environment``. ``reaper`` kills it if this process dies. ``enclosure`` gives it Linux namespaces of its
-    own; None means none. Before :meth:`start`, ``url`` is "" and ``process`` is None.
+    The process runs in the folder ``root``, which holds its log, with exactly the environment variables of
+    ``environment``. ``reaper`` kills it if the calling process dies. ``enclosure`` gives it Linux namespaces
+    of its own; None means none. Before :meth:`start`, ``url`` is "" and ``process`` is None.
     """
 
     root: Path
@@ -57,7 +57,7 @@ class ServiceProcess:
     def pid(self) -> int:
         """The id of the started process, the parent of its workers.
 
-        ``AssertionError`` before :meth:`start`.
+        Raises ``AssertionError`` before :meth:`start`.
         """
         assert self.process is not None
         return self.process.pid
@@ -138,10 +138,10 @@ def serving(
     """Return a context manager that starts ``crisol serve`` in a separate process, and stops it at the end.
 
     The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
-    of ``policy``, ``workers`` worker processes and no rate limits. It runs in the namespaces of
-    ``enclosure``, None for none. ``changes`` are environment variables that replace others; the caller's
-    settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary folder.
-    Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
+    of ``policy``, ``workers`` worker processes and no rate limits. The process runs in the namespaces of
+    ``enclosure``, None for none. ``changes`` are environment variables that replace those of the service; the
+    caller's settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary
+    folder. Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)

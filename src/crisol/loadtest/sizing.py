@@ -44,7 +44,10 @@ class Demand:
 
     @property
     def wargames(self) -> float:
-        """Wargames a second: for the patches that the model does not decide, and for A/B testing."""
+        """The wargames a second that this load needs.
+
+        Some are for patches that the model does not decide, the others for A/B testing.
+        """
         return self.rate * (1 - self.hits) * (1 - self.skipped + self.skipped * self.ab_rate)
 
 
@@ -54,8 +57,8 @@ class Costs:
 
     ``request`` is the CPU time of a request in a worker, and ``wargame`` the mean time of a wargame, both in
     seconds. ``variation`` is the squared coefficient of variation of the wargames' times; 1 fits an
-    exponential distribution. ``entries`` is the bytes in Redis that a patch without a cached answer leaves
-    there, ``row`` the bytes on PostgreSQL's disk of a trial.
+    exponential distribution. ``entries`` is how many bytes of Redis a patch without a cached answer takes;
+    ``row`` is how many bytes of PostgreSQL's disk a trial takes.
     """
 
     request: float
@@ -71,7 +74,8 @@ class Size:
 
     ``workers`` is the number of worker processes of the service, ``wargames`` the number of wargames that
     must run at the same time. ``trials`` is the rows a second that PostgreSQL stores, ``disk_mb`` the MiB a
-    day that they take. ``commands`` is the commands a second to Redis, ``memory_mb`` the MiB of its entries.
+    day that they take. ``commands`` is the commands a second to Redis, ``memory_mb`` the MiB that Redis needs
+    for entries.
     """
 
     workers: int
@@ -128,7 +132,7 @@ def size(demand: Demand, costs: Costs, *, wait: float = 0.1) -> Size:
     """Return the size of an installation for ``demand``, if each request and wargame costs ``costs``.
 
     Requests wait for a worker, and patches for a wargame, at most ``wait`` seconds on average. Redis gets one
-    command for each request and four more for each patch without a cached answer; its entries stay for a day.
+    command for each request and four more for each patch without a cached answer; the entries stay for a day.
     Raises :class:`~crisol.errors.SettingsError` if more than 100,000 workers or wargames at a time are
     needed.
     """

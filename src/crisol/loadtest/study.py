@@ -39,13 +39,13 @@ _SATURATED = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadMeasurement:
-    """The results of a load test and of the tries after it.
+    """The results of a load test, and of shorter loads at other rates after it.
 
     ``result`` is that of the planned load. ``saturation`` has a row for each rate that was tried, with the
-    columns rate (requests a second, as really sent), throughput (answers with status 200 a second), p50_ms
-    and p99_ms (latency in milliseconds), errors (share of the requests) and saturated (True if the throughput
-    was below 95 % of the rate). ``other`` is the comparison with the load generator wrk, the table of
-    :func:`~crisol.loadtest.crosscheck.cross_check`.
+    columns ``rate`` (requests a second, as really sent), ``throughput`` (answers with status 200 a second),
+    ``p50_ms`` and ``p99_ms`` (latency in milliseconds), ``errors`` (share of the requests) and ``saturated``
+    (True if the throughput was below 95 % of the rate). ``other`` is the comparison with the load generator
+    wrk, the table of :func:`~crisol.loadtest.crosscheck.cross_check`.
     """
 
     result: LoadResult
@@ -68,10 +68,12 @@ def plan(
 ) -> LoadPlan:
     """Return the load plan of ``profile``: ``closed``, or the shape of an open loop such as ``poisson``.
 
-    ``requests`` is for a closed loop only; ``rate`` (requests a second) and ``seconds`` are for an open loop
-    only. The other parameters are fields of the :class:`~crisol.loadtest.plan.LoadPlan`. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown profile and :class:`~crisol.errors.SettingsError`
-    for a value out of range.
+    A closed loop ends after ``requests``; an open loop sends ``rate`` requests a second for ``seconds``.
+    ``connections`` is the number of connections, ``sources`` the number of loopback addresses from which they
+    come, ``zipf`` the exponent of the patches' popularity, and ``mix`` lists the routes with their shares of
+    the requests. ``warm_up`` is the share of the load that is left out of the figures; ``seed`` seeds all
+    random choices. Raises :class:`~crisol.errors.ExperimentError` for an unknown profile and
+    :class:`~crisol.errors.SettingsError` for a value out of range.
     """
     profiles = (Loop.CLOSED.value, *Shape)
     if profile not in profiles:
@@ -105,12 +107,13 @@ def measure(
 ) -> LoadMeasurement:
     """Start a service, put the load of a plan on it, then try other rates; return all figures.
 
-    ``frame`` is the corpus table with the patches to send; ``load`` is the plan. ``rates``, in requests a
-    second, are tried afterwards in open loops of ``rate_seconds`` each. At the end the same patches are sent
-    by the load generator wrk, for comparison. ``targets`` are texts of load targets such as
-    ``p95_ms < 1000``; they are parsed here but not compared. Raises :class:`~crisol.errors.ExperimentError`
-    for a malformed one, before any load, :class:`~crisol.errors.DatasetError` for a table without both valid
-    and invalid patches, and :class:`~crisol.errors.UnavailableError` if the service does not start.
+    ``settings`` says where vulnerabilities and the cache folder are, ``frame`` is the corpus table with the
+    patches to send, and ``load`` is the plan. ``rates``, in requests a second, are tried afterwards in open
+    loops of ``rate_seconds`` each. At the end the same patches are sent by the load generator wrk, for
+    comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``; they are parsed here but not
+    compared. Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
+    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
+    :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     parse_all(targets)
     material = prepare(settings, frame, load.seed)

@@ -47,7 +47,7 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A load target and the measured ``value`` of its figure; NaN means not measured, and never passes.
+    """The load target ``target`` and the measured ``value`` of its figure; NaN, not measured, never passes.
 
     ``of`` is the name of the fault under which the figure was measured; "" outside chaos tests.
     """
@@ -104,7 +104,8 @@ def check(targets: Sequence[LoadTarget], metrics: Mapping[str, float]) -> list[C
 def table(checked: Sequence[Checked]) -> pd.DataFrame:
     """Return a table with a row for each load target.
 
-    The columns are target (text), measured (the figure as a number) and result (``pass`` or ``FAIL``).
+    The columns are ``target`` (text), ``measured`` (the figure as a number) and ``result`` (``pass`` or
+    ``FAIL``).
     """
     return pd.DataFrame(
         [

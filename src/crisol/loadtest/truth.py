@@ -24,11 +24,12 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
     """Return which answers contradict the known verdict or prediction of their patch.
 
     The result is a mask, shape (number of rows of ``samples``,), True for a wrong answer. ``kinds[i]`` are
-    the route and the patch of the samples with ``i`` in the column which; ``policy`` is that of the service.
+    the route and the patch of the samples whose column ``which`` is ``i``; ``policy`` is that of the service.
     A cached answer is judged by its original source. An answer with status 200 is right in these cases:
 
-    - by a wargame or a fact: the outcome is that of the corpus table. A wargame must also give its reason, or
-      name another script if a PoV still succeeds there.
+    - by a wargame: outcome and reason are those of the corpus table. If that reason is that a PoV still
+      succeeds, the failure of any other script is right, too.
+    - by a fact: the outcome is that of the corpus table.
     - by the model: the probability is that of the patch, and the outcome is what ``policy`` makes of it.
     - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.
 

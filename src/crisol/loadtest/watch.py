@@ -21,7 +21,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class ProcessWatch:
     """Sample the CPU time and memory of the process ``pid`` and its descendants every ``seconds``.
 
-    It samples in a thread while the ``with`` block runs; :meth:`table` then returns the samples. Linux only.
+    Samples are taken in a thread while the ``with`` block runs; :meth:`table` then returns them. Linux only.
     """
 
     def __init__(self, pid: int, seconds: float = 0.25) -> None:
@@ -46,9 +46,9 @@ class ProcessWatch:
     def table(self) -> pd.DataFrame:
         """Return a table with a row for each interval between two samples.
 
-        The columns are time (end of the interval, in seconds of the monotonic clock), cores (cores that the
-        processes kept busy), memory_mb (their resident memory in MiB) and other_cores (cores that all other
-        processes of the machine kept busy).
+        The columns are ``time`` (end of the interval, in seconds of the monotonic clock), ``cores`` (cores
+        that the processes kept busy), ``memory_mb`` (their resident memory in MiB) and ``other_cores`` (cores
+        that all other processes of the machine kept busy).
         """
         frame = pd.DataFrame(self._rows, columns=["time", "cpu", "memory_mb", "machine"])
         frame["cores"] = frame["cpu"].diff() / frame["time"].diff()

@@ -27,7 +27,7 @@ class Owner(Protocol):
     samples: Recorder
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Receive the answer to the request with the index ``at``; the connection is then free for another.
+        """Receive the answer to the request with the index ``at``; the connection is then free for the next.
 
         ``now`` is the time at which the last byte arrived, in seconds of the monotonic clock; ``status`` and
         ``body`` are those of the HTTP answer.
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Report to the owner that the waiting request failed and the connection is closed.
 
-        The event loop calls this.
+        The event loop calls this; ``exc`` is not used.
         """
         self._transport = None
         at, self.at = self.at, RESTS

@@ -69,10 +69,10 @@ class Metrics:
         return Histogram(self._slots.values, self._place(family, labels, MetricKind.HISTOGRAM), family.bounds)
 
     def exemplify(self, family: Family, labels: tuple[str, ...], value: float, trace_id: str) -> None:
-        """Attach ``trace_id`` to the observed ``value`` of a histogram, as an OpenMetrics exemplar.
+        """Attach ``trace_id`` to a ``value`` that a histogram has observed, as an OpenMetrics exemplar.
 
-        ``labels`` are the histogram's label values. ``value`` selects the bucket, which keeps only its latest
-        exemplar. Exemplars are exported in the OpenMetrics format only.
+        ``family`` and ``labels``, the label values, name the histogram. The value selects the bucket, which
+        keeps only its latest exemplar. Exemplars are exported in the OpenMetrics format only.
         """
         bucket = bisect_left(family.bounds, value)
         self._exemplars[family.name, labels][bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
@@ -81,8 +81,8 @@ class Metrics:
         """Export the number that ``read()`` returns, as a gauge or counter of ``family``.
 
         ``labels`` are the label values, in the order of ``family.labels``. ``read`` is called by
-        :meth:`refresh` and at each export. Raises ``TypeError`` if the family is of histograms or has another
-        number of labels.
+        :meth:`refresh` and at each export by this worker. Raises ``TypeError`` if the family is of histograms
+        or has another number of labels.
         """
         if family.kind is MetricKind.HISTOGRAM:
             raise TypeError(f"{family.name} is a histogram: observe it")

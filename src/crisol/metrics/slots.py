@@ -131,9 +131,10 @@ class Slots:
 
 
 def others(folder: Path, own: str) -> Iterator[Snapshot]:
-    """Yield the metrics of every worker with files in ``folder``, except the files with the name ``own``.
+    """Yield a copy of the metrics of every worker with files in ``folder``, except those named ``own``.
 
-    Damaged lines are left out; a file that cannot be read is skipped.
+    ``own`` is a file name without its suffix. Damaged lines are left out; a file that cannot be read is
+    skipped.
     """
     for names in sorted(folder.glob("*.names")):
         if names.stem == own:

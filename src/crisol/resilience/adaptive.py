@@ -27,10 +27,10 @@ __all__ = ["AdaptivePolicy", "AdaptiveShare"]
 class AdaptivePolicy:
     """The settings of an :class:`AdaptiveShare`: when a rate limit is lowered, and by how much.
 
-    The share is the number by which the rate limit is multiplied; 1 is the whole limit. It changes every
-    ``interval`` seconds. It is multiplied by ``decrease`` if more than the fraction ``tolerated`` of the
-    interval's requests failed or took longer than ``target_seconds``, or if a circuit breaker is not closed.
-    Otherwise ``increase`` is added to it. The share stays between ``low`` and ``high``. Raises
+    The share is the number by which the rate limit is multiplied; 1 is the whole limit. The share changes
+    every ``interval`` seconds. It is multiplied by ``decrease`` if more than the fraction ``tolerated`` of
+    the interval's requests failed or took longer than ``target_seconds``, or if a circuit breaker is open or
+    half open. Otherwise ``increase`` is added to it. The share stays between ``low`` and ``high``. Raises
     :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
@@ -58,10 +58,10 @@ class AdaptivePolicy:
 class AdaptiveShare:
     """The number by which a rate limit is multiplied now, read as ``share``; 1 is the whole limit.
 
-    ``policy`` says when the share changes; it starts at ``policy.high``. Call :meth:`observe` after each
-    request, and take :meth:`cost` tokens from the client's bucket for it: at a share of 0.5 a request costs
-    two tokens. ``strained()`` returns whether a circuit breaker is not closed; it is called once an interval.
-    In an interval without requests the share grows. ``clock`` returns seconds.
+    ``policy`` says when the share changes; the share starts at ``policy.high``. Call :meth:`observe` after
+    each request, and take :meth:`cost` tokens from the client's bucket for it: at a share of 0.5 a request
+    costs two tokens. ``strained()`` returns whether a circuit breaker is open or half open; it is called once
+    an interval. In an interval without requests the share grows. ``clock`` returns seconds.
 
     >>> from crisol.resilience.bucket import Rate
     >>> from crisol.resilience.clock import FakeClock
@@ -101,7 +101,7 @@ class AdaptiveShare:
     def cost(self, rate: Rate) -> float:
         """Return the tokens that one request costs now.
 
-        They are 1 divided by the present share, but at most the burst of ``rate``.
+        The cost is 1 divided by the present share, but at most the burst of ``rate``.
         """
         self._turn(self._clock())
         return min(1.0 / self.share, rate.burst)

@@ -1,4 +1,4 @@
-"""The circuit breaker's state machine: synchronous, never sleeping, reading time from the clock it is given.
+"""The state machine of a circuit breaker; it makes no calls itself and reads the time from a given clock.
 
 A permit is the number of the *generation* in which it was handed out. Every change of state starts a new
 generation, so a result that arrives late carries an old number and changes nothing (after gobreaker; states
@@ -34,10 +34,11 @@ _lock = threading.Lock()
 class State(Enum):
     """The state of a circuit breaker: which calls it admits, and which results it counts.
 
-    ``CLOSED``: every call passes and is counted. ``OPEN``: every call is rejected until the recovery time is
-    over. ``HALF_OPEN``: a few calls pass, and their results close the breaker or open it again. Three states
-    last until the breaker is reset: ``DISABLED`` (every call passes, none is counted), ``FORCED_OPEN`` (every
-    call is rejected) and ``METRICS_ONLY`` (every call passes and is counted, and the breaker never opens).
+    ``CLOSED``: every call passes and is counted. ``OPEN``: every call is rejected for the time that the
+    breaker's policy sets. ``HALF_OPEN``: a few calls pass, and their results close the breaker or open it
+    again. Three states last until the breaker is reset: ``DISABLED`` (every call passes, none is counted),
+    ``FORCED_OPEN`` (every call is rejected) and ``METRICS_ONLY`` (every call passes and is counted, and the
+    breaker never opens).
     """
 
     CLOSED = "closed"
@@ -66,13 +67,12 @@ class BreakerSnapshot:
 
     ``successes``, ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls since the
     breaker was made. ``recovered`` and ``relapsed`` count the half-open periods that ended with the breaker
-    closed, and with the breaker open again. ``generation`` grows by one at each change of state.
+    closed, and with the breaker open again. ``generation`` grows with each change of state. ``retry_after``
+    is the seconds that a rejected caller should wait, 0 while every call passes.
 
-    ``calls`` is the number of calls in the breaker's window; ``failure_rate`` and ``slow_rate`` are the
-    shares of them, 0 to 1, that failed and that were slow. Both are None while the window holds fewer calls
-    than the policy's ``minimum_calls``, and if the policy limits neither; ``slow_rate`` is None if the policy
-    does not limit it. ``retry_after`` is the seconds that a rejected caller should wait, 0 while every call
-    passes.
+    ``calls`` is the number of recent calls that the breaker's policy looks at. ``failure_rate`` is the share
+    of them that failed, ``slow_rate`` the share that was slow, each 0 to 1; None if they are fewer than the
+    policy's ``minimum_calls``, or if the policy sets no limit on rates (for ``slow_rate``: on slow calls).
     """
 
     name: str
@@ -151,7 +151,10 @@ class BreakerCore:
         return f"<{type(self).__name__} {self.name!r} {self.state.value}>"
 
     def try_acquire(self) -> int:
-        """Return a permit (a positive number) for one call, or 0 if the call is rejected."""
+        """Return a permit (a positive number) for one call, or 0 if the call is rejected.
+
+        Pass the permit to :meth:`success`, :meth:`failure` or :meth:`release` when the call has ended.
+        """
         state = self.state
         if state is OPEN:
             if self.clock() < self._until:
@@ -167,7 +170,8 @@ class BreakerCore:
     def acquire(self) -> int:
         """Return a permit (a positive number) for one call.
 
-        Raises :class:`~crisol.errors.CircuitOpenError` if the call is rejected.
+        Pass the permit to :meth:`success`, :meth:`failure` or :meth:`release` when the call has ended. Raises
+        :class:`~crisol.errors.CircuitOpenError` if the call is rejected.
         """
         if self.state is OPEN:
             # The common rejection, with the clock read once: it is there to cost nothing.
@@ -315,9 +319,9 @@ class BreakerCore:
         return calls, self._bad.bit_count(), self._slow.bit_count()
 
     def reset(self) -> None:
-        """Close the breaker, whatever its state, and forget the calls in its window.
+        """Close the breaker, whatever its state, and forget recent calls.
 
-        The counters of the :class:`BreakerSnapshot` that count since the start keep their values.
+        The counts since its start are kept.
         """
         self._force(CLOSED)
 
@@ -342,7 +346,7 @@ class BreakerCore:
         self._listeners = (*self._listeners, listener)
 
     def snapshot(self) -> BreakerSnapshot:
-        """Return the breaker's state and counters at this moment; they do not change afterwards."""
+        """Return a copy of the breaker's state and counters; later calls do not change it."""
         with _lock:
             calls, bad, slow = self._sums()
             enough = self.policy.rated and calls >= self.policy.minimum_calls

@@ -1,4 +1,4 @@
-"""The token bucket in this process: exact, bounded in memory, synchronous.
+"""Token buckets in this process: exact, bounded in memory, synchronous.
 
 A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T
 I.371). A decision is one number too: the *room*, see :class:`BucketDecision`.
@@ -238,7 +238,10 @@ class TokenBucket:
         return limited(self, key, cost)
 
     def peek(self, key: str) -> BucketDecision:
-        """Return the state of the bucket of ``key`` as the decision on a request of 0 tokens; take none."""
+        """Return the state of the bucket of ``key`` without taking a token.
+
+        The result is the decision on a request that costs 0 tokens.
+        """
         now = self._turn(self._clock())
         moment = max(self._find(key), now)
         return BucketDecision(self.rate, now + self._full - moment, 0.0)
@@ -247,7 +250,7 @@ class TokenBucket:
         """Let the bucket of ``key`` hold no more tokens than the bucket of the same key in another store.
 
         ``seconds`` is the time in which the tokens left in the other bucket would be refilled. Nothing
-        happens if the key has no bucket yet and the greatest number of keys is in use.
+        happens if the key has no bucket yet and no further key can get one.
         """
         now = self._turn(self._clock())
         moment = now + self._full - seconds

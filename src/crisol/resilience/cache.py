@@ -121,9 +121,9 @@ class Cache:
 
         ``key`` is the 32 bytes from :meth:`Kind.key`. ``fn()`` returns the value or an awaitable of it.
         ``ttl`` is the entry's lifetime in seconds; None means the lifetime of ``kind``, 0 caches nothing. A
-        None from ``fn`` is cached for the kind's ``negative_ttl``. ``tags`` are names by which
-        :meth:`invalidate` finds the entry. Concurrent callers with one key share one call of ``fn``; if one
-        caller is cancelled, the others still get the value.
+        None from ``fn`` is cached for at most the kind's ``negative_ttl`` seconds. ``tags`` are names by
+        which :meth:`invalidate` finds the entry. Concurrent callers with one key share one call of ``fn``; if
+        one caller is cancelled, the others still get the value.
 
         Raises what ``fn`` raises (nothing is cached then), and :class:`~crisol.errors.InputError` if the key,
         ``ttl`` or the result's type is wrong, or if ``fn`` asks for its own key.
@@ -236,7 +236,10 @@ class Cache:
             await asyncio.wait(self._tasks)
 
     def stats(self) -> list[KindStats]:
-        """Return the counters of each kind of entry that was used so far; they go on counting."""
+        """Return the counters of each kind of entry that was used so far.
+
+        They are the cache's own objects: later look-ups change them.
+        """
         return list(self._stats.values())
 
     @property

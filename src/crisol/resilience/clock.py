@@ -1,4 +1,4 @@
-"""Time as an argument: every core takes a clock, and tests hand in a :class:`FakeClock`.
+"""Time as an argument: all that needs the time is given a clock, in tests a :class:`FakeClock`.
 
 >>> clock = FakeClock()
 >>> start = clock()

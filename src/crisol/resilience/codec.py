@@ -1,4 +1,4 @@
-"""Records as bytes and back: msgpack with a schema stamp and a checksum, never pickle.
+"""Encode records as bytes, and decode them: msgpack, a hash of the record type and a checksum, never pickle.
 
 An entry is ``version(1) schema(4) checksum(8) payload``. The schema stamp is derived from the record's type,
 so a field added or retyped makes old entries unreadable instead of half right; the checksum covers the key
@@ -25,9 +25,9 @@ HEADER = 13
 class Codec(Generic[T]):
     """Encode records of ``type_``, or None, as the bytes of cache entries, and decode them again.
 
-    Entries do not decode once the fields of the record or their types have changed, or under another
-    ``version``: increase it when the meaning of a field changes. Raises :class:`~crisol.errors.SettingsError`
-    for a type that msgspec cannot encode.
+    An entry can be decoded only if the record has the same fields with the same types, and only with the same
+    ``version``. Increase ``version`` when the meaning of a field changes. Raises
+    :class:`~crisol.errors.SettingsError` for a type that msgspec cannot encode.
     """
 
     def __init__(self, type_: type[T], *, version: int = 1) -> None:

@@ -21,9 +21,9 @@ __all__ = ["COMPUTING", "Computation", "produced"]
 class Computation:
     """One computation of a cached value; its callers await ``future``, and share the result or the exception.
 
-    ``produce()`` returns the value, or an awaitable of it. It is cached under ``key`` and ``tags``, as an
-    entry of the kind ``kind``, for ``ttl`` seconds. ``refresh`` means that the old value is still cached and
-    this computation renews it in the background. ``stale`` means that the key was invalidated after the
+    ``produce()`` returns the value, or an awaitable of it. The value is cached under ``key`` and ``tags``, as
+    an entry of the kind ``kind``, for ``ttl`` seconds. ``refresh`` means that the old value is still cached
+    and this computation renews it in the background. ``stale`` means that the key was invalidated after the
     start, so the value is not cached. ``awaits`` lists the computations for which this one waits now.
     ``trace`` is the traceback of the exception, or None.
     """
@@ -53,7 +53,7 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Return ``stored``, the value, to all waiting callers; no effect if the computation has ended."""
+        """Give all waiting callers the value ``stored``; no effect if the computation has ended."""
         if not self.future.done():
             self.future.set_result(stored)
 

@@ -43,9 +43,9 @@ class CircuitBreaker(BreakerCore):
     """A circuit breaker around calls: as a decorator, by :meth:`call`, :meth:`call_sync` or :meth:`guard`.
 
     Each way raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call, and otherwise
-    what the call raises. If the policy has a ``timeout``, an ``async`` call that takes longer is cancelled
-    and raises ``TimeoutError``. A plain function that takes longer still returns its result, but counts as a
-    failure. An exception group counts as a failure if one of its exceptions does.
+    what the call raises. If the breaker's policy has a ``timeout``, an ``async`` call that takes longer is
+    cancelled and raises ``TimeoutError``. A plain function that takes longer still returns its result, but
+    counts as a failure. An exception group counts as a failure if one of its exceptions does.
     """
 
     __slots__ = ()
@@ -216,9 +216,9 @@ def _members(error: BaseException) -> list[BaseException]:
 
 
 class Guard:
-    """A context manager whose block counts as one call of a circuit breaker; use each object once.
+    """A context manager whose block counts as one call of ``breaker``; use each object once.
 
-    It works with ``with`` and ``async with``. Entering raises :class:`~crisol.errors.CircuitOpenError` if the
+    ``with`` and ``async with`` both work. Entering raises :class:`~crisol.errors.CircuitOpenError` if the
     breaker rejects the call, and ``RuntimeError`` for an object that was used already.
     """
 

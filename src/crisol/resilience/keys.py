@@ -48,7 +48,7 @@ def _short(text: str) -> bytes:
 
 
 def canonical(value: object) -> bytes:
-    """Return ``value`` as bytes that differ for any other value and any other type; ``digest`` hashes them.
+    """Return the bytes from which :func:`digest` hashes ``value``; another value or type gives other bytes.
 
     Takes the same values as :func:`digest`, and raises :class:`~crisol.errors.InputError` for any other.
     """

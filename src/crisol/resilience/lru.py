@@ -22,9 +22,9 @@ OVERHEAD = 450
 class KindStats:
     """The counters of ``kind``, one kind of cache entry, since the process started.
 
-    Each look-up counts once: in ``hits`` if this process had the value, in ``shared_hits`` if the shared tier
-    had it, in ``misses`` if it was computed. ``errors`` counts failed calls of the shared tier, ``corrupt``
-    its entries that could not be decoded, ``refreshes`` recomputations in the background, and ``evictions``
+    ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from the shared
+    tier, and ``misses`` values computed. ``errors`` counts failed calls of the shared tier, ``corrupt`` its
+    entries that could not be decoded, ``refreshes`` recomputations in the background, and ``evictions``
     entries removed to make space. ``entries`` and ``bytes`` are the number and the size of the entries that
     this process holds now.
     """

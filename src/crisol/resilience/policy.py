@@ -19,21 +19,22 @@ __all__ = ["CACHE", "DATABASE", "ML_MODEL", "BreakerPolicy"]
 class BreakerPolicy:
     """When a circuit breaker opens and closes. Times are in seconds, rates are shares above 0, at most 1.
 
-    The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the calls in
-    its window, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than
-    ``slow_seconds``; the window must hold at least ``minimum_calls``. The window is the last ``window_calls``
-    calls, or the calls of the last ``window_seconds`` if that is set. None switches a limit off.
+    The breaker opens after ``consecutive_failures`` failed calls in a row. It also opens if, of the recent
+    calls, the share ``failure_rate`` failed, or the share ``slow_rate`` took longer than ``slow_seconds``.
+    The recent calls are the last ``window_calls``, or those of the last ``window_seconds`` if that is set;
+    fewer than ``minimum_calls`` are not enough. None switches a limit off.
 
     The breaker stays open for ``recovery_seconds``. Each time that it opens again without having closed, the
-    wait is ``backoff`` times longer, up to ``max_recovery_seconds``; it varies at random by the share
-    ``jitter``, with ``rng``. Then the breaker admits ``probes`` test calls. It closes when
-    ``probe_successes`` of them succeed, and opens again when too many fail or one takes longer than
-    ``half_open_seconds``. ``timeout`` is the time limit of each call, None for no limit.
+    wait is ``backoff`` times longer, up to ``max_recovery_seconds``. A wait is made longer or shorter at
+    random, by at most the share ``jitter``; ``rng()`` returns a random number in [0, 1). After the wait the
+    breaker is half open and admits ``probes`` calls. It closes when ``probe_successes`` of them succeed, and
+    opens again when too many fail or one takes longer than ``half_open_seconds``.
 
-    An exception is a failure if it is of a type in ``record`` and of none in ``ignore``. A result is a
-    failure if ``is_failure(result)`` is true; None means that none is. ``timed``, ``rated`` and
-    ``longest_wait`` are computed from the other fields. Raises :class:`~crisol.errors.SettingsError` if a
-    value is out of range.
+    ``timeout`` is the time limit of each call, None for no limit. An exception is a failure if it is of a
+    type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true;
+    None means that no result is. Three fields are computed: ``timed`` and ``rated`` say whether calls are
+    timed and rates are limited, ``longest_wait`` bounds the wait that callers are told. Raises
+    :class:`~crisol.errors.SettingsError` if a value is out of range.
     """
 
     consecutive_failures: int | None = 5
@@ -105,8 +106,8 @@ class BreakerPolicy:
         """Return the seconds for which the breaker stays open when it opens; ``trips`` is 1 the first time.
 
         ``trips`` counts how often the breaker has opened since it was last closed. The result is
-        ``recovery_seconds * backoff ** (trips - 1)``, limited to ``max_recovery_seconds``, varied at random
-        by the share ``jitter``.
+        ``recovery_seconds * backoff ** (trips - 1)``, at most ``max_recovery_seconds``, made longer or
+        shorter at random by at most the share ``jitter``.
         """
         try:
             grown = self.recovery_seconds * self.backoff ** (trips - 1)

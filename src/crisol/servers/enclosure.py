@@ -40,9 +40,9 @@ class EnclosureRefused(UnavailableError):
 class Enclosure:
     """Linux user and mount namespaces that exist while the ``with`` block runs.
 
-    A process runs inside if it is started with the command line of :meth:`command`. It finds an empty file
-    system in memory (tmpfs) of ``megabytes`` MiB at ``folder``; 0 means none. Entering the block raises
-    :class:`EnclosureRefused` if the kernel does not permit namespaces.
+    A process runs inside if it is started with the command line of :meth:`command`. At ``folder``, such a
+    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Entering the
+    block raises :class:`EnclosureRefused` if the kernel does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -80,9 +80,9 @@ class Enclosure:
         return Path(f"/proc/{self._held().pid}/root") / path.relative_to("/")
 
     def allow(self, namespaces: int) -> None:
-        """Set how many namespaces of each kind the processes inside may create; 0 forbids it.
+        """Let the processes inside create at most ``namespaces`` further namespaces of each kind.
 
-        Raises :class:`EnclosureRefused` if the kernel refuses the limit.
+        0 forbids new ones. Raises :class:`EnclosureRefused` if the kernel refuses the limit.
         """
         holder = self._held()
         assert holder.stdin is not None

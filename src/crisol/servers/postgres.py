@@ -32,8 +32,9 @@ class PostgresServer:
 
     ``binaries`` is the folder with ``initdb`` and ``postgres``; ``options`` are settings ``name=value``. The
     data are on the small disk of ``enclosure``; None means the system's disk. ``process`` is the server's
-    main process, None before the start. ``reaper`` kills the server if this process dies. Under root, the
-    server runs as ``nobody``. Data survive a kill of the server, but not of the machine (``fsync`` is off).
+    main process, None before the start. ``reaper`` kills the server if the process that started it dies.
+    Under root, the server runs as ``nobody``. Data survive a kill of the server, but not of the machine
+    (``fsync`` is off).
     """
 
     folder: Path

@@ -40,15 +40,15 @@ class Reaper:
     def hold(self, pid: int) -> None:
         """Let the process ``pid`` and its descendants be killed when the calling process dies.
 
-        Call it before the process can have been waited for (``wait()``): afterwards its id may belong to
-        another process.
+        Call it before anybody waits for the process (``wait()``): afterwards its id may belong to another
+        process.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n".encode())
         self._process.stdin.flush()
 
     def dismiss(self) -> None:
-        """End the helper process; nothing is killed or deleted any more. It may be called twice."""
+        """End the helper process; nothing is killed or deleted any more. A second call does nothing."""
         self._process.kill()
         assert self._process.stdin is not None
         self._process.stdin.close()

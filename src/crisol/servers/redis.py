@@ -34,9 +34,9 @@ def _free_port() -> int:
 class RedisServer:
     """A private Redis server on 127.0.0.1 that keeps no data on disk; make one with :meth:`start`.
 
-    ``folder`` holds its log; ``port`` is 0 before the start. Clients need the random ``password``.
+    ``folder`` holds the server's log; ``port`` is 0 before the start. Clients need the random ``password``.
     ``options`` are command-line options of Redis. ``process`` is the server's process, None before the start;
-    ``reaper`` kills the server if this process dies.
+    ``reaper`` kills the server if the process that started it dies.
     """
 
     folder: Path

@@ -50,7 +50,7 @@ class Accuracy:
         self._service = service
 
     async def report(self, time_range: str, model_version: str | None) -> AccuracyReport:
-        """Return the estimates from the trials of a time range that ends now.
+        """Return how well predictions agree with verdicts in the trials of a time range that ends now.
 
         ``time_range`` is a text such as ``90m``, ``24h`` or ``7d``, or ``all``. A ``model_version`` of None
         means the trials of all versions. Raises :class:`~crisol.errors.InputError` for any other time range.
@@ -59,7 +59,7 @@ class Accuracy:
         return _report(dict(tallies.groups).get("", Tally()), time_range, model_version, tallies.seconds)
 
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
-        """Return the estimates for each group of trials, by the value that the group has in common.
+        """Return how well predictions agree with verdicts in each group of trials, by the group's value.
 
         ``by`` is the property that groups the trials, such as the CWE. ``time_range`` is a text such as
         ``90m``, ``24h`` or ``7d``, or ``all``, and ends now. A ``model_version`` of None means the trials of

@@ -20,15 +20,16 @@ _FORWARDED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks of proxies whose header ``X-Forwarded-For`` is believed; empty means none."""
+    """The proxies whose header ``X-Forwarded-For`` is believed: those in ``networks``; empty means none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> TrustedProxies:
-        """Return the proxies of a comma-separated list of addresses and networks, such as ``10.0.0.0/8,::1``.
+        """Return the proxies in ``text``, a comma-separated list such as ``10.0.0.0/8,::1``.
 
-        Raises :class:`~crisol.errors.SettingsError`, which names the entry, if one is neither.
+        Raises :class:`~crisol.errors.SettingsError`, which names the entry, for an entry that is neither an
+        address nor a network.
         """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -51,8 +52,8 @@ def client_address(scope: MutableMapping[str, Any], trusted: TrustedProxies = Tr
 
     ``scope`` is the request's ASGI scope. The client is the sender of the request, unless that is a proxy of
     ``trusted``. Then the header ``X-Forwarded-For`` is read from right to left: the first address that is not
-    a trusted proxy is the client. An entry that is not an address ends the search; the client is then the
-    proxy that added the entry.
+    a trusted proxy is the client. At an entry that is not an address, the client is the proxy that added the
+    entry.
     """
     client = scope.get("client")
     peer = "unknown" if client is None else str(client[0])

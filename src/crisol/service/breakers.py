@@ -50,8 +50,8 @@ class BreakerView:
     def reset(self, name: str) -> BreakerReport:
         """Close the circuit breaker ``name`` in all workers; return the report on it.
 
-        This worker closes it at once and forgets the recent calls; the others do so within ten seconds.
-        Raises :class:`~crisol.service.problems.Problem` (404) for an unknown name.
+        In this worker the breaker is closed at once, in the others within ten seconds; its recent calls are
+        forgotten. Raises :class:`~crisol.service.problems.Problem` with status 404 for an unknown name.
         """
         try:
             breaker = self._service.breakers[name]

@@ -52,9 +52,9 @@ class Service:
     ``validator`` decides about patches, ``referees`` run wargames, ``catalogue`` finds registered
     vulnerabilities, ``memory`` is the memory rung, ``trials`` samples decisions for A/B testing, and
     ``guard`` switches off rungs that break their promise. ``shared`` holds the cache and the token buckets,
-    ``breakers`` the circuit breakers. ``started`` is the time of the start, in seconds of the monotonic
-    clock. The functions in ``on_refresh`` are called at the start and then every ten seconds. ``refused``
-    says why the newest model is not in use; "" if it is in use.
+    ``breakers`` the circuit breakers; all are made from ``settings``. ``started`` is the time of the start,
+    in seconds of the monotonic clock. The functions in ``on_refresh`` are called at the start and then every
+    ten seconds. ``refused`` says why the newest model is not in use; "" if it is in use.
     """
 
     settings: Settings
@@ -100,8 +100,8 @@ class Service:
         """Bring this worker up to date with the disk and the trial store.
 
         It loads the champion if that has changed, reads the A/B switch, moves journaled trials to the store,
-        learns verdicts that other workers stored, and calls the functions in ``on_refresh``. :meth:`run`
-        calls it every ten seconds.
+        reads verdicts that other workers stored, and calls the functions in ``on_refresh``. :meth:`run` calls
+        it every ten seconds.
         """
         await asyncio.to_thread(self.reload)
         await self.trials.refresh()
@@ -112,7 +112,7 @@ class Service:
     def reload(self) -> None:
         """Load the model that the settings name, or else the champion, if its files have changed.
 
-        If the model cannot be loaded, the error is logged and the present model stays in use.
+        If the model cannot be loaded, the error is logged, not raised, and the present model stays in use.
         """
         try:
             folder = self.settings.model or champion_folder(self.settings)
@@ -176,7 +176,7 @@ def _policy(predictor: Predictor, settings: Settings) -> Policy:
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """Return an async context manager that yields the service of one worker, and closes it at the end.
 
-    A dependency that is unavailable does not prevent it. Entering raises
+    The service opens even if Redis, PostgreSQL, the sandbox or the model is unavailable. Entering raises
     :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.StoreError` if
     another process keeps the DuckDB file open.
     """

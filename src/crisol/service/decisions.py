@@ -34,7 +34,7 @@ EXAMPLE = {
 class ReadQuestions:
     """The last 10,000 questions read from request bodies, so that a repeated body need not be parsed.
 
-    They are found by the SHA-256 of the body.
+    A question is found by the SHA-256 of its body.
     """
 
     def __init__(self) -> None:

@@ -51,7 +51,7 @@ class Server:
     loop: asyncio.AbstractEventLoop
 
     def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
-        """Send a diff to ``POST /wargaming/ml-first``, and return the decoded JSON answer.
+        """Send ``diff`` to ``POST /wargaming/ml-first``, and return the decoded JSON answer.
 
         ``vulnerability`` is an id and ``cwe`` a text such as ``CWE-79``; "" means unknown. Raises
         :class:`~crisol.errors.UnavailableError`, with the server's message, for any HTTP status except 200.
@@ -80,8 +80,8 @@ class Server:
 def serve(settings: Settings) -> Iterator[Server]:
     """Return a context manager that starts a server in a thread, and yields it once it answers.
 
-    If ``settings.port`` is 0, it takes a free port. Leaving the block stops the server. Several may run at
-    once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
+    If ``settings.port`` is 0, the server takes a free port. Leaving the block stops it. Several servers may
+    run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
     :class:`~crisol.errors.UnavailableError` if the server does not start.
     """
     application = Application(settings)

@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Exchange:
-    """The record of one request and its answer, which every middleware completes. Times are in seconds.
+    """The record of one request and its answer, to which each middleware adds. Times are in seconds.
 
     ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is its body.
     ``request_id`` and ``trace`` identify the request. ``client`` is the address by which it is limited,
@@ -35,8 +35,8 @@ class Exchange:
 
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.
-    ``limit_seconds`` and ``gate_seconds`` were spent in the two middleware for the rate limit and for the
-    token, ``inside_seconds`` behind them.
+    ``limit_seconds`` were spent in the middleware that limits the rate, ``gate_seconds`` in the one that
+    checks the token, and ``inside_seconds`` in everything behind them.
     """
 
     headers: dict[bytes, bytes]
@@ -74,7 +74,7 @@ class Present:
     """A context manager that cancels its block if the client disconnects: ``async with Present(receive):``.
 
     ``receive`` is the ASGI function of the request. Watching begins after 50 ms. A cancelled block raises
-    :class:`~crisol.service.problems.Problem` (499).
+    :class:`~crisol.service.problems.Problem` with status 499.
     """
 
     __slots__ = ("_left", "_receive", "_task", "_timer", "_watcher")

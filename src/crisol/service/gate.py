@@ -23,7 +23,7 @@ class Gate:
     """ASGI middleware that checks the token, origin, content type and size of a request before ``app``.
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
-    needed; with ``reads_open``, GET requests need none; ``GET /health`` and the web page never need one. The
+    needed. With ``reads_open``, GET requests need none; ``GET /health`` and the web page never need one. The
     body is read here and stored in the request's :class:`~crisol.service.exchange.Exchange`. A refused
     request raises :class:`~crisol.service.problems.Problem`, with the status 400, 401, 403, 413 or 415.
     """

@@ -45,8 +45,9 @@ _FIXED = {"/health": "health", "/health/detailed": "health", "/metrics": "metric
 class Instruments:
     """The Prometheus metrics and the trace spans of one worker.
 
-    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to their shares,
-    which learn from the duration of every answer. ``spans`` sends trace spans; None sends none.
+    ``service`` is the worker's service. ``shares`` maps the names of adaptive rate limits to their
+    :class:`~crisol.resilience.adaptive.AdaptiveShare`, which learns the duration of every answer. ``spans``
+    sends trace spans; None sends none.
     """
 
     def __init__(

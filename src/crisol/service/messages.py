@@ -48,10 +48,10 @@ class PhaseReport(Struct, frozen=True):
 
 
 class Timings(Struct, frozen=True):
-    """How long the whole answer took, and within it the prediction and the wargame, in milliseconds.
+    """How long an answer took in all (``total_ms``), its prediction and its wargame, in milliseconds.
 
-    The last two are null if there was no prediction or no wargame. An answer from the cache repeats those of
-    the original decision.
+    ``model_ms`` and ``wargame_ms`` are null if there was no prediction or no wargame. An answer from the
+    cache repeats these two from the original decision.
     """
 
     total_ms: float
@@ -63,9 +63,10 @@ class Answer(Struct, frozen=True):
     """The body of an answer: the decision about a patch, and how it was made.
 
     ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
-    decision. ``reason``, ``detail`` and ``phases`` describe the wargame, ``probability`` and the two versions
-    the prediction; they are null or empty if there was none. ``patch`` is the identity of the patch, and
-    ``timings`` are in milliseconds.
+    decision. ``reason``, ``detail``, ``phases`` and ``sandbox`` (its kind) describe the wargame;
+    ``probability``, ``model_version`` and ``feature_version`` describe the prediction. Without a wargame or a
+    prediction these are null or empty. ``vulnerability`` is null if it is not registered. ``patch`` is the
+    identity of the patch.
     """
 
     outcome: Annotated[
@@ -105,7 +106,7 @@ def read_submission(body: bytes, client: str) -> Submission:
 
     Files of the diff that are tests or documents are left out by their names; no release is read. ``client``
     is the caller's address. If no file is left, the submission has an empty patch and the reason in
-    ``misfit``. Raises :class:`~crisol.service.problems.Problem` (422) for a malformed body, and
+    ``misfit``. Raises :class:`~crisol.service.problems.Problem` with status 422 for a malformed body, and
     :class:`~crisol.errors.DiffError` for a malformed diff.
     """
     try:

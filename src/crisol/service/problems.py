@@ -43,7 +43,7 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An exception that is answered with an HTTP status and an error document (RFC 9457).
+    """An exception that is answered with the HTTP status ``status`` and an error document (RFC 9457).
 
     ``detail`` is the message for the client. ``retry_after`` is the seconds until a retry can succeed; None
     if a retry cannot help. ``line`` is the number of the refused line of a diff, None for other errors.
@@ -101,7 +101,7 @@ OUR_FAILURE = Problem(500, "this is our failure; the log has it under the reques
 def document(problem: Problem, request_id: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the JSON body and the headers of the answer for ``problem``: (body, headers).
 
-    The body contains ``request_id``.
+    The body contains ``request_id``. A header is a pair (name, value).
     """
     fields: dict[str, object] = {
         "type": "about:blank",

@@ -62,11 +62,11 @@ class _Limit:
 class RateLimitMiddleware:
     """ASGI middleware that limits how often each client may call each route of ``app``, by token buckets.
 
-    A request above the limit raises :class:`~crisol.service.problems.Problem` (429). ``route(scope)`` returns
-    the name of the limit for a request, None for no limit; ``limits`` maps these names to buckets.
-    ``adaptive`` maps names to the share of the limit that clients get at present. A client is known by its
-    address; ``trusted`` are the proxies whose word on that address is believed. The decision and its headers
-    are stored in the request's :class:`~crisol.service.exchange.Exchange`.
+    A request above the limit raises :class:`~crisol.service.problems.Problem` with status 429.
+    ``route(scope)`` returns the name of the limit for a request, None for no limit; ``limits`` maps these
+    names to buckets. ``adaptive`` maps names to the share of the limit that clients get at present. A client
+    is known by its address; ``trusted`` are the proxies whose header ``X-Forwarded-For`` is believed. The
+    decision and its headers are stored in the request's :class:`~crisol.service.exchange.Exchange`.
     """
 
     def __init__(

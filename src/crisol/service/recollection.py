@@ -32,10 +32,10 @@ def read(
 ) -> list[tuple[Trial, Judged | None]]:
     """Return the last 2,000 trials of each A/B experiment that have a valid or invalid verdict, oldest first.
 
-    Each comes as (trial, judged patch); the latter is None if ``patches`` is None or does not hold the
-    patch's text. ``experiments`` are names. ``since`` is the earliest time, None for no bound. Trials of
-    another version of the referee, and those without a content hash, are left out. Raises
-    :class:`~crisol.errors.StoreError` if the store fails.
+    The trials are read from ``store``. Each comes as (trial, judged patch). The judged patch is what a memory
+    stores of the trial, None if ``patches`` is None or does not hold the patch's text. ``experiments`` are
+    names. ``since`` is the earliest time, None for no bound. Trials of another version of the referee, and
+    those without a content hash, are left out. Raises :class:`~crisol.errors.StoreError` if the store fails.
     """
     trials = [
         trial

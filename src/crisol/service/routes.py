@@ -123,7 +123,7 @@ class Routes(FastAPI):
         await send({"type": "http.response.body", "body": content})
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, including fast routes, error answers and the bearer token."""
+        """Return the OpenAPI document, with the routes of :meth:`fast`, error answers and the token."""
         if self.openapi_schema is None:
             described = super().openapi()
             schemas = described.setdefault("components", {}).setdefault("schemas", {})

@@ -53,7 +53,10 @@ class RungGuard:
         service.on_refresh.append(self.refresh)
 
     async def refresh(self) -> None:
-        """Take over which rungs other workers switched off or on; examine the latest trials once a minute."""
+        """Read which rungs other workers switched off or on, and once a minute examine the latest trials.
+
+        A rung that breaks its promise in these trials is switched off.
+        """
         await asyncio.to_thread(self._follow)
         if time.monotonic() < self._next:
             return
@@ -85,8 +88,8 @@ class RungGuard:
     def enable(self, name: str) -> None:
         """Let the rung ``name`` decide again; only later trials can switch it off.
 
-        The other workers follow within ten seconds. Raises :class:`~crisol.service.problems.Problem` (404)
-        for an unknown name.
+        The other workers follow within ten seconds. Raises :class:`~crisol.service.problems.Problem` with
+        status 404 for an unknown name.
         """
         if name not in PROMISED:
             raise Problem(404, f"no rung {name!r}; there are {', '.join(PROMISED)}")

@@ -147,7 +147,7 @@ class LiveTrials:
         return self._shadow.stats
 
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
-        """Make a trial of a new decision, or sample it for one; return the decision for the caller.
+        """Make a trial of a decision: always if a wargame made it, otherwise by chance; return the decision.
 
         ``submission`` is the request and ``validated`` the decision. The result is the same decision, except
         with ``blocking``: then a sampled patch is wargamed first, and the result is the decision of that
@@ -193,7 +193,7 @@ class LiveTrials:
         return _Job(submission, validated, probability)
 
     async def flip(self, switch: Switch) -> None:
-        """Set the A/B switch for all workers that use the same trial store.
+        """Set the A/B switch to ``switch`` for all workers that use the same trial store.
 
         Raises :class:`~crisol.errors.UnavailableError` or ``TimeoutError`` if the store fails; the switch
         then stays as it was.

@@ -65,16 +65,16 @@ class Invalidate(_Strict):
 
 
 class Invalidated(_Strict):
-    """How many cache entries this worker deleted; entries deleted in Redis are not counted."""
+    """The number of cache ``entries`` that this worker deleted; entries deleted in Redis are not counted."""
 
     entries: int
 
 
 class EstimateReport(_Strict):
-    """An estimate of a share, ``value``, with its 95 % interval from ``low`` to ``high``.
+    """An estimate, ``value``, of a figure such as the accuracy, with its 95 % interval ``low`` to ``high``.
 
     ``n`` is the number of trials on which it rests, ``effective_n`` their effective number after weighting.
-    The first three are null without such trials.
+    Without such trials, ``value``, ``low`` and ``high`` are null.
     """
 
     value: float | None
@@ -107,10 +107,10 @@ class AccuracyReport(_Strict):
 class KindReport(_Strict):
     """The counters of one kind of cache entry in this worker, since its start.
 
-    Each look-up counts once: in ``hits`` if this process had the value, in ``shared_hits`` if Redis had it,
-    in ``misses`` if it was computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that
-    could not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the
-    number and the size of the entries that this process holds now.
+    ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from Redis, and
+    ``misses`` values computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that could
+    not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number
+    and the size of the entries that this process holds now.
     """
 
     kind: str
@@ -125,7 +125,7 @@ class KindReport(_Strict):
 
 
 class CacheReport(_Strict):
-    """The cache of this worker: the number and the size of its entries, and its counters.
+    """The cache of this worker: ``entries`` is the number of its entries, ``bytes`` their size.
 
     ``shared_tier`` says whether workers share entries in Redis. ``hit_ratio`` is the share of look-ups that
     found an entry, null without look-ups. ``kinds`` has the counters of each kind of entry.
@@ -139,7 +139,7 @@ class CacheReport(_Strict):
 
 
 class BreakerReport(_Strict):
-    """A circuit breaker over all workers: its worst state, and its counters, which are sums over the workers.
+    """A circuit breaker over all workers: ``state`` is its worst state; counters are sums over the workers.
 
     ``workers`` maps the name of each worker to the state there. ``retry_after`` is the seconds that a
     rejected caller should wait. ``successes``, ``failures`` (time-outs included), ``timeouts`` and
@@ -196,9 +196,11 @@ class AbResults(_Strict):
 class TrialReport(_Strict):
     """One A/B trial: the predicted ``probability`` of valid, and the verdict of the wargame.
 
-    ``patch`` is the identity of the patch. ``outcome`` and ``reason`` (null for a valid patch) are the
-    verdict. ``correct`` says whether prediction and verdict agree, null if the verdict is inconclusive.
-    ``learnt`` says that the model was trained on this patch; such a trial does not count for the accuracy.
+    ``vulnerability`` is an id, ``patch`` the identity of the patch. ``outcome`` and ``reason`` (null for a
+    valid patch) are the verdict. ``correct`` says whether prediction and verdict agree, null if the verdict
+    is inconclusive. ``sampling_probability`` is the probability with which the patch was sampled, 1 if it was
+    wargamed anyway. ``learnt`` says that the model was trained on this patch; such a trial does not count for
+    the accuracy.
     """
 
     created_at: dt.datetime
@@ -218,9 +220,10 @@ class Stats(_Strict):
     """The model and the thresholds that this worker uses, and its counters since its start.
 
     A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
-    if it is at most ``reject_at``; null means never. ``thresholds`` says where the two come from. The fields
-    that begin with ``memory_`` say the same of the second stage. ``wargames_waiting`` counts wargames in the
-    queue now, ``wargames_done`` and ``wargames_rejected`` all since the start.
+    if it is at most ``reject_at``; null means never. ``thresholds`` says where the two come from.
+    ``memory_accept_at``, ``memory_reject_at`` and ``memory_thresholds`` say the same of the second stage.
+    ``wargames_waiting`` counts wargames in the queue now, ``wargames_done`` and ``wargames_rejected`` those
+    since the start. Without a model, ``model_version`` and ``feature_version`` are null.
     """
 
     model_version: str | None

@@ -35,10 +35,10 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """ASGI middleware that refuses requests for unknown host names (status 421) before ``app``.
+    """ASGI middleware that refuses requests for unknown host names, with status 421, before ``app``.
 
     ``hosts`` are the accepted names, in lower case. With ``loopback_only``, requests from other machines are
-    refused, too (403). A refused request raises :class:`~crisol.service.problems.Problem`.
+    refused, too, with status 403. A refused request raises :class:`~crisol.service.problems.Problem`.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:

@@ -34,7 +34,7 @@ class ByContent(Generic[T]):
     def get(self, vulnerability: str, content_hash: str) -> T | None:
         """Return the value stored for a vulnerability with this content hash, or None.
 
-        ``vulnerability`` is its id.
+        ``vulnerability`` is the vulnerability's id.
         """
         content, value = self._values.get(vulnerability, ("", None))
         if value is None or content != content_hash:
@@ -45,7 +45,7 @@ class ByContent(Generic[T]):
     def of(self, vulnerability: str, content_hash: str) -> T:
         """Return the value stored for a vulnerability with this content hash; make it if there is none.
 
-        ``vulnerability`` is its id.
+        ``vulnerability`` is the vulnerability's id.
         """
         value = self.get(vulnerability, content_hash)
         if value is None:

@@ -28,7 +28,7 @@ _CURRENT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """The identity of a registered vulnerability: its id, its CWE such as ``CWE-79``, and its content hash.
+    """The identity of a registered vulnerability: ``id``, ``cwe`` (such as ``CWE-79``) and content hash.
 
     Decisions are reused only under the same content hash.
     """
@@ -67,8 +67,8 @@ class Catalogue:
     async def find(self, name: str) -> Pattern | None:
         """Return the vulnerability with the id ``name``, or None if no folder has this id.
 
-        The result is also None if the folder is invalid. ``name`` may be any text, even a path. Reads files
-        if they changed.
+        The result is also None if the folder is invalid. ``name`` may be any text, even a path. It reads the
+        disk.
         """
         if not _ID.fullmatch(name):
             return None

@@ -41,13 +41,14 @@ _log = logging.getLogger(__name__)
 class FactRung:
     """The rung that decides a patch by a fact: without a model, and without running anything of the patch.
 
-    It decides a patch that makes the vulnerable program again or a judged program, and a patch that changes
-    nothing that a PoV executes. For the latter, the PoVs of each vulnerability are traced once, in the
-    background, in a sandbox of the kind ``sandbox``. Until then, only programs are compared. A failed trace
-    is tried again after a minute.
+    It decides a patch that leaves the vulnerable program as it was, a patch that makes a judged program, and
+    a patch that changes nothing that a PoV executes. For the last kind, the PoVs of each vulnerability are
+    traced once, in the background. Until then, only programs are compared. A failed trace is tried again
+    after a minute.
 
-    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. At most ``workers``
-    processes parse patched files at a time. ``clock`` returns seconds. Use it in one event loop.
+    ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
+    kind of sandbox for traces, or ``auto``. At most ``workers`` processes parse patched files at a time.
+    ``clock`` returns seconds. Use it in one event loop.
     """
 
     stamp = "facts-1"
@@ -87,7 +88,7 @@ class FactRung:
         return None if fact is None else _decision(fact)
 
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
-        """Store the verdict of a wargame; it then answers for every patch that makes the same program.
+        """Store the verdict of a wargame; it then decides every patch that makes the same program.
 
         ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability.
         """

@@ -49,7 +49,7 @@ class Question:
     """A request to the ladder without the text of its patch, small enough to keep thousands in memory.
 
     ``patch`` is the identity of the patch. ``vulnerability`` (an id) and ``cwe`` are "" if the caller named
-    none. ``cut`` names the files of the submitted patch that were left out; "" if none were.
+    none. ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is.
     """
 
     patch: str
@@ -63,10 +63,11 @@ class Submission:
     """A request to the ladder: a patch and all that the caller said of it.
 
     ``patch`` is the parsed patch and ``text`` its text. ``vulnerability`` (an id) and ``cwe`` are "" if the
-    caller named none. ``client`` is the address to which a wargame is counted. ``cut`` names the files of the
-    submitted patch that were left out; "" if none were. ``misfit`` says why the patch does not apply to the
-    release, and is then judged by no rung; "" if it applies. ``files`` maps the paths of the patched files to
-    their new text, None for a deleted file; it is empty if the release is not available.
+    caller named none. ``client`` is the caller's address, by which the queue of wargames is kept fair.
+    ``cut`` says how the patch was read and which files were left out; "" if it was taken as it is. ``misfit``
+    says why the patch does not apply to the release, "" if it applies; the decision on a misfit is
+    inconclusive. ``files`` maps the paths of the patched files to their new text, None for a deleted file; it
+    is empty if the release is not available.
     """
 
     patch: Patch
@@ -80,7 +81,7 @@ class Submission:
 
     @property
     def question(self) -> Question:
-        """The same request without the text of the patch."""
+        """This request without the text of its patch."""
         return Question(self.patch.identity, self.vulnerability, self.cwe, self.cut)
 
 
@@ -132,7 +133,7 @@ Learner = Callable[[Submission, "Pattern", "Verdict"], Awaitable[None]]
 
 
 def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tuple[str, ...] = ()) -> Decision:
-    """Return the decision that the verdict of a wargame gives; its confidence is 1, or 0 if inconclusive.
+    """Return the decision that a wargame's ``verdict`` gives; its confidence is 1, or 0 if inconclusive.
 
     ``prediction`` is the model's prediction, None if the model was not asked. ``degraded`` names the
     dependencies that were unavailable, such as ``cache``.

@@ -48,10 +48,10 @@ class Line:
 
     @contextmanager
     def attended(self, key: bytes) -> Iterator[None]:
-        """Return a context manager; in its block the caller counts as waiting for the verdict ``key``.
+        """Return a context manager; in its block the caller counts as waiting for a verdict.
 
-        When the last caller of a key leaves the block, the places of this key are given up: :meth:`enter`
-        then raises :class:`~crisol.errors.Overloaded`.
+        ``key`` is the key of the verdict. When the last caller of a key leaves the block, the places of this
+        key are given up: :meth:`enter` then raises :class:`~crisol.errors.Overloaded`.
         """
         self._callers[key] += 1
         try:
@@ -67,9 +67,9 @@ class Line:
     async def enter(self, key: bytes, client: str, patience: float) -> None:
         """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
-        ``key`` is the verdict that the wargame makes. Raises :class:`~crisol.errors.Overloaded` if the queue
-        has no place for the client, or if no caller waits for the verdict any more; ``patience`` is the
-        ``retry_after`` of the error, in seconds.
+        ``key`` is the key of the verdict that the wargame makes. Raises :class:`~crisol.errors.Overloaded` if
+        the queue has no place for the client, or if no caller waits for the verdict any more; ``patience`` is
+        the ``retry_after`` of the error, in seconds.
         """
         if self._free and not self._places:
             self._sit(client)
@@ -98,7 +98,7 @@ class Line:
             raise
 
     def leave(self, client: str) -> None:
-        """Give back the right of ``client`` to run a wargame; another client in the queue gets it."""
+        """Give back the right of ``client`` to run a wargame; a waiting wargame gets it."""
         self._seated[client] -= 1
         if not self._seated[client]:
             del self._seated[client]

@@ -35,11 +35,11 @@ _log = logging.getLogger(__name__)
 class MemoryRung:
     """The rung that decides a patch by the verdicts on similar patches of the same vulnerability.
 
-    It uses the second stage of the model in ``model``, and decides nothing if there is none, or if no verdict
-    is known. The known fix of a vulnerability counts as a valid patch; it is read in the background when the
-    first patch comes. ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases.
-    Set ``filled`` to True once the stored verdicts were added; until then a decision names ``memory`` as
-    missing. Use it in one event loop.
+    ``model`` is the model rung; this rung uses the second stage of its model. Without a second stage, or
+    without a known verdict, the memory rung decides nothing. The known fix of a vulnerability counts as a
+    valid patch; it is read in the background when the first patch comes. ``catalogue`` finds vulnerabilities;
+    ``cache`` is the folder of downloaded releases. Set ``filled`` to True once the stored verdicts were
+    added; until then a decision names ``memory`` as missing. Use it in one event loop.
     """
 
     stamp = "memory-1"

@@ -38,7 +38,7 @@ _ASIDE, _ASIDE_LINE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model in use by a service, with its policies; another model is another object.
+    """The model that a service uses, with its policies.
 
     ``predictor`` is the model, None if none can be loaded, and ``policy`` says when it decides without a
     wargame. ``second`` is its second stage, None without one. ``learnt`` holds the identities of the patches

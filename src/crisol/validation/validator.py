@@ -86,9 +86,10 @@ class _NotKept(Exception):
 class Validator:
     """The ladder: it decides about patches by cache, ``rungs``, ``model``, wargame, fallback, in that order.
 
-    The first that can decide does. ``referees`` run the wargames; calls go through the circuit breaker
-    ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability that is not registered no wargame
-    runs. Each function in ``learners`` is called with the verdict of every wargame.
+    The first that can decide does. ``cache`` holds decisions and verdicts. ``referees`` run the wargames;
+    calls go through the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability
+    that is not registered no wargame runs. Each function in ``learners`` is called with the verdict of every
+    wargame.
 
     The attribute ``off`` holds the sources of rungs whose decisions are ignored. A dependency that is
     unavailable is skipped and named in the decision's ``degraded``; such a decision is not cached. Use it in
@@ -131,7 +132,7 @@ class Validator:
         return Validated(decision, cached=True, pattern=pattern, key=key, seconds=perf_counter() - start)
 
     async def fitted(self, submission: Submission) -> Submission:
-        """Return the submission with the cut patch: the patch reduced to files of the release.
+        """Return ``submission`` with the cut patch: the patch reduced to files of the release.
 
         If the patch does not apply, ``misfit`` of the result says why. If the vulnerability is not
         registered, the submission is returned unchanged. Raises :class:`~crisol.errors.DiffError` for a text
@@ -213,7 +214,7 @@ class Validator:
         return verdict
 
     async def correct(self, validated: Validated, verdict: Verdict) -> None:
-        """Replace a cached decision by the verdict of a wargame that ran after it.
+        """Replace the cached decision of ``validated`` by ``verdict``, of a wargame that ran after it.
 
         Nothing changes if the wargame failed on this machine (sandbox or baseline). Raises
         :class:`~crisol.errors.UnavailableError` if the shared tier of the cache does not answer.
@@ -228,8 +229,8 @@ class Validator:
     def key(self, question: Question, pattern: Pattern | None) -> bytes:
         """Return the cache key of the decision on ``question``: 32 bytes.
 
-        It depends on the question, the vulnerability's content hash, the referee's version and the stamp of
-        every rung. ``pattern`` is the registered vulnerability, None if it is not registered.
+        The key depends on the question, the vulnerability's content hash, and the versions of the referee and
+        of all that the rungs use. ``pattern`` is the registered vulnerability, None if it is not registered.
         """
         return DECISION.key(
             question.patch,

@@ -40,9 +40,9 @@ _log = logging.getLogger(__name__)
 class RefereeStats:
     """Counters of the wargames in this process.
 
-    ``waiting`` and ``running`` are the numbers of wargames now, ``open`` that of open sandboxes. ``done`` and
-    ``rejected`` count wargames since the start. ``mean_seconds`` is a moving average of a wargame's duration,
-    with the start of its sandbox; it begins at 0.5.
+    ``waiting`` and ``running`` are the numbers of wargames now, ``open`` is the number of open sandboxes.
+    ``done`` and ``rejected`` count wargames since the start. ``mean_seconds`` is a moving average of a
+    wargame's duration, including the start of its sandbox; before the first wargame it is 0.5.
     """
 
     waiting: int
@@ -125,10 +125,10 @@ class Referees:
         )
 
     def attended(self, key: bytes) -> AbstractContextManager[None]:
-        """Return a context manager; in its block the caller counts as waiting for the verdict ``key``.
+        """Return a context manager; in its block the caller counts as waiting for a verdict.
 
-        When the last caller of a key leaves the block, its wargame is given up if it still waits in the
-        queue.
+        ``key`` is the key of the verdict. When the last caller of a key leaves the block, the wargame is
+        given up if it still waits in the queue.
         """
         return self._line.attended(key)
 
@@ -157,9 +157,9 @@ class Referees:
     async def judge(self, pattern: Pattern, text: str, *, key: bytes, client: str = "") -> Verdict:
         """Return the verdict of a wargame on the untrusted diff ``text``; a patch cannot cause an exception.
 
-        ``pattern`` is the vulnerability. ``key`` is the verdict's key, see :meth:`attended`; ``client`` is
-        the caller to which the wargame is counted. A wargame that has begun is not cancelled. Raises
-        :class:`~crisol.errors.Overloaded` if the queue has no place for the client,
+        ``pattern`` is the vulnerability. ``key`` is the key of the verdict, see :meth:`attended`; ``client``
+        is the address of the caller, by which the queue is kept fair. A wargame that has begun is not
+        cancelled. Raises :class:`~crisol.errors.Overloaded` if the queue has no place for the client,
         :class:`~crisol.errors.UnavailableError` if there is no sandbox or no release, and
         :class:`~crisol.errors.UnknownVulnerability` if the vulnerability's folder has changed or gone.
         """

@@ -35,11 +35,12 @@ _SHA = hashlib.sha1(_SOURCE.encode(), usedforsecurity=False).hexdigest()
 class RedisBucket:
     """Token buckets in Redis, one for each key, all with the rate limit ``rate``; processes share them.
 
-    ``client`` is the connection to Redis. Calls go through the circuit breaker ``breaker``; None makes a new
-    one. If Redis does not answer or the breaker is open, ``fallback`` decides: ``local`` uses buckets of this
-    process, which continue from the last answers of Redis; ``open`` allows every request; ``closed`` refuses
-    every request. ``fallbacks`` counts such requests. The keys in Redis begin with ``prefix`` and contain the
-    rate, so a changed rate starts with full buckets.
+    A key names a client, for example by its address. ``client`` is the connection to Redis. Calls go through
+    the circuit breaker ``breaker``; None makes a new one. If Redis does not answer or the breaker is open,
+    ``fallback`` decides: ``local`` uses buckets of this process, which continue from the last answers of
+    Redis; ``open`` allows every request; ``closed`` refuses every request. ``fallbacks`` counts such
+    requests. The keys in Redis begin with ``prefix`` and contain the rate, so a changed rate starts with full
+    buckets.
     """
 
     def __init__(
