@@ -40,7 +40,7 @@ run: setup ## the main job: ground truth, models, A/B experiment, report
 
 .PHONY: test
 test: $(VENV)/.installed-test lint-only ## lint, types, import contract, all tests, notebooks
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 LOWEST := .venv-lowest
 

@@ -1,4 +1,4 @@
-"""Settings: one immutable object, read from the environment once and passed on."""
+"""The settings: one immutable object, read from the environment variables."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ class Settings(BaseSettings):
 
     Every setting has a default that needs no server. A variable has the name of its field in capitals with
     the prefix ``CRISOL_``, such as ``CRISOL_HOST``, unless the field names another variable as its alias. An
-    empty variable counts as unset. The paragraphs below name what the types do not tell.
+    empty variable counts as unset.
 
     Stores. ``REDIS_URL`` is the server of the cache and of the token buckets; None keeps both in the process.
-    ``DATABASE_URL``, or else ``POSTGRES_HOST`` and its companions, is the PostgreSQL server of the trials;
-    None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server or database; None means
-    the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and ``mlruns``; its default is
-    the working directory or its nearest parent that contains ``data/vulnerabilities``.
-    ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as in ``PATH``.
+    ``DATABASE_URL``, or else ``POSTGRES_HOST`` with the other ``POSTGRES_`` settings, is the PostgreSQL
+    server of the trials; None keeps the trials in a DuckDB file. ``MLFLOW_TRACKING_URI`` is MLflow's server
+    or database; None means the folder ``mlruns``. ``CRISOL_ROOT`` is the folder that holds ``data`` and
+    ``mlruns``; its default is the working directory or its nearest parent that contains
+    ``data/vulnerabilities``. ``CRISOL_VULNERABILITIES`` lists more folders of vulnerabilities, separated as
+    in ``PATH``.
 
     Wargames. ``CRISOL_SANDBOX=auto`` takes the strongest isolation that the machine offers; ``weak`` does not
     isolate hostile code. The service runs at most ``CRISOL_WARGAMES`` wargames at a time; 0 means one for
-    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused. All scripts of one
-    wargame together may take ``CRISOL_WARGAME_SECONDS``. ``CRISOL_WARGAME_SEED=secret`` draws a new seed for
-    each wargame; ``corpus`` takes the seed of the corpus build, so that measurements can be repeated.
+    each core. At most ``CRISOL_WARGAME_LINE`` more wait; further requests are refused.
+    ``CRISOL_WARGAME_SECONDS`` limits the wall time of all scripts of one wargame together.
+    ``CRISOL_WARGAME_SEED=secret`` draws a new seed for each wargame; ``corpus`` takes the seed of the corpus
+    build, so that measurements can be repeated.
 
     Model. ``CRISOL_MODEL`` is the folder of the served model; None means the champion.
     ``CRISOL_TRUSTED_CLASSES`` lists Python classes, separated by commas, that a model file may contain
@@ -45,11 +47,11 @@ class Settings(BaseSettings):
     the model is sure of it: with ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking``
     before.
 
-    Service. It listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request needs this
-    token, except reads if ``CRISOL_READS=open``; without a token the service answers only this machine. The
-    next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers.
-    ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is believed.
-    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
+    Service. The service listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request
+    needs this token, except reads if ``CRISOL_READS=open``; without a token the service answers only this
+    machine. The next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted
+    ``Host`` headers. ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is
+    believed. ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
     ``validate=off``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than
     2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes,
     ``CRISOL_CACHE_MB`` the largest cache in MiB. ``CRISOL_METRICS`` is a folder through which several workers
@@ -146,8 +148,8 @@ class Settings(BaseSettings):
     def trust(self) -> tuple[str, ...]:
         """The names of the classes that a saved model may contain besides Crisol's own.
 
-        They are the parts of ``trusted_classes``, each as ``package.module.Class``; the tuple is empty by
-        default.
+        The names are the parts of ``trusted_classes``, each as ``package.module.Class``; the tuple is empty
+        by default.
         """
         return tuple(name.strip() for name in self.trusted_classes.split(",") if name.strip())
 
@@ -161,7 +163,7 @@ class Settings(BaseSettings):
         """The folders in which vulnerabilities are searched, in order of the search.
 
         The first is :attr:`vulnerabilities`; the folders of ``CRISOL_VULNERABILITIES`` follow. Raises
-        :class:`~crisol.errors.SettingsError` if one of the latter is no folder.
+        :class:`~crisol.errors.SettingsError` if a path in ``CRISOL_VULNERABILITIES`` is no folder.
         """
         more = [Path(name).expanduser() for name in self.more_vulnerabilities.split(os.pathsep) if name]
         for folder in more:
@@ -201,8 +203,8 @@ class Settings(BaseSettings):
     def postgres_dsn(self) -> str | None:
         """The libpq connection string of the PostgreSQL server, password included; None if no server is set.
 
-        It is ``DATABASE_URL`` if set, else made of the ``POSTGRES_*`` settings if ``POSTGRES_HOST`` is set.
-        Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
+        The string is ``DATABASE_URL`` if set, else made of the ``POSTGRES_*`` settings if ``POSTGRES_HOST``
+        is set. Raises :class:`~crisol.errors.SettingsError` for a ``DATABASE_URL`` that libpq cannot read.
         """
         if self.database_url is None and self.postgres_host is None:
             return None

@@ -28,8 +28,8 @@ class Finding:
     """One result of :func:`examine`, for people to read.
 
     ``name`` is the checked part, such as "Redis". ``found`` is the part's version, or the reason why it is
-    missing. ``cost`` is the restriction that holds without the part. ``ok`` is True if the part is there and
-    works.
+    missing. ``cost`` is the restriction that holds without the part. ``ok`` is True if the part is present
+    and works.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Everything Crisol raises on purpose.
+"""All errors that Crisol raises on purpose.
 
 Crisol's failures and the patch's never mix: a sandbox that did not start is a ``SandboxError``; a patch that
 broke the tests is no error but a verdict.
@@ -77,7 +77,7 @@ _CREDENTIALS = re.compile(
 def redacted(text: str) -> str:
     """Return ``text`` without the user names and passwords of all URLs and connection strings in it.
 
-    A ``/``, ``?`` or ``#`` that stands in a password without percent-encoding is removed, too.
+    A password is removed as a whole, even if it contains ``/``, ``?`` or ``#`` without percent-encoding.
 
     >>> redacted("no answer from redis://me:s3cret@127.0.0.1/0, password=s3cret")
     'no answer from redis://***@127.0.0.1/0, password=***'

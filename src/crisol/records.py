@@ -1,4 +1,4 @@
-"""The nouns: one frozen record for every hop of the data.
+"""The records that pass between the packages: verdicts, candidates, predictions, decisions and trials.
 
 ``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives
 in :mod:`crisol.diff` next to its parser; the others live here, because more than one layer speaks of them.
@@ -76,8 +76,8 @@ class Reason(StrEnum):
     def outcome(self) -> Outcome:
         """The outcome of a wargame that ended with this reason: ``INCONCLUSIVE`` or ``INVALID``.
 
-        It is ``INCONCLUSIVE`` for a malformed diff, a diff that does not apply, a failed baseline and a
-        failed sandbox; it is ``INVALID`` for every other reason.
+        The outcome is ``INCONCLUSIVE`` for a malformed diff, a diff that does not apply, a failed baseline
+        and a failed sandbox; it is ``INVALID`` for every other reason.
         """
         return Outcome.INCONCLUSIVE if self in _NOT_JUDGED else Outcome.INVALID
 
@@ -129,9 +129,9 @@ class PhaseName(StrEnum):
 class Phase:
     """One step of a wargame with its result; ``seconds`` is its wall time.
 
-    ``reason`` says how the step failed; None means that it passed. ``detail`` is a message for people: the
-    script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a failure makes the patch
-    invalid for both labels, with STRICT for the strict label only.
+    ``name`` is the kind of step. ``reason`` says how it failed; None means that it passed. ``detail`` is a
+    message for people: the script and how it ended; "" if there is nothing to say. With ``strength`` BASIC a
+    failure makes the patch invalid for both labels, with STRICT for the strict label only.
     """
 
     name: PhaseName
@@ -179,7 +179,7 @@ class Verdict:
 
     @property
     def reason(self) -> Reason | None:
-        """The reason why the patch is not valid for the strict label; None if it is valid."""
+        """The reason why the patch is not valid for the strict label; None if the patch is valid."""
         return self.reason_at()
 
     @property
@@ -230,13 +230,13 @@ class Candidate:
 class LabelledPatch:
     """A patch whose verdict is known, for training and evaluation. ``label`` is 1 if valid, 0 if invalid.
 
-    ``group`` names the patches that stay together when data are split, by default those of one vulnerability.
-    ``project`` is the package that has the flaw. ``tool`` is the origin of the patch or the tool that made
-    it. ``reason`` is the text of a :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as
-    ``CWE-22``, "" if unknown. For a registered vulnerability, ``source`` maps each path that the patch
-    changes to the text before the change, ``pov`` is the text of the public PoV, and ``description``
-    describes the flaw. ``fix`` is its known fix: for each touched file, path, vulnerable text and fixed text.
-    For any other they are empty.
+    ``id`` is unique in its data set; ``diff`` is the text of the patch. ``group`` names the patches that stay
+    together when data are split, by default the patches of one vulnerability. ``project`` is the package that
+    has the flaw. ``tool`` is the origin of the patch or the tool that made it. ``reason`` is the text of a
+    :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown. For a
+    registered vulnerability, ``source`` maps each path that the patch changes to the text before the change,
+    ``pov`` is the text of the public PoV, and ``description`` describes the flaw. ``fix`` is its known fix:
+    for each touched file, path, vulnerable text and fixed text. For any other vulnerability they are empty.
     """
 
     id: str
@@ -326,11 +326,12 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the patch, ``vulnerability`` an id. ``experiment`` and ``arm`` are names.
-    ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
-    verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
-    wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
-    to the prediction; None if not computed. ``created_at`` has a time zone.
+    ``patch`` is the identity of the patch, ``vulnerability`` an id, ``cwe`` text such as ``CWE-22``.
+    ``experiment`` and ``arm`` are names. ``probability`` is the predicted probability of valid; ``outcome``
+    and ``reason`` are those of the verdict. ``sampling_probability``, in (0, 1], is the probability with
+    which the patch was selected for a wargame; estimates weight the trial by its inverse. ``attributions``
+    maps each feature to its contribution to the prediction; None if not computed. ``created_at`` has a time
+    zone.
 
     The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
     ``decided`` is the outcome that the caller was told; None if the request was answered by a wargame or not
@@ -369,7 +370,7 @@ class Trial:
     def answered_valid(self) -> bool:
         """Whether the caller was told that the patch is valid.
 
-        If ``decided`` is None, it is whether the model predicted valid.
+        If ``decided`` is None, the answer is whether the model predicted valid.
         """
         return self.predicted_valid if self.decided is None else self.decided is Outcome.VALID
 

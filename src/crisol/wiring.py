@@ -1,4 +1,4 @@
-"""Settings become live objects here; no other module names a back-end."""
+"""Make the stores, caches and executors that the settings name."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def open_trials(settings: Settings) -> TrialStore:
     """Return the store of the trials: PostgreSQL if a server is set, else the DuckDB file.
 
     The caller closes it. Several processes may use the store at the same time. If the switch of A/B testing
-    was never stored, it is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
+    was never stored, A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
     :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
     # A user of one does not pay for loading the other.

@@ -1,4 +1,4 @@
-"""The verbs of the front door: each does in one call what scripts and notebooks ask for most often."""
+"""The functions of the package ``crisol`` itself: wargame, read patches, train, predict, decide, serve."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     'CWE-22'
 
     An id is searched in the folders of ``settings.search_path``. ``settings`` None reads the environment
-    variables. Raises :class:`~crisol.errors.UnknownVulnerability` if there is none with this id, and
+    variables. Raises :class:`~crisol.errors.UnknownVulnerability` if no vulnerability has this id, and
     :class:`~crisol.errors.VulnerabilityError` if its folder is incomplete.
     """
     from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
@@ -243,8 +243,8 @@ def train(
     functions that you wrote; each gets a :class:`~crisol.model.reading.Reading` and returns a number, a
     further feature. A model with such features predicts in this process only; the service cannot load it. The
     same ``seed`` gives the same model. Raises :class:`~crisol.errors.ExperimentError` for any other
-    ``model``, and :class:`~crisol.errors.DatasetError` if the patches are of fewer than two groups or of one
-    class only.
+    ``model``, and :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer than two patches
+    of a class.
     """
     from crisol.model import training  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -280,9 +280,9 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
     True
 
     ``patch`` is a diff as text or bytes, or the Path of a file. The model does not see changes of tests,
-    documents and other files that no wargame executes; their names tell them. ``cwe`` is text such as
-    ``CWE-22``, "" if unknown. Raises :class:`~crisol.errors.DiffError` for a text that is no diff, and
-    :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file.
+    documents and other files that no wargame executes, which are recognised by their names. ``cwe`` is text
+    such as ``CWE-22``, "" if unknown. Raises :class:`~crisol.errors.DiffError` for a text that is no diff,
+    and :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise

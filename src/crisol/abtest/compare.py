@@ -44,17 +44,19 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The difference between the accuracies of two arms, named ``first`` and ``second``: first minus second.
+    """The difference in accuracy between two arms, whose names are ``first`` and ``second``.
 
-    ``n`` patches of ``vulnerabilities`` different vulnerabilities were predicted by both arms. ``difference``
-    is weighted by 1 / sampling probability, so that it holds for all patches that arrived. ``low`` and
-    ``high`` bound its percentile bootstrap interval, resampled by vulnerability; they are valid if the trials
-    are analysed once. ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials
-    come in; they assume that patches are independent.
+    ``difference`` is the accuracy of the first arm minus that of the second, over ``n`` patches of
+    ``vulnerabilities`` different vulnerabilities that both predicted. It is weighted by 1 / sampling
+    probability, so that it holds for all patches that arrived. ``low`` and ``high`` bound its percentile
+    bootstrap interval, resampled by vulnerability; they are valid if the trials are analysed once.
+    ``always_low`` and ``always_high`` stay valid if the analysis is repeated as trials come in; they assume
+    that patches are independent.
 
-    ``only_first_right`` and ``only_second_right`` count the patches on which only that arm was right.
-    ``p_value`` is that of McNemar's two-sided test of these counts, by ``method`` (``exact`` or
-    ``asymptotic``). ``weighted_p_value`` is that of a normal test of the weighted difference.
+    ``only_first_right`` counts the patches on which only the first arm was right, ``only_second_right`` those
+    on which only the second was. ``p_value`` is the p-value of McNemar's two-sided test of these counts;
+    ``method`` says how it was computed, ``exact`` or ``asymptotic``. ``weighted_p_value`` is the p-value of a
+    normal test of the weighted difference.
     """
 
     first: str
@@ -128,8 +130,9 @@ def mcnemar(only_first: int, only_second: int) -> tuple[float, str]:
 def sequence(pairs: Pairs, level: float = 0.95) -> ConfidenceSequence:
     """Return the confidence sequence of the weighted difference in accuracy, first arm minus second.
 
-    The differences lie within -1 and 1. ``level`` is the probability that all bounds of the sequence, one
-    pair of bounds after each patch, cover the true difference.
+    ``pairs`` are the patches that both arms predicted; the difference lies within -1 and 1. ``level`` is the
+    probability that all bounds of the sequence, one pair of bounds after each patch, cover the true
+    difference.
     """
     return betting_sequence(pairs.difference, pairs.weight, low=-1.0, high=1.0, level=level)
 

@@ -24,10 +24,10 @@ _UNKNOWN = math.nan
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A weighted estimate and its confidence interval from ``low`` to ``high``; all are NaN without trials.
+    """A weighted estimate (``value``) and its confidence interval from ``low`` to ``high``.
 
-    ``value`` is the estimate. ``n`` is the number of trials. ``effective_n`` is the number of trials with
-    equal weights that would give as narrow an interval.
+    ``n`` is the number of trials. ``effective_n`` is the number of trials with equal weights that would give
+    as narrow an interval. Without trials ``value``, ``low`` and ``high`` are NaN.
     """
 
     value: float
@@ -41,11 +41,11 @@ class Estimate:
 class ConfusionMetrics:
     """The usual metrics of a confusion matrix, each with its interval; the positive class is valid.
 
-    ``accuracy`` is the share of right predictions, ``precision`` tp / (tp + fp), ``recall`` tp / (tp + fn),
-    and ``f1`` the harmonic mean of the latter two. ``mcc`` is Matthews' correlation coefficient, -1 to 1; all
-    others are 0 to 1. ``false_accept_rate`` is fp / (fp + tn), the share of the invalid patches that the
-    model calls valid. ``prevalence`` is the share of valid patches. ``n`` counts the conclusive trials,
-    ``inconclusive`` the others.
+    ``accuracy`` is the share of right predictions. ``precision`` is tp / (tp + fp), ``recall`` tp / (tp +
+    fn), and ``f1`` the harmonic mean of precision and recall. ``mcc`` is Matthews' correlation coefficient,
+    -1 to 1; all others are 0 to 1. ``false_accept_rate`` is fp / (fp + tn), the share of the invalid patches
+    that the model calls valid. ``prevalence`` is the share of valid patches. ``n`` counts the conclusive
+    trials, ``inconclusive`` the others.
     """
 
     accuracy: Estimate
@@ -90,10 +90,10 @@ def proportion(hits: Sequence[Cell], misses: Sequence[Cell], level: float = 0.95
     ``hits`` and ``misses`` are cells of a tally: for precision, ``[tp]`` and ``[fp]``. ``level`` is the
     interval's coverage, in (0, 1).
 
-    The interval is Wilson's, for the effective number of trials: share * (1 - share) / variance. The variance
-    is that of a ratio of weighted sums, by linearisation. With few trials it is too small by chance;
-    therefore z² pseudo-trials of mean weight, half of them hits, are added for the variance (Agresti & Coull
-    1998). With equal weights the result is Wilson's interval itself.
+    The interval is Wilson's, with the effective number of trials in place of their number: share * (1 -
+    share) / variance, where the variance is estimated by linearisation of a ratio of weighted sums. For few
+    trials pseudo-trials are added to the variance (Agresti & Coull 1998). With equal weights the result is
+    Wilson's interval itself.
     """
     hit, total = sum(hits, Cell()), sum([*hits, *misses], Cell())
     if total.n == 0:

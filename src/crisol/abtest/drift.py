@@ -67,8 +67,8 @@ def calibration_drift(
 
     ``probabilities``, shape (n,), in the order of time, are the predicted probabilities of valid.
     ``outcomes``, shape (n,), are 1 for valid, 0 for invalid. The alarm is raised if patches are valid more
-    often, or less often, than predicted. It is also raised if the model is overconfident: its share of right
-    predictions is below its mean confidence by more than ``tolerated``, in [0, 0.5). While the model is
+    often, or less often, than predicted. The alarm is also raised if the model is overconfident: its share of
+    right predictions is below its mean confidence by more than ``tolerated``, in [0, 0.5). While the model is
     calibrated, false alarms are at least ``run_length`` trials apart on average. Trials need no weights,
     because sampling depends on the probability alone. Raises :class:`~crisol.errors.InputError` for values
     out of range.
@@ -106,10 +106,10 @@ def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
 def psi(reference: ArrayLike, current: ArrayLike, bins: int = 10) -> float:
     """Return the population stability index of the sample ``current`` against the sample ``reference``.
 
-    Both have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins. The index is
-    the sum of (b - a) ln(b / a) over the bins, where a is the share of ``reference`` in a bin and b that of
-    ``current``. 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change. Raises
-    :class:`~crisol.errors.InputError` for an empty sample.
+    The samples have shape (n,). The quantiles of ``reference`` divide the values into ``bins`` bins. The
+    index is the sum of (b - a) ln(b / a) over the bins, where a is the share of ``reference`` in a bin and b
+    that of ``current``. 0 means equal distributions; by convention, 0.1 is a change and 0.25 a large change.
+    Raises :class:`~crisol.errors.InputError` for an empty sample.
     """
     old, new = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
     if not old.size or not new.size:

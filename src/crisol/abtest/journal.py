@@ -1,4 +1,4 @@
-"""Trials that cannot be stored now wait in a local file, and go to the store in order when it is back.
+"""Keep trials in a local file while the store cannot be reached, and move them to the store afterwards.
 
 ::
 
@@ -58,9 +58,9 @@ class Replay:
 class Journal:
     """A file that keeps trials, one in each line with a checksum, until they are moved to a store.
 
-    Its ``path`` is an argument of the constructor. Threads and processes of one machine may use the file at
-    the same time, because every method locks it. Every method raises :class:`~crisol.errors.StoreError` if
-    the file cannot be read or written.
+    ``path`` is the path of the file. Threads and processes of one machine may use the file at the same time,
+    because every method locks it. Every method raises :class:`~crisol.errors.StoreError` if the file cannot
+    be read or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -163,7 +163,8 @@ class JournaledStore:
     ``store`` is the wrapped store, ``journal`` the file. Trials in the journal are moved to the store before
     new trials are stored; until then no method returns them. All methods but ``append`` call the wrapped
     store and raise its errors. ``clock`` returns the present time in UTC; trials dated more than 5 minutes
-    later are refused. Threads and processes may share the object's files if they may share the wrapped store.
+    later are refused. Several threads may call the methods; several processes may do so if the wrapped store
+    allows it.
     """
 
     def __init__(

@@ -15,9 +15,9 @@ __all__ = ["PatchStore"]
 class PatchStore:
     """A folder of diffs, each in a file named by the diff's identity.
 
-    ``folder`` is its path; it is created when the first diff is added. Threads and processes may share it. A
-    file is written in one step and never changed. A file whose content does not match its name is treated as
-    missing.
+    ``folder`` is the path of the folder, which is created when the first diff is added. Threads and processes
+    may share the folder. A file is written in one step and never changed. A file whose content does not match
+    its name is treated as missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class PatchStore:
         return identity
 
     def get(self, identity: str) -> str | None:
-        """Return the text of the diff with this identity; None if its file is missing or damaged."""
+        """Return the text of the diff named by ``identity``; None if its file is missing or damaged."""
         if not identity.isalnum():
             return None
         try:

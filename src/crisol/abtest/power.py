@@ -17,10 +17,11 @@ __all__ = ["Design", "TrialPlan", "detectable_difference", "pairs_needed", "plan
 class Design:
     """The sampling of an A/B test, and its costs, for the planning of sample sizes.
 
-    The share ``unsure``, 0 to 1, of the patches is always wargamed, because the model may not decide them.
-    Each other patch is wargamed with probability ``rate``. ``per_day`` patches arrive on a day. One wargame
-    takes ``wargame_seconds``. Raises :class:`~crisol.errors.ExperimentError` for values out of range, and for
-    a rate of 0 unless ``unsure`` is 1.
+    The share ``unsure``, 0 to 1, of the patches is always wargamed, because the model may not decide them
+    alone. Each other patch is wargamed with probability ``rate``. ``per_day`` is the number of patches that
+    arrive in a day, ``wargame_seconds`` the duration of one wargame. Raises
+    :class:`~crisol.errors.ExperimentError` for values out of range, and for a rate of 0 unless ``unsure`` is
+    1.
     """
 
     rate: float
@@ -57,8 +58,9 @@ class TrialPlan:
     """The sample size, and its cost, that a question about models needs.
 
     ``question`` is a sentence for people. ``effective_trials`` is the number of trials of weight 1 that
-    answer it. For so much information ``patches`` must arrive, which takes ``days`` (may be fractional). Of
-    them ``wargames`` are wargamed, which takes ``wargame_hours`` hours in all.
+    answer it. ``patches`` is the number of patches that must arrive to give as much information, and ``days``
+    the time until then. ``wargames`` of these patches are wargamed, which takes ``wargame_hours`` hours in
+    all.
     """
 
     question: str
@@ -83,9 +85,9 @@ def plan(
 
     ``design`` says which patches are wargamed. For the first question give ``difference``, the smallest
     difference in accuracy to detect; ``power`` is the probability of detecting it, and ``discordance`` the
-    share of the patches on which exactly one arm is right. For the second give ``margin``, the half-width of
-    the interval of a share; ``expected`` is a guess at that share. ``level`` is the confidence level of both.
-    Raises :class:`~crisol.errors.ExperimentError` for a value out of range, and unless exactly one of
+    share of the patches on which exactly one arm is right. For the second question give ``margin``, the
+    half-width of the interval of a share; ``expected`` is a guess at that share. ``level`` is the confidence
+    level. Raises :class:`~crisol.errors.ExperimentError` for a value out of range, and unless exactly one of
     ``difference`` and ``margin`` is given.
     """
     if (difference is None) == (margin is None):
@@ -138,10 +140,11 @@ def detectable_difference(
 
 
 def trials_for_margin(margin: float, expected: float, *, level: float = 0.95) -> int:
-    """Return how many trials of weight 1 give Wilson's interval of a share the half-width ``margin``.
+    """Return how many trials of weight 1 are needed to estimate a share within ± ``margin``.
 
-    ``expected`` is a guess at the share, 0 to 1. ``level`` is the interval's coverage. Raises
-    :class:`~crisol.errors.ExperimentError` for a margin outside (0, 0.5), or another value out of range.
+    ``margin`` is the half-width of Wilson's interval, and ``level`` the interval's coverage. ``expected`` is
+    a guess at the share, 0 to 1. Raises :class:`~crisol.errors.ExperimentError` for a margin outside (0,
+    0.5), or another value out of range.
 
     >>> trials_for_margin(0.05, 0.5)
     381

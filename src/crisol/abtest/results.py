@@ -1,4 +1,4 @@
-"""Tables of estimates for the command line, the notebook and the service."""
+"""Tables of metrics and counts of trials, for the command line, the notebooks and the service."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 class Status:
     """The state of A/B testing: its switch, and how many trials are stored.
 
-    ``trials`` counts all trials, ``inconclusive`` those whose wargame was inconclusive, ``last_day`` those of
-    the last 24 hours. ``arms`` maps the name of each arm to the number of its trials.
+    ``trials`` counts all trials, ``inconclusive`` the trials whose wargame was inconclusive, ``last_day`` the
+    trials of the last 24 hours. ``arms`` maps the name of each arm to the number of its trials.
     """
 
     switch: Switch
@@ -80,10 +80,10 @@ def results(
     """Return a table with the metrics of each group of trials, one row for a group.
 
     ``where`` selects trials of ``store``; ``by`` lists the properties to group by, and () makes one group.
-    The table has one column for each property; n, the number of conclusive trials; inconclusive, the number
-    of others; and for each metric in :data:`~crisol.abtest.confusion.METRICS` its value and the bounds of its
-    interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A metric that no
-    trial supports is NaN. Without matching trials the table has no rows.
+    Columns: one for each property; n, the number of conclusive trials; inconclusive, the number of other
+    trials; then accuracy, precision, recall, f1, mcc, false_accept_rate and prevalence, each followed by the
+    bounds of its interval, with the endings ``_low`` and ``_high``. ``level`` is the intervals' coverage. A
+    metric that no trial supports is NaN. Without matching trials the table has no rows.
     """
     rows = [
         dict(zip((str(slice_) for slice_ in by), key, strict=True)) | _row(metrics(tally, level))
@@ -101,10 +101,11 @@ def window_results(
 ) -> pd.DataFrame:
     """Return a table with the metrics of the trials in each of several time windows that end at ``now``.
 
-    ``windows`` maps names to durations; None means :data:`WINDOWS`. ``where`` selects trials; its times are
-    ignored. Each window has one row: window (its name), n (conclusive trials), inconclusive (others), and for
-    each metric in :data:`~crisol.abtest.confusion.METRICS` its value and its bounds, ``_low`` and ``_high``,
-    with the coverage ``level``. A window without trials has n = 0.
+    ``windows`` maps names to durations; None means 1h, 24h, 7d and 30d. ``where`` selects trials of
+    ``store``; its times are ignored. Each window has one row. Columns: window (the name), n (conclusive
+    trials), inconclusive (other trials), then accuracy, precision, recall, f1, mcc, false_accept_rate and
+    prevalence, each followed by the bounds of its interval, with the endings ``_low`` and ``_high`` and the
+    coverage ``level``. A window without trials has n = 0.
     """
     rows = []
     for name, span in (WINDOWS if windows is None else windows).items():
@@ -117,7 +118,7 @@ def window_results(
 
 
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
-    """Return the switch of A/B testing, and the counts of the trials that match ``where``.
+    """Return the switch of A/B testing, and the counts of the trials in ``store`` that match ``where``.
 
     ``now``, with a time zone, is the end of the last day.
     """
@@ -158,7 +159,7 @@ def experiments_of(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 def compare_arms(
     store: TrialStore, first: str, second: str, where: TrialFilter = EVERYTHING, *, seed: int = 0
 ) -> tuple[Comparison, ConfidenceSequence]:
-    """Compare two arms over the stored trials that match ``where``.
+    """Compare two arms over the trials in ``store`` that match ``where``.
 
     ``first`` and ``second`` are the names of the arms. Returns their comparison, and the confidence sequence
     of the difference in accuracy (first minus second) after each patch. The same ``seed`` gives the same

@@ -1,4 +1,4 @@
-"""Check by the sampled trials that each rung that answers without a wargame keeps its error rate.
+"""Detect by the sampled trials whether a rung that decides without a wargame makes too many errors.
 
 >>> [(watched.arm, watched.name) for watched in watch_rungs(trials) if watched.raised_at]  # doctest: +SKIP
 [('memory', 'false accepts')]
@@ -23,10 +23,10 @@ __all__ = ["PROMISED", "Promise", "watch_rungs"]
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The error rates that a rung may have, as shares in (0, 1); see :func:`watch_rungs`.
+    """The largest error rates that a rung may have, as shares in (0, 1).
 
     ``false_accepts`` is the share of invalid patches among the patches that the rung accepted.
-    ``false_refusals`` is the share of valid patches among those that it refused.
+    ``false_refusals`` is the share of valid patches among the patches that it refused.
     """
 
     false_accepts: float
@@ -49,12 +49,13 @@ PROMISED = {
 
 
 def watch_rungs(trials: Sequence[Trial]) -> tuple[Watched, ...]:
-    """Detect for each rung whether it makes more errors than its promise in :data:`PROMISED` allows.
+    """Detect for each rung whether it makes more errors than it promises in :data:`PROMISED`.
 
-    ``trials`` are those of all rungs, in the order of time; inconclusive ones are left out. Returns one
-    result for each rung and kind of error that has trials. Its ``arm`` is the name of the rung, its ``name``
-    is ``false accepts`` or ``false refusals``, and its ``baseline`` is 0. While a rung keeps its promise,
-    false alarms are at least 1,000 of its trials apart on average.
+    ``trials`` are those that all rungs decided, in the order of time; inconclusive ones are left out. Returns
+    one result for each rung and kind of error that has trials. ``arm`` is the name of the rung, ``name`` is
+    ``false accepts`` or ``false refusals``, ``alarm`` says whether and when the error rate exceeded the
+    promise, and ``baseline`` is 0. While a rung keeps its promise, false alarms are at least 1,000 of its
+    trials apart on average.
     """
     watched = []
     for rung, promise in PROMISED.items():

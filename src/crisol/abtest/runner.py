@@ -60,12 +60,12 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A question to one or more arms, which predict the same sampled patches.
+    """One or more arms, and the sampling of the patches that they predict.
 
-    The first arm is the champion. A patch for which ``policy`` demands a wargame, given the champion's
-    prediction, is always sampled; ``sampler`` decides about the others. The hash of ``salt`` and a patch
-    decides which arms with a share below 1 predict the patch. Raises :class:`~crisol.errors.ExperimentError`
-    if there are no arms, two arms have the same name, or a share is outside (0, 1].
+    The first arm is the champion. A patch is always sampled if the champion may not decide it alone under
+    ``policy``; otherwise ``sampler`` decides. An arm with a share below 1 predicts only a part of the sampled
+    patches, chosen by a hash of ``salt`` and the patch. Raises :class:`~crisol.errors.ExperimentError` if
+    there are no arms, two arms have the same name, or a share is outside (0, 1].
 
     >>> from crisol.abtest import HashSampler
     >>> arm = Arm("champion", lambda patch: Prediction(0.9, "m1", "f1"), "m1")
@@ -93,7 +93,7 @@ class Experiment:
         """Check that trials belong to this experiment; call it before adding them to a store.
 
         A trial must have the experiment's name, the name of one of its arms, and that arm's model version.
-        Raises :class:`~crisol.errors.ExperimentError`, which names the first trial without them.
+        Raises :class:`~crisol.errors.ExperimentError`, which names the first trial that does not belong.
         """
         versions = {arm.name: arm.model_version for arm in self.arms}
         for trial in trials:
@@ -113,10 +113,10 @@ class Experiment:
 
 
 def label_of(patch: LabelledPatch) -> Truth:
-    """Return the label of a patch as if a wargame had just given it in 0 seconds; nothing is executed.
+    """Return the label of a patch as a verdict with 0 seconds; nothing is executed.
 
-    Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, or if the reason is unknown
-    or contradicts the label.
+    Raises :class:`~crisol.errors.DatasetError` if the label is neither 0 nor 1, or if the patch's reason is
+    unknown or contradicts the label.
     """
     try:
         reason = Reason(patch.reason) if patch.reason else None
@@ -145,8 +145,8 @@ def run(
 
     Trials are stored after every ``chunk`` patches. Trials that the store has already are neither made again
     nor yielded. The i-th patch, from 0, sampled or not, gets the time ``start + i * step``. ``judge`` takes a
-    patch and returns its verdict; the default takes the patch's label, so that no wargame runs. It is called
-    at most once for a patch. Raises the errors of ``judge``, the arms and the store, and
+    patch and returns its verdict; the default takes the patch's label, so that no wargame runs. ``judge`` is
+    called at most once for a patch. Raises the errors of ``judge``, the arms and the store, and
     :class:`~crisol.errors.DatasetError` for a patch that occurs twice.
     """
     arrivals = enumerate(patches)

@@ -27,8 +27,8 @@ __all__ = ["Draw", "HashSampler", "RandomSampler", "Sampler", "allots", "check_r
 class Draw:
     """The decision of a sampler about one patch.
 
-    ``sampled`` says whether to wargame the patch; ``probability`` is the probability with which it was to be
-    sampled.
+    ``sampled`` says whether to wargame the patch. ``probability`` is the probability with which the sampler
+    selects this patch.
     """
 
     sampled: bool
@@ -39,15 +39,16 @@ class Sampler(Protocol):
     """The interface of samplers, which choose the patches that are wargamed although the model is sure."""
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide whether to wargame a patch; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
-        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity. ``unsure`` says that the model may not decide the patch alone; such
+        a patch is always sampled, with probability 1.
         """
         ...
 
 
 def uniform(*parts: str) -> float:
-    """Return a hash of ``parts`` as a number in [0, 1); the same parts give the same number everywhere."""
+    """Return a hash of ``parts`` as a number in [0, 1); equal parts give equal numbers on every machine."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
@@ -77,10 +78,10 @@ class HashSampler:
         check_rate(self.rate)
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:
-        """Decide whether to wargame a patch; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
-        The same patch gets the same decision each time. ``unsure`` says that the model may not decide the
-        patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity; the same patch gets the same answer each time. ``unsure`` says that
+        the model may not decide the patch alone; such a patch is always sampled, with probability 1.
         """
         if unsure:
             return Draw(sampled=True, probability=1.0)
@@ -105,9 +106,10 @@ class RandomSampler:
         object.__setattr__(self, "_rng", random.Random(self.seed))
 
     def draw(self, patch: str, *, unsure: bool = False) -> Draw:  # noqa: ARG002 - the patch does not matter here
-        """Decide whether to wargame a patch that arrived; ``patch`` is its identity.
+        """Return whether to wargame a patch, and the probability with which the sampler selects it.
 
-        ``unsure`` says that the model may not decide the patch alone; such a patch is always sampled.
+        ``patch`` is the patch's identity; the same patch may get another answer next time. ``unsure`` says
+        that the model may not decide the patch alone; such a patch is always sampled, with probability 1.
         """
         number = self._rng.random()
         if unsure:

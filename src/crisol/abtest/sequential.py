@@ -1,4 +1,4 @@
-"""Confidence sequences: intervals that hold after every trial at once.
+"""Confidence sequences: confidence intervals after each trial, all of which hold at once.
 
 A 95 % interval holds at one moment chosen beforehand. A reader who looks every hour and stops at a good
 moment is wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
@@ -38,7 +38,7 @@ class ConfidenceSequence:
     def broken_at(self) -> int | None:
         """The 0-based index of the first trial from which on no constant mean fits the data, or None.
 
-        The bounds are NaN from that trial on. It means that the true mean has changed.
+        The bounds are NaN from that trial on. Such a trial means that the true mean has changed.
         """
         broken = np.flatnonzero(np.isnan(self.low))
         return int(broken[0]) if broken.size else None

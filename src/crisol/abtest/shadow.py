@@ -1,4 +1,4 @@
-"""Wargame sampled patches in the background, so that they are answered as fast as any other.
+"""Run the wargames of sampled patches in the background, so that callers need not wait for them.
 
 ::
 
@@ -29,10 +29,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ShadowStats:
-    """How many jobs a shadow queue has: now ``queued`` and ``running``, and since its start the others.
+    """Counts of the jobs of a shadow queue.
 
-    ``done`` counts the jobs whose trial was stored. ``failed`` counts those that ended in an exception,
-    ``dropped`` those that were refused because the queue was full or closed.
+    ``queued`` and ``running`` are the present numbers of waiting and running jobs. The others count since the
+    start: ``done`` the jobs whose trial was stored, ``failed`` the jobs that ended in an exception,
+    ``dropped`` the jobs that were refused because the queue was full or closed.
     """
 
     queued: int
@@ -108,7 +109,7 @@ class ShadowQueue(Generic[J, R]):
     async def verdict(self, job: J) -> R:
         """Add a job to the queue, wait for its wargame, and return the verdict.
 
-        A cancelled call does not cancel the wargame; its trial is still stored. Raises the errors of the
+        A cancelled call does not cancel the wargame, whose trial is still stored. Raises the errors of the
         wargame, and :class:`~crisol.errors.UnavailableError` if the queue is full, or is closed before the
         wargame ends.
         """

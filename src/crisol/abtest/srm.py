@@ -1,4 +1,4 @@
-"""Test whether the arms got the shares of the patches that were planned.
+"""Test for a sample ratio mismatch: whether the arms got their planned shares of the patches.
 
 A sample ratio mismatch means that trials were lost on the way, and not at random: no estimate can be believed
 until it is explained.
@@ -27,9 +27,9 @@ _PRIOR = 1000.0
 class Ratio:
     """The test for a sample ratio mismatch: whether each arm has its planned share of the trials.
 
-    ``counted`` and ``expected`` map the name of each arm to its number of trials, as counted and as planned.
-    ``p_value`` is that of the chi-squared test, valid if it is made once. ``always_p_value`` stays valid if
-    the test is repeated as trials come in.
+    ``counted`` maps the name of each arm to its number of trials, ``expected`` to the planned number.
+    ``p_value`` is the p-value of the chi-squared test, valid if the test is made once. ``always_p_value``
+    stays valid if the test is repeated as trials come in.
     """
 
     counted: dict[str, int]

@@ -28,7 +28,7 @@ def utc_now() -> dt.datetime:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether A/B testing is on, and its sampling; the trial store keeps it for all workers.
+    """Whether A/B testing is on, and its sampling; the trial store keeps the switch for all workers.
 
     While ``enabled``, a patch of which the model is sure is wargamed with probability ``rate``. The hash of
     ``salt`` and the patch's identity decides which patches are wargamed. Raises
@@ -92,10 +92,11 @@ EVERYTHING = TrialFilter()
 class TrialStore(Protocol):
     """The interface of a table of trials to which trials are added, but never changed or deleted.
 
-    It also keeps the switch of A/B testing. Every method may be called from several threads; each store class
-    says whether several processes may share it. Every method raises :class:`~crisol.errors.StoreError` if the
-    store cannot be reached or refuses the operation; then nothing was written. Methods that return trials
-    raise :class:`~crisol.errors.IntegrityError`, which names the row, for a corrupt row.
+    The store also keeps the switch of A/B testing. Every method may be called from several threads; each
+    store class says whether several processes may share it. Every method raises
+    :class:`~crisol.errors.StoreError` if the store cannot be reached or refuses the operation; then nothing
+    was written. Methods that return trials raise :class:`~crisol.errors.IntegrityError`, which names the row,
+    for a corrupt row.
     """
 
     def append(self, trials: Sequence[Trial]) -> int:

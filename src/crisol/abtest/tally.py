@@ -1,4 +1,4 @@
-"""Sums of trials from which every estimate follows, so that none needs the trials themselves.
+"""Weighted confusion matrices of trials: the sums from which every metric is computed.
 
 The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared
 weights. Every ratio of cells and its linearised variance follow from those twelve numbers, so a million
@@ -20,9 +20,9 @@ __all__ = ["BANDS", "BAND_EDGES", "Cell", "Slice", "Tally", "band_of"]
 
 
 class Slice(StrEnum):
-    """A property by which trials are grouped, such as arm, cwe, hour or day (in UTC).
+    """A property by which trials are grouped: experiment, arm, model_version, cwe, band, rung, hour or day.
 
-    The property ``band`` is an interval of the model's confidence, 0.1 wide.
+    A band is an interval of the model's confidence, 0.1 wide. Hours and days are in UTC.
     """
 
     EXPERIMENT = "experiment"

@@ -86,9 +86,10 @@ def observe(
     """Return the trial that a prediction and the verdict on the same patch make.
 
     ``outcome`` and ``reason`` are those of the verdict; ``patch`` is the patch's identity, ``vulnerability``
-    an id. Each further argument sets the field of :class:`~crisol.records.Trial` with its name. A
-    ``created_at`` before the year 2000, from a clock that was never set, becomes 2000-01-01. Raises
-    :class:`~crisol.errors.InputError` for a value out of range or a time without a time zone.
+    an id. ``experiment`` and ``arm`` are names. ``sampling_probability``, in (0, 1], is the probability with
+    which the patch was sampled. Each further argument sets the field of :class:`~crisol.records.Trial` with
+    its name. A ``created_at`` before the year 2000, from a clock that was never set, becomes 2000-01-01.
+    Raises :class:`~crisol.errors.InputError` for a value out of range or a time without a time zone.
     """
     trial = Trial(
         id=trial_id(experiment, arm, patch, vulnerability, prediction.model_version),
@@ -120,8 +121,8 @@ def observe(
 def check(trial: Trial, now: dt.datetime | None = None) -> None:
     """Check that a store may accept a trial: its values are in range, and its time has a time zone.
 
-    With ``now`` it must not be dated more than 5 minutes later; None does not check this. Raises
-    :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
+    ``now`` is the present time; a trial dated more than 5 minutes later is refused. None skips this check.
+    Raises :class:`~crisol.errors.InputError`, which names the trial and what is wrong.
     """
     problem = _problem(trial, now)
     if problem:
@@ -211,9 +212,9 @@ def disagreement(trial: Trial) -> str:
 
 
 def to_row(trial: Trial) -> dict[str, Any]:
-    """Return the trial as a dict from column names to values that databases accept, see :data:`COLUMNS`.
+    """Return the trial as a dict with one value for each database column, see :data:`COLUMNS`.
 
-    ``attributions`` become JSON text.
+    Times stay datetimes, ``attributions`` become JSON text, and all other values are text or numbers.
     """
     row = asdict(trial)
     row["outcome"] = trial.outcome.value

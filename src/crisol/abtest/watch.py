@@ -1,4 +1,4 @@
-"""Detect that an arm became worse or that its patches changed, over its trials in order.
+"""Detect in an arm's trials, in the order of time, that the arm became worse or that its patches changed.
 
 The first part of the trials is the reference: it gives the usual error rate and the usual distribution of
 the predicted probabilities.
@@ -120,8 +120,8 @@ def _overconfidence(trials: Sequence[Trial]) -> float:
 def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.DataFrame:
     """Compare the predictions in the first trials with those in the rest.
 
-    ``trials``, with or without a conclusive verdict, are in the order of time; ``reference`` is the share of
-    them that counts as first, in (0, 1). Returns a table with the rows probability and confidence. Its
+    ``trials`` are in the order of time; inconclusive trials are used, too. ``reference``, in (0, 1), is the
+    share of the trials that are the first ones. Returns a table with the rows probability and confidence. Its
     columns are feature (one of these names), psi (population stability index), ks (Kolmogorov-Smirnov
     statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is at least 0.25 and
     adjusted_p_value below 0.001.

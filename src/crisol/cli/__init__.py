@@ -1,4 +1,4 @@
-"""The command line: it shows what the packages below yield, and decides nothing itself."""
+"""The command line ``crisol``: its commands print the results of the other packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``crisol ab``: what the A/B trials say, and how many more a question takes."""
+"""``crisol ab``: print the results of A/B testing, plan sample sizes, and turn A/B testing on and off."""
 
 from __future__ import annotations
 
@@ -127,7 +127,8 @@ def compare(
     """Compare the accuracy of two arms on the patches that both predicted, with intervals and p-values.
 
     FIRST and SECOND are the names of the arms. The difference is the accuracy of
-    FIRST minus that of SECOND. --seed is that of the bootstrap interval.
+    FIRST minus the accuracy of SECOND. --seed is the seed of the bootstrap
+    interval.
     """
     import json
 
@@ -278,8 +279,11 @@ def plan(
     """Print how many patches must arrive, and be wargamed, to answer one question about models.
 
     The question is a difference in accuracy between two arms (--difference) or a
-    share to within a margin on either side (--margin); give one of the two.
-    --rate is the sampling rate. --wargame-seconds is the duration of one wargame.
+    share to within a margin on either side (--margin); give one of the two. For a
+    difference, --discordance is the share of patches on which exactly one arm is
+    right, and --power the probability of detecting the difference. For a share,
+    --expected is a guess at its size. --rate is the sampling rate.
+    --wargame-seconds is the duration of one wargame.
     """
     from crisol.abtest.power import Design
     from crisol.abtest.power import plan as plan_of

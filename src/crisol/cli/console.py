@@ -224,7 +224,8 @@ Recount = Annotated[
 def emit(document: Any) -> None:
     """Print ``document`` as JSON, one line, on standard output.
 
-    It may contain values that JSON lacks: NaN and infinities become null, other values the text of ``str``.
+    ``document`` may contain values that JSON lacks: NaN and infinities become null, other values the text of
+    ``str``.
     """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
@@ -240,7 +241,7 @@ def _plain(value: Any) -> Any:
 def read_patch(path: Path) -> bytes:
     """Return the content of a file as bytes; the path ``-`` means standard input, up to 2 MiB of it.
 
-    Raises :class:`~crisol.errors.NoInput` if it cannot be read.
+    Raises :class:`~crisol.errors.NoInput` if the file or standard input cannot be read.
     """
     if str(path) != "-":
         try:
@@ -258,7 +259,7 @@ def read_patch(path: Path) -> bytes:
 def creatable(path: Path | None) -> Path | None:
     """Check that a file can be written at ``path``, and return ``path``; None is returned as None.
 
-    Nothing is left there. It lets a command fail before its work rather than after it. Raises
+    The check leaves no file behind. With it a command can fail before its work rather than after. Raises
     :class:`~crisol.errors.CannotCreate` if no file can be written.
     """
     if path is None:
@@ -277,7 +278,7 @@ def creatable(path: Path | None) -> Path | None:
 def creatable_folder(path: Path) -> Path:
     """Create the folder ``path`` if there is none, check that files can be written in it, and return it.
 
-    Raises :class:`~crisol.errors.CannotCreate` if they cannot.
+    Raises :class:`~crisol.errors.CannotCreate` if no file can be written in the folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``crisol corpus``: the executed ground truth, built, shown, executed again, taken in and handed on."""
+"""``crisol corpus``: build, show, verify and export the corpus table, and import candidate patches."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def build_command(
 def list_command(table: TablePath = None, as_json: Json = False) -> None:
     """Print for each vulnerability the number of its candidates and of their labels, then the totals.
 
-    The last lines measure how well a candidate's label can be guessed from facts
-    that should not tell it.
+    The last lines print the AUC with which a candidate's label can be guessed
+    from its origin alone and from its style alone; both should be near 0.5.
     """
     from crisol.lab.ground_truth import leaks
     from crisol.wargaming.census import basic_only, census
@@ -239,7 +239,9 @@ def import_command(
 
     Changes of files that the vulnerable release lacks, such as tests, are left
     out. The whole import fails if a patch cannot be judged, unless --skip is
-    given.
+    given. --vulnerability is the id for which the patches are meant, --licence
+    the licence that their author gave them. --strip N removes N leading folders
+    from every path, as patch -p does.
     """
     from crisol.diff import ReadOptions
     from crisol.records import Origin
@@ -320,7 +322,7 @@ def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str
     :func:`plan`. ``jobs`` is the number of processes; 0 means one for each core. ``scheduler`` is the address
     of a Dask scheduler, whose workers then do the work; "" means none. A vulnerability whose release cannot
     be downloaded is left out with a message. Raises :class:`~crisol.errors.UnknownVulnerability` if
-    ``chosen`` is empty, and :class:`~crisol.errors.UnavailableError` if none of them could be judged.
+    ``chosen`` is empty, and :class:`~crisol.errors.UnavailableError` if no vulnerability could be judged.
     """
     from contextlib import nullcontext
 

@@ -1,4 +1,4 @@
-"""``crisol db``: the database of the trials and its migrations."""
+"""``crisol db``: show and apply the schema migrations of the database of trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``crisol demo``: the main job, from a first verdict to a report, and what to try next."""
+"""``crisol demo``: the whole pipeline once, from a first verdict to a report."""
 
 from __future__ import annotations
 

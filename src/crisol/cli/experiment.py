@@ -1,4 +1,4 @@
-"""Experiments: ``crisol run`` executes one, ``crisol new experiment`` makes one."""
+"""``crisol run`` executes an experiment; ``crisol new experiment`` creates one."""
 
 from __future__ import annotations
 

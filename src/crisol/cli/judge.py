@@ -1,4 +1,4 @@
-"""``crisol wargame``: the exploit against one patch, phase by phase."""
+"""``crisol wargame``: wargame one patch and print each phase."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ def wargame(
 ) -> None:
     """Wargame one patch: apply it to the vulnerable code, then run the PoVs and the checks.
 
-    Exit 0 if the patch is valid, 1 if it is invalid, 2 if it could not be judged,
-    64 and above for errors.
+    --strip N removes N leading folders from every path, as patch -p does;
+    --recount ignores the line counts in the headers of hunks. There is no fuzz:
+    all context lines must match. Exit 0 if the patch is valid, 1 if it is
+    invalid, 2 if it could not be judged, 64 and above for errors.
     """
     from crisol.diff import ReadOptions
     from crisol.sandbox import choose

@@ -1,4 +1,4 @@
-"""Commands about models: measure them, ask one, let another take its place."""
+"""The commands that measure models and train challengers: ``crisol evaluate``, ``promote``, ``retrain``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def evaluate(
         help="With --stream, let patches arrive in the order of the file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:  # fmt: skip
-    """Measure the model variants on labelled patches, by cross-validation or on a test set of its own.
+    """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
 
     With --data no fold splits a group. --group names the field of a patch that is
     its group, --outer the field by which the folds are made (default: the group).
@@ -170,10 +170,10 @@ def retrain(
 ) -> None:
     """Train a challenger on the corpus and the A/B trials, and measure what the trials brought.
 
-    A part of the trials' vulnerabilities (--held-out, a share) is kept for the
-    measurement. Exit 1 unless the challenger is shown to be no worse there than
-    the champion's variant, trained without the trials. With --promote it becomes
-    champion if that is shown.
+    A share of the trials' vulnerabilities (--held-out) is kept for the
+    measurement. The challenger is compared with the champion's variant, trained
+    without the trials. Exit 1 unless the challenger is shown to be no worse on
+    these vulnerabilities. With --promote it becomes champion if that is shown.
     """
     from crisol.lab import nested, retraining
     from crisol.tracking import runs

@@ -1,4 +1,4 @@
-"""``crisol models``: the registered versions, and which of them is champion."""
+"""``crisol models``: show the registered model versions, and choose the champion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def show(
     version: Annotated[str, typer.Argument(help="A version's number; default the champion.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Print what is known of one model version: data, seed, gate, and the MLflow run that made it."""
+    """Print the record of one model version: data, seed, gate, and the MLflow run that made it."""
     from crisol.tracking.models import holder, versions
 
     settings = load_settings()
@@ -73,8 +73,8 @@ def promote(
 ) -> None:
     """Make a registered model version the champion.
 
-    Exit 1 if it did not pass its gate, or was trained on fewer vulnerabilities
-    than the champion; --force makes it champion all the same.
+    Exit 1 if the version did not pass its gate, or was trained on fewer
+    vulnerabilities than the champion; --force makes it champion all the same.
     """
     from crisol.lab.promotion import promote_version
 

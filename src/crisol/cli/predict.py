@@ -1,4 +1,4 @@
-"""``crisol predict``: a model's guess at the verdict, in plain words."""
+"""``crisol predict``: print a model's prediction for one patch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load and faults on the service from the command line, with exit codes that decide."""
+"""``crisol loadtest`` and ``crisol chaos``: test the service under load and with faults."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def loadtest(
 
     In the closed profile each of --connections sends its next request after an
     answer, --requests in all. In the other profiles requests are sent at --rate a
-    second for --seconds, whether or not answers come. --mix gives the share of an
-    endpoint in the requests, --zipf the exponent of the Zipf distribution of the
-    patches.
+    second for --seconds, whether or not answers come. --sources is the number of
+    client addresses. --mix gives the share of an endpoint in the requests, --zipf
+    the exponent of the Zipf distribution of the patches.
     """
     from crisol.lab import ground_truth
     from crisol.loadtest import plan, targets
@@ -147,8 +147,9 @@ def chaos(
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each into a service of its own; exit 1 if an expectation is missed.
 
-    --calm, --lasting and --after are the seconds before, during and after a
-    fault. --rate is the number of requests in a second.
+    --calm and --lasting are the seconds before and during a fault. --after are
+    the seconds after the fault, in addition to the time that a breaker stays
+    open. --rate is the number of requests in a second.
     """
     from crisol.chaos import study
     from crisol.chaos.expectations import expected

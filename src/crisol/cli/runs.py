@@ -1,4 +1,4 @@
-"""``crisol runs``: the tracked runs, and what differs between two."""
+"""``crisol runs``: list the tracked runs, and compare two of them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def diff(
 ) -> None:
     """Print, as Markdown, the parameters, code and metrics in which two tracked runs differ.
 
-    A run is given by its id, by the beginning of its id, or by its name, which
-    means the latest run of that name; NAME~1 is the one before.
+    A run is given by its id, by the beginning of its id, or by its name. NAME
+    means the latest run of that name, NAME~1 the run before the latest.
     """
     from crisol.tracking.differences import difference
 

@@ -1,4 +1,4 @@
-"""The service from the command line: one worker in this process, or several behind one port."""
+"""``crisol serve``: the HTTP service, as one process or as several on one port."""
 
 from __future__ import annotations
 

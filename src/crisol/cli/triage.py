@@ -1,4 +1,4 @@
-"""``crisol triage``: of many candidates for one vulnerability, the one to merge."""
+"""``crisol triage``: find the patch to merge among many candidates for one vulnerability."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def triage(
     """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 
     Exit 0 if a wargame found a valid candidate, 1 if every candidate is invalid,
-    2 if neither is known.
+    2 if no candidate is known to be valid and some are undecided.
     """
     from crisol.lab.triage import Bench, Triage
     from crisol.wargaming.vulnerability import find, load

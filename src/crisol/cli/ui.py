@@ -1,4 +1,4 @@
-"""``crisol ui``: MLflow's own pages over the runs."""
+"""``crisol ui``: serve MLflow's web pages for the tracked runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder in which one works: ``crisol init``, ``doctor`` and ``clean``."""
+"""The commands for the folder in which a user works: ``crisol init``, ``doctor`` and ``clean``."""
 
 from __future__ import annotations
 

@@ -63,8 +63,9 @@ def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | No
 def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONTEXT) -> str:
     """Return the unified diff, in git's form, that turns the files ``old`` into the files ``new``.
 
-    Both map paths to texts. The diff creates a path that only ``new`` has, and deletes a path that only
-    ``old`` has. It is "" if nothing differs. ``context`` is the number of unchanged lines around a change.
+    ``old`` and ``new`` map paths to texts. The diff creates a path that only ``new`` has, and deletes a path
+    that only ``old`` has. The result is "" if nothing differs. ``context`` is the number of unchanged lines
+    around a change.
     """
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):

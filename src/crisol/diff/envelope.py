@@ -1,4 +1,4 @@
-"""Unwrap a diff from what it was sent in, such as encodings, mails and code fences, before it is parsed."""
+"""Remove from a diff the wrapping in which it was sent: encodings, mails and Markdown code blocks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _DIFF = ("diff --git ", "diff -", "--- ", "Index: ", "From ")
 class DiffLimits:
     """The largest sizes of a diff that the parser accepts.
 
-    ``bytes`` and ``lines`` limit the whole text, ``files`` and ``hunks`` the number of changed files and of
-    hunks. ``line_bytes`` limits each line; despite its name it counts characters.
+    ``bytes`` and ``lines`` limit the whole text, ``files`` the number of changed files, ``hunks`` the number
+    of hunks. ``line_bytes`` limits each line; despite its name it counts characters.
     """
 
     bytes: int = 1 << 20

@@ -1,4 +1,4 @@
-"""Fit a diff that was made in a repository to the source of a release: the patch that is judged."""
+"""Cut a diff that was made in a repository to the files of a release, and apply it."""
 
 from __future__ import annotations
 

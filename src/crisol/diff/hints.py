@@ -1,4 +1,4 @@
-"""Tell people what a text that is no unified diff seems to be, and what to do about it."""
+"""Say for people what a text is that is no unified diff, and how to get one."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _HINTS = (
 
 
 def hint(lines: Sequence[str]) -> str:
-    """Return one line for people that says what kind of text this is instead of a unified diff.
+    """Return a message for people, one line, that says what kind of text this is instead of a unified diff.
 
-    ``lines`` are the lines of the text. The line also says how to get a unified diff.
+    ``lines`` are the lines of the text. The message also says how to get a unified diff.
 
     >>> hint(["*** Begin Patch", "*** Update File: x.py"])
     'no unified diff: a patch without line numbers, as some language models write it; ask for a unified diff'

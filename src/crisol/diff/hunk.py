@@ -1,4 +1,4 @@
-"""Read one hunk of a diff: its header and its lines, and check what follows it."""
+"""Read one hunk of a diff, its header and its lines, and check the line after it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _MOST_STRIPPED = 3
 
 
 class Sized(NamedTuple):
-    """A hunk that was read from a text, and its size there.
+    """A hunk that was read from a text, and the number of its lines.
 
-    ``old`` is its number of lines before the change (context and removed lines), ``new`` after the change
-    (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk. ``note``
-    is a message for people about a wrong line count that was corrected, "" for none.
+    ``old`` is the number of lines before the change (context and removed lines), ``new`` the number after the
+    change (context and added lines). ``end`` is the 0-based index of the text's first line after the hunk.
+    ``note`` is a message for people about a wrong line count that was corrected, "" for none.
     """
 
     hunk: Hunk

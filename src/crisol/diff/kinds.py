@@ -1,4 +1,4 @@
-"""Tell by its name which file of a repository no wargame runs."""
+"""Recognise by its name a file of a repository that no wargame runs, such as a test."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def says_version(hunk: Hunk) -> bool:
 def outside(path: str, *, present: bool) -> str:
     """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
 
-    Only the name ``path`` is examined. ``present`` says whether the release contains this file. Fewer names
-    then count as such a kind, because a package may have a module ``tests.py`` or a folder ``docs``.
+    Only the name ``path`` is examined. ``present`` says whether the release contains this file. If it does, a
+    module ``tests.py`` or a folder ``docs`` inside a package is taken for a part of the program.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

@@ -1,4 +1,4 @@
-"""Explain why a hunk does not match: the expected line, the line in the file, and what ``patch`` would do."""
+"""Explain why a hunk does not match a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHOWN = 90
 
 
 def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, expected: int) -> str:
-    """Return one line for people that says why a hunk does not match a file.
+    """Return a message for people, one line, that says why a hunk does not match a file.
 
-    The line names the first differing line, and says whether ``patch --fuzz`` would accept the hunk.
+    The message names the first line that differs, and says whether ``patch --fuzz`` would accept the hunk.
     ``lines`` are the file's lines. ``old`` and ``new`` are the hunk's lines before and after the change. All
     have their line ends. ``expected`` is the 0-based index of the line at which the hunk should match.
     """

@@ -1,4 +1,4 @@
-"""A strict, bounded parser for unified diffs, git's and plain ones, in whatever text they stand.
+"""A strict parser for unified diffs, git's and plain ones, with limits on their size.
 
 Written by hand because the libraries are lenient where a referee must not be: see
 ``docs/decisions/001-own-diff-parser.md``.

@@ -17,8 +17,8 @@ __all__ = ["FileChange", "Hunk", "Patch"]
 class Hunk:
     """Consecutive lines of a diff, each with its tag (space, ``+`` or ``-``) and without its line feed.
 
-    ``old_start`` and ``new_start`` are the 1-based line numbers of the hunk in the old and the new file.
-    Either is 0 if the hunk has no lines in that file. ``old_open`` says that the old file ends with this hunk
+    ``old_start`` and ``new_start`` are the 1-based line numbers of the hunk in the old and the new file. The
+    number is 0 if the hunk has no lines in that file. ``old_open`` says that the old file ends with this hunk
     and has no line feed at its end; ``new_open`` says the same of the new file.
     """
 
@@ -60,9 +60,9 @@ class FileChange:
 
     @property
     def creates(self) -> bool:
-        """Whether the change can only be that of a new file: a single hunk at line 0 with added lines only.
+        """Whether the hunks fit only a new file: there is one hunk, at line 0, with added lines only.
 
-        It may be True although ``old`` is not None, since plain diffs do not mark new files.
+        The answer may be True although ``old`` is not None, since plain diffs do not mark new files.
         """
         return len(self.hunks) == 1 and not self.hunks[0].old_start and not self.hunks[0].old
 

@@ -39,7 +39,7 @@ def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]
 
     ``left`` and ``right`` are the two paths as they stand in the diff; ``/dev/null`` is returned unchanged.
     ``strip`` is the number of leading folders to remove, as in ``patch -p``; None removes the prefixes that
-    git writes. ``line`` is the 1-based line of the diff that errors name. Raises
+    git writes. ``line`` is the 1-based line number for error messages. Raises
     :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
     :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
     """
@@ -64,7 +64,7 @@ def bare(text: str, strip: int | None, line: int) -> str:
 
     ``text`` is the path as it stands in the diff. ``strip`` is the number of leading folders that are removed
     from the diff's other paths; one fewer is removed here, because the prefix is missing. None removes
-    nothing. ``line`` is the 1-based line of the diff that errors name. Raises
+    nothing. ``line`` is the 1-based line number for error messages. Raises
     :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
     :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
     """

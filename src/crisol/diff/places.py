@@ -1,4 +1,4 @@
-"""Find the file of a release that each path of a diff means: repositories keep packages in subfolders."""
+"""Find the file of a release that each path of a diff means; paths in repositories have more folders."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class FilePlaces:
     def path(self, path: str) -> str | None:
         """Return the path in the release that ``path``, a path in the diff, means; None if there is none.
 
-        A path that ``found`` lacks, such as that of a new file, gets the prefix that the other paths got. If
-        ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A path
-        with another prefix gives None.
+        A path that ``found`` lacks, such as the path of a new file, gets the prefix that the other paths got.
+        If ``src/app/a.py`` is ``app/a.py`` in the release, then ``src/app/new.py`` gives ``app/new.py``. A
+        path with another prefix gives None.
         """
         if path in self.found:
             return self.found[path]
@@ -81,10 +81,10 @@ class FilePlaces:
 def place(series: Series, tree: Tree) -> FilePlaces:
     """Return which file of the release each path of a diff means.
 
-    ``series`` is the diff, ``tree`` the release. A path that the release has means that file. Otherwise it
-    means the file whose path has the same last parts and matches the first change of the diff's file. Raises
-    :class:`~crisol.errors.PatchDoesNotApply` if there is no such file, except for tests and other files that
-    no wargame runs, or if there are several.
+    ``series`` is the diff, ``tree`` the release. If the release has a file with the same path, that file is
+    meant. Otherwise the file is meant whose path ends in the same folders and name, and whose text matches
+    the first hunks of the diff for it. Raises :class:`~crisol.errors.PatchDoesNotApply` if there are several
+    such files, or none for a file that is not new and that a wargame could run.
     """
     places, made = FilePlaces(), set[str]()
     open_: dict[str, list[str]] = {}

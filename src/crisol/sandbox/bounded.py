@@ -1,4 +1,4 @@
-r"""Reads untrusted text (parses, compiles, analyses it) under limits of memory and processor time.
+r"""Call functions that parse or compile untrusted text in a process with limits on memory and CPU time.
 
 >>> head = {"name": "app.py", "before": False}
 >>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP
@@ -39,7 +39,7 @@ _BOOT = (
 
 
 class OutOfBounds(Exception):
-    """A function in a worker process exceeded 10 s of CPU time or 768 MiB, raised, or ended the process."""
+    """A function in a worker process used over 10 s of CPU time or 768 MiB, raised an error, or ended it."""
 
 
 _Answer = tuple[dict[str, Any], list[bytes]]
@@ -50,9 +50,9 @@ _lock = threading.Lock()
 def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
     """Call a function in a worker process with limits on time and memory, and return its result.
 
-    ``function`` is its name as ``module:function``. It takes ``head``, a dict that JSON can hold, and
-    ``blobs``, a list of byte strings, and returns a pair of the same two types. Raises :class:`OutOfBounds`
-    if the call exceeds the limits, raises an exception or ends the process.
+    ``function`` is its name as ``module:function``. The function takes ``head``, a dict that JSON can hold,
+    and ``blobs``, a list of byte strings, and returns a pair of the same two types. Raises
+    :class:`OutOfBounds` if the call exceeds the limits, raises an exception or ends the process.
     """
     with _lock:
         worker = _idle.pop() if _idle else None

@@ -1,4 +1,4 @@
-"""The outer walls by bubblewrap, from the same layout as our own.
+"""The namespaces and the file system of a sandbox, made by the program bubblewrap.
 
 See :mod:`.namespaces` for what follows inside.
 """
@@ -29,7 +29,7 @@ def wrapping(program: str, layout: Layout, user: User, hashes: str, descriptors:
     ``program`` is the path of ``bwrap``, ``layout`` the file system inside, ``user`` the invented user
     inside. ``hashes`` is the value of ``PYTHONHASHSEED`` inside. ``descriptors`` maps each path in
     ``layout.files`` to an open file descriptor from which its content is read. The command runs as process 1
-    with no other environment variables. It keeps the capabilities over its own namespaces, which
+    with no other environment variables. The command keeps the capabilities over its own namespaces, which
     :mod:`.namespaces` and :mod:`.walls` need and later drop.
     """
     command = [

@@ -1,4 +1,4 @@
-"""Which sandbox this machine offers, and the refusal where it offers none."""
+"""Choose the sandbox for this machine, or say why there is none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sandbox:
     ) -> Iterator[Target]:
         """Start a sandbox over a source folder, and yield it as a :class:`Target`; for a ``with`` block.
 
-        The files of ``tree`` are read-only inside. They come last on ``sys.path``, after the folders
+        The files of ``tree`` are read-only inside. These files come last on ``sys.path``, after the folders
         ``requires``, its dependencies. ``preload`` names modules (of the standard library or the
         dependencies) that are imported before the first run. ``prelude`` is trusted Python source that is
         executed before these imports, "" for none. ``limits`` hold for each run. ``hashes``, below 2**32, is
@@ -60,8 +60,8 @@ def choose(kind: str = "auto") -> Sandbox:
     """Return a sandbox that works on this machine: the strongest one, or the one of the given kind.
 
     ``auto`` takes ``bubblewrap``, or else ``namespaces``. ``weak`` does not isolate hostile code, so ``auto``
-    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if neither of the two works, or the kind
-    does not exist or work.
+    never takes it. Raises :class:`~crisol.errors.SandboxUnavailable` if ``auto`` finds none, or if the given
+    kind does not exist or does not work.
     """
     if kind == "auto":
         failures = {}
@@ -88,7 +88,7 @@ _proven: set[SandboxKind] = set()
 def problem(kind: SandboxKind) -> str:
     """Return why a kind of sandbox does not work on this machine, as a message; "" if it works.
 
-    A sandbox is started to find out. That it works is remembered; a failure is tried again at the next call.
+    A sandbox is started to find out. A success is remembered; a failure is tried again at the next call.
     """
     if kind in _proven:
         return ""

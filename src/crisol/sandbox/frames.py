@@ -1,4 +1,4 @@
-"""Frames between the host and the inside of a sandbox: one JSON object and any number of byte strings.
+"""The messages (frames) between a sandbox and its caller: one JSON object and any number of byte strings.
 
 Both sides run this file, the inner one without the rest of the package, so it imports the standard library
 only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the
@@ -43,7 +43,7 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
     """Read one frame from a socket, and return its dict and its byte strings.
 
-    ``limit`` is the largest size in bytes, for the dict and for all byte strings together. Raises
+    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together. Raises
     :class:`ClosedError` if the other end has closed the socket or sent no frame, and ``TimeoutError`` after
     the socket's time-out.
     """

@@ -1,4 +1,4 @@
-"""Inside a run: an audit hook that ends it when a patched file reaches into the interpreter."""
+"""An audit hook that ends a run if code of a patched file inspects the interpreter."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ LOOKING = frozenset(
 )
 """Attributes that lead to a script's code."""
 
+_HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
+"""All others pass at once: Python tells of every import and file, too."""
+
 
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
 
     ``files`` maps the path of each patched file to the line ranges, as [first, last], that the patch left
-    unchanged. Code on those lines may inspect frames and code objects, unless code on changed lines called
-    it. Tracing functions, new audit hooks and ctypes are forbidden to all code of patched files.
+    unchanged. Code on those lines may inspect frames and code objects, unless it was called by code on
+    changed lines. Tracing functions, new audit hooks and ctypes are forbidden to all code of patched files.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one
@@ -45,6 +48,8 @@ def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]],
         _exit(1)
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
+        if event not in _HEARD:
+            return
         if event in _NEVER:
             stop(event)
         reaching = event in _REACHING

@@ -1,4 +1,4 @@
-"""The keeper of one run: the first process of its namespaces, which watches over it and tells how it ended.
+"""The keeper of one run: it starts the script in a child process and reports how the run ended.
 
 Runs inside. The zygote forks it ahead of time; it makes everything that does not depend on the run, then
 waits for a job on the host's socket. It is the only process beside the script's that the run can see, its
@@ -48,8 +48,8 @@ def keep(
 
     The function ends the process and never returns. The job arrives, and the answer is sent, on the socket
     ``control``; one byte is written to the file descriptor ``taken`` when the job has arrived. ``places`` are
-    the paths inside the sandbox. ``setup`` holds the limits and the seccomp filter. ``inherited`` holds what
-    was loaded before the fork.
+    the paths inside the sandbox. ``setup`` holds the limits and the seccomp filter. ``inherited`` holds the
+    import hook and the snapshot of functions that were made before the fork.
     """
     status = 1
     try:

@@ -1,4 +1,4 @@
-"""The Linux calls that the standard library lacks, through ctypes: namespaces, mounts, privileges, Landlock.
+"""Linux system calls that the standard library lacks, through ctypes: namespaces, mounts, Landlock.
 
 Runs inside the sandbox as well, without the rest of the package. Every function raises OSError as ``os``
 does.
@@ -155,7 +155,7 @@ def no_new_privileges() -> None:
 def set_dumpable(*, value: bool) -> None:
     """Allow (True) or forbid (False) other processes of this user to read this process's memory.
 
-    It holds for the process's files in ``/proc``, too; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
+    The same holds for the process's files in ``/proc``; see PR_SET_DUMPABLE in prctl(2). Raises ``OSError``.
     """
     _checked(_libc.prctl(_PR_SET_DUMPABLE, int(value), None, 0, 0), "dumpable")
 
@@ -163,7 +163,7 @@ def set_dumpable(*, value: bool) -> None:
 def drop_bounding_set() -> None:
     """Empty the capability bounding set of this process, see capabilities(7).
 
-    Programs that it starts then get no capability; it keeps its own. Raises ``OSError``.
+    Programs that this process starts then get no capability; the process keeps its own. Raises ``OSError``.
     """
     number = 0
     while _libc.prctl(_PR_CAPBSET_DROP, number, None, 0, 0) == 0:
@@ -192,16 +192,16 @@ def install_filter(program: bytes) -> None:
 
 
 def landlock_abi() -> int:
-    """Return the kernel's Landlock ABI version; 0 if it has no Landlock."""
+    """Return the kernel's Landlock ABI version; 0 if the kernel has no Landlock."""
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
 
 
 def landlock(abi: int, writable: list[str], devices: list[str]) -> None:
     """Restrict this process by Landlock: it may write only below some folders and to some devices.
 
-    ``writable`` are the paths of the folders, ``devices`` those of the device files. Reading and executing
-    stay allowed. ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract
-    Unix sockets and signals to processes that it did not start. Raises ``OSError``.
+    ``writable`` are paths of folders, ``devices`` paths of device files. Reading and executing stay allowed.
+    ``abi`` is the result of :func:`landlock_abi`; from 6 on the process also loses abstract Unix sockets and
+    signals to processes that it did not start. Raises ``OSError``.
     """
     execute, write, read, list_ = 1, 2, 4, 8
     truncate = 1 << 14 if abi >= 3 else 0

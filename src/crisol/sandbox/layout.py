@@ -1,4 +1,4 @@
-"""What of this machine is shown inside a sandbox.
+"""The file system, the user and the environment variables that a sandbox shows to scripts.
 
 The interpreter, the system's libraries, and nothing personal.
 """

@@ -1,4 +1,4 @@
-"""The imports of a target's scripts, learned from one run of each, so that later runs load them ahead."""
+"""Find out which modules the scripts of a target import, so that they can be loaded before the runs."""
 
 from __future__ import annotations
 

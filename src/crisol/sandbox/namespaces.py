@@ -1,4 +1,4 @@
-"""The outer walls, built by the guest itself: new namespaces and a root that holds only what scripts need.
+"""The namespaces and the file system of a sandbox, made by system calls from inside.
 
 Runs inside, before anything untrusted. bubblewrap does the same from the same :class:`~.layout.Layout`; what
 comes after it, :func:`become_nobody`, serves both.
@@ -113,8 +113,8 @@ def _map(user: int, uid: int, gid: int) -> None:
 def become_nobody(user: int) -> None:
     """Change from root to the uid ``user`` in a new user namespace; do nothing for any other user.
 
-    It is needed because limits on the number of processes do not bind root. In the new namespace this process
-    may still mount file systems. Raises ``OSError`` if the kernel refuses.
+    The change is needed because limits on the number of processes do not bind root. In the new namespace this
+    process may still mount file systems. Raises ``OSError`` if the kernel refuses.
     """
     if os.getuid() != 0:
         return

@@ -1,4 +1,4 @@
-"""What a run has to know of a patched file: its byte code, and the lines that the patch left as they were.
+"""Compute what a run needs of a patched file: the byte code, and the lines that the patch did not change.
 
 Runs in a worker of :mod:`.bounded`, because the text is untrusted.
 """

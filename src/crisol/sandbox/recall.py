@@ -1,4 +1,4 @@
-"""Results that every run would compute alike: code of the target's own files, and compiled patterns.
+"""Load the code of the target's modules and compile regular expressions once, for all runs.
 
 Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns
 that these modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are
@@ -30,7 +30,8 @@ __all__ = ["Finder", "compile_patterns"]
 class Finder:
     """An import hook that serves the modules of the target whose code was read before the run.
 
-    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths in it.
+    ``place`` is the folder of the target's files; ``files`` maps the names of the modules to paths relative
+    to that folder.
     """
 
     def __init__(self, place: str, files: Mapping[str, str]) -> None:
@@ -61,10 +62,10 @@ class Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a module whose code was read before the run; None lets Python search the module.
+        """Return the spec of a module whose code was read before the run; None lets Python search for it.
 
-        It is None, too, if Python could find the module in another file. ``name`` and ``path`` are those of
-        :meth:`importlib.abc.MetaPathFinder.find_spec`.
+        The result is also None if Python could find the module in another file. ``name`` and ``path`` are as
+        in :meth:`importlib.abc.MetaPathFinder.find_spec`.
         """
         compiled = self._known.get(name)
         if compiled is None:

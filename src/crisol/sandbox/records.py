@@ -1,4 +1,4 @@
-"""What goes into a sandbox and what comes out: limits, scripts and runs."""
+"""The records of the sandbox: limits, scripts and runs."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Limits:
     ``seconds`` is wall time; a run that has to wait for a CPU gets up to four times as much. ``cpu_seconds``
     is CPU time of the script's process. ``memory_mb`` (MiB) limits the address space of each process; the
     resident memory of all processes together may be twice as much. ``processes`` is the largest number of
-    processes. ``file_mb`` (MiB) limits the size of a file, ``scratch_mb`` (MiB) that of each writable folder.
-    ``output_bytes`` are kept of standard output and of standard error, the last ones; sixteen times as much
+    processes. ``file_mb`` (MiB) limits the size of each file, ``scratch_mb`` (MiB) the size of each writable
+    folder. The last ``output_bytes`` of standard output and of standard error are kept; sixteen times as much
     output ends the run. Raises :class:`~crisol.errors.InputError` for a limit that is not positive.
     """
 
@@ -82,10 +82,10 @@ class Script:
 
 
 class Canary(StrEnum):
-    """Whether a PoV runs a second time as a canary: ``one`` if it exited with 1, ``any`` if with 0 or 1.
+    """When a PoV runs a second time as a canary: ``one`` after exit code 1, ``any`` after exit code 0 or 1.
 
-    The second run is in the same process, on the unpatched files. It must show the flaw; otherwise the patch
-    has changed the process instead of the program.
+    The second run is in the same process, on the unpatched files. The second run must show the flaw;
+    otherwise the patch has changed the process instead of the program.
     """
 
     AFTER_ONE = "one"
@@ -118,12 +118,13 @@ class Ending(StrEnum):
 class Run:
     """The result of one run of a script.
 
-    ``ending`` says how it ended; ``code`` is the exit code, None unless ``ending`` is ``exited``. ``stdout``
-    and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds`` the CPU time
-    of all processes of the run. ``waited`` is about the time, in seconds, for which the run waited for a CPU.
-    ``report`` is the result of a probe, empty for other scripts. ``changed`` names functions and classes
-    outside the target that the target replaced, such as ``pathlib.Path.exists``. ``canary`` is the exit code
-    of the canary: None if there was none, -1 if it ended without an exit code.
+    ``ending`` says how the run ended; ``code`` is the exit code, None unless ``ending`` is ``exited``.
+    ``stdout`` and ``stderr`` are the last part of the output. ``seconds`` is the wall time, ``cpu_seconds``
+    the CPU time of all processes of the run. ``waited`` is about the time, in seconds, for which the run
+    waited for a CPU. ``report`` is the result of a probe, empty for other scripts. ``changed`` names
+    functions and classes outside the target that the target replaced, such as ``pathlib.Path.exists``.
+    ``canary`` is the exit code of the canary: None if there was none, -1 if the canary ended without an exit
+    code.
     """
 
     ending: Ending

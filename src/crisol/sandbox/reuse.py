@@ -1,4 +1,4 @@
-"""Which lines of a patched file are still the release's own, so that what they look at is no tampering.
+"""Find the lines of a patched file that the patch did not change.
 
 Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except
 from code that the patch left as it was: a whole function, or a whole statement outside functions. A function
@@ -29,8 +29,8 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
     ``before`` and ``after`` are the texts of the unpatched and the patched file; None is for a new file. A
     range is (first, last), counted from 1. The list is empty for a new file and for a text that does not
-    parse. It is also empty if one of the texts has no name by which code inspects frames or code objects,
-    such as ``f_code`` or ``getattr``; the ranges are not needed then.
+    parse. The list is also empty if one of the texts has no name by which code inspects frames or code
+    objects, such as ``f_code`` or ``getattr``; the ranges are not needed then.
     """
     if before is None or not _WORDS.search(before) or not _WORDS.search(after):
         return []

@@ -1,4 +1,4 @@
-"""Compiles a script so that its own text alone decides what it says.
+"""Compile a script so that only its own code can report its exit code.
 
 ``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe,
 ``report(X)`` are rewritten into calls of constants of the code object. Every ``0`` and ``1`` in them becomes
@@ -39,6 +39,7 @@ ZERO, ONE, LEAVE, LEAVE_BY_VALUE, REPORT, PUBLISH = b"01evrp"
 class Compiled:
     """A compiled script, in which constants stand for secrets that each run puts in.
 
+    The secrets are random; the script's exits use them, so that no other code can report an exit code.
     ``code`` is the marshalled code; its constants that begin with ``mark`` are replaced by the secrets.
     ``error`` is the traceback of a script that does not compile, for which ``code`` is empty; otherwise it is
     "".
@@ -63,9 +64,9 @@ def seeded(source: str, seed: int) -> str:
 def parts(source: str) -> tuple[str, str]:
     r"""Split a script into the part that runs with the target and its judge, which runs in another process.
 
-    The lines ``# act`` and ``# judge`` divide the text. The first part is all lines before ``# judge``. The
-    judge is all lines but those between ``# act`` and ``# judge``, which are left blank, so that line
-    numbers stay right. Without both dividing lines the judge is "".
+    The lines ``# act`` and ``# judge`` divide the text. The first part is the text before ``# judge``. The
+    judge is the text in which the lines from ``# act`` to ``# judge`` are blank, so that line numbers stay
+    right. Without both dividing lines the judge is "".
 
     >>> parts("plan\n# act\nact\n# judge\nlook\n")
     ('plan\n# act\nact\n', 'plan\n\n\n\nlook\n')
@@ -99,8 +100,8 @@ def _compile(name: str, source: str, role: Role) -> Compiled:
 def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt]:
     """Return the statements of a script with a call ``function(name, value)`` after each class and function.
 
-    ``body`` are the statements of the script, which does not run in the module ``__main__``. ``function``
-    puts each class and function there, where pickle and type annotations look for them.
+    ``body`` are the statements of the script, which runs outside the module ``__main__``. The call puts the
+    class or function into ``__main__``, where pickle and type annotations look for it.
     """
     shown: list[ast.stmt] = []
     for statement in body:

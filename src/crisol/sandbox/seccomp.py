@@ -1,4 +1,4 @@
-"""The system calls that no script needs, as a seccomp filter assembled by hand (x86-64 and AArch64).
+"""The seccomp filters of a sandbox, which forbid system calls (x86-64 and AArch64).
 
 A deny list on top of namespaces and an empty capability set: it takes away what a kernel bug would be reached
 through, and what a run could leave behind for the next one (System V memory, message queues, key rings).
@@ -118,7 +118,7 @@ _Step = tuple[int, int, int, int]
 def keeper_filter() -> bytes:
     """Return the seccomp filter for the keeper, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    It allows mounts and new namespaces, which the filter for scripts forbids.
+    The filter allows mounts and new namespaces, which the filter for scripts forbids.
     """
     return _assemble(_NEVER, [])
 
@@ -126,8 +126,8 @@ def keeper_filter() -> bytes:
 def script_filter() -> bytes:
     """Return the seccomp filter for a script, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    It forbids mounts, new namespaces, most kinds of sockets, large socket buffers, and ``memfd_create``,
-    whose memory no limit counts.
+    The filter forbids mounts, new namespaces, most kinds of sockets, large socket buffers, and
+    ``memfd_create``, whose memory no limit counts.
     """
     column = _column()
     refused, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS

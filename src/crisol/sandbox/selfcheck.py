@@ -1,4 +1,4 @@
-"""A sandbox tried on this machine: a handful of escapes, each of which must be refused."""
+"""Check the sandbox on this machine: scripts try to escape from it, and none may succeed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def escapes(kind: SandboxKind) -> tuple[str, ...]:
     """Run the escape attempts :data:`ATTEMPTS` in a sandbox, and return the names of those that succeeded.
 
     In a sandbox that isolates, the result is empty. ``kind`` is the kind of sandbox. Raises
-    :class:`~crisol.errors.SandboxError` if it does not start.
+    :class:`~crisol.errors.SandboxError` if the sandbox does not start.
     """
     target = Target(kind, TargetSource({}, (), (), ""), Limits(seconds=5.0, cpu_seconds=2.0))
     try:

@@ -1,4 +1,4 @@
-"""The files that a sandbox holds, read into memory by the host."""
+"""The files of a sandbox, read into memory before it starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class TargetSource:
 
     ``tree`` maps the relative paths of the target's files to their content; ``requires`` has such a mapping
     for each dependency. ``preload`` names modules that are imported before the first run, ``prelude`` is
-    trusted Python source that is executed before these imports. ``learned`` is what the scripts load.
+    trusted Python source that is executed before these imports. ``learned`` names the modules and regular
+    expressions that the scripts load.
     """
 
     tree: dict[str, bytes]

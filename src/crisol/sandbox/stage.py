@@ -1,4 +1,4 @@
-"""The process in which a script and its target run, and the report that only the script's own text produces.
+"""The process in which a script and its target run, and the way in which only the script reports the end.
 
 Runs inside. The outcomes of a run are secrets that the host drew; they are constants of the script's code and
 nothing else in the process holds them. A script that leaves writes one of them at once and waits for its end,
@@ -57,9 +57,10 @@ _OUT_OF = frozenset({27, 28, 122})
 
 
 class Inherited(NamedTuple):
-    """What each run inherits from the process that is forked for it.
+    """The objects that were made before the fork of a run and that the run uses.
 
-    ``finder`` has the modules whose code was read before, ``watch`` a snapshot of all functions and classes.
+    ``finder`` is the import hook with the modules whose code was read, ``watch`` the snapshot of all
+    functions and classes.
     """
 
     finder: recall.Finder
@@ -72,9 +73,9 @@ def open_stage(
     """Fork the process that is to run one script, and return its process id.
 
     ``pipes`` are (descriptor of its standard output, descriptor of its standard error, socket for job and
-    answer). ``confine`` is called in the child and takes its rights away. ``inherited`` is what the child
-    uses of this process. The child's Python stack is empty, so that untrusted code finds no frames of Crisol
-    there.
+    answer). ``confine`` is called in the child and takes its rights away. ``inherited`` holds the import hook
+    and the snapshot of functions that the child uses. The child starts with an empty Python stack, so that
+    untrusted code finds no frames of Crisol on it.
     """
     born = _thread.allocate_lock()
     born.acquire()

@@ -1,4 +1,4 @@
-"""The host's side: one zygote in its sandbox, and the runs that are asked of it."""
+"""Start a sandbox, run scripts in it, and return the results."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ class Target:
         *,
         canary: Canary | None = None,
     ) -> Run:
-        """Run a script in the sandbox, and return how it ended and what it printed.
+        """Run a script in the sandbox, and return how the run ended and what the script printed.
 
         ``overlay`` maps relative paths to the content that replaces a file, None for a deleted file; without
-        one the files are unpatched. ``limits`` None means those of the target. With ``canary`` the script
-        runs a second time in the same process, on the unpatched files, and the exit code is ``Run.canary``.
-        Nothing that untrusted code does raises an exception here. Raises :class:`~crisol.errors.SandboxError`
-        if the sandbox itself fails, and :class:`~crisol.errors.InputError` for a path in ``overlay`` outside
-        the program's folder.
+        an overlay the files are unpatched. ``limits`` None means the limits of the target. With ``canary``
+        the script runs a second time in the same process, on the unpatched files, and the exit code is
+        ``Run.canary``. Nothing that untrusted code does raises an exception here. Raises
+        :class:`~crisol.errors.SandboxError` if the sandbox itself fails, and
+        :class:`~crisol.errors.InputError` for a path in ``overlay`` outside the program's folder.
         """
         limits = limits or self.limits
         act, look = parts(script.source)
@@ -237,9 +237,8 @@ class Target:
     def warm(self, scripts: Sequence[Script]) -> None:
         """Restart the sandbox so that the modules which scripts import are loaded before each run.
 
-        ``scripts`` are trusted; each runs once on the unpatched files. Later runs are then faster; it is
-        worth its time from the second patch on. Raises :class:`~crisol.errors.SandboxError` if the sandbox
-        fails.
+        ``scripts`` are trusted; each runs once on the unpatched files. Later runs are faster, which pays if
+        more than one patch is judged. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
         """
         tops = frozenset(
             name.partition("/")[0].removesuffix(".py") for files in self._source.requires for name in files

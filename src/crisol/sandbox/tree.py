@@ -1,4 +1,4 @@
-"""The files of the target as they lie inside: written once, byte code included, and overlaid for every run.
+"""Write the target's files and their byte code inside a sandbox, and change some for a run.
 
 Runs inside. Nothing here executes a file of the target. What a patch changes comes with its byte code, which
 :mod:`.bounded` made; compiling the release may crash the compiler all the same, so it happens in a process of
@@ -27,9 +27,10 @@ class Places:
     """The paths inside a sandbox.
 
     ``isolated`` says that the sandbox has a file system of its own. ``root`` is a folder that looks like a
-    virtual environment. ``requires`` is given as the number of dependencies and kept as the list of their
-    folders. ``target`` is the folder of the target's files, ``release`` that of the unpatched files.
-    ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder of a run.
+    virtual environment. The argument ``requires`` is the number of dependencies, the attribute ``requires``
+    the list of their folders. ``target`` is the folder of the target's files, ``release`` the folder of the
+    unpatched files. ``layer`` is the folder of the files that a run changes, ``scratch`` the working folder
+    of a run.
     """
 
     def __init__(self, *, isolated: bool, root: str, requires: int) -> None:
@@ -45,7 +46,7 @@ class Places:
     def of_one_run(self) -> Places:
         """Return the paths for one run in a sandbox without isolation, and create its working folder.
 
-        Its folders have the process id in their path, so that runs do not share them.
+        The folders have the process id in their path, so that runs do not share them.
         """
         own = Places(isolated=False, root=f"{self.root}/run-{os.getpid()}", requires=0)
         own.release = own.target = self.target
@@ -82,9 +83,9 @@ def write(place: str, files: Mapping[str, bytes]) -> None:
 def change(overlay: Iterable[Mapping[str, Any]], contents: Iterable[bytes]) -> dict[str, bytes | None]:
     """Return the files that a run changes, with their .pyc files, by relative path; None means deleted.
 
-    ``overlay`` has a dict for each changed file: ``name`` is its path, ``content`` and ``compiled`` say
-    whether its content and its .pyc file are in ``contents``. That holds those byte strings, in the same
-    order.
+    ``overlay`` has a dict for each changed file. ``name`` is the path; ``content`` is True if the file is not
+    deleted, ``compiled`` if there is a .pyc file for it. ``contents`` holds the content and the .pyc file of
+    each file, as far as they exist, in the same order.
     """
     files: dict[str, bytes | None] = {}
     blobs = iter(contents)

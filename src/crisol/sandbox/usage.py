@@ -1,4 +1,4 @@
-"""What a run uses of the machine, and how long it waits for it, as the kernel tells it. Runs inside."""
+"""Read from the kernel how much memory and CPU time a run uses, and how long it waits for a CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inner walls, new for every run.
+"""The mounts of one run, and the rights that its script loses.
 
 Its mounts, its overlay over the tree, and no way back for its script.
 """
@@ -28,8 +28,8 @@ _LAST_PROCESS = 30_000
 def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
     """Give this process a host name and mounts of its own, as each run needs them.
 
-    It gets new ``/tmp``, ``/dev/shm`` and ``/proc``, and a new folder at the path ``layer`` for changed
-    files. ``scratch_mb`` (MiB) limits the first two each. ``target`` is the folder of the target's files; it
+    The process gets new ``/tmp`` and ``/dev/shm``, each of at most ``scratch_mb`` (MiB), a new ``/proc``, and
+    a new folder at the path ``layer`` for changed files. ``target`` is the folder of the target's files; it
     becomes the working folder, which :func:`uncover` needs. Raises ``OSError`` if the kernel refuses.
     """
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
@@ -62,8 +62,8 @@ def _size(scratch_mb: int) -> str:
 def confiner(setup: dict[str, Any]) -> Callable[[], None]:
     """Return a function that takes rights away from the process that calls it, for good.
 
-    It drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys ``filter``
-    (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
+    The function drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys
+    ``filter`` (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
     """
     program, abi = setup["filter"], setup["landlock"]
 

@@ -1,4 +1,4 @@
-"""What a run may not change: classes and modules that were there before the target, builtins above all.
+"""Detect that a run replaced functions or classes of the interpreter or of other modules.
 
 Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares.
 Python counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too.
@@ -11,6 +11,8 @@ import ctypes
 import gc
 import sys
 import types
+from array import array
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ __all__ = ["Watch"]
 
 _VERSION_AT = 24
 """Bytes from the start of a dictionary to its version, in CPython 3.11 to 3.13 on 64 bits."""
+_VALUE = attrgetter("value")
 _FREE = frozenset({"__main__", "sys", "warnings", "linecache", "site"})
 """Modules whose names are rebound in honest code: streams, filters, the last exception."""
 
@@ -28,27 +31,39 @@ class Watch:
     """A snapshot of the functions and classes of all loaded modules, taken when the object is created."""
 
     def __init__(self) -> None:
-        self._counts = _counts_changes()
         self._seen: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
             (name, names, dict(names)) for name, names in _dictionaries()
         ]
-        self._versions = [
-            ctypes.c_uint64.from_address(id(names) + _VERSION_AT) if self._counts else None
-            for _, names, _ in self._seen
-        ]
-        self._before = [version and version.value for version in self._versions]
+        self._versions = (
+            [ctypes.c_uint64.from_address(id(names) + _VERSION_AT) for _, names, _ in self._seen]
+            if _counts_changes()
+            else []
+        )
+        self._before = self._counted()
 
     def changed(self) -> list[str]:
         """Return the dotted names of the functions and classes that were replaced since the snapshot, sorted.
 
-        The name ends in ``*`` if a module or class was changed and changed back.
+        A name ends in ``*`` if a module or class was changed and changed back.
         """
-        changes: list[str] = []
-        for at, (name, now, before) in enumerate(self._seen):
-            version = self._versions[at]
-            if version is None or version.value != self._before[at]:
-                changes += (f"{name}.{key}" for key in _differences(now, before, counted=version is not None))
-        return sorted(changes)
+        if self._versions:
+            versions = enumerate(zip(self._before, self._counted(), strict=True))
+            seen = [self._seen[at] for at, (before, now) in versions if before != now]
+        else:
+            seen = self._seen
+        return sorted(
+            f"{name}.{key}"
+            for name, now, before in seen
+            for key in _differences(now, before, counted=bool(self._versions))
+        )
+
+    def _counted(self) -> array[int]:
+        """Return the versions of all dictionaries.
+
+        To touch a dictionary writes its count of references, and a forked process copies the page: most of
+        what a comparison would cost.
+        """
+        return array("Q", map(_VALUE, self._versions))
 
 
 def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:

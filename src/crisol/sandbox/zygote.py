@@ -1,4 +1,4 @@
-"""The zygote: imports once, then forks a keeper for every run.
+"""The zygote: the first process of a sandbox, which imports once and forks a keeper for every run.
 
 Runs inside, as the first process of the outer sandbox. It never runs code of the target, whose files it only
 writes and compiles; it does import the dependencies that it is told to preload.

@@ -1,4 +1,4 @@
-"""The public PoV once more, in other surroundings and after a long life, for a patch that could tell.
+"""Run the public PoV again in a changed process or environment, against patches that depend on them.
 
 A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be
 right in every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its
@@ -160,13 +160,9 @@ def _stat_there(path, *a, **k):
 
 _os.stat = _stat_there
 
-# The modules below, which answer in their own name.
+# The modules below, which answer in their own name; by stat() the import looks for files.
 import _datetime as _dates, posix as _posix
-_posix.environ.clear()
-_posix.environ.update((_os.fsencode(name), _os.fsencode(value)) for name, value in _os.environ.items())
-for _name in (
-    "getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs", "stat"
-):
+for _name in ("getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs"):
     if hasattr(_posix, _name):
         setattr(_posix, _name, getattr(_os, _name))
 _dates.datetime, _dates.date = _Later, _LaterDay
@@ -176,12 +172,12 @@ _dates.datetime, _dates.date = _Later, _LaterDay
 def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tuple[Script, ...]:
     """Return scripts that run the public PoV again, each in a changed process or environment.
 
-    They expose a patch that acts only where a wargame usually runs. Such a patch may read the clock, the
-    environment variables or the working directory, keep state between calls, or act at random. One script
-    runs ``pov`` and the ``checks`` many times in its process before the last run of ``pov``. One changes the
-    environment, the folder and the clock. ``more`` copies run ``pov`` as it is, see :func:`repeats`. A script
-    exits with 0 if the PoV shows the flaw at the end, or in more than 1 % of the many runs. ``seed``
-    determines the random user name, process id, hash seed and year.
+    The scripts expose a patch that acts only where a wargame usually runs. Such a patch may read the clock,
+    the environment variables or the working directory, keep state between calls, or act at random. The first
+    script runs ``pov`` and the ``checks`` many times in its process before the last run of ``pov``. The
+    second changes the environment variables, the folder and the clock. Then ``more`` scripts run ``pov``
+    unchanged, see :func:`repeats`. A script exits with 0 if the PoV shows the flaw at the end, or in more
+    than 1 % of the many runs. ``seed`` determines the random user name, process id, hash seed and year.
     """
     return (
         Script(
@@ -193,11 +189,12 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
 
 
 def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
-    """Return how many times ``pov`` is to run again as it is, each time in a new process.
+    """Return how many times ``pov`` is to run again unchanged, each time in a new process.
 
-    It is 0 unless the PoV has a judge or the patch newly uses random numbers; only such a patch may close the
-    flaw in one process and not in the next. ``noted`` names what the patch newly uses. ``cost`` is the CPU
-    time of one run in seconds; all runs together take about 1.5 seconds, but there are at least five.
+    The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only then may a patch
+    close the flaw in one process and not in the next. ``noted`` holds dotted names that the patch newly uses,
+    such as ``random.random``. ``cost`` is the CPU time of one run in seconds. All runs together take about
+    1.5 seconds, but there are at least five.
     """
     if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
         return 0
@@ -213,12 +210,12 @@ def patient(limits: Limits) -> Limits:
 
 
 def shows(target: Target, script: Script, limits: Limits) -> bool:
-    """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw there.
+    """Run a script of :func:`again` on the unpatched release, and return whether it shows the flaw.
 
-    A script that does not cannot be used to judge patches. ``target`` is a sandbox over the release,
-    ``limits`` are those of :func:`patient`. A script that waits longer than its time limit gives False.
-    Raises :class:`~crisol.errors.SandboxError` if it reaches its time limit while it computes, as on a busy
-    machine.
+    If it does not, the script cannot be used to judge patches. ``target`` is a sandbox over the release;
+    ``limits`` are the result of :func:`patient`. A script that waits longer than its time limit gives False.
+    Raises :class:`~crisol.errors.SandboxError` if the script reaches its time limit while it computes, as on
+    a busy machine.
     """
     run = target.run(script, limits=limits)
     if run.ending is Ending.TIMEOUT and run.cpu_seconds > _SPENT / 2:

@@ -1,4 +1,4 @@
-"""Where one Python file puts its values: in names, attributes, parameters and results of functions."""
+"""Find which values a Python file assigns to its names, attributes and parameters, without running it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has a known outcome whatever a patch does: an exploit that must succeed, comparisons that must fail.
+"""Tests with a known result, whatever a patch does; another result proves tampering.
 
 One PoV is followed by itself, over the release, in the process that the patch left: the release's flaw has
 to show there. Where it does not, the patch did something to the process and not to the flaw. Each comparison
@@ -37,8 +37,8 @@ class Canaries:
     """The choice of the PoV that runs a second time, as a canary, in the wargames of one vulnerability.
 
     ``costs`` maps the name of each script to its CPU seconds on the unpatched release. ``blind`` holds the
-    names of PoVs that are no use as a canary, because they do not show the flaw twice in one process even on
-    the unpatched release.
+    names of PoVs that cannot be canaries, because even the unpatched release does not show the flaw twice in
+    one process.
     """
 
     costs: dict[str, float] = field(default_factory=dict)
@@ -47,10 +47,11 @@ class Canaries:
     def followed(self, povs: Sequence[Script], seed: int, files: Mapping[str, bytes | None]) -> str:
         """Return the name of the PoV that runs again as a canary for this patch; "" for none.
 
-        ``files`` maps the paths of the patched files to their content, None for a deleted file. A PoV with a
-        judge needs no canary and is never chosen. One PoV is chosen at random among those that take at most
-        0.2 CPU seconds; ``seed`` and ``files`` determine it, so that a patch cannot foresee it. If none is so
-        fast, the fastest is chosen, or none if another PoV has a judge.
+        ``files`` maps the paths of the patched files to their content, None for a deleted file. ``povs`` are
+        all PoVs of the vulnerability. A PoV with a judge needs no canary and is never chosen. One PoV is
+        chosen at random among those that take at most 0.2 CPU seconds; ``seed`` and ``files`` determine it,
+        so that a patch cannot foresee the choice. If no PoV is that fast, the fastest one is chosen, or none
+        if another PoV has a judge.
         """
         outside = {pov.name for pov in povs if parts(pov.source)[1]}
         able = [pov.name for pov in povs if pov.name not in outside | self.blind]
@@ -60,10 +61,11 @@ class Canaries:
         return "" if outside or not able else min(able, key=lambda name: self.costs.get(name, 0.0))
 
     def told(self, target: Target, pov: Script) -> bool:
-        """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw there.
+        """Run a PoV and its canary on the unpatched release; return whether the canary shows the flaw.
 
-        If it does, then a canary that shows no flaw after a patch proves tampering. If it does not, the PoV
-        is added to ``blind``. ``target`` is a sandbox over the unpatched release.
+        A canary that shows the flaw on the unpatched release, but not after a patch, proves tampering. A PoV
+        whose canary does not show the flaw on the unpatched release is added to ``blind``. ``target`` is a
+        sandbox over the unpatched release.
         """
         with suppress(SandboxError):
             if target.run(pov, canary=Canary.AFTER_ANY).canary == 0:
@@ -76,8 +78,9 @@ def doubting(check: Script, drawn: Random) -> Script:
     r"""Return a copy of a check that also fails if the program returns objects that equal everything.
 
     For each ``assert`` with ``==``, the left side is compared with the expected value and also with a wrong
-    value of the same form. If it equals both, the script ends with the exit code :data:`PASSES_ANYTHING`.
-    ``drawn`` is the random generator that determines the wrong value and which comparison comes first.
+    value of the same form. If it equals the two values, the script ends with exit code 77
+    (:data:`PASSES_ANYTHING`). ``drawn`` is the random generator that determines the wrong value and which
+    comparison comes first.
 
     >>> from random import Random
     >>> from crisol.sandbox import Role, Script

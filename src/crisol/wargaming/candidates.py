@@ -1,4 +1,4 @@
-"""Candidate patches of a vulnerability: the upstream fix, the ones written by hand, the ones taken in."""
+"""The candidate patches of a vulnerability: upstream's fix, the patches in its folder, imported patches."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def own_candidates(vulnerability: Vulnerability, cache: Path) -> Iterator[Candid
 
 
 def reference(vulnerability: Vulnerability, cache: Path) -> Candidate | None:
-    """Return the reference: upstream's fix, or else the patch named ``reference`` in the folder.
+    """Return the reference: upstream's fix, or else the patch named ``reference``.
 
-    None means that there is neither. ``cache`` is the folder of downloaded releases. Raises
-    :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    The patch is in the vulnerability's folder. None means that there is neither. ``cache`` is the folder of
+    downloaded releases. Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
     """
     named = {"upstream", "reference"}
     chosen = (candidate for candidate in own_candidates(vulnerability, cache) if candidate.name in named)

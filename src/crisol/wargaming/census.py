@@ -1,4 +1,4 @@
-"""What a corpus table holds, in numbers: the same lines for the command line and the data sheet."""
+"""Count vulnerabilities, candidates and labels of a corpus table, for reports."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["basic_only", "census"]
 def census(frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability]) -> Iterator[tuple[str, str]]:
     """Yield the counts of a corpus table for a report, as pairs (name of the count, its value as text).
 
-    ``frame`` is the table. ``vulnerabilities`` are those whose PoVs and checks are counted, if the table has
-    a row of them.
+    ``frame`` is the table. The PoVs and checks of ``vulnerabilities`` are counted, but only of those that
+    have a row in the table.
     """
     listed = [flaw for flaw in vulnerabilities if flaw.id in set(frame["vulnerability"])]
     for corpus, rows in frame.groupby("corpus"):

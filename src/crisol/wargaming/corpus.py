@@ -1,4 +1,4 @@
-"""The corpus: every candidate of every vulnerability, judged; built once, resumed after any interruption.
+"""Build the corpus table: wargame every candidate of every vulnerability, and store the verdicts.
 
 One vulnerability is one task and one shard on disk, named by the hash of everything that decides its content.
 A shard appears whole or not at all, so a build that was killed goes on where it stopped and nothing is
@@ -116,10 +116,10 @@ def build(
 ) -> Iterator[Shard]:
     """Wargame every candidate of the vulnerabilities; yield the rows of each vulnerability when ready.
 
-    Verdicts that an earlier build stored in ``plan.cache`` are read from there. ``jobs`` is the number of
-    processes; 0 means one for each core. An ``executor``, such as Dask's, is used in place of these
-    processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard` with ``missing``
-    set.
+    ``plan`` holds the settings. Verdicts that an earlier build stored in ``plan.cache`` are not made again.
+    ``jobs`` is the number of processes; 0 means one for each core. An ``executor``, such as Dask's, is used
+    in place of these processes. A vulnerability whose release cannot be downloaded yields a :class:`Shard`
+    with ``missing`` set.
     """
     if executor is not None:
         yield from _gather(executor, vulnerabilities, plan)

@@ -1,4 +1,4 @@
-"""A corpus table for others: parquet, JSONL, and the data sheet that says what is in them."""
+"""Export a corpus table as Parquet and JSONL, with a data sheet that describes it."""
 
 from __future__ import annotations
 

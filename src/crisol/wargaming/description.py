@@ -53,10 +53,10 @@ class ReleasePair(_Section):
 
     ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
     ``archive_fixed`` are file names in the package index, which must have the given SHA-256. ``root`` is the
-    folder in the archive that is put on ``sys.path``; ``root_fixed`` is that of the fixed release, None if it
-    is the same. ``requires`` names the packages that the code imports, as ``name==version`` of
-    ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined. ``licence`` is "" if
-    the release states none.
+    folder in the archive that is put on ``sys.path``, "" for its top; ``root_fixed`` is the same for the
+    fixed release, None if it does not differ. ``requires`` names the packages that the code imports, as
+    ``name==version`` of ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined.
+    ``licence`` is "" if the release states none.
     """
 
     package: str
@@ -109,8 +109,9 @@ class UpstreamTests(_Section):
     ``archive`` is a file name in the package index, which must have the SHA-256 ``sha256``. ``root`` is a
     folder in the archive; its content is copied next to the vulnerable package. ``paths`` are the test files
     and folders, relative to ``root``. ``requires`` names the packages that the tests need, pytest included,
-    as ``name==version`` of ``requirements.toml``. ``options`` are further arguments of pytest. ``excluded``
-    maps a test file or a test, in pytest's notation, to the reason why it does not run.
+    as ``name==version`` of ``requirements.toml``. ``options`` are further arguments of pytest. ``limits``
+    hold for one run of all tests. ``excluded`` maps a test file or a test, in pytest's notation, to the
+    reason why it does not run.
     """
 
     archive: str
@@ -137,11 +138,12 @@ class Requirement(_Section):
 class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md`` for all keys.
 
-    ``cve`` is "" for a flaw without a CVE number. ``source`` says where the program is. ``upstream`` lists
-    the hunks of the difference between the two releases that belong to upstream's fix; if it is empty, there
-    is no candidate with that origin. ``upstream_tests`` is None if there are none. ``limits`` hold for one
-    run of a PoV or check. ``refusals`` names exceptions, such as ``ValueError``: a PoV that one of them ends
-    counts as failed, because the program refused the attack.
+    ``id`` is the name of the folder. ``cve`` is "" for a flaw without a CVE number. ``source`` says where the
+    program is. ``upstream`` lists the hunks of the difference between the two releases that belong to
+    upstream's fix; if it is empty, no candidate has the origin upstream. ``upstream_tests`` is None if there
+    are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions, such as
+    ``ValueError``, by which a fixed program may refuse an attack: a PoV that ends with one of them has
+    failed.
     """
 
     id: _Id

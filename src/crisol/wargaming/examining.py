@@ -1,4 +1,4 @@
-"""What can be said of a patched file without running it.
+"""Static analysis of a patched file: errors, undefined names, and code that tampers.
 
 The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks
 by :func:`examined` and :func:`spoken` and gets plain facts.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from crisol.sandbox.bounded import bounded, deep
@@ -23,9 +24,9 @@ class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
-    if it parses. The other fields name constructs that the patch adds. Those in ``refused`` count as
-    tampering. Those in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then runs
-    again in another environment. ``undefined`` are undefined names.
+    if it parses. The other fields name constructs that the patch adds. Constructs in ``refused`` count as
+    tampering. Constructs in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then
+    runs again in another environment. ``undefined`` are undefined names.
     """
 
     error: str
@@ -40,7 +41,7 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 
     ``before`` and ``after`` are the texts of the unpatched and the patched file. ``own`` holds the top-level
     module names of the vulnerable program. The analysis runs in a process with limits on time and memory.
-    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if it exceeds them.
+    Raises :class:`~crisol.sandbox.bounded.OutOfBounds` if the analysis exceeds the limits.
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
@@ -51,8 +52,8 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 def spoken(text: bytes) -> frozenset[str]:
     """Return the string constants of an untrusted Python source, in casefolded form.
 
-    ``text`` is the source. It is parsed in a process with limits on time and memory. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds them.
+    ``text`` is the source. The source is parsed in a process with limits on time and memory. Raises
+    :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds the limits.
     """
     told, _ = bounded("crisol.wargaming.examining:speak", {}, [text])
     return frozenset(told["words"])
@@ -91,6 +92,7 @@ def _syntax(text: str) -> str:
     return "" if isinstance(tree, ast.Module) else tree
 
 
+@lru_cache(maxsize=4)  # a file of the release comes with every patch of it
 def _undefined(text: str) -> frozenset[str]:
     """Return the names that are used but defined nowhere; none for what is no Python."""
     from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone

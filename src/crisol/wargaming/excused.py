@@ -1,4 +1,4 @@
-"""Uses of refused names that take hold of nothing new: a type in a test, the end of a command.
+"""Recognise harmless uses of names that count as tampering: a type in a test, the end of a command.
 
 ``isinstance(value, types.FunctionType)`` makes no function: a type that reaches anything else is not excused.
 A command line module says by ``sys.exit`` that it failed, and a module that evaluates text may compile it
@@ -26,10 +26,11 @@ _TESTS = frozenset({"builtins.isinstance", "builtins.issubclass"})
 
 
 class Excuses:
-    """Says which nodes of one file use a refused name harmlessly.
+    """Tells which uses of forbidden names in a patched file are harmless and so no tampering.
 
-    ``tree`` is the syntax tree of the file, ``flow`` its values. ``habits`` returns what the
-    unpatched file does already, see :func:`habits_of`; it is called when it matters.
+    ``tree`` is the syntax tree of the patched file, ``flow`` the possible values of its expressions.
+    ``habits`` returns what :func:`habits_of` returns for the unpatched file; it is called only if the answer
+    depends on it.
     """
 
     def __init__(self, tree: ast.Module, flow: Flow, habits: Callable[[], frozenset[str]]) -> None:
@@ -48,7 +49,10 @@ class Excuses:
                     self._imports_all = True
 
     def cover(self, node: ast.AST, name: str) -> bool:
-        """Return whether ``node`` uses the refused ``name`` harmlessly."""
+        """Return whether ``node`` uses the forbidden ``name`` harmlessly, so that it is no tampering.
+
+        ``node`` is a node of the file's syntax tree; ``name`` is dotted, such as ``sys.exit``.
+        """
         if name in _ENDS:
             return _is_end(node, self._parents.get(node)) and self._in_command(node)
         if name == "builtins.compile":
@@ -111,7 +115,11 @@ class Excuses:
 
 
 def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
-    """Return by which names functions of a file end the process or execute text, such as ``sys.exit``."""
+    """Return the dotted names by which the file's functions end the process or execute text.
+
+    Examples are ``sys.exit`` and ``builtins.eval``. ``tree`` is the syntax tree of the file, ``flow`` the
+    possible values of its expressions.
+    """
     return frozenset(
         value.text
         for function in ast.walk(tree)

@@ -1,4 +1,4 @@
-"""The one way from a text that somebody sent to the patch that is judged."""
+"""Read an untrusted diff and cut it to a vulnerable release; service, commands and imports use this."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return what an import of patches needs to know of a vulnerability.
+    """Return the function and the candidates of a vulnerability that an import of patches needs.
 
-    It is a function that cuts a diff to the files of the vulnerable release, and the candidates in the
+    The function cuts a diff to the files of the vulnerable release; the candidates are those in the
     vulnerability's folder. ``cache`` is the folder of downloaded releases. If the release cannot be
     downloaded, the function leaves out tests, documents and the like by their names, and there are no
     candidates.

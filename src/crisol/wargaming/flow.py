@@ -1,4 +1,4 @@
-"""What the expressions of one Python file can be: text, or something from outside the file's own tree.
+"""Find the possible values of the expressions in a Python file by abstract interpretation.
 
 An abstract interpretation that ignores order: every name, attribute, parameter and result is the union of all
 values that are ever put there (:mod:`.bindings`). Text that is put together from constants is worked out
@@ -63,7 +63,7 @@ class Flow:
         return self._bindings.nodes
 
     def binds(self, name: str) -> bool:
-        """Return whether the file gives a value to ``name`` anywhere."""
+        """Return whether the file assigns a value to ``name`` anywhere."""
         return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:

@@ -1,4 +1,4 @@
-"""The files of a vulnerability's folder, possibly a stranger's: plain ones, of a bounded size, inside it."""
+"""Read the files of an untrusted vulnerability folder: no links, and limits on number and size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 def refuse_unsafe(folder: Path) -> None:
     """Check that an untrusted vulnerability folder can be read without harm.
 
-    It may contain only regular files and folders, no links, of limited number and size. Raises
+    The folder may contain only regular files and folders, no links, of limited number and size. Raises
     :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
     """
     count = total = 0
@@ -71,7 +71,7 @@ def content(path: Path) -> bytes:
 def inner(folder: Path, name: str) -> Path:
     """Return the path of ``name``, which must lie inside ``folder``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` if it lies outside, as ``../other`` does.
+    Raises :class:`~crisol.errors.VulnerabilityError` if the path lies outside, as ``../other`` does.
     """
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -1,4 +1,4 @@
-"""Generated inputs: the literals of a trusted script, changed one at a time, to ask more than its author did.
+"""Generate inputs from a trusted script: change one of its literals at a time.
 
 Checks get natural neighbours of their values, which a program must treat like the originals; PoVs get the
 notations by which filters are commonly slipped past. Values that a script only compares with are left alone.
@@ -165,9 +165,10 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def touches(words: frozenset[str], before: object, after: object) -> bool:
-    """Return whether a literal loses one of ``words`` if it changes from ``before`` to ``after``.
+    """Return whether the change of a literal from ``before`` to ``after`` may change its meaning.
 
-    ``words`` are string constants of the program, casefolded, such as ``get``.
+    ``words`` are string constants of the program, casefolded, such as ``get``. The meaning may change if the
+    literal is one of these words, or contains one that ``after`` does not.
     """
     if not isinstance(before, str | bytes) or not isinstance(after, str | bytes):
         return False

@@ -1,4 +1,4 @@
-"""Candidates from outside: taken in once, kept apart, judged by the next build like all others."""
+"""Import candidate patches from outside; the next build of the corpus judges them."""
 
 from __future__ import annotations
 

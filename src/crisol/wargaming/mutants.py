@@ -1,4 +1,4 @@
-"""Mutants: seeded variations of a candidate, as somebody might have submitted them.
+"""Make mutants: random variations of a candidate.
 
 Up to three edits at once, of right and of wrong patches: mistakes (:mod:`.edits`), other words for the same
 program (:mod:`.disguises`), or both. They stay inside the lines that the patch added or changed. What a
@@ -44,8 +44,8 @@ def mutants(
 
     ``parents`` are those candidates, all of one vulnerability; each gets a mutant before any gets a second.
     ``source`` maps the path of every file that a parent changes to the vulnerable text. The same ``seed``
-    gives the same mutants. Every mutant parses, and no two mutants, parents or the vulnerable program have
-    the same syntax trees.
+    gives the same mutants. Every mutant parses. Its syntax trees differ from those of the vulnerable program,
+    of the parents and of the other mutants, apart from docstrings.
     """
     tree = ProgramTree(source)
     applied = [(parent, files) for parent in parents if (files := _applied(parent, source)) is not None]

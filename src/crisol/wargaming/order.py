@@ -1,4 +1,4 @@
-"""The order of a wargame's scripts: first the one that most often fails per second of its cost.
+"""The order of a wargame's scripts: those that fail most often per second come first.
 
 >>> experience = Experience()
 >>> run = ScriptRun("CVE-2020-1747", "checks/2-load.py", PhaseName.CHECKS, True, 0.04)
@@ -36,8 +36,8 @@ _KINDS = (PhaseName.POV, PhaseName.VARIANTS, PhaseName.CHECKS)
 class ScriptStep:
     """Scripts that run as one phase of a wargame, in their order.
 
-    ``name`` is the phase. ``survives`` is the reason for which a patch is invalid if one of the scripts fails
-    it.
+    ``name`` is the phase. ``survives`` is the reason for which a patch is invalid if it does not pass one of
+    the scripts.
     """
 
     name: PhaseName
@@ -81,10 +81,11 @@ class ScriptTally:
 
 
 class Experience:
-    """Counts of how often patches fail each script and how long it takes, by which scripts are ordered.
+    """An order of scripts that is learnt from runs; it lets a wrong patch fail early.
 
-    In that order a wrong patch fails early. The object is safe across threads. A script that never ran is
-    expected to fail as often as the average script of its kind (public PoV, other PoV, or check).
+    The experience counts how often patches fail each script, and how long the script takes. A script that
+    never ran is expected to fail as often as the average script of its kind (public PoV, other PoV, or
+    check). The object is safe across threads.
     """
 
     def __init__(self) -> None:
@@ -109,11 +110,11 @@ class Experience:
     def ordered(
         self, vulnerability: str, steps: Sequence[ScriptStep], costs: Mapping[str, float]
     ) -> list[ScriptStep]:
-        """Return one step for each script in ``steps``, the most failures to be expected in a second first.
+        """Return one step for each script in ``steps``, ordered so that a wrong patch fails early.
 
-        ``vulnerability`` is the id. ``costs`` maps the name of a script to its CPU seconds on the unpatched
-        release, its expected duration before it ran on a patch. If no script ever ran, the order does not
-        change.
+        The script with the most failures to be expected in a second comes first. ``vulnerability`` is the id.
+        ``costs`` maps the name of a script to its CPU seconds on the unpatched release, which is its expected
+        duration before it ran on a patch. If no script ever ran, the order does not change.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:

@@ -1,4 +1,4 @@
-"""Syntax trees of hostile sources: size and nesting are bounded before parsing.
+"""Parse untrusted Python sources, with limits on size and nesting.
 
 >>> parsed("a = 1").body[0].value.value
 1

@@ -1,4 +1,4 @@
-r"""What a patched tree means: one identity for all patches that make the same program.
+r"""Compare programs by meaning: patches that make the same program have one identity.
 
 >>> tree = ProgramTree({"app.py": "def read(name):\n    return open(name)\n"})
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
@@ -94,9 +94,10 @@ class Module:
     def of(cls, text: str, before: Module | None = None) -> Module | None:
         """Parse a source; return None if it does not parse or is too large.
 
-        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the same module before
-        a change; unchanged statements at the beginning and the end are then taken from it and only the others
-        are parsed; their line numbers lie beyond its last line. None parses the whole source.
+        The limits are those of :func:`~crisol.wargaming.parsing.parsed`. ``before`` is the module before a
+        change. Its unchanged statements at the beginning and the end are reused; only the statements between
+        them are parsed, and get line numbers beyond the last line of ``before``. None parses the whole
+        source.
         """
         lines = tuple(text.split("\n"))
         cookie = _COOKIE.search("\n".join(lines[:2]))
@@ -110,8 +111,9 @@ class Module:
 class ProgramTree:
     """A vulnerable program, with which patched versions of it are compared by meaning instead of by text.
 
-    ``read`` is a function from a path to the file's text, None if there is no such file, or a mapping. Each
-    file is read once. ``habits`` says which parts of its own text the program reads.
+    ``read`` is a mapping from paths to texts, or a function that takes a path and returns the text, None if
+    there is no such file. Each file is read once. ``habits`` says which parts of its own text the program
+    reads.
     """
 
     def __init__(
@@ -157,7 +159,7 @@ class ProgramTree:
         return digest.hexdigest()
 
     def ignores(self, path: str) -> bool:
-        """Return whether a path is that of a documentation file which the program does not mention.
+        """Return whether ``path`` names a documentation file that the program does not mention.
 
         A change of such a file does not change the program.
         """
@@ -235,8 +237,8 @@ def open_tree(folder: Path) -> ProgramTree:
 def habits(texts: Sequence[str]) -> Habits:
     """Return which parts of its own text a program reads; ``texts`` are its source files.
 
-    It is taken to read docstrings if its source contains ``__doc__`` or a similar name, and source lines if
-    it contains a name such as ``getsource``.
+    A program is taken to read docstrings if its source contains ``__doc__`` or a similar name, and source
+    lines if it contains a name such as ``getsource``.
     """
     words = "\n".join(texts)
     return Habits(_READS_SOURCE.search(words) is not None, _READS_DOCSTRINGS.search(words) is not None, words)
@@ -260,8 +262,8 @@ def is_documentation(path: str) -> bool:
 def same(old: tuple[Module, ast.stmt], new: tuple[Module, ast.stmt], habits: Habits) -> bool:
     """Return whether two statements, of an old and a new module, have the same meaning.
 
-    ``old`` and ``new`` are pairs (module, statement in it). Differences in layout do not count, differences
-    in docstrings only if ``habits`` says that the program reads docstrings.
+    ``old`` and ``new`` are pairs (module, statement in it). Differences in layout are ignored. Differences in
+    docstrings are ignored unless ``habits`` says that the program reads docstrings.
     """
     (before, left), (after, right) = old, new
     if left is right:
@@ -313,10 +315,10 @@ def _difference(
 
 
 def kept(body: Sequence[ast.stmt], habits: Habits) -> list[ast.stmt]:
-    """Return the statements of a block that have an effect: not constants, ``pass`` and docstrings.
+    """Return the statements of a block that have an effect.
 
-    ``body`` is the block. A docstring is returned if ``habits`` says that the program reads docstrings, or if
-    it has no space.
+    ``body`` is the block. Left out are ``pass``, expressions that are only a constant, and docstrings. A
+    docstring stays if ``habits`` says that the program reads docstrings, or if it contains no space.
     """
     documented = habits.docstrings
     return [

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: executes a test suite with pytest beside the target and reports each test.
+"""The probe that runs a package's tests with pytest inside the sandbox, and reports each test.
 
 The probe executes the text of this module and hands on what :func:`main` returns. It is no judge:
 the target shares its process and may say what it likes.
@@ -86,9 +86,9 @@ def main(arguments: bytes) -> bytes:
 
     ``arguments`` is JSON with ``paths`` (test files and folders), ``options`` (arguments of pytest) and
     ``wanted`` (names of functions, classes and variables). The report is an object. ``tests`` maps each test
-    to [outcome, message]. ``names`` maps each test to those of ``wanted`` that it uses. ``broken`` maps each
-    file that cannot be imported to a message. In options and report ``{suite}`` stands for the folder that
-    contains the tests, which is the last of ``sys.path``.
+    to [outcome, message]. ``names`` maps each test to the names in ``wanted`` that it uses. ``broken`` maps
+    each file that cannot be imported to a message. In options and report ``{suite}`` stands for the folder
+    that contains the tests, which is the last of ``sys.path``.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")

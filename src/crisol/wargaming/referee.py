@@ -1,4 +1,4 @@
-"""The referee: establishes by execution whether a patch closes the flaw and keeps the program working."""
+"""The referee: run the wargame of a patch and give the verdict."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ _Finding = tuple[Reason | None, str]
 class Match:
     """The referee of one vulnerability: its scripts and its source, ready in a sandbox to judge patches.
 
-    :func:`open_match` makes it. It judges any number of patches, one after the other. ``tree`` is the folder
-    of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox over
-    ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values in
-    PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
+    :func:`open_match` makes it. A match judges any number of patches, one after the other. ``tree`` is the
+    folder of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox
+    over ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values
+    in PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
     which they wait for a CPU does not count.
 
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
-    ``yardstick``, the behaviour of the reference. Both are None before. ``checks`` are the checks in the form
-    in which they run. ``warm`` says that the modules that the scripts import are loaded in the sandbox.
-    ``changes``, ``shown_again`` and ``canaries`` keep what scripts did on the unpatched release: the
-    functions outside the source that it replaces, by (script name, ``warm``); whether the flaw shows in
-    another environment, by script name; and which PoV runs twice.
+    ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks
+    in the form in which they run. ``warm`` says that the modules that the scripts import are loaded in the
+    sandbox. ``changes`` holds the functions outside the source that the unpatched release itself replaces, by
+    (script name, ``warm``). ``shown_again`` says whether the unpatched release shows the flaw in another
+    environment, by script name. ``canaries`` chooses the PoV that runs twice.
 
-    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders them, each is a
-    phase of its own, and the wargame ends at the first failure, even if it counts for the strict label only.
-    The strict outcome is the same.
+    ``experience`` None runs the scripts in the fixed order. Otherwise the experience orders the scripts, each
+    script is a phase of its own, and the wargame ends at the first failure, even if it counts for the strict
+    label only. The outcome for the strict label is the same as in the fixed order.
     """
 
     vulnerability: Vulnerability
@@ -358,7 +358,8 @@ def open_match(
     ``cache`` is the folder of downloaded releases. ``seed``, below 2**32, determines the random names and
     values in PoVs and checks; None draws one, which every verdict names. ``budget`` limits the wall time, in
     seconds, of all scripts of one patch. ``experience`` orders the scripts; None keeps the fixed order.
-    Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded.
+    Raises :class:`~crisol.errors.IndexUnavailable` if a release cannot be downloaded, and
+    :class:`~crisol.errors.SandboxError` if the sandbox does not start.
     """
     tree = vulnerability.vulnerable(cache)
     requires = vulnerability.requires(cache)

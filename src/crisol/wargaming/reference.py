@@ -1,4 +1,4 @@
-"""The reference fix as a yardstick: generated inputs on which a patch must do what the reference does.
+"""Compare a patch with the reference on generated inputs.
 
 An input counts only where executing the vulnerable code and the reference has shown what it is: *hostile*
 when the PoV still succeeds on the one and fails on the other, *benign* when both do the same and neither
@@ -125,9 +125,9 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
     """Return the yardstick of a vulnerability; its PoVs and checks are varied and run for it.
 
     A varied PoV is kept if it succeeds on the vulnerable code and fails on the reference; a varied check is
-    kept if both behave alike. ``tree`` is the folder of the vulnerable source, ``cache`` that of downloaded
-    releases, ``target`` a sandbox over ``tree``. Without a reference the yardstick is empty. Raises
-    :class:`~crisol.errors.SandboxError` if the sandbox fails.
+    kept if code and reference behave alike. ``tree`` is the folder of the vulnerable source, ``cache`` the
+    folder of downloaded releases, ``target`` a sandbox over ``tree``. Without a reference the yardstick is
+    empty. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     fix = _files(vulnerability, tree, cache)
     if fix is None:

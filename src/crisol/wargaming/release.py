@@ -1,4 +1,4 @@
-"""Releases of the package index: found, checked against their hash, unpacked defensively, never executed."""
+"""Download releases from the package index, check their SHA-256 and unpack them; none is executed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Archive:
 def fits(archive: str) -> bool:
     """Return whether this Python can import the content of an archive; ``archive`` is its file name.
 
-    It can import every source distribution, and a wheel for this Python version and platform.
+    Python can import every source distribution, and a wheel for this Python version and platform.
     """
     if not archive.endswith(".whl"):
         return True
@@ -107,7 +107,7 @@ def fits(archive: str) -> bool:
 def unpacked(archive: Archive, cache: Path) -> Path:
     """Return the folder with an archive's importable content; it is downloaded and unpacked if necessary.
 
-    It is kept in the folder ``cache``. Raises :class:`~crisol.errors.IndexUnavailable` if the index does not
+    The folder is kept below ``cache``. Raises :class:`~crisol.errors.IndexUnavailable` if the index does not
     answer or lacks the archive, :class:`~crisol.errors.IntegrityError` if the SHA-256 differs or the archive
     is unsafe to unpack, and :class:`~crisol.errors.StoreError` if ``cache`` cannot be written.
     """

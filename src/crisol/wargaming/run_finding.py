@@ -1,4 +1,4 @@
-"""What one run of a script says of a patch: the reason to refuse it, if any, and the words for people."""
+"""Interpret one run of a script on a patched program: the reason to refuse the patch, if any."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _DETAIL = 600
 def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str]) -> Reason | None:
     """Return the reason for which one run of a script makes a patch invalid; None if the patch passed.
 
-    ``survives`` is the reason if a PoV shows the flaw or a check fails. ``refusals`` names exceptions: a PoV
-    that one of them ends has failed, as it should, because the program refused the attack. Any other
-    exception gives ``does_not_load`` if it is an import or syntax error, ``breaks_function`` for a check or a
-    name error, and otherwise ``raises``. A run that exceeds its limits gives ``timeout``; a run whose end
-    cannot be trusted gives ``tampers``.
+    ``survives`` is the reason if a PoV shows the flaw or a check fails. ``refusals`` names exceptions by
+    which a fixed program may refuse an attack: a PoV that ends with one of them has failed, and the patch
+    passed. Any other exception gives ``does_not_load`` if it is an import or syntax error,
+    ``breaks_function`` for a check or a name error, and otherwise ``raises``. A run that exceeds its limits
+    gives ``timeout``; a run whose end cannot be trusted gives ``tampers``.
     """
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:

@@ -1,4 +1,4 @@
-"""The places of syntax nodes in a source text, so that one of them can be replaced."""
+"""Find the position of syntax nodes in a source text, and replace their text."""
 
 from __future__ import annotations
 
@@ -40,12 +40,18 @@ class Text:
         return self.text[start:end]
 
     def put(self, node: ast.expr | ast.stmt, replacement: str) -> str:
-        """Return the whole source in which the text of ``node`` is replaced by ``replacement``."""
+        """Return the whole source in which the text of ``node`` is replaced by ``replacement``.
+
+        ``node`` is a node of the syntax tree.
+        """
         start, end = self.span(node)
         return self.text[:start] + replacement + self.text[end:]
 
     def between(self, left: ast.expr, right: ast.expr, replacement: str) -> str:
-        """Return the whole source in which the text between two nodes is replaced by ``replacement``."""
+        """Return the whole source in which the text between two nodes is replaced by ``replacement``.
+
+        ``left`` and ``right`` are nodes of the syntax tree; their own text stays.
+        """
         return self.text[: self.span(left)[1]] + replacement + self.text[self.span(right)[0] :]
 
     def _at(self, line: int, column: int) -> int:

@@ -1,4 +1,4 @@
-"""A static gate: does a patched file newly take hold of the interpreter, its judge, or code of others?
+"""Static analysis: does a patch add code that reaches into the interpreter or deceives the referee?
 
 What counts is what an expression can be, not how it is spelled: values flow through names, attributes,
 parameters, results, containers and text that is put together (see :mod:`.flow`). A text constant alone is
@@ -126,8 +126,8 @@ _MOST_COMPARED = 1 << 22
 class Findings:
     """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
-    Those in ``refused`` count as tampering. Those in ``noted`` may be harmless, such as reading the clock;
-    the PoV then runs again in another environment.
+    Constructs in ``refused`` count as tampering. Constructs in ``noted`` may be harmless, such as reading the
+    clock; the PoV then runs again in another environment.
     """
 
     refused: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A vulnerability to begin with: a small program with a flaw, its exploit, a check, and the fix."""
+"""A small complete vulnerability as an example: program, PoV, check and fix."""
 
 from __future__ import annotations
 

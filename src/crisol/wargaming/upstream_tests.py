@@ -1,4 +1,4 @@
-"""Upstream's own tests as an audit of labels: which valid candidates do they refute?
+"""Check labels by upstream's tests: run them on candidates that wargames found valid.
 
 >>> with open_suite(vulnerability, choose(), cache) as suite:  # doctest: +SKIP
 ...     suite.refutations(candidate.diff)
@@ -62,7 +62,7 @@ class Refutation:
 class Audit:
     """The result of running upstream's tests on candidates of one vulnerability, given by its id.
 
-    ``kept`` is the number of tests that were run; ``regression`` names those of them that fail on the
+    ``kept`` is the number of tests that were run; ``regression`` names the tests among them that fail on the
     vulnerable release. ``candidates`` is the number of patches. ``refutations`` has one entry for each patch
     and each test that fails on it. ``seconds`` is the wall time.
     """
@@ -101,7 +101,7 @@ class Suite:
     """The upstream tests of one vulnerability, ready to run on patches.
 
     :func:`open_suite` makes it. ``kept`` names the tests that are run: the fixed release and the reference
-    pass them, and they can be imported with the vulnerable release. ``regression`` names those of them that
+    pass them, and they can be imported with the vulnerable release. ``regression`` names the kept tests that
     fail on the vulnerable release. ``left_out`` maps each other test that the fixed release passes to the
     reason why it is not run. Tests have pytest's notation, such as ``tests/test_a.py::test_b``.
     """

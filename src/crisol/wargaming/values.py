@@ -1,4 +1,4 @@
-"""What one expression can be: text worked out from constants, or a path to something outside the own tree.
+"""The possible values of one expression: texts computed from constants, or objects from outside the file.
 
 >>> [value.text for value in by_method(["a {}"], "format", [["b"]])]
 ['a b']
@@ -75,12 +75,12 @@ def inside(value: Value) -> Value:
 
 
 def elements(values: Iterable[Value]) -> set[Value]:
-    """Return the elements of all containers in ``values``, the values of kind ``inside``."""
+    """Return the elements of the containers in ``values``; containers are the values of kind ``inside``."""
     return {Value(*value.text.split("\0", 1)) for value in values if value.kind == "inside"}
 
 
 def texts(values: Iterable[Value]) -> list[str]:
-    """Return the text constants in ``values``, the texts of the values of kind ``text``."""
+    """Return the texts of those values in ``values`` that are text constants (of kind ``text``)."""
     return [value.text for value in values if value.kind == "text"]
 
 
@@ -131,10 +131,11 @@ def by_method(bases: Sequence[str], method: str, arguments: Sequence[Sequence[st
 
 
 def joined(glues: Sequence[str], pieces: Sequence[Sequence[str]], letters: Sequence[str]) -> Iterator[Value]:
-    """Yield the possible results of ``glue.join(parts)``, where the parts are known only as sets of texts.
+    """Yield the possible results of ``glue.join(parts)``, where only possible texts of the parts are known.
 
     ``glues`` are the possible texts of ``glue``. ``pieces`` holds, for each element of a list of parts, its
-    possible texts. ``letters`` are texts whose characters may be the parts, in this or the reverse order.
+    possible texts. ``letters`` are texts; the characters of one of them, forwards or backwards, may be the
+    parts instead.
     """
     if pieces and all(pieces):
         for glue, *chosen in itertools.islice(itertools.product(glues, *pieces), MOST):
@@ -170,7 +171,11 @@ def _decoded(decode: Callable[[bytes], bytes], text: str) -> str:
 
 
 def class_of(value: Value) -> Iterator[Value]:
-    """Yield the type of a value where it is known and no object from outside."""
+    """Yield the type of a value as a value of kind ``outside``; yield nothing if the type is unknown.
+
+    The type of an instance is the callable that made it, of a text ``builtins.str``, of a function
+    ``types.FunctionType``.
+    """
     kinds = {"made": value.text, "text": "builtins.str", "function": "types.FunctionType"}
     if value.kind in kinds:
         yield Value("outside", kinds[value.kind])

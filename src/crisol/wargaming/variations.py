@@ -1,4 +1,4 @@
-"""Variations of a script, many in one run, rewritten so that their behaviour can be compared.
+"""Vary the literals of scripts, run many variations in one process, and record the program's behaviour.
 
 ``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does
 not hold ends nothing. Only what the script itself does is told, not what the target calls back, because a
@@ -103,12 +103,13 @@ def _variants(script: Script, limit: int) -> Iterator[tuple[bytes, object, objec
 def behaviours(
     target: Target, chosen: Sequence[Variation], files: Mapping[str, bytes | None]
 ) -> dict[int, Behaviour] | Ending:
-    """Run variations in one process on patched files, and return the behaviour under each by its number.
+    """Run variations in one process on patched files, and return the program's behaviour under each.
 
-    ``target`` is a sandbox over the vulnerable release; ``files`` maps the paths of the patched files to
-    their content, None for a deleted file. If the process ended early, its :class:`Ending` is returned
-    instead. It is ``not_attested`` if the process did not report in the expected form, as if the patch had
-    tampered with it. Raises :class:`~crisol.errors.SandboxError` if the sandbox fails.
+    ``chosen`` are the variations; the keys of the result are their numbers. ``target`` is a sandbox over the
+    vulnerable release; ``files`` maps the paths of the patched files to their content, None for a deleted
+    file. If the process ended early, its :class:`Ending` is returned instead. The ending is ``not_attested``
+    if the process did not report in the expected form, as if the patch had tampered with it. Raises
+    :class:`~crisol.errors.SandboxError` if the sandbox fails.
     """
     arguments = marshal.dumps(
         (_SEE, _END, _PUBLISH, [(variation.number, variation.name, variation.code) for variation in chosen])
