@@ -194,7 +194,7 @@ def repeats(pov: Script, noted: Collection[str], cost: float) -> int:
     The number is 0 unless the PoV has a judge or the patch newly uses random numbers; only then may a patch
     close the flaw in one process and not in the next. ``noted`` holds dotted names that the patch newly uses,
     such as ``random.random``. ``cost`` is the CPU time of one run in seconds. All runs together take about
-    1.5 seconds, but there are at least five.
+    0.5 seconds, but there are at least five.
     """
     if not parts(pov.source)[1] and not any(name.startswith(_CHANCE) for name in noted):
         return 0

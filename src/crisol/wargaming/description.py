@@ -139,10 +139,10 @@ class Description(_Section):
     """The content of a ``vulnerability.toml``; see ``docs/vulnerability-format.md`` for all keys.
 
     ``id`` is the name of the folder. ``cve`` is "" for a flaw without a CVE number. ``source`` says where the
-    program is. ``upstream`` lists the hunks of the difference between the two releases that belong to
-    upstream's fix; if it is empty, no candidate has the origin upstream. ``upstream_tests`` is None if there
-    are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions, such as
-    ``ValueError``, by which a fixed program may refuse an attack: a PoV that ends with one of them has
+    program is. ``upstream`` lists the hunks of the difference between the vulnerable and the fixed release
+    that belong to upstream's fix; if it is empty, no candidate has the origin upstream. ``upstream_tests`` is
+    None if there are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions, such
+    as ``ValueError``, by which a fixed program may refuse an attack: a PoV that ends with one of them has
     failed.
     """
 
