@@ -20,8 +20,8 @@ _LONGEST_HEAD = 65_536
 class Owner(Protocol):
     """The interface of the client that owns connections; each :class:`Connection` reports to it.
 
-    ``at`` is the index of a request in the order of sending. ``samples`` is the record of all requests. The
-    methods are called in the event loop.
+    ``samples`` is the record of all requests. The methods are called in the event loop; their argument ``at``
+    is the index of a request in the order of sending.
     """
 
     samples: Recorder

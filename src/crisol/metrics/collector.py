@@ -108,7 +108,7 @@ class Metrics:
             yield _metric(FAMILIES[name], values, self._exemplars)
 
     def gather(self) -> dict[str, _Values]:
-        """Return the values of all workers: family name -> label values -> numbers.
+        """Return the values of all workers: a dict by family name, of dicts from label values to numbers.
 
         A counter has one number, the sum over the workers. A gauge has one number for each live worker; the
         worker's name follows its other label values. A histogram has the sum of its observations, then the

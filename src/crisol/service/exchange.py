@@ -28,10 +28,10 @@ _LOOK_SECONDS = 0.05
 class Exchange:
     """The record of one request and its answer, to which each middleware adds. Times are in seconds.
 
-    ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is its body.
-    ``request_id`` and ``trace`` identify the request. ``client`` is the address by which it is limited,
-    ``limit`` the name of its rate limit ("" for none) and ``quota`` the decision of that limit (None for
-    none).
+    ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is the body of
+    the request. ``request_id`` and ``trace`` identify it. ``client`` is the address by which requests are
+    limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of that limit (None
+    for none).
 
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.

@@ -20,7 +20,7 @@ _OPEN = frozenset({"/health", "/", "/static/page.css", "/static/page.js"})
 
 
 class Gate:
-    """ASGI middleware that checks the token, origin, content type and size of a request before ``app``.
+    """ASGI middleware that checks token, origin, content type and size of requests before they reach ``app``.
 
     ``limit`` is the size of the largest body, in bytes. A ``token`` of None means that no bearer token is
     needed. With ``reads_open``, GET requests need none; ``GET /health`` and the web page never need one. The

@@ -35,10 +35,11 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 
 
 class Shield:
-    """ASGI middleware that refuses requests for unknown host names, with status 421, before ``app``.
+    """ASGI middleware that refuses requests for unknown host names before they reach ``app``.
 
     ``hosts`` are the accepted names, in lower case. With ``loopback_only``, requests from other machines are
-    refused, too, with status 403. A refused request raises :class:`~crisol.service.problems.Problem`.
+    refused, too. A refused request raises :class:`~crisol.service.problems.Problem`: status 421 for the host
+    name, 403 for another machine.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:
