@@ -164,7 +164,7 @@ def watch_command(
         typer.Option(help="An arm's due share, such as challenger=0.5; repeatable, 1 for those left out."),
     ] = None,
     reference: Annotated[
-        float, typer.Option(help="Share of the trials, the first, that say how an arm is when it is well.")
+        float, typer.Option(help="Share of the trials, the first ones, that serve as reference.")
     ] = 0.25,
     as_json: Json = False,
 ) -> None:
@@ -264,9 +264,7 @@ def plan(
     difference: Annotated[
         float | None, typer.Option(help="In accuracy, between two arms, to detect.")
     ] = None,
-    margin: Annotated[
-        float | None, typer.Option(help="To either side, within which to know one share.")
-    ] = None,
+    margin: Annotated[float | None, typer.Option(help="Half-width of the interval of one share.")] = None,
     rate: Annotated[float | None, typer.Option(help="Of sampling; default AB_TEST_RATE.")] = None,
     unsure: Annotated[float, typer.Option(help="Share of patches that are always wargamed.")] = 0.2,
     per_day: Annotated[float, typer.Option(help="Patches that arrive in a day.")] = 100.0,

@@ -224,7 +224,7 @@ def import_command(
         str, typer.Option(help="What the patches are for; a patch file needs it, a line of JSON may say it.")
     ] = "",
     origin: Annotated[Literal["import", "agent"], typer.Option(help="Who wrote them.")] = "import",
-    licence: Annotated[str, typer.Option(help="What they are under, such as MIT; kept with them.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the patches, such as MIT; stored with them.")] = "",
     strip: Strip = None,
     recount: Recount = False,
     skip: Annotated[

@@ -53,7 +53,7 @@ def evaluate(
             help="The key that no fold splits; in a table vulnerability, package or cwe."
         )] = "bug_id",
     outer: Annotated[Literal["group", "project", "cwe"],
-        typer.Option(help="By what the folds are made.")] = "group",
+        typer.Option(help="The field whose values no fold splits.")] = "group",
     train: Annotated[Path | None, typer.Option(help="Learn from this set, with --test.")] = None,
     test: Annotated[Path | None, typer.Option(help="Measure on this one.")] = None,
     variant: Annotated[list[str] | None,
@@ -120,7 +120,7 @@ def promote(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Chooses folds, models and bootstrap.")] = 0,
     force: Annotated[
-        bool, typer.Option("--force", help="Let it take the title whatever the comparison says.")
+        bool, typer.Option("--force", help="Make it champion whatever the comparison says.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -68,7 +68,7 @@ def show(
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="A version's number.")],
-    force: Annotated[bool, typer.Option("--force", help="Whatever the gate said.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ignore what the gate said.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a registered model version the champion.

@@ -37,7 +37,7 @@ _SHOWN = (
 def loadtest(
     profile: Annotated[str,
         typer.Option(help="closed, or an open loop: constant, poisson, ramp, spike, soak.")] = "closed",
-    requests: Annotated[int, typer.Option(help="Of a closed loop.")] = 1_000,
+    requests: Annotated[int, typer.Option(help="Number of requests of the closed profile.")] = 1_000,
     connections: Annotated[int, typer.Option(help="At a time.")] = 50,
     rate: Annotated[float, typer.Option(help="Requests a second of an open loop.")] = 100.0,
     seconds: Annotated[float, typer.Option(help="Of an open loop.")] = 10.0,

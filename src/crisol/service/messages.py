@@ -77,11 +77,13 @@ class Answer(Struct, frozen=True):
     ]
     source: Annotated[
         str,
-        Meta(description="cache, memory, model, wargame or fallback: who answered now"),
+        Meta(
+            description="rung that answered: cache, equivalent, untouched, memory, model, wargame, fallback"
+        ),
     ]
     decided_by: Annotated[
         str,
-        Meta(description="memory, model, wargame or fallback: who decided, also when the cache answers"),
+        Meta(description="the same without cache: the rung that made the decision"),
     ]
     confidence: Annotated[float, Meta(description="of the outcome; 0 where it is unknown or inconclusive")]
     advisory: Annotated[bool, Meta(description="nobody decided: what is here of the model is a mere guess")]
