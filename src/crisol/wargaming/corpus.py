@@ -131,10 +131,12 @@ def build(
 def reexecute(
     frame: pd.DataFrame, vulnerabilities: Sequence[Vulnerability], plan: Plan, *, jobs: int = 0
 ) -> Iterator[Recheck]:
-    """Wargame the candidates of a corpus table again, and yield the old and the new label of each.
+    """Wargame the candidates of a corpus table again, and yield a :class:`Recheck` for each.
 
-    ``frame`` is the table; ``vulnerabilities`` are those whose candidates are wargamed. ``plan`` names the
-    folders and the sandbox. ``jobs`` is the number of processes; 0 means one for each core.
+    It holds the candidate's label before and after, as the text ``outcome:reason``; an inconclusive wargame
+    has one, too. ``frame`` is the table; rows of other vulnerabilities than ``vulnerabilities`` are left
+    out. ``plan`` names the folders and the sandbox. ``jobs`` is the number of processes; 0 means one for
+    each core.
     """
     folders = {vulnerability.id: vulnerability.folder for vulnerability in vulnerabilities}
     columns = ["name", "diff", "outcome", "reason"]

@@ -34,12 +34,12 @@ def fitted(text: str | bytes, tree: Path | None, reading: diff.ReadOptions = _AS
 
 
 def ground(vulnerability: Vulnerability, cache: Path) -> ImportBase:
-    """Return the function and the candidates of a vulnerability that an import of patches needs.
+    """Return what an import of patches for ``vulnerability`` needs, as an :class:`ImportBase`.
 
-    The function cuts a diff to the files of the vulnerable release; the candidates are those in the
-    vulnerability's folder. ``cache`` is the folder of downloaded releases. If the release cannot be
-    downloaded, the function leaves out tests, documents and the like by their names, and there are no
-    candidates.
+    Its ``fit(text, options)`` turns the text of a diff into a cut patch, :class:`crisol.diff.Fitted`. Its
+    ``own`` are the candidates in the vulnerability's folder, by which repeats are recognised. ``cache`` is
+    the folder of downloaded releases. If the release cannot be downloaded, ``fit`` leaves out tests,
+    documents and the like by their names, and ``own`` is empty.
     """
     try:
         tree = vulnerability.vulnerable(cache)
