@@ -88,6 +88,6 @@ def poisoned(frame: pd.DataFrame, clean: pd.DataFrame, begins: int, alarm: int |
     axis.axvline(begins, color="#777777", linewidth=1.0, linestyle="--", label="poison")
     if alarm is not None:
         axis.axvline(alarm, color="#cc0000", linewidth=1.0, label="alarm")
-    axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, 1.02))
+    axis.set(xlabel="arrivals", ylabel="errors among the last 100 decisions (share)", ylim=(0, None))
     legend(axis)
     return figure
