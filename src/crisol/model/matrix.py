@@ -27,11 +27,11 @@ __all__ = ["Leading", "PatchMatrix", "Squash"]
 class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn transformer from labelled patches to a matrix, one row a patch; nothing is fitted.
 
-    The columns are first features, then hashed words. ``words`` is the number of columns of hashed words;
-    with 0 the matrix is a dense array, otherwise it is sparse (CSR). With ``classic`` only the classic
-    features are computed, otherwise all features of the diff. With ``source`` features of the vulnerable
-    source follow, and with ``fix`` also the distance to the known fix. ``own`` are the caller's functions
-    from a :class:`~crisol.model.reading.Reading` to a number; each adds a column with the function's name.
+    The columns are features of the diff (with ``classic`` the classic ones alone), those of the vulnerable
+    source if ``source`` is True, one for each function of ``own``, and ``words`` columns of hashed words.
+    With ``words`` 0 the matrix is a dense array, otherwise it is sparse (CSR). ``fix`` is for a matrix with
+    ``source``: more columns with the distance between the patch and the known fix. ``own`` are the caller's
+    functions from a :class:`~crisol.model.reading.Reading` to a number; a column has the function's name.
     With ``frame`` the result is a pandas DataFrame of the features, without words.
     """
 
