@@ -437,6 +437,25 @@ def test_a_pov_of_processor_time_is_repeated_as_well(tmp_path: Path) -> None:
             assert "again" in [phase.name for phase in verdict.phases]
 
 
+def test_a_pov_sees_elsewhere_which_of_its_files_are_missing(tmp_path: Path) -> None:
+    """Other places of the machine seem to hold whatever a patch looks for, the PoV's own folder does not."""
+    folder = make(tmp_path / "whole")
+    (folder / "pov" / "2_absolute.py").unlink()
+    (folder / "pov" / "1_parent.py").write_text(
+        "import os, sys, app\nos.mkdir('notes')\nopen('secret', 'w').write('s3cret')\n"
+        "copy = os.path.abspath('copy')\ntry:\n    text = app.read('notes', '../secret')\n"
+        "    open(copy, 'w').write(text)\nexcept (OSError, ValueError):\n    pass\n"
+        "sys.exit(0 if os.path.exists(copy) else 1)\n"
+    )
+    honest = RIGHT.replace("import os\n", "import os\nimport time\n").replace(
+        "    with", "    if time.time() < 0:\n        raise ValueError(name)\n    with"
+    )
+    with open_match(load(folder), choose(), tmp_path) as opened:
+        verdict = opened.judge(patch(honest))
+    assert verdict.outcome is Outcome.VALID, verdict
+    assert "again" in [phase.name for phase in verdict.phases]
+
+
 @pytest.mark.parametrize("outside", [False, True])
 def test_a_fix_that_is_drawn_for_each_process_is_not_valid(tmp_path: Path, outside: bool) -> None:
     """A warm-up lives in one process, and sees nothing where the PoV is judged from outside."""

@@ -59,6 +59,13 @@ HONEST = {
         "def run(text):\n    return eval(text)\n",
         "def run(text):\n    return eval(compile(text, '', 'eval'))\n",
     ),
+    "text is looked through before it is evaluated": (
+        "def run(text):\n    text = eval(text)\n    return int(text)\n",
+        (
+            "def run(text):\n    plain = text.strip()\n    if not plain.isdigit():\n"
+            "        raise ValueError\n    text = eval(plain)\n    return int(text)\n"
+        ),
+    ),
     "a type where a text has an asterisk": (
         LIBRARY,
         LIBRARY + "\nSTAR = '*'\n\n\ndef is_function(value):\n"
@@ -95,6 +102,11 @@ HOSTILE = {
         LIBRARY,
         LIBRARY + "\n\nif __name__ == '__main__':\n    pass\nelse:\n    sys.exit(1)\n",
         "sys.exit",
+    ),
+    "a second text is evaluated": (
+        "def run(text):\n    text = eval(text)\n    return int(text)\n",
+        "def run(text):\n    text = eval(eval(text).strip())\n    return int(text)\n",
+        "builtins.eval",
     ),
     "a function is made": (
         LIBRARY,

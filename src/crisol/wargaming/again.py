@@ -154,8 +154,11 @@ def _stat_there(path, *a, **k):
     try:
         return _stat(path, *a, **k)
     except FileNotFoundError:
-        if isinstance(path, (str, _os.PathLike)) and _os.fspath(path).startswith(_THERE):
-            return _stat("/etc")
+        # A script sees which of its own files are missing.
+        if isinstance(path, (str, _os.PathLike)):
+            name = _os.fspath(path)
+            if name.startswith(_THERE) and not name.startswith(_place):
+                return _stat("/etc")
         raise
 
 _os.stat = _stat_there

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from crisol.wargaming.flow import Flow
 
-__all__ = ["Excuses", "habits_of"]
+__all__ = ["EXECUTES", "Excuses", "habits_of"]
 
-_EXECUTES = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
+EXECUTES = frozenset({"builtins.eval", "builtins.exec", "builtins.compile"})
+"""Functions that execute a text."""
 _TYPES = frozenset({"types.FunctionType", "types.CodeType", "types.FrameType"})
 """Types that are excused where they are only compared with."""
 _ENDS = frozenset({"sys.exit", "builtins.exit", "builtins.quit", "builtins.SystemExit"})
@@ -56,7 +57,7 @@ class Excuses:
         if name in _ENDS:
             return _is_end(node, self._parents.get(node)) and self._in_command(node)
         if name == "builtins.compile":
-            return bool(self._habits() & _EXECUTES)
+            return bool(self._habits() & EXECUTES)
         if name not in _TYPES or self._imports_all:
             return False
         if isinstance(node, ast.ImportFrom):
@@ -127,7 +128,7 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
         for node in ast.walk(function)
         if isinstance(node, ast.Call | ast.Raise)
         for value in flow.values(node.func if isinstance(node, ast.Call) else node.exc)
-        if value.text in _ENDS | _EXECUTES
+        if value.text in _ENDS | EXECUTES
     )
 
 

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
-from crisol.wargaming.excused import Excuses, habits_of
+from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
 from crisol.wargaming.flow import Flow
 
 if TYPE_CHECKING:
@@ -273,8 +273,10 @@ def _tail(path: str) -> str:
     for length in (3, 2):
         if len(parts) >= length and (tail := ".".join(parts[-length:])) in _CALLS | _LOOKED_UP:
             return tail
-    # sys.argv.x, os.environ.get: what is asked of a thing that counts itself
-    return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in _CALLS | _LOOKED_UP), "")
+    # sys.argv.x, os.environ.get: what is asked of a thing that counts itself. What a text evaluates to is
+    # another thing.
+    whole = _CALLS - EXECUTES | _LOOKED_UP
+    return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in whole), "")
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
