@@ -121,8 +121,10 @@ def _neighbour(rows: _Floats, _group: _Ints) -> _Floats:
 def walk(
     prepared: Prepared, believe: Believe, policy: LadderPolicy, *, facts: bool, half: int | None = None
 ) -> Played:
-    """Simulate the streams of a study under a policy; nothing is executed, since the verdicts are known.
+    """Simulate the streams of a study under a policy, and return what it decided for each arrival.
 
+    Nothing is executed, since the verdicts are known. ``prepared`` is the study's data, as
+    :func:`crisol.lab.arrivals.prepare` returns them.
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
     (n,), at which ``policy.memory`` decides. With ``facts`` a patch that makes the same program as an earlier
     patch gets the verdict of that patch, before any policy decides. ``half`` selects the streams of one half

@@ -48,8 +48,10 @@ def open_diff(text: str) -> Patch:
 def lenient(text: str) -> Patch:
     """Return a patch of every line that begins with ``+``, ``-`` or a space; it never raises.
 
-    Line numbers are not read: every hunk begins at line 1. Characters after the first 2²⁰ of the text, lines
-    after the first 50,000, and characters of a line after the first 4,096 are ignored.
+    Lines that begin with ``+++`` name the file of the lines below, ``@@`` begins a hunk, and lines that begin
+    with ``---`` are left out. Line numbers are not read: every hunk begins at line 1. Characters after the
+    first 2²⁰ of the text, lines after the first 50,000, and characters of a line after the first 4,096 are
+    ignored.
     """
     files: list[FileChange] = []
     hunks: list[Hunk] = []

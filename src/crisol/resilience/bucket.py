@@ -133,7 +133,8 @@ class Bucket(Protocol):
 
         Returns the room, in seconds (see :class:`BucketDecision`), or an awaitable of it; a negative room
         means that the request is refused. Raises :class:`~crisol.errors.InputError` if ``cost`` is below 0 or
-        above the rate's burst. A store that cannot be reached is no error.
+        above the rate's burst. If the bucket is in Redis and Redis does not answer, nothing is raised: a
+        bucket of this process answers, or the request is admitted.
         """
         ...
 

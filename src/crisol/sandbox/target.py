@@ -67,9 +67,10 @@ _BOOT = (
 class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
-    :meth:`Sandbox.target` makes it. ``kind`` is the isolation; ``limits`` hold for each run. ``landlock`` is
-    the Landlock ABI version in use, 0 for none. ``skipped`` names modules that could not be imported before
-    the first run. If the sandbox's process dies, the next run starts a new one.
+    :meth:`Sandbox.target` makes it. ``kind`` says how its processes are isolated: by bubblewrap, by
+    namespaces, or weakly, by limits alone. ``limits`` hold for each run. ``landlock`` is the Landlock ABI
+    version in use, 0 for none. ``skipped`` names modules that could not be imported before the first run. If
+    the sandbox's process dies, the next run starts a new one.
     """
 
     def __init__(

@@ -39,9 +39,10 @@ _bits = random.Random().getrandbits
 def open_spans(endpoint: str) -> Iterator[Spans]:
     """Return a context manager that yields a recorder of trace spans, which a thread sends to a collector.
 
-    ``endpoint`` is the URL of an OpenTelemetry collector; the environment variables ``OTEL_*`` hold further
-    settings. Spans are lost, without an error, if the collector does not answer. Entering raises
-    :class:`~crisol.errors.SettingsError` if the OpenTelemetry packages are not installed.
+    ``endpoint`` is the base URL of an OpenTelemetry collector, such as ``http://host:4318``; the environment
+    variables ``OTEL_*`` hold further settings. Spans are lost, without an error, if the collector does not
+    answer. Entering raises :class:`~crisol.errors.SettingsError` if the OpenTelemetry packages are not
+    installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional

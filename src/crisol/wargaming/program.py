@@ -70,8 +70,8 @@ class Habits:
     """The parts of its own source text that a program reads while it runs.
 
     A change there may change the program's behaviour. ``source`` says that it reads source lines, line
-    numbers or byte code, ``docstrings`` that it reads docstrings. ``words`` is the text of all its files; a
-    documentation file that is named there may be read, too.
+    numbers or byte code, ``docstrings`` that it reads docstrings. ``words`` is the text of all its
+    Python files together; a documentation file whose name occurs in it may be read, too.
     """
 
     source: bool = False

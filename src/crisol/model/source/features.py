@@ -73,7 +73,10 @@ class View:
 
     @cached_property
     def touched(self) -> list[str]:
-        """The words of the changed functions before the patch, with repetitions."""
+        """The words of the changed functions before the patch: 3 to 30 letters, lower case, with repetitions.
+
+        Words that occur everywhere, such as ``the`` and ``return``, are left out.
+        """
         return touched_words(self.change)
 
 
