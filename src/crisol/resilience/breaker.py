@@ -42,17 +42,11 @@ class State(Enum):
     """
 
     CLOSED = "closed"
-    """Calls pass and are counted."""
     OPEN = "open"
-    """Calls are held back until the recovery time is over."""
     HALF_OPEN = "half_open"
-    """A few probes pass; they decide what comes next."""
     DISABLED = "disabled"
-    """Calls pass, nothing is counted."""
     FORCED_OPEN = "forced_open"
-    """The breaker rejects every call until it is reset."""
     METRICS_ONLY = "metrics_only"
-    """Calls pass and are counted, and the circuit never opens."""
 
 
 CLOSED: Final = State.CLOSED

@@ -1,8 +1,8 @@
 """Find the possible values of the expressions in a Python file by abstract interpretation.
 
-An abstract interpretation that ignores order: every name, attribute, parameter and result is the union of all
-values that are ever put there (:mod:`.bindings`). Text that is put together from constants is worked out
-(:mod:`.values`). It errs towards silence: a value that comes from outside at run time is unknown here.
+Order is ignored: every name, attribute, parameter and result is the union of all values that are ever put
+there (:mod:`.bindings`); text that is put together from constants is worked out (:mod:`.values`). It errs
+towards silence: a value from outside is unknown.
 """
 
 from __future__ import annotations
@@ -67,10 +67,7 @@ class Flow:
         return any(name in names for names in self._bindings.locals.values())
 
     def values(self, node: ast.expr | None) -> set[Value]:
-        """Return the possible values of an expression; an empty set if they are unknown.
-
-        A ``node`` of None gives an empty set, too.
-        """
+        """Return the possible values of an expression; an empty set for None, or if they are unknown."""
         if node is None:
             return set()
         if node not in self._memo:

@@ -77,11 +77,8 @@ class Match:
     yardstick: Yardstick | None = None
     warm: bool = False
     checks: tuple[Script, ...] = ()
-    """The vulnerability's, each as :func:`~.canaries.doubting` makes it where the release passes so."""
     changes: dict[tuple[str, bool], frozenset[str]] = field(default_factory=dict)
-    """What each script makes the release change outside the tree."""
     shown_again: dict[str, bool] = field(default_factory=dict)
-    """Whether the release shows its flaw in other surroundings, by script."""
     canaries: Canaries = field(default_factory=Canaries)
     experience: Experience | None = None
     _spent: float = 0.0  # of the budget, by the runs of this patch
