@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from crisol.config import Settings
 from crisol.lab import papermill
 from crisol.lab.demo_report import EXPERIMENTS, report
 from crisol.lab.experiment import load_experiment
+from crisol.model.variants import load_variants
 from crisol.tracking.models import holder_tags
 from crisol.tracking.report import Conclusion, render
 from crisol.wargaming.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]
 
-_LOAD = "load_test"
+_COMPARE, _LOAD = "compare_variants", "load_test"
 _PARAMETERS = {
-    "compare_variants": {"search": "false", "promote": "true"},
+    _COMPARE: {"search": "false", "promote": "true"},
     _LOAD: {
         "profile": "closed",
         "requests": "300",
@@ -54,18 +56,21 @@ class Demo:
 def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
-    The experiments are ``ground_truth``, ``compare_variants`` and ``ab_test``. The same table and seed give
-    the same result, also after an interruption; only the times of the load test differ. Raises
-    :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
+    The experiments are ``ground_truth``, ``compare_variants`` (of the variants that a service can use) and
+    ``ab_test``. The same table and seed give the same result, also after an interruption; only the times of
+    the load test differ. Raises :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
     """
     digest = content_hash(frame)
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"
     save_table(frame, corpus)
     changes = {"corpus": str(corpus), "seed": str(seed)}
+    declared = load_variants(settings.root / "experiments" / "variants.yaml")
+    served = [name for name, variant in declared.items() if not variant.reads_source]
+    parameters = _PARAMETERS | {_COMPARE: _PARAMETERS[_COMPARE] | {"variants": json.dumps(served)}}
     runs_by_name = {}
     for name in (*EXPERIMENTS, _LOAD):
         experiment = load_experiment(settings.root / "experiments" / f"{name}.yaml")
-        runs_by_name[name] = papermill.run(experiment, changes | _PARAMETERS.get(name, {}), settings)
+        runs_by_name[name] = papermill.run(experiment, changes | parameters.get(name, {}), settings)
     content = report(frame, digest, seed, runs_by_name)
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
