@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from crisol.servers import PostgresServer, RedisServer, ServerMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# How long an example takes is no rule: a busy machine would break it.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -187,7 +187,7 @@ def test_watch_raises_an_alarm_when_a_model_confuses_its_classes(settings: Setti
         store.append(trials)
     done = CliRunner().invoke(app, ["ab", "watch"])
     assert done.exit_code == 1
-    alarm = re.search(r"errors .* alarm at trial (\d+), since about (\d+)", done.output)
+    alarm = re.search(r"errors .* alarm at trial (\d+), since\s+about (\d+)", done.output)
     assert alarm is not None
     assert 200 < int(alarm[1]) <= 260
     assert 180 <= int(alarm[2]) <= 230
