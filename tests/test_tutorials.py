@@ -42,8 +42,10 @@ def test_every_command_of_a_page_works_as_it_is_printed(page: Path, tmp_path: Pa
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         script = script.replace("8026", str(probe.getsockname()[1]))
+    # A command that fails leaves no service behind, which would hold the pipes below open.
+    tidy = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-mc", script],
+        ["bash", "-euo", "pipefail", "-mc", tidy + script],
         cwd=tmp_path,
         env=os.environ
         | {"CRISOL_ROOT": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
