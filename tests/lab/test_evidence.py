@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crisol.config import load_settings
+from crisol.errors import DatasetError
 from crisol.lab.evidence import StreamQuestion, certified, measure, prepare
 
 
@@ -47,3 +48,25 @@ def test_a_set_in_which_repeats_share_their_label_is_skipped_without_a_false_acc
     assert whole["accepted"] + whole["refused"] == pytest.approx(whole["skipped"])
     assert whole["false_of_accepted"] <= 0.02
     assert "fewer than" in certified(prepared).policy.reason
+
+
+def test_a_stream_gives_a_variant_the_source_that_it_reads_or_refuses(tmp_path: Path) -> None:
+    """It reads the source of registered vulnerabilities; in a set of others there is nothing to read."""
+    root = load_settings().root / "data" / "vulnerabilities" / "arena"
+    rows = [
+        {"id": f"{name}-{number}", "bug_id": name, "label": number % 2, "diff": path.read_text()}
+        for name in ("arena-order-sql", "arena-sort-arguments", "arena-search-xss", "arena-zip-slip")
+        for number, path in enumerate(sorted((root / name / "patches").glob("*.diff")))
+    ]
+    path = tmp_path / "set.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    blind, reader = (
+        prepare(load_settings(), StreamQuestion(path, variant=variant, repeats=1, folds=2)).arrivals
+        for variant in ("lightgbm", "source_lightgbm")
+    )
+    assert [arrival.patch.probability for arrival in blind] != [
+        arrival.patch.probability for arrival in reader
+    ]
+    path.write_text("\n".join(json.dumps(row | {"bug_id": f"other-{row['bug_id']}"}) for row in rows))
+    with pytest.raises(DatasetError, match="reads the vulnerable source"):
+        prepare(load_settings(), StreamQuestion(path, variant="source_lightgbm"))

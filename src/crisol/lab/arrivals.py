@@ -18,11 +18,12 @@ from crisol.evidence.memory import Judged
 from crisol.evidence.second_stage import SecondStage, across_groups
 from crisol.evidence.similarity import sketch
 from crisol.evidence.stream import Arrival, Recalled, Stream, recalled, same_code, streams
-from crisol.lab.compare import chosen_variants
+from crisol.lab.compare import chosen_variants, with_source
 from crisol.model import dataset
 from crisol.model.evaluation import evaluate
 from crisol.model.folds import grouped_folds, labels
 from crisol.model.reading import open_diff
+from crisol.model.variants import Variant
 from crisol.records import LabelledPatch
 
 __all__ = ["Prepared", "StreamQuestion", "arrange", "prepare", "prepare_table", "taught"]
@@ -90,32 +91,30 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
     """
     patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":
-        seconds = _seconds(pd.read_parquet(question.data, columns=["id", "seconds"]))
-        return _predicted(settings, question, patches, seconds, references=True)
-    return _predicted(settings, question, patches)
+        return prepare_table(settings, question, pd.read_parquet(question.data))
+    variant, patches = _read(settings, question, patches)
+    return arrange(question, patches, _cold(question, variant, patches))
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
     """Return what :func:`prepare` returns, for the corpus table ``frame`` instead of ``question.data``."""
-    patches = dataset.regrouped(dataset.from_table(frame), question.group)
-    return _predicted(settings, question, patches, _seconds(frame), references=True)
+    variant, patches = _read(settings, question, dataset.from_table(frame))
+    patches = dataset.regrouped(patches, question.group)
+    seconds = dict(zip(frame["id"].astype(str), frame["seconds"].astype(float), strict=True))
+    return arrange(question, patches, _cold(question, variant, patches), seconds=seconds, references=True)
 
 
-def _seconds(frame: pd.DataFrame) -> dict[str, float]:
-    return dict(zip(frame["id"].astype(str), frame["seconds"].astype(float), strict=True))
+def _read(
+    settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
+) -> tuple[Variant, list[LabelledPatch]]:
+    """Return the question's variant, and the patches with the source that it reads, if it reads any."""
+    chosen = chosen_variants(settings, (question.variant,))
+    chosen, enriched = with_source(settings, chosen, patches, named=True)
+    return chosen[question.variant], enriched
 
 
-def _predicted(
-    settings: Settings,
-    question: StreamQuestion,
-    patches: Sequence[LabelledPatch],
-    seconds: Mapping[str, float] | None = None,
-    *,
-    references: bool = False,
-) -> Prepared:
-    (variant,) = chosen_variants(settings, (question.variant,)).values()
-    cold = evaluate(variant, patches, seed=question.seed, bootstrap=1, search=False).probability
-    return arrange(question, patches, cold, seconds=seconds, references=references)
+def _cold(question: StreamQuestion, variant: Variant, patches: Sequence[LabelledPatch]) -> _Floats:
+    return evaluate(variant, patches, seed=question.seed, bootstrap=1, search=False).probability
 
 
 def arrange(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from time import perf_counter
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.parallel import Parallel, delayed
 
 from crisol.config import Settings, load_settings
 from crisol.errors import DatasetError, ExperimentError
@@ -23,7 +23,6 @@ from crisol.model.controls import controls
 from crisol.model.cut import policy_within
 from crisol.model.evaluation import Evaluation, Outer
 from crisol.model.risk import RiskGuarantee, certify
-from crisol.model.search import Memo
 from crisol.model.source.features import SOURCE_FEATURES
 from crisol.model.source.registered import with_sources
 from crisol.model.variants import Variant
@@ -241,22 +240,23 @@ def evaluate_each(
     chosen: dict[str, Variant],
     seed: int,
     *,
+    folds: int = 10,
     search: bool = True,
     outer: Outer = "group",
-) -> Iterator[tuple[Evaluation, float]]:
-    """Evaluate variants one after the other; yield (evaluation, seconds that it took) for each.
+) -> Iterator[Evaluation]:
+    """Evaluate variants, as many at a time as there are cores, and yield each evaluation in their order.
 
-    ``chosen`` maps names to variants. With ``search`` the hyper-parameters of each fold are chosen from the
-    variant's grid. No fold splits the patches that have the same value of the field ``outer``: ``group``,
-    ``project`` or ``cwe``. ``seed`` draws folds and resamples and seeds estimators. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, or fewer than two patches of
-    a class.
+    ``chosen`` maps names to variants, ``folds`` is the largest number of folds. With ``search`` the
+    hyper-parameters of each fold are chosen from the variant's grid. No fold splits the patches that have the
+    same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws folds and resamples
+    and seeds estimators. Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``,
+    or fewer than two patches of a class.
     """
-    memo: Memo = {}
-    for variant in chosen.values():
-        start = perf_counter()
-        evaluated = evaluation.evaluate(variant, patches, seed=seed, search=search, outer=outer, memo=memo)
-        yield evaluated, perf_counter() - start
+    measure = delayed(evaluation.evaluate)
+    yield from Parallel(n_jobs=-1, return_as="generator")(
+        measure(variant, patches, seed=seed, folds=folds, search=search, outer=outer)
+        for variant in chosen.values()
+    )
 
 
 def compare(
@@ -297,7 +297,7 @@ def compare(
     rate = wargames_per_second(frame)
     choose = partial(policy_within, bound=false_accepts)
     evaluations, rows, certified = [], [], {}
-    for evaluated, _ in evaluate_each(patches, chosen, seed, search=search, outer=outer):
+    for evaluated in evaluate_each(patches, chosen, seed, search=search, outer=outer):
         evaluations.append(evaluated)
         if watch is not None:
             watch(evaluated.name)

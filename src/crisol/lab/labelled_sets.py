@@ -12,12 +12,11 @@ import pandas as pd
 from crisol.config import Settings
 from crisol.errors import DatasetError
 from crisol.lab import nested
-from crisol.lab.compare import as_table, chosen_variants, with_source
+from crisol.lab.compare import as_table, chosen_variants, evaluate_each, with_source
 from crisol.lab.frontier import guarantees
 from crisol.model import dataset, evaluation
 from crisol.model.controls import CONTROLS, controls, controls_across
 from crisol.model.evaluation import Evaluation, Outer
-from crisol.model.search import Memo
 from crisol.tracking import runs
 
 __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
@@ -100,22 +99,22 @@ def evaluate(
         )
         run.input("data", rows, str(description["content_hash"]), str(question.data))
         evaluations: list[Evaluation] = []
-        memo: Memo = {}
-        for variant in chosen.values():
-            if teachers is None:
-                evaluated = evaluation.evaluate(
-                    variant,
-                    patches,
-                    seed=question.seed,
-                    folds=question.folds,
-                    outer=question.outer,
-                    search=question.search,
-                    memo=memo,
-                )
-            else:
-                evaluated = evaluation.transfer(
-                    variant, teachers, patches, seed=question.seed, search=question.search
-                )
+        measured = (
+            evaluate_each(
+                patches,
+                chosen,
+                question.seed,
+                folds=question.folds,
+                search=question.search,
+                outer=question.outer,
+            )
+            if teachers is None
+            else (
+                evaluation.transfer(variant, teachers, patches, seed=question.seed, search=question.search)
+                for variant in chosen.values()
+            )
+        )
+        for variant, evaluated in zip(chosen.values(), measured, strict=True):
             nested.log_evaluation(run, evaluated, variant)
             evaluations.append(evaluated)
             yield evaluated

@@ -256,6 +256,7 @@ def register(
 ) -> Registered:
     """Train an evaluated variant on all patches, register it as challenger, and return the new version.
 
+    The hyper-parameters are searched if the evaluation searched them.
     ``judged`` is the pair (evaluation, guarantee); the guarantee's policy is stored with the model. A second
     stage with its own policy is stored, too, if there are patches of two vulnerabilities and both classes.
     ``tracked`` is the MLflow run that stores the model. ``seed`` seeds the training. Raises
@@ -266,7 +267,7 @@ def register(
     name = evaluation.name
     variant = chosen_variants(settings, [name])[name]
     check_served(variant)
-    model = training.train(variant, patches, seed=seed)
+    model = training.train(variant, patches, seed=seed, search=bool(evaluation.choices))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         save_learnt(patches, folder)

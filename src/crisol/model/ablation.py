@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import diags_array
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from crisol.model import scores
@@ -47,27 +50,31 @@ def ablate(
     ``only`` holds the names of the feature groups to leave out, one at a time; None means all. The columns of
     a left-out feature group are set to 0; hashed words always stay. Each AUC is measured by cross-validation:
     ``folds`` is the largest number of folds, no fold splits a group of patches, and ``seed`` draws the folds
-    and seeds the estimator. The hyper-parameters are those of the variant. Raises
-    :class:`~crisol.errors.DatasetError` for fewer than two groups of patches, or fewer than two patches of a
-    class.
+    and seeds the estimator. The hyper-parameters are those of the variant. The work is spread over all cores.
+    Raises :class:`~crisol.errors.DatasetError` for fewer than two groups of patches, or fewer than two
+    patches of a class.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)
     with threadpool_limits(1):
         rows = pipeline[0].transform(patches)
-        fold = grouped_folds(label, np.array([patch.group for patch in patches]), folds, seed)
-        names = np.array([feature.group for feature in pipeline[0].features])
+    fold = grouped_folds(label, np.array([patch.group for patch in patches]), folds, seed)
+    names = np.array([feature.group for feature in pipeline[0].features])
+    left_out = [name for name in dict.fromkeys(names.tolist()) if only is None or name in only]
+    whole = np.ones(len(names), dtype=bool)
+    kept = [whole, *(keep for name in left_out for keep in (names != name, names == name))]
+    measure = delayed(_auc)
+    everything, *aucs = Parallel(n_jobs=-1)(measure(pipeline[1], rows, label, fold, keep) for keep in kept)
+    yield Ablation("none", 0, everything, everything)
+    for name, auc, alone in zip(left_out, aucs[::2], aucs[1::2], strict=True):
+        yield Ablation(name, int((names == name).sum()), auc, alone)
 
-        def auc(keep: np.ndarray) -> float:
-            wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
-            selected = rows @ diags_array(wide.astype(np.float64), format="csr")
-            guess = cross_fitted(out_of_fold(pipeline[1], selected, label, fold), label, fold)
-            return scores.auc(label, guess)
 
-        whole = auc(np.ones(len(names), dtype=bool))
-        yield Ablation("none", 0, whole, whole)
-        for name in dict.fromkeys(names.tolist()):
-            if only is not None and name not in only:
-                continue
-            inside = names == name
-            yield Ablation(name, int(inside.sum()), auc(~inside), auc(inside))
+def _auc(
+    model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_], keep: NDArray[np.bool_]
+) -> float:
+    """Return the AUC of a model that sees only the kept feature columns, and all hashed words behind them."""
+    wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
+    selected = rows @ diags_array(wide.astype(np.float64), format="csr")
+    with threadpool_limits(1):
+        return scores.auc(label, cross_fitted(out_of_fold(model, selected, label, fold), label, fold))

@@ -15,7 +15,7 @@ from crisol.model import scores
 from crisol.model.calibration import Sigmoid, cross_fitted
 from crisol.model.folds import across, grouped_folds, labels, out_of_fold, random_folds
 from crisol.model.scores import Confusion
-from crisol.model.search import Choice, Memo, Taught, tuned
+from crisol.model.search import Choice, Taught, tuned
 from crisol.model.variants import Recipe
 from crisol.records import HEADLINE, LabelledPatch
 
@@ -133,7 +133,6 @@ def evaluate(
     bootstrap: int = 500,
     outer: Outer = "group",
     search: bool = True,
-    memo: Memo | None = None,
 ) -> Evaluation:
     """Measure a variant by cross-validation, and return its out-of-fold predictions with their measures.
 
@@ -144,9 +143,7 @@ def evaluate(
     scores of a fold are calibrated on the scores of all other folds.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid, on the fold's
-    training set; otherwise the variant's own are used. ``memo`` is a dict that stores results of searches.
-    Pass the same dict, empty at first, to calls with other variants but the same patches, folds and seed: a
-    variant that occurs again is not searched again. None stores nothing.
+    training set; otherwise the variant's own are used.
 
     Raises :class:`~crisol.errors.DatasetError` for fewer than two values of ``outer``, or fewer than two
     patches of a class.
@@ -163,7 +160,7 @@ def evaluate(
             if not search:
                 return pipeline[1]
             taught = Taught(rows[train], label[train], unit[train])
-            best, points = tuned(variant, taught, pipeline[0], seed=seed, fold=number, memo=memo)
+            best, points = tuned(variant, taught, pipeline[0], seed=seed, fold=number)
             choices.extend(points)
             return best.classifier(pipeline[0], seed)
 

@@ -18,7 +18,7 @@ from crisol.model.folds import grouped_folds
 from crisol.model.matrix import PatchMatrix
 from crisol.model.variants import Given, Recipe, Variant
 
-__all__ = ["Choice", "Memo", "Taught", "tuned"]
+__all__ = ["Choice", "Taught", "tuned"]
 
 _INNER = 3
 
@@ -38,13 +38,6 @@ class Choice:
     parameters: str
     auc: float
     """Mean AUC over the inner folds on which it was tried, on groups that the model had not seen."""
-
-
-Memo = dict[tuple[int, str], tuple[Variant, tuple[Choice, ...]]]
-"""Searches by fold and variant, for one set, seed and kind of folds.
-
-A mean of variants reuses the searches of its members.
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +60,12 @@ def tuned(
     *,
     seed: int,
     fold: int = -1,
-    memo: Memo | None = None,
 ) -> tuple[Recipe, tuple[Choice, ...]]:
     """Return (variant with the best hyper-parameters of its grid, one ``Choice`` for each search).
 
     ``taught`` is the training set, ``matrix`` the transformer that computed its rows, ``seed`` the seed of
     folds and estimators. ``fold`` is the number of the test fold, which each choice records, -1 for a search
-    on all patches. ``memo`` is a dict that stores searches for later calls; None stores nothing.
+    on all patches.
 
     The search is successive halving (Jamieson and Talwalkar, 2016). All entries of the grid, and the
     variant's own hyper-parameters, are tried on the first of three inner folds. The half with the larger AUC
@@ -87,15 +79,11 @@ def tuned(
         inner = grouped_folds(taught.label, taught.unit, _INNER, seed)
     except DatasetError:
         return variant, ()
-    memory: Memo = {} if memo is None else memo
+    if not variant.members:
+        return _search(variant, taught, inner, (matrix, seed, fold))
     members, choices = [], []
-    for member in variant.members or (variant,):
-        key = (fold, member.model_dump_json())
-        if key not in memory:
-            memory[key] = _search(member, taught, inner, (matrix, seed, fold))
-        best, choice = memory[key]
-        if not variant.members:
-            return best, choice
+    for member in variant.members:
+        best, choice = _search(member, taught, inner, (matrix, seed, fold))
         members.append(best)
         choices += [replace(picked, variant=f"{variant.name}/{picked.variant}") for picked in choice]
     return variant.model_copy(update={"members": tuple(members)}), tuple(choices)
