@@ -59,7 +59,7 @@ lint: $(VENV)/.installed-test lint-only ## lint, types and import contract alone
 
 .PHONY: lint-only
 lint-only: $(VENV)/.installed-test
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet src tests notebooks experiments docs
 	@$(BIN)/ruff format --quiet --check src tests experiments
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports > .ruff_cache/imports.txt || (cat .ruff_cache/imports.txt; exit 1)

@@ -274,4 +274,4 @@ def test_a_module_of_an_extra_is_named_with_what_brings_it(
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     assert run(command) == 69
-    assert f"pip install 'crisol[{extra}]'" in capsys.readouterr().err
+    assert f"install Crisol's extra {extra}" in capsys.readouterr().err

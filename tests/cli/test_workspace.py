@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from crisol.cli import app
 from crisol.config import load_settings
+from crisol.errors import DatasetError
 from crisol.lab.experiment import load_experiment
+from crisol.wargaming.corpus import load_table
 
 
 def invoke(*arguments: str, code: int = 0) -> str:
@@ -87,6 +89,30 @@ def test_a_vulnerability_elsewhere_is_found_by_its_id(
     monkeypatch.setenv("CRISOL_VULNERABILITIES", str(mine))
     for name in ("notes-7", "notes-8"):
         assert name in invoke("vulnerability", "check", name)
+
+
+def test_a_build_of_some_vulnerabilities_keeps_the_rows_of_the_others(workspace: Path) -> None:
+    """The next ``promote`` learns from the default table; another output is written as it is asked for."""
+    for name in ("notes-1", "notes-2"):
+        invoke("vulnerability", "new", str(workspace / "data" / "vulnerabilities" / "own" / name))
+    for name in ("notes-1", "notes-2", "notes-1"):
+        invoke("corpus", "build", "--only", name, "--mutants", "0")
+    table = workspace / "data" / "cache" / "corpus.parquet"
+    assert load_table(table)["vulnerability"].tolist() == ["notes-1", "notes-2"]
+    invoke("corpus", "build", "--only", "notes-1", "--mutants", "0", "--output", "one.parquet")
+    assert load_table(Path("one.parquet"))["vulnerability"].tolist() == ["notes-1"]
+    table.write_text("no table")
+    with pytest.raises(DatasetError, match="build it anew"):
+        invoke("corpus", "build", "--only", "notes-1", "--mutants", "0")
+
+
+def test_the_list_names_every_vulnerability(workspace: Path) -> None:
+    invoke("vulnerability", "new", str(workspace / "data" / "vulnerabilities" / "own" / "notes-9"))
+    rows = json.loads(invoke("vulnerability", "list", "--json"))
+    assert {"own", "arena"} <= {row["corpus"] for row in rows}
+    text = invoke("vulnerability", "list")
+    assert all(row["id"] in text and row["title"] in text for row in rows)
+    assert "arena-zip-slip" in text
 
 
 def test_a_new_vulnerability_passes_its_check_until_it_is_broken(workspace: Path) -> None:

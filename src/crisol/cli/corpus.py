@@ -56,15 +56,18 @@ def build_command(
     """Wargame every candidate of every vulnerability, and write the verdicts as the corpus table.
 
     Verdicts that an earlier build stored are not made again, so an interrupted
-    build can be resumed. --only limits the build to some vulnerabilities.
+    build can be resumed. --only limits the build to some vulnerabilities; the
+    default table then keeps its rows of all others.
     """
-    from crisol.wargaming.corpus import save_table
+    from crisol.wargaming.corpus import load_table, save_table, updated
     from crisol.wargaming.vulnerability import find
 
     settings = load_settings()
     chosen = find(settings.search_path, only=only or [], skip=None if only else left_out)
+    default = _default(settings)
+    before = load_table(default) if only and output is None and default.exists() else None
     frame = build(chosen, plan(settings, mutants, seed), jobs, scheduler)
-    save_table(frame, output or _default(settings))
+    save_table(frame if before is None else updated(before, frame), output or default)
     composition(frame)
 
 

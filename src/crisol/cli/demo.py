@@ -91,7 +91,7 @@ def demo(
     for sentence in result.conclusion.sentences:
         out.print(sentence, highlight=False)
     out.print(
-        f"\n{result.champion}\nreport: {result.report}\n\nTry next:\n{_next()}",
+        f"\n{result.champion}\nverdicts: {result.table}\nreport: {result.report}\n\nTry next:\n{_next()}",
         soft_wrap=True,
         highlight=False,
     )

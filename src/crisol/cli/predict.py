@@ -80,7 +80,10 @@ def predict(
         if why:
             milliseconds = f"{prediction.seconds * 1000:.2f} ms"
             by = f"in {milliseconds} by {prediction.model_version} ({predictor.form})"
-            lines += [f"{prediction.probability:.3f} probability of valid, {by}", f"sure: {serving.reason}"]
+            lines += [
+                f"{prediction.probability:.3f} probability of valid, {by}",
+                f"thresholds: {serving.reason}",
+            ]
         out.print("\n".join(lines), soft_wrap=True)
     raise typer.Exit(_EXIT[advice])
 

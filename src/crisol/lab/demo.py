@@ -10,7 +10,7 @@ import pandas as pd
 
 from crisol.config import Settings
 from crisol.lab import papermill
-from crisol.lab.demo_report import EXPERIMENTS, report
+from crisol.lab.demo_report import EXPERIMENTS, best_variant, report
 from crisol.lab.experiment import load_experiment
 from crisol.model.variants import load_variants
 from crisol.tracking.models import holder_tags
@@ -19,7 +19,7 @@ from crisol.wargaming.corpus import content_hash, save_table
 
 __all__ = ["Demo", "run"]
 
-_COMPARE, _LOAD = "compare_variants", "load_test"
+_COMPARE, _TRIALS, _LOAD = "compare_variants", "ab_test", "load_test"
 _PARAMETERS = {
     _COMPARE: {"search": "false", "promote": "true"},
     _LOAD: {
@@ -43,12 +43,13 @@ patches make most of it (``zipf``), since the first wargame of each vulnerabilit
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The result of the demo: its conclusion, the path of its HTML report, and its champion.
+    """The result of the demo: its conclusion, the paths of its corpus table and HTML report, its champion.
 
     ``champion`` is a sentence that names the champion and says why it is the champion.
     """
 
     conclusion: Conclusion
+    table: Path
     report: Path
     champion: str
 
@@ -57,7 +58,7 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
     The experiments are ``ground_truth``, ``compare_variants`` (of the variants that a service can use) and
-    ``ab_test``. The same table and seed give the same result, also after an interruption; only the times of
+    ``ab_test`` (of the best variant). The same table and seed give the same result, also after an interruption; only the times of
     the load test differ. Raises :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
     """
     digest = content_hash(frame)
@@ -71,11 +72,13 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     for name in (*EXPERIMENTS, _LOAD):
         experiment = load_experiment(settings.root / "experiments" / f"{name}.yaml")
         runs_by_name[name] = papermill.run(experiment, changes | parameters.get(name, {}), settings)
+        if name == _COMPARE:
+            parameters[_TRIALS] = {"variants": json.dumps([best_variant(runs_by_name[name])])}
     content = report(frame, digest, seed, runs_by_name)
     path = settings.runs / "reports" / f"{digest[:12]}-seed{seed}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(content), encoding="utf-8")
-    return Demo(content.conclusion, path, _champion(settings))
+    return Demo(content.conclusion, corpus, path, _champion(settings))
 
 
 def _champion(settings: Settings) -> str:

@@ -21,7 +21,7 @@ from crisol.tracking.report import (
     sheet,
 )
 
-__all__ = ["EXPERIMENTS", "conclude", "report"]
+__all__ = ["EXPERIMENTS", "best_variant", "conclude", "report"]
 
 EXPERIMENTS = ("ground_truth", "compare_variants", "ab_test")
 
@@ -59,6 +59,11 @@ _RATES = pd.DataFrame(
 )
 
 
+def best_variant(compared: Finished) -> str:
+    """Return the name of the variant that a finished run of ``compare_variants`` ranks first."""
+    return str(_table(compared, "variants")["variant"].iloc[0])
+
+
 def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusion:
     """Return the conclusion of the demo: five sentences, four main numbers, and a picture.
 
@@ -68,7 +73,8 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
     _, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     numbers, wrong = facts(frame), frame[frame["outcome"] == Outcome.INVALID]
     rows = {str(row["variant"]): row for row in _table(variants, "variants").to_dict("records")}
-    name, best = next(iter(rows.items()))
+    name = best_variant(variants)
+    best = rows[name]
     style, origin = rows["style alone"], rows["origin alone"]
     risk = next(row for row in _table(variants, "risk").to_dict("records") if row["variant"] == name)
     results = _table(trials, "ab_results")
@@ -98,8 +104,8 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
         ),
         (
             f"In the A/B experiment {accuracy['trials']:.0f} sampled patches of held-out vulnerabilities "
-            f"put the accuracy at {sampled}; wargaming every patch says {accuracy['whole']:.3f}, and "
-            f"counting the trials alike {accuracy['naive']:.3f}."
+            f"put the accuracy of {name} at {sampled}; wargaming every patch says "
+            f"{accuracy['whole']:.3f}, and counting the trials alike {accuracy['naive']:.3f}."
         ),
     )
     return Conclusion(

@@ -48,7 +48,7 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
     except ImportError:
         raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs another package: pip install 'crisol[otel]'"
+            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs Crisol's extra otel: pip install '.[otel]' in a checkout"
         ) from None
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     processor = BatchSpanProcessor(exporter)

@@ -54,7 +54,7 @@ def champion_folder(settings: Settings) -> Path:
         folder = settings.runs / str(content["folder"])
     except FileNotFoundError:
         raise StoreError(
-            f"no {MODEL}@{CHAMPION} yet; `crisol run experiments/compare_variants.yaml` makes one"
+            f"no {MODEL}@{CHAMPION} yet; `make run` or `crisol promote VARIANT` makes one"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read: {error!r}; promote a model anew") from None

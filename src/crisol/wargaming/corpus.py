@@ -49,6 +49,7 @@ __all__ = [
     "load_table",
     "reexecute",
     "save_table",
+    "updated",
 ]
 
 _BUDGET = 600.0
@@ -317,6 +318,13 @@ def _key(vulnerability: Vulnerability, plan: Plan) -> str:
     return digest.hexdigest()[:16]
 
 
+def updated(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a corpus table, sorted, with other rows for the vulnerabilities that occur in ``rows``."""
+    others = table[~table["vulnerability"].isin(rows["vulnerability"])]
+    whole = pd.concat([others, rows], ignore_index=True)
+    return whole.sort_values(["vulnerability", "origin", "name"], ignore_index=True)
+
+
 def save_table(rows: pd.DataFrame, path: Path) -> None:
     """Write a table to a Parquet file, in one step: a reader sees the old file or the whole new one.
 
@@ -342,8 +350,10 @@ def load_table(path: Path) -> pd.DataFrame:
     """
     try:
         frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such table; build it with: crisol corpus build") from None
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}; build it with: crisol corpus build") from None
+        raise DatasetError(f"{path}: {error}; build it anew with: crisol corpus build") from None
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise DatasetError(f"{path}: no column {', '.join(missing)}; build it anew with: crisol corpus build")
