@@ -317,10 +317,8 @@ def _end(error: BaseException) -> int:
     elif isinstance(error, OSError):
         return _say(_system_code(error), _system_words(error))
     elif isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
-        return _say(
-            Exit.UNAVAILABLE,
-            f"this needs {error.name}: install Crisol's extra {extra}, with pip install '.[{extra}]' in a checkout",
-        )
+        hint = f"install Crisol's extra {extra}, in a checkout by pip install '.[{extra}]'"
+        return _say(Exit.UNAVAILABLE, f"this needs {error.name}: {hint}")
     elif show is not None:  # the option parser's own errors know how to show themselves
         code = Exit.USAGE
         with contextlib.suppress(OSError):

@@ -58,8 +58,9 @@ def run(settings: Settings, frame: pd.DataFrame, seed: int) -> Demo:
     """Run the demo's experiments and a short load test on the corpus table ``frame``, and write the report.
 
     The experiments are ``ground_truth``, ``compare_variants`` (of the variants that a service can use) and
-    ``ab_test`` (of the best variant). The same table and seed give the same result, also after an interruption; only the times of
-    the load test differ. Raises :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
+    ``ab_test`` (of the best variant). The same table and seed give the same result, also after an
+    interruption; only the times of the load test differ. Raises
+    :class:`~crisol.lab.papermill.CellFailed` where a cell of a notebook raises.
     """
     digest = content_hash(frame)
     corpus = settings.cache.resolve() / "tables" / f"{digest[:16]}.parquet"

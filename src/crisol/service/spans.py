@@ -48,7 +48,8 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
     except ImportError:
         raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs Crisol's extra otel: pip install '.[otel]' in a checkout"
+            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs Crisol's extra otel, in a checkout by "
+            "pip install '.[otel]'"
         ) from None
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     processor = BatchSpanProcessor(exporter)
