@@ -20,7 +20,7 @@ from pathlib import Path
 from crisol.config import load_settings
 from crisol.errors import CrisolError
 from crisol.wargaming.candidates import own_candidates, read_source
-from crisol.wargaming.examining import examined
+from crisol.wargaming.examining import examined, newly_refused
 from crisol.wargaming.fitting import fitted
 from crisol.wargaming.vulnerability import find
 
@@ -60,7 +60,7 @@ def main() -> int:
             ]
             seen[origin] += 1
             noted[origin] += any(look.noted for look in looks)
-            if reasons := [reason for look in looks for reason in look.refused]:
+            if reasons := newly_refused(looks):
                 refused[origin] += 1
                 print(f"refused: {vulnerability.id} {name}: {', '.join(reasons)}")
     print(f"{'origin':<10}{'patches':>9}{'refused':>9}{'noted':>7}")

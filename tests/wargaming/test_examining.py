@@ -1,6 +1,6 @@
 """A patched file is read without running it, whatever it holds."""
 
-from crisol.wargaming.examining import examined
+from crisol.wargaming.examining import examined, newly_refused
 
 
 def test_a_number_of_thousands_of_digits_is_read() -> None:
@@ -33,3 +33,14 @@ def test_a_name_put_together_from_text_is_the_name() -> None:
     ):
         examination = examined("import os\n", f"import os\ngetattr(os, {spelling})(0)\n", frozenset())
         assert "os._exit" in " ".join(examination.refused), spelling
+
+
+def test_code_that_moves_to_another_file_of_the_patch_adds_nothing() -> None:
+    """A look-up that one file loses and another gains is not new; a second one is."""
+    lookup = "import sys\n\n\ndef find(name):\n    return sys.modules[name]\n"
+    twice = lookup + "\n\ndef other(name):\n    return sys.modules[name]\n"
+    loses = examined(lookup, "def find(name):\n    return None\n", frozenset())
+    gains, more = (examined("import sys\n", after, frozenset()) for after in (lookup, twice))
+    assert newly_refused([gains]) == ["sys.modules"]
+    assert newly_refused([loses, gains]) == []
+    assert newly_refused([gains, loses, more]) == ["sys.modules"]

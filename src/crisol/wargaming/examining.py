@@ -10,13 +10,16 @@ import ast
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crisol.sandbox.bounded import bounded, deep
 from crisol.wargaming.inputs import vocabulary
 from crisol.wargaming.tampering import findings, tree_or_reason
 
-__all__ = ["Examination", "examine", "examined", "speak", "spoken"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Examination", "examine", "examined", "newly_refused", "speak", "spoken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +27,16 @@ class Examination:
     """The findings of a static analysis of one patched file, in comparison with the unpatched file.
 
     ``error`` says why the patched file does not parse, ``error_before`` why the unpatched file does not; ""
-    if it parses. The other fields name constructs that the patch adds. Constructs in ``refused`` count as
-    tampering. Constructs in ``noted`` let code recognise a wargame, as reading the clock does; the PoV then
-    runs again in another environment. ``undefined`` are undefined names.
+    if it parses. The other fields name constructs that the patch adds, and ``dropped`` those that it takes
+    out. Constructs in ``refused`` and ``dropped`` count as tampering where a patch as a whole adds them, see
+    :func:`newly_refused`. Constructs in ``noted`` let code recognise a wargame, as reading the clock does;
+    the PoV then runs again in another environment. ``undefined`` are undefined names.
     """
 
     error: str
     error_before: str
     refused: tuple[str, ...]
+    dropped: tuple[str, ...]
     noted: tuple[str, ...]
     undefined: tuple[str, ...]
 
@@ -45,8 +50,20 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
     """
     texts = [before.encode("utf-8", "surrogatepass"), after.encode("utf-8", "surrogatepass")]
     told, _ = bounded("crisol.wargaming.examining:examine", {"own": sorted(own)}, texts)
-    lists = (tuple(told[name]) for name in ("refused", "noted", "undefined"))
+    lists = (tuple(told[name]) for name in ("refused", "dropped", "noted", "undefined"))
     return Examination(told["error"], told["error_before"], *lists)
+
+
+def newly_refused(examinations: Iterable[Examination]) -> list[str]:
+    """Return the constructs that count as tampering and that a patch adds, over all files that it changes.
+
+    ``examinations`` are those of the files. What moved from one file to another is not added.
+    """
+    balance: Counter[str] = Counter()
+    for examination in examinations:
+        balance.update(examination.refused)
+        balance.subtract(examination.dropped)
+    return sorted(+balance)
 
 
 def spoken(text: bytes) -> frozenset[str]:
@@ -77,12 +94,14 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
     """
     before, after = (blob.decode("utf-8", "surrogatepass") for blob in blobs)
     old, new = _syntax(before), _syntax(after)
-    facts: dict[str, Any] = {"error": new, "error_before": old, "refused": [], "noted": [], "undefined": []}
+    facts: dict[str, Any] = {"error": new, "error_before": old}
+    facts |= dict.fromkeys(("refused", "dropped", "noted", "undefined"), ())
     if not new:
         with deep():
             gate = findings(before, after, frozenset(head["own"]))
             missing = _undefined(after) - _undefined(before) - _unquoted(before, after)
-        facts |= {"refused": gate.refused, "noted": gate.noted, "undefined": sorted(missing)}
+        facts |= {"refused": gate.refused, "dropped": gate.dropped, "noted": gate.noted}
+        facts["undefined"] = sorted(missing)
     return facts, []
 
 

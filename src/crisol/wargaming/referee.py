@@ -19,7 +19,7 @@ from crisol.sandbox.bounded import OutOfBounds
 from crisol.wargaming.again import again, patient, repeats, shows
 from crisol.wargaming.canaries import Canaries, doubting
 from crisol.wargaming.candidates import read_source
-from crisol.wargaming.examining import Examination, examined
+from crisol.wargaming.examining import Examination, examined, newly_refused
 from crisol.wargaming.fitting import fitted
 from crisol.wargaming.order import Experience, ScriptRun, ScriptStep, plan
 from crisol.wargaming.reference import Yardstick, measure
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "11"
+REFEREE_VERSION = "12"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _LONGEST_NAME = 200
@@ -227,9 +227,10 @@ class Match:
                 if facts[name].error_before:
                     continue  # a template, or of another Python: what needs it tells whether it still works
                 return Reason.DOES_NOT_LOAD, f"{name}: {facts[name].error}"
-            if refused := facts[name].refused:
-                return Reason.TAMPERS, f"{name}: newly uses {', '.join(refused)}"
             noted += facts[name].noted
+        if refused := newly_refused(facts.values()):
+            name = next(name for name in facts if refused[0] in facts[name].refused)
+            return Reason.TAMPERS, f"{name}: newly uses {', '.join(refused)}"
         return None, f"newly looks at {', '.join(sorted(set(noted)))}" if noted else ""
 
     def _own(self) -> frozenset[str]:
