@@ -12,6 +12,7 @@ import importlib
 import os
 import select
 import signal
+import site
 import socket
 import sys
 import traceback
@@ -92,6 +93,8 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
     sys.dont_write_bytecode = True
+    for add in (site.setquit, site.setcopyright, site.sethelper):  # without them a patch knows the sandbox
+        add()
     os.environ.clear()
     before = list(sys.path)
     sys.path[:0] = places.requires

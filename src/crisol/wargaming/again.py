@@ -84,6 +84,8 @@ while _spent() < {spent}:
     pass
 """
 _PLACE = "/dev/shm/srv/app"  # noqa: S108 - inside the sandbox
+_ELSEWHERE_NAME = f"{_PLACE}/main.py, elsewhere and years later"
+"""Warnings and logs tell a patch the name of its caller: this one says nothing of a PoV."""
 _ELSEWHERE = """
 import datetime as _datetime, os as _os, sys as _sys, time as _time
 _place = "/dev/shm/srv/app"
@@ -108,6 +110,9 @@ def _shifted(function, units):
 def _of_now(function):
     return lambda seconds=None: function(_time.time() if seconds is None else seconds)
 
+_clock_gettime, _clock_gettime_ns = _time.clock_gettime, _time.clock_gettime_ns
+_time.clock_gettime = lambda clock: _clock_gettime(clock) + _ahead
+_time.clock_gettime_ns = lambda clock: _clock_gettime_ns(clock) + int(1_000_000_000 * _ahead)
 for _name in ("process_time", "thread_time", "perf_counter", "time", "monotonic"):
     setattr(_time, _name, _shifted(getattr(_time, _name), 1.0))
 for _name in ("process_time_ns", "perf_counter_ns", "time_ns", "monotonic_ns"):
@@ -163,9 +168,45 @@ def _stat_there(path, *a, **k):
 
 _os.stat = _stat_there
 
+# Its streams, accounts, programs, time zone and network.
+import pwd as _pwd, shutil as _shutil, socket as _socket
+_zone, _os.environ["TZ"] = _os.environ["TZ"], "CET-1CEST,M3.5.0,M10.5.0/3"
+_time.tzset()
+_os.environ["TZ"] = _zone
+_fstat, _listdir, _which, _connect = _os.fstat, _os.listdir, _shutil.which, _socket.socket.connect
+_os.fstat = lambda number: _stat("/dev/null") if number in (0, 1, 2) else _fstat(number)
+_sys.stdout.isatty = _sys.stderr.isatty = lambda: True
+_os.get_terminal_size = lambda *a: _os.terminal_size((132, 43))
+_os.path.ismount = lambda path: _os.path.abspath(path) == "/"
+_os.getgid = _os.getegid = lambda: 1000
+_os.getgroups = lambda: [4, 24, 27, 30, 46, 1000]
+_pwd.getpwuid = lambda number: _pwd.struct_passwd(
+    (_user, "x", number, 1000, _user, "/home/" + _user, "/bin/bash")
+)
+_shutil.which = lambda name, *a, **k: _which(name, *a, **k) or "/usr/bin/" + _os.path.basename(name)
+
+def _listed(path="."):
+    names = _listdir(path)
+    if isinstance(path, (str, _os.PathLike)) and _os.path.abspath(path) == "/":
+        names = sorted({*names, "boot", "media", "mnt", "srv", *(name[1:] for name in _THERE)})
+    return names
+
+def _reaching(self, address):
+    try:
+        return _connect(self, address)
+    except OSError:
+        # Another machine reaches others.
+        if self.family != _socket.AF_INET or str(address[0]).startswith(("127.", "localhost", "0.")):
+            raise
+
+_os.listdir, _socket.socket.connect = _listed, _reaching
+
 # The modules below, which answer in their own name; by stat() the import looks for files.
 import _datetime as _dates, posix as _posix
-for _name in ("getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs"):
+for _name in (
+    "getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs", "fstat",
+    "getgid", "getegid", "getgroups", "listdir", "get_terminal_size",
+):
     if hasattr(_posix, _name):
         setattr(_posix, _name, getattr(_os, _name))
 _dates.datetime, _dates.date = _Later, _LaterDay
@@ -186,7 +227,7 @@ def again(pov: Script, checks: Sequence[Script], seed: int, more: int = 0) -> tu
         Script(
             f"{pov.name} after a thousand calls", _behind(_lived(pov, checks), "cold", pov.source), Role.POV
         ),
-        Script(f"{pov.name} elsewhere, years later", _behind(_elsewhere(seed), _PLACE, pov.source), Role.POV),
+        Script(_ELSEWHERE_NAME, _behind(_elsewhere(seed), _PLACE, pov.source), Role.POV),
         *more * (replace(pov, name=f"{pov.name} once more"),),
     )
 

@@ -27,7 +27,7 @@ _INSIDE = frozenset({
     "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
     "__traceback__",
     "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
-    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__",
+    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "findCaller",
 })  # fmt: skip
 """Attributes that lead from an object to the code around it."""
 _IMPLEMENTED_BY = {
@@ -45,6 +45,7 @@ _MODULES = frozenset({
     "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap",
     "_frozen_importlib",
     "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
+    "importlib.metadata", "sysconfig", "site", "pip",
 })  # fmt: skip
 _CALLS = frozenset({
     "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
@@ -69,7 +70,11 @@ _CALLS = frozenset({
     "socket.getfqdn", "platform.node", "platform.uname", "os.uname", "os.getppid", "getpass.getuser",
     "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks",
     "sys._debugmallocstats",
-    "sys.getallocatedblocks",
+    "sys.getallocatedblocks", "sys.exec_prefix", "sys.base_exec_prefix", "sys._base_executable",
+    "traceback.extract_stack", "traceback.format_stack", "traceback.print_stack", "traceback.walk_stack",
+    "traceback.StackSummary", "threading._start_new_thread", "threading.get_native_id",
+    "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
+    "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
 })  # fmt: skip
 _LOOKED_UP = frozenset({
     "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
@@ -87,8 +92,16 @@ _LOOKED_UP = frozenset({
     "random.uniform", "random.sample", "random.shuffle", "random.SystemRandom", "os.urandom", "os.getrandom",
     "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes", "secrets.token_hex",
     "random.Random", "random.choices", "random.triangular", "random.gauss", "uuid.uuid4", "uuid.uuid1",
+    "sys.stdout.isatty", "sys.stderr.isatty", "sys.stdout.fileno", "sys.stderr.fileno",
+    "sys.__stdin__", "sys.__stdout__", "sys.__stderr__",
+    "os.fstat", "os.get_terminal_size", "shutil.get_terminal_size", "shutil.which", "os.path.ismount",
+    "os.listdir", "pathlib.Path.iterdir", "os.path.expanduser", "os.getgid", "os.getegid", "os.getgroups",
+    "pwd.getpwuid", "time.timezone", "time.altzone", "time.tzname", "time.daylight", "time.clock_gettime",
+    "time.clock_gettime_ns", "socket.socket", "socket.create_connection", "warnings.catch_warnings",
 })  # fmt: skip
 """What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
+_CALLERS = frozenset({"stacklevel", "stack_info"})
+"""Keywords by which warnings and logs tell who called."""
 _KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
 _WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "makedirs"})
 _PLACES = (
@@ -226,8 +239,8 @@ def _capabilities(
                 taken.update(_pretending(node, flow, new=first in lines))
             case ast.FunctionDef(name="__del__"):
                 taken["__del__"] += 1
-            case ast.Name(id="__file__"):
-                looked["__file__"] += 1
+            case ast.Name(id="__file__" as name) | ast.Attribute(attr="__file__" | "pathname" as name):
+                looked[name] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
                 taken[name] += 1
             case ast.Constant() | ast.BinOp() | ast.JoinedStr() | ast.Call():
@@ -341,9 +354,9 @@ def _kept(tree: ast.Module) -> frozenset[str]:
 
 
 def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
-    """Return what a node keeps for the next call.
+    """Return what a node keeps for the next call, or asks of its caller.
 
-    In a container or a global of the module, a default, an attribute.
+    It keeps in a container or a global of the module, a default, an attribute.
     """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):
@@ -372,6 +385,8 @@ def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 
             return ["state on disk"]
         case ast.Call(func=ast.Attribute(attr=name)) if name in _WRITING:
             return ["state on disk"]
+        case ast.Call(keywords=keywords) if told := [word.arg for word in keywords if word.arg in _CALLERS]:
+            return [str(word) for word in told]
         case ast.FunctionDef(name=name, args=arguments):
             defaults = (*arguments.defaults, *arguments.kw_defaults)
             return [
