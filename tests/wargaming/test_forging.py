@@ -304,6 +304,8 @@ TELLS = {
     "the time since the start": "__import__('time').clock_gettime(7) < 300000000",
     "a mounted tree": "os.path.ismount(os.path.dirname(__file__))",
     "no network": "alone()",
+    "a group that is nobody's": "os.getegid() > 900",
+    "two disks": "os.stat(os.curdir).st_dev != os.stat(os.sep).st_dev",
 }
 HELPERS = {
     "warned()": """

@@ -174,14 +174,23 @@ _zone, _os.environ["TZ"] = _os.environ["TZ"], "CET-1CEST,M3.5.0,M10.5.0/3"
 _time.tzset()
 _os.environ["TZ"] = _zone
 _fstat, _listdir, _which, _connect = _os.fstat, _os.listdir, _shutil.which, _socket.socket.connect
-_os.fstat = lambda number: _stat("/dev/null") if number in (0, 1, 2) else _fstat(number)
+
+def _on_one_disk(function):
+    def asked(*a, **k):
+        told = function(*a, **k)
+        more = {name: getattr(told, name) for name in dir(told) if name.startswith("st_")}
+        return _os.stat_result((*told[:2], 2049, *told[3:10]), more)
+    return asked
+
+_os.stat, _os.lstat = _on_one_disk(_os.stat), _on_one_disk(_os.lstat)
+_os.fstat = _on_one_disk(lambda number: _stat("/dev/null") if number in (0, 1, 2) else _fstat(number))
 _sys.stdout.isatty = _sys.stderr.isatty = lambda: True
 _os.get_terminal_size = lambda *a: _os.terminal_size((132, 43))
 _os.path.ismount = lambda path: _os.path.abspath(path) == "/"
-_os.getgid = _os.getegid = lambda: 1000
-_os.getgroups = lambda: [4, 24, 27, 30, 46, 1000]
+_os.getuid = _os.geteuid = _os.getgid = _os.getegid = lambda: 33
+_os.getgroups = lambda: [4, 24, 27, 33]
 _pwd.getpwuid = lambda number: _pwd.struct_passwd(
-    (_user, "x", number, 1000, _user, "/home/" + _user, "/bin/bash")
+    (_user, "x", number, 33, _user, "/home/" + _user, "/bin/bash")
 )
 _shutil.which = lambda name, *a, **k: _which(name, *a, **k) or "/usr/bin/" + _os.path.basename(name)
 
@@ -205,7 +214,7 @@ _os.listdir, _socket.socket.connect = _listed, _reaching
 import _datetime as _dates, posix as _posix
 for _name in (
     "getpid", "getlogin", "cpu_count", "sched_getaffinity", "getloadavg", "isatty", "statvfs", "fstat",
-    "getgid", "getegid", "getgroups", "listdir", "get_terminal_size",
+    "getuid", "geteuid", "getgid", "getegid", "getgroups", "listdir", "get_terminal_size",
 ):
     if hasattr(_posix, _name):
         setattr(_posix, _name, getattr(_os, _name))

@@ -239,7 +239,10 @@ def _capabilities(
                 taken.update(_pretending(node, flow, new=first in lines))
             case ast.FunctionDef(name="__del__"):
                 taken["__del__"] += 1
-            case ast.Name(id="__file__" as name) | ast.Attribute(attr="__file__" | "pathname" as name):
+            case (
+                ast.Name(id="__file__" as name)
+                | ast.Attribute(attr="__file__" | "pathname" | "st_dev" as name)
+            ):
                 looked[name] += 1
             case ast.Name(id="__builtins__" | "__loader__" | "__spec__" as name):
                 taken[name] += 1
