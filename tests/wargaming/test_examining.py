@@ -36,11 +36,13 @@ def test_a_name_put_together_from_text_is_the_name() -> None:
 
 
 def test_code_that_moves_to_another_file_of_the_patch_adds_nothing() -> None:
-    """A look-up that one file loses and another gains is not new; a second one is."""
-    lookup = "import sys\n\n\ndef find(name):\n    return sys.modules[name]\n"
-    twice = lookup + "\n\ndef other(name):\n    return sys.modules[name]\n"
-    loses = examined(lookup, "def find(name):\n    return None\n", frozenset())
-    gains, more = (examined("import sys\n", after, frozenset()) for after in (lookup, twice))
+    """A look-up that one file loses and another gains is not new; another one is."""
+    lookup = "import sys\n\n\ndef find(name):\n    return sys.modules.get(name)\n"
+    loses = examined(
+        lookup.replace(".get(name)", "[name]"), "def find(name):\n    return None\n", frozenset()
+    )
+    gains = examined("import sys\n", lookup, frozenset())
+    frames = examined("import sys\n", "import sys\nsys._getframe()\n", frozenset())
     assert newly_refused([gains]) == ["sys.modules"]
     assert newly_refused([loses, gains]) == []
-    assert newly_refused([gains, loses, more]) == ["sys.modules"]
+    assert newly_refused([loses, gains, frames]) == ["sys._getframe"]

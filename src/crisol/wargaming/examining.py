@@ -57,13 +57,11 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 def newly_refused(examinations: Iterable[Examination]) -> list[str]:
     """Return the constructs that count as tampering and that a patch adds, over all files that it changes.
 
-    ``examinations`` are those of the files. What moved from one file to another is not added.
+    ``examinations`` are those of the files. What one of them loses may have moved to another, and is not new.
     """
-    balance: Counter[str] = Counter()
-    for examination in examinations:
-        balance.update(examination.refused)
-        balance.subtract(examination.dropped)
-    return sorted(+balance)
+    files = tuple(examinations)
+    dropped = {name for file in files for name in file.dropped}
+    return sorted({name for file in files for name in file.refused} - dropped)
 
 
 def spoken(text: bytes) -> frozenset[str]:

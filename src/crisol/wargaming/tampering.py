@@ -140,8 +140,8 @@ class Findings:
     """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
     Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind that the patch takes
-    out of the file. Both name a construct as often as it was added or taken out. Constructs in ``noted`` may
-    be harmless, such as reading the clock; the PoV then runs again in another environment.
+    out of the file. Constructs in ``noted`` may be harmless, such as reading the clock; the PoV then runs
+    again in another environment.
     """
 
     refused: tuple[str, ...] = ()
@@ -160,9 +160,9 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
     habits = cache(partial(_habits, before, own))
     old, new = _capabilities(before, own, gone, habits), _capabilities(after, own, come, habits)
     return Findings(
-        tuple(sorted((new[0] - old[0]).elements())),
-        tuple(sorted((old[0] - new[0]).elements())),
-        tuple(sorted((new[1] - old[1]).keys())),
+        tuple(sorted(new[0] - old[0])),
+        tuple(sorted(old[0] - new[0])),
+        tuple(sorted(new[1] - old[1])),
     )
 
 
