@@ -38,11 +38,11 @@ def test_a_name_put_together_from_text_is_the_name() -> None:
 def test_code_that_moves_to_another_file_of_the_patch_adds_nothing() -> None:
     """A look-up that one file loses and another gains is not new; another one is."""
     lookup = "import sys\n\n\ndef find(name):\n    return sys.modules.get(name)\n"
-    loses = examined(
-        lookup.replace(".get(name)", "[name]"), "def find(name):\n    return None\n", frozenset()
-    )
+    before = lookup.replace(".get(name)", "[name]")
+    loses = examined(before, "def find(name):\n    return None\n", frozenset())
     gains = examined("import sys\n", lookup, frozenset())
     frames = examined("import sys\n", "import sys\nsys._getframe()\n", frozenset())
+    assert newly_refused([examined(before, lookup, frozenset())]) == []
     assert newly_refused([gains]) == ["sys.modules"]
     assert newly_refused([loses, gains]) == []
     assert newly_refused([loses, gains, frames]) == ["sys._getframe"]

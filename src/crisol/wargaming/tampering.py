@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
 from crisol.wargaming.flow import Flow
@@ -139,9 +139,9 @@ _MOST_COMPARED = 1 << 22
 class Findings:
     """Constructs that a patch adds to a file and that could deceive the referee, each as a short text.
 
-    Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind that the patch takes
-    out of the file. Constructs in ``noted`` may be harmless, such as reading the clock; the PoV then runs
-    again in another environment.
+    Constructs in ``refused`` count as tampering; ``dropped`` are constructs of that kind in the lines that
+    the patch takes out of the file. Constructs in ``noted`` may be harmless, such as reading the clock; the
+    PoV then runs again in another environment.
     """
 
     refused: tuple[str, ...] = ()
@@ -160,9 +160,9 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
     habits = cache(partial(_habits, before, own))
     old, new = _capabilities(before, own, gone, habits), _capabilities(after, own, come, habits)
     return Findings(
-        tuple(sorted(new[0] - old[0])),
-        tuple(sorted(old[0] - new[0])),
-        tuple(sorted(new[1] - old[1])),
+        tuple(sorted(new.taken + new.reached - old.taken - old.reached)),
+        tuple(sorted(+old.taken)),
+        tuple(sorted(new.looked - old.looked)),
     )
 
 
@@ -196,19 +196,28 @@ def tree_or_reason(text: str) -> ast.Module | str:
         return str(error) or type(error).__name__
 
 
+class _Capabilities(NamedTuple):
+    """What some lines take hold of and look up, and what calls in the other lines reach.
+
+    Those calls count, too, because the name by which they reach an attribute may be new.
+    """
+
+    taken: Counter[str]
+    reached: Counter[str]
+    looked: Counter[str]
+
+
 def _capabilities(
     source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
-) -> tuple[Counter[str], Counter[str]]:
-    """Count what the named lines of a text take hold of, and what they look up.
+) -> _Capabilities:
+    """Count what the named lines of a text take hold of and look up, and what calls elsewhere reach.
 
-    ``habits`` returns what the unpatched file does already, see :func:`.excused.habits_of`. Calls that reach
-    an attribute by its name count wherever they stand: what reaches them may be new.
+    ``habits`` returns what the unpatched file does already, see :func:`.excused.habits_of`.
     """
-    taken: Counter[str] = Counter()
-    looked: Counter[str] = Counter()
+    counted = taken, reached, looked = _Capabilities(Counter(), Counter(), Counter())
     tree = tree_or_reason(source)
     if not isinstance(tree, ast.Module):
-        return taken, looked
+        return counted
     flow, kept = _flow(source, own), _kept(tree)
     excuses: Excuses | None = None
     first_line, last_line = min(lines, default=1), max(lines, default=0)
@@ -222,7 +231,7 @@ def _capabilities(
         )
         if not changed:
             if type(node) is ast.Call and node.args:
-                taken.update(name for name in flow.attributes(node) if name in _INSIDE)
+                reached.update(name for name in flow.attributes(node) if name in _INSIDE)
             continue
         taken.update(name for name in flow.attributes(node) if name in _INSIDE)
         for value in flow.used(node):
@@ -250,7 +259,7 @@ def _capabilities(
                 texts = [value.text for value in flow.values(node) if value.kind == "text"]
                 taken["/proc"] += any(text.startswith("/proc/") for text in texts)
                 looked.update(text for text in texts if f"{text}/".startswith(_PLACES))
-    return taken, looked
+    return counted
 
 
 @lru_cache(maxsize=4)
