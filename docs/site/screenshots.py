@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 IMAGES = ROOT / "docs" / "images"
 EXAMPLES = ROOT / "data" / "examples"
 SHOWN = "arena-zip-slip"
-PHASES = ("baseline", "apply", "static", "names", "pov", "variants", "checks")
+PHASES = (
+    "baseline", "apply", "static", "names", "pov", "variants", "checks", "generated_povs", "differential"
+)  # fmt: skip
 COLOURS = {"pass": "#009E73", "fail": "#D55E00", "": "#EEEEEE"}
 ASK = """
 new Promise((resolve) => {
@@ -50,7 +52,7 @@ new Promise((resolve) => {
 
 def verdicts() -> None:
     """Draw the phases of the right and the wrong example."""
-    figure, (axis,) = plots.panels(1, width=8.6, height=2.5, title=f"Two patches of {SHOWN}, phase by phase")
+    figure, (axis,) = plots.panels(1, width=10.6, height=2.6, title=f"Two patches of {SHOWN}, phase by phase")
     for row, name in enumerate(("wrong", "right")):
         verdict = crisol.wargame(SHOWN, EXAMPLES / f"{name}.diff")
         _row(axis, row, verdict)

@@ -188,7 +188,8 @@ def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[i
 def tree_or_reason(text: str) -> ast.Module | str:
     """Return the syntax tree of a Python source, or a sentence that says why it does not parse.
 
-    The encoding that a comment in its first two lines declares is taken into account.
+    The text is read as Python reads a file that holds it in UTF-8: where a comment in the first two lines
+    declares another encoding, characters beyond ASCII become others, and an unknown encoding is a reason.
     """
     try:
         return ast.parse(text.encode())
