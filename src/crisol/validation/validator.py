@@ -152,6 +152,7 @@ class Validator:
     async def decide(self, submission: Submission) -> Validated:
         """Return the decision of the ladder on a patch; a wargame runs only if no earlier rung decides.
 
+        The field ``decision`` of the result holds it, the other fields say how it was made.
         Raises :class:`~crisol.errors.Overloaded` if the queue of wargames has no place for the client.
         """
         start = perf_counter()
@@ -178,6 +179,7 @@ class Validator:
     async def validate(self, submission: Submission) -> Validated:
         """Return the decision of a wargame on a patch; its verdict may come from the cache.
 
+        The field ``decision`` of the result holds it, the other fields say how it was made.
         Raises :class:`~crisol.errors.UnknownVulnerability` if the vulnerability is not registered, and
         :class:`~crisol.errors.UnavailableError` if no wargame can run; its subclass
         :class:`~crisol.errors.Overloaded` says that the queue has no place for the client.
