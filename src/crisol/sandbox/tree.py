@@ -111,7 +111,8 @@ def _folders(name: str) -> list[str]:
 def copy_changed(source: str, place: str, files: Mapping[str, bytes | None]) -> None:
     """Copy the folder ``source`` to ``place``, with some files changed.
 
-    ``files`` maps relative paths to new content; None leaves the file out.
+    ``files`` maps relative paths to new content; None leaves the file out. ``place`` is made if it is not
+    there; in a folder that is there, files of the same path are replaced, and others stay.
     """
     shutil.copytree(source, place, dirs_exist_ok=True)
     for name, content in files.items():
