@@ -39,9 +39,10 @@ _LESSONS = 10
 class StreamQuestion:
     """The parameters of a study of streams, in which the candidates of each group arrive one by one.
 
-    ``data`` is a JSONL file of labelled patches or a corpus table. ``group`` is the field whose value is a
-    patch's group. ``variant`` is the name of the variant that predicts from the diff alone. ``repeats`` is
-    the number of random orders of each group; with ``shuffled`` False there is only one, that of the data.
+    ``data`` is a JSONL file of labelled patches or a corpus table; only :func:`prepare` reads it. ``group``
+    is the field whose value is a patch's group. ``variant`` is the name of the variant that predicts from the
+    diff alone. ``repeats`` is the number of random orders of each group; with ``shuffled`` False there is
+    only one, that of the data.
     ``folds`` is the largest number of folds, of which none splits a group. ``alpha`` bounds the share of
     invalid patches among the accepted ones, ``beta`` the share of valid patches among the rejected ones.
     ``seed`` draws orders and folds and seeds the training.

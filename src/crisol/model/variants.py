@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from lightgbm import LGBMClassifier
@@ -202,8 +202,8 @@ class Given:
     """A caller's own estimator (``model``), for use in place of a :class:`Variant`.
 
     It reads a DataFrame of features or, if it is a pipeline whose first step is a
-    :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its hyper-parameters are never searched, so
-    ``members`` and ``grid`` stay empty. An empty ``name`` becomes the name of the estimator's class, in lower
+    :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its hyper-parameters are never searched. An
+    empty ``name`` becomes the name of the estimator's class, in lower
     case. Raises :class:`~crisol.errors.ExperimentError` for an object without ``fit``, ``get_params`` or
     ``predict_proba``.
     """
@@ -211,9 +211,9 @@ class Given:
     model: Any
     name: str = ""
     description: str = "An estimator that was handed in."
-    members: tuple[Variant, ...] = ()
-    grid: tuple[dict[str, _Value], ...] = ()
-    reads_source: bool = False
+    members: ClassVar[tuple[Variant, ...]] = ()
+    grid: ClassVar[tuple[dict[str, _Value], ...]] = ()
+    reads_source: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if isinstance(self.model, type) or not all(
