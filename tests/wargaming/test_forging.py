@@ -396,6 +396,19 @@ LATE = {
     "a thread that waits": RIGHT.replace("import os\n", "import os\nimport threading\n").replace(
         "    with", "    threading.Timer(3, print).start()\n    with"
     ),
+    "a process that waits": RIGHT.replace("import os\n", "import os\nimport subprocess\n").replace(
+        "    with", '    subprocess.Popen(["sleep", "3"])\n    with'
+    ),
+    "a process of the shell that waits": RIGHT.replace(
+        "    with", '    os.system("sleep 3 > /dev/null 2>&1 &")\n    with'
+    ),
+    "a thread of a loop that waits": RIGHT.replace("import os\n", "import asyncio\nimport os\n").replace(
+        "    with",
+        "    asyncio.new_event_loop().run_in_executor(None, os.read, os.pipe()[0], 1)\n    with",
+    ),
+    "a thread of a listener that waits": RIGHT.replace(
+        "import os\n", "import logging.handlers\nimport os\nimport queue\n"
+    ).replace("    with", "    logging.handlers.QueueListener(queue.Queue()).start()\n    with"),
 }
 
 

@@ -123,6 +123,7 @@ class _Run:
         self._first: _Said | None = None
         """What was said before the canary."""
         self._canary: dict[str, Any] = {}
+        self._going_on: list[str] = []
         self._child = stage.open_stage((out_end, err_end, far), confine, inherited)
         self._born_with = usage.resident_pages(self._child)
         os.close(out_end)
@@ -208,7 +209,7 @@ class _Run:
                 head["ending"] = "raised" if said.kind == stage.RAISED else "limit"
         elif said is not None and said.secret in {zero, one}:
             number = said.code if said.kind == stage.OTHER else int(said.secret == one)
-            head |= {"ending": "exited", "code": number, "changed": said.changed}
+            head |= {"ending": "exited", "code": number, "changed": [*said.changed, *self._going_on]}
             report = said.report
         elif ending == "failed":
             head = {"failed": bytes(self._kept["err"]).decode(errors="replace") or "the stage did not open"}
@@ -298,6 +299,8 @@ class _Run:
 
         False where it does not.
         """
+        if self._first is None and self._places.isolated:
+            self._going_on = usage.going_on(self._child)
         said = self._said()
         if not self._canary or self._first is not None or said is None:
             return False

@@ -1,4 +1,4 @@
-"""Read from the kernel how much memory and CPU time a run uses, and how long it waits for a CPU."""
+"""Read from the kernel how much memory and CPU time a run uses, how long it waits, and what goes on in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ import os
 import sys
 import time
 
-__all__ = ["processor_seconds", "resident_pages", "sockets", "waited"]
+__all__ = ["going_on", "processor_seconds", "resident_pages", "sockets", "waited"]
+
+
+def going_on(process: int) -> list[str]:
+    """Return ["other processes"] if processes of a run other than its first one go on, else an empty list.
+
+    ``process`` is the id of the run's first process. The caller is process 1 of the run's process namespace;
+    processes that have ended and wait to be asked for their status do not count.
+    """
+    try:
+        others = [name for name in os.listdir("/proc") if name.isdigit() and name not in {"1", str(process)}]
+    except OSError:
+        return []
+    return ["other processes"] if any(map(_alive, others)) else []
+
+
+def _alive(process: str) -> bool:
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    except (OSError, IndexError):
+        return False
 
 
 def sockets() -> int:

@@ -38,6 +38,7 @@ REFEREE_VERSION = "12"
 
 _LONGEST_NAME = 200
 """Bytes of a file's name; its byte code has a longer one."""
+_GOING_ON = ["other processes"]
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
 _AS_GIT = ReadOptions()
 _Finding = tuple[Reason | None, str]
@@ -288,6 +289,9 @@ class Match:
             self._spent += run.seconds - run.waited
             if reason := finding(script, run, survives, self.vulnerability.refusals):
                 return reason, f"{script.name}: {told(run)}"
+            if run.changed and self._changed(script, run) == _GOING_ON:
+                # It may be about to end: a process that waits for the judge to go is there again.
+                run = self.target.run(script, files, self._limits())
             if run.changed and (changed := self._changed(script, run)):
                 return Reason.TAMPERS, f"{script.name}: {', '.join(changed[:5])} is not what it was"
             if run.canary and self.canaries.told(self.target, script):

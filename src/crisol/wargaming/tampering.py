@@ -28,6 +28,7 @@ _INSIDE = frozenset({
     "__traceback__",
     "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
     "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "findCaller",
+    "run_in_executor",
 })  # fmt: skip
 """Attributes that lead from an object to the code around it."""
 _IMPLEMENTED_BY = {
@@ -73,6 +74,8 @@ _CALLS = frozenset({
     "sys.getallocatedblocks", "sys.exec_prefix", "sys.base_exec_prefix", "sys._base_executable",
     "traceback.extract_stack", "traceback.format_stack", "traceback.print_stack", "traceback.walk_stack",
     "traceback.StackSummary", "threading._start_new_thread", "threading.get_native_id",
+    "asyncio.to_thread", "logging.handlers.QueueListener", "socketserver.ThreadingMixIn",
+    "socketserver.ThreadingTCPServer", "socketserver.ThreadingUDPServer", "http.server.ThreadingHTTPServer",
     "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
     "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
 })  # fmt: skip
