@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REFEREE_VERSION", "Match", "open_match"]
 
-REFEREE_VERSION = "12"
+REFEREE_VERSION = "13"
 """Raise it when the same patch may get another verdict; whatever was judged before is judged again."""
 
 _LONGEST_NAME = 200
