@@ -37,10 +37,12 @@ class Edit(NamedTuple):
 def apply(patch: Patch, read: Callable[[str], str | None]) -> dict[str, str | None]:
     """Return the new text of every file that the patch changes, by path; None for a file that it deletes.
 
-    Nothing is written. ``read`` takes a path and returns the text of the file, or None if there is no such
-    file; the ``get`` method of a dict will do. Context lines and removed lines must match exactly. A hunk
-    that does not match at the line of its header is applied where it does match, if that is one place only.
-    Raises :class:`~crisol.errors.PatchDoesNotApply` if a file is missing or a hunk does not match.
+    A renamed file has two entries: None at its old path, the text at its new path. Nothing is written.
+    ``read`` takes a path and returns the text of the file, or None if there is no such file; the ``get``
+    method of a dict will do. Context lines and removed lines must match exactly. A hunk that does not match
+    at the line of its header is applied where it does match, if that is one place only. Raises
+    :class:`~crisol.errors.PatchDoesNotApply` if a file is missing, a new file exists already, or a hunk does
+    not match or could match at several places.
     """
     result: dict[str, str | None] = {}
     for change in patch.files:
@@ -65,7 +67,7 @@ def between(old: Mapping[str, str], new: Mapping[str, str], context: int = _CONT
 
     ``old`` and ``new`` map paths to texts. The diff creates a path that only ``new`` has, and deletes a path
     that only ``old`` has. The result is "" if nothing differs. ``context`` is the number of unchanged lines
-    around a change.
+    around a change, by default 3.
     """
     out: list[str] = []
     for path in sorted(old.keys() | new.keys()):

@@ -58,7 +58,8 @@ def fit(series: Series, tree: Tree) -> Fitted:
     ``series`` is the diff, ``tree`` the release. Left out are files that no wargame runs, such as tests and
     changelogs, recognised by their names, and changes of version strings. Raises
     :class:`~crisol.errors.PatchDoesNotApply` if the release lacks any other file, a hunk does not match, a
-    path could mean several files, or nothing remains.
+    path could mean several files, or nothing remains; raises :class:`~crisol.errors.UnsupportedDiff` for
+    binary content of a file that the release contains and a wargame could run.
     """
     series, versions = _without_versions(series)
     places = place(series, tree)

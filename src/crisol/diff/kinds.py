@@ -96,8 +96,11 @@ def says_version(hunk: Hunk) -> bool:
 def outside(path: str, *, present: bool) -> str:
     """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
 
-    Only the name ``path`` is examined. ``present`` says whether the release contains this file. If it does, a
-    module ``tests.py`` or a folder ``docs`` inside a package is taken for a part of the program.
+    The kind is a text for people: ``a test``, ``documentation``, ``CI``, ``packaging``, ``a type stub``,
+    ``a changelog or notice``, ``an example or a script``, ``left behind by a tool``, ``settings of a tool``,
+    ``a project file``. Only the name ``path``, relative to the project's folder, is examined. ``present``
+    says whether the release contains this file. If it does, a module ``tests.py`` or a folder ``docs`` inside
+    a package is taken for a part of the program.
 
     >>> outside("tests/test_app.py", present=False), outside("jinja2/tests.py", present=True)
     ('a test', '')

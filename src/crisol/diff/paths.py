@@ -41,7 +41,8 @@ def pair(left: str, right: str, strip: int | None, line: int) -> tuple[str, str]
     ``strip`` is the number of leading folders to remove, as in ``patch -p``; None removes the prefixes that
     git writes. ``line`` is the 1-based line number for error messages. Raises
     :class:`~crisol.errors.MalformedDiff` for a quoted path without its closing quote, and
-    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder.
+    :class:`~crisol.errors.UnsafeDiff` for a path outside the project's folder or with fewer folders than
+    ``strip``.
     """
     old, new = _plain(left, line), _plain(right, line)
     if strip is not None:

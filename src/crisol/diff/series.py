@@ -19,8 +19,9 @@ class ReadOptions:
     """How to read the paths and line counts of a diff.
 
     ``strip`` is the number of leading folders to remove from every path, as in ``patch -p``; None removes the
-    prefixes that git writes (such as ``a/`` and ``b/``). With ``recount`` the lines of each hunk are counted,
-    and the counts in its header are ignored.
+    prefixes that git writes (such as ``a/`` and ``b/``). A path without that many folders is refused, with
+    :class:`~crisol.errors.UnsafeDiff`. With ``recount`` the lines of each hunk are counted, and the counts in
+    its header are ignored.
     """
 
     strip: int | None = None
@@ -45,8 +46,8 @@ class Step:
 class Stray:
     """A part of a diff that a wargame cannot apply: binary content, a submodule, or a mere copy of a file.
 
-    ``path`` is the file's path. ``why`` names the kind of part, for people. ``error`` is the exception that
-    :func:`~crisol.diff.parse` raises for it.
+    ``path`` is the file's path. ``why`` is ``binary``, ``a submodule`` or ``a copy of PATH``. ``error`` is
+    the exception that :func:`~crisol.diff.parse` raises for it.
     """
 
     path: str
