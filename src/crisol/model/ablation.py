@@ -47,12 +47,13 @@ def ablate(
 ) -> Iterator[Ablation]:
     """Yield the AUC of the whole model, then one row for each feature group that is left out.
 
-    ``only`` holds the names of the feature groups to leave out, one at a time; None means all. The columns of
-    a left-out feature group are set to 0; hashed words always stay. Each AUC is measured by cross-validation:
-    ``folds`` is the largest number of folds, no fold splits a group of patches, and ``seed`` draws the folds
-    and seeds the estimator. The hyper-parameters are those of the variant. The work is spread over all cores.
-    Raises :class:`~crisol.errors.DatasetError` for fewer than two groups of patches, or fewer than two
-    patches of a class.
+    ``only`` holds the names of the feature groups to leave out, one at a time; None means all. A name is the
+    ``group`` of a :class:`~crisol.model.features.Feature`, such as ``flow``; a name that no feature of the
+    variant has is ignored. The columns of a left-out feature group are set to 0; hashed words always stay.
+    Each AUC is measured by cross-validation: ``folds`` is the largest number of folds, no fold splits a group
+    of patches, and ``seed`` draws the folds and seeds the estimator. The hyper-parameters are those of the
+    variant. The work is spread over all cores. Raises :class:`~crisol.errors.DatasetError` for fewer than two
+    groups of patches, or fewer than two patches of a class.
     """
     label = labels(patches)
     pipeline = variant.estimator(seed)

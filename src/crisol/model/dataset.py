@@ -74,8 +74,9 @@ def read_jsonl(path: Path | str, group: str = "bug_id") -> list[LabelledPatch]:
 
     Required keys: ``id``, ``diff``, ``label`` (1 for a valid patch, 0 for an invalid one), and the key that
     ``group`` names: its value becomes the group of the patch. Optional keys: ``project`` (default: the
-    group), ``language`` (default: ``python``), ``tool`` and ``cwe`` (default: empty). Other keys and blank
-    lines are ignored. A file whose name ends in ``.gz`` is decompressed.
+    group), ``language`` (default: ``python``), ``tool`` and ``cwe`` (default: empty). ``tool`` is the origin
+    of the patch, such as ``agent`` or ``hand``, or the tool that made it; ``cwe`` is text such as ``CWE-22``.
+    Other keys and blank lines are ignored. A file whose name ends in ``.gz`` is decompressed.
 
     Raises :class:`~crisol.errors.DatasetError`, with file and line, for a file without a patch or one that
     cannot be read, for a bad or repeated value, for a line of more than 8 MiB, and for more than 1,000,000
@@ -147,8 +148,9 @@ def from_table(frame: pd.DataFrame, strength: str = "strict") -> list[LabelledPa
     """Return a labelled patch for each row of a corpus table; rows with an inconclusive outcome are left out.
 
     ``strength`` chooses the column of the label: ``outcome`` for ``strict``, ``basic_outcome`` for ``basic``.
-    The label is 1 for ``valid``, 0 for ``invalid``. Raises :class:`~crisol.errors.DatasetError` for a missing
-    column, an unknown strength or an unknown outcome.
+    The label is 1 for ``valid``, 0 for ``invalid``. Required columns: ``id``, ``vulnerability`` (the group),
+    ``project``, ``cwe``, ``language``, ``origin``, ``diff``, ``outcome``, ``basic_outcome``. Raises
+    :class:`~crisol.errors.DatasetError` for a missing column, an unknown strength or an unknown outcome.
     """
     if missing := [name for name in _COLUMNS if name not in frame.columns]:
         raise DatasetError(f"the corpus table has no column {', '.join(missing)}")

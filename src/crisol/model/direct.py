@@ -38,12 +38,12 @@ _Member = Callable[[NDArray[np.float64], _Words], float]
 def direct_scorer(pipeline: Pipeline) -> Scorer | None:
     """Return a function that computes a fitted pipeline's score of a single patch without scikit-learn.
 
-    The function takes a patch and its CWE, and returns the uncalibrated probability of valid. ``pipeline``
-    has two steps: a :class:`~crisol.model.matrix.PatchMatrix` and an estimator. The result is None for an
-    estimator other than a logistic regression, a tree ensemble or a mean of these, and for a matrix with
-    source features, the caller's own features, or a DataFrame as result. Raises
-    :class:`~crisol.errors.ModelError` where trees cannot be opened by the ONNX runtime; the function raises
-    it where that runtime fails.
+    The function takes a patch and the CWE of its flaw, as ``CWE-79`` or ``79``, and returns the uncalibrated
+    probability of valid. ``pipeline`` has two steps: a :class:`~crisol.model.matrix.PatchMatrix` and an
+    estimator. The result is None for an estimator other than a logistic regression, a tree ensemble or a mean
+    of these, and for a matrix with source features, the caller's own features, or a DataFrame as result.
+    Raises :class:`~crisol.errors.ModelError` where trees cannot be opened by the ONNX runtime; the function
+    raises it where that runtime fails.
     """
     matrix, estimator = pipeline[0], pipeline[1]
     if not isinstance(matrix, PatchMatrix) or matrix.source or matrix.frame or matrix.own:

@@ -20,8 +20,8 @@ _FILE = "learnt.txt"
 def save_learnt(patches: Iterable[LabelledPatch], folder: Path) -> None:
     """Write the identities of a model's training patches into the model's folder, as ``learnt.txt``.
 
-    A patch that :func:`crisol.diff.parse` refuses is left out. Raises OSError where the file cannot be
-    written.
+    A patch that :func:`crisol.diff.parse` refuses is left out. Raises OSError where the folder does not exist
+    or the file cannot be written.
     """
     identities = set()
     for patch in patches:

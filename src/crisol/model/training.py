@@ -86,8 +86,8 @@ class FittedModel:
     def save(self, path: Path | str) -> None:
         """Write the model to a ``.skops`` file, which :func:`load_fitted` reads.
 
-        ``held_out`` is not written. Raises :class:`~crisol.errors.ModelError` where the file cannot be
-        written; no partial file is left then.
+        The file's folder must exist; an existing file is replaced. ``held_out`` is not written. Raises
+        :class:`~crisol.errors.ModelError` where the file cannot be written; no partial file is left then.
         """
         path = Path(path)
         content = {

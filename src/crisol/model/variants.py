@@ -65,10 +65,11 @@ class Variant(BaseModel):
     classifier as ``module:Class``. To import such a class runs code of its package: ``trust`` allows this for
     packages other than scikit-learn and LightGBM.
 
-    ``parameters`` are the hyper-parameters. Each entry of ``grid``, of which there are at most 16, replaces
-    some of them; a search chooses among the entries. ``feature_weight`` multiplies the scaled features, and
-    not the words, in a ``linear`` model. Raises pydantic's ValidationError for an unknown model or parameter,
-    and for fields that contradict each other.
+    ``parameters`` are the hyper-parameters by the estimator's own names, with numbers, texts, booleans or
+    None as values; names such as ``random_state`` and ``n_jobs`` are refused. Each entry of ``grid``, of
+    which there are at most 16, replaces some of them; a search chooses among the entries.
+    ``feature_weight`` multiplies the scaled features, and not the words, in a ``linear`` model. Raises
+    pydantic's ValidationError for an unknown model or parameter, and for fields that contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -201,9 +202,9 @@ class Variant(BaseModel):
 class Given:
     """A caller's own estimator (``model``), for use in place of a :class:`Variant`.
 
-    It reads a DataFrame of features or, if it is a pipeline whose first step is a
-    :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its hyper-parameters are never searched. An
-    empty ``name`` becomes the name of the estimator's class, in lower
+    It reads a DataFrame of all features of the diff, whose columns are named after them, or, if it is a
+    pipeline whose first step is a :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its
+    hyper-parameters are never searched. An empty ``name`` becomes the name of the estimator's class, in lower
     case. Raises :class:`~crisol.errors.ExperimentError` for an object without ``fit``, ``get_params`` or
     ``predict_proba``.
     """
@@ -296,9 +297,10 @@ class _VariantsFile(BaseModel):
 def load_variants(path: Path | str) -> dict[str, Variant]:
     """Read a YAML file of variants; return them by name, in the order of the file.
 
-    A mean names its ``members``, which are defined above it in the file. Raises
-    :class:`~crisol.errors.ExperimentError` where the file cannot be read, and for an unknown key, model,
-    parameter or member; the message says where.
+    The file has two keys: ``version``, which is 1, and ``variants``, which maps a name to the other fields of
+    its :class:`Variant`. A mean names its ``members``, which are defined above it in the file. Raises
+    :class:`~crisol.errors.ExperimentError` where the file cannot be read or is larger than 1 MiB, and for an
+    unknown key, model, parameter or member; the message says where.
     """
     path = Path(path)
     try:

@@ -249,7 +249,7 @@ _TABLE = (
 )
 
 FAMILIES = tuple(name for name, _, _ in _TABLE)
-"""Kinds of weakness that share a remedy."""
+"""Kinds of weakness that share a remedy, such as ``path``, ``command`` and ``markup``."""
 
 REMEDIES = MappingProxyType({name: frozenset(words.split()) for name, words, _ in _TABLE})
 """Words of the usual remedy, by family."""
@@ -262,6 +262,7 @@ _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 def family(cwe: int) -> str:
     """Return the family of flaws to which a CWE number belongs: ``path`` for 22 (path traversal), say.
 
-    The CWEs of one family are mended in similar ways. The result is empty for a number of no family.
+    The CWEs of one family are mended in similar ways. The tuple :data:`FAMILIES` holds all names; the result
+    is "" for a number of no family.
     """
     return _FAMILY_OF.get(cwe, "")

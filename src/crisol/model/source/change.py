@@ -40,7 +40,8 @@ class File:
     ``old`` and ``new`` are syntax trees, None where the text does not parse. ``removed`` are the numbers of
     the removed lines in the old text, ``added`` those of the added lines in the new text, both from 1.
     ``functions`` are the functions around changed lines, the innermost where they are nested, as pairs
-    (before, after); None where the function does not exist before or after the patch.
+    (before, after) of syntax tree nodes: ``ast.FunctionDef`` or ``ast.AsyncFunctionDef``, None where the
+    function does not exist before or after the patch.
     """
 
     path: str
@@ -58,8 +59,8 @@ class File:
 class Change:
     """A patch that was applied to the vulnerable source.
 
-    ``files`` are the Python files that the patch touches. ``facts`` are the vulnerability's description and
-    public PoV.
+    ``files`` are the Python files that the patch touches. ``facts`` are the vulnerability's description,
+    public PoV and known fix.
     """
 
     files: tuple[File, ...]
@@ -69,7 +70,8 @@ class Change:
     def functions(self) -> tuple[tuple[Definition | None, Definition | None], ...]:
         """The changed functions of all files, as pairs (before, after).
 
-        One of the pair is None where the function does not exist before or after the patch.
+        Each is a node of a syntax tree, ``ast.FunctionDef`` or ``ast.AsyncFunctionDef``. One of the pair is
+        None where the function does not exist before or after the patch.
         """
         return tuple(pair for file in self.files for pair in file.functions)
 
@@ -77,9 +79,9 @@ class Change:
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
     """Apply a patch to the vulnerable source, and return the touched Python files before and after it.
 
-    ``source`` maps paths to texts; ``facts`` are stored in the result. The result is None where ``source`` is
-    empty, where the patch does not apply, for more than 20 files, and for a source of more than 2,000,000
-    characters.
+    ``source`` maps the paths that the patch changes, as they stand in the patch, to their vulnerable texts; a
+    new file has none. ``facts`` are stored in the result. The result is None where ``source`` is empty, where
+    the patch does not apply, for more than 20 files, and for a source of more than 2,000,000 characters.
     """
     if not source or sum(map(len, source.values())) > _MAX_CHARACTERS or len(patch.files) > _MAX_FILES:
         return None

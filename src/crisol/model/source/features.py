@@ -85,7 +85,8 @@ class SourceFeature:
     """A feature of the vulnerable source: a number that ``measure`` computes from a patch applied to it.
 
     ``doc`` says in a sentence what the number means, ``unit`` what it counts, such as ``functions``.
-    ``group`` is the name of its feature group.
+    ``group`` is the name of its feature group, such as ``guard``. The argument of ``measure`` is a
+    :class:`View`: the applied patch, with counts over the changed functions before and after it.
     """
 
     name: str
@@ -98,9 +99,9 @@ class SourceFeature:
 def vector(patch: Patch, source: dict[str, str], facts: PublicFacts) -> list[float]:
     """Return the source features of a patch, in the order of the tuple :data:`SOURCE_FEATURES`.
 
-    ``source`` maps paths to the texts of vulnerable files; ``facts`` are the vulnerability's description and
-    public PoV. All values are 0 where ``source`` is empty, where the patch does not apply, and where it
-    touches no Python file.
+    ``source`` maps the paths that the patch changes to their vulnerable texts; ``facts`` are the
+    vulnerability's description, public PoV and known fix. All values are 0 where ``source`` is empty, where
+    the patch does not apply, and where it touches no Python file.
     """
     change = change_of(patch, source, facts)
     if change is None or not change.files:

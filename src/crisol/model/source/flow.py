@@ -17,15 +17,18 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a call is dangerous with an attacker's input, by its name in lower case."""
+    """Return whether a call is dangerous with an attacker's input, by its name in lower case.
+
+    The name is the last part alone: ``system``, not ``os.system``.
+    """
     return name in SINKS
 
 
 def is_validation(name: str) -> bool:
     """Return whether a call validates its argument, by its name in lower case.
 
-    A call does so if its name, or a part of the name between underscores, is a word such as ``check``,
-    ``escape`` or ``safe``.
+    The name is the last part alone: ``escape``, not ``html.escape``. A call validates if its name, or a part
+    of the name between underscores, is a word such as ``check``, ``escape`` or ``safe``.
     """
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 

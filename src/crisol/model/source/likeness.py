@@ -67,8 +67,10 @@ _COMMON = frozenset(
 def likeness(code: Iterable[str], text: str, change: Change) -> float:
     """Return the cosine similarity, in [0, 1], between the words of ``code`` and those of ``text``.
 
-    A word weighs (1 + the logarithm of its count) times its inverse document frequency, where the lines of
-    the files in ``change``, before the patch, are the documents. The result is 0 where no word is in both.
+    ``code`` holds words as :func:`added_words` and :func:`touched_words` return them. ``text`` is plain text,
+    such as a description; only its first 50,000 characters are read. A word weighs (1 + the logarithm of its
+    count) times its inverse document frequency, where the lines of the files in ``change``, before the patch,
+    are the documents. The result is 0 where no word is in both.
     """
     counts, described = Counter(code), _counted(text[:_MAX_CHARACTERS])
     if not counts or not described:

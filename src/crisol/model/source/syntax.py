@@ -14,7 +14,10 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def definitions(tree: ast.Module) -> list[Definition]:
-    """Return the nodes of all functions and methods of a module, an outer function before those inside it."""
+    """Return the nodes of all functions and methods of a module, an outer function before those inside it.
+
+    A node is an ``ast.FunctionDef`` or an ``ast.AsyncFunctionDef``.
+    """
     functions: list[Definition] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -29,7 +32,8 @@ def definitions(tree: ast.Module) -> list[Definition]:
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     """Yield (name, node) for each call in a syntax tree.
 
-    The name is the last part of the called name, in lower case: ``system`` for ``os.system(x)``.
+    The name is the last part of the called name, in lower case: ``system`` for ``os.system(x)``. A call of
+    any other expression, such as ``table[key](x)``, is left out.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
