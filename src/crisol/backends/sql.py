@@ -71,11 +71,11 @@ def tallies_query(
 ) -> tuple[str, dict[str, Any]]:
     """Return the SQL query that groups trials into tallies, and the values of its parameters by name.
 
-    ``where`` is the filter of the trials; ``by`` lists the properties to group by. ``parameter(name)``
-    returns a named parameter in the syntax of the database, such as ``$name``. The query returns a row for
-    each group and cell of the confusion matrix: the values of ``by``, the cell (0 to 4 for true positive,
-    false positive, false negative, true negative, inconclusive), the number of trials, the sum of their
-    weights and the sum of the squared weights.
+    ``where`` is the filter of the trials; ``by`` lists the properties to group by, such as ``Slice.ARM``.
+    ``parameter(name)`` returns a named parameter in the syntax of the database, such as ``$name``. The query
+    returns a row for each group and cell of the confusion matrix: the values of ``by``, the cell (0 to 4 for
+    true positive, false positive, false negative, true negative, inconclusive), the number of trials, the sum
+    of their weights and the sum of the squared weights.
     """
     condition, values = conditions(where, parameter)
     cell = _ANSWERED if Slice.RUNG in by else CELL

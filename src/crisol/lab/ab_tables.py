@@ -28,22 +28,24 @@ class ExperimentResult:
     Estimates are weighted: a trial weighs 1 / its sampling probability. Intervals are 95 %, and nan for test
     patches of fewer than ten vulnerabilities.
 
-    ``table`` has a row for each arm and measure. Columns: arm, measure (such as ``accuracy``), estimate, low,
-    high, trials (number), naive (the estimate without weights), whole (if every patch is wargamed).
-    ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low and high (a
-    confidence sequence). ``comparison`` has a row for each challenger, with the fields of
+    ``table`` has a row for each arm and measure. Columns: arm, measure (a name in
+    :data:`crisol.abtest.confusion.METRICS`, such as ``accuracy``), estimate, low, high, trials (number),
+    naive (the estimate without weights), whole (if every patch is wargamed). A measure without an estimate
+    has no row. ``trajectory`` has the columns arm, trials (number so far), estimate (accuracy), low and high
+    (a confidence sequence). ``comparison`` has a row for each challenger, with the fields of
     :class:`crisol.abtest.compare.Comparison`.
 
-    ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test), from_trial
-    (the first trial that is tested), raised_at (number of the trial that raised the alarm), began_at
-    (estimated number of the trial at which the change began), raised_on (identity of the patch that raised
-    the alarm); the last three are missing without an alarm. Trials are counted from 1. ``evidence`` has a row
-    for each test and trial. Columns: arm (``arm: test``), trials (number so far), estimate (how near the test
-    is to an alarm, 0 to 1; 1 is an alarm), low (0), high (as estimate). ``disagreements`` has a row for each
-    trial whose prediction contradicts the verdict, with the columns of
-    :func:`crisol.lab.disagreements.disagreements`. ``confusions`` maps an arm to the sums of weights (true
-    accepts, false accepts, false rejects, true rejects). ``experiment`` is the name under which the trials
-    are stored.
+    ``alarms`` has a row for each arm and sequential test. Columns: arm, watch (name of the test: ``errors``
+    or ``calibration``, see :func:`crisol.abtest.watch.watch`), from_trial (the first trial that is tested),
+    raised_at (number of the trial that raised the alarm), began_at (estimated number of the trial at which
+    the change began), raised_on (identity of the patch that raised the alarm); the last three are missing
+    without an alarm. Conclusive trials are counted, from 1. ``evidence`` has a row for each test and trial.
+    Columns: arm (``arm: test``), trials (number so far), estimate (how near the test is to an alarm, 0 to 1;
+    1 is an alarm), low (0), high (as estimate). ``disagreements`` has a row for each trial whose prediction
+    contradicts the verdict, with the columns of :func:`crisol.lab.disagreements.disagreements`.
+    ``confusions`` maps an arm to the sums of weights (true accepts, false accepts, false rejects, true
+    rejects). ``experiment`` is the name under which the trials are stored; "" in the result of
+    :func:`summed`, which knows no name.
     """
 
     table: pd.DataFrame

@@ -39,13 +39,14 @@ _LESSONS = 10
 class StreamQuestion:
     """The parameters of a study of streams, in which the candidates of each group arrive one by one.
 
-    ``data`` is a JSONL file of labelled patches or a corpus table; only :func:`prepare` reads it. ``group``
-    is the field whose value is a patch's group. ``variant`` is the name of the variant that predicts from the
-    diff alone. ``repeats`` is the number of random orders of each group; with ``shuffled`` False there is
-    only one, that of the data.
-    ``folds`` is the largest number of folds, of which none splits a group. ``alpha`` bounds the share of
-    invalid patches among the accepted ones, ``beta`` the share of valid patches among the rejected ones.
-    ``seed`` draws orders and folds and seeds the training.
+    ``data`` is a JSONL file of labelled patches or a corpus table (``.parquet``); only :func:`prepare` reads
+    it. ``group`` is the field whose value is a patch's group. For the keys of the file and the possible
+    groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`. ``variant``
+    is the name of the variant that predicts from the diff alone. ``repeats`` is the number of random orders
+    of each group; with ``shuffled`` False there is only one, that of the data. ``folds`` is the largest
+    number of folds, of which none splits a group. ``alpha`` bounds the share of invalid patches among the
+    accepted ones, ``beta`` the share of valid patches among the rejected ones. ``seed`` draws orders and
+    folds and seeds the training.
     """
 
     data: Path = Path()
@@ -98,7 +99,10 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
-    """Return what :func:`prepare` returns, for the corpus table ``frame`` instead of ``question.data``."""
+    """Return what :func:`prepare` returns, for the corpus table ``frame`` instead of ``question.data``.
+
+    Raises what :func:`prepare` raises, but KeyError for an unknown ``question.group``.
+    """
     variant, patches = _read(settings, question, dataset.from_table(frame))
     patches = dataset.regrouped(patches, question.group)
     seconds = dict(zip(frame["id"].astype(str), frame["seconds"].astype(float), strict=True))
@@ -161,7 +165,8 @@ def taught(question: StreamQuestion, arrivals: Sequence[Arrival], group: _Ints) 
     """Return the memory rows on which second stages are trained.
 
     They come from ten random streams of each group; in each stream a random share of the verdicts stays
-    unknown. ``group`` (arrivals,) is the number of each arrival's group.
+    unknown. ``group`` (arrivals,) is the number of each arrival's group. The result has the ``rows``, shape
+    (n, columns), and the position ``arrival`` (n,) in ``arrivals`` to which each row belongs.
     """
     learning = streams(arrivals, group, repeats=_LESSONS, seed=question.seed + 1)
     return recalled(arrivals, learning, seed=question.seed)

@@ -55,8 +55,8 @@ class Domain:
 def domain(comment: str) -> Domain | None:
     """Return the allowed values that a parameter's comment begins with, None if it begins with none.
 
-    The comment begins with an interval such as ``[0, 1]`` or ``(0, inf)``, or with a choice such as
-    ``{group, project}``.
+    ``comment`` is the text after ``# ``. It begins with an interval such as ``[0, 1]`` or ``(0, inf)``, or
+    with a choice such as ``{group, project}``; a malformed one gives None.
     """
     if match := _INTERVAL.match(comment):
         text = f"{match[1]}{match[2]}, {match[3]}{match[4]}"

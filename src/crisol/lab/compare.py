@@ -274,11 +274,12 @@ def compare(
 ) -> VariantComparison:
     """Evaluate variants on the conclusive patches of a corpus table by cross-validation, and rank them.
 
-    ``names`` are variants of ``experiments/variants.yaml``; if empty, all are compared. The columns ``saved``
-    and ``false_accept_rate`` of the result belong to thresholds that decide at most the share
-    ``false_accepts`` of each class wrongly; those for a vulnerability are chosen on all others. In the
-    policies with a guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta``
-    the share of valid patches among the rejected ones, each with the confidence 1 - ``delta``.
+    ``names`` are variants of ``experiments/variants.yaml`` in the workspace that
+    :func:`crisol.config.load_settings` finds; if empty, all are compared. The columns ``saved`` and
+    ``false_accept_rate`` of the result belong to thresholds that decide at most the share ``false_accepts``
+    of each class wrongly; those for a vulnerability are chosen on all others. In the policies with a
+    guarantee, ``alpha`` bounds the share of invalid patches among the accepted ones, ``beta`` the share of
+    valid patches among the rejected ones, each with the confidence 1 - ``delta``.
 
     With ``search`` the hyper-parameters of each fold are chosen from the variant's grid. No fold splits the
     patches that have the same value of the field ``outer``: ``group``, ``project`` or ``cwe``. ``seed`` draws

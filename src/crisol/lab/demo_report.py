@@ -148,8 +148,9 @@ def _named(finished: Finished, name: str) -> pd.DataFrame:
 def report(frame: pd.DataFrame, digest: str, seed: int, runs_by_name: dict[str, Finished]) -> Report:
     """Return the content of the demo's HTML report.
 
-    ``frame`` is the corpus table, ``digest`` its content hash. ``seed`` is only printed. ``runs_by_name`` has
-    the finished runs of ``ground_truth``, ``compare_variants`` and ``ab_test``, by these names.
+    ``frame`` is the corpus table, ``digest`` its hash by :func:`crisol.wargaming.corpus.content_hash`. The
+    digest and ``seed`` are only printed. ``runs_by_name`` has the finished runs of ``ground_truth``,
+    ``compare_variants`` and ``ab_test``, by these names.
     """
     truth, variants, trials = (runs_by_name[name] for name in EXPERIMENTS)
     sections = [

@@ -43,7 +43,8 @@ _Floats = NDArray[np.float64]
 class Measured:
     """The results of a study of streams.
 
-    ``facts`` has numbers about the data by name, such as ``patches``. ``by_known`` has a row for each number
+    ``facts`` describes the data by name: the numbers ``patches``, ``correct`` (valid patches), ``groups`` and
+    ``repeats`` (orders of each group), and the text ``content_hash``. ``by_known`` has a row for each number
     of earlier verdicts on the vulnerability, ``policies`` and ``near_misses`` a row for each policy; for
     their columns see :func:`measure`. ``coverages`` has for ``memory``, ``cold`` and ``nearest neighbour``
     (ways to predict) two arrays, coverage and error rate, as :func:`crisol.lab.frontier.risk_coverage`
@@ -60,8 +61,10 @@ class Measured:
 def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) -> Measured:
     """Simulate all streams under each policy of the study, and return its tables.
 
-    ``tell`` is called with a policy's name before its simulation. The columns of ``by_known`` are those of
-    :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those of
+    The policies are ``always wargame``, ``facts`` (the rest is wargamed) and those of
+    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with a policy's name before
+    its simulation, for the first one with ``every verdict known``. The columns of ``by_known`` are
+    those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those of
     :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups are chosen on the
     other half. ``near_misses`` has a column policy and those of :func:`crisol.lab.stream_tables.near_misses`.
     """
@@ -120,7 +123,9 @@ def certified(prepared: Prepared, model: Policy = NEVER, *, delta: float = 0.10)
 def log(run: TrackedRun, prepared: Prepared, measured: Measured) -> None:
     """Store a study of streams in an MLflow run: its parameters, its tables, and metrics.
 
-    There is a metric for each cell of the tables ``by_known`` and ``policies``.
+    There is a metric for each cell of the tables ``by_known`` and ``policies``, with a name such as
+    ``auc_after_4`` (column and number of earlier verdicts) or ``facts_and_memory.skipped`` (policy and
+    column).
     """
     run.params(asdict(prepared.question))
     run.tags({"data.content_hash": prepared.digest})

@@ -32,9 +32,9 @@ _OPTIONAL = frozenset({"parameters"})
 class NotebookExperiment:
     """An experiment file: a question, the notebook that answers it, a seed and parameters.
 
-    ``version`` is the version of the file format. ``notebook`` is the absolute path of the notebook.
-    ``parameters`` maps the names of the notebook's parameters to the values that the file sets. ``path`` is
-    the path of the file.
+    ``version`` is the version of the file format, which is 1. ``notebook`` is the absolute path of the
+    notebook. ``seed`` is between 0 and 2**32 - 1. ``parameters`` maps the names of the notebook's parameters
+    to the values that the file sets. ``path`` is the path of the file.
     """
 
     version: int
@@ -104,9 +104,9 @@ def resolve(experiment: NotebookExperiment, changes: Mapping[str, str]) -> Noteb
     """Return the experiment with a value for each parameter of its notebook.
 
     The value comes from ``changes``, else from the experiment file, else from the notebook's default.
-    ``changes`` maps the name of a parameter, or ``seed``, to a value as text. Raises
-    :class:`~crisol.errors.ExperimentError` for an unknown name, and for a value of the wrong type or outside
-    the allowed values.
+    ``changes`` maps the name of a parameter, or ``seed``, to a value as text, in the notation of
+    :meth:`crisol.lab.parameters.Parameter.parse`. Raises :class:`~crisol.errors.ExperimentError` for an
+    unknown name, and for a value of the wrong type or outside the allowed values.
     """
     declared = _check(experiment)
     values = {name: parameter.default for name, parameter in declared.items()}

@@ -26,13 +26,15 @@ __all__ = ["CONTROLS", "EvaluationQuestion", "evaluate", "facts", "guaranteed"]
 class EvaluationQuestion:
     """The parameters of an evaluation: variants, and a file of labelled patches on which they are measured.
 
-    ``data`` is a JSONL file or a corpus table. If ``train`` is None, ``data`` is cross-validated in ``folds``
-    folds; otherwise the variants are trained on the file ``train`` and measured on ``data``. ``group`` is the
-    field whose value is a patch's group. No fold splits the patches that have the same value of the field
-    ``outer``: ``group``, ``project`` or ``cwe``. ``variants`` are names of ``experiments/variants.yaml``; if
-    empty, all are measured. With ``search`` hyper-parameters are chosen from the variant's grid on each
-    training set; otherwise the variant's own are used. ``seed`` draws folds and resamples and seeds
-    estimators.
+    ``data`` is a JSONL file or a corpus table (``.parquet``). If ``train`` is None, ``data`` is
+    cross-validated in ``folds`` folds; otherwise the variants are trained on the file ``train`` and measured
+    on ``data``. ``group`` is the field whose value is a patch's group. For the keys of the files and the
+    possible groups see :func:`crisol.model.dataset.read_jsonl` and :func:`crisol.model.dataset.open_set`.
+
+    No fold splits the patches that have the same value of the field ``outer``: ``group``, ``project`` or
+    ``cwe``. ``variants`` are names of ``experiments/variants.yaml``; if empty, all are measured. With
+    ``search`` hyper-parameters are chosen from the variant's grid on each training set; otherwise the
+    variant's own are used. ``seed`` draws folds and resamples and seeds estimators.
     """
 
     data: Path

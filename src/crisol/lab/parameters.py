@@ -87,6 +87,10 @@ class Parameter:
     def parse(self, text: str) -> Any:
         """Return the value that a text from the command line means, after checking it as :meth:`accept` does.
 
+        A bool is ``true``, ``yes``, ``1``, ``false``, ``no`` or ``0``; a list is YAML such as ``[1, 2]``,
+        also without the brackets; ``none`` or ``null`` means None if the parameter is optional. The case of
+        these words does not matter. A str is the text itself.
+
         Raises :class:`~crisol.errors.ExperimentError` for a text that means no such value.
         """
         if self.optional and text.lower() in {"none", "null"}:

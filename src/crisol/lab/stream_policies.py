@@ -36,8 +36,8 @@ class Rungs:
 
     ``memory`` names the way in which the memory rung predicts: ``memory`` (the second stage),
     ``nearest neighbour``, ``mean label`` or ``cold``, see :func:`beliefs`; "" means that there is no memory
-    rung. ``model`` adds the model that reads the diff alone. With ``facts`` a patch that makes the same
-    program as an earlier patch gets the verdict of that patch.
+    rung. ``model`` adds the model that reads the diff alone. With ``facts`` a patch that changes the same
+    code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the verdict of that patch.
     """
 
     memory: str = ""
@@ -124,11 +124,11 @@ def walk(
     """Simulate the streams of a study under a policy, and return what it decided for each arrival.
 
     Nothing is executed, since the verdicts are known. ``prepared`` is the study's data, as
-    :func:`crisol.lab.arrivals.prepare` returns them.
-    ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,), at which ``policy.memory`` decides. With ``facts`` a patch that makes the same program as an earlier
-    patch gets the verdict of that patch, before any policy decides. ``half`` selects the streams of one half
-    of the groups (0 or 1); None takes all.
+    :func:`crisol.lab.arrivals.prepare` returns them. ``believe`` is a function from memory rows (n, columns)
+    and group numbers (n,) to probabilities of valid (n,), at which ``policy.memory`` decides. With ``facts``
+    a patch that changes the same code as an earlier patch (:func:`crisol.evidence.stream.same_code`) gets the
+    verdict of that patch, before any policy decides. ``half`` selects the streams of one half of the groups
+    (0 or 1); None takes all. In the result ``decision`` is 1 for accepted, -1 for rejected, 0 for wargamed.
     """
     chosen = [stream for stream in prepared.streams if half is None or prepared.half[stream.group] == half]
     return play(prepared.arrivals, chosen, believe, policy, facts=facts)

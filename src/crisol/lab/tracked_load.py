@@ -17,7 +17,8 @@ def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple
     """Store a load test in an MLflow run, and return the two pictures that are stored, too.
 
     The first picture shows latency by percentile, with the load targets as marks; the second shows latency
-    and answers over time. ``targets`` are load targets as texts, such as ``p99_ms < 300``.
+    and answers over time. ``targets`` are load targets as texts, such as ``p99_ms < 300``. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed text; the tables are stored by then.
     """
     run.metrics(load.metrics)
     timeline = result.timeline(load.samples)

@@ -114,9 +114,10 @@ class Triage:
     patch). ``budget`` is the limit of the triage's wall time in seconds, None for no limit; wargames that are
     running at its end are finished. ``clock`` returns the time in seconds.
 
-    ``entries`` maps the name of a candidate to its entry. ``wargames`` and ``seconds`` are the number of
-    wargames and the wall time so far. Verdicts are stored in ``bench.kept``, and read by later triages of the
-    same vulnerability.
+    ``entries`` maps the ``name`` of each entry to the entry, from :meth:`run` on; the names of repeats are no
+    keys. Candidates need different names. ``wargames`` and ``seconds`` are the number of wargames and the
+    wall time so far. Verdicts are stored in ``bench.kept``, and read by later triages of the same
+    vulnerability.
     """
 
     vulnerability: Vulnerability

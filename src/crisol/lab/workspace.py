@@ -68,7 +68,8 @@ def make(folder: Path) -> list[Path]:
 class Leftover:
     """A file or folder in the cache folder that can be deleted, since Crisol makes it again when it needs it.
 
-    ``what`` says what it holds, ``again`` how it is made again. ``size`` is in bytes.
+    ``what`` says what it holds, ``again`` how it is made again. ``size`` is in bytes. Where ``what`` is
+    ``other`` and ``again`` is ``unknown``, Crisol does not know the file and cannot make it again.
     """
 
     path: Path
@@ -90,7 +91,8 @@ _KINDS = {
 def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftover]:
     """Yield the files and folders in the cache folder that can be deleted.
 
-    With ``releases`` the folder of downloaded releases is among them.
+    With ``releases`` the folder of downloaded releases is among them. Files and folders that Crisol does not
+    know are yielded, too, see :class:`Leftover`.
     """
     if not settings.cache.is_dir():
         return

@@ -41,10 +41,11 @@ _NONE = bytes(8)
 class RedisTier:
     """The shared tier of the cache, in Redis: encoded entries by key; a tag (a name) invalidates several.
 
-    ``client`` is the connection to Redis. Calls go through the circuit breaker ``breaker``; None makes a new
-    one. The keys in Redis begin with ``prefix``. ``wall`` returns the time of day in seconds since 1970
-    (UTC), by which entries expire on all machines. Every method raises
-    :class:`~crisol.errors.UnavailableError` if Redis does not answer or the breaker is open.
+    ``client`` is the connection to Redis, such as :func:`crisol.backends.redis.connect.connect` returns,
+    without ``decode_responses``. Calls go through the circuit breaker ``breaker``; None makes a new one. The
+    keys in Redis begin with ``prefix``. ``wall`` returns the time of day in seconds since 1970 (UTC), by
+    which entries expire on all machines. Every method raises :class:`~crisol.errors.UnavailableError` if
+    Redis does not answer or the breaker is open.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class RedisTier:
     async def put(self, key: bytes, tags: tuple[str, ...], entry: bytes, ttl: float, ticket: bytes) -> None:  # noqa: ARG002 - the ticket speaks for the tags here; other stores may index them
         """Store the encoded ``entry`` under ``key`` for ``ttl`` seconds, at most a week.
 
-        ``tags`` are names by which :meth:`invalidate` finds the entry. ``ticket`` is the one that :meth:`get`
-        returned for this key and these tags before the value was computed. Raises
-        :class:`~crisol.errors.UnavailableError` if Redis does not answer.
+        A longer ``ttl`` means a week, and is no error. ``tags`` are names by which :meth:`invalidate` finds
+        the entry. ``ticket`` is the one that :meth:`get` returned for this key and these tags before the
+        value was computed. Raises :class:`~crisol.errors.UnavailableError` if Redis does not answer.
         """
         seconds = min(ttl, LONGEST)
         raw = _EXPIRY.pack(self._wall() + seconds) + ticket + entry
