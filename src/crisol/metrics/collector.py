@@ -39,7 +39,8 @@ _Values = dict[tuple[str, ...], list[float]]
 class Metrics:
     """The metrics of one worker process, and their export together with those of the other workers.
 
-    ``folder`` holds a file for each worker that shares it; with None, only this process is exported.
+    ``folder`` holds files for each worker that shares it, and is made if it is missing; with None, only this
+    process is exported. Families that are not in :data:`crisol.metrics.names.FAMILIES` are not exported.
     ``worker`` is this process's value of the label ``worker``, which gauges have. Get a counter or histogram
     once and keep the object: getting it takes longer than counting. Not safe across threads.
     """

@@ -65,6 +65,7 @@ class Family:
 
     ``labels`` are the names of its labels; without labels it is a single metric. ``bounds`` are the upper
     edges of a histogram's buckets, inclusive, ascending and without infinity; empty for counters and gauges.
+    Only the families in :data:`FAMILIES` are exported.
     """
 
     name: str

@@ -41,8 +41,9 @@ class Enclosure:
     """Linux user and mount namespaces that exist while the ``with`` block runs.
 
     A process runs inside if it is started with the command line of :meth:`command`. At ``folder``, such a
-    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Entering the
-    block raises :class:`EnclosureRefused` if the kernel does not permit namespaces.
+    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Unless it is 0,
+    the folder must exist. Entering the block raises :class:`EnclosureRefused` if it is missing or the kernel
+    does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:

@@ -61,9 +61,10 @@ class Accuracy:
     async def by(self, by: Slice, time_range: str, model_version: str | None) -> dict[str, AccuracyReport]:
         """Return how well predictions agree with verdicts in each group of trials, by the group's value.
 
-        ``by`` is the property that groups the trials, such as the CWE. ``time_range`` is a text such as
-        ``90m``, ``24h`` or ``7d``, or ``all``, and ends now. A ``model_version`` of None means the trials of
-        all versions. Raises :class:`~crisol.errors.InputError` for any other time range.
+        ``by`` is a member of :class:`~crisol.abtest.tally.Slice`, such as ``Slice.CWE``; the keys of the
+        result are texts such as ``CWE-22``. ``time_range`` is a text such as ``90m``, ``24h`` or ``7d``, or
+        ``all``, and ends now. A ``model_version`` of None means the trials of all versions. Raises
+        :class:`~crisol.errors.InputError` for any other time range.
         """
         tallies = await self._tallies(time_range, model_version, by)
         return {

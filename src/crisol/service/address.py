@@ -28,8 +28,8 @@ class TrustedProxies:
     def parse(cls, text: str) -> TrustedProxies:
         """Return the proxies in ``text``, a comma-separated list such as ``10.0.0.0/8,::1``.
 
-        Raises :class:`~crisol.errors.SettingsError`, which names the entry, for an entry that is neither an
-        address nor a network.
+        For "" the result has no proxy. Raises :class:`~crisol.errors.SettingsError`, which names the entry,
+        for an entry that is neither an address nor a network.
         """
         networks = []
         for entry in filter(None, (part.strip() for part in text.split(","))):

@@ -51,7 +51,8 @@ class BreakerView:
         """Close the circuit breaker ``name`` in all workers; return the report on it.
 
         In this worker the breaker is closed at once, in the others within ten seconds; its recent calls are
-        forgotten. Raises :class:`~crisol.service.problems.Problem` with status 404 for an unknown name.
+        forgotten. The names are ``cache``, ``database``, ``ml_model`` and ``sandbox``. Raises
+        :class:`~crisol.service.problems.Problem` with status 404 for another name.
         """
         try:
             breaker = self._service.breakers[name]

@@ -53,8 +53,10 @@ class Server:
     def decide(self, vulnerability: str, diff: str, *, cwe: str = "") -> dict[str, Any]:
         """Send ``diff`` to ``POST /wargaming/ml-first``, and return the decoded JSON answer.
 
-        ``vulnerability`` is an id and ``cwe`` a text such as ``CWE-79``; "" means unknown. Raises
-        :class:`~crisol.errors.UnavailableError`, with the server's message, for any HTTP status except 200.
+        ``vulnerability`` is an id and ``cwe`` a text such as ``CWE-79``; "" means unknown. The keys of the
+        result are the fields of :class:`~crisol.service.messages.Answer`. Raises
+        :class:`~crisol.errors.UnavailableError`, with the server's message, for any HTTP status except 200,
+        and ``TimeoutError`` if no answer comes within 120 seconds.
 
         >>> server.decide("arena-zip-slip", diff)["outcome"]  # doctest: +SKIP
         'invalid'
@@ -81,7 +83,8 @@ def serve(settings: Settings) -> Iterator[Server]:
     """Return a context manager that starts a server in a thread, and yields it once it answers.
 
     If ``settings.port`` is 0, the server takes a free port. Leaving the block stops it. Several servers may
-    run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings, and
+    run at once. Entering raises :class:`~crisol.errors.SettingsError` for wrong settings,
+    :class:`~crisol.errors.StoreError` if another process keeps the DuckDB file open, and
     :class:`~crisol.errors.UnavailableError` if the server does not start.
     """
     application = Application(settings)

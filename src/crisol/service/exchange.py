@@ -30,8 +30,8 @@ class Exchange:
 
     ``headers`` are the request's headers by name, the last one if a name is repeated; ``body`` is the body of
     the request. ``request_id`` and ``trace`` identify it. ``client`` is the address by which requests are
-    limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of that limit (None
-    for none).
+    limited, ``limit`` the name of the rate limit ("" for none) and ``quota`` the decision of that limit, a
+    :class:`~crisol.resilience.bucket.BucketDecision` (None for none).
 
     ``status`` is the HTTP status of the answer, 0 before the answer begins; ``answer_headers`` are added to
     its headers. ``validated`` is the decision about a patch in the answer, None without one.

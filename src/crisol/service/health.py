@@ -39,7 +39,8 @@ class Component(Struct, frozen=True):
 class HealthReport(Struct, frozen=True):
     """The health of the service: ``status`` is the worst status of its components.
 
-    ``components`` maps the names of the components to their health. ``uptime_seconds`` is the time since the
+    ``components`` maps the names of the components to their health: ``cache``, ``trials``, ``model``,
+    ``rungs``, ``sandbox``, ``breakers``, ``queue`` and ``journal``. ``uptime_seconds`` is the time since the
     worker's service was opened.
     """
 

@@ -39,7 +39,8 @@ class Ask(Struct, forbid_unknown_fields=True, frozen=True):
 class PhaseReport(Struct, frozen=True):
     """One phase of a wargame: its ``name``, and its duration ``ms`` in milliseconds.
 
-    ``reason`` says why the phase failed; null if it passed.
+    ``name`` is a text such as ``pov`` and ``reason`` one such as ``exploit_survives``; ``PhaseName`` and
+    ``Reason`` in ``crisol.records`` list them. ``reason`` says why the phase failed; null if it passed.
     """
 
     name: str
@@ -63,10 +64,12 @@ class Answer(Struct, frozen=True):
     """The body of an answer: the decision about a patch, and how it was made.
 
     ``source`` is the rung that answered, which may be the cache; ``decided_by`` is the rung that made the
-    decision. ``reason``, ``detail``, ``phases`` and ``sandbox`` (its kind) describe the wargame;
-    ``probability``, ``model_version`` and ``feature_version`` describe the prediction. Without a wargame or a
-    prediction these are null or empty. ``vulnerability`` is null if it is not registered. ``patch`` is the
-    identity of the patch.
+    decision. ``reason`` is a text such as ``exploit_survives``, listed by ``Reason`` in ``crisol.records``,
+    and ``detail`` a message on it for people. ``phases`` and ``sandbox`` (``bubblewrap``, ``namespaces`` or
+    ``weak``) describe the wargame; ``probability``, ``model_version`` and ``feature_version`` describe the
+    prediction. Without a wargame or a prediction these are null or empty. ``vulnerability`` is null if it is
+    not registered. ``patch`` is the identity of the patch. ``degraded`` names ``cache``, ``database``,
+    ``memory``, ``ml_model`` or ``sandbox``.
     """
 
     outcome: Annotated[

@@ -47,7 +47,8 @@ class Problem(Exception):
 
     ``detail`` is the message for the client. ``retry_after`` is the seconds until a retry can succeed; None
     if a retry cannot help. ``line`` is the number of the refused line of a diff, None for other errors.
-    ``allow`` lists the methods of the route, for status 405.
+    ``allow`` is the value of the header ``Allow``, such as ``GET, HEAD``, for status 405; None adds no
+    header.
     """
 
     def __init__(

@@ -38,9 +38,10 @@ _log = logging.getLogger(__name__)
 class RungGuard:
     """Switches off each rung that breaks its promise, as the latest trials of the model in use show.
 
-    ``service`` is that of this worker. ``off`` maps each rung that is switched off to the reason. All workers
-    of this machine share the files in ``folder``, one for each such rung. ``trials`` is the number of trials
-    that were examined last, None before the first time.
+    ``service`` is that of this worker. ``off`` maps each rung that is switched off, as its
+    :class:`~crisol.records.Source`, to the reason. All workers of this machine share the files in ``folder``,
+    one for each such rung; the folder is made when it is needed. ``trials`` is the number of trials that were
+    examined last, None before the first time.
     """
 
     def __init__(self, service: Service, folder: Path) -> None:
@@ -88,8 +89,8 @@ class RungGuard:
     def enable(self, name: str) -> None:
         """Let the rung ``name`` decide again; only later trials can switch it off.
 
-        The other workers follow within ten seconds. Raises :class:`~crisol.service.problems.Problem` with
-        status 404 for an unknown name.
+        The names are ``equivalent``, ``untouched``, ``memory`` and ``model``. The other workers follow within
+        ten seconds. Raises :class:`~crisol.service.problems.Problem` with status 404 for another name.
         """
         if name not in PROMISED:
             raise Problem(404, f"no rung {name!r}; there are {', '.join(PROMISED)}")

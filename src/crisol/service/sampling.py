@@ -149,9 +149,10 @@ class LiveTrials:
     async def consider(self, submission: Submission, validated: Validated) -> Validated:
         """Make a trial of a decision: always if a wargame made it, otherwise by chance; return the decision.
 
-        ``submission`` is the request and ``validated`` the decision. The result is the same decision, except
-        with ``blocking``: then a sampled patch is wargamed first, and the result is the decision of that
-        wargame.
+        No trial is made while the switch is off, for a cached decision, for a vulnerability that is not
+        registered, or without a prediction. ``submission`` is the request and ``validated`` the decision. The
+        result is the same decision, except with ``blocking``: then a sampled patch is wargamed first, and the
+        result is the decision of that wargame.
         """
         job = await self._job(submission, validated)
         if job is None:

@@ -32,7 +32,8 @@ class _Strict(BaseModel):
 class EnableAb(_Strict):
     """The body of a request that switches A/B testing on; a field that is null keeps its present value.
 
-    ``rate`` is the share of decisions to sample; ``salt`` is a text that decides which patches are sampled.
+    ``rate`` is the share of decisions to sample; null gives 0.1 if the present rate is 0. ``salt`` is a text
+    that decides which patches are sampled.
     """
 
     rate: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
@@ -90,8 +91,10 @@ class AccuracyReport(_Strict):
     ``model_version`` is null for the trials of all versions. ``trials`` counts all trials, ``inconclusive``
     those without a valid or invalid verdict. ``confusion`` counts the others: ``tp`` and ``fp`` were
     predicted valid, ``tn`` and ``fn`` invalid; the verdict agrees in ``tp`` and ``tn``. ``weighted`` is the
-    same with each trial weighted by 1 / sampling probability. ``metrics`` are weighted estimates by name,
-    such as ``accuracy``. ``as_of`` is the time of the report.
+    same with each trial weighted by 1 / sampling probability. ``metrics`` are weighted estimates by name:
+    ``accuracy``, ``precision``, ``recall``, ``f1``, ``mcc``, ``false_accept_rate`` and ``prevalence``.
+    ``mcc`` is Matthews' correlation coefficient, -1 to 1; the others are 0 to 1. ``as_of`` is the time of the
+    report.
     """
 
     time_range: str
@@ -107,10 +110,11 @@ class AccuracyReport(_Strict):
 class KindReport(_Strict):
     """The counters of one kind of cache entry in this worker, since its start.
 
-    ``hits`` counts look-ups that this process's memory answered, ``shared_hits`` values taken from Redis, and
-    ``misses`` values computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that could
-    not be decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number
-    and the size of the entries that this process holds now.
+    ``kind`` is the name of the kind, such as ``decision``, ``verdict`` or ``prediction``. ``hits`` counts
+    look-ups that this process's memory answered, ``shared_hits`` values taken from Redis, and ``misses``
+    values computed. ``errors`` counts failed calls of Redis, ``corrupt`` its entries that could not be
+    decoded, and ``evictions`` entries removed to make space. ``entries`` and ``bytes`` are the number and the
+    size of the entries that this process holds now.
     """
 
     kind: str
@@ -141,10 +145,12 @@ class CacheReport(_Strict):
 class BreakerReport(_Strict):
     """A circuit breaker over all workers: ``state`` is its worst state; counters are sums over the workers.
 
-    ``workers`` maps the name of each worker to the state there. ``retry_after`` is the seconds that a
-    rejected caller should wait. ``successes``, ``failures`` (time-outs included), ``timeouts`` and
-    ``rejections`` count calls. ``recovered`` and ``relapsed`` count the half-open periods that ended with the
-    breaker closed, and with the breaker open again.
+    A state is ``disabled``, ``metrics_only``, ``closed``, ``half_open``, ``open`` or ``forced_open``, here
+    from best to worst. ``workers`` maps the process id of each worker, as text, to the state there.
+    ``retry_after`` is the seconds that a rejected caller should wait, 0 while calls pass. ``successes``,
+    ``failures`` (time-outs included), ``timeouts`` and ``rejections`` count calls. ``recovered`` and
+    ``relapsed`` count the half-open periods that ended with the breaker closed, and with the breaker open
+    again.
     """
 
     name: str
@@ -167,7 +173,7 @@ class AbStatus(_Strict):
     ``running`` count sampled wargames now, ``dropped`` those for which the queue was full. ``stored`` counts
     trials in the store, ``journaled`` those written to a file while the store failed, ``lost`` those that
     neither could take. ``off`` maps each rung that broke its promise, and therefore does not decide, to the
-    reason.
+    reason; such a rung is ``equivalent``, ``untouched``, ``memory`` or ``model``.
     """
 
     enabled: bool
@@ -185,8 +191,8 @@ class AbStatus(_Strict):
 class AbResults(_Strict):
     """How well predictions agree with verdicts, for each group of trials.
 
-    ``by`` is the property that groups the trials, and its values are the keys of ``groups``. If it is null,
-    all trials are one group, ``all``.
+    ``by`` is the property that groups the trials: ``model_version``, ``cwe``, ``band``, ``rung``, ``day`` or
+    ``hour``; its values are the keys of ``groups``. If it is null, all trials are one group, ``all``.
     """
 
     by: str | None
@@ -196,11 +202,11 @@ class AbResults(_Strict):
 class TrialReport(_Strict):
     """One A/B trial: the predicted ``probability`` of valid, and the verdict of the wargame.
 
-    ``vulnerability`` is an id, ``patch`` the identity of the patch. ``outcome`` and ``reason`` (null for a
-    valid patch) are the verdict. ``correct`` says whether prediction and verdict agree, null if the verdict
-    is inconclusive. ``sampling_probability`` is the probability with which the patch was sampled, 1 if it was
-    wargamed anyway. ``learnt`` says that the model was trained on this patch; such a trial does not count for
-    the accuracy.
+    ``vulnerability`` is an id, ``patch`` the identity of the patch. ``outcome`` (``valid``, ``invalid`` or
+    ``inconclusive``) and ``reason`` (null for a valid patch, else a text such as ``exploit_survives``) are
+    the verdict. ``correct`` says whether prediction and verdict agree, null if the verdict is inconclusive.
+    ``sampling_probability`` is the probability with which the patch was sampled, 1 if it was wargamed anyway.
+    ``learnt`` says that the model was trained on this patch; such a trial does not count for the accuracy.
     """
 
     created_at: dt.datetime
@@ -220,7 +226,7 @@ class Stats(_Strict):
     """The model and the thresholds that this worker uses, and its counters since its start.
 
     A patch is accepted without a wargame if its probability of valid is at least ``accept_at``, and refused
-    if it is at most ``reject_at``; null means never. ``thresholds`` says where the two come from.
+    if it is at most ``reject_at``; null means never. ``thresholds`` is a sentence on where they come from.
     ``memory_accept_at``, ``memory_reject_at`` and ``memory_thresholds`` say the same of the second stage.
     ``wargames_waiting`` counts wargames in the queue now, ``wargames_done`` and ``wargames_rejected`` those
     since the start. Without a model, ``model_version`` and ``feature_version`` are null.

@@ -22,9 +22,9 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:@,/\s]+))(?::[0-9]{1,5})?")
 def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
     """Return the names that a service accepts in the header ``Host``, in lower case.
 
-    ``host`` is the address on which the service listens; it and the loopback names are always accepted.
-    ``text`` is a comma-separated list of further names. Raises :class:`~crisol.errors.SettingsError` for
-    ``*``.
+    ``host`` is the address on which the service listens; it and the loopback names are always accepted, but
+    ``0.0.0.0`` and ``::`` never. ``text`` is a comma-separated list of further names, without a port; "" adds
+    none. Raises :class:`~crisol.errors.SettingsError` for ``*``.
     """
     names = {name.strip().lower() for name in text.split(",") if name.strip()}
     if "*" in names:
@@ -37,9 +37,9 @@ def allowed_hosts(text: str, *, host: str) -> frozenset[str]:
 class Shield:
     """ASGI middleware that refuses requests for unknown host names before they reach ``app``.
 
-    ``hosts`` are the accepted names, in lower case. With ``loopback_only``, requests from other machines are
-    refused, too. A refused request raises :class:`~crisol.service.problems.Problem`: status 421 for the host
-    name, 403 for another machine.
+    ``hosts`` are the accepted names, in lower case and without a port. With ``loopback_only``, requests from
+    other machines are refused, too. A refused request raises :class:`~crisol.service.problems.Problem`:
+    status 421 for the host name, 403 for another machine.
     """
 
     def __init__(self, app: App, hosts: Iterable[str], *, loopback_only: bool) -> None:

@@ -47,8 +47,9 @@ class FactRung:
     after a minute.
 
     ``catalogue`` finds vulnerabilities; ``cache`` is the folder of downloaded releases. ``sandbox`` is the
-    kind of sandbox for traces, or ``auto``. At most ``workers`` processes parse patched files at a time.
-    ``clock`` returns seconds. Use it in one event loop.
+    kind of sandbox for traces: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``, as in
+    :func:`crisol.sandbox.choose`. At most ``workers`` processes parse patched files at a time. ``clock``
+    returns seconds. Use it in one event loop.
     """
 
     stamp = "facts-1"
@@ -90,7 +91,8 @@ class FactRung:
     async def learn(self, submission: Submission, pattern: Pattern, verdict: Verdict) -> None:
         """Store the verdict of a wargame; it then decides every patch that makes the same program.
 
-        ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability.
+        ``submission`` is the patch that was wargamed; ``pattern`` is its vulnerability. Nothing is stored for
+        an inconclusive verdict or a time-out, or if the patched files could not be examined.
         """
         examined = await self._examine(submission, pattern)
         if examined is not None:
@@ -105,7 +107,7 @@ class FactRung:
         """Store the verdict on a program: its ``outcome`` and its ``reason`` (None if it is valid).
 
         ``content`` is (vulnerability id, content hash); ``program`` is the identity of the program, and
-        ``patch`` the identity of the patch that made it.
+        ``patch`` the identity of the patch that made it. An inconclusive verdict or a time-out is not stored.
         """
         self._programs.of(*content).add(program, patch, outcome, reason)
 

@@ -91,8 +91,8 @@ class Case:
 
     ``pattern`` is the registered vulnerability, None if it is not registered. ``prediction`` is the model's
     prediction, None before the model was asked. ``verdict`` is the inconclusive verdict of a wargame that
-    failed on this machine, otherwise None. ``missing`` names the dependencies that were unavailable, such as
-    ``ml_model``.
+    failed on this machine, otherwise None. ``missing`` names the dependencies that were unavailable:
+    ``memory``, ``ml_model`` or ``sandbox``.
     """
 
     submission: Submission
@@ -136,7 +136,7 @@ def from_verdict(verdict: Verdict, prediction: Prediction | None, degraded: tupl
     """Return the decision that a wargame's ``verdict`` gives; its confidence is 1, or 0 if inconclusive.
 
     ``prediction`` is the model's prediction, None if the model was not asked. ``degraded`` names the
-    dependencies that were unavailable, such as ``cache``.
+    dependencies that were unavailable, such as ``ml_model``.
     """
     reason = verdict.reason
     failed = next((phase for phase in verdict.phases if reason is not None and phase.reason is reason), None)

@@ -67,9 +67,10 @@ class Line:
     async def enter(self, key: bytes, client: str, patience: float) -> None:
         """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
-        ``key`` is the key of the verdict that the wargame makes. Raises :class:`~crisol.errors.Overloaded` if
-        the queue has no place for the client, or if no caller waits for the verdict any more; ``patience`` is
-        the ``retry_after`` of the error, in seconds.
+        ``key`` is the key of the verdict that the wargame makes. Call it in the block of :meth:`attended`
+        with the same key. Raises :class:`~crisol.errors.Overloaded` if the queue has no place for the client,
+        or if no seat is free and no caller is in such a block; ``patience`` is the ``retry_after`` of the
+        error, in seconds.
         """
         if self._free and not self._places:
             self._sit(client)

@@ -88,12 +88,12 @@ class Validator:
 
     The first that can decide does. ``cache`` holds decisions and verdicts. ``referees`` run the wargames;
     calls go through the circuit breaker ``sandbox``. ``catalogue`` finds vulnerabilities; for a vulnerability
-    that is not registered no wargame runs. Each function in ``learners`` is called with the verdict of every
-    wargame.
+    that is not registered no wargame runs. After every wargame,
+    ``await learner(submission, pattern, verdict)`` is called for each function in ``learners``.
 
-    The attribute ``off`` holds the sources of rungs whose decisions are ignored. A dependency that is
-    unavailable is skipped and named in the decision's ``degraded``; such a decision is not cached. Use it in
-    one event loop.
+    The attribute ``off`` is a frozenset of :class:`~crisol.records.Source`: decisions of these rungs are
+    ignored. A dependency that is unavailable is skipped and named in the decision's ``degraded``; such a
+    decision is not cached. Use it in one event loop.
     """
 
     def __init__(
