@@ -71,8 +71,9 @@ async def open_shared(
 def open_trials(settings: Settings) -> TrialStore:
     """Return the store of the trials: PostgreSQL if a server is set, else the DuckDB file.
 
-    The caller closes it. Several processes may use the store at the same time. If the switch of A/B testing
-    was never stored, A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
+    ``DATABASE_URL`` or ``POSTGRES_HOST`` sets the server; the file is ``settings.trials``. The caller closes
+    it. Several processes may use the store at the same time. If the switch of A/B testing was never stored,
+    A/B testing is on with the rate ``AB_TEST_RATE``, or off if that is 0. Raises
     :class:`~crisol.errors.StoreError` if the store cannot be reached.
     """
     # A user of one does not pay for loading the other.
@@ -89,7 +90,7 @@ def open_trials(settings: Settings) -> TrialStore:
 def open_journaled_trials(settings: Settings) -> JournaledStore:
     """Return the store of the trials with a journal, so that no trial is lost while PostgreSQL is away.
 
-    While the store cannot be reached, ``append`` writes to the file ``mlruns/trials.journal``, and every
+    While the store cannot be reached, ``append`` writes to ``trials.journal`` in ``settings.runs``, and every
     other operation raises :class:`~crisol.errors.StoreError`. Call ``replay`` from time to time to move
     trials from the journal into the store. The caller closes the store. Raises
     :class:`~crisol.errors.StoreError` if the store cannot be opened.

@@ -67,6 +67,7 @@ class WallClock:
     def made(cls, folder: Path) -> Self:
         """Compile the library of the clock in ``folder``, and return a clock that shows the machine's time.
 
+        ``folder`` is the absolute path of an existing folder, which must remain while the clock is in use.
         Raises :class:`ClockRefused` if there is no C compiler, or if the library has no effect in a new
         Python process.
         """

@@ -84,17 +84,19 @@ class Episode:
         circuit breaker that is not closed.
 
         - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
-        - ``recover_s``: seconds from the end of the fault to the last sign; infinite if the load ended before
-          five seconds without a sign had passed.
+        - ``recover_s``: seconds from the end of the fault to the last sign; 0 if no sign follows, infinite if
+          the load ended before five seconds without a sign had passed (or, if that is shorter, half of the
+          load after the fault).
         - ``strays``: signs before the fault or after the recovery.
         - ``requests``, ``failed``, ``failed_share``: requests of the whole load, those that failed, and their
           share.
         - ``trials_due``, ``trials_lost``, ``trials_skewed``, ``admitted``, ``model_refused``: the fields
           ``due``, ``lost``, ``skewed``, ``admitted`` and ``refused``.
         - ``wrong_answers``: answers that contradict the known verdict or prediction of their patch.
-        - ``hits_kept``: the cache's hit ratio during the fault, divided by that of the rest of the load.
+        - ``hits_kept``: the cache's hit ratio during the fault, divided by that of the rest of the load; NaN
+          if either is unknown or the divisor is 0.
         - ``p99_during_ms``: the 99th percentile of the latency during the fault, in milliseconds, without
-          failures.
+          failures; NaN if no request succeeded.
         """
         signs = self._signs()
         during = self.load.samples[

@@ -18,9 +18,10 @@ ALWAYS = ("*: trials_lost <= 0", "*: wrong_answers <= 0")
 def expected(texts: Sequence[str], fault: str) -> list[LoadTarget]:
     """Return the load targets that apply to the fault with the name ``fault``.
 
-    ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``. A line with ``*`` for the fault
-    applies to every fault; lines for other faults are skipped. Raises :class:`~crisol.errors.ExperimentError`
-    for a malformed line or an unknown fault.
+    ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``: a fault, a figure, ``<``, ``<=``,
+    ``>``, ``>=`` or ``==``, and a number. A line with ``*`` for the fault applies to every fault; lines for
+    other faults are skipped. The figure's name is not checked. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed line or an unknown fault.
     """
     targets = []
     for text in texts:
@@ -36,7 +37,8 @@ def hold(texts: Sequence[str], fault: str, metrics: Mapping[str, float]) -> list
     """Compare the figures of ``fault`` (its name) with its load targets; return a result for each target.
 
     ``texts`` are expectations, lines such as ``redis_killed: failed <= 0``; those of :data:`ALWAYS` are
-    added. ``metrics`` are the figures by name. A missed load target is a result, not an error. Raises
+    added. ``metrics`` are the figures by name. A result is a :class:`~crisol.loadtest.targets.Checked`; a
+    missed load target, also one whose figure is NaN, is a result and no error. Raises
     :class:`~crisol.errors.ExperimentError` for a malformed line, an unknown fault, or a figure that
     ``metrics`` lacks.
     """

@@ -314,8 +314,8 @@ class _Observer:
 def breakers_open(breakers: Sequence[dict[str, object]]) -> list[str]:
     """Return the names of the circuit breakers that are not closed, sorted.
 
-    ``breakers`` is the decoded JSON answer of ``GET /wargaming/breakers``: a list of objects with a name and
-    a state.
+    ``breakers`` is the decoded JSON answer of ``GET /wargaming/breakers``: a list of objects with ``name``
+    and ``state``, which is a value of :class:`~crisol.resilience.breaker.State`, such as ``half_open``.
     """
     return sorted(str(breaker["name"]) for breaker in breakers if breaker["state"] != "closed")
 

@@ -88,7 +88,7 @@ def verdicts(suffered: Sequence[Suffered]) -> pd.DataFrame:
 def metrics(suffered: Sequence[Suffered]) -> dict[str, float]:
     """Return the figures of all injected faults in one dict, under keys ``"<fault>.<figure>"``.
 
-    ``suffered`` are the results of :func:`each`. Infinite figures are left out.
+    ``suffered`` are the results of :func:`each`. Infinite figures are left out; NaN stays.
     """
     return {
         f"{result.episode.fault.name}.{name}": value
@@ -128,7 +128,7 @@ def _refused() -> dict[str, str]:
 
 
 def drawn(result: Suffered) -> Figure:
-    """Return a plot of the latency over time under one fault.
+    """Return a plot of the latency over time under one fault, as a matplotlib figure.
 
     The time of the fault, and the times in which a circuit breaker was open, are shaded.
     """

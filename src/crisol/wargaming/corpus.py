@@ -73,7 +73,8 @@ class Plan:
     ``cache`` is the folder of downloaded releases and of stored verdicts, ``inbox`` the folder of imported
     patches. ``mutants`` is the largest number of mutants for each vulnerability; there are never more than
     half as many mutants as other candidates. The same ``seed`` gives the same mutants. ``sandbox`` is the
-    isolation: ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``.
+    isolation: ``bubblewrap``, ``namespaces``, ``auto`` (the first of these two that works), or ``weak``,
+    which does not isolate hostile code.
     """
 
     cache: Path
@@ -328,7 +329,8 @@ def updated(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 def save_table(rows: pd.DataFrame, path: Path) -> None:
     """Write a table to a Parquet file, in one step: a reader sees the old file or the whole new one.
 
-    Raises :class:`~crisol.errors.StoreError` if the file cannot be written.
+    Missing parent folders are created. Raises :class:`~crisol.errors.StoreError` if the file cannot be
+    written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -344,9 +346,12 @@ def save_table(rows: pd.DataFrame, path: Path) -> None:
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """Return a corpus table from a Parquet file.
+    """Return a corpus table from a Parquet file; it has at least the columns :data:`COLUMNS`.
 
-    Raises :class:`~crisol.errors.DatasetError` if the file is missing or is no corpus table.
+    ``outcome`` and ``reason`` are the strict label as text, ``basic_outcome`` and ``basic_reason`` the basic
+    one; a reason is "" for a valid patch. ``id`` is the identity of the diff. ``phases`` is a JSON list of
+    [phase, reason, seconds]. Raises :class:`~crisol.errors.DatasetError` if the file is missing or is no
+    corpus table.
     """
     try:
         frame = pd.read_parquet(path)

@@ -53,10 +53,11 @@ class ReleasePair(_Section):
 
     ``package`` is the package's name; ``vulnerable`` and ``fixed`` are versions. ``archive_vulnerable`` and
     ``archive_fixed`` are file names in the package index, which must have the given SHA-256. ``root`` is the
-    folder in the archive that is put on ``sys.path``, "" for its top; ``root_fixed`` is the same for the
-    fixed release, None if it does not differ. ``requires`` names the packages that the code imports, as
-    ``name==version`` of ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined.
-    ``licence`` is "" if the release states none.
+    folder in the archive that is put on ``sys.path``, "" for its top; in a source distribution it is relative
+    to the single folder at the top. ``root_fixed`` is the same for the fixed release, None if it does not
+    differ. ``requires`` names the packages that the code imports, as ``name==version`` of
+    ``requirements.toml``. With ``compat`` aliases that Python 3.10 removed are defined. ``licence`` is "" if
+    the release states none.
     """
 
     package: str
@@ -76,8 +77,8 @@ class ReleasePair(_Section):
 class UpstreamHunk(_Section):
     """One hunk of the difference between the vulnerable and the fixed release, one that belongs to the fix.
 
-    ``file`` is a path in the release. The numbers are those in the hunk's header: ``@@ -old_start,old_lines
-    +new_start,new_lines @@``.
+    ``file`` is a path relative to the release's ``root``. The numbers are those in the hunk's header,
+    ``@@ -old_start,old_lines +new_start,new_lines @@``.
     """
 
     file: str
@@ -128,7 +129,7 @@ class Requirement(_Section):
     """A dependency in ``requirements.toml``: its archives in the package index, one for each platform.
 
     ``archives`` maps file names to their SHA-256. ``root`` is the folder in the archive that is put on
-    ``sys.path``; "" means its top.
+    ``sys.path``; "" means its top. In a source distribution it is relative to the single folder at the top.
     """
 
     archives: dict[str, _Sha256] = Field(min_length=1)
@@ -141,9 +142,9 @@ class Description(_Section):
     ``id`` is the name of the folder. ``cve`` is "" for a flaw without a CVE number. ``source`` says where the
     program is. ``upstream`` lists the hunks of the difference between the vulnerable and the fixed release
     that belong to upstream's fix; if it is empty, no candidate has the origin upstream. ``upstream_tests`` is
-    None if there are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions, such
-    as ``ValueError``, by which a fixed program may refuse an attack: a PoV that ends with one of them has
-    failed.
+    None if there are none. ``limits`` hold for one run of a PoV or check. ``refusals`` names exceptions by
+    which a fixed program may refuse an attack: a PoV that ends with one of them has failed. A name is written
+    as a traceback shows it, such as ``ValueError`` or ``package.module.Error``; its subclasses do not count.
     """
 
     id: _Id
@@ -199,7 +200,8 @@ def _rest(text: bytes) -> dict[str, Any] | None:
 def requirements(path: Path) -> dict[str, Requirement]:
     """Return the dependencies in the ``requirements.toml`` at ``path``, by ``name==version``.
 
-    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key.
+    Raises :class:`~crisol.errors.VulnerabilityError`, which names the file and the wrong key, also for a
+    missing file.
     """
     return {name: _validated(Requirement, pin, path) for name, pin in _table(path).items()}
 

@@ -65,7 +65,7 @@ def newly_refused(examinations: Iterable[Examination]) -> list[str]:
 
 
 def spoken(text: bytes) -> frozenset[str]:
-    """Return the string constants of an untrusted Python source, in casefolded form.
+    """Return the string constants of an untrusted Python source, casefolded; none if it does not parse.
 
     ``text`` is the source. The source is parsed in a process with limits on time and memory. Raises
     :class:`~crisol.sandbox.bounded.OutOfBounds` if parsing exceeds the limits.

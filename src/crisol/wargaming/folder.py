@@ -17,8 +17,9 @@ _MAX_FILES, _MAX_FILE, _MAX_ALL = 5_000, 16 << 20, 64 << 20
 def refuse_unsafe(folder: Path) -> None:
     """Check that an untrusted vulnerability folder can be read without harm.
 
-    The folder may contain only regular files and folders, no links, of limited number and size. Raises
-    :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
+    ``vulnerability.toml`` and all below ``pov``, ``checks``, ``patches`` and ``target`` may be only regular
+    files and folders, no links. These four may contain at most 5,000 files, of 16 MiB each and 64 MiB
+    together. Raises :class:`~crisol.errors.VulnerabilityError`, which names the offending file or the size.
     """
     count = total = 0
     for path in (folder / "vulnerability.toml", *(folder / part for part in _PARTS)):
@@ -59,9 +60,10 @@ def regular_files(folder: Path) -> list[Path]:
 
 
 def content(path: Path) -> bytes:
-    """Return the content of a regular file, cut off at the size limit of a file in a vulnerability's folder.
+    """Return the content of a regular file, cut off at 16 MiB.
 
-    Raises ``OSError`` for a symbolic link and for a file that cannot be read.
+    That is the size limit of a file in a vulnerability's folder, see :func:`refuse_unsafe`. Raises
+    ``OSError`` for a symbolic link and for a file that cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
@@ -69,9 +71,10 @@ def content(path: Path) -> bytes:
 
 
 def inner(folder: Path, name: str) -> Path:
-    """Return the path of ``name``, which must lie inside ``folder``.
+    """Return the absolute path of ``name``, which must lie inside ``folder``; links are resolved.
 
-    Raises :class:`~crisol.errors.VulnerabilityError` if the path lies outside, as ``../other`` does.
+    ``name`` is a path relative to ``folder``, and may be missing. Raises
+    :class:`~crisol.errors.VulnerabilityError` if the path lies outside, as ``../other`` does.
     """
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -90,11 +90,11 @@ class ImportBase:
 def take(path: Path, inbox: Path, grounds: Callable[[str], ImportBase], manner: Manner = _PLAIN) -> Intake:
     """Import patches into the files ``<vulnerability>.jsonl`` of the folder ``inbox``.
 
-    ``path`` is a patch, a JSONL file, or a folder of patches. ``grounds`` takes the id of a vulnerability and
-    returns its :class:`ImportBase`, or raises :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds
-    the options. Each patch is cut to the files of the release; of equal changes only the first is imported.
-    Nothing is written before all patches are checked. Raises :class:`~crisol.errors.DatasetError`, which
-    names the first wrong patch or line.
+    ``path`` is a patch, a JSONL file, or a folder of patches, see :func:`imported`. ``grounds`` takes the id
+    of a vulnerability and returns its :class:`ImportBase`, or raises
+    :class:`~crisol.errors.UnknownVulnerability`. ``manner`` holds the options. Each patch is cut to the files
+    of the release; of equal changes only the first is imported. Nothing is written before all patches are
+    checked. Raises :class:`~crisol.errors.DatasetError`, which names the first wrong patch or line.
     """
     fresh: dict[str, list[Candidate]] = defaultdict(list)
     cut: list[str] = []
@@ -177,10 +177,13 @@ def kept(inbox: Path, vulnerability: str) -> Iterator[Candidate]:
 def imported(path: Path, manner: Manner = _PLAIN) -> Iterator[Candidate]:
     """Yield the candidates in a patch file, a folder of patches or a JSONL file; no diff is checked.
 
+    A patch ends in ``.diff``, ``.patch``, ``.mbox`` or ``.eml``, and is named by its file name without that
+    end. Other files in a folder, and sub-folders, are left out; any other file as ``path`` is read as JSONL.
     Each line of JSONL is an object with ``diff``, ``vulnerability`` (unless ``manner`` names it), and
     optionally ``name``, ``origin`` (``agent`` or ``import``) and ``licence``. ``manner`` gives the values
-    that a line or a patch does not state; for patches it must name the vulnerability. Raises
-    :class:`~crisol.errors.DatasetError`, which names the file and line.
+    that a line or a patch does not state; for patches it must name the vulnerability. A name consists of at
+    most 100 letters, digits, dots, dashes and underscores; without one, a line is named after the identity of
+    its diff. Raises :class:`~crisol.errors.DatasetError`, which names the file and line.
     """
     try:
         if path.is_dir():

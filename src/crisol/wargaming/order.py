@@ -49,8 +49,9 @@ class ScriptStep:
 class ScriptRun:
     """One run of a script on a patched program.
 
-    ``vulnerability`` is an id, ``script`` a file name, ``kind`` the phase to which the script belongs.
-    ``failed`` is True if the patch did not pass the script. ``seconds`` is the wall time.
+    ``vulnerability`` is an id, ``script`` the script's name, such as ``checks/2-load.py``, and ``kind`` the
+    phase to which it belongs. ``failed`` is True if the patch did not pass the script. ``seconds`` is the
+    wall time.
     """
 
     vulnerability: str
@@ -96,7 +97,7 @@ class Experience:
     def tally(self, vulnerability: str, script: str) -> ScriptTally:
         """Return the counts of a script; all are 0 if it never ran.
 
-        ``vulnerability`` is an id, ``script`` a file name.
+        ``vulnerability`` is an id, ``script`` the script's name with its folder, such as ``pov/1.py``.
         """
         return self._scripts.get((vulnerability, script), ScriptTally())
 

@@ -146,8 +146,9 @@ class ProgramTree:
         """Return the identity of a patched program, 64 hexadecimal digits; equal programs have the same one.
 
         ``after`` maps the path of each changed file to its new text, None for a deleted file. Changes of
-        comments, layout and documentation do not change the identity, unless the program reads them. The
-        identity of a program that a patch does not change is :data:`VULNERABLE`.
+        comments, layout and documentation do not change the identity, unless the program reads them. A file
+        that is no Python, or does not parse, counts by its text. The identity of a program that a patch does
+        not change is :data:`VULNERABLE`.
         """
         digest = hashlib.sha256(b"crisol-program-2")
         for path, text in sorted(after.items()):

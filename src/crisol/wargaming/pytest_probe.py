@@ -86,9 +86,10 @@ def main(arguments: bytes) -> bytes:
 
     ``arguments`` is JSON with ``paths`` (test files and folders), ``options`` (arguments of pytest) and
     ``wanted`` (names of functions, classes and variables). The report is an object. ``tests`` maps each test
-    to [outcome, message]. ``names`` maps each test to the names in ``wanted`` that it uses. ``broken`` maps
-    each file that cannot be imported to a message. In options and report ``{suite}`` stands for the folder
-    that contains the tests, which is the last of ``sys.path``.
+    to [outcome, message]: ``passed``, ``failed`` or ``skipped``, and a message, "" if it passed. ``names``
+    maps each test to the names in ``wanted`` that it uses. ``broken`` maps each file that cannot be imported
+    to a message. In options and report ``{suite}`` stands for the folder that contains the tests, which is
+    the last of ``sys.path``.
     """
     job = json.loads(arguments)
     place = os.path.realpath("suite")

@@ -51,9 +51,9 @@ class Match:
 
     :func:`open_match` makes it. A match judges any number of patches, one after the other. ``tree`` is the
     folder of the vulnerable source, ``cache`` the folder of downloaded releases. ``target`` is the sandbox
-    over ``tree``, and ``sandbox`` the name of its isolation. ``seed`` determines the random names and values
-    in PoVs and checks. ``budget`` limits the wall time, in seconds, of all scripts of one patch; the time in
-    which they wait for a CPU does not count.
+    over ``tree``, and ``sandbox`` the name of its isolation: ``bubblewrap``, ``namespaces`` or ``weak``.
+    ``seed`` determines the random names and values in PoVs and checks. ``budget`` limits the wall time, in
+    seconds, of all scripts of one patch; the time in which they wait for a CPU does not count.
 
     The first patch sets ``baseline``, the phase that runs PoVs and checks on the unpatched release, and
     ``yardstick``, the behaviour of the reference. Before that, these two are None. ``checks`` are the checks

@@ -21,9 +21,10 @@ def finding(script: Script, run: Run, survives: Reason, refusals: Collection[str
 
     ``survives`` is the reason if a PoV shows the flaw or a check fails. ``refusals`` names exceptions by
     which a fixed program may refuse an attack: a PoV that ends with one of them has failed, and the patch
-    passed. Any other exception gives ``does_not_load`` if it is an import or syntax error,
-    ``breaks_function`` for a check or a name error, and otherwise ``raises``. A run that exceeds its limits
-    gives ``timeout``; a run whose end cannot be trusted gives ``tampers``.
+    passed. A name is written as a traceback shows it: ``ValueError``, or ``package.module.Error``. Any other
+    exception gives ``does_not_load`` if it is an import or syntax error, ``breaks_function`` for a check or a
+    name error, and otherwise ``raises``. A run that exceeds its limits gives ``timeout``; a run whose end
+    cannot be trusted gives ``tampers``.
     """
     if run.ending is Ending.EXITED:
         if script.role is Role.POV:

@@ -61,8 +61,8 @@ class Value(NamedTuple):
     ``text``: a text constant. ``number``: nothing, the value is any number. ``outside``: the dotted name of
     an object outside the file. ``made``: the dotted name of the callable that returned the value. ``names``:
     the dotted name of the object whose ``__dict__`` the value is. ``inside``: kind and text of an element of
-    the container that the value is. ``getter``: the name of the attribute that the value, a function, reads.
-    ``function``: the number of a function in the file.
+    the container that the value is, with a NUL character between them. ``getter``: the name of the attribute
+    that the value, a function, reads. ``function``: the number of a function in the file.
     """
 
     kind: str

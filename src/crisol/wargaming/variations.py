@@ -63,8 +63,8 @@ class Behaviour:
     """The observable behaviour of a program under one variation of a script.
 
     ``ending`` says how the script ended: ``done``, ``exit`` with its code (as in ``exit 0``), ``raised``, or
-    ``slow`` (too long). ``seen`` are the values that the script compared or asserted, as text, in their
-    order.
+    ``slow`` (more than 0.5 CPU seconds). ``seen`` are the values that the script compared or asserted, as
+    text, in their order.
     """
 
     ending: str
