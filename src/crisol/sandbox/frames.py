@@ -31,7 +31,8 @@ class ClosedError(Exception):
 def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Write one frame, a dict that JSON can hold (``head``) and byte strings (``blobs``), to a socket.
 
-    Raises :class:`ClosedError` if the other end has closed the socket.
+    The size is not checked here; :func:`receive` takes up to 1 GiB. Raises :class:`ClosedError` if the other
+    end has closed the socket.
     """
     text = json.dumps({**head, "#": [len(blob) for blob in blobs]}).encode()
     try:
@@ -43,9 +44,9 @@ def send(channel: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = 
 def receive(channel: socket.socket, limit: int = MAX_FRAME) -> tuple[dict[str, Any], list[bytes]]:
     """Read one frame from a socket, and return its dict and its byte strings.
 
-    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together. Raises
-    :class:`ClosedError` if the other end has closed the socket or sent no frame, and ``TimeoutError`` after
-    the socket's time-out.
+    ``limit`` is the largest size, in bytes, of the dict and also of all byte strings together; its default
+    is 1 GiB. Raises :class:`ClosedError` if the other end has closed the socket, sent no frame or exceeds
+    ``limit``, and ``TimeoutError`` after the socket's time-out.
     """
     (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
     if size > limit:

@@ -36,9 +36,10 @@ _HEARD = _NEVER | _REACHING | {"sys._getframe", "object.__getattr__"}
 def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]], None]:
     """Return an audit hook (PEP 578) that ends the process if code of patched files inspects the interpreter.
 
-    ``files`` maps the path of each patched file to the line ranges, as [first, last], that the patch left
-    unchanged. Code on those lines may inspect frames and code objects, unless it was called by code on
-    changed lines. Tracing functions, new audit hooks and ctypes are forbidden to all code of patched files.
+    ``files`` maps the absolute path of each patched file inside the sandbox, the ``co_filename`` of its code,
+    to the line ranges that the patch left unchanged: [first, last], both included, from 1. Code on those
+    lines may inspect frames and code objects, unless it was called by code on changed lines. Tracing
+    functions, new audit hooks and ctypes are forbidden to all code of patched files.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

@@ -48,8 +48,10 @@ def keep(
 
     The function ends the process and never returns. The job arrives, and the answer is sent, on the socket
     ``control``; one byte is written to the file descriptor ``taken`` when the job has arrived. ``places`` are
-    the paths inside the sandbox. ``setup`` holds the limits and the seccomp filter. ``inherited`` holds the
-    import hook and the snapshot of functions that were made before the fork.
+    the paths inside the sandbox. If the sandbox isolates, ``setup`` has the key ``scratch_mb`` (largest size
+    of a writable folder in MiB) and the keys that :func:`crisol.sandbox.walls.confiner` reads; the other
+    limits come with the job. ``inherited`` holds the import hook and the snapshot of functions that were made
+    before the fork.
     """
     status = 1
     try:

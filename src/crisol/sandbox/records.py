@@ -52,7 +52,7 @@ class Limits:
 
 
 class Role(StrEnum):
-    """The kind of a script: PoV, check or probe.
+    """The kind of a script: ``POV``, ``CHECK`` or ``PROBE``; its value is the same word in lower case.
 
     A PoV ends with ``sys.exit(0)`` if it shows the flaw, with ``sys.exit(1)`` if not. A check ends without an
     exception or with ``sys.exit(0)`` if the program behaves. A probe ends with ``report(result)``, where
@@ -84,8 +84,9 @@ class Script:
 class Canary(StrEnum):
     """When a PoV runs a second time as a canary: ``one`` after exit code 1, ``any`` after exit code 0 or 1.
 
-    The second run is in the same process, on the unpatched files. The second run must show the flaw;
-    otherwise the patch has changed the process instead of the program.
+    The members are ``AFTER_ONE`` and ``AFTER_ANY``. The second run is in the same process, on the unpatched
+    files. The second run must show the flaw; otherwise the patch has changed the process instead of the
+    program.
     """
 
     AFTER_ONE = "one"

@@ -101,7 +101,8 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
     """Return the statements of a script with a call ``function(name, value)`` after each class and function.
 
     ``body`` are the statements of the script, which runs outside the module ``__main__``. The call puts the
-    class or function into ``__main__``, where pickle and type annotations look for it.
+    class or function into ``__main__``, where pickle and type annotations look for it. ``function`` is a
+    constant that stands for the function; each run puts the function in its place.
     """
     shown: list[ast.stmt] = []
     for statement in body:

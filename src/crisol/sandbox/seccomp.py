@@ -118,7 +118,8 @@ _Step = tuple[int, int, int, int]
 def keeper_filter() -> bytes:
     """Return the seccomp filter for the keeper, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
-    The filter allows mounts and new namespaces, which the filter for scripts forbids.
+    The filter allows mounts and new namespaces, which the filter for scripts forbids. Raises
+    :class:`~crisol.errors.SandboxUnavailable` on a machine that is neither x86-64 nor AArch64.
     """
     return _assemble(_NEVER, [])
 
@@ -127,7 +128,8 @@ def script_filter() -> bytes:
     """Return the seccomp filter for a script, as bytes for :func:`~crisol.sandbox.kernel.install_filter`.
 
     The filter forbids mounts, new namespaces, most kinds of sockets, large socket buffers, and
-    ``memfd_create``, whose memory no limit counts.
+    ``memfd_create``, whose memory no limit counts. Raises :class:`~crisol.errors.SandboxUnavailable` on a
+    machine that is neither x86-64 nor AArch64.
     """
     column = _column()
     refused, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS

@@ -68,9 +68,10 @@ class Target:
     """A sandbox over the files of one program, in which scripts run; only one thread may use it at a time.
 
     :meth:`Sandbox.target` makes it. ``kind`` says how its processes are isolated: by bubblewrap, by
-    namespaces, or weakly, by limits alone. ``limits`` hold for each run. ``landlock`` is the Landlock ABI
-    version in use, 0 for none. ``skipped`` names modules that could not be imported before the first run. If
-    the sandbox's process dies, the next run starts a new one.
+    namespaces, or weakly, by limits alone. ``source`` holds the files inside. ``limits`` hold for each run.
+    ``hashes``, below 2**32, is Python's hash seed inside; None draws one. ``landlock`` is the Landlock ABI
+    version in use, 0 for none. ``skipped`` names modules that could not be imported before the first run. The
+    first run starts the sandbox's process; if the process dies, the next run starts a new one.
     """
 
     def __init__(
@@ -249,7 +250,7 @@ class Target:
         self._source = replace(self._source, learned=learned)
 
     def close(self) -> None:
-        """End the sandbox's process and all its runs."""
+        """End the sandbox's process and all its runs; a later run starts a new process."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None

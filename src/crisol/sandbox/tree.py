@@ -137,7 +137,7 @@ def _cached_name(name: str) -> str:
 
 
 def byte_code(content: bytes, name: str) -> bytes | None:
-    """Return the content of the .pyc file for a source; None if it does not compile or is very large.
+    """Return the content of the .pyc file for a source; None if it does not compile or is over 512 KiB.
 
     ``content`` is the source, ``name`` its file name in tracebacks. Python uses this .pyc file without a
     comparison with the source (PEP 552, unchecked).

@@ -63,7 +63,8 @@ def confiner(setup: dict[str, Any]) -> Callable[[], None]:
     """Return a function that takes rights away from the process that calls it, for good.
 
     The function drops capabilities, sets up Landlock and installs a seccomp filter. ``setup`` has the keys
-    ``filter`` (the seccomp filter) and ``landlock`` (the Landlock ABI version, 0 for none).
+    ``filter`` (bytes, the result of :func:`crisol.sandbox.seccomp.script_filter`) and ``landlock`` (the
+    Landlock ABI version, 0 for none).
     """
     program, abi = setup["filter"], setup["landlock"]
 
