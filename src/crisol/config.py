@@ -47,17 +47,19 @@ class Settings(BaseSettings):
     the model is sure of it: with ``CRISOL_AB_MODE=shadow`` after the answer is sent, with ``blocking``
     before.
 
-    Service. The service listens on ``CRISOL_HOST`` and ``PORT``. With ``CRISOL_API_TOKEN`` every request
-    needs this token, except reads if ``CRISOL_READS=open``; without a token the service answers only this
-    machine. The next four are lists separated by commas. ``CRISOL_ALLOWED_HOSTS`` are further accepted
-    ``Host`` headers. ``CRISOL_TRUSTED_PROXIES`` are the networks whose ``X-Forwarded-For`` header is
-    believed. ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
-    ``validate=off``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if answers take longer than
-    2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body in bytes,
-    ``CRISOL_CACHE_MB`` the largest cache in MiB. ``CRISOL_METRICS`` is a folder through which several workers
-    share Prometheus metrics; None is for a single worker. OpenTelemetry spans are sent to
-    ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none; ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces
-    that is sent, 0 to 1.
+    Service. The service listens on ``CRISOL_HOST`` and ``PORT``; 0 takes a free port. With
+    ``CRISOL_API_TOKEN`` every request needs this token, except reads if ``CRISOL_READS=open``; without a
+    token the service answers only this machine. The next four are lists separated by commas.
+    ``CRISOL_ALLOWED_HOSTS`` are further accepted ``Host`` headers. ``CRISOL_TRUSTED_PROXIES`` are the
+    addresses and networks, such as ``10.0.0.0/8``, whose ``X-Forwarded-For`` header is believed.
+    ``CRISOL_RATE_LIMITS`` are rates such as ``validate=50/60:10`` (name, tokens, seconds, burst) or
+    ``validate=off``. The names are ``ml-first``, ``validate``, ``ml-accuracy``, ``ab-testing``, ``cache``,
+    ``breakers`` and ``vulnerabilities``. ``CRISOL_ADAPTIVE_LIMITS`` are pairs such as ``validate=2``: if
+    answers take longer than 2 seconds, that rate shrinks. ``CRISOL_BODY_LIMIT`` is the largest request body
+    in bytes, ``CRISOL_CACHE_MB`` the largest cache in this process in MiB; with 0 the process keeps no
+    entries. ``CRISOL_METRICS`` is a folder through which several workers share Prometheus metrics; None is
+    for a single worker. OpenTelemetry spans are sent to ``OTEL_EXPORTER_OTLP_ENDPOINT``, None sends none;
+    ``OTEL_TRACES_SAMPLER_ARG`` is the share of the traces that is sent, 0 to 1.
     """
 
     model_config = SettingsConfigDict(

@@ -41,7 +41,13 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a patch is not valid: the first failure of its wargame, as ``exploit_survives`` or ``timeout``."""
+    """Why a patch is not valid: the first failure of its wargame.
+
+    The values are ``malformed``, ``does_not_apply``, ``tampers``, ``does_not_load``, ``undefined_name``,
+    ``exploit_survives`` (the public PoV still succeeds), ``variant_survives`` (another PoV does), ``raises``
+    (a PoV ends by an unexpected exception), ``breaks_function`` (a check fails), ``timeout``, ``partial_fix``
+    (a generated PoV succeeds), ``diverges_from_reference``, ``baseline_failed`` and ``sandbox_failed``.
+    """
 
     MALFORMED = "malformed"
     """The text is no unified diff that can be read."""
@@ -189,7 +195,10 @@ class Verdict:
 
 
 class Origin(StrEnum):
-    """Who made a candidate patch: the project, a person, a mutation, an agent, or an import from outside."""
+    """Who made a candidate patch: the project, a person, a mutation, an agent, or an import from outside.
+
+    The values are, in this order, ``upstream``, ``hand``, ``mutant``, ``agent`` and ``import``.
+    """
 
     UPSTREAM = "upstream"
     """The fix of the project itself."""
@@ -232,11 +241,12 @@ class LabelledPatch:
 
     ``id`` is unique in its data set; ``diff`` is the text of the patch. ``group`` names the patches that stay
     together when data are split, by default the patches of one vulnerability. ``project`` is the package that
-    has the flaw. ``tool`` is the origin of the patch or the tool that made it. ``reason`` is the text of a
-    :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown. For a
-    registered vulnerability, ``source`` maps each path that the patch changes to the text before the change,
-    ``pov`` is the text of the public PoV, and ``description`` describes the flaw. ``fix`` is its known fix:
-    for each touched file, path, vulnerable text and fixed text. For any other vulnerability they are empty.
+    has the flaw. ``language`` is the programming language of the source, in free text. ``tool`` is the origin
+    of the patch or the tool that made it. ``reason`` is the text of a :class:`Reason`, "" if valid or
+    unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown. For a registered vulnerability, ``source``
+    maps each path that the patch changes to the text before the change, ``pov`` is the text of the public
+    PoV, and ``description`` describes the flaw. ``fix`` is its known fix: for each touched file, path,
+    vulnerable text and fixed text. For any other vulnerability they are empty.
     """
 
     id: str
@@ -279,7 +289,11 @@ class Prediction:
 
 
 class Source(StrEnum):
-    """The source of a decision: the cache, a rung of the ladder, or the fallback if no rung could decide."""
+    """The source of a decision: the cache, a rung of the ladder, or the fallback if no rung could decide.
+
+    The values are ``cache``, ``equivalent`` and ``untouched`` (the two kinds of fact), ``memory``, ``model``,
+    ``wargame`` and ``fallback``.
+    """
 
     CACHE = "cache"
     """The stored answer to the same request."""
@@ -326,12 +340,13 @@ class Decision:
 class Trial:
     """One A/B observation: the prediction and the verdict of the same patch. Times are in seconds.
 
-    ``patch`` is the identity of the patch, ``vulnerability`` an id, ``cwe`` text such as ``CWE-22``.
-    ``experiment`` and ``arm`` are names. ``probability`` is the predicted probability of valid; ``outcome``
-    and ``reason`` are those of the verdict. ``sampling_probability``, in (0, 1], is the probability with
-    which the patch was selected for a wargame; estimates weight the trial by its inverse. ``attributions``
-    maps each feature to its contribution to the prediction; None if not computed. ``created_at`` has a time
-    zone.
+    ``id`` is a hash of experiment, arm, patch, vulnerability and model version, see
+    :func:`~crisol.abtest.trial.trial_id`; a store keeps one trial for each id. ``patch`` is the identity of
+    the patch, ``vulnerability`` an id, ``cwe`` text such as ``CWE-22``. ``experiment`` and ``arm`` are names.
+    ``probability`` is the predicted probability of valid; ``outcome`` and ``reason`` are those of the
+    verdict. ``sampling_probability``, in (0, 1], is the probability with which the patch was selected for a
+    wargame; estimates weight the trial by its inverse. ``attributions`` maps each feature to its contribution
+    to the prediction; None if not computed. ``created_at`` has a time zone.
 
     The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
     ``decided`` is the outcome that the caller was told; None if the request was answered by a wargame or not

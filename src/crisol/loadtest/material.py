@@ -34,8 +34,9 @@ class Item:
     """A patch of a load test, with its verdict in the corpus table and the prediction of the model in use.
 
     ``vulnerability`` is an id; ``cwe`` is its weakness class such as ``CWE-79``, "" if unknown. ``diff`` is
-    the patch as text. ``outcome`` and ``reason`` ("" for a valid patch) are the verdict, and ``seconds`` is
-    how long its wargame took. ``probability`` is the predicted probability of valid.
+    the patch as text. ``outcome`` (``valid`` or ``invalid``) and ``reason`` (the text of a
+    :class:`~crisol.records.Reason`, "" for a valid patch) are the verdict, and ``seconds`` is how long its
+    wargame took. ``probability`` is the predicted probability of valid.
     """
 
     vulnerability: str
@@ -85,10 +86,10 @@ def prepare(settings: Settings, frame: pd.DataFrame, seed: int, *, unsure: float
     """Return the patches of a corpus table ready for a load test, with a model trained on them.
 
     ``frame`` is the corpus table; ``seed`` is the seed of the training. The policy makes the model leave the
-    share ``unsure`` of the patches, 0 to 1, to a wargame. The model has seen these patches, so a load test
-    measures speed and not accuracy. The model is kept in the cache folder of ``settings``, and used again for
-    the same table and seed. Raises :class:`~crisol.errors.DatasetError` for a table without both valid and
-    invalid patches.
+    share ``unsure`` of the patches, 0 to 1, by default 0.2, to a wargame. Inconclusive patches are left out.
+    The model has seen these patches, so a load test measures speed and not accuracy. The model is kept in the
+    cache folder of ``settings``, and used again for the same table and seed. Raises
+    :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches.
     """
     frame = frame[frame["outcome"] != Outcome.INCONCLUSIVE].drop_duplicates(["vulnerability", "id"])
     if frame.empty or frame["outcome"].nunique() < 2:

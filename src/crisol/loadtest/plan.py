@@ -83,10 +83,11 @@ class LoadPlan:
 
     At most ``connections`` are open, from ``sources`` different loopback addresses. The popularity of the
     patches follows Zipf's law with the exponent ``zipf``; 0 means that all are equally popular. ``mix`` lists
-    pairs of a route (a key of :data:`ROUTES`, such as ``ml-first``) and its share of the requests.
-    ``spoofed`` is the number of false client addresses sent in ``X-Forwarded-For``; 0 sends no such header.
-    The same ``seed`` gives the same requests. Raises :class:`~crisol.errors.SettingsError` if a value is out
-    of range.
+    pairs of a route (``ml-first`` or ``validate``, the keys of :data:`ROUTES`) and its share of the requests,
+    a positive number; the shares are divided by their sum. ``spoofed`` is the number of false client
+    addresses sent in ``X-Forwarded-For``; 0 sends no such header. The same ``seed`` gives the same requests.
+    Raises :class:`~crisol.errors.SettingsError` if a value is out of range: ``requests`` over 2,000,000,
+    ``seconds`` over 3600 and ``rate`` over 100,000, for example.
     """
 
     loop: Loop = Loop.CLOSED
@@ -188,8 +189,9 @@ def popularity(items: int, exponent: float, count: int, seed: int) -> NDArray[np
 def mix(texts: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """Return the routes' shares of the requests from texts such as ``["ml-first=0.9", "validate=0.1"]``.
 
-    The result holds pairs of a route's name and its share. A text without ``=`` has the share 1. Raises
-    :class:`~crisol.errors.SettingsError` for a share that is not a number; the names are not checked.
+    The result holds pairs of a route's name and its share, as :class:`LoadPlan` takes them. A text without
+    ``=`` has the share 1; the shares need not add up to 1. Raises :class:`~crisol.errors.SettingsError` for a
+    share that is not a number; the names are not checked.
     """
     parts = []
     for text in texts:

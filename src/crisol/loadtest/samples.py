@@ -161,10 +161,10 @@ def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
     :meth:`Recorder.save` writes the file. The table has a row for each request that began, with the columns:
 
     - ``intended``, ``sent``, ``received``: the planned start, the sending and the answer, in seconds of the
-      monotonic clock.
+      monotonic clock; NaN for a request that was not sent or not answered.
     - ``which``: the index of the request's content among the different requests.
-    - ``status``, ``error``: the HTTP status; without an answer it is 0, and ``error`` is one of
-      :data:`ERRORS`.
+    - ``status``, ``error``: the HTTP status and, for an answer, "". Without an answer ``status`` is 0, and
+      ``error`` is one of :data:`ERRORS`, such as ``timeout``.
     - ``outcome``, ``reason``, ``probability``: the answer's outcome, reason ("" if none) and probability of
       valid (NaN if none).
     - ``source``, ``decided_by``: the source of the answer, and for a cached answer its original source.

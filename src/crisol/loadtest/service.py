@@ -138,10 +138,11 @@ def serving(
     """Return a context manager that starts ``crisol serve`` in a separate process, and stops it at the end.
 
     The service has the vulnerabilities of ``settings``, the model in the folder ``model`` and the thresholds
-    of ``policy``, ``workers`` worker processes and no rate limits. The process runs in the namespaces of
-    ``enclosure``, None for none. ``changes`` are environment variables that replace those of the service; the
-    caller's settings for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary
-    folder. Entering raises :class:`~crisol.errors.UnavailableError` if the service does not start.
+    of ``policy``, ``workers`` worker processes and no rate limits. The path ``model`` must be absolute,
+    because the service has another working folder. The process runs in the namespaces of ``enclosure``, None
+    for none. ``changes`` are environment variables that replace those of the service; the caller's settings
+    for Redis, PostgreSQL and the API token are not passed on. Trials go to a temporary folder. Entering
+    raises :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="crisol-load-") as folder:
         root = Path(folder)

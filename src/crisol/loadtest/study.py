@@ -68,7 +68,8 @@ def plan(
 ) -> LoadPlan:
     """Return the load plan of ``profile``: ``closed``, or the shape of an open loop such as ``poisson``.
 
-    A closed loop ends after ``requests``; an open loop sends ``rate`` requests a second for ``seconds``.
+    The shapes are ``constant``, ``poisson``, ``ramp``, ``spike`` and ``soak``, see :class:`Shape`. A closed
+    loop ends after ``requests``; an open loop sends ``rate`` requests a second for ``seconds``.
     ``connections`` is the number of connections, ``sources`` the number of loopback addresses from which they
     come, ``zipf`` the exponent of the patches' popularity, and ``mix`` lists the routes with their shares of
     the requests. ``warm_up`` is the share of the load that is left out of the figures; ``seed`` seeds all
@@ -111,7 +112,8 @@ def measure(
     patches to send, and ``load`` is the plan. ``rates``, in requests a second, are tried afterwards in open
     loops of ``rate_seconds`` each. At the end the same patches are sent by the load generator wrk, for
     comparison. ``targets`` are texts of load targets such as ``p95_ms < 1000``; they are parsed here but not
-    compared. Raises :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
+    compared. Their default :data:`FLOOR` is the least that any load must reach. Raises
+    :class:`~crisol.errors.ExperimentError` for a malformed target, before any load,
     :class:`~crisol.errors.DatasetError` for a table without both valid and invalid patches, and
     :class:`~crisol.errors.UnavailableError` if the service does not start.
     """
