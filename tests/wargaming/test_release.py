@@ -110,6 +110,7 @@ def lying() -> bytes:
         ("pkg-1.0-py3-none-any.whl", b"no archive"),
         ("pkg-1.0-py3-none-any.whl", lying()),
     ],
+    ids=["empty", "text", "cut short", "lying header", "text as a wheel", "lying wheel"],
 )
 def test_a_damaged_archive_is_refused_by_one_error(
     index: Path, tmp_path: Path, name: str, content: bytes
