@@ -34,7 +34,8 @@ class Rate:
 
     A ``burst`` of 0 means the same number as ``limit``. Two fields are computed: ``interval`` is the seconds
     in which one token returns, ``full`` the seconds in which an empty bucket becomes full. ``Rate(100)``
-    allows 100 tokens a minute. Raises :class:`~crisol.errors.SettingsError` if a value is out of range.
+    allows 100 tokens a minute. Raises :class:`~crisol.errors.SettingsError` unless ``limit`` and ``seconds``
+    are positive and the burst is finite and at least 1; a ``limit`` below 1 needs a ``burst`` of its own.
     """
 
     limit: float
@@ -222,7 +223,8 @@ class TokenBucket:
         """Return a decorator for ``async`` functions that takes ``cost`` tokens before each call.
 
         ``key`` is called with the arguments of the call and returns the key of the bucket. The decorated
-        function raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens. The decorator
+        function raises :class:`~crisol.errors.RateLimited` if that bucket holds too few tokens, and
+        :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst. The decorator
         raises :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
 
         >>> import asyncio
@@ -309,7 +311,8 @@ def limited(
     """Return a decorator for ``async`` functions that takes ``cost`` tokens from ``bucket`` before each call.
 
     ``key`` is called with the arguments of the call and returns the bucket's key. The decorated function
-    raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens. The decorator raises
+    raises :class:`~crisol.errors.RateLimited` if the bucket holds too few tokens, and
+    :class:`~crisol.errors.InputError` if ``cost`` is below 0 or above the rate's burst. The decorator raises
     :class:`~crisol.errors.SettingsError` for a function that is not ``async``.
     """
 

@@ -89,8 +89,9 @@ class Cache:
     def get(self, kind: Kind[T], key: bytes, default: T | None = None) -> T | None:
         """Return the value of ``key`` that this process caches under ``kind``, or ``default`` without one.
 
-        The shared tier is not asked, and nothing is computed. A None that was computed and cached is returned
-        as None, not as ``default``.
+        ``key`` is the 32 bytes from :meth:`Kind.key`. ``kind`` must be the object with which the value was
+        cached; another one of the same name gives ``default``. The shared tier is not asked, and nothing is
+        computed. A None that was computed and cached is returned as None, not as ``default``.
         """
         try:
             entry = self._entries[key]
@@ -126,7 +127,8 @@ class Cache:
         one caller is cancelled, the others still get the value.
 
         Raises what ``fn`` raises (nothing is cached then), and :class:`~crisol.errors.InputError` if the key,
-        ``ttl`` or the result's type is wrong, or if ``fn`` asks for its own key.
+        ``ttl`` or the result's type is wrong, if ``fn`` asks for its own key, or if this cache has another
+        :class:`Kind` object of the same name.
         """
         entry = self._entries.get(key)
         if entry is not None and entry.stats.kind is kind:
@@ -171,9 +173,10 @@ class Cache:
         """Return a decorator that caches the results of an ``async`` function for ``ttl`` seconds.
 
         The key is the function and its arguments; they must be of types that
-        :func:`~crisol.resilience.keys.digest` takes. ``tags`` are names by which :meth:`invalidate` finds the
-        entries. The decorator raises :class:`~crisol.errors.SettingsError` if the function is not ``async``
-        or does not annotate its return type.
+        :func:`~crisol.resilience.keys.digest` takes, or the call raises :class:`~crisol.errors.InputError`.
+        ``tags`` are names by which :meth:`invalidate` finds the entries. The decorator raises
+        :class:`~crisol.errors.SettingsError` if the function is not ``async`` or does not annotate its return
+        type.
 
         >>> cache = Cache()
         >>> @cache.memoize(ttl=60.0)

@@ -53,7 +53,10 @@ class Computation:
         self.trace: TracebackType | None = None
 
     def resolve(self, stored: Any) -> None:
-        """Give all waiting callers the value ``stored``; no effect if the computation has ended."""
+        """Give all waiting callers the value ``stored``; no effect if the computation has ended.
+
+        ``stored`` is the record itself if its type is immutable, otherwise the bytes of its cache entry.
+        """
         if not self.future.done():
             self.future.set_result(stored)
 

@@ -115,9 +115,9 @@ class CircuitBreaker(BreakerCore):
     def guard(self) -> Guard:
         """Return a context manager, for ``with`` and ``async with``, whose block counts as one call.
 
-        Entering raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. Only
-        ``async with`` interrupts the block, with ``TimeoutError``, after the ``timeout`` of the breaker's
-        policy.
+        Entering raises :class:`~crisol.errors.CircuitOpenError` if the breaker rejects the call. After the
+        ``timeout`` of the breaker's policy, ``async with`` interrupts the block with ``TimeoutError``; a
+        ``with`` block that takes longer runs to its end and counts as a failure.
         """
         return Guard(self)
 

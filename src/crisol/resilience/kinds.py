@@ -21,7 +21,8 @@ class Kind(Generic[T]):
     """A kind of cache entry: records of the type ``type_``, cached under ``name`` for ``ttl`` seconds.
 
     A ``ttl`` of None means the lifetime that :data:`LIFETIMES` gives for the name. A cached None, which says
-    that no value exists, is kept for ``negative_ttl`` seconds. Increase ``version`` when the meaning of a
+    that no value exists, is kept for ``negative_ttl`` seconds. Make one object for each name, and use it for
+    all entries: a cache refuses a second object of the name. Increase ``version`` when the meaning of a
     field of the record changes; a change of the fields or their types is noticed without that. Raises
     :class:`~crisol.errors.SettingsError` for a name without a lifetime, a value out of range, or a type that
     cannot be encoded.

@@ -70,7 +70,11 @@ class CacheEntry:
 
 
 class Lru:
-    """Cache entries by key, at most ``budget`` bytes in all; the least recently used are removed first."""
+    """Cache entries by key, at most ``budget`` bytes in all; the least recently used are removed first.
+
+    ``entries`` maps the keys to the entries, the least recently used first. Read an entry there, and call
+    ``entries.move_to_end(key)`` to mark it as used. ``bytes`` is the size of all entries together.
+    """
 
     __slots__ = ("budget", "bytes", "entries")
 

@@ -34,7 +34,9 @@ class BreakerPolicy:
     type in ``record`` and of none in ``ignore``. A result is a failure if ``is_failure(result)`` is true;
     None means that no result is. Three fields are computed: ``timed`` and ``rated`` say whether calls are
     timed and rates are limited, ``longest_wait`` bounds the wait that callers are told. Raises
-    :class:`~crisol.errors.SettingsError` if a value is out of range.
+    :class:`~crisol.errors.SettingsError` if a value is out of range, if only one of ``slow_rate`` and
+    ``slow_seconds`` is set, if ``probe_successes`` exceeds ``probes``, or if ``minimum_calls`` exceeds
+    ``window_calls`` and ``window_seconds`` is None.
     """
 
     consecutive_failures: int | None = 5

@@ -14,7 +14,8 @@ BUCKETS = 10
 def push(bits: int, bit: int, size: int) -> int:
     """Return ``bits``, the outcomes of the last calls, with the outcome ``bit`` of the newest call added.
 
-    Each outcome is one bit, 0 or 1; the newest is the lowest. Only the last ``size`` outcomes are kept.
+    Each outcome is one bit, 1 for a bad call (failed, or slow), 0 for a good one; the newest is the lowest.
+    Only the last ``size`` outcomes are kept.
 
     >>> bin(push(0b1001, 1, size=4))
     '0b11'
