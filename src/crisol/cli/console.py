@@ -70,9 +70,11 @@ __all__ = [
 class Exit(IntEnum):
     """The exit codes of the command ``crisol``; those from 64 to 78 have the meaning of BSD's ``sysexits.h``.
 
-    0 means valid or success, 1 invalid or a failed check, 2 not decided; 64 wrong usage, 65 bad content, 66
-    an input that cannot be read, 69 a missing dependency, 70 an internal failure, 73 an output that cannot be
-    created, 74 an input/output error, 130 interrupted by SIGINT, 143 ended by SIGTERM.
+    ``VALID`` (0) means valid or success, ``INVALID`` (1) invalid or a failed check, ``NOT_JUDGED`` (2) not
+    decided; ``USAGE`` (64) wrong usage, ``DATA`` (65) bad content, ``NO_INPUT`` (66) an input that cannot be
+    read, ``UNAVAILABLE`` (69) a missing dependency, ``INTERNAL`` (70) an internal failure, ``CANNOT_CREATE``
+    (73) an output that cannot be created, ``OUTPUT`` (74) an input/output error, ``INTERRUPTED`` (130)
+    interrupted by SIGINT, ``TERMINATED`` (143) ended by SIGTERM.
     """
 
     VALID = 0
@@ -241,7 +243,8 @@ def _plain(value: Any) -> Any:
 def read_patch(path: Path) -> bytes:
     """Return the content of a file as bytes; the path ``-`` means standard input, up to 2 MiB of it.
 
-    Raises :class:`~crisol.errors.NoInput` if the file or standard input cannot be read.
+    The rest of a longer standard input is not read, which is no error here; the parser refuses a diff above
+    1 MiB. Raises :class:`~crisol.errors.NoInput` if the file or standard input cannot be read.
     """
     if str(path) != "-":
         try:

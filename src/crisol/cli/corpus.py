@@ -319,7 +319,7 @@ def plan(settings: Settings, mutants: int = 40, seed: int = 0) -> Plan:
 
 
 def build(chosen: Sequence[Vulnerability], plan: Plan, jobs: int, scheduler: str = "") -> pd.DataFrame:
-    """Return the sorted corpus table of the vulnerabilities ``chosen``.
+    """Return the corpus table of the vulnerabilities ``chosen``, sorted by vulnerability, origin and name.
 
     Candidates without a stored verdict are wargamed; a progress bar is shown. ``plan`` is the result of
     :func:`plan`. ``jobs`` is the number of processes; 0 means one for each core. ``scheduler`` is the address

@@ -29,9 +29,10 @@ def run(
 ) -> None:
     """Run an experiment's notebook with papermill and log parameters, metrics and files to MLflow.
 
-    EXPERIMENT is a YAML file of the folder experiments. --summary also writes the
-    steps and their results to a file, as JUnit XML if its name ends in .xml,
-    otherwise as Markdown.
+    EXPERIMENT is a YAML file of the folder experiments. --parameter NAME=VALUE
+    replaces the value of a parameter of the notebook, or the seed. --summary also
+    writes the steps and their results to a file, as JUnit XML if its name ends in
+    .xml, otherwise as Markdown. Exit 70 if a cell of the notebook raises.
     """
     from crisol.lab import experiment as experiments
     from crisol.lab import papermill

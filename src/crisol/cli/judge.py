@@ -43,10 +43,12 @@ def wargame(
 ) -> None:
     """Wargame one patch: apply it to the vulnerable code, then run the PoVs and the checks.
 
-    --strip N removes N leading folders from every path, as patch -p does;
-    --recount ignores the line counts in the headers of hunks. There is no fuzz:
-    all context lines must match. Exit 0 if the patch is valid, 1 if it is
-    invalid, 2 if it could not be judged, 64 and above for errors.
+    --strip N removes N leading folders from every path, as patch -p does; without
+    it git's prefixes, such as a/ and b/, are removed. --recount ignores the line
+    counts in the headers of hunks. There is no fuzz: all context lines must match.
+    Without --sandbox the setting CRISOL_SANDBOX holds (default auto). Exit 0 if
+    the patch is valid, 1 if it is invalid, 2 if it could not be judged, 64 and
+    above for errors.
     """
     from crisol.diff import ReadOptions
     from crisol.sandbox import choose

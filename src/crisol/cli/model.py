@@ -73,10 +73,11 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure the model variants on labelled patches, by cross-validation or on a separate test set.
 
-    With --data no fold splits a group. --group names the field of a patch that is
-    its group, --outer the field by which the folds are made (default: the group).
-    With --train and --test the variants learn from one file and are measured on
-    the other. With --stream the patches of a group arrive one by one, and each is
+    Give either --data, or --train and --test. With --data no fold splits a group.
+    --group names the field of a patch that is its group, --outer the field by
+    which the folds are made (default: the group). With --train and --test the
+    variants learn from one file and are measured on the other. With --stream,
+    which needs --data, the patches of a group arrive one by one, and each is
     decided with the verdicts on the earlier ones; --repeats is the number of
     random orders.
     """

@@ -59,8 +59,9 @@ def loadtest(
     In the closed profile each of --connections sends its next request after an
     answer, --requests in all. In the other profiles requests are sent at --rate a
     second for --seconds, whether or not answers come. --sources is the number of
-    client addresses. --mix gives the share of an endpoint in the requests, --zipf
-    the exponent of the Zipf distribution of the patches.
+    client addresses. --mix gives the share of an endpoint, ml-first or validate, in
+    the requests and may be given more than once; --zipf is the exponent of the
+    Zipf distribution of the patches.
     """
     from crisol.lab import ground_truth
     from crisol.loadtest import plan, targets
@@ -147,9 +148,10 @@ def chaos(
 ) -> None:  # fmt: skip
     """Inject faults under steady load, each into a service of its own; exit 1 if an expectation is missed.
 
-    --calm and --lasting are the seconds before and during a fault. --after are
-    the seconds after the fault, in addition to the time that a breaker stays
-    open. --rate is the number of requests in a second.
+    FAULT is a name such as redis_killed; after an unknown name the command prints
+    all names and exits with 64. --calm and --lasting are the seconds before and
+    during a fault. --after are the seconds after the fault, in addition to the
+    time that a breaker stays open. --rate is the number of requests in a second.
     """
     from crisol.chaos import study
     from crisol.chaos.expectations import expected

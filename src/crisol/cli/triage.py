@@ -47,8 +47,9 @@ def triage(
 ) -> None:  # fmt: skip
     """Rank candidate patches of one vulnerability and find one to merge; wargames run as needed.
 
-    Exit 0 if a wargame found a valid candidate, 1 if every candidate is invalid,
-    2 if no candidate is known to be valid and some are undecided.
+    Without --sandbox the setting CRISOL_SANDBOX holds (default auto). Exit 0 if a
+    wargame found a valid candidate, 1 if every candidate is invalid, 2 if no
+    candidate is known to be valid and some are undecided.
     """
     from crisol.lab.triage import Bench, Triage
     from crisol.wargaming.vulnerability import find, load

@@ -17,7 +17,10 @@ __all__ = ["ui"]
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
 ) -> None:
-    """Serve MLflow's web pages for the tracked runs on this machine until interrupted."""
+    """Serve MLflow's web pages for the tracked runs on this machine until interrupted.
+
+    If an MLflow server is the tracking store, print its address and end.
+    """
     import os
     import signal
     import socket

@@ -37,7 +37,10 @@ def init(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check which sandbox, stores and servers this machine has, and print what each missing one costs."""
+    """Check which sandbox, stores and servers this machine has, and print what each missing one costs.
+
+    Exit 0 even if one is missing.
+    """
     from crisol.doctor import examine
 
     findings = list(examine(load_settings()))

@@ -47,7 +47,8 @@ def reliability_curve(truth: NDArray[np.int_], score: NDArray[np.float64], bins:
     """Return the reliability curve: for each bin of patches, x is its mean score, y its share of valid ones.
 
     ``truth`` (n,) is 1 for a valid patch, 0 for an invalid one; ``score`` (n,) is the predicted probability
-    of valid. The patches are sorted by score and cut into ``bins`` bins of equal size.
+    of valid. The patches are sorted by score and cut into ``bins`` bins of equal size; empty bins, which
+    occur if there are fewer patches than bins, give no point.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

@@ -26,9 +26,10 @@ _MOST = 1000
 class Listed:
     """One tracked run, as a line of a list of runs.
 
-    ``id`` is the run's id in MLflow, ``name`` its name, ``status`` its state in MLflow, such as FINISHED.
-    ``started`` is its start in milliseconds since 1970. ``seed`` and ``corpus`` (a hash of the corpus table)
-    are parameters of the run, "" if not recorded.
+    ``id`` is the run's id in MLflow, ``name`` its name. ``status`` is its state in MLflow: RUNNING, FINISHED,
+    FAILED, KILLED (its process died) or SCHEDULED. ``started`` is its start in milliseconds since 1970, 0 if
+    not recorded. ``seed`` and ``corpus`` (a hash of the corpus table) are parameters of the run, "" if not
+    recorded.
     """
 
     id: str

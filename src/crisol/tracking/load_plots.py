@@ -54,8 +54,9 @@ def slowest(frame: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> F
     """Draw latency (ms) by percentile; the axis of percentiles gives most room to the slowest requests.
 
     ``frame`` comes from :func:`crisol.loadtest.result.distribution`; it has the columns ``one_in`` (100
-    stands for the 99th percentile) and ``latency_ms``. ``bounds`` maps the text of a load target to
-    (percentile, ms), which is drawn as a mark.
+    stands for the 99th percentile) and ``latency_ms``. ``bounds`` maps the text of a load target, such as
+    ``p95_ms < 100``, to (percentile, ms), here (95, 100), which is drawn as a mark; the percentile is below
+    100.
     """
     figure, (axis,) = panels(1, width=7.4, height=3.9, title="Latency by percentile, from the intended start")
     axis.plot(frame["one_in"], frame["latency_ms"], color=COLOURS[0])

@@ -50,7 +50,8 @@ class RegisteredModel:
     """A version of the model ``patch-validity`` in MLflow's registry, with its aliases and tags.
 
     ``version`` is the version's number, ``run_id`` the id of the MLflow run that trained the model.
-    ``aliases`` are the version's aliases, such as ``champion``. ``tags`` maps names to texts.
+    ``aliases`` are the version's aliases, such as ``champion``. ``tags`` maps names to texts; the properties
+    ``variant``, ``vulnerabilities`` and ``gate`` are the tags of these names.
     """
 
     version: str
@@ -162,7 +163,8 @@ def record_gate(settings: Settings, version: str, found: str) -> None:
     """Record the result of the gate for a registered version.
 
     ``version`` is the version's number. ``found`` is ``passed``, or the reason why the version may not become
-    champion. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened.
+    champion. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened, and MLflow's
+    ``MlflowException`` if there is no such version.
     """
     open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
 

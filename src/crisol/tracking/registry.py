@@ -34,7 +34,9 @@ _FILE = "champion.json"
 def local_folder(address: str, runs: Path) -> Path:
     """Return the folder on this machine that the address of a run's artifacts means.
 
-    ``address`` is a ``file:`` URL, or ``crisol:/PATH`` for the folder ``artifacts/PATH`` below ``runs``.
+    ``address`` is a path, a ``file:`` URL, or ``crisol:/PATH`` for the folder ``artifacts/PATH`` below
+    ``runs``. The path is not checked. An address on an MLflow server has no such folder, but nothing is
+    raised for it.
     """
     parts = urlsplit(address)
     if parts.scheme == SCHEME:
@@ -66,7 +68,8 @@ def champion_folder(settings: Settings) -> Path:
 def point_to(settings: Settings, folder: Path, version: str) -> None:
     """Record a model folder and its version number as the champion's, in ``mlruns/champion.json``.
 
-    The file is replaced as a whole. Raises :class:`~crisol.errors.StoreError` if it cannot be written.
+    A ``folder`` below ``mlruns`` is recorded relative to it, any other one by its absolute path. The file is
+    replaced as a whole. Raises :class:`~crisol.errors.StoreError` if it cannot be written.
     """
     path = settings.runs / _FILE
     part = path.with_name(f".{path.name}.{os.getpid()}.part")

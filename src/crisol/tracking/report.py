@@ -47,8 +47,9 @@ class Disagreement:
     """A patch on which model and wargame disagree, as texts for the HTML report.
 
     ``vulnerability`` is the vulnerability's id, ``name`` the candidate's name. ``probability`` is the model's
-    probability of valid, ``verdict`` the wargame's verdict. ``kind`` is ``false accept`` or ``false reject``.
-    ``diff`` is the text of the patch.
+    probability of valid, such as ``0.91``. ``verdict`` is the reason of an invalid verdict, such as
+    ``exploit_survives``, or ``valid``. ``kind`` is ``false accept`` or ``false reject``. ``diff`` is the text
+    of the patch.
     """
 
     vulnerability: str
@@ -62,7 +63,8 @@ class Disagreement:
     def lines(self) -> list[tuple[str, str]]:
         """The lines of the diff as pairs (CSS class, line), at most 400.
 
-        A longer diff has one more pair, whose text says how many lines are left out.
+        The class is ``add``, ``del``, ``at`` (a hunk's header) or "" (any other line). A longer diff has one
+        more pair, whose text says how many lines are left out.
         """
         lines = self.diff.splitlines()
         shown = [(_CLASSES.get(line[:1], ""), line) for line in lines[:_LONGEST_DIFF]]
@@ -98,7 +100,10 @@ _CLASSES = {"+": "add", "-": "del", "@": "at"}
 
 
 def render(report: Report) -> str:
-    """Return the report as one HTML page."""
+    """Return the report as one HTML page, which loads no other file.
+
+    The texts of the report are plain text: HTML in them is escaped.
+    """
     environment = Environment(
         loader=PackageLoader("crisol.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

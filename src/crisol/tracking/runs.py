@@ -95,7 +95,10 @@ class TrackedRun:
             self.client.log_batch(self.id, metrics=rows[start_at : start_at + 1000])
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Record parameters, by name, as texts; each is cut after 6,000 characters."""
+        """Record parameters, by name, as texts; each is cut after 6,000 characters.
+
+        MLflow refuses, with ``MlflowException``, to change a parameter that the run already has.
+        """
         rows = [Param(k, str(v)[:_LONGEST_VALUE]) for k, v in values.items()]
         for start_at in range(0, len(rows), 100):
             self.client.log_batch(self.id, params=rows[start_at : start_at + 100])
@@ -196,9 +199,9 @@ class TrackedRun:
 def join(settings: Settings, run_id: str, name: str) -> TrackedRun:
     """Return the open run with the id ``run_id``, or open a new run if ``run_id`` is "".
 
-    A new run has the name ``name``, and belongs to the MLflow experiment of that name; end it by
-    :meth:`TrackedRun.finish`. Raises :class:`~crisol.errors.StoreError` if the tracking store does not answer
-    or has no such run.
+    The state of an existing run is not checked. A new run has the name ``name``, and belongs to the MLflow
+    experiment of that name; end it by :meth:`TrackedRun.finish`. Raises :class:`~crisol.errors.StoreError` if
+    the tracking store does not answer or has no such run.
     """
     client = MlflowClient(open_store(settings))
     try:
