@@ -370,6 +370,7 @@ def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path
     taken = Recorder([3, 4, 5, 6, 7, 8])
     strange = ANSWER | {"outcome": "perhaps"}
     degraded = ANSWER | {"degraded": ["sandbox", "cache"], "advisory": True, "probability": None}
+    degraded |= {"outcome": "unknown", "source": "fallback", "decided_by": "fallback"}
     for at, answer in enumerate((ANSWER, degraded, strange, ["no answer"])):
         taken.intended[at] = taken.sent[at] = 1.0
         taken.answered(at, 2.0, 200, json.dumps(answer).encode())
@@ -383,7 +384,8 @@ def test_what_was_taken_down_is_read_back_and_nonsense_is_garbled(tmp_path: Path
     assert frame["garbled"].tolist() == [False, False, True, True, False]
     assert frame["degraded"].tolist() == ["", "cache,sandbox", "", "", ""]
     assert frame["error"].tolist() == ["", "", "", "", "timeout"]
-    assert frame["decided_by"].tolist() == ["model", "model", "model", "", ""]
+    assert frame["decided_by"].tolist() == ["model", "fallback", "model", "", ""]
+    assert frame["outcome"].tolist()[1] == "unknown"
     assert frame["probability"].isna().tolist() == [False, True, False, True, True]
 
 

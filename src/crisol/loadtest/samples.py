@@ -22,7 +22,7 @@ ERRORS = ("", "refused", "connect_timeout", "reset", "timeout", "bad_answer", "u
 """How a request can end without an answer; the first means that it has one."""
 
 _SOURCES = ("", *Source)
-_OUTCOMES = ("", *Outcome)
+_OUTCOMES = ("", *Outcome, "unknown")
 _REASONS = ("", *Reason)
 _DEPENDENCIES = ("cache", "database", "ml_model", "sandbox")
 _CODES: dict[str, dict[str, int]] = {
