@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -38,6 +39,9 @@ __all__ = [
     "run",
     "with_source",
 ]
+
+# A worker whose caches of patches have grown makes place for a new one, which takes over its jobs.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 
 @dataclass(frozen=True, slots=True)
