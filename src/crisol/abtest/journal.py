@@ -58,9 +58,10 @@ class Replay:
 class Journal:
     """A file that keeps trials, one in each line with a checksum, until they are moved to a store.
 
-    ``path`` is the path of the file. Threads and processes of one machine may use the file at the same time,
-    because every method locks it. Every method raises :class:`~crisol.errors.StoreError` if the file cannot
-    be read or written.
+    ``path`` is the path of the file. The file and its folder are made when they are first needed; a missing
+    file is an empty journal. Threads and processes of one machine may use the file at the same time, because
+    every method locks it. Every method raises :class:`~crisol.errors.StoreError` if the file cannot be read
+    or written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -236,8 +237,9 @@ class JournaledStore:
         """Return the weighted confusion matrix of each group of the stored trials that match ``where``.
 
         ``by`` lists the properties to group by. The keys are tuples with one text for each property, in the
-        order of ``by``; without ``by`` the only key is ``()``. Raises :class:`~crisol.errors.StoreError` if
-        the wrapped store cannot be reached.
+        order of ``by``; without ``by`` the only key is ``()``. The matrix compares predictions with
+        verdicts. If ``by`` contains the rung, it compares the answers to callers with verdicts. Raises
+        :class:`~crisol.errors.StoreError` if the wrapped store cannot be reached.
         """
         return self.store.tallies(where, by)
 

@@ -164,8 +164,8 @@ def compare_arms(
     ``first`` and ``second`` are the names of the arms. Returns their comparison, and the confidence sequence
     of the difference in accuracy (first minus second) after each patch. The same ``seed`` gives the same
     bootstrap interval. Raises :class:`~crisol.errors.ExperimentError` if an arm has no trials or the trials
-    belong to several experiments, and :class:`~crisol.errors.InputError` if no patch was predicted by both
-    arms.
+    belong to several experiments. Raises :class:`~crisol.errors.InputError` if no patch was predicted by both
+    arms, or an arm predicted a patch with two model versions; select one version by ``where``.
     """
     experiments = experiments_of(store.read(where))
     if len(experiments) > 1:

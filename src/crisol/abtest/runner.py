@@ -144,10 +144,11 @@ def run(
     """Run an experiment over patches and yield each new trial; the trials are also added to ``store``.
 
     Trials are stored after every ``chunk`` patches. Trials that the store has already are neither made again
-    nor yielded. The i-th patch, from 0, sampled or not, gets the time ``start + i * step``. ``judge`` takes a
-    patch and returns its verdict; the default takes the patch's label, so that no wargame runs. ``judge`` is
-    called at most once for a patch. Raises the errors of ``judge``, the arms and the store, and
-    :class:`~crisol.errors.DatasetError` for a patch that occurs twice.
+    nor yielded. The i-th patch, from 0, sampled or not, gets the time ``start + i * step``; ``start`` has a
+    time zone. ``judge`` takes a patch and returns its verdict; the default takes the patch's label, so that
+    no wargame runs. ``judge`` is called at most once for a patch. Raises the errors of ``judge``, the arms
+    and the store, :class:`~crisol.errors.DatasetError` for a patch that occurs twice, and
+    :class:`~crisol.errors.InputError` for a ``start`` without a time zone.
     """
     arrivals = enumerate(patches)
     patch_keys: set[tuple[str, str]] = set()

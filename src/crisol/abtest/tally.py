@@ -37,7 +37,8 @@ class Slice(StrEnum):
     def of(self, trial: Trial) -> str:
         """Return the value that this property has in a trial, as text.
 
-        Examples are ``0.9-1.0`` for a band and ``2026-01-31T14:00Z`` for an hour.
+        Examples are ``0.9-1.0`` for a band, ``2026-01-31T14:00Z`` for an hour and ``2026-01-31`` for a day.
+        An unknown cwe or rung is "".
         """
         if self is Slice.BAND:
             return band_of(trial.confidence)
@@ -55,7 +56,10 @@ BAND_EDGES = (0.6, 0.7, 0.8, 0.9)
 
 
 def band_of(confidence: float) -> str:
-    """Return the interval, 0.1 wide, that contains a confidence from 0.5 to 1, such as ``0.9-1.0``."""
+    """Return the interval, 0.1 wide, that contains a confidence from 0.5 to 1, such as ``0.9-1.0``.
+
+    An interval contains its lower bound; ``0.9-1.0`` contains both bounds.
+    """
     return BANDS[sum(confidence >= edge for edge in BAND_EDGES)]
 
 
@@ -108,7 +112,8 @@ class Tally:
     def of(cls, trial: Trial, *, answered: bool = False) -> Self:
         """Return the tally of a single trial: it compares the model's prediction with the verdict.
 
-        With ``answered`` it compares the service's answer to the caller with the verdict.
+        With ``answered`` it compares the service's answer to the caller with the verdict; a trial whose
+        ``decided`` is None counts with the prediction.
         """
         if trial.outcome is Outcome.INCONCLUSIVE:
             return cls(inconclusive=1)

@@ -35,9 +35,11 @@ RUN_LENGTH = 1000.0
 class Watched:
     """The result of a drift detector over the trials of one arm.
 
-    ``name`` is the name of the detector, such as ``errors``. ``baseline`` is the number of conclusive trials
-    at the beginning that served as reference; the indexes in ``alarm`` count from the trial after them.
-    ``raised_on`` is the identity of the patch at which the alarm was raised, None if none was.
+    ``arm`` is the name of the arm, or of a rung. ``name`` is the name of the detector: ``errors`` or
+    ``calibration`` from :func:`watch`, ``false accepts`` or ``false refusals`` from
+    :func:`~crisol.abtest.rungs.watch_rungs`. ``baseline`` is the number of conclusive trials at the beginning
+    that served as reference; the indexes in ``alarm`` count from the trial after them. ``raised_on`` is the
+    identity of the patch at which the alarm was raised, None if none was.
     """
 
     arm: str
@@ -124,7 +126,7 @@ def predicted_drift(trials: Sequence[Trial], reference: float = 0.25) -> pd.Data
     share of the trials that are the first ones. Returns a table with the rows probability and confidence. Its
     columns are feature (one of these names), psi (population stability index), ks (Kolmogorov-Smirnov
     statistic), p_value, adjusted_p_value (by Holm's method), and drifted: whether psi is at least 0.25 and
-    adjusted_p_value below 0.001.
+    adjusted_p_value below 0.001. Raises :class:`~crisol.errors.InputError` if either part has no trial.
     """
     import pandas as pd  # noqa: PLC0415 - the service watches rungs, and does without it
 

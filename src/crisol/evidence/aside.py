@@ -37,8 +37,9 @@ Its own limit of memory bounds these.
 class Ground:
     """The two paths that :func:`examine` needs of a vulnerability.
 
-    ``folder`` is the folder of the vulnerable release. ``ways`` is the file with the traces of the PoVs; ""
-    means that no PoV was traced yet.
+    ``folder`` is the folder of the vulnerable release. ``ways`` is the file with the traces of the PoVs, see
+    :func:`~crisol.evidence.trace.ways_file`; "" means that no PoV was traced yet. Give absolute paths,
+    because another process reads the files.
     """
 
     folder: str
@@ -61,9 +62,9 @@ def examine(ground: Ground, after: Mapping[str, str | None]) -> Examined:
     """Return what :meth:`crisol.evidence.facts.Facts.examine` returns, computed in a process with limits.
 
     Use it for patches from strangers, whose text may be made to exhaust memory or time. ``after`` maps the
-    path of each file that the patch touches to the patched text, None for a deleted file. Raises
-    :class:`~crisol.sandbox.bounded.OutOfBounds` for a patch that takes more than 10 s of processor time or
-    768 MiB, or that cannot be read.
+    path of each file that the patch touches, relative to the program's root, to the patched text, None for a
+    deleted file. Raises :class:`~crisol.sandbox.bounded.OutOfBounds` for a patch that takes more than 10 s of
+    processor time or 768 MiB, or that cannot be read.
     """
     texts = {path: text.encode(errors="surrogatepass") for path, text in after.items() if text is not None}
     head = {

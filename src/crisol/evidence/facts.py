@@ -5,7 +5,7 @@
 >>> fact.outcome, fact.source  # doctest: +SKIP
 (<Outcome.INVALID: 'invalid'>, <Source.UNTOUCHED: 'untouched'>)
 >>> fact.evidence  # doctest: +SKIP
-('pov/1-public.py', 'mistune.py:Markdown.parse', …)
+('pov/1-public.py', 'mistune.py:parse', …)
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class Fact:
 class JudgedPrograms:
     """The verdicts on the programs that patches of one vulnerability make, at most ``most`` programs.
 
-    A new program beyond ``most`` replaces the oldest. A program with both a valid and an invalid verdict
-    gives no fact. Inconclusive verdicts and time-outs are not stored. Threads may share the object.
+    By default ``most`` is 1,000. A new program beyond ``most`` replaces the oldest. A program with both a
+    valid and an invalid verdict gives no fact. Inconclusive verdicts and time-outs are not stored. Threads
+    may share the object.
     """
 
     def __init__(self, most: int = _PROGRAMS) -> None:
@@ -118,8 +119,8 @@ class Facts:
     def settled(self, after: Mapping[str, str | None]) -> Fact | None:
         """Return the fact that decides a patch, given by its patched files; None where no fact does.
 
-        ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
-        file.
+        ``after`` maps the path of each file that the patch touches, relative to the program's root, to the
+        patched text, None for a deleted file.
         """
         program, fact = self.examine(after)
         return fact or self.judged.fact(program)
@@ -127,8 +128,9 @@ class Facts:
     def examine(self, after: Mapping[str, str | None]) -> tuple[str, Fact | None]:
         """Return (identity of the program that a patch makes, fact that needs no earlier verdict).
 
-        ``after`` maps the path of each file that the patch touches to the patched text, None for a deleted
-        file. The fact is None where only an earlier verdict or a wargame can decide.
+        ``after`` maps the path of each file that the patch touches, relative to the program's root, to the
+        patched text, None for a deleted file. The fact is None where only an earlier verdict or a wargame can
+        decide.
         """
         program = self.tree.identity(after)
         if program == VULNERABLE:
@@ -167,8 +169,9 @@ class Facts:
 def gather(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> Facts:
     """Return the knowledge that decides patches of a vulnerability, without any verdict yet.
 
-    The traces of the PoVs are read from the folder ``cache``; where they are missing, the PoVs run in the
-    sandbox. If the sandbox fails, there are no traces, and only equal programs are recognised. Raises
+    The traces of the PoVs are read from the cache folder ``cache``, which also keeps the release and is
+    created if it is missing. Where traces are missing, the PoVs run in the sandbox. If the sandbox fails,
+    there are no traces, and only equal programs are recognised. Raises
     :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded.
     """
     folder = vulnerability.vulnerable(cache)

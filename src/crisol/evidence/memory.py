@@ -78,8 +78,9 @@ class Judged:
     """A patch with its verdict, as a memory stores it.
 
     ``identity`` is that of the patch, ``sketch`` its sketch, by which it is compared. ``valid`` is the
-    verdict. ``reason`` is the reason of an invalid verdict; "" if the patch is valid or the reason is
-    unknown. ``probability`` is the probability of valid that the model gave from the diff alone.
+    verdict. ``reason`` is the value of the :class:`~crisol.records.Reason` of an invalid verdict; "" if the
+    patch is valid or the reason is unknown. ``probability`` is the probability of valid that the model gave
+    from the diff alone.
     """
 
     identity: str
@@ -93,9 +94,9 @@ class Judged:
 class Near:
     """The judged patch that is most similar to a candidate, among the valid or among the invalid ones.
 
-    ``identity`` is that of the judged patch. ``valid`` is its verdict, ``reason`` the reason of an invalid
-    verdict, "" if the patch is valid or the reason unknown. ``similarity`` is in [0, 1]; 1 means that both
-    patches change the same lines in the same way.
+    ``identity`` is that of the judged patch. ``valid`` is its verdict, ``reason`` the value of the
+    :class:`~crisol.records.Reason` of an invalid verdict, "" if the patch is valid or the reason unknown.
+    ``similarity`` is in [0, 1]; 1 means that both patches change the same lines in the same way.
     """
 
     identity: str
@@ -122,8 +123,8 @@ class Recall:
 class Memory:
     """The verdicts known for one vulnerability, at most ``most`` of them.
 
-    When it is full, a new verdict drops the older half. A new verdict on a stored patch replaces the earlier
-    one. Threads must not share a memory.
+    By default ``most`` is 1,000. When it is full, a new verdict drops the older half. A new verdict on a
+    stored patch replaces the earlier one. Threads must not share a memory.
     """
 
     def __init__(self, most: int = _MOST) -> None:

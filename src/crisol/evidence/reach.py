@@ -42,9 +42,9 @@ def touched(tree: ProgramTree, after: Mapping[str, str | None], way: Way) -> str
     """Return a sentence on the first change of a patch to code or files that a PoV executes or reads.
 
     None means that the patch changes nothing of these, so that the exploit still works. ``tree`` is the
-    vulnerable program. ``after`` maps the path of each file that the patch touches to the patched text, None
-    for a deleted file. ``way`` is the trace of the PoV; if the trace failed, the result is the reason of that
-    failure.
+    vulnerable program. ``after`` maps the path of each file that the patch touches, relative to the program's
+    root, to the patched text, None for a deleted file. ``way`` is the trace of the PoV; if the trace failed,
+    the result is the reason of that failure.
     """
     if way.lost:
         return way.lost[0]

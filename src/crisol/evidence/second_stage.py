@@ -140,7 +140,7 @@ def across_groups(rows: _Floats, label: _Ints, fold: _Ints, *, seed: int) -> dic
 
     Each is calibrated on the out-of-fold scores of these other folds. ``rows`` (n, columns) are memory rows.
     ``label`` (n,) is 1 for a valid patch, 0 for an invalid one; ``fold`` (n,) is the number of each row's
-    fold. ``seed`` seeds the training.
+    fold. There must be at least two folds. ``seed`` seeds the training.
     """
     trees = {
         int(number): _fit(rows[fold != number], label[fold != number], seed) for number in np.unique(fold)

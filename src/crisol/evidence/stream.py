@@ -173,8 +173,9 @@ def play(
     """Simulate the streams ``chosen`` under a policy; nothing is executed, as the verdicts are known.
 
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
-    (n,). Each arrival is decided by the first of these that can. With ``facts``, a patch with the same
-    ``code`` as an earlier one whose verdict is known gets that verdict. If any verdict is known,
+    (n,). ``policy`` is a :class:`~crisol.model.policy.LadderPolicy`, with one policy for the second stage and
+    one for the model. Each arrival is decided by the first of these that can. With ``facts``, a patch with
+    the same ``code`` as an earlier one whose verdict is known gets that verdict. If any verdict is known,
     ``policy.memory`` decides at the probability of ``believe``. Then ``policy.model`` decides at the
     probability from the diff alone. Otherwise the patch is wargamed, and its verdict is known from then on.
     """

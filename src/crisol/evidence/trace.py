@@ -2,7 +2,7 @@
 
 >>> ways = trace(vulnerability, choose(), cache)  # doctest: +SKIP
 >>> ways[0].functions[:2]  # doctest: +SKIP
-('mistune.py:Markdown.parse', 'mistune.py:Markdown.output')
+('mistune.py:parse', 'mistune.py:output')
 
 A way is *lost* where a run could not be followed whole: it started another program, replaced the tracer,
 measured time in threads, or did not show the flaw under the tracer. What is lost settles nothing.
@@ -39,9 +39,10 @@ _TRACER = Path(__file__).parent / "tracer.py"
 class Code:
     """A piece of code of the vulnerable program, such as a function, that a PoV executes.
 
-    ``path`` is the file, ``name`` the name of the code object, ``line`` the number of its first line, from 1.
-    ``lines`` are the numbers of the executed lines; None means that lines were not traced, so that any line
-    may have been executed.
+    ``path`` is the file, relative to the program's root. ``name`` is the name of the code object without its
+    class, such as ``parse`` or ``<module>``; ``line`` is the number of its first line, from 1. ``lines`` are
+    the numbers of the executed lines; None means that lines were not traced, so that any line may have been
+    executed.
     """
 
     path: str
@@ -76,10 +77,10 @@ class Way:
 def trace(vulnerability: Vulnerability, sandbox: Sandbox, cache: Path) -> tuple[Way, ...]:
     """Return the traces of all PoVs of a vulnerability, in the order of the PoVs.
 
-    They are read from the folder ``cache``; where they are missing, the PoVs run in the sandbox, and the
-    traces are stored. A PoV that cannot be traced gives a trace whose ``lost`` says why. Raises
-    :class:`~crisol.errors.IndexUnavailable` where a release cannot be downloaded, and
-    :class:`~crisol.errors.SandboxError` where the sandbox fails.
+    They are read from the cache folder ``cache``, which is created if it is missing. Where traces are
+    missing, the PoVs run in the sandbox, and the traces are stored. A PoV that cannot be traced gives a trace
+    whose ``lost`` says why. Raises :class:`~crisol.errors.IndexUnavailable` where a release cannot be
+    downloaded, and :class:`~crisol.errors.SandboxError` where the sandbox fails.
     """
     path = ways_file(vulnerability, cache)
     if path.is_file():
