@@ -89,7 +89,9 @@ class CrisolError(Exception):
     """The base class of every error that Crisol raises on purpose; catch it to catch all of them.
 
     ``exit_code``, a class attribute, is the exit status with which the ``crisol`` command ends after the
-    error.
+    error: 64 for :class:`InputError`, 66 for :class:`NoInput`, 73 for :class:`CannotCreate`, 69 for
+    :class:`UnavailableError` and 65 for :class:`IntegrityError`. Other subclasses inherit the status, unless
+    they set their own.
     """
 
     exit_code = 70
@@ -126,7 +128,10 @@ class MalformedDiff(DiffError):
 
 
 class UnsafeDiff(DiffError):
-    """The diff names a path outside the project's folder, a symbolic link, or an unusual file mode."""
+    """The diff names a path outside the project's folder, a symbolic link, or an unusual file mode.
+
+    Modes 100644, 100755 and 100664 are usual; git writes others for links, submodules and special files.
+    """
 
 
 class UnsupportedDiff(DiffError):
@@ -134,7 +139,10 @@ class UnsupportedDiff(DiffError):
 
 
 class DiffTooLarge(DiffError):
-    """The diff exceeds a size limit."""
+    """The diff exceeds a size limit of :class:`~crisol.diff.DiffLimits`: by default 1 MiB or 200 files.
+
+    There are limits on lines and hunks, too. The message names the limit.
+    """
 
 
 class NoInput(InputError):

@@ -51,9 +51,11 @@ def find_vulnerability(name: str | Path, settings: Settings | None = None) -> Vu
     >>> crisol.find_vulnerability("arena-zip-slip").cwe
     'CWE-22'
 
-    An id is searched in the folders of ``settings.search_path``. ``settings`` None reads the environment
-    variables. Raises :class:`~crisol.errors.UnknownVulnerability` if no vulnerability has this id, and
-    :class:`~crisol.errors.VulnerabilityError` if its folder is incomplete.
+    A ``name`` that is the path of an existing folder, absolute or relative to the working directory, is taken
+    as a path. Any other is an id, searched in the folders of ``settings.search_path``. ``settings`` None
+    reads the environment variables. Raises :class:`~crisol.errors.UnknownVulnerability` if no vulnerability
+    has this id or the folder has no ``vulnerability.toml``, and :class:`~crisol.errors.VulnerabilityError` if
+    the folder is incomplete.
     """
     from crisol.wargaming.vulnerability import find, load  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -85,9 +87,11 @@ def wargame(
     valid
 
     ``vulnerability`` is an id or the path of a folder. ``patch`` is a unified diff as text or bytes, or the
-    Path of a file. ``sandbox`` is ``auto``, ``bubblewrap``, ``namespaces`` or ``weak``; "" takes it from
-    ``settings``. ``reading`` says how to read the diff; None reads it as git does. ``watch`` is called with
-    each phase after its end; None calls nothing. ``settings`` None reads the environment variables.
+    Path of a file. ``sandbox`` is ``auto`` (the strongest that works here), ``bubblewrap``, ``namespaces`` or
+    ``weak`` (no isolation of hostile code); "" takes it from ``settings``. ``reading``, a
+    :class:`crisol.diff.ReadOptions`, says how to read the diff; None reads it as git does. ``watch`` is
+    called with each phase after its end; None calls nothing. ``settings`` None reads the environment
+    variables.
 
     A faulty patch raises no error; the verdict tells its fault. Raises :class:`~crisol.errors.InputError` for
     a vulnerability or file that cannot be read, and :class:`~crisol.errors.UnavailableError` if there is no
@@ -215,10 +219,11 @@ def evaluate(
     ``model`` is the name of a variant in ``experiments/variants.yaml``, a
     :class:`~crisol.model.variants.Variant`, or a scikit-learn classifier or pipeline with ``predict_proba``,
     which is trained on the features of :func:`features`. ``own`` are functions that you wrote; each gets a
-    :class:`~crisol.model.reading.Reading` and returns a number, a further feature. ``folds`` is the number of
-    folds. The same ``seed`` gives the same result. Raises :class:`~crisol.errors.ExperimentError` for any
-    other model, and :class:`~crisol.errors.DatasetError` if the patches are of fewer than two groups or of
-    one class only.
+    :class:`~crisol.model.reading.Reading` and returns a number, a further feature. ``folds`` is the largest
+    number of folds; there are fewer if there are fewer groups, or fewer patches of a class. The same ``seed``
+    gives the same result. Raises :class:`~crisol.errors.ExperimentError` for any other model, and
+    :class:`~crisol.errors.DatasetError` for fewer than two groups, fewer than two patches of a class, or
+    ``folds`` below two.
     """
     from crisol.model import evaluation  # noqa: PLC0415 - importing crisol must stay cheap
 
@@ -282,7 +287,8 @@ def predict(model: Predictor | FittedModel, patch: str | bytes | Path, *, cwe: s
     ``patch`` is a diff as text or bytes, or the Path of a file. The model does not see changes of tests,
     documents and other files that no wargame executes, which are recognised by their names. ``cwe`` is text
     such as ``CWE-22``, "" if unknown. Raises :class:`~crisol.errors.DiffError` for a text that is no diff,
-    and :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file.
+    :class:`~crisol.errors.PatchDoesNotApply` if the diff changes no other file, and
+    :class:`~crisol.errors.InputError` if the file cannot be read.
     """
     from crisol.model.predictor import Predictor  # noqa: PLC0415 - importing crisol must stay cheap
     from crisol.wargaming.fitting import fitted  # noqa: PLC0415 - likewise
@@ -298,10 +304,11 @@ def decide(vulnerability: str, patch: str | bytes | Path, *, cwe: str = "", **ch
     >>> answer["outcome"], answer["source"]
     ('valid', 'wargame')
 
-    The whole ladder decides; a wargame runs if no other rung can. ``vulnerability`` is an id. ``patch`` is a
-    diff as text or bytes, or the Path of a file. ``cwe`` is text such as ``CWE-22``, "" if unknown.
-    ``changes`` are fields of :class:`~crisol.config.Settings` with new values; unless they say otherwise, the
-    A/B rate is 0. Each call starts a server and stops it; for many patches use :func:`serve`. Raises
+    The whole ladder decides; a wargame runs if no other rung can. ``vulnerability`` is an id; for an unknown
+    id no wargame runs, ``outcome`` is ``unknown`` and ``source`` is ``fallback``. ``patch`` is a diff as text
+    or bytes, or the Path of a file. ``cwe`` is text such as ``CWE-22``, "" if unknown. ``changes`` are fields
+    of :class:`~crisol.config.Settings` with new values; unless they say otherwise, the A/B rate is 0. Each
+    call starts a server and stops it; for many patches use :func:`serve`. Raises
     :class:`~crisol.errors.SettingsError` for wrong settings, :class:`~crisol.errors.InputError` for a file
     that cannot be read, and :class:`~crisol.errors.UnavailableError` if the server does not start or refuses
     the request.
@@ -320,11 +327,12 @@ def serve(settings: Settings | None = None, **changes: Any) -> Iterator[Server]:
     ...     print(server.url[:16])
     http://127.0.0.1
 
-    The server runs in a thread of this process. ``settings`` None reads the environment variables.
-    ``changes`` are fields of :class:`~crisol.config.Settings` with new values, such as ``ab_test_rate=0.5``;
-    they override ``settings``. The server needs the extra ``crisol[service]``. Raises
-    :class:`~crisol.errors.SettingsError` for wrong settings, and :class:`~crisol.errors.UnavailableError` if
-    the server does not start.
+    The block gets a :class:`~crisol.service.embedded.Server`: ``url`` is its address, and
+    ``decide(vulnerability, diff)`` returns its answer, as :func:`decide` does. The server runs in a thread of
+    this process. ``settings`` None reads the environment variables. ``changes`` are fields of
+    :class:`~crisol.config.Settings` with new values, such as ``ab_test_rate=0.5``; they override
+    ``settings``. The server needs the extra ``crisol[service]``. Raises :class:`~crisol.errors.SettingsError`
+    for wrong settings, and :class:`~crisol.errors.UnavailableError` if the server does not start.
     """
     from crisol.service.embedded import serve as embedded  # noqa: PLC0415 - importing crisol must stay cheap
 
