@@ -74,10 +74,10 @@ class Seen:
 def beliefs(prepared: Prepared) -> dict[str, Believe]:
     """Return four ways to predict patches from memory rows, by name.
 
-    Each is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid (n,).
-    They are ``cold`` (the model that reads the diff alone), ``mean label`` (the share of valid ones among the
-    earlier verdicts), ``nearest neighbour`` (by the similarity to the most similar valid and invalid patches)
-    and ``memory`` (the second stage).
+    Each is a function from memory rows (n, columns) and group numbers (n,), those of ``prepared.group``, to
+    probabilities of valid (n,). They are ``cold`` (the model that reads the diff alone), ``mean label`` (the
+    share of valid ones among the earlier verdicts), ``nearest neighbour`` (by the similarity to the most
+    similar valid and invalid patches) and ``memory`` (the second stage).
     """
     return {
         "cold": _cold, "mean label": _share(prepared), "nearest neighbour": _neighbour,

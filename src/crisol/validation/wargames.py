@@ -41,8 +41,9 @@ class RefereeStats:
     """Counters of the wargames in this process.
 
     ``waiting`` and ``running`` are the numbers of wargames now, ``open`` is the number of open sandboxes.
-    ``done`` and ``rejected`` count wargames since the start. ``mean_seconds`` is a moving average of a
-    wargame's duration, including the start of its sandbox; before the first wargame it is 0.5.
+    Since the start, ``done`` counts the wargames that have ended, whatever their verdict, and ``rejected``
+    those that never ran, because the queue was full or every caller had left. ``mean_seconds`` is a moving
+    average of a wargame's duration, including the start of its sandbox; before the first wargame it is 0.5.
     """
 
     waiting: int
