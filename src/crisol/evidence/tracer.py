@@ -165,7 +165,10 @@ def main(arguments: bytes) -> bytes:
     """Trace one PoV and return what it executed and read, as JSON.
 
     ``arguments`` is JSON with ``name`` and ``source`` of the PoV, ``lines`` (trace lines, too) and
-    ``stretch`` (factor by which the PoV's own time limits grow).
+    ``stretch`` (factor by which the PoV's own time limits grow). The result has ``places`` (for each executed
+    code object of the target its file, name, first line and the sorted lines that ran), ``imports``,
+    ``opened`` and ``listed`` (names of modules, files and folders), and ``lost``: sentences on what was not
+    followed, such as a PoV that broke or timed out. An empty ``lost`` means that nothing was missed.
     """
     job = json.loads(arguments)
     place = sys.path[-1] + "/"  # the target stands last

@@ -105,7 +105,7 @@ def leftovers(settings: Settings, *, releases: bool = False) -> Iterator[Leftove
 
 
 def remove(leftover: Leftover) -> None:
-    """Delete a file or folder from the cache folder; of a symbolic link, only the link.
+    """Delete a file or folder from the cache folder, one of :func:`leftovers`; of a symbolic link, the link.
 
     Raises :class:`~crisol.errors.CannotCreate` where it cannot be deleted.
     """
