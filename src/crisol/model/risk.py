@@ -131,9 +131,9 @@ def operating_point(
 
     The first is the share of patches that the policy decides without a wargame. The second is the share of
     invalid patches among the accepted ones, the third the share of valid patches among the rejected ones;
-    both are averaged over the vulnerabilities with such patches, and 0 without one. ``probability`` (n,) is the probability of
-    valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,) names the
-    vulnerability of each patch.
+    both are averaged over the vulnerabilities with such patches, and 0 without one. ``probability`` (n,) is
+    the probability of valid, ``label`` (n,) is 1 for a valid patch and 0 for an invalid one, ``groups`` (n,)
+    names the vulnerability of each patch.
     """
     _, group = np.unique(groups, return_inverse=True)
     accepted, rejected = policy.accepts(probability), policy.refuses(probability)
