@@ -59,7 +59,7 @@ def verdicts() -> None:
         what = f"{verdict.outcome}\n{str(verdict.reason or '').replace('_', ' ')}".strip()
         axis.text(len(PHASES) + 0.1, row, what, va="center", fontsize=10, fontweight="bold")
     axis.set(xlim=(-0.5, len(PHASES) + 1.3), ylim=(-0.6, 1.6))
-    axis.set_xticks(range(len(PHASES)), PHASES)
+    axis.set_xticks(range(len(PHASES)), [name.replace("_", "\n") for name in PHASES])
     axis.set_yticks([0, 1], ["wrong.diff", "right.diff"])
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
