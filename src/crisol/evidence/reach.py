@@ -8,12 +8,18 @@ r"""Whether a patch changes code or files that a PoV executes or reads, by synta
 >>> touched(old, after, way) is None
 True
 
-Everything is on the way that runs when a module is imported: its own statements, class bodies, decorators,
-defaults, base classes, the names that it defines. So is whatever is added where execution may fall off the
-end of a suite, and every file that the program reads other than by import. What remains is the inside of
-functions that are never called, of suites that are never entered, what follows a statement that was never
-reached, and files that nobody looks for. A change inside a function that does run must not make another of
-its names local, nor turn it into a generator.
+A patch leaves the PoV's path untouched if all its changes are in these places:
+
+- functions that were never called, and suites that were never entered;
+- statements after one that was never reached;
+- Python files that were not executed, and, if new or deleted, were not looked for by an import;
+- documentation files.
+
+Every other change counts: for example one in a module's own statements, class bodies, decorators, defaults or
+base classes, which run on import, or a statement that is added at the end of a suite that ran. So does any
+change of a file that the program opens other than by import, and a new or deleted file in a folder that it
+lists. In a function that ran, a change of which names are local counts; in any function, a change of its
+kind, such as becoming a generator.
 """
 
 from __future__ import annotations
@@ -87,7 +93,11 @@ def _file(tree: ProgramTree, path: str, text: str | None, way: Way) -> str | Non
 
 
 def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
-    """Say how the program may see a file as a whole: read, listed, looked for."""
+    """Return a sentence if the program may notice a file other than by executing it, else None.
+
+    ``comes_or_goes`` means that the patch creates or deletes the file. A changed file that is neither Python
+    nor documentation always gives a sentence.
+    """
     if path in way.opened:
         return f"{path} is read as a file"
     if comes_or_goes and any(path.startswith(folder) for folder in way.listed):
@@ -98,7 +108,11 @@ def _as_file(path: str, way: Way, *, comes_or_goes: bool) -> str | None:
 
 
 def _looked_for(path: str, way: Way) -> bool:
-    """Return whether an import may have looked for a file that comes or goes, from whatever folder."""
+    """Return whether an import may have looked for the Python file ``path``, in any folder.
+
+    Only module names are compared. Names of the standard library, and names that Python or pytest imports by
+    itself, always count.
+    """
     parts = PurePosixPath(path.removesuffix(".py")).parts
     name = parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
     ends = {name.rpartition(".")[2] for name in way.imports}
@@ -111,7 +125,10 @@ def _looked_for(path: str, way: Way) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """What of one file ran: code objects by name and first line, and the lines reached."""
+    """The code of one file that ran: (name, first line) of each code object, and the executed lines.
+
+    ``lines`` is None if lines were not traced.
+    """
 
     path: str
     codes: frozenset[tuple[str, int]]
@@ -143,14 +160,18 @@ def _ran(path: str, way: Way) -> _Ran:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Two versions of one module, and what of the first ran."""
+    """A comparison of two versions of one module; ``ran`` is the code of the first version that ran."""
 
     modules: tuple[Module, Module]
     ran: _Ran
     habits: Habits
 
     def suite(self, old: Sequence[ast.stmt], new: Sequence[ast.stmt], where: str) -> str | None:
-        """Say what changes in a suite that was entered; None where all that changes was never reached."""
+        """Return a sentence on the first change of a suite that ran, None if no code that ran is changed.
+
+        ``old`` and ``new`` are the statements of the suite in both versions. ``where`` is the qualified name
+        of the function or class that contains the suite, "" for the module.
+        """
         before, after = kept(old, self.habits), kept(new, self.habits)
         place = f"{self.ran.path}:{where}"
         for left, right in zip(before, after, strict=False):
@@ -167,7 +188,10 @@ class _Comparison:
         return None
 
     def _never(self, node: ast.stmt) -> bool:
-        """Return whether control never came to a statement; one that leaves no trace is taken to have run."""
+        """Return whether a statement was certainly never executed.
+
+        The result is False for a statement that a trace may not show, such as ``global``.
+        """
         if isinstance(node, ast.Global | ast.Nonlocal | ast.AnnAssign | ast.Expr) and not (
             isinstance(node, ast.Expr)
             and isinstance(node.value, ast.Call | ast.Await | ast.Yield | ast.YieldFrom)
@@ -220,7 +244,7 @@ def _first(node: ast.AST) -> int:
 
 
 def _head(node: ast.AST, habits: Habits) -> list[str]:
-    """Return everything of a compound statement but the suites inside it."""
+    """Return texts that describe a compound statement without its suites; equal heads give equal texts."""
     parts = [
         f"{name}={_plain(value)}"
         for name, value in ast.iter_fields(node)
@@ -266,7 +290,10 @@ def _kind(scope: _Scope) -> tuple[type, bool]:
 
 
 def _bound(scope: _Scope) -> dict[str, set[str]]:
-    """Return the names that a function binds, and those that it declares global or nonlocal."""
+    """Return the names that a function binds, as ``bound``, and those that it declares, as ``declared``.
+
+    Declared names are those of ``global`` and ``nonlocal``.
+    """
     names: dict[str, set[str]] = defaultdict(set)
     names["bound"] = {node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg)}
     for node in _own(scope):
@@ -296,7 +323,10 @@ def _mentioned(scope: ast.AST) -> set[str]:
 
 
 def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
-    """Say whether a name that a running function mentions changes its scope."""
+    """Return a sentence if the scope of a name may differ between two versions of a function, else None.
+
+    ``place`` is the path and name of the function, with which the sentence begins.
+    """
     before, after = _bound(old), _bound(new)
     if before["declared"] != after["declared"]:
         return f"{place} declares other names"
@@ -309,7 +339,7 @@ def _scope(old: _Scope, new: _Scope, place: str) -> str | None:
 
 
 def _running(body: Sequence[ast.stmt], ran: _Ran) -> Iterator[ast.AST]:
-    """Yield the nodes of everything that ran, and of what stands outside functions."""
+    """Yield all nodes of a module body, without the insides of functions that never ran."""
     left: list[ast.AST] = list(body)
     while left:
         node = left.pop()

@@ -1,8 +1,8 @@
 """Simulate candidates that arrive one after the other, and the decisions of a policy on them.
 
-A stream is the order in which the candidates of one vulnerability arrive. Walking along it, a memory holds
-the verdicts that are known at that moment: those of the patches that were wargamed, never those of the future
-and never those of patches that were decided without a wargame.
+A stream is the order in which the candidates of one vulnerability arrive. While a stream is simulated, its
+memory holds the verdicts that are known by then: those that were known from the start, and those of earlier
+patches that were wargamed. A patch that was decided without a wargame adds no verdict.
 """
 
 from __future__ import annotations
@@ -174,10 +174,12 @@ def play(
 
     ``believe`` is a function from memory rows (n, columns) and group numbers (n,) to probabilities of valid
     (n,). ``policy`` is a :class:`~crisol.model.policy.LadderPolicy`, with one policy for the second stage and
-    one for the model. Each arrival is decided by the first of these that can. With ``facts``, a patch with
-    the same ``code`` as an earlier one whose verdict is known gets that verdict. If any verdict is known,
-    ``policy.memory`` decides at the probability of ``believe``. Then ``policy.model`` decides at the
-    probability from the diff alone. Otherwise the patch is wargamed, and its verdict is known from then on.
+    one for the model. Four rungs are tried in this order, until one decides:
+
+    - with ``facts``, the known verdict of an arrival with the same ``code``;
+    - if any verdict is known, ``policy.memory`` at the probability from ``believe``;
+    - ``policy.model`` at the probability from the diff alone;
+    - a wargame, whose verdict is known from then on.
     """
     walks = [
         _Walk(number, stream, _opened(arrivals, stream), arrivals) for number, stream in enumerate(chosen)
@@ -201,7 +203,10 @@ def play(
 
 @dataclass(slots=True)
 class _Walk:
-    """One stream while it is walked."""
+    """The state of one simulated stream: its memory, and the known verdicts by the ``code`` of arrivals.
+
+    ``known`` is the number of verdicts that wargames of the stream have given so far.
+    """
 
     number: int
     stream: Stream

@@ -4,8 +4,9 @@
 >>> ways[0].functions[:2]  # doctest: +SKIP
 ('mistune.py:parse', 'mistune.py:output')
 
-A way is *lost* where a run could not be followed whole: it started another program, replaced the tracer,
-measured time in threads, or did not show the flaw under the tracer. What is lost settles nothing.
+A trace has failed, and its ``lost`` says why, where the tracer could not follow the whole run: the PoV
+started another program, replaced the tracer, waited for threads, or did not show the flaw under the tracer.
+No patch is judged by such a trace.
 """
 
 from __future__ import annotations
@@ -124,7 +125,11 @@ def _tracer() -> str:
 
 
 def _traced(target: Target, tracer: str, script: Script) -> Way:
-    """Trace with lines, and, where that takes longer than the PoV's own timers allow, without."""
+    """Run a PoV under the tracer, and return its trace, with the executed lines if possible.
+
+    A second run without lines follows if the first one does not exit, or is too slow for the PoV's timers.
+    ``tracer`` is the source of the probe.
+    """
     way = Way(script.name, (), frozenset(), frozenset(), frozenset(), ("the run was cut short",))
     for lines in (True, False):
         job = {"name": script.name, "source": parts(script.source)[0], "stretch": _STRETCH, "lines": lines}
@@ -155,7 +160,7 @@ def _way(told: dict[str, Any]) -> Way:
 
 
 def _keep(path: Path, ways: tuple[Way, ...]) -> None:
-    """Write the ways whole or not at all."""
+    """Write traces to the file ``path``, which is replaced as a whole, so that it is never incomplete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = [
         asdict(way)

@@ -1,7 +1,8 @@
 """Runs inside the sandbox: executes one PoV under a tracer and reports the executed lines of the target.
 
 The text of this module is the source of a probe, which ends with ``report(main(ARGUMENTS))``. The vulnerable
-program and its PoV are no opponents: nothing here defends itself. What it cannot follow it says in ``lost``.
+program and its PoV are not expected to deceive the tracer, which has no defence against them. Events that the
+tracer cannot follow are named in ``lost``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _CALLS = 2000
 
 
 class _Recorder:
-    """Records executed code below ``place``, imports, opened files, programs, and the number of events."""
+    """Records a run: executed code and opened files below ``place``, imports, and the number of trace events.
+
+    ``lost`` names the events that could not be followed, such as the start of another interpreter.
+    """
 
     def __init__(self, place: str, source: str, *, lines: bool) -> None:
         self.place, self.source, self.lines = place, source, lines
@@ -41,7 +45,7 @@ class _Recorder:
         self.events = 0
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Note a code object of the target; follow its lines until all have been seen."""
+        """Record a called code object of the target; with ``lines``, trace it until each line has run."""
         self.events += 1
         code = frame.f_code
         if code in self.whole:
@@ -60,7 +64,7 @@ class _Recorder:
         return None
 
     def on_line(self, frame: FrameType, event: str, argument: Any) -> Any:  # noqa: ARG002 - a trace function
-        """Note a line; stop following a code object of which all have been seen."""
+        """Record an executed line; stop tracing a code object once all its lines have been executed."""
         self.events += 1
         if event == "line":
             left, seen = self.inside[frame.f_code]
@@ -72,11 +76,11 @@ class _Recorder:
         return self.on_line
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002 - a finder
-        """Note what is looked for, and find nothing: this finder comes first."""
+        """Record the name of a module that an import looks for; leave the search to the finders behind."""
         self.imports.add(name)
 
     def on_audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note files, folders and other programs."""
+        """Record opened files and listed folders of the target, and events that cannot be followed."""
         if event in _UNFOLLOWED:
             self.lost.add(event)
         elif event in _COMMANDS:
@@ -100,7 +104,7 @@ class _Recorder:
                     (self.opened if event == "open" else self.listed).add(name[len(self.place) :])
 
     def cost(self) -> float:
-        """Return what an event costs at most, in seconds of processor time."""
+        """Measure and return the processor time that one trace event takes at most, in seconds."""
 
         def nothing() -> int:
             return 1
@@ -120,7 +124,10 @@ class _Recorder:
 
 
 def _stretch(factor: float) -> list[float]:
-    """Let every timer run longer by a factor; return the list into which what they were set to comes."""
+    """Replace ``signal.setitimer`` and ``signal.alarm`` by versions whose timers run ``factor`` times longer.
+
+    Returns a list, empty at first, to which each call of these functions appends the seconds it was given.
+    """
     timers: list[float] = []
     set_timer, set_alarm = signal.setitimer, signal.alarm
 
