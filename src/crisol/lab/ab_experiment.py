@@ -114,7 +114,7 @@ def sweep(
 
 @dataclass(frozen=True, slots=True)
 class _Meeting:
-    """Trained arms and the patches that they are about to meet, in the order of arrival."""
+    """Trained arms, and the test patches that they will predict, in the order of arrival."""
 
     settings: Settings
     frame: pd.DataFrame
@@ -188,9 +188,10 @@ def _meet(
 
 
 def _arm(name: str, model: training.FittedModel, patches: Sequence[LabelledPatch]) -> Arm:
-    """Let a model predict the patches all at once: a forest is slow at single rows.
+    """Return an arm that repeats predictions of ``model``, made here for all patches in one batch.
 
-    The time of each prediction is its share of that.
+    A batch is much faster than single rows, for a forest above all. Each prediction is given an equal share
+    of the batch's time.
     """
     begun = perf_counter()
     probabilities = model.probabilities(patches)

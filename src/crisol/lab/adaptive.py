@@ -1,8 +1,8 @@
 """Compare a fixed and an adaptive rate limit in front of a simulated server that becomes slow for a while.
 
-A simulation in virtual time, because the question is what the rule does and not how fast this machine is:
-requests arrive at random (Poisson), one server answers them in turn (exponential times), the real token
-bucket and the real :class:`~crisol.resilience.adaptive.AdaptiveShare` stand in front.
+The simulation uses virtual time, so the result does not depend on the speed of this machine. Requests arrive
+at random (Poisson), and one server answers them one after the other (exponential times). In front of the
+server are the real token bucket and the real :class:`~crisol.resilience.adaptive.AdaptiveShare`.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFr
 def _read(
     settings: Settings, question: StreamQuestion, patches: Sequence[LabelledPatch]
 ) -> tuple[Variant, list[LabelledPatch]]:
-    """Return the question's variant, and the patches with the source that it reads, if it reads any."""
+    """Return the question's variant, and the patches, with the vulnerable source if the variant reads it."""
     chosen = chosen_variants(settings, (question.variant,))
     chosen, enriched = with_source(settings, chosen, patches, named=True)
     return chosen[question.variant], enriched

@@ -23,10 +23,10 @@ def attribution(
 
     The variant is trained on ``patches``, and SHAP values are computed for the same patches. The table has
     the ``most`` features with the largest mean absolute SHAP value, the largest on top. Columns: feature,
-    group (feature group), unit, attribution (mean absolute SHAP value, in log-odds, of forests in
-    probability), direction (correlation, -1 to 1, of the feature with its SHAP value). The table is empty for
-    a variant without trees. Raises :class:`~crisol.errors.DatasetError` for fewer than two groups, or fewer
-    than two patches of a class.
+    group (feature group), unit, attribution (mean absolute SHAP value; its unit is log-odds for boosted
+    trees, probability for forests), direction (correlation, -1 to 1, of the feature with its SHAP value). The
+    table is empty for a variant without trees. Raises :class:`~crisol.errors.DatasetError` for fewer than two
+    groups, or fewer than two patches of a class.
     """
     columns = ["feature", "group", "unit", "attribution", "direction"]
     model = training.train(variant, patches, seed)

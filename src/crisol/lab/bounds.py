@@ -37,7 +37,7 @@ class Domain:
     choices: tuple[str, ...] = ()
 
     def admits(self, value: object) -> bool:
-        """Return whether a parameter may have this value; of a list, whether all its members may occur."""
+        """Return whether a parameter may have this value; for a list, whether each member is allowed."""
         if isinstance(value, list):
             return all(self.admits(member) for member in value)
         if self.choices:

@@ -1,4 +1,4 @@
-"""The main job in one call: the experiments and a short load, then one report made from what they stored."""
+"""Run the demo in one call: three experiments and a short load test, then one report of their results."""
 
 from __future__ import annotations
 

@@ -121,9 +121,10 @@ def conclude(frame: pd.DataFrame, runs_by_name: dict[str, Finished]) -> Conclusi
 
 
 def _apart(origins: pd.DataFrame, name: str) -> str:
-    """Return the AUC of a variant on the patches of people and of agents, each by themselves.
+    """Return a phrase with a variant's AUC on the patches of people and its AUC on those of agents.
 
-    A pooled AUC also rewards telling one kind from the other, which are right unequally often.
+    The phrase is "" if neither AUC exists. The AUC on both kinds together is no substitute: people and agents
+    have different shares of valid patches, so a model gains by telling their styles apart.
     """
     row = origins[origins["variant"] == name].iloc[0]
     kinds = (("hand", "hand-written patches"), ("agent", "patches of agents"))
@@ -141,7 +142,7 @@ def _interval(estimate: float, low: float | None, high: float | None) -> str:
 
 
 def _named(finished: Finished, name: str) -> pd.DataFrame:
-    """Return a stored table under the names of the report."""
+    """Return the table ``name`` that a finished run stored, with the column names of the report."""
     return _table(finished, name).rename(columns=_NAMES)
 
 

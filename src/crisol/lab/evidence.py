@@ -1,7 +1,7 @@
 """A study of streams: the wargames that earlier verdicts on other patches save.
 
-``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` answers what ``crisol evaluate
---stream`` prints and what the notebook ``09_evidence`` shows.
+``measured = measure(prepare(settings, StreamQuestion(Path("set.jsonl"))))`` has the tables that ``crisol
+evaluate --stream`` prints and that the notebook ``09_evidence`` shows.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def measure(prepared: Prepared, tell: Callable[[str], None] = lambda _: None) ->
     """Simulate all streams under each policy of the study, and return its tables.
 
     The policies are ``always wargame``, ``facts`` (the rest is wargamed) and those of
-    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with a policy's name before
-    its simulation, for the first one with ``every verdict known``. The columns of ``by_known`` are
-    those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those of
-    :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups are chosen on the
+    :data:`crisol.lab.stream_policies.RUNGS`, by these names. ``tell`` is called with the name of each policy
+    before its simulation; for ``always wargame`` it gets ``every verdict known``. The columns of ``by_known``
+    are those of :func:`crisol.lab.stream_tables.by_known`. ``policies`` has a column policy (name) and those
+    of :func:`crisol.lab.stream_tables.outcome`; the thresholds for one half of the groups are chosen on the
     other half. ``near_misses`` has a column policy and those of :func:`crisol.lab.stream_tables.near_misses`.
     """
     tell("every verdict known")

@@ -1,8 +1,8 @@
 """Experiments: one YAML file for one question, and the parameters that its notebook accepts.
 
 An experiment names a notebook and sets some of the notebook's parameters; the notebook's own ``parameters``
-cell says which there are, their types and their smoke-size defaults. Anything else is an error, at once and
-by name.
+cell declares all parameters, their types and their smoke-size defaults. Any other parameter raises an error
+that names it, before the notebook runs.
 """
 
 from __future__ import annotations
@@ -145,7 +145,10 @@ def dump(experiment: NotebookExperiment) -> str:
 
 
 def _check(experiment: NotebookExperiment) -> dict[str, Parameter]:
-    """Return the parameters that a user may set, having checked those that the file sets."""
+    """Check the parameters in the experiment file; return all parameters that a user may set, by name.
+
+    Raises :class:`~crisol.errors.ExperimentError` for an unknown parameter or a value that is not allowed.
+    """
     declared = {
         name: parameter
         for name, parameter in read_parameters(experiment.notebook).items()
@@ -203,7 +206,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice, where YAML's own rule of the last one wins hides a slip."""
+    """A YAML loader that refuses a repeated key; ``SafeLoader`` itself would silently keep the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()

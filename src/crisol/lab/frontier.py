@@ -1,6 +1,6 @@
 """The savings and errors of skipped wargames, at every threshold.
 
-They form the frontier with its operating points.
+Savings against errors form the frontier; each threshold is one operating point on it.
 """
 
 from __future__ import annotations

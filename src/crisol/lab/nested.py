@@ -1,7 +1,7 @@
 """One MLflow run for each variant, arm or model, nested below its experiment's run.
 
-All use the same names for the same measures, so that MLflow's compare view, parallel coordinates and scatter
-plots take them together, whichever experiment they come from.
+All nested runs use the same names for the same measures. So MLflow's compare view, parallel coordinates and
+scatter plots can show runs of different experiments together.
 """
 
 from __future__ import annotations

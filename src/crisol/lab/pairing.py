@@ -1,6 +1,6 @@
 """The pairing of notebooks: ``NN_topic.py`` is edited, ``NN_topic.ipynb`` next to it is derived.
 
-``python -m crisol.lab.pairing notebooks`` derives every one of a folder again.
+``python -m crisol.lab.pairing notebooks`` derives all notebooks of the folder ``notebooks`` again.
 """
 
 from __future__ import annotations

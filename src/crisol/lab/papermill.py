@@ -1,8 +1,8 @@
 """Run an experiment's notebook, and store the executed notebook in MLflow.
 
-The notebook is executed by papermill in a fresh kernel, inside one MLflow run. Executed notebook, its HTML
-and the resolved parameters are stored as that run's artifacts; a failing cell leaves all three, and a run
-marked failed.
+The notebook is executed by papermill in a fresh kernel, inside one MLflow run. The executed notebook, its
+HTML and the resolved parameters are stored as artifacts of that run. If a cell fails, all three are stored as
+well, and the run is marked as failed.
 """
 
 from __future__ import annotations
@@ -49,10 +49,7 @@ logging.getLogger("papermill").setLevel(logging.ERROR)
 
 
 def _private_kernel(folder: str) -> type[AsyncKernelManager]:
-    """Return a manager of kernels whose sockets lie in a private folder.
-
-    They listen on no port.
-    """
+    """Return a class of kernel managers whose kernels use Unix sockets in ``folder``, and no network port."""
 
     class PrivateKernel(AsyncKernelManager):
         transport = "ipc"
@@ -141,7 +138,11 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def _check_names(settings: Settings, parameters: Mapping[str, Any]) -> None:
-    """Refuse a table that is not there and a variant that is none, before a kernel starts."""
+    """Check, before a kernel starts, that the corpus table and the variants in the parameters exist.
+
+    Raises :class:`~crisol.errors.DatasetError` for a missing table, and
+    :class:`~crisol.errors.ExperimentError` for an unknown variant.
+    """
     corpus = parameters.get("corpus", "")
     if corpus and not (settings.root / corpus).is_file():
         raise DatasetError(f"corpus: there is no table {corpus}; crisol corpus build makes one")

@@ -1,7 +1,7 @@
 """A notebook's parameters, read from the cell tagged ``parameters`` without running it.
 
 papermill only warns about a name that the notebook does not have, and its own inspector drops annotations
-such as ``float | None``; so the cell is parsed here, by :mod:`ast`, and is held to literals.
+such as ``float | None``; so the cell is parsed here, by :mod:`ast`, and may only assign literals.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Parameter:
         also without the brackets; ``none`` or ``null`` means None if the parameter is optional. The case of
         these words does not matter. A str is the text itself.
 
-        Raises :class:`~crisol.errors.ExperimentError` for a text that means no such value.
+        Raises :class:`~crisol.errors.ExperimentError` for a text that has none of these forms, and for a
+        value that :meth:`accept` refuses.
         """
         if self.optional and text.lower() in {"none", "null"}:
             return None
@@ -108,7 +109,10 @@ class Parameter:
 
 
 def _check_members(value: list[Any]) -> None:
-    """Refuse what papermill could not write into a notebook: it takes JSON alone."""
+    """Raise :class:`~crisol.errors.ExperimentError` for a list that is no JSON.
+
+    papermill can write only JSON into a notebook.
+    """
     try:
         json.dumps(value, allow_nan=False)
     except RecursionError:
@@ -152,7 +156,7 @@ def read_parameters(notebook: Path) -> dict[str, Parameter]:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """Return the comment of each line, by its number, without the sign."""
+    """Return the text of each comment, by its line number, without ``#`` and the spaces after it."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
 
@@ -180,7 +184,11 @@ def _read_statement(statement: ast.stmt, allowed: Domain | None) -> Parameter:
 
 
 def _read_annotation(node: ast.expr) -> tuple[type, bool, type | None]:
-    """Return a parameter's kind, whether it may be None, and the type of a list's members if it is named."""
+    """Return (type of a parameter, whether it may be None, type of a list's members) from its annotation.
+
+    The last is None for other types, and for a list without such a type. Raises
+    :class:`~crisol.errors.ExperimentError` for an unknown type.
+    """
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
             kind, _, member = _read_annotation(left)

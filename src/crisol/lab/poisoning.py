@@ -1,8 +1,8 @@
 """Simulate that somebody inverts the verdicts in a memory, and test whether an alarm is raised.
 
-Candidates of many vulnerabilities arrive in one order. From one arrival on, every verdict that the memory
-holds, and every one that it learns, is the wrong way round. What the memory decides is sampled for a wargame,
-as in the service, and :func:`crisol.abtest.rungs.watch_rungs` watches the trials.
+Candidates of many vulnerabilities arrive in one order. From one arrival on, all verdicts in the memory are
+inverted, those that it holds and those that it learns. As in the service, a sample of the patches that the
+memory decides is wargamed, too, and :func:`crisol.abtest.rungs.watch_rungs` watches the resulting trials.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def poison(prepared: Prepared, *, after: float = 0.5, rate: float = 0.25, seed: 
 
 
 class _Doubtful:
-    """The memory of one stream, as it is and as somebody has made it."""
+    """Two memories of one stream: one with the true verdicts, one with all verdicts inverted."""
 
     def __init__(self, arrivals: tuple[Arrival, ...], known: tuple[int, ...]) -> None:
         self._right, self._wrong = Memory(), Memory()
@@ -213,6 +213,9 @@ def _alarms(trials: list[Trial], when: list[int]) -> pd.DataFrame:
 
 
 def _arrival(at: list[int], alarm: Watched | None, of: Callable[[Watched], int | None]) -> float:
-    """Return the arrival, from 1, of a watched trial; nan for none."""
+    """Return the arrival, counted from 1, of the trial that ``of(alarm)`` names; nan if there is none.
+
+    ``at`` holds the arrivals of the watched trials, counted from 0; ``of`` returns a trial's number, from 1.
+    """
     trial = None if alarm is None else of(alarm)
     return float("nan") if trial is None else float(at[trial - 1] + 1)

@@ -1,6 +1,6 @@
 """Promotion: a challenger becomes champion only if it is not worse.
 
-"Not worse" is said of what the champion is for: the Brier score and the cost in wargames.
+"Not worse" refers to two measures: the Brier score and the cost in wargames.
 """
 
 from __future__ import annotations
@@ -151,7 +151,10 @@ def promote_version(settings: Settings, version: str, *, force: bool = False) ->
 def _gate(
     tags: dict[str, str] | None, comparison: VariantComparison, name: str, seed: int, *, force: bool
 ) -> tuple[bool, str]:
-    """Return whether the challenger takes the title, and why."""
+    """Return (whether the challenger becomes champion, the reason as a sentence).
+
+    ``tags`` are the champion's tags in the registry, None if there is no champion.
+    """
     if tags is None:
         return True, f"{name} is champion: there was none"
     holder, count = tags.get("variant", ""), len(np.unique(comparison.groups))

@@ -1,6 +1,7 @@
 """Retrain a variant on the corpus and on stored trials.
 
-A challenger learns from the trials and is compared with the champion's variant without them.
+A challenger is trained on the corpus and the trials. It is compared with the champion's variant, trained on
+the corpus alone.
 """
 
 from __future__ import annotations

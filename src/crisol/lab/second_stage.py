@@ -29,7 +29,7 @@ def second_stage(
     for these probabilities, which decides where the second stage does not. In the result's policy, a
     threshold that the data do not support is None, and ``reason`` says why. ``seed`` draws the streams and
     seeds the training. Nothing is executed. Raises :class:`~crisol.errors.DatasetError` for fewer than two
-    vulnerabilities or patches of one class.
+    vulnerabilities, or if all patches are of one class.
     """
     if len({patch.group for patch in patches}) < 2 or len({patch.label for patch in patches}) < 2:
         raise DatasetError("a second stage learns from two vulnerabilities at least, with both labels")

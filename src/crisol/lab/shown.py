@@ -1,4 +1,4 @@
-"""Tables and notices as notebooks show them: whole, and with a warning where figures mean nothing."""
+"""Tables and notices as notebooks show them: whole tables, and a warning for too small a corpus."""
 
 from __future__ import annotations
 

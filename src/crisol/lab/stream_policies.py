@@ -1,6 +1,7 @@
 """The policies that a study of streams compares, and their simulation.
 
-A policy has rungs, a way to predict from memory rows, and thresholds chosen on the other half of the groups.
+A policy has rungs, a way to predict from memory rows, and thresholds. The groups are split into two halves;
+the thresholds for each half are chosen on the other.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def memory_policies(prepared: Prepared) -> tuple[LadderPolicy, LadderPolicy]:
 def _policies(
     prepared: Prepared, believe: Believe, seen: Seen, rungs: Rungs
 ) -> tuple[LadderPolicy, LadderPolicy]:
-    """Return for each half of the groups the thresholds that the other half chose, first the model's."""
+    """Return the policies for half 0 and for half 1 of the groups, each chosen on the other half."""
     first, second = (_policy(prepared, believe, seen, rungs, 1 - half) for half in (0, 1))
     return first, second
 
@@ -186,9 +187,12 @@ def _tightened(
     ladder: Callable[[Policy], LadderPolicy],
     policy: Policy,
 ) -> LadderPolicy:
-    """Tighten the thresholds of one rung until the errors of what is played by them are allowed.
+    """Return a ladder policy, after tightening one rung's thresholds until its simulated errors are allowed.
 
-    Acceptance is given up where fewer are accepted than would show its level: one error in 1 / alpha.
+    ``policy`` is the rung's policy to start from. ``ladder`` makes a ladder policy of the rung's policy, and
+    ``played_by`` simulates a ladder policy. Accepting needs at least 1 / alpha accepted patches, since fewer
+    cannot show the level alpha. If tightening does not bring enough patches with allowed errors, the accept
+    threshold becomes None.
     """
     question = prepared.question
     for step in range(2 * _STEPS):
@@ -211,7 +215,10 @@ def _tightened(
 
 
 def _loosest(prepared: Prepared, full: Played, inside: NDArray[np.bool_]) -> Policy:
-    """Return the loosest thresholds whose errors are allowed on these arrivals, every verdict being known."""
+    """Return the policy with the loosest thresholds whose errors on the selected arrivals are allowed.
+
+    ``full`` is a simulation in which every patch is wargamed; the mask ``inside`` selects its arrivals.
+    """
     question, probability = prepared.question, full.probability[inside]
     label = prepared.label[full.arrival[inside]]
     order = np.argsort(probability, kind="stable")

@@ -125,7 +125,10 @@ def _skipped(prepared: Prepared, played: Played, inside: NDArray[np.bool_]) -> d
 
 
 def _interval(part: _Floats, whole: _Floats, group: _Ints) -> tuple[float, float]:
-    """Return the 95 % bootstrap of a ratio of sums, in which groups are drawn; nan for too few groups."""
+    """Return the ends of a 95 % interval of sum(part) / sum(whole), by a bootstrap over groups.
+
+    Both ends are nan for too few groups.
+    """
     names, number = np.unique(group, return_inverse=True)
     if len(names) < scores.LEAST_GROUPS:
         return float("nan"), float("nan")

@@ -14,7 +14,7 @@ __all__ = ["log_load"]
 
 
 def log_load(run: TrackedRun, load: LoadResult, targets: Sequence[str]) -> tuple[Picture, Picture]:
-    """Store a load test in an MLflow run, and return the two pictures that are stored, too.
+    """Store a load test with two pictures in an MLflow run, and return the pictures.
 
     The first picture shows latency by percentile, with the load targets as marks; the second shows latency
     and answers over time. ``targets`` are load targets as texts, such as ``p99_ms < 300``. Raises

@@ -7,9 +7,9 @@
         print(entry.name, entry.outcome, entry.source)
     triage.ranked()[0]
 
-Candidates that make the same program are one. Sound facts settle what they can; the others are wargamed in
-the order of their promise, which every verdict changes, see :mod:`crisol.lab.triage_order`. What is
-recommended was always wargamed, with the strict phases.
+Candidates that make the same program are treated as one. Facts decide some of them without a wargame. The
+others are wargamed, the likeliest to be valid first; every verdict updates this order, see
+:mod:`crisol.lab.triage_order`. A recommended candidate was always wargamed, with the strict phases.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Triage:
         return max(waiting, key=self._order.promise, default=None)
 
     def _prepare(self, sandbox: Sandbox) -> None:
-        """Read every candidate, join candidates of the same program, and settle the certain ones."""
+        """Read the candidates, join those with the same program, and decide those that need no wargame."""
         vulnerability, cache = self.vulnerability, self.bench.cache
         facts = self._facts = gather(vulnerability, sandbox, cache)
         tree = vulnerability.vulnerable(cache)
@@ -279,7 +279,10 @@ class Triage:
             self._order.learn(entry.name, valid=entry.outcome is Outcome.VALID, reason=entry.reason)
 
     def _told(self, name: str, verdict: Verdict) -> TriageEntry:
-        """Take a verdict in, and keep it for the next run."""
+        """Record a verdict in the entry ``name``, and return the entry.
+
+        A conclusive verdict is also stored for later triages.
+        """
         self.wargames += 1
         failed = next((phase for phase in verdict.phases if phase.reason is verdict.reason), None)
         detail = failed.detail if failed is not None and verdict.reason is not None else ""
@@ -331,7 +334,10 @@ class Triage:
 
 
 class _Tables:
-    """Matches over one vulnerability, one per concurrent wargame, each opened on first use."""
+    """A pool of :class:`Match` objects for one vulnerability, one for each concurrent wargame.
+
+    Each is opened when it is first needed.
+    """
 
     def __init__(self, vulnerability: Vulnerability, sandbox: Sandbox, bench: Bench, jobs: int) -> None:
         self._open = partial(open_match, vulnerability, sandbox, bench.cache, experience=bench.experience)

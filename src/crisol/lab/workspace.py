@@ -4,7 +4,7 @@
 
     notebooks/  experiments/  data/vulnerabilities/  data/examples/  mlruns/
 
-An installed Crisol carries what :func:`make` copies; in a checkout it is the checkout's own.
+An installed Crisol contains the files that :func:`make` copies; a checkout copies its own files.
 """
 
 from __future__ import annotations
