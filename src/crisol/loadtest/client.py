@@ -138,7 +138,7 @@ class _Client:
                 self.loop.remove_reader(pacer.fd)
 
     def _take(self, intended: float) -> int:
-        """Return the place of the next request."""
+        """Return the index of the next request, and record ``intended`` as its planned start."""
         at = self._next
         self._next += 1
         self._busy += 1
@@ -196,7 +196,7 @@ class _Client:
             self._idle.append(connection)
 
     def answered(self, connection: Connection, at: int, now: float, status: int, body: bytes) -> None:
-        """Give the connection its next request, then record the answer: reading delays no request."""
+        """Send the connection's next request, then record the answer, so that decoding delays no request."""
         self._settled(now)
         if connection.ready:
             self._free(connection)
@@ -208,13 +208,13 @@ class _Client:
         self._settled(time.monotonic())
 
     def lost(self, connection: Connection) -> None:
-        """Forget a connection, and open another where requests wait."""
+        """Forget a closed connection, and open another if requests are waiting for one."""
         self._open.discard(connection)
         if self._waiting and not self._closing:
             self._open_another()
 
     def _settled(self, now: float) -> None:
-        """In a closed loop the next request starts when one has ended."""
+        """Count a request as ended; in a closed loop start the next one, with the planned start ``now``."""
         self._busy -= 1
         if self._closing:
             return
@@ -225,7 +225,7 @@ class _Client:
             self._offer(self._take(now))
 
     async def _sweep(self) -> None:
-        """Give up on what takes too long, and say how far we are."""
+        """Abort requests that exceed the timeout, and print the progress, again and again until cancelled."""
         reported = 0.0
         while True:
             now = time.monotonic()

@@ -93,7 +93,7 @@ def _wrk(program: str, url: str, material: Material, plan: LoadPlan) -> dict[str
 
 
 def _script(material: Material, plan: LoadPlan) -> bytes:
-    """Return a script that sends the patches in the order in which our client does, over and over."""
+    """Return a Lua script by which wrk sends the patches in the order of Crisol's client, over and over."""
     order = popularity(len(material.items), plan.zipf, _ORDER, plan.seed) + 1
     bodies = b",\n".join(_quoted(item.body) for item in material.items)
     numbers = ",".join(map(str, order.tolist())).encode()
@@ -108,5 +108,5 @@ def _script(material: Material, plan: LoadPlan) -> bytes:
 
 
 def _quoted(content: bytes) -> bytes:
-    """Return a Lua string; decimal escapes say any byte."""
+    """Return ``content`` as a Lua string literal, with every byte as a decimal escape."""
     return b'"' + b"".join(b"\\%03d" % byte for byte in content) + b'"'

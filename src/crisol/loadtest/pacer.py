@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _Setting(ctypes.Structure):
-    """``struct itimerspec``: the time between two expiries, 0 for one alone, and the first."""
+    """``struct itimerspec``: the interval between expiries, 0 to expire once, then the first expiry."""
 
     _fields_ = tuple((name, ctypes.c_long) for name in ("every_s", "every_ns", "first_s", "first_ns"))
 

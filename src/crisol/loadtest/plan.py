@@ -41,8 +41,9 @@ _RAMP, _SPIKE = 0.1, 5.0
 class Loop(StrEnum):
     """What starts the next request of a load: its planned time (open loop) or an answer (closed loop).
 
-    In an open loop a slow service gets all requests all the same, and latency counts from the planned time.
-    In a closed loop each connection sends its next request after the answer to the last one.
+    In an open loop requests are sent at their planned times even if the service is slow, and latency counts
+    from the planned time. In a closed loop each connection sends its next request after the answer to the
+    last one.
     """
 
     OPEN = "open"

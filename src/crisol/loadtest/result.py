@@ -99,7 +99,7 @@ def summarise(
     ``kinds[i]`` are the route and the patch of the samples whose column ``which`` is ``i``. ``policy`` is the
     policy of the service. ``warm_up`` is the share of the requests (if ``closed``) or of the time that is
     left out. ``client_cpu`` is the share of a core that the client used, ``middleware_ms`` the mean
-    milliseconds of a request in the service's middleware, and ``costs`` the table of
+    milliseconds of a request in one layer of the service's middleware, and ``costs`` the table of
     :meth:`~crisol.loadtest.watch.ProcessWatch.table`, None without one. An answer is *good* if its status is
     200. The figures, NaN if not measured:
 
@@ -111,8 +111,8 @@ def summarise(
       ``cache_hit_server_ms``: their mean time inside the service.
     - ``wrong_answers``: answers that contradict the verdict or prediction of their patch, warm-up included.
     - ``send_lag_p50_ms``, ``send_lag_p99_ms``: how late the client sent the requests, in milliseconds.
-    - ``saturated``: 1 if the client was too slow for the load, else 0. It was if it used over 85 % of a core
-      or, in an open loop, sent 1 % of the quickly answered requests over 10 ms late.
+    - ``saturated``: 1 if the client was too slow for the load, else 0. It was too slow if it used over
+      85 % of a core or, in an open loop, sent 1 % of the quickly answered requests over 10 ms late.
     - ``server_cores``, ``other_cores``: cores that the service, and all else on the machine, kept busy.
     - ``server_memory_mb``, ``memory_growth_mb``: the service's largest memory, and the mean of the last
       quarter of the load minus that of the second, in MiB.
@@ -205,9 +205,9 @@ def _rank(percentile: float, count: int) -> int:
 
 
 def _late(samples: pd.DataFrame) -> bool:
-    """Return whether requests that found a connection at rest were sent late.
+    """Return whether the client sent 1 % of the quickly answered requests over 10 ms late.
 
-    Such requests show that the client could not keep up.
+    Then the client could not keep up: the service was not what delayed these requests.
     """
     # A queue for connections makes lag, too, but that is the server's slowness: then the answers before were
     # slow.
@@ -222,7 +222,10 @@ def _errors(samples: pd.DataFrame) -> dict[str, int]:
 
 
 def _growth(memory: NDArray[np.float64]) -> float:
-    """Return by how much the last quarter lies above the second one, in MiB."""
+    """Return the mean of the last quarter of ``memory`` minus that of the second quarter.
+
+    The result is nan for fewer than four values.
+    """
     quarter = len(memory) // 4
     if quarter < 1:
         return float("nan")

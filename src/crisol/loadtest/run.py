@@ -201,9 +201,9 @@ class Load:
 
 
 def _middleware(url: str) -> tuple[float, float]:
-    """Return the seconds that the walls have spent, and on how many requests.
+    """Return the total seconds that requests spent in the service's middleware, and the number of visits.
 
-    Without figures both are 0.
+    A visit is one request in one layer of middleware. Both numbers are 0 if the service gives no figures.
     """
     total = count = 0.0
     # Whatever answers there may be no Crisol, or not speak Prometheus's language.

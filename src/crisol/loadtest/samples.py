@@ -41,7 +41,7 @@ class _Timings(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """What matters of an answer; the rest is skipped over without being made."""
+    """The fields of a JSON answer that are recorded; the decoder skips all other fields."""
 
     outcome: str
     source: str
@@ -133,9 +133,9 @@ class Recorder:
         )
 
     def _saying(self, combination: tuple[object, ...], codes: tuple[int, ...]) -> int:
-        """Return the number of a combination.
+        """Return the number of a combination of answer fields; a new one is stored with its ``codes``.
 
-        Beyond a limit of combinations, a new one counts as a garbled answer.
+        After ``_MOST_SAYINGS`` combinations, a new one gets the number of a garbled answer.
         """
         if combination not in self._sayings and len(self._codes) > _MOST_SAYINGS:
             combination, codes = _GARBLED, _GARBLED
@@ -146,7 +146,7 @@ class Recorder:
 
 
 def _codes(answer: _Answer) -> tuple[int, ...]:
-    """Return the codes of an answer's words and flags, in the order of ``_BYTES``."""
+    """Return the fields of an answer as small integers, in the order of ``_BYTES``."""
     words = [
         _CODES[name].get(getattr(answer, name) or "")
         for name in ("source", "decided_by", "outcome", "reason")
@@ -163,7 +163,7 @@ def load_samples(path: Path) -> tuple[pd.DataFrame, float]:
     - ``intended``, ``sent``, ``received``: the planned start, the sending and the answer, in seconds of the
       monotonic clock; NaN for a request that was not sent or not answered.
     - ``which``: the index of the request's content among the different requests.
-    - ``status``, ``error``: the HTTP status and, for an answer, "". Without an answer ``status`` is 0, and
+    - ``status``, ``error``: for an answer its HTTP status and "". Without an answer ``status`` is 0, and
       ``error`` is one of :data:`ERRORS`, such as ``timeout``.
     - ``outcome``, ``reason``, ``probability``: the answer's outcome, reason ("" if none) and probability of
       valid (NaN if none).

@@ -47,9 +47,10 @@ class LoadTarget:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The load target ``target`` and the measured ``value`` of its figure; NaN, not measured, never passes.
+    """The load target ``target`` and the measured ``value`` of its figure.
 
-    ``of`` is the name of the fault under which the figure was measured; "" outside chaos tests.
+    A ``value`` of NaN means that the figure was not measured; the target then never passes. ``of`` is the
+    name of the fault under which the figure was measured; "" outside chaos tests.
     """
 
     target: LoadTarget

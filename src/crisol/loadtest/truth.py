@@ -27,8 +27,8 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
     the route and the patch of the samples whose column ``which`` is ``i``; ``policy`` is that of the service.
     A cached answer is judged by its original source. An answer with status 200 is right in these cases:
 
-    - by a wargame: outcome and reason are those of the corpus table. If that reason is that a PoV still
-      succeeds, the failure of any other script is right, too.
+    - by a wargame: outcome and reason are those of the corpus table. If the reason in the table is
+      that a PoV still succeeds, a reason that names the failure of another script is right, too.
     - by a fact: the outcome is that of the corpus table.
     - by the model: the probability is that of the patch, and the outcome is what ``policy`` makes of it.
     - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.

@@ -147,6 +147,6 @@ def _length(data: bytes, end: int) -> int:
 
 
 def _closes(data: bytes, end: int) -> bool:
-    """Return whether the head says that no answer will follow on this connection."""
+    """Return whether the head has ``Connection: close``: the service sends no further answer on it."""
     seldom = data.find(b"lose", 0, end) >= 0 or data.find(b"LOSE", 0, end) >= 0
     return seldom and b"\r\nconnection: close" in data[:end].lower()
