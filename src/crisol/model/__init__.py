@@ -1,1 +1,1 @@
-"""The predictor: features of a diff, variants, their honest evaluation, and when to trust them."""
+"""Models of patches: features of a diff, variants, their evaluation, and the policies that use them."""

@@ -74,7 +74,7 @@ def ablate(
 def _auc(
     model: Any, rows: Any, label: NDArray[np.int_], fold: NDArray[np.int_], keep: NDArray[np.bool_]
 ) -> float:
-    """Return the AUC of a model that sees only the kept feature columns, and all hashed words behind them."""
+    """Return the AUC of a model that sees only the features in the mask ``keep``, and all hashed words."""
     wide = np.append(keep, np.ones(rows.shape[1] - len(keep), dtype=bool))
     selected = rows @ diags_array(wide.astype(np.float64), format="csr")
     with threadpool_limits(1):

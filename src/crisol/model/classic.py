@@ -1,7 +1,7 @@
 """The nine features of the original random forest, the baseline for every other model.
 
-They stand for the original's nine: what it counted is counted here in the same units, with the keywords that
-its description names.
+Each feature repeats one of the original nine: it counts the same thing in the same unit, with the keywords
+that the original's description names.
 """
 
 from __future__ import annotations

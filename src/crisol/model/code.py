@@ -59,7 +59,10 @@ def code_lines(lines: Sequence[str], path: str) -> Sequence[str]:
 
 
 def _without_equal_ends(lines: list[str]) -> list[str]:
-    """Return the lines with what begins or ends both sides of a run of changes as context."""
+    """Return the lines of a hunk in which equal lines on both sides of a run of changes become context.
+
+    Only lines at the start and at the end of a run are compared.
+    """
     out: list[str] = []
     for changed, run in groupby(lines, lambda line: line[0] != " "):
         if not changed:
@@ -83,7 +86,7 @@ def _without_equal_ends(lines: list[str]) -> list[str]:
 
 
 def _cut(line: str, mark: str) -> str:
-    """Return the line without the comment behind its code; a mark inside of quotes begins none."""
+    """Return the line without the comment after its code; a mark inside quotes does not begin a comment."""
     quote = ""
     for match in _MARKS[mark].finditer(line, 1):
         token = match[0]
@@ -108,7 +111,11 @@ def _docstrings(lines: Sequence[str]) -> set[int]:
 
 
 def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple[int, int]]:
-    """Yield first and last line of each docstring of a side; ``quoted`` are its lines with three quotes."""
+    """Yield (first, last), the line numbers from 0 of each docstring on one side of the hunk.
+
+    ``quoted`` are the numbers of that side's lines that contain triple quotes; ``tags`` are the characters
+    with which that side's lines begin, such as ``" +"``.
+    """
     quote, since = "", -1
     for at in quoted:
         bare = lines[at][1:].strip()
@@ -133,9 +140,10 @@ def _spans(lines: Sequence[str], quoted: list[int], tags: str) -> Iterator[tuple
 
 
 def _opens(lines: Sequence[str], at: int, tags: str, *, opening: bool) -> bool:
-    """Return whether quotes at the end of a line open a string.
+    """Return whether triple quotes at the end of the line ``at`` open a string.
 
-    Alone behind a heading, or behind code on their line.
+    ``opening`` says that the line begins with the quotes; they open a string if the line before ends in
+    ``:``. Otherwise they do after unfinished code, such as ``text =`` or ``return``.
     """
     if not opening:
         return lines[at].rstrip()[:-3].rstrip().endswith(("=", "(", "[", "{", ",", "+", "return", "%", ":"))

@@ -1,8 +1,9 @@
 """The controls of an evaluation: guesses that ignore what a patch does.
 
-``controls(patches, seed=0)`` gives an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
-*origin alone* and *majority*, in the folds in which models are measured. Where a control is far from an AUC
-of 0.5, the set can be gamed, and a model has to be read against it.
+``controls(patches, seed=0)`` returns an :class:`~crisol.model.evaluation.Evaluation` each for *style alone*,
+*origin alone* and *majority*, in the folds in which models are measured. If the AUC of a control is far from
+0.5, verdicts in this set can be guessed without reading the fix: compare the AUC of a model with the
+control's.
 """
 
 from __future__ import annotations
@@ -143,7 +144,10 @@ def _texts(opened: Patch) -> list[float]:
 
 
 def _elsewhere(label: _Ints, key: NDArray[np.str_], fold: _Ints) -> _Floats:
-    """Return for each patch the mean label that its key has in the other folds."""
+    """Return for each patch the mean label of the patches with the same key in the other folds.
+
+    The mean of all labels in the other folds counts as one more patch, so that rare keys differ less.
+    """
     _, code = np.unique(key, return_inverse=True)
     out = np.empty(len(label))
     for number in np.unique(fold):

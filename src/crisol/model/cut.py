@@ -33,7 +33,10 @@ def policy_within(truth: NDArray[np.int_], probability: NDArray[np.float64], bou
 
 
 def _exceeded(descending: NDArray[np.float64], bound: float) -> float:
-    """Return the smallest of the values that at most the share ``bound`` of them exceed."""
+    """Return the smallest of some values that is exceeded by at most the share ``bound`` of them.
+
+    ``descending`` holds the values, the largest first; without values the result is infinite.
+    """
     return float(descending[int(bound * len(descending))]) if len(descending) else np.inf
 
 

@@ -1,7 +1,8 @@
 """Predict one patch by a fitted linear or tree model without scikit-learn's overhead.
 
 scikit-learn checks and copies every array at every step: that takes longer than the model itself. The
-arithmetic here is the same, over the words that occur; ONNX Runtime walks the trees among the members.
+arithmetic here is the same, but only for the words that occur in the patch. Trees, alone or as members of a
+mean, are computed by ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def _mean(members: list[_Member | None]) -> _Member | None:
 
 
 def _linear(parts: ColumnTransformer, classifier: LogisticRegression) -> _Member:
-    """Return a logistic regression over scaled features and, where it reads them, weighted words."""
+    """Return a function that computes a logistic regression on scaled features and, if used, words."""
     scale = parts.named_transformers_["features"]["scale"]
     weight = parts.transformer_weights["features"]
     coefficients, constant = classifier.coef_[0], float(classifier.intercept_[0])

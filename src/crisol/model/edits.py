@@ -27,7 +27,7 @@ def _known(reading: Reading) -> float:
 
 
 def _guards(side: DiffSide) -> int:
-    """Return how many conditions lead straight out of the function or loop."""
+    """Return how many conditions have a jump, such as ``return``, within the next ``_GUARD_REACH`` tokens."""
     tokens = side.tokens
     guards, exit_at = 0, len(tokens) + _GUARD_REACH
     for at in reversed(side.marks):
@@ -39,7 +39,7 @@ def _guards(side: DiffSide) -> int:
 
 
 def _constant(side: DiffSide) -> int:
-    """Return how many conditions do not depend on anything."""
+    """Return how many conditions begin with a constant operand, such as ``if True:`` or ``while (1)``."""
     tokens, last = side.tokens, len(side.tokens) - 1
     constant = 0
     for at in side.marks:
@@ -51,7 +51,7 @@ def _constant(side: DiffSide) -> int:
 
 
 def _catches_all(side: DiffSide) -> int:
-    """Return how many handlers catch whatever is raised."""
+    """Return how many handlers catch every exception, such as ``except:`` or ``catch (Throwable``."""
     tokens = side.tokens
     broad = 0
     for at in side.marks:
@@ -62,7 +62,7 @@ def _catches_all(side: DiffSide) -> int:
 
 
 def _behind(tokens: list[str], at: int) -> int:
-    """Return where the token stands that follows a keyword, or the parenthesis behind it."""
+    """Return the index of the first token after a keyword at ``at``; a parenthesis ``(`` is skipped."""
     return at + 2 if at + 1 < len(tokens) and tokens[at + 1] == "(" else at + 1
 
 

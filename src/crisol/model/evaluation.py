@@ -32,8 +32,9 @@ class Evaluation:
     """The out-of-fold predictions of a variant for n patches, with measures of these predictions.
 
     ``probability`` (n,) is the calibrated probability of valid; ``label`` (n,) is 1 for a valid patch, 0 for
-    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is a group of patches
-    or, if the folds were made so, a project or CWE: no fold splits it. ``groups`` is the number of units.
+    an invalid one; ``group`` (n,) and ``origin`` (n,) are those of each patch. A unit is what no fold splits:
+    a group of patches or, if the folds were made by another field, a project or CWE. ``groups`` is the number
+    of units.
 
     ``headline_auc`` and ``headline_interval`` are measured on the patches by people and agents (origins
     ``hand`` and ``agent``) alone, all other measures on all patches. Intervals are (low, high) at 95 %, by a

@@ -29,8 +29,8 @@ class PatchMatrix(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     The columns are features of the diff (with ``classic`` the classic ones alone), those of the vulnerable
     source if ``source`` is True, one for each function of ``own``, and ``words`` columns of hashed words.
-    With ``words`` 0 the matrix is a dense array, otherwise it is sparse (CSR). ``fix`` is for a matrix with
-    ``source``: more columns with the distance between the patch and the known fix. ``own`` are the caller's
+    With ``words`` 0 the matrix is a dense array, otherwise it is sparse (CSR). With ``fix``, which needs
+    ``source``, more columns hold the distance between the patch and the known fix. ``own`` are the caller's
     functions from a :class:`~crisol.model.reading.Reading` to a number; a column has the function's name.
     With ``frame`` the result is a pandas DataFrame of the features, without words.
     """

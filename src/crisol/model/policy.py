@@ -1,6 +1,6 @@
 """Policies: the thresholds at which a model decides without a wargame.
 
-Service, command line, risk control and experiments share this rule.
+Service, command line, risk control and experiments all decide by :class:`Policy`.
 """
 
 from __future__ import annotations

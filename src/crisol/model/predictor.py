@@ -24,7 +24,7 @@ __all__ = ["Predictor"]
 
 
 class _RowMaker(Protocol):
-    """Turns a patch into what the model reads."""
+    """Something that computes the row of features that a model reads from a patch."""
 
     def row(self, patch: Patch, cwe: str) -> NDArray[np.float64]:
         """Return the matrix of a single patch, shape (1, columns)."""
@@ -128,7 +128,7 @@ def _fitted(path: Path, trust: Collection[str]) -> FittedModel:
 
 
 def _direct(model: FittedModel, serving: Serving) -> Served:
-    """Return a model without its own graph in the fastest form that there is for it."""
+    """Return a loaded model without an ONNX file, computed by NumPy if possible, else by scikit-learn."""
     from crisol.model.direct import direct_scorer  # noqa: PLC0415 - only models that need scikit-learn pay for it
 
     score = direct_scorer(model.pipeline)

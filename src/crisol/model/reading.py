@@ -1,6 +1,6 @@
 """The tokens and counts of a patch, taken in one pass, from which features are computed.
 
-The work is linear in the text: lines are looked at once, and the token pattern never gives back a character.
+The work is linear in the length of the text: each line is read once, and the token pattern never backtracks.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class DiffSide:
 
 @lru_cache(maxsize=16_384)
 def _kind(token: str) -> tuple[bool, bool, frozenset[str]]:
-    """Return whether a token is a name, whether it is a number literal, and its words that mean something."""
+    """Return (is a name, is a number literal, words in it that matter in security patches) for a token."""
     if len(token) > 1 and (token[0].isalpha() or token[0] == "_"):
         return True, False, words.MEANT.intersection([token.lower(), *map(str.lower, _PART.findall(token))])
     return False, token[0].isdigit(), frozenset()

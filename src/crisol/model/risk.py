@@ -203,7 +203,11 @@ def _certify(
 
 
 def _losses(trusted: NDArray[np.bool_], wrong: _Ints, group: _Ints, order: _Ints | None = None) -> _Floats:
-    """Return the error share of the trusted patches, per vulnerability with any, in the given order."""
+    """Return the share of wrong patches among the trusted ones, for each vulnerability with trusted patches.
+
+    ``group`` (n,) is the number of each patch's vulnerability; ``order`` lists these numbers in the order of
+    the result, None means ascending.
+    """
     size = np.bincount(group)
     trusted_per_group = np.bincount(group, weights=trusted)
     errors = np.bincount(group, weights=trusted * wrong)
