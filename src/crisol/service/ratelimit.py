@@ -47,7 +47,7 @@ class _Limit:
         self.state = f'"{name}";r=%d;t=%d'.encode()
 
     def headers(self, decision: BucketDecision) -> tuple[tuple[bytes, bytes], ...]:
-        """Return what the answer says of a decision."""
+        """Return the headers that tell a client the limit and what ``decision`` leaves of it."""
         # Whole requests: what is promised must be there when the next one asks for it.
         remaining = int(decision.remaining / decision.cost)
         reset = math.ceil(decision.reset_after)
@@ -88,7 +88,10 @@ class RateLimitMiddleware:
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; raises :class:`Problem` (429) beyond the limit."""
+        """Pass one connection on to the application, or raise :class:`Problem` with status 429.
+
+        Only an HTTP request whose route has a limit can be refused.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -26,7 +26,7 @@ HEADERS = (
 
 
 def _forget(scope: Scope, exchange: Exchange, seconds: float) -> None:
-    """Report a finished request to nobody."""
+    """Do nothing; this is the default ``report`` of a :class:`Responder`."""
 
 
 class Responder:
@@ -47,9 +47,9 @@ class Responder:
         self._traced = traced
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection.
+        """Answer one connection.
 
-        Other ASGI scopes pass through, except websockets, which are refused.
+        A websocket is refused. A connection of any other type than HTTP goes to the application unchanged.
         """
         if scope["type"] != "http":
             if scope["type"] == "websocket":

@@ -1,8 +1,8 @@
 """Switch off rungs that break their promise, in all workers of this machine, until a person enables them.
 
-An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. A file for each rung says so and why,
-so a restart changes nothing; another file keeps the time at which a person last enabled it, from which on its
-trials count.
+An alarm of :func:`crisol.abtest.rungs.watch_rungs` switches a rung off. Two files for each rung keep its
+state over a restart: ``RUNG.off`` exists while the rung is off and contains the reason; the time of
+``RUNG.on`` is the time at which a person last enabled the rung. Only later trials of the rung count.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class LiveTrials:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what waits, then write what was observed."""
+        """Give the sampled wargames five seconds to end, then move the journaled trials to the store."""
         await self._shadow.__aexit__(kind, error, trace)
         assert self._writer is not None
         self._writer.cancel()
@@ -173,9 +173,10 @@ class LiveTrials:
         return replace(validated, decision=from_verdict(verdict, validated.decision.prediction))
 
     async def _job(self, submission: Submission, validated: Validated) -> _Job | None:
-        """Return the trial that is to be made of a decision, if any.
+        """Return the job that makes a trial of a decision; None if it is to make none.
 
-        A trial needs the model's prediction, too.
+        The rules are those of :meth:`consider`. A decision without a prediction, such as that of a fact, gets
+        the model's prediction first.
         """
         decision = validated.decision
         if validated.cached or validated.pattern is None or not self.switch.enabled:
@@ -281,9 +282,9 @@ class LiveTrials:
             self._ready.set()
 
     def _note(self, trial: Trial, text: str) -> None:
-        """Write a patch and its trial to the disk.
+        """Store the text of a patch on disk, for retraining, and write its trial to the journal.
 
-        The diff serves retraining; the trial is written even if the diff cannot be.
+        The trial is written even if the text cannot be stored.
         """
         try:
             self._patches.add(text)
@@ -292,7 +293,10 @@ class LiveTrials:
         self.store.journal.write([trial])
 
     async def _store(self, trial: Trial, refused: StoreError) -> None:
-        """Write a trial that the disk refused to the store, or lose it."""
+        """Write a trial to the store, because the disk failed; if the store fails, too, the trial is lost.
+
+        ``refused`` is the error of the disk.
+        """
         try:
             await self.ask(self.store.store.append, [trial])
         except (UnavailableError, TimeoutError):
@@ -308,9 +312,9 @@ class LiveTrials:
             await asyncio.shield(self._hand_over())
 
     async def _hand_over(self) -> None:
-        """Write the journaled trials to the store if it is up.
+        """Move the journaled trials to the store.
 
-        Otherwise every trial and refresh tries again.
+        If the store is unavailable, they stay in the journal; the next trial and the next refresh try again.
         """
         noted, self._noted = self._noted, 0
         if self.store.journal.empty:

@@ -1,4 +1,7 @@
-"""The JSON bodies of the other routes (statistics, A/B testing, cache, breakers), as pydantic models."""
+"""The JSON bodies of the routes for statistics, A/B testing, cache and breakers, as pydantic models.
+
+The bodies of the routes that decide about patches are in :mod:`crisol.service.messages`.
+"""
 
 from __future__ import annotations
 

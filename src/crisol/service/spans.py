@@ -1,8 +1,9 @@
 """Trace spans for OpenTelemetry, sent by OTLP over HTTP.
 
-A span is made of what was measured anyway, once its request has been answered, so nothing is added to the way
-that a request takes. Durations are exact; where a child began follows from the order of the path: cache or
-model first, and a wargame, with its phases end to end, last.
+The spans of a request are made after its answer, from durations that are measured in any case, so tracing
+does not slow the request down. The durations are exact. The start of a child span is not measured but
+inferred: the cache or the model comes first; the wargame comes last, and its phases follow each other without
+a gap.
 """
 
 from __future__ import annotations
@@ -130,9 +131,11 @@ class Spans:
         parent: int,
         own: int = 0,
     ) -> int:
-        """Export a span and return its id.
+        """Make a span, send it and return its id.
 
-        A span with an id of its ``own`` is the request's span, whose parent is in the caller.
+        ``times`` is (start, end) in nanoseconds since 1970, ``about`` the span's attributes. ``parent`` is
+        the id of the parent span, 0 for none. ``own`` is given for the span of the request alone: it is the
+        id of that span, whose parent belongs to the caller. Any other span gets a random id.
         """
         id_, trace_id = own or _bits(64), int(trace.id, 16)
         span = ReadableSpan(
