@@ -1,1 +1,1 @@
-"""Tracking by MLflow, and what it keeps: figures and the report."""
+"""Tracking of runs and models by MLflow, and the figures and the HTML report that are stored with a run."""

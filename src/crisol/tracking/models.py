@@ -212,7 +212,10 @@ def _record(version: ModelVersion, aliases: Mapping[str, str]) -> RegisteredMode
 
 
 def _serve(settings: Settings, version: ModelVersion) -> None:
-    """Record a version's folder as the champion's; a server's is downloaded once."""
+    """Record the model folder of a version as that of the champion, for services to load.
+
+    If an MLflow server keeps the version, its files are downloaded, once for each version.
+    """
     if not is_server(settings):
         folder = local_folder(str(version.source), settings.runs)
     else:

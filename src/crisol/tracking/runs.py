@@ -315,7 +315,10 @@ def _alive(settings: Settings, run_id: str) -> BaseFileLock:
 
 
 def _bury(client: MlflowClient, settings: Settings, experiment: str) -> None:
-    """Mark the runs whose process died before it ended them as killed."""
+    """Set the state of runs to KILLED if their process died while they were open.
+
+    Only runs of the MLflow experiment ``experiment`` (an id) that this machine opened are looked at.
+    """
     for run in client.search_runs([experiment], f"attributes.status = 'RUNNING' and tags.{_OURS} = 'true'"):
         # A run without a lock here belongs to another machine that shares the store.
         if not (settings.runs / ".alive" / run.info.run_id).exists():

@@ -1,7 +1,7 @@
-"""Where MLflow keeps its runs: ``mlruns/mlflow.db`` on this machine, or what ``MLFLOW_TRACKING_URI`` names.
+"""The tracking store of MLflow: ``mlruns/mlflow.db`` on this machine, or the one of ``MLFLOW_TRACKING_URI``.
 
-The room ``tracking`` is the only one that knows MLflow. Everything goes through a client with an explicit
-address, so that two stores can be open in one process and nothing here depends on the current folder.
+Only the package :mod:`crisol.tracking` imports MLflow. Every call uses a client with an explicit address, so
+two stores can be open in one process, and nothing here depends on the current folder.
 """
 
 from __future__ import annotations
@@ -79,7 +79,10 @@ def open_store(settings: Settings) -> str:
 
 
 def _other_store(uri: str, runs: Path) -> str:
-    """Return the address of a store elsewhere once it has answered; the first caller makes its schema."""
+    """Return ``uri``, the URI of a store outside ``mlruns``, after checking that the store answers.
+
+    A process checks each URI once. If the store is an empty database, the check creates its schema.
+    """
     if uri in _answered:
         return uri
     try:
@@ -98,7 +101,10 @@ def _other_store(uri: str, runs: Path) -> str:
 
 
 def _reach(uri: str) -> None:
-    """Raise what keeps a server from being reached; MLflow would try again for minutes."""
+    """Connect once to the server or database at ``uri``; raises the error of the connection if that fails.
+
+    MLflow alone would repeat a failed connection for minutes.
+    """
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
         port = parts.port or (443 if parts.scheme == "https" else 80)

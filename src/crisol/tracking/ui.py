@@ -1,4 +1,4 @@
-"""The MLflow UI on the runs, as a process of this machine."""
+"""The command that starts MLflow's UI for the tracking store, and the page that the UI opens first."""
 
 from __future__ import annotations
 
