@@ -1,1 +1,1 @@
-"""The ML-first path: cache, then the model, then, where it is not sure, the wargame."""
+"""The ladder that decides about patches: cache, facts, memory, model, wargame, fallback."""

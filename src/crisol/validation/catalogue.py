@@ -1,4 +1,4 @@
-"""The vulnerabilities that a service knows, found by ids that may come from anybody."""
+"""The vulnerabilities that a service knows, found by id; an id is untrusted text."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Catalogue:
     async def find(self, name: str) -> Pattern | None:
         """Return the vulnerability with the id ``name``, or None if no folder has this id.
 
-        The result is also None if the folder is invalid. ``name`` may be any text, even a path. It reads the
-        disk.
+        The result is also None if the folder is invalid. ``name`` may be any text, even a path. The call
+        reads the disk.
         """
         if not _ID.fullmatch(name):
             return None
@@ -87,9 +87,9 @@ class Catalogue:
         return pattern
 
     def names(self) -> list[str]:
-        """Return the ids of all registered vulnerabilities, sorted; it reads the disk.
+        """Return the ids of all registered vulnerabilities, sorted; the call reads the disk.
 
-        An id whose folder has an invalid description is among them.
+        An id is among them even if its folder has an invalid description.
         """
         return sorted({path.parent.name for path in descriptions(self._roots)})
 
@@ -105,7 +105,10 @@ class Catalogue:
         return next((path.parent for path in descriptions(self._roots, name)), None)
 
     def _stamp(self, name: str) -> bytes | None:
-        """Return what changes with every edit below the folder: names, sizes, inodes and times of change."""
+        """Return a hash of the files below a vulnerability's folder, None if no folder has the id ``name``.
+
+        The hash covers their names, sizes, inodes and times of change, so every edit changes it.
+        """
         folder = self._folder(name)
         if folder is None:
             return None

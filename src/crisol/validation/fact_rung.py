@@ -76,7 +76,7 @@ class FactRung:
         self._tracer = asyncio.Semaphore(1)
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Decide where something is certain."""
+        """Return the decision if a fact about the patch is known, otherwise None."""
         if case.pattern is None:
             return None
         self._follow(case.pattern)
@@ -126,9 +126,10 @@ class FactRung:
         await asyncio.gather(*self._tracing.values(), return_exceptions=True)
 
     async def _examine(self, submission: Submission, pattern: Pattern) -> Examined | None:
-        """Return what a bounded worker says of the patch's files.
+        """Return the facts and the program of a patch, found in a process with limits on time and memory.
 
-        None where it has none, or they are too large.
+        The result is None if the release is not there yet, if the submission has no patched files, or if
+        these are too large or exceed the limits. It is kept for later calls with the same patch.
         """
         ground = self._grounds.get((pattern.id, pattern.content_hash))
         if ground is None or not submission.files:
@@ -151,7 +152,10 @@ class FactRung:
         return examined
 
     def _follow(self, pattern: Pattern) -> None:
-        """Begin to trace a vulnerability in the background, where that is due."""
+        """Start to trace the PoVs of a vulnerability in the background.
+
+        Nothing is started if they are traced already, if a trace runs, or within a minute after a failure.
+        """
         key = pattern.id, pattern.content_hash
         ground = self._grounds.get(key)
         if (ground is not None and ground.ways) or key in self._tracing:

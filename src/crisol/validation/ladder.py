@@ -1,6 +1,7 @@
-"""The ladder: what may decide about a patch, rung by rung, until one of them does.
+"""The ladder: rungs that are asked one after the other, until one of them decides about a patch.
 
-A rung is a callable that decides, and says why, or hands on::
+A rung is a callable that returns a decision with its reason, or None, which passes the case to the next
+rung::
 
     class SameProgram:
         stamp = "same-program-1"

@@ -61,7 +61,7 @@ class MemoryRung:
         return self._model.served.second is not None
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Decide where the policy of the second stage lets it do so."""
+        """Return the decision if the policy of the second stage allows one on the patch, otherwise None."""
         served, pattern = self._model.served, case.pattern
         if served.second is None or pattern is None:
             return None
@@ -106,7 +106,7 @@ class MemoryRung:
         await asyncio.gather(*self._reading, return_exceptions=True)
 
     def _begin(self, pattern: Pattern) -> None:
-        """Read the known fix of a vulnerability in the background, once for each of its contents."""
+        """Start to read the known fix of a vulnerability in the background, once for each content hash."""
         if self._fixes.get(pattern.id) == pattern.content_hash:
             return
         self._fixes[pattern.id] = pattern.content_hash
@@ -124,7 +124,11 @@ class MemoryRung:
             self.add((pattern.id, pattern.content_hash), judged)
 
     def _fix(self, pattern: Pattern) -> Judged | None:
-        """Return the known fix as a valid verdict; None where the vulnerability has none or has changed."""
+        """Return the known fix as a judged patch, with the verdict valid.
+
+        None means that there is no known fix or no model, or that the vulnerability's folder has changed or
+        gone.
+        """
         vulnerability, predictor = self._catalogue.open(pattern.id), self._model.served.predictor
         if vulnerability is None or predictor is None or vulnerability.content_hash != pattern.content_hash:
             return None

@@ -105,7 +105,7 @@ class ModelRung:
         return self.served.stamp
 
     async def __call__(self, case: Case) -> Decision | None:
-        """Decide where the policy lets the model do so alone."""
+        """Return the decision if the model's policy allows it to decide the case, otherwise None."""
         served, prediction = self.served, await self.predict(case)
         if prediction is None:
             case.missing.append("ml_model")
@@ -123,7 +123,7 @@ class ModelRung:
         return case.prediction
 
     async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
-        """Ask the model; None where it does not answer."""
+        """Return the model's prediction; None if the model fails or is too slow, or its breaker is open."""
         patch, characters = case.submission.patch, len(case.submission.text)
         try:
             if self._slow < 2 and characters <= _INLINE_CHARACTERS:

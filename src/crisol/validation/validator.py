@@ -76,7 +76,7 @@ class Validated:
 
 
 class _NotKept(Exception):
-    """Carries a value past the cache that must not be kept: it is worse than what comes tomorrow."""
+    """Carries a value out of the cache's computation, so that the cache does not store it."""
 
     def __init__(self, value: Any) -> None:
         super().__init__("not worth keeping")
@@ -255,7 +255,11 @@ class Validator:
         return fall_back(case)
 
     async def _wargamed(self, case: Case) -> Decision | None:
-        """Be the last rung but the fallback: the truth, where a wargame can be run."""
+        """Return the decision of a wargame, None if no wargame can run or it failed on this machine.
+
+        This is the last rung before the fallback. Raises :class:`~crisol.errors.Overloaded` if the queue of
+        wargames has no place for the client.
+        """
         if case.pattern is None:
             return None
         try:
@@ -301,9 +305,11 @@ class Validator:
         compute: Callable[[], Awaitable[T]],
         keeps: Callable[[T], bool],
     ) -> tuple[T, bool]:
-        """Return the cached verdict, or compute it once for all current callers.
+        """Return a decision or verdict from the cache, or compute it once for all callers that wait for it.
 
-        Also return whether another caller computed it.
+        ``kind``, ``key`` and ``tags`` are those of the cache entry. ``await compute()`` returns the value. It
+        is stored only if ``keeps(value)`` is true. The second element of the result is False if this call
+        computed the value, True if it came from the cache or from another caller.
         """
         fresh = False
 
@@ -323,7 +329,7 @@ class Validator:
 
 
 def _verdict_key(question: Question, pattern: Pattern | None) -> bytes:
-    """Return the key of a wargame; of none where there is nothing to wargame against."""
+    """Return the cache key of the verdict on a patch; an empty one if the vulnerability is not registered."""
     if pattern is None:
         return b""
     return VERDICT.key(question.patch, pattern.id, pattern.content_hash, REFEREE_VERSION)

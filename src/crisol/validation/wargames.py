@@ -55,7 +55,7 @@ class RefereeStats:
 
 
 class _Table:
-    """A match and what has to be closed after it."""
+    """A match, and the stack of open contexts that closes its sandbox."""
 
     __slots__ = ("match", "stack")
 
@@ -210,9 +210,10 @@ class Referees:
         return verdict
 
     def _on_release(self, pattern: Pattern, verdict: Verdict) -> Verdict:
-        """Put the release's baseline, judged in a new sandbox, before the phases of a verdict.
+        """Judge the release's baseline in a new sandbox, to see whether the patch made the old one fail.
 
-        Where that sandbox fails, too, its failure is the whole verdict.
+        ``verdict`` is that of the failed wargame. The result is ``verdict`` with the new baseline as its
+        first phase; or, if the new sandbox fails, too, a verdict with this baseline alone.
         """
         table = self._make(pattern)
         baseline = next(table.match.phases(""))
