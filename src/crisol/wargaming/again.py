@@ -1,9 +1,9 @@
 """Run the public PoV again in a changed process or environment, against patches that depend on them.
 
-A patch that newly reads the clock, the environment or its own place, or keeps something between calls, may be
-right in every run of the judge and wrong in an installation. Each script here runs the PoV's own text at its
-end, as it is; what comes before makes the process one that has lived for long, or lives in another year,
-elsewhere, as somebody else.
+A patch that newly reads the clock, the environment or the working directory, or keeps something between
+calls, may pass every script of a wargame and still be wrong in an installation. Each script here ends with
+the PoV's own text, unchanged. Code before it changes the process: it has already run the program many times,
+or it has another user, folder and year.
 """
 
 from __future__ import annotations
@@ -299,14 +299,15 @@ def _elsewhere(seed: int) -> str:
 
 
 def _times(pov: Script) -> bool:
-    """Whether a PoV looks at processor time from outside."""
+    """Return whether the judge of a PoV measures the CPU time that the target uses."""
     return "CPU_USED" in parts(pov.source)[1]
 
 
 def _behind(before: str, place: str, text: str) -> str:
-    """Return a script with something before it, in the target's process alone.
+    """Return the PoV ``text`` with the code ``before`` in front of it.
 
-    ``place`` is where that leaves it.
+    In a PoV with a judge, only the process of the target runs ``before``; the judge then begins in ``place``,
+    the folder in which ``before`` ends.
     """
     future = "from __future__ import annotations\n"
     head, text = (future, text.removeprefix(future)) if text.startswith(future) else ("", text)

@@ -73,7 +73,7 @@ class Bindings:
         )
 
     def _scan(self, tree: ast.Module) -> None:
-        """Note in one pass what is put where, and what calls what."""
+        """Fill the tables of this object in one pass over ``tree``: bindings, results, calls and scopes."""
         pending: list[tuple[ast.AST, tuple[int, ...], str]] = [(tree, (0,), "")]
         while pending:
             at, scope, owner = pending.pop()

@@ -1,8 +1,9 @@
-"""Tests with a known result, whatever a patch does; another result proves tampering.
+"""Tests whose result is known in advance for every honest patch; another result proves tampering.
 
-One PoV is followed by itself, over the release, in the process that the patch left: the release's flaw has
-to show there. Where it does not, the patch did something to the process and not to the flaw. Each comparison
-of a check is made with another value, too, and must fail: where it does not, the patch makes everything pass.
+A canary is a PoV that runs a second time, over the release, in the process that the patch left. It has to
+show the release's flaw. If it does not, the patch changed the process instead of closing the flaw. In each
+check, every comparison is also made with a wrong value and must then fail. If it does not, the program
+returns objects that equal everything, and every check would pass.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def doubting(check: Script, drawn: Random) -> Script:
 
 
 def _expected(node: ast.expr) -> Iterator[ast.Constant]:
-    """Yield the texts and numbers of an expression that is written out."""
+    """Yield the literal texts, bytes and numbers of an expression.
+
+    Tuples, lists and the values of dicts are searched, too; any other expression has none.
+    """
     match node:
         case ast.Constant(value=str() | bytes() | int() | float()) if not isinstance(node.value, bool):
             yield node
@@ -136,7 +140,7 @@ def _expected(node: ast.expr) -> Iterator[ast.Constant]:
 
 
 def _other(value: object, drawn: Random) -> object:
-    """Return another value of the same type and about the same form."""
+    """Return another value of the same type: a larger number, or a text with one character replaced."""
     if isinstance(value, int | float):
         return value + drawn.randrange(1, 9)
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
@@ -147,6 +151,9 @@ def _other(value: object, drawn: Random) -> object:
 
 
 def _drawn(seed: int, files: Mapping[str, bytes | None]) -> int:
-    """Return a number that no patch can know."""
+    """Return a number computed from ``seed`` and the patched files; a patch cannot foresee it.
+
+    The number is below 2**32.
+    """
     text = f"{seed} {sorted(files.items())}"
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:4], "big")

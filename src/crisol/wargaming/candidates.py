@@ -84,7 +84,7 @@ def read_source(tree: Path, name: str) -> str | None:
 
 
 def _upstream(vulnerability: Vulnerability, cache: Path) -> str:
-    """Compute the difference of the two releases, reduced to the hunks that matter."""
+    """Return upstream's fix as a diff: those hunks between the two releases that the description names."""
     old, new = vulnerability.vulnerable(cache), vulnerability.fixed(cache)
     if new is None:
         raise VulnerabilityError(f"{vulnerability.id}: upstream hunks need a fixed release")
@@ -119,11 +119,13 @@ def _spliced(source: str, target: str, hunks: Iterable[UpstreamHunk]) -> str:
 
 
 def _found(lines: list[str], new: list[str], hunk: UpstreamHunk) -> tuple[int, int, int]:
-    """Return a hunk's lines of context before and after its changes, and its first line in the new file.
+    """Find a hunk in the fixed release; return (context lines before, context lines after, first index).
 
-    ``new_start`` counts the chosen hunks alone, so in the released file it is only near; what is sought is
-    the nearest place with the same context, or with less of it where a change that was not chosen stands
-    close by.
+    ``lines`` are those of the vulnerable release, ``new`` those of the fixed one. ``hunk.new_start`` is only
+    approximate, because it does not count the hunks that were not chosen. The index is that of the hunk's
+    first line in ``new``: of the places with equal context, the one nearest to ``hunk.new_start``. If there
+    is none, one or two lines of context fewer are compared, because a hunk that was not chosen may have
+    changed them.
     """
     start, end = hunk.old_start - 1, hunk.old_start - 1 + hunk.old_lines
     for context in range(_CONTEXT, 0, -1):
@@ -151,14 +153,17 @@ def _file(name: str, text: str | None) -> dict[str, str]:
 
 
 def _diff(path: Path, tree: Path) -> str | None:
-    """Return the diff that a file holds or stands for; None for a file of another kind."""
+    """Return the diff of a patch file, ``.diff`` or ``.toml``; None for a file with another ending.
+
+    A ``.toml`` contains edits by line range of the source in ``tree``.
+    """
     if path.suffix == ".diff":
         return path.read_text(encoding="utf-8")
     return _edited(path, tree) if path.suffix == ".toml" else None
 
 
 def _edited(path: Path, tree: Path) -> str:
-    """Turn a file of edits by line range into a unified diff."""
+    """Return the edits in the TOML file ``path`` as a unified diff against the source in ``tree``."""
     try:
         edits = tomllib.loads(path.read_text(encoding="utf-8"))["edit"]
         return _apply_edits(edits, tree)
@@ -167,9 +172,10 @@ def _edited(path: Path, tree: Path) -> str:
 
 
 def _apply_edits(edits: list[dict[str, Any]], tree: Path) -> str:
-    """Replace the lines of every edit; in a file whose lines all end in CRLF the new ones do so, too.
+    """Return edits by line range as a unified diff against the source in ``tree``.
 
-    An edit of the lines 1 to 0 of a file that is not there makes it.
+    If all lines of a file end in CRLF, the new lines end in CRLF, too. An edit of lines ``[1, 0]`` in a file
+    that does not exist creates the file.
     """
     before: dict[str, str] = {}
     made: dict[str, str] = {}

@@ -165,9 +165,10 @@ def _rejudge(folder: Path, rows: list[list[str]], plan: Plan) -> list[Recheck]:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Start processes of their own: a forked child would inherit the caller's threads and locks half-way.
+    """Yield a pool of ``jobs`` spawned processes (0: one for each core), as a context manager.
 
-    A caller that stops early ends them; otherwise it would wait for the shards that they work on.
+    Forked processes would inherit the caller's threads and locks in an undefined state. If the block raises,
+    the processes are terminated; otherwise the caller would wait for the shards on which they work.
     """
     count = jobs or os.cpu_count() or 1
     context = get_context("spawn")
@@ -184,7 +185,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel end this worker when its parent ends, by SIGKILL too: nobody else would."""
+    """Make the kernel kill this worker when its parent ends, also when SIGKILL ends the parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -202,7 +203,11 @@ def _gather(executor: Executor, vulnerabilities: Sequence[Vulnerability], plan: 
 
 
 def _opened(vulnerability: Vulnerability, plan: Plan) -> AbstractContextManager[Match]:
-    """Open a match whose labels repeat: the vulnerability alone decides its seed, and its budget is large."""
+    """Open a match for a corpus build, so that every build gives the same labels.
+
+    The seed is computed from the vulnerability alone, and the time limit is so long that a slow machine does
+    not change a label.
+    """
     seed = vulnerability.corpus_seed
     return open_match(vulnerability, choose(plan.sandbox), plan.cache, seed=seed, budget=_BUDGET)
 
@@ -228,10 +233,10 @@ def judge(folder: Path, plan: Plan) -> Shard:
 
 
 def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
-    """Judge what was written, then mutants of it; no two rows are the same program.
+    """Wargame the candidates, then mutants of them; yield a row for each, none for a repeated program.
 
-    Mutants are at most a third of the rows: their mistakes are ours and not those of the people who submit
-    patches.
+    Mutants are at most a third of the rows, because their mistakes are generated and differ from those of
+    people and agents.
     """
     written = [
         _cut(candidate, match.tree) for candidate in candidates(match.vulnerability, plan.cache, plan.inbox)
@@ -255,7 +260,10 @@ def _rows(match: Match, plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _cut(candidate: Candidate, tree: Path) -> Candidate:
-    """Return a candidate without the files that no wargame runs, such as its tests; no feature sees them."""
+    """Return a candidate without the files that no wargame runs, such as its tests.
+
+    Features then do not count them.
+    """
     try:
         cut = fitted(candidate.diff, tree)
     except InputError:
@@ -273,7 +281,7 @@ def _touched(written: Sequence[Candidate], tree: Path) -> dict[str, str]:
 
 
 def _program(candidate: Candidate, tree: ProgramTree) -> str | None:
-    """Return the identity of the program that a candidate makes; None where it makes none."""
+    """Return the identity of the program that a candidate makes; None if it does not apply or parse."""
     try:
         files = diff.apply(diff.parse(candidate.diff), tree.read)
     except InputError:

@@ -1,7 +1,7 @@
-"""Edits that change nothing: comments, docstrings, layout, names and equivalent expressions, in many words.
+"""Edits that keep a program's behaviour: comments, docstrings, layout, other names, equivalent expressions.
 
-They are put on right and on wrong patches alike, before anybody knows which is which, so that they tell a
-model nothing.
+Mutants of right and of wrong patches get them alike, before any wargame, so that a model cannot learn the
+label from them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,11 @@ def _blank_line(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Give a local variable of a simple function another name."""
+    """Yield the source with another name for a local variable of the function ``node``.
+
+    A function that contains other functions or classes, or uses ``global``, ``nonlocal`` or ``locals``, is
+    left out.
+    """
     if not isinstance(node, ast.FunctionDef):
         return
     inside = [part for part in ast.walk(node) if part is not node]
@@ -115,7 +119,7 @@ def _rename(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:  # noqa: ARG001 - its type
-    """Write a condition otherwise."""
+    """Yield sources in which a comparison or the condition of an ``if`` or ``while`` has another form."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = text.of(node.left), text.of(node.comparators[0])
         if isinstance(node.ops[0], ast.Eq) and isinstance(node.comparators[0], ast.Constant):
@@ -129,7 +133,7 @@ def _equivalent(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
 
 
 def _temporary(text: Text, node: ast.AST, rng: random.Random) -> Iterator[str]:
-    """Name a result, or an error, before it is returned or raised."""
+    """Yield the source in which a ``return`` or ``raise`` first assigns its value to a new local variable."""
     names = {part.id for part in ast.walk(text.tree) if isinstance(part, ast.Name)}
     free = [name for name in ("result", "outcome", "answer", "error", "failure", "ret") if name not in names]
     whole = isinstance(node, ast.Return) and node.value is not None

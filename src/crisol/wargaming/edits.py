@@ -71,7 +71,11 @@ def _change_constant(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _change_literal(text: Text, node: ast.AST) -> Iterator[str]:
-    """Leave out a piece of a text, bytes, pattern or f-string literal: an escape, a class, a character."""
+    """Yield sources in which one piece of the literal ``node`` is left out or changed.
+
+    The literal is a text, bytes or an f-string. A piece is an escape, a character class or a character. An
+    element of a regular expression may be replaced by a common mistake, such as ``*`` for ``+``.
+    """
     if isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
     ):
@@ -124,7 +128,7 @@ def _widen_except(text: Text, node: ast.AST) -> Iterator[str]:
 
 
 def _swap_call(text: Text, node: ast.AST) -> Iterator[str]:
-    """Use the method's weaker sister."""
+    """Yield the source with a similar method in place of ``node``, such as ``match`` for ``fullmatch``."""
     sisters = {
         "fullmatch": "match", "match": "search", "startswith": "endswith", "all": "any", "any": "all",
         "resolve": "absolute", "realpath": "abspath", "abspath": "normpath", "issubset": "isdisjoint",

@@ -1,7 +1,8 @@
 """Static analysis of a patched file: errors, undefined names, and code that tampers.
 
-The first half runs in a worker of :mod:`crisol.sandbox.bounded`, because the text is untrusted; the host asks
-by :func:`examined` and :func:`spoken` and gets plain facts.
+The text is untrusted, so it is parsed only in a worker process of :mod:`crisol.sandbox.bounded`, which calls
+:func:`examine` and :func:`speak`. The referee calls :func:`examined` and :func:`spoken`, which ask the worker
+and return plain values.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def examined(before: str, after: str, own: frozenset[str]) -> Examination:
 def newly_refused(examinations: Iterable[Examination]) -> list[str]:
     """Return the constructs that count as tampering and that a patch adds, over all files that it changes.
 
-    ``examinations`` are those of the files. What one of them loses may have moved to another, and is not new.
+    ``examinations`` are those of the files. A construct that the patch takes out of one file and adds to
+    another was only moved, and is left out.
     """
     files = tuple(examinations)
     dropped = {name for file in files for name in file.dropped}
@@ -104,14 +106,14 @@ def examine(head: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], l
 
 
 def _syntax(text: str) -> str:
-    """Say why a text is no Python; empty when it is."""
+    """Return a message on why ``text`` does not parse as Python; "" if it does."""
     tree = tree_or_reason(text)
     return "" if isinstance(tree, ast.Module) else tree
 
 
 @lru_cache(maxsize=4)  # a file of the release comes with every patch of it
 def _undefined(text: str) -> frozenset[str]:
-    """Return the names that are used but defined nowhere; none for what is no Python."""
+    """Return the names that a source uses and nothing defines; an empty set if the source does not parse."""
     from pyflakes import checker, messages  # noqa: PLC0415 - in the worker alone
 
     tree = tree_or_reason(text)
@@ -123,16 +125,18 @@ def _undefined(text: str) -> frozenset[str]:
 
 
 def _unquoted(before: str, after: str) -> set[str]:
-    """Return the marks of a template that the patch took out of their quotes, such as ``__VIRTUAL_ENV__``.
+    """Return the placeholders, such as ``__VIRTUAL_ENV__``, from which a patch removes the quotes.
 
-    What fills them in can quote better than the template; a name in capitals that was text is no misspelling.
+    A placeholder is a text constant that is one name in capitals; it lost its quotes if ``after`` has fewer
+    such constants than ``before``. It does not count as an undefined name, because a program fills it in
+    later and may add the quotes itself.
     """
     old, new = _capitals(before), _capitals(after)
     return {name for name, count in old.items() if new[name] < count}
 
 
 def _capitals(text: str) -> Counter[str]:
-    """Count the text constants that are one name in capitals."""
+    """Return how often each text constant of a source occurs that is one name in capitals."""
     tree = tree_or_reason(text)
     if not isinstance(tree, ast.Module):
         return Counter()

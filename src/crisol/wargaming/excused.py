@@ -1,8 +1,9 @@
-"""Recognise harmless uses of names that count as tampering: a type in a test, the end of a command.
+"""Recognise harmless uses of names that count as tampering: a type in a test, or the end of a command.
 
-``isinstance(value, types.FunctionType)`` makes no function: a type that reaches anything else is not excused.
-A command line module says by ``sys.exit`` that it failed, and a module that evaluates text may compile it
-before. Both do what their unpatched file does already.
+In ``isinstance(value, types.FunctionType)`` the type creates no function; a type that is used for anything
+but a test is not excused. A command may end by ``sys.exit`` to report a failure. A module that executes text
+may compile it first. These last two are excused only if the unpatched file does the like already; below
+``if __name__ == "__main__"`` a command may always end.
 """
 
 from __future__ import annotations
@@ -66,7 +67,11 @@ class Excuses:
         return self._is_tested(node, set())
 
     def _in_command(self, node: ast.AST) -> bool:
-        """Return whether only a command runs ``node``: it is in its functions, or below its main guard."""
+        """Return whether only a command executes ``node``.
+
+        That is so below ``if __name__ == "__main__"``, and in a function if functions of the unpatched file
+        already end the process.
+        """
         at: ast.AST | None = node
         in_function = False
         while at is not None:
@@ -87,7 +92,11 @@ class Excuses:
         return False
 
     def _is_tested(self, node: ast.AST, seen: set[str]) -> bool:
-        """Return whether the value of ``node``, a type or a tuple of types, only reaches tests."""
+        """Return whether the value of ``node``, a type or a tuple of types, is used in tests alone.
+
+        A test is ``isinstance``, ``issubclass`` or a comparison by ``is``. ``seen`` are the names that were
+        followed already, and grows.
+        """
         above = self._parents.get(node)
         match above:
             case ast.Call(func=function, args=[_, kinds], keywords=[]) if kinds is node:
@@ -107,7 +116,7 @@ class Excuses:
         return False
 
     def _only_tested(self, name: str, seen: set[str]) -> bool:
-        """Return whether every use of a name of the file is a test of types."""
+        """Return whether every use of the variable ``name`` in the file is a test, see :meth:`_is_tested`."""
         if name in seen:
             return True
         seen.add(name)
@@ -133,7 +142,10 @@ def habits_of(tree: ast.Module, flow: Flow) -> frozenset[str]:
 
 
 def _is_end(node: ast.AST, above: ast.AST | None) -> bool:
-    """Return whether a use of one of :data:`_ENDS` is a call, or what is raised."""
+    """Return whether ``node``, a use of one of :data:`_ENDS`, ends the process: it is called or raised.
+
+    ``above`` is the parent of ``node`` in the syntax tree.
+    """
     match above:
         case ast.Call(func=function):
             return function is node

@@ -1,8 +1,8 @@
 """Find the possible values of the expressions in a Python file by abstract interpretation.
 
-Order is ignored: every name, attribute, parameter and result is the union of all values that are ever put
-there (:mod:`.bindings`); text that is put together from constants is worked out (:mod:`.values`). It errs
-towards silence: a value from outside is unknown.
+The order of statements is ignored. A name, attribute, parameter or result has every value that the file
+assigns to it anywhere (:mod:`.bindings`). Text that is built from constants is computed (:mod:`.values`). A
+value that comes from outside the file is unknown, so an analysis finds too little rather than too much.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Flow:
         return self._memo[node]
 
     def _held(self, place: Place) -> set[Value]:
-        """Return what a name, an attribute of any object or a parameter can be."""
+        """Return the possible values of a name, a parameter, or an attribute of any object."""
         if place in self._memo:
             return self._memo[place]
         self._memo[place] = held = set()
@@ -129,7 +129,7 @@ class Flow:
                 yield from (alias.name for alias in names)
 
     def replaced(self, node: ast.AST) -> Iterator[str]:
-        """Yield what the code in ``node`` sets, replaces or deletes outside the file, as dotted names.
+        """Yield the dotted names of objects outside the file that ``node`` sets, replaces or deletes.
 
         An example is ``os.path.exists``.
         """
@@ -159,7 +159,11 @@ class Flow:
                     yield from (held.text for held in self.values(function.value) if held.kind == "names")
 
     def _handed_over(self, number: int, name: str) -> set[Value]:
-        """Return what calls in this file hand to a parameter, by the function's name."""
+        """Return the possible values that calls in this file pass to a parameter.
+
+        ``number`` is the number of the function, ``name`` the name of the parameter. A call belongs to the
+        function if it uses the function's name, on whatever object.
+        """
         function = self._bindings.functions[number]
         known_as = (
             self._bindings.known_as.get(number) or self._bindings.lambdas.get(function) or f"<{id(function)}>"
@@ -353,7 +357,7 @@ class Flow:
             yield from (inside(element) for element in values) if way == "container" else values
 
     def _named(self, node: ast.Call) -> Iterator[str]:
-        """Yield the names of attributes that a call reaches by text."""
+        """Yield the names of attributes that a call reaches by text, as ``getattr(x, "name")`` does."""
         args = node.args
         for function in self.values(node.func):
             name = function.text.removeprefix("builtins.")

@@ -1,7 +1,8 @@
 """Generate inputs from a trusted script: change one of its literals at a time.
 
-Checks get natural neighbours of their values, which a program must treat like the originals; PoVs get the
-notations by which filters are commonly slipped past. Values that a script only compares with are left alone.
+A check gets similar values, which a program must treat like the originals. A PoV gets other spellings of its
+attack, by which filters are commonly evaded. Literals that a script only compares with results stay
+unchanged.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _plain_parts(node: ast.expr) -> set[ast.AST]:
-    """Return the constants of an expression that no call stands between."""
+    """Return the constants in an expression, except those inside a call."""
     constants: set[ast.AST] = set()
     pending: list[ast.AST] = [node]
     while pending:
@@ -202,7 +203,7 @@ def _values(value: object, role: Role, rng: random.Random) -> Iterator[object]:
 
 
 def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
-    """Yield values of the same kind: a letter or digit for another, once more, or left out."""
+    """Yield similar texts: one letter or digit is replaced by another, doubled, or left out."""
     places = [at for at, letter in enumerate(text) if letter.isascii() and letter.isalnum()]
     for at in rng.sample(places, min(4, len(places))):
         pool = "123456789" if text[at].isdigit() else "abcdefghijklmnopqrstuvwxyz"
@@ -215,7 +216,7 @@ def _neighbours(text: str, rng: random.Random) -> Iterator[str]:
 
 
 def _notations(text: str) -> Iterator[str]:
-    """Yield other ways to write the same: case, separators, encodings, and characters that readers skip."""
+    """Yield other spellings of a text: other case, separators and encodings, and added white space."""
     quoted = "".join(
         letter if letter.isalnum() else f"%{ord(letter):02x}" for letter in text if ord(letter) < 256
     )

@@ -49,9 +49,10 @@ _PLAIN = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """A patch that an import left out, because it makes the same change as another candidate.
+    """A patch of an import that makes the same change as another candidate of the vulnerability.
 
-    ``name`` is the patch, ``other`` the candidate of the same ``vulnerability``.
+    ``name`` is the patch, ``other`` the other candidate. If that one was imported, too, the patch is left
+    out; if it is in the vulnerability's folder, the patch is imported all the same.
     """
 
     vulnerability: str
@@ -155,7 +156,10 @@ def remove(inbox: Path, vulnerability: str, names: Iterable[str]) -> int:
 
 @contextmanager
 def _locked(inbox: Path) -> Iterator[None]:
-    """Hold the inbox; raises :class:`~crisol.errors.StoreError` where it is full or cannot be written."""
+    """Lock the folder ``inbox`` during the ``with`` block; the folder is created if it is missing.
+
+    Raises :class:`~crisol.errors.StoreError` if the folder cannot be written, as on a full disk.
+    """
     try:
         inbox.mkdir(parents=True, exist_ok=True)
         with FileLock(inbox / ".lock"):
@@ -265,7 +269,12 @@ def _name(name: object, where: str) -> str:
 def _merged(
     path: Path, before: list[Candidate], own: Sequence[Candidate], new: Iterable[Candidate]
 ) -> tuple[list[Candidate], int, list[Same]]:
-    """Return everything that is kept from now on, how much of it is new, and what was known already."""
+    """Return (all candidates to keep, number of new ones among them, patches that repeat another candidate).
+
+    ``before`` are the candidates imported earlier, ``own`` those in the vulnerability's folder, ``new`` those
+    of this import. Raises :class:`~crisol.errors.DatasetError`, with ``path`` in the message, if a name is
+    taken.
+    """
     everything = list(before)
     taken = {identity(candidate.diff): candidate.name for candidate in before}
     there = {identity(candidate.diff): candidate.name for candidate in reversed(own)}

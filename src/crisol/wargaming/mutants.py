@@ -1,8 +1,8 @@
 """Make mutants: random variations of a candidate.
 
-Up to three edits at once, of right and of wrong patches: mistakes (:mod:`.edits`), other words for the same
-program (:mod:`.disguises`), or both. They stay inside the lines that the patch added or changed. What a
-mutant is worth is found by running it, like any other candidate.
+A mutant has a few edits of a right or wrong patch: plausible mistakes (:mod:`.edits`), changes that keep the
+behaviour (:mod:`.disguises`), or both. They change only lines that the patch added or changed. Whether a
+mutant is valid is found by a wargame, as for any other candidate.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _with_chance(
 def _edited(
     files: _Files, source: Mapping[str, str], operators: Mapping[str, _Edit], rng: random.Random
 ) -> tuple[_Files, str] | None:
-    """Return the files after one more edit, and its name; None where no operator finds a place."""
+    """Return (files after one random edit, name of the edit); None if no operator can change anything."""
     names = sorted(operators)
     rng.shuffle(names)
     paths = sorted(path for path, text in files.items() if text is not None and path.endswith(".py"))
@@ -162,7 +162,7 @@ def _written_lines(before: str, after: str) -> set[int]:
 
 
 def _without_a_hunk(parent: Candidate, source: Mapping[str, str], rng: random.Random) -> _Files | None:
-    """Return the files of the parent less one of its hunks; None where it has no two."""
+    """Return the files that a candidate makes without one of its hunks; None if it has fewer than two."""
     patch = diff.parse(parent.diff)
     places = [(at, hunk) for at, change in enumerate(patch.files) for hunk in change.hunks]
     if len(places) < 2:
@@ -183,7 +183,7 @@ def _applied(parent: Candidate, source: Mapping[str, str]) -> _Files | None:
 
 
 def _text(source: Mapping[str, str], files: _Files) -> str:
-    """Return the diff that makes these files of the source."""
+    """Return the diff that changes the vulnerable ``source`` into ``files``."""
     return "".join(_file(path, source.get(path), files[path]) for path in sorted(files))
 
 

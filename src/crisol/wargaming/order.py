@@ -113,9 +113,9 @@ class Experience:
     ) -> list[ScriptStep]:
         """Return one step for each script in ``steps``, ordered so that a wrong patch fails early.
 
-        The script with the most failures to be expected in a second comes first. ``vulnerability`` is the id.
-        ``costs`` maps the name of a script to its CPU seconds on the unpatched release, which is its expected
-        duration before it ran on a patch. If no script ever ran, the order does not change.
+        The script with the most expected failures per second comes first. ``vulnerability`` is the id.
+        ``costs`` maps the name of a script to its CPU seconds on the unpatched release; they are the expected
+        duration of a script that never ran on a patch. If no script ever ran, the order does not change.
         """
 
         def seconds_to_a_failure(step: ScriptStep) -> float:

@@ -4,21 +4,22 @@ r"""Compare programs by meaning: patches that make the same program have one ide
 >>> tree.identity({"app.py": "def read(name):  # by name\n    return (open(name))\n"}) == VULNERABLE
 True
 
-Comments, layout, redundant parentheses and, mostly, docstrings are no part of it. Code can see them all the
-same, and where a tree does, they count:
+Comments, layout, redundant parentheses and most docstrings do not count for the identity. A program can read
+its own source, however, and then they do count:
 
-- it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``f_lineno``, …):
-  then the identity of its files is that of their text;
-- it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``): then they are kept;
-- a docstring without a space is kept in any case: the referee's static gate looks at words, too;
-- a file that is not Python, or that this parser refuses, is its text. One that is documentation by its name
-  counts for nothing unless a source of the tree names it.
+- if it reads source text or line numbers (``inspect.getsource``, ``linecache``, ``f_lineno``, …), its files
+  count by their whole text;
+- if it reads docstrings (``__doc__``, ``doctest``, ``docopt``, ``pydoc``), docstrings count;
+- a docstring without a space always counts, because the referee's static analysis looks at words, too;
+- a file that is not Python, or that this parser refuses, counts by its text. A documentation file, recognised
+  by its name, counts only if a source file of the program names it.
 
-A tree without habits looks at none of this: the corpus counts by it, so that no two candidates have the same
-syntax trees, whatever their source can see.
+The habits of a tree (:class:`Habits`) say what the program reads. A tree without habits is compared as if the
+program read none of its source. A corpus build uses such trees, so that no two candidates have the same
+syntax trees.
 
-Code that reads its own files in another way (``open(__file__)``) or hashes its bytecode is recognised as
-reading source text where it says ``__file__`` beside ``open``, or ``co_code``.
+A program that opens ``__file__``, or contains ``co_code`` to hash its byte code, is taken to read its source
+text.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class ProgramTree:
         return is_documentation(path) and PurePosixPath(path).name not in self.habits.words
 
     def _form(self, path: str, text: str | None) -> object:
-        """Return what stands for a changed file, None where it means what it meant."""
+        """Return a value that represents a changed file in the identity; None if its meaning is the same."""
         if text is None:
             return ("gone",)
         old = self.module(path)
@@ -185,10 +186,12 @@ VULNERABLE = ProgramTree({}).identity({})
 
 
 def _spliced(lines: tuple[str, ...], before: Module) -> tuple[tuple[str, ...], tuple[ast.stmt, ...]] | None:
-    """Return lines and statements of a changed source, those before and behind the change as they were.
+    """Parse a changed source by its changed part alone; return (lines, statements of the module) or None.
 
-    None where that is not certain: then the whole source has to be parsed. Lines before a statement of the
-    top level that stay as they are end a statement there, in both sources; so do lines that parse alone.
+    ``lines`` are those of the changed source. The first lines of the result are those of ``before``, the
+    changed part follows. Statements before and after the change are those of ``before``. None means that the
+    whole source has to be parsed. The changed part includes one unchanged statement on either side; it can be
+    parsed alone, because a statement at the top level ends where the next one begins.
     """
     old = before.lines
     # The parser ends a line there, too, or begins its column anew.
@@ -283,9 +286,11 @@ def _text(module: Module, node: ast.stmt) -> tuple[str, ...]:
 def _difference(
     old: tuple[Module, Sequence[ast.stmt]], new: tuple[Module, Sequence[ast.stmt]], habits: Habits
 ) -> object:
-    """Return what stands between equal statements at both ends, None where nothing does.
+    """Return a value that represents the difference of two bodies; None if they have the same meaning.
 
-    It depends on the two programs alone, so equal differences from one tree make equal programs.
+    ``old`` and ``new`` are pairs (module, statements of the module or of a class in it). Equal statements at
+    the beginning and at the end are only counted; the new statements between them are hashed. The value
+    depends on the two programs alone, so two changes of one program with equal values make the same program.
     """
     before, after = [kept(body, habits) for _, body in (old, new)]
     head = 0
@@ -341,13 +346,16 @@ def _header(node: ast.ClassDef) -> str:
 
 @lru_cache(maxsize=256)
 def _dumped(node: ast.AST, habits: Habits) -> str:
-    """Return what a tree says, as a hash: both ends of a module, and every PoV, look at the same class."""
+    """Return a hash of the meaning of a syntax tree; it is cached, since one class is compared many times."""
     said = "".join(_pieces(node, habits))
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
 
 
 def _pieces(node: object, habits: Habits) -> list[str]:
-    """Return a tree as text, without recursion into what does nothing; far quicker than :func:`ast.dump`."""
+    """Return the parts of a text that represents a syntax tree, without statements that have no effect.
+
+    It uses no recursion and is much faster than :func:`ast.dump`.
+    """
     out: list[str] = []
     left: list[object] = [node]
     while left:

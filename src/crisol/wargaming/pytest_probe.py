@@ -1,7 +1,7 @@
 """The probe that runs a package's tests with pytest inside the sandbox, and reports each test.
 
-The probe executes the text of this module and hands on what :func:`main` returns. It is no judge:
-the target shares its process and may say what it likes.
+The probe executes the text of this module and reports the result of :func:`main`. No verdict may rest on this
+report: the target runs in the same process and can falsify it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Recorder:
 
 
 def _functions(item: Any) -> Iterator[Any]:
-    """Yield a test, and what its class has beside tests: its helpers."""
+    """Yield the function of a test, then the other methods of its class, which the test may call."""
     yield getattr(item, "obj", item)
     own = getattr(item, "cls", None)
     for name, value in vars(own).items() if own is not None else ():

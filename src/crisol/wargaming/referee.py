@@ -176,7 +176,7 @@ class Match:
         return look(files)
 
     def _partial(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Try the generated PoVs, which the reference fix closes."""
+        """Run the generated PoVs that fail on the reference; one that succeeds shows a partial fix."""
         try:
             surviving = self._measured().partial(self.target, files)
         except SandboxError as error:
@@ -184,7 +184,7 @@ class Match:
         return (Reason.PARTIAL_FIX, surviving) if surviving else (None, "")
 
     def _divergence(self, files: Mapping[str, bytes | None]) -> _Finding:
-        """Compare with the reference fix on generated benign inputs."""
+        """Compare the patch with the reference on generated benign inputs; return the first difference."""
         try:
             difference = self._measured().divergence(self.target, files)
         except SandboxError as error:
@@ -197,7 +197,7 @@ class Match:
         return self.yardstick
 
     def _apply(self, text: str | bytes, reading: ReadOptions, overlay: dict[str, str | None]) -> _Finding:
-        """Fill ``overlay`` with the patched files."""
+        """Apply the diff ``text``, fill ``overlay`` with the patched files, and return the finding."""
         try:
             patch = fitted(text, self.tree, reading)
         except DiffError as error:
@@ -213,7 +213,10 @@ class Match:
         return None, patch.detail
 
     def _examine(self, overlay: Mapping[str, str | None], facts: dict[str, Examination]) -> _Finding:
-        """Look at the patched files without running them; ``facts`` is filled with what was found."""
+        """Analyse the patched files without running them; return the reason to refuse the patch, if any.
+
+        ``facts`` is filled with the examination of each Python file, by its path.
+        """
         noted: list[str] = []
         for name, after in overlay.items():
             if shadowed := self._shadowed(name, after):
@@ -238,7 +241,12 @@ class Match:
         return frozenset(path.name.removesuffix(".py") for path in self.tree.iterdir())
 
     def _shadowed(self, name: str, after: str | None) -> str:
-        """Say which other module a new top-level name takes the place of; empty where it takes none."""
+        """Return a message if a patched file would be imported in place of another module; otherwise "".
+
+        That is so if the patch adds a top-level file or folder with the name of a module of the standard
+        library or of a dependency. ``name`` is the file's path, ``after`` its new text, None for a deleted
+        file.
+        """
         top = name.partition("/")[0]
         module = top.partition(".")[0]
         if after is None or (self.tree / top).exists():
@@ -252,7 +260,10 @@ class Match:
         return ""
 
     def _baseline(self) -> _Finding:
-        """On the vulnerable code every PoV must succeed and every check pass, in this very sandbox."""
+        """Run all PoVs and checks on the vulnerable code: every PoV must succeed and every check pass.
+
+        The run also sets ``checks`` and records the cost and the changes of each script.
+        """
         self.checks = ()
         scripts = [(pov, pov) for pov in self.vulnerability.povs]
         scripts += [(doubting(check, Random(self.seed)), check) for check in self.vulnerability.checks]
@@ -305,7 +316,10 @@ class Match:
         return replace(self.target.limits, seconds=min(self.target.limits.seconds, left))
 
     def _again(self, files: Mapping[str, bytes | None], noted: Collection[str]) -> _Finding:
-        """Run the public PoV in other surroundings, where it shows the flaw on the release there."""
+        """Run the public PoV on the patched files in changed environments; return the first failure.
+
+        An environment in which the unpatched release does not show the flaw is left out.
+        """
         limits, pov = patient(self.target.limits), self.vulnerability.povs[0]
         more = repeats(pov, noted, self.canaries.costs.get(pov.name, 0.0))
         for script in again(pov, self.vulnerability.checks, self.seed, more):
@@ -326,7 +340,11 @@ class Match:
         return None, ""
 
     def _failed(self, script: Script, error: SandboxError) -> _Finding:
-        """Say whose failure it is: ours only where the release itself fails in the same way."""
+        """Return the finding on a script during which the sandbox failed.
+
+        The script runs once more on the unpatched release. If the sandbox fails there, too, the patch is not
+        to blame, and the reason is ``SANDBOX_FAILED``; otherwise it is ``TAMPERS``.
+        """
         try:
             self.target.run(script)
         except SandboxError:
@@ -337,7 +355,11 @@ class Match:
         )
 
     def _changed(self, script: Script, run: Run) -> list[str]:
-        """Return what a run changed outside the tree that the release leaves alone."""
+        """Return the changes by a run outside the source, except those that the release makes, too.
+
+        ``run`` is a run of ``script`` on a patch. If the release's own changes are not known yet, the script
+        runs on it.
+        """
         key = script.name, self.warm  # what is there before the target hangs on what was imported ahead
         if key not in self.changes:
             with suppress(SandboxError):
@@ -382,7 +404,7 @@ def open_match(
 
 
 def _names(facts: Mapping[str, Examination]) -> _Finding:
-    """Return the names that the patch uses and nothing defines."""
+    """Return the finding on undefined names: those of the first file that has any."""
     for name, examination in facts.items():
         if examination.undefined:
             return Reason.UNDEFINED_NAME, f"{name}: {', '.join(examination.undefined)}"

@@ -1,11 +1,12 @@
 """Compare a patch with the reference on generated inputs.
 
-An input counts only where executing the vulnerable code and the reference has shown what it is: *hostile*
-when the PoV still succeeds on the one and fails on the other, *benign* when both do the same and neither
-raises. What comes out differently the second time counts for nothing. So a right patch may refuse otherwise
-than the reference, with another exception, message or helper, and may differ on every input that the
-reference itself treats anew. A change of a word that the program or the patch knows (``GET``, ``image/png``)
-makes no datum and counts for nothing either.
+An input counts only if runs on the vulnerable code and on the reference have shown its kind. It is *hostile*
+if the PoV succeeds on the vulnerable code and fails on the reference. It is *benign* if both behave alike and
+neither raises. A result that changes when the run is repeated does not count. So a right patch may refuse an
+attack in another way than the reference, with another exception, message or helper; and its behaviour is free
+on every input for which the reference changes the behaviour. A benign input in which a word of the program or
+of the patch was changed (``GET``, ``image/png``) does not count either, since such a word is code rather than
+data.
 """
 
 from __future__ import annotations
@@ -76,7 +77,11 @@ class Yardstick:
         return next((variation.title for variation in self.hostile if variation.number in left), "")
 
     def _ended(self, target: Target, files: Mapping[str, bytes | None], ending: str) -> frozenset[int]:
-        """Return the numbers of the generated PoVs that end so; none where the run did not live to tell."""
+        """Return the numbers of the hostile variations that end as ``ending`` on ``files``.
+
+        ``ending`` is that of a :class:`Behaviour`, such as ``exit 0``. The set is empty if the process that
+        runs them ends early.
+        """
         told = behaviours(target, self.hostile, files) if self.hostile else {}
         if isinstance(told, Ending):
             return frozenset()
@@ -106,7 +111,12 @@ class Yardstick:
     def _confirmed(
         self, target: Target, files: Mapping[str, bytes | None], differences: Mapping[Variation, str]
     ) -> dict[Variation, str]:
-        """Keep the differences that come again; where the reference contradicts itself, chance speaks."""
+        """Run the benign inputs again, and return the differences that occur again.
+
+        A difference is dropped if the reference now behaves differently on that input, since its behaviour is
+        then random. If the process on the reference ends early, none is returned; if the one on the patch
+        does, all are.
+        """
         again, told = (behaviours(target, self.benign, tree) for tree in (self.fix, files))
         if isinstance(again, Ending):
             return {}
@@ -122,7 +132,7 @@ class Yardstick:
 
 
 def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Target) -> Yardstick:
-    """Return the yardstick of a vulnerability; its PoVs and checks are varied and run for it.
+    """Return the yardstick of a vulnerability, found by running variations of its PoVs and checks.
 
     A varied PoV is kept if it succeeds on the vulnerable code and fails on the reference; a varied check is
     kept if code and reference behave alike. ``tree`` is the folder of the vulnerable source, ``cache`` the
@@ -144,7 +154,7 @@ def measure(vulnerability: Vulnerability, tree: Path, cache: Path, target: Targe
 
 
 def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | None:
-    """Return the files that the reference changes, or None where there is no usable one."""
+    """Return the files that the reference changes, by path; None if there is none or it does not apply."""
     candidate = reference(vulnerability, cache)
     if candidate is None:
         return None
@@ -156,7 +166,7 @@ def _files(vulnerability: Vulnerability, tree: Path, cache: Path) -> _Files | No
 
 
 def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
-    """Return the text constants of a patch's Python files; nothing of those that exceed the bounds."""
+    """Return the string constants of a patch's Python files; a file that exceeds the limits adds none."""
     words: frozenset[str] = frozenset()
     for name, text in files.items():
         if text and name.endswith(".py"):
@@ -168,9 +178,11 @@ def _words(files: Mapping[str, bytes | None]) -> frozenset[str]:
 def _agreeing(
     target: Target, fix: _Files, pool: Sequence[Variation], may: _May, does: _Does
 ) -> dict[Variation, Behaviour]:
-    """Return the variations that count, twice over, with the reference's behaviour.
+    """Return the variations of ``pool`` that count in two runs, with the reference's behaviour on each.
 
-    The second time only those run that were kept, in the order in which every patch will run them.
+    A variation counts if ``may`` accepts the behaviour of the vulnerable code, ``does`` accepts it together
+    with that of the reference, and the reference behaves in the same way in both runs. The second run has
+    only the variations that the first one kept, in the order in which they later run on every patch.
     """
     kept = list(pool)
     first: dict[int, Behaviour] = {}
@@ -195,7 +207,11 @@ def _agreeing(
 
 
 def _best(kept: Sequence[Variation], after: Mapping[int, Behaviour]) -> list[Variation]:
-    """Prefer inputs whose behaviour no other input has, then spread over the scripts."""
+    """Return at most :data:`_KEPT` of the variations, in the order of their numbers.
+
+    Those come first whose behaviour no earlier variation has; among equals, the scripts take turns. ``after``
+    is the reference's behaviour, by the number of a variation.
+    """
     ranked: dict[tuple[bool, int], list[Variation]] = {}
     seen: set[Behaviour] = set()
     turns: dict[str, int] = {}

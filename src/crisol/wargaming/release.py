@@ -156,10 +156,10 @@ def _download(archive: Archive, path: Path) -> None:
 
 
 def _unpack(path: Path, tree: Path) -> None:
-    """Write the regular files of an archive below ``tree``; links are left out, odd names and sizes refused.
+    """Write the regular files of an archive below ``tree``; links are left out.
 
-    Raises :class:`~crisol.errors.IntegrityError` for whatever is wrong with it, and OSError for a full disk
-    alone.
+    Raises :class:`~crisol.errors.IntegrityError` for an unsafe name, for too many or too large files, and for
+    an archive that cannot be read. Raises ``OSError`` for errors of this machine, such as a full disk.
     """
     try:
         _write(path, tree)
@@ -197,7 +197,10 @@ def _write(path: Path, tree: Path) -> None:
 
 
 class _Bounded:
-    """A tar file with bounded headers: tarfile reads a header whole, however long it claims to be."""
+    """The content of a tar file, with limits on the length of a header and of the whole file.
+
+    Reading beyond a limit raises :class:`~crisol.errors.IntegrityError`; :mod:`tarfile` alone has no limits.
+    """
 
     def __init__(self, content: IO[bytes]) -> None:
         self._content = content

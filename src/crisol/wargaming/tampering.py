@@ -1,9 +1,9 @@
 """Static analysis: does a patch add code that reaches into the interpreter or deceives the referee?
 
-What counts is what an expression can be, not how it is spelled: values flow through names, attributes,
-parameters, results, containers and text that is put together (see :mod:`.flow`). A text constant alone is
-data: a list of forbidden names does no harm until one of them reaches ``getattr``. Honest fixes do none of
-what is refused here.
+The analysis looks at the possible values of an expression, not at its spelling. It follows values through
+names, attributes, parameters, results, containers and computed text (see :mod:`.flow`). A text constant alone
+is data: a list of forbidden names does no harm until one of them is passed to ``getattr``. Honest fixes use
+none of the constructs that are refused here.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def findings(before: str, after: str, own: frozenset[str] = frozenset()) -> Find
 
 
 def _changed_lines(before: str, after: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the 1-based lines that only the one and only the other text has."""
+    """Return the numbers, from 1, of the lines that only ``before`` has and of those only ``after`` has."""
     old, new = before.splitlines(), after.splitlines()
     first = next(
         (at for at, (x, y) in enumerate(zip(old, new, strict=False)) if x != y), min(len(old), len(new))
@@ -201,9 +201,11 @@ def tree_or_reason(text: str) -> ast.Module | str:
 
 
 class _Capabilities(NamedTuple):
-    """What some lines take hold of and look up, and what calls in the other lines reach.
+    """The constructs in one version of a file that could deceive the referee, with their numbers.
 
-    Those calls count, too, because the name by which they reach an attribute may be new.
+    ``taken`` counts forbidden constructs in the changed lines, ``looked`` those there that may be harmless.
+    ``reached`` counts forbidden attributes that calls in the unchanged lines reach by a text: the text may
+    come from a changed line.
     """
 
     taken: Counter[str]
@@ -214,9 +216,11 @@ class _Capabilities(NamedTuple):
 def _capabilities(
     source: str, own: frozenset[str], lines: frozenset[int], habits: Callable[[], frozenset[str]]
 ) -> _Capabilities:
-    """Count what the named lines of a text take hold of and look up, and what calls elsewhere reach.
+    """Count the constructs in a source that could deceive the referee.
 
-    ``habits`` returns what the unpatched file does already, see :func:`.excused.habits_of`.
+    ``lines`` are the numbers of the changed lines, from 1. ``own`` holds the top-level module names of the
+    vulnerable program. ``habits`` returns the result of :func:`.excused.habits_of` for the unpatched file. A
+    source that does not parse has no constructs.
     """
     counted = taken, reached, looked = _Capabilities(Counter(), Counter(), Counter())
     tree = tree_or_reason(source)
@@ -279,16 +283,13 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
 
 
 def _public(path: str) -> str:
-    """Return the path by the public module, for one that begins with the module that implements it."""
+    """Return a dotted name with the public module for its implementation: ``os.x`` for ``posix.x``."""
     module, dot, rest = path.partition(".")
     return f"{_IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 
 def _capability(path: str) -> str:
-    """Return the name under which something outside the tree is refused, whatever leads to it.
-
-    Empty for the rest.
-    """
+    """Return the forbidden module or function to which the dotted name ``path`` leads; "" for none."""
     parts = path.split(".")
     for module in (parts[0], ".".join(parts[:2])):
         if module in _MODULES:
@@ -312,9 +313,11 @@ def _tail(path: str) -> str:
 
 
 def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list[str]:
-    """Return the plain type that a class is derived from only to answer otherwise.
+    """Return a message for each plain type that a class extends while it defines methods such as ``__eq__``.
 
-    A ``new`` class may be derived from it by other classes of the file.
+    An example is ``a str that answers __eq__``: such an object could equal everything. ``node`` is the class,
+    or the call of ``type`` that makes it. ``new`` says that the patch adds the class; then the bases of its
+    base classes count, too, as far as the file defines these.
     """
     match node:
         case ast.ClassDef(bases=bases, body=body):
@@ -343,7 +346,7 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
 
 
 def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
-    """Return the bases of a class with those of its bases that are classes of the file."""
+    """Return the base classes of a class, and the base classes of those that the file itself defines."""
     classes = {node.name: node.bases for node in flow.nodes if isinstance(node, ast.ClassDef)}
     reached: dict[ast.expr, None] = {}
     pending = list(bases)
@@ -356,7 +359,7 @@ def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
 
 
 def _kept(tree: ast.Module) -> frozenset[str]:
-    """Return the names of the module that hold something which a function can change."""
+    """Return the names of the module's functions, classes and variables that can keep state."""
     named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     return frozenset(named) | frozenset(
         part.id
@@ -370,9 +373,10 @@ def _kept(tree: ast.Module) -> frozenset[str]:
 
 
 def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 - one for each way to keep something
-    """Return what a node keeps for the next call, or asks of its caller.
+    """Return texts on how ``node`` keeps state between calls or finds out its caller, if it does.
 
-    It keeps in a container or a global of the module, a default, an attribute.
+    State is kept in a global, a container, an attribute, a default value or a file. ``kept`` is the result of
+    :func:`_kept`.
     """
     match node:
         case ast.Global(names=names) | ast.Nonlocal(names=names):

@@ -1,13 +1,13 @@
 """Check labels by upstream's tests: run them on candidates that wargames found valid.
 
 >>> with open_suite(vulnerability, choose(), cache) as suite:  # doctest: +SKIP
-...     suite.refutations(candidate.diff)
+...     suite.refutations(candidate.name, candidate.diff)
 ()
 
-A test is *kept* if it passes twice on the fixed release and once more on the vulnerable release with nothing
-but the fix, and uses no name that the vulnerable release lacks; a *regression* test is one of them that the
-vulnerable release fails. What a refutation means is for a person to say: the tests run in the patch's own
-process, and many ask for a name or a message that only upstream's fix has.
+A test is *kept* if it passes twice on the fixed release and once on the vulnerable release with only the fix
+applied, and if it uses no name that the vulnerable release lacks. A *regression* test is a kept test that
+fails on the vulnerable release. A person has to interpret each refutation: the tests run in the patch's own
+process, and many require a name or a message that only upstream's fix has.
 """
 
 from __future__ import annotations
@@ -77,7 +77,12 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """One run of the suite: outcome and message by test, names by test, message by file without import."""
+    """The report on one run of the suite.
+
+    ``tests`` maps each test to (outcome, message). ``names`` maps each test to the names of the fixed release
+    that it uses and the vulnerable release lacks. ``broken`` maps each file that cannot be imported to a
+    message.
+    """
 
     tests: Mapping[str, tuple[str, str]]
     names: Mapping[str, tuple[str, ...]]
@@ -137,7 +142,10 @@ class Suite:
 
 
 class _Runner:
-    """Runs the suite that a description names."""
+    """Runs the upstream tests that ``tests``, a section of the description, names.
+
+    Its report has those names of ``wanted`` that each test uses.
+    """
 
     def __init__(self, tests: UpstreamTests, wanted: frozenset[str]) -> None:
         self._tests = tests
@@ -158,7 +166,7 @@ class _Runner:
         self._script = Script(_PROBE.name, text, Role.PROBE, json.dumps(job).encode())
 
     def run(self, target: Target, overlay: _Overlay) -> _Report | str:
-        """Run the suite over changed files; return how the run ended where it came to no report."""
+        """Run the suite with the files of ``overlay``; return the report, or a message if there is none."""
         run = target.run(self._script, overlay, self.limits)
         last = run.stderr.strip().rpartition("\n")[2]
         if run.ending is not Ending.EXITED or not run.report:
@@ -179,7 +187,7 @@ class _Runner:
             return "the run of the tests ended with a report that is not the probe's"
 
     def overlay(self, patch: str, tree: Path) -> _Overlay:
-        """Return the files that a patch changes, without tests of its own: upstream's take their place."""
+        """Return the files that a patch changes, except tests, in whose place upstream's tests run."""
         files = diff.apply(diff.parse(patch), lambda path: read_source(tree, path))
         return {
             path: None if text is None else text.encode()
@@ -272,7 +280,7 @@ def _unfit(test: str, fixed: _Report, vulnerable: _Report, mended: _Report) -> s
 
 
 def _sample(report: _Report, left_out: Mapping[str, str]) -> str:
-    """Return a reason why no test is left."""
+    """Return one reason, at most 300 characters, why no test is kept."""
     reasons = [*left_out.values(), *report.broken.values()]
     reasons += [message for outcome, message in report.tests.values() if outcome != _PASSED]
     return next(iter(reasons), "none was found")[:300]
@@ -297,7 +305,7 @@ def _lay(suite: Path, paths: Iterable[str], release: Path, folder: Path) -> None
 
 
 def _defined(tree: Path, tests: Iterable[str]) -> frozenset[str]:
-    """Return the names that a release's sources bind, its tests aside."""
+    """Return the names that the Python sources of a release bind, except in the files of the tests."""
     return frozenset(
         name
         for path, text in _sources(tree)

@@ -1,8 +1,9 @@
 """Vary the literals of scripts, run many variations in one process, and record the program's behaviour.
 
-``==`` tells both of its sides, every other comparison and every ``assert`` its truth; an ``assert`` that does
-not hold ends nothing. Only what the script itself does is told, not what the target calls back, because a
-right patch may call back more often or in another order.
+The behaviour is recorded at each comparison of the script. For ``==`` and ``!=`` both sides are recorded, for
+other comparisons and for each ``assert`` the truth value. An ``assert`` that fails does not end the script.
+Only what the script itself does is recorded, not what the target does when it calls back, because a right
+patch may call back more often or in another order.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _code(tree: ast.Module, name: str) -> bytes:
 
 
 class _Telling(ast.NodeTransformer):
-    """Puts ``_see`` around what a script looks at, and ``_end`` in the place of its exits."""
+    """Makes a script record its behaviour: comparisons and asserts call ``_SEE``, exits call ``_END``."""
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         self.generic_visit(node)
