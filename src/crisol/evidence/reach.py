@@ -140,7 +140,7 @@ class _Ran:
         return (node.name, first) in self.codes
 
     def reached(self, nodes: Sequence[ast.AST]) -> bool:
-        """Return whether any line of some statements was reached, or may have been."""
+        """Return whether a line of the nodes was executed; True if lines were not traced."""
         if self.lines is None:
             return True
         return any(
@@ -237,7 +237,7 @@ class _Comparison:
 
 
 def _first(node: ast.AST) -> int:
-    """Return the first line of a node, that of its first decorator where it has one."""
+    """Return the number of the first line of a node, decorators included; 0 for a node without a line."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     line: int = getattr(node, "lineno", 0)
     return min([line, *(decorator.lineno for decorator in decorators)])
@@ -272,7 +272,7 @@ def _suites(old: ast.stmt, new: ast.stmt) -> Iterator[tuple[list[ast.stmt], list
 
 
 def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a scope, without the insides of the functions and classes in it."""
+    """Yield the nodes in the body of a scope, without the insides of functions and classes within it."""
     left: list[ast.AST] = [part for name in _SUITES for part in getattr(scope, name, ())]
     while left:
         node = left.pop()

@@ -19,7 +19,7 @@ def split(frame: pd.DataFrame, seed: int, held_out: float) -> tuple[pd.DataFrame
     ``held_out``, in (0, 1), is the share of the vulnerabilities in the test rows. At least one vulnerability
     is in the test rows, at least two are in the training rows. Inconclusive patches are left out. ``seed``
     draws the vulnerabilities. Raises :class:`~crisol.errors.DatasetError` for fewer than three
-    vulnerabilities or training rows of one class, and :class:`~crisol.errors.ExperimentError` for
+    vulnerabilities, or if all training rows are of one class, and :class:`~crisol.errors.ExperimentError` for
     ``held_out`` out of range.
     """
     if not 0 < held_out < 1:

@@ -81,7 +81,7 @@ def totals(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _all_wrong(candidates: int, valid: int, drawn: int) -> float:
-    """Return the chance that none of the drawn candidates is valid."""
+    """Return the chance that ``drawn`` candidates, drawn at random from all, contain no valid one."""
     if drawn > candidates - valid:
         return 0.0
     rest = candidates - np.arange(drawn)

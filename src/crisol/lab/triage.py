@@ -303,9 +303,9 @@ class Triage:
         return self.bench.kept / f"{self.vulnerability.id}-{key}.jsonl"
 
     def _earlier(self) -> dict[str, TriageEntry]:
-        """Return the verdicts of earlier runs.
+        """Return the stored verdicts of earlier triages, by the identity of the program.
 
-        A torn last line of a killed run is ignored.
+        Lines that cannot be read are ignored, such as the last line of a triage that was killed.
         """
         verdicts: dict[str, TriageEntry] = {}
         for line in self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else ():

@@ -75,7 +75,7 @@ def check_loopback(host: str) -> None:
 
 
 class _Client:
-    """Hands requests to connections, the one that has rested longest first."""
+    """Sends the requests of a job; a request goes to the connection that has been idle longest."""
 
     def __init__(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         self.job = job
