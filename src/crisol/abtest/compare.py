@@ -174,7 +174,11 @@ def compare(
 
 
 def _bootstrap(pairs: Pairs, level: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Return the percentile interval over resampled vulnerabilities, each taken with all its patches."""
+    """Return the bootstrap interval of the weighted mean of ``pairs.difference``, as (low, high).
+
+    The bootstrap draws vulnerabilities with replacement, each with all its patches, ``resamples`` times. The
+    bounds are percentiles of the resampled means; ``level`` is the coverage.
+    """
     groups = int(pairs.group.max()) + 1
     numerator = np.bincount(pairs.group, pairs.weight * pairs.difference, groups)
     denominator = np.bincount(pairs.group, pairs.weight, groups)

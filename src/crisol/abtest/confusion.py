@@ -123,7 +123,11 @@ def _f1(tally: Tally, level: float) -> Estimate:
 
 
 def _mcc(tally: Tally, level: float) -> Estimate:
-    """Return Matthews' correlation with the delta method on Fisher's z scale (Itaya et al. 2024)."""
+    """Return Matthews' correlation coefficient of a tally with its interval.
+
+    The interval comes from the delta method on Fisher's z scale (Itaya et al. 2024). Value and bounds are NaN
+    if the tally's predictions or its verdicts are all of one class.
+    """
     cells = (tally.tp, tally.fp, tally.fn, tally.tn)
     value, _ = _correlation([cell.weight for cell in cells])
     if math.isnan(value):
@@ -141,7 +145,11 @@ def _mcc(tally: Tally, level: float) -> Estimate:
 
 
 def _correlation(cells: Sequence[float]) -> tuple[float, list[float]]:
-    """Return the correlation of tp, fp, fn, tn and its derivatives; nan where a row or column is empty."""
+    """Return Matthews' correlation coefficient, and its derivative by each of the four ``cells``.
+
+    ``cells`` are the weights of tp, fp, fn and tn; the derivatives have the same order. If a row or a column
+    of the matrix is empty, the result is (NaN, empty list).
+    """
     tp, fp, fn, tn = cells
     margins = (tp + fp, tp + fn, tn + fp, tn + fn)
     if min(margins) == 0.0:

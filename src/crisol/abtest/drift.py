@@ -86,7 +86,12 @@ def calibration_drift(
 
 
 def _watch(stakes: NDArray[np.float64], run_length: float) -> Alarm:
-    """Run a CUSUM of e-values for each column of gains, averaged: the average of e-detectors is one."""
+    """Run a CUSUM of e-values on each column of ``stakes``, and watch the mean of the columns' evidence.
+
+    ``stakes`` has one row for each trial, in the order of time. A column holds gain times bet, for one kind
+    of error and one size of bet; it has no positive mean unless there is drift. The mean of e-detectors is
+    again an e-detector, so that false alarms are at least ``run_length`` trials apart on average.
+    """
     steps = np.log1p(stakes)
     evidence = np.empty(len(steps))
     sums = np.zeros(steps.shape[1])

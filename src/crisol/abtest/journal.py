@@ -5,11 +5,12 @@
     store = JournaledStore(PostgresStore(dsn), Journal(folder / "trials.journal"))
     store.append(trials)   # returns once the trials are durable: in the store, or in the journal
 
-    store.journal.write(trials)   # or first to the disk, which takes milliseconds whatever the store does,
-    store.replay()                # and from there to the store, before or after a crash
+    store.journal.write(trials)   # writes to the disk alone: milliseconds, however slow the store is
+    store.replay()                # moves them to the store, before or after a crash
 
-Whatever is killed, and when: a trial whose ``append`` or ``write`` returned reaches the store exactly once,
-because the journal is cut only after the store has the trials, and the store ignores those that it has.
+A trial whose ``append`` or ``write`` returned reaches the store exactly once, even if a process is killed at
+any moment. The journal is emptied only after the store has the trials, and the store ignores trials that it
+has already.
 """
 
 from __future__ import annotations
@@ -107,9 +108,10 @@ class Journal:
         return Replay(replayed, len(rejected))
 
     def _lines_from(self, offset: int, rejected: Sequence[bytes]) -> list[bytes]:
-        """Return the lines from ``offset`` on.
+        """Return the complete lines from the byte ``offset`` on; if there are none, empty the file.
 
-        If there are none, every earlier line reached the store: empty the file.
+        Without further lines every trial of the file is in the store. The corrupt lines ``rejected`` are
+        appended to the file ``<name>.rejected`` before the journal is emptied.
         """
         with self._held(self.path) as file:
             end = _whole(file)
@@ -139,7 +141,10 @@ class Journal:
 
     @contextlib.contextmanager
     def _held(self, path: Path) -> Iterator[Any]:
-        """Open the file and keep all other threads and processes out of it."""
+        """Return a context manager that opens the file ``path``, locks it, and yields the open file.
+
+        Other threads and processes that call this method for the same file wait until the block ends.
+        """
         with self._opened(path) as file:
             # Locks belong to the open file, so they part threads as well as processes.
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -282,7 +287,10 @@ def _decode(line: bytes, where: str) -> Trial:
 
 
 def _whole(file: Any) -> int:
-    """Return where the last whole line ends; a line is whole with its newline."""
+    """Return the number of bytes up to the last newline, the newline included; 0 without a newline.
+
+    The file's position changes.
+    """
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 65_536)

@@ -120,7 +120,7 @@ def window_results(
 def status(store: TrialStore, now: dt.datetime, where: TrialFilter = EVERYTHING) -> Status:
     """Return the switch of A/B testing, and the counts of the trials in ``store`` that match ``where``.
 
-    ``now``, with a time zone, is the end of the last day.
+    ``now`` is the present time, with a time zone; the result's ``last_day`` counts the 24 hours before it.
     """
     by_arm = {key[0]: tally for key, tally in store.tallies(where, (Slice.ARM,)).items()}
     total = sum(by_arm.values(), Tally())

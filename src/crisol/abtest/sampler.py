@@ -1,7 +1,7 @@
 """Sample the patches that are wargamed although the model is sure of them.
 
-A sampler decides from the patch alone and returns the probability of being sampled: estimates later weight
-each trial by its inverse.
+A sampler looks only at the patch, and also returns the probability with which it samples the patch. Estimates
+later give each trial the weight 1 / that probability.
 
 >>> sampler = HashSampler(rate=0.10, salt="2026")
 >>> sampler.draw("3f9a") == sampler.draw("3f9a")
@@ -64,11 +64,11 @@ def allots(salt: str, patch: str, arm: str, share: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HashSampler:
-    """A sampler that decides by a hash: it always samples a patch, or never.
+    """A sampler that decides by a hash, so that a patch gets the same decision whenever it arrives.
 
     ``rate``, 0 to 1, is the share of the patches that is sampled. The hash is that of ``salt``, any text, and
-    the patch's identity. With a higher rate the same patches are sampled, and more. Raises
-    :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
+    the patch's identity. A sampler with the same salt and a higher rate samples these patches and further
+    ones. Raises :class:`~crisol.errors.SettingsError` for a rate outside 0..1.
     """
 
     rate: float

@@ -1,7 +1,8 @@
 """Confidence sequences: confidence intervals after each trial, all of which hold at once.
 
-A 95 % interval holds at one moment chosen beforehand. A reader who looks every hour and stops at a good
-moment is wrong far more often. A confidence *sequence* holds at all moments at once, so looking is free.
+A 95 % interval holds at one moment that was chosen beforehand. A reader who looks every hour and stops at a
+good moment is wrong far more often. A confidence *sequence* holds at all moments at once, so that a reader
+may look at any time without such errors.
 """
 
 from __future__ import annotations
@@ -129,7 +130,11 @@ def _capped(bets: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.
 
 
 def _bets(x: NDArray[np.float64], share: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return the predictable plug-in bets: the i-th knows the trials before it only."""
+    """Return the bet on each trial, which depends on the trials before it alone ("predictable plug-in").
+
+    ``x`` are the values in the order of time. ``share`` is each trial's weight divided by the largest
+    possible weight. ``alpha`` is 1 - the level of the confidence sequence.
+    """
     t = np.arange(1, x.size + 1)
     middle = (0.5 + np.cumsum(share * x)) / (1.0 + np.cumsum(share))
     variance = (0.25 + np.cumsum((share * (x - middle)) ** 2)) / (t + 1.0)

@@ -80,7 +80,7 @@ class ShadowQueue(Generic[J, R]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let what waits finish within ``grace`` seconds, then drop the rest."""
+        """Wait at most ``grace`` seconds for the waiting and running jobs, then drop the rest."""
         try:
             await asyncio.wait_for(self._jobs.join(), self._grace)
         except TimeoutError:

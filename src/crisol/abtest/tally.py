@@ -1,8 +1,9 @@
 """Weighted confusion matrices of trials: the sums from which every metric is computed.
 
-The four cells of the confusion matrix carry a count, the sum of the weights and the sum of the squared
-weights. Every ratio of cells and its linearised variance follow from those twelve numbers, so a million
-trials cross the wire as one row a group.
+Each of the four cells of a confusion matrix holds a count, the sum of the weights and the sum of the squared
+weights. Every ratio of cells and its linearised variance follow from these twelve numbers. A database
+therefore sends at most five rows for each group of trials: one for each cell, and one for the inconclusive
+trials.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Make trials, check them, and convert them from and to rows.
 
-:func:`observe` makes one; :func:`check` refuses one that no store may hold; :func:`to_row` and
-:func:`from_row` are the only two places where a trial meets a table or a journal.
+:func:`observe` makes a trial; :func:`check` refuses a trial that no store may hold. Only :func:`to_row` and
+:func:`from_row` convert between trials and the rows of tables and journals.
 """
 
 from __future__ import annotations

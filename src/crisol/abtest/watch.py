@@ -67,9 +67,10 @@ def watch(
 ) -> tuple[Watched, ...]:
     """Detect whether an arm makes more errors than before, or is no longer calibrated.
 
-    ``arm`` is the name of the arm; ``trials`` are its trials, in the order of time. The share ``reference``,
-    in (0, 1), of the conclusive trials, from the first on, is the reference for the rest. Returns two
-    results: ``errors`` (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
+    ``arm`` is the name of the arm; ``trials`` are its trials, in the order of time. The first conclusive
+    trials show what is usual for the arm; the later ones are compared with them. ``reference``, in (0, 1), is
+    the share of the conclusive trials that are the first ones. Returns two results: ``errors``
+    (:func:`~crisol.abtest.drift.worsening`) and ``calibration``
     (:func:`~crisol.abtest.drift.calibration_drift`). ``max_weight`` is the largest possible weight of a
     trial, 1 / rate; None means the largest in ``trials``. Raises :class:`~crisol.errors.ExperimentError` for
     fewer than two conclusive trials or a ``reference`` out of range.
@@ -109,10 +110,10 @@ def watch(
 
 
 def _overconfidence(trials: Sequence[Trial]) -> float:
-    """Return the excess of the trials' confidence over the lower bound of their accuracy.
+    """Return the mean confidence of trials minus the lower bound of their accuracy, within 0 and 0.49.
 
-    Some excess is normal.
-    They are counted alike, as the trials are that the watch sees next.
+    It is the overconfidence that :func:`~crisol.abtest.drift.calibration_drift` tolerates. The trials have no
+    weights here, because that function uses none.
     """
     _, wrong = wilson(sum(not trial.correct for trial in trials) / len(trials), len(trials), 0.95)
     confidence = sum(trial.confidence for trial in trials) / len(trials)
