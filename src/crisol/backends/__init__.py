@@ -1,1 +1,4 @@
-"""Stores, caches and clusters behind the Protocols of the layers below; only the wiring names them."""
+"""Stores, caches and clusters that implement the Protocols of the other packages.
+
+:mod:`crisol.wiring` chooses among them by the settings.
+"""

@@ -48,7 +48,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 
 def _held(error: duckdb.Error) -> bool:
-    """Return whether another process has the file."""
+    """Return whether ``error`` says that another process has locked the file."""
     return isinstance(error, duckdb.IOException) and "lock" in str(error)
 
 
@@ -58,14 +58,15 @@ def _connect(where: str) -> duckdb.DuckDBPyConnection:
 
 
 def _frozen(where: str) -> bool:
-    """Return whether there is a file that this user cannot write: on a read-only disk, say."""
+    """Return whether the file ``where`` exists and this user cannot write it, as on a read-only disk."""
     return where != _MEMORY and Path(where).is_file() and not os.access(where, os.W_OK)
 
 
 class _File:
-    """A DuckDB file that is open while a call of this process uses it, and free for others in between.
+    """A DuckDB file that is open only during calls of this process; other processes can open it in between.
 
-    Who writes holds ``writing``: DuckDB refuses a row that two transactions insert at once.
+    A thread that writes must hold the lock ``writing``, because DuckDB refuses a row that two transactions
+    insert at the same time.
     """
 
     def __init__(self, where: str) -> None:
@@ -78,7 +79,11 @@ class _File:
 
     @contextlib.contextmanager
     def cursor(self, patience: float, sleep: Callable[[float], None]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection of the caller's own; wait ``patience`` seconds for another process."""
+        """Return a context manager that yields a new connection to the file, for this caller alone.
+
+        If another process has the file, try again for ``patience`` seconds; ``sleep(seconds)`` is called in
+        between. Raises ``duckdb.IOException`` if the file is still locked then, or cannot be opened.
+        """
         with self._lock:
             if not self._users:
                 self._connection = self._opened(patience, sleep)
@@ -105,7 +110,10 @@ class _File:
 
 @cache
 def _file(where: str) -> _File:
-    """Return the file's one object: DuckDB refuses to open a file that this process is about to close."""
+    """Return the :class:`_File` of the path ``where``, always the same object for the same path.
+
+    With two objects, one might open the file while the other closes it, which DuckDB refuses.
+    """
     return _File(where)
 
 
@@ -281,7 +289,11 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection of this thread's own; while one is open, the file is closed to others."""
+        """Return a context manager that yields a connection for this thread alone.
+
+        Other processes cannot open the file until the block ends. Raises :class:`~crisol.errors.StoreError`
+        if the store was closed or the file cannot be used.
+        """
         if self._closed:
             raise StoreError(f"{self._where}: this store was closed")
         with self._translated(), self._file.cursor(self._patience, self._sleep) as cursor:

@@ -1,8 +1,8 @@
 """Migrate a database to the schema that this version of Crisol needs.
 
 Migrations are the numbered files in ``migrations/``: ``NNNN_name.sql`` for every engine,
-``NNNN_name.ENGINE.sql`` for one. Each is applied in a transaction of its own, under a lock, so any number of
-processes may start at once and a killed one leaves the database at a whole version.
+``NNNN_name.ENGINE.sql`` for one. Each migration runs in its own transaction and under a lock. Several
+processes may therefore migrate at once, and a process that is killed leaves no migration half applied.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def migrations(engine: str) -> tuple[Migration, ...]:
 
 
 def status(database: Database) -> list[MigrationStep]:
-    """Return every migration of this version of Crisol and whether it was applied; none is applied now.
+    """Return every migration of this version of Crisol and when it was applied; the call itself applies none.
 
     Raises :class:`~crisol.errors.StoreError` if the database cannot be used or was migrated by a newer
     Crisol, and :class:`~crisol.errors.IntegrityError` if a migration was applied with another SQL text than

@@ -291,16 +291,20 @@ async def _attempt(pool: Pool, work: Work[T], seconds: float) -> T:
 
 
 async def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Send one statement a row, all in one pipeline: a single round trip."""
+    """Insert trials (``rows``) in one transaction, and return how many were new.
+
+    Each row is one INSERT statement; all of them are sent in one pipeline, which takes a single round trip.
+    """
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.executemany(_INSERT, rows)
         return cursor.rowcount
 
 
 async def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Copy the rows into a temporary table and insert them from there.
+    """Insert trials (``rows``) by way of a temporary table, in one transaction; return how many were new.
 
-    COPY cannot skip ids that the table already has; an INSERT can.
+    COPY fills the temporary table, since COPY cannot skip ids that the table of trials already has. An INSERT
+    from there can.
     """
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE trials) ON COMMIT DELETE ROWS")
@@ -326,10 +330,10 @@ async def _prepare(connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _deadline(connection: Connection, end: float) -> Iterator[None]:
-    """Cut the connection off when the loop's clock says ``end``.
+    """Return a context manager that shuts the connection's socket down if its block runs beyond ``end``.
 
-    Cancelling the task is not enough: psycopg then asks the server to cancel the query and waits for it to
-    say that it has, which one that hangs never does.
+    ``end`` is a time of the event loop's clock. To cancel the task would not be enough: psycopg then asks the
+    server to cancel the query and waits for the answer, and a server that hangs never answers.
     """
 
     def cut() -> None:
@@ -355,9 +359,11 @@ def _translated() -> Iterator[None]:
 
 
 def _hourly_query(where: TrialFilter, by: Sequence[Slice], part: Slice | None) -> tuple[str, dict[str, Any]]:
-    """Return the query that takes whole hours from their sums and only the ends from the trials themselves.
+    """Return the SQL query that computes tallies from the hourly sums, and its parameters' values by name.
 
-    ``part`` is the kind of sums that tell enough: of CWEs, of bands, or of all trials together.
+    Only the incomplete hours at the two ends of the filter ``where`` are read from the table of trials.
+    ``by`` lists the properties to group by. ``part`` selects the sums to read: ``Slice.CWE`` those for each
+    CWE, ``Slice.BAND`` those for each band of confidence, None those over all trials.
     """
     condition, values = sql.conditions(where, _parameter)
     names, _ = sql.conditions(

@@ -1,6 +1,6 @@
 """The SQL queries on trials for both DuckDB and PostgreSQL.
 
-Names and expressions are constants of this package; values only ever travel as parameters.
+The text of a query consists of constants of this package; all values are passed as parameters.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The shared tier of the cache in Redis: one round trip for each look-up, one command to invalidate a tag.
 
-Every tag has a stamp in Redis, eight random bytes that change when it is invalidated, none at first. An entry
-carries the stamps that were seen *before* its value was computed; a lookup fetches entry and stamps together
-and believes the entry only where they agree. So an entry computed across an invalidation is dead on arrival,
-and invalidating a million entries costs one ``SET``.
+A tag that was invalidated in the last two weeks has a stamp in Redis: eight random bytes, which each
+invalidation replaces. An entry holds the stamps that its tags had *before* its value was computed. A look-up
+reads the entry and the present stamps together, and ignores the entry if they differ. An entry whose tag was
+invalidated during the computation is therefore never used, and to invalidate a million entries takes one
+``SET``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["RedisTier"]
 
 LONGEST = 7 * 86_400
-"""Seconds that a stamp is remembered; no entry lives longer, so none outlives the stamp that condemned it."""
+"""The longest lifetime of an entry, in seconds; a stamp lives twice as long, so no entry outlives a stamp."""
 
 _EXPIRY = struct.Struct(">d")
 _EVERYTHING = "*"
@@ -128,6 +129,11 @@ class RedisTier:
 
 
 def _ticket(tags: tuple[str, ...], stamps: Sequence[bytes | None]) -> bytes:
-    """Return the tags and what their stamps were: equal tickets, nothing was invalidated in between."""
+    """Return a hash of ``tags`` and of ``stamps``, 16 bytes.
+
+    ``stamps`` are the stamp of ``*``, which stands for all entries, and that of each tag; None means that
+    there was no invalidation in the last two weeks. Two tickets of the same tags are equal if nothing was
+    invalidated in between.
+    """
     marks = b"".join(stamp or _NONE for stamp in stamps)
     return hashlib.blake2b("\0".join(tags).encode() + b"\0" + marks, digest_size=16).digest()
