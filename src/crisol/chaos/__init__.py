@@ -1,1 +1,1 @@
-"""Faults that are really injected under steady load, and what they do to the service."""
+"""Chaos tests: inject real faults into a service under steady load, and measure how the service reacts."""

@@ -46,7 +46,10 @@ class ClockRefused(UnavailableError):
 
 
 def _jumps() -> Iterator[int]:
-    """Yield offsets in seconds, without end. A clock whose battery is flat starts in 1970."""
+    """Yield the six offsets of :meth:`WallClock.jump`, in seconds, in turn and without end.
+
+    The first offset leads to 1970, where the clock of a machine with a flat battery starts.
+    """
     return cycle((-int(time.time()), _HOUR, -_HOUR, 2 * _DAY, -2 * _DAY, _TEN_YEARS))
 
 
@@ -119,7 +122,11 @@ class WallClock:
 
 
 def _compile(library: Path, offset: Path) -> None:
-    """Build the library with whatever C compiler is there; ``CC`` names one other than ``cc``."""
+    """Compile the clock's C library to the file ``library``; it reads its offset from the file ``offset``.
+
+    The environment variable ``CC`` names the compiler, by default ``cc``. Raises :class:`ClockRefused` if
+    there is no compiler or it fails.
+    """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:
         raise ClockRefused(f"no clock of its own: there is no C compiler ({' '.join(compiler)})")

@@ -81,12 +81,13 @@ class Episode:
         """The figures of the episode, by name.
 
         A *sign* of the fault is a request that failed, an answer that names a missing dependency, or a
-        circuit breaker that is not closed.
+        circuit breaker that is not closed. The service has *recovered* at the end of the fault or at a later
+        sign, whichever is first followed by a quiet time without signs. The quiet time is five seconds, or
+        half of the load after the fault if that is shorter.
 
         - ``detect_s``: seconds from the begin of the fault to the first sign; NaN without a sign.
-        - ``recover_s``: seconds from the end of the fault to the last sign; 0 if no sign follows, infinite if
-          the load ended before five seconds without a sign had passed (or, if that is shorter, half of the
-          load after the fault).
+        - ``recover_s``: seconds from the end of the fault to the recovery; infinite if the load ended before
+          the recovery was seen.
         - ``strays``: signs before the fault or after the recovery.
         - ``requests``, ``failed``, ``failed_share``: requests of the whole load, those that failed, and their
           share.
@@ -135,14 +136,17 @@ class Episode:
 
 
 def _hits(samples: pd.DataFrame) -> float:
-    """Return the share of the cache among the answers; NaN where there is none."""
+    """Return the share of the answers without failure that came from the cache; NaN without such answers."""
     return float((samples.loc[~samples["failed"], "source"] == "cache").mean())
 
 
 def _quiet_after(signs: pd.Series[float], end: float, last: float) -> float:
-    """Return the moment from ``end`` on that is followed by a while without a sign.
+    """Return the time of the recovery: ``end``, or the first later sign that is followed by a quiet time.
 
-    It is infinite where there is no such moment.
+    ``signs`` are the times of the signs of a fault, ascending; ``end`` is the time of the fault's end,
+    ``last`` that of the last request. All are in seconds of one clock. The quiet time is five seconds, or
+    half of the time from ``end`` to ``last`` if that is shorter. The result is infinite if ``last`` comes too
+    early to show a recovery.
     """
     quiet = min(_QUIET, (last - end) / 2)
     well = end

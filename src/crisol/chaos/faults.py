@@ -127,7 +127,10 @@ def _empty(stage: Stage) -> None:
 
 
 def _fill_disk(stage: Stage) -> None:
-    """Fill the disk, and let no new trial fit into a page that the table has already."""
+    """Fill PostgreSQL's disk, and make every new trial need disk space.
+
+    Without the lower ``fillfactor``, new trials would fit into the free space of the table's pages on disk.
+    """
     with psycopg.connect(_postgres(stage).dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE trials SET (fillfactor = 10)")
     _postgres(stage).fill()
@@ -147,9 +150,10 @@ def _refuse(stage: Stage) -> None:
 
 
 def _kill_worker(stage: Stage) -> None:
-    """Kill a worker process.
+    """Kill one worker process of the service.
 
-    It is the largest child: the others are resource trackers or sandboxes.
+    Of the service's child processes it is the one with the most memory; the smaller ones are resource
+    trackers and sandboxes.
     """
     os.kill(max(family(stage.service.pid)[1:], key=_resident), signal.SIGKILL)
 
@@ -166,7 +170,10 @@ def _kill_service(stage: Stage) -> None:
 
 
 def _loris(stage: Stage) -> None:
-    """Open connections that send half a head and no more."""
+    """Open connections to the service that send the first half of an HTTP request's head, and nothing more.
+
+    They stay open until the fault ends.
+    """
     where = urlsplit(stage.service.url)
     for _ in range(_LORIS):
         with contextlib.suppress(OSError):
@@ -176,7 +183,10 @@ def _loris(stage: Stage) -> None:
 
 
 def _cut(folder: Path) -> None:
-    """Cut the file in half that the model is read from."""
+    """Cut the model's file in ``folder``, ``model.onnx`` or else ``model.skops``, to its first half.
+
+    ``serving.json`` is touched, so that the service notices the change.
+    """
     path = next(folder / name for name in ("model.onnx", "model.skops") if (folder / name).is_file())
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -184,7 +194,10 @@ def _cut(folder: Path) -> None:
 
 
 def _spoil(stage: Stage, how: Callable[[Path], None]) -> None:
-    """Replace the model by one that goes wrong, and put the right one back in the end."""
+    """Damage the model that the service uses, and restore it when the fault ends.
+
+    ``how`` takes the model's folder and damages the model in it.
+    """
     contents = {path.name: path.read_bytes() for path in stage.model.iterdir() if path.is_file()}
     how(stage.model)
 

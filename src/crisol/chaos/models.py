@@ -70,7 +70,11 @@ def _look_up(number: str, result: str) -> list[NodeProto]:
 
 
 def _multiply(number: str, result: str) -> list[NodeProto]:
-    """Return zero after a fixed count of ``matrix @ matrix``, or at once where the number is zero."""
+    """Return ONNX nodes that multiply matrices for a while; they compute zero and store it under ``result``.
+
+    ``number`` names an integer value of the graph. If it is 0, the nodes multiply nothing; otherwise they
+    multiply a matrix with itself a fixed number of times.
+    """
     body = helper.make_graph(
         [
             helper.make_node("MatMul", ["before", "before"], ["after"]),

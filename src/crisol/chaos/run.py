@@ -167,7 +167,10 @@ def material_of(settings: Settings, frame: pd.DataFrame, seed: int) -> Material:
 
 
 def _warm_up(url: str, material: Material) -> None:
-    """Have every patch wargamed before the load asks for it; that makes no trial of any."""
+    """Have the service wargame every patch once before the load begins; these requests store no trials.
+
+    Raises :class:`~crisol.errors.UnavailableError` if an answer is an error.
+    """
     wishes = [{"diff": item.diff, "vulnerability": item.vulnerability} for item in material.items]
     with ThreadPoolExecutor(2) as pool:
         for status, answer in pool.map(
@@ -188,7 +191,12 @@ def _steady(schedule: Schedule) -> LoadPlan:
 def _inject(
     stage: Stage, fault: Fault, load: Load, attack: Load | None, *, begin: float, schedule: Schedule
 ) -> float:
-    """Return when the fault ended; steady load goes on before, during and after it."""
+    """Start the steady load and, at the time ``begin``, the fault; end the fault, and return when it ended.
+
+    The steady load goes on before, during and after the fault; the call returns when the load has ended, too.
+    ``attack`` is the load of an attacker during the fault, None for none. ``begin`` and the result are in
+    seconds of the monotonic clock. If anything raises, both loads are cancelled.
+    """
     with ThreadPoolExecutor(2, thread_name_prefix="load") as pool:
         steady = pool.submit(load.finish)
         try:
@@ -214,7 +222,10 @@ def _inject(
 
 
 def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
-    """Return the attacker's load, which comes from its own address."""
+    """Return the load of the attacker or the hostile client that ``fault`` asks for; it is not started.
+
+    The load uses its own client address, or ``fault.flood`` false addresses if that is above 1.
+    """
     material = load.material
     if fault.hostile:
         material = replace(material, items=_hostile(material.items[0]))
@@ -231,16 +242,21 @@ def _second(stage: Stage, fault: Fault, load: Load, schedule: Schedule) -> Load:
 
 
 def _admitted(attack: Load) -> float:
-    """Return how much the attacker got of what the limits let one client have."""
+    """Return the number of the attacker's requests that were admitted, divided by the number that is allowed.
+
+    The allowed number is what the rate limit admits from one client in the time of the attack.
+    """
     samples = attack.result.samples
     granted = samples[~samples["status"].isin([0, HTTPStatus.TOO_MANY_REQUESTS])]
     return len(granted) / allowance(float(samples["received"].max() - samples["sent"].min()))
 
 
 def _hostile(item: Item) -> tuple[Item, ...]:
-    """Return hostile requests.
+    """Return copies of ``item`` with malicious diffs.
 
-    They hold paths outside, endless hunks, no diff at all, false counts, a planted start-up file.
+    They are a path outside the project's folder, a hunk with a false count and many lines, NUL characters
+    instead of a diff, many empty hunks, and a new ``sitecustomize.py``, which Python would run when it
+    starts.
     """
     head = "--- a/app.py\n+++ b/app.py\n"
     texts = (
@@ -254,7 +270,10 @@ def _hostile(item: Item) -> tuple[Item, ...]:
 
 
 def _due(load: Load) -> set[tuple[str, str]]:
-    """Return patch and vulnerability of all answers by wargame: each is to be a trial."""
+    """Return (patch identity, vulnerability id) of each answer for which a trial must be stored.
+
+    These are the answers by wargame that contain a prediction.
+    """
     samples = load.result.samples
     rows = samples[(samples["source"] == "wargame") & samples["probability"].notna()]
     answered = [load.asked(which)[1] for which in set(rows["which"])]
@@ -262,7 +281,11 @@ def _due(load: Load) -> set[tuple[str, str]]:
 
 
 def _kept(settings: Settings, root: Path, postgres: PostgresServer | None) -> list[Trial]:
-    """Return all trials, in the store and in the journal."""
+    """Return all live trials of the service: those in its store, and those in its journal, which is replayed.
+
+    ``root`` is the service's workspace. ``postgres`` is its trial store; None means the DuckDB file in
+    ``root``.
+    """
     dsn = None if postgres is None else SecretStr(postgres.dsn)
     own = settings.model_copy(
         update={"root": root, "database_url": dsn, "postgres_host": None, "redis_url": None}
