@@ -203,7 +203,12 @@ def watch_command(
 def _watch(
     experiment: str, arms: dict[str, list[Trial]], due: dict[str, float], reference: float
 ) -> dict[str, Any]:
-    """Return what is watched of one experiment, and whether there is an alarm."""
+    """Return the results of all drift detectors for one experiment, as a dict for JSON.
+
+    ``arms`` maps the name of each arm to its trials. ``due`` maps names of arms to their planned shares, 1
+    for missing arms. ``reference`` is the share of each arm's trials with which the later ones are compared.
+    Under ``alarm`` the dict says whether any detector raised an alarm.
+    """
     from crisol.abtest.rungs import watch_rungs
     from crisol.abtest.srm import sample_ratio
     from crisol.abtest.watch import predicted_drift, watch
@@ -367,7 +372,11 @@ def _slice(name: str) -> Slice:
 
 
 def _estimates(table: pd.DataFrame, level: float) -> Table:
-    """Print the measures below each other: side by side their intervals fit no terminal."""
+    """Return a table for the terminal with one line for each metric of each group of trials in ``table``.
+
+    The metrics stand in lines, because as columns with intervals they would be too wide. ``level`` is the
+    intervals' coverage.
+    """
     keys = list(table.columns[: list(table.columns).index("n")])
     shown = Table(box=None)
     for key in keys:

@@ -182,7 +182,7 @@ class _Command(TyperCommand):
 
 
 class _Group(TyperGroup):
-    """A group of such commands."""
+    """A group of commands whose help names no type for the group's own flags."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters; those of flags show no type."""
@@ -226,8 +226,8 @@ Recount = Annotated[
 def emit(document: Any) -> None:
     """Print ``document`` as JSON, one line, on standard output.
 
-    ``document`` may contain values that JSON lacks: NaN and infinities become null, other values the text of
-    ``str``.
+    ``document`` may contain values that JSON lacks: NaN and infinities become null; any other such value
+    becomes the text that ``str`` returns for it.
     """
     print(json.dumps(_plain(document), default=str))  # noqa: T201 - machines read this
 
@@ -293,7 +293,10 @@ def creatable_folder(path: Path) -> Path:
 
 
 def _open_streams() -> bool:
-    """Make every stream usable, whatever the locale; say whether standard output is open."""
+    """Make standard input, output and error usable in any locale; return whether standard output is open.
+
+    A closed stream is replaced by the null device.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -311,7 +314,7 @@ def _open_streams() -> bool:
 
 
 def _end(error: BaseException) -> int:
-    """Say in one line what a command raised, and return the exit code."""
+    """Print in one line the error that a command raised, and return the exit code."""
     show = getattr(error, "show", None)
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         code = Exit.INTERRUPTED
@@ -338,9 +341,10 @@ def _end(error: BaseException) -> int:
 
 
 def _extra_of(module: str) -> str:
-    """Return the smallest extra that brings a module, as the installed package says.
+    """Return the extra of the package ``crisol`` that installs the module ``module``; "" if none does.
 
-    The result is empty where no extra brings it.
+    Of several such extras the one with the fewest requirements is returned. The metadata of the installed
+    package lists them.
     """
     from packaging.requirements import Requirement
 

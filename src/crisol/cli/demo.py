@@ -98,7 +98,7 @@ def demo(
 
 
 def _first_verdicts(settings: Settings) -> None:
-    """Show what a wargame is, before hundreds of them run."""
+    """Wargame one right and one wrong patch, and print the verdicts, as an example before the long run."""
     from crisol.workbench import wargame
 
     examples = settings.root / "data" / "examples"
@@ -111,7 +111,7 @@ def _first_verdicts(settings: Settings) -> None:
 
 
 def _next() -> str:
-    """Return three commands that work as they are printed."""
+    """Return the lines of three commands to try next; each can be copied to a shell in this folder."""
     program = Path(sys.argv[0])
     here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     commands = (

@@ -226,7 +226,10 @@ def _stream(
     shuffled: bool,
     as_json: bool,
 ) -> None:
-    """Print what the verdicts of earlier patches of the same group are worth."""
+    """Measure how much the verdicts on earlier patches of a group help to decide later ones, and print it.
+
+    The arguments are those of :func:`evaluate`; ``shuffled`` is the opposite of ``--in-order``.
+    """
     from crisol.lab import evidence, first_valid
     from crisol.tracking import runs
 
@@ -272,7 +275,10 @@ def _stream(
 
 
 def _with_bounds(row: dict[str, Any], column: str) -> str:
-    """Return a cell with its interval, where it has one."""
+    """Return the text of the cell ``column`` of a row, with its interval on a second line if the row has one.
+
+    The interval is in the columns ``<column>_low`` and ``<column>_high``.
+    """
     value = row[column]
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     low = row.get(f"{column}_low")
@@ -317,7 +323,10 @@ def _show(facts: dict[str, Any], rows: list[dict[str, Any]], how: str) -> None:
 
 
 def _show_choices(choices: list[Choice]) -> None:
-    """Say what the training sets of each variant chose, the most frequent first."""
+    """Print which hyper-parameters were chosen for each variant and how often, the most frequent first.
+
+    ``choices`` has one choice for each variant and training set.
+    """
     for name in dict.fromkeys(choice.variant for choice in choices):
         counted = Counter(choice.parameters or "as given" for choice in choices if choice.variant == name)
         shown = "; ".join(f"{count} times {what}" for what, count in counted.most_common())
@@ -325,7 +334,10 @@ def _show_choices(choices: list[Choice]) -> None:
 
 
 def _show_guarantees(table: pd.DataFrame) -> None:
-    """Say which share of the wargames may be skipped at each level of errors."""
+    """Print which share of the wargames a variant may skip at each level of the error rate.
+
+    ``table`` has one row for each level.
+    """
     percent = "{:.1%}".format
     out.print(
         f"wargames that {table['variant'].iloc[0]} may skip, where of what is accepted, and of what is "

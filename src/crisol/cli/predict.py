@@ -89,7 +89,10 @@ def predict(
 
 
 def _weakness(text: str) -> str:
-    """Return the identifier of a CWE that is given as CWE-79, cwe-79 or 79."""
+    """Return a CWE in the form ``CWE-79``; ``text`` may be ``CWE-79``, ``cwe-79`` or ``79``.
+
+    Raises :class:`~crisol.errors.SettingsError` for any other text.
+    """
     number = re.fullmatch(r"(?i)(?:cwe-?)?0*(\d{1,6})", text.strip())
     if number is None:
         raise SettingsError(f"--cwe {text!r} is no weakness; write CWE-79")

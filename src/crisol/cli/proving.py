@@ -122,7 +122,11 @@ def _show(metrics: dict[str, float], errors: dict[str, int], checked: list[Check
 
 
 def _from_here(corpus: Path | None) -> str:
-    """Return a path of the command line, which starts in the current folder and not at the root."""
+    """Return the path of a corpus table as an absolute path; "" for None.
+
+    A relative path begins at the current folder here; :func:`~crisol.lab.ground_truth.open_corpus` would read
+    it from the workspace.
+    """
     return "" if corpus is None else str(corpus.resolve())
 
 
@@ -202,9 +206,11 @@ def _document(result: Suffered) -> dict[str, Any]:
 def _tracked(
     settings: Settings, name: str, given: Mapping[str, Any], frame: pd.DataFrame, corpus: str
 ) -> Iterator[TrackedRun | None]:
-    """Open an MLflow run with its parameters and data; None, with a line that says so, where there is none.
+    """Return a context manager that opens an MLflow run, logs parameters and data to it, and yields the run.
 
-    The figures stand on the terminal already, and an installation for serving alone has no MLflow.
+    Where MLflow is not installed or its store fails, it prints a line on standard error and yields None: the
+    command can do without, since it prints its figures. ``name`` is the run's name, ``given`` its parameters,
+    ``frame`` the corpus table and ``corpus`` the table's path, "" for the small default.
     """
     from crisol.errors import StoreError
 

@@ -78,7 +78,10 @@ def triage(
 
 
 def _run(work: Triage, *, quiet: bool) -> None:
-    """Show the table while the triage runs; Ctrl-C ends it with what it has."""
+    """Run the triage and, on a terminal, show its table meanwhile, unless ``quiet``.
+
+    Ctrl-C ends the triage; the results until then are kept.
+    """
     try:
         if quiet or not err.is_terminal:
             for _ in work.run():
@@ -106,7 +109,12 @@ def _read(paths: Sequence[Path], vulnerability: str) -> Iterator[Candidate]:
 
 
 def _text(text: str, name: str, vulnerability: str) -> Iterator[Candidate]:
-    """Read standard input: lines of JSON with a diff each, or one diff."""
+    """Yield the candidates in the text of standard input: JSON lines with a diff each, or one diff.
+
+    ``name`` is the name of a single diff, and the beginning of the names of lines without one.
+    ``vulnerability`` is the id of the vulnerability. Raises :class:`~crisol.errors.DatasetError` for a line
+    without a diff.
+    """
     if not text.lstrip().startswith("{"):
         yield Candidate(vulnerability, name, Origin.IMPORT, text)
         return
@@ -142,7 +150,12 @@ def _named(candidates: Iterator[Candidate]) -> list[Candidate]:
 
 
 def _believing(bench: Bench, settings: Settings, model: Path | None) -> Bench:
-    """Return the bench with cold model and second stage; without, where no model is named or champion."""
+    """Return a copy of ``bench`` that uses a cold model and, if it is stored with the model, a second stage.
+
+    ``model`` is the model's folder; None takes the champion. Without a usable champion ``bench`` is returned
+    unchanged. Raises :class:`~crisol.errors.ModelError` or :class:`~crisol.errors.StoreError` if ``model`` is
+    given and cannot be loaded.
+    """
     from crisol.evidence.second_stage import SecondStage
     from crisol.model.predictor import Predictor
     from crisol.tracking.registry import champion_folder
