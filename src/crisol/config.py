@@ -253,7 +253,11 @@ def _refused(error: ValidationError) -> SettingsError:
 
 
 def _of_scheme(url: str, server: str, *schemes: str) -> str:
-    """Return the URL of a server; the message of the error never repeats it, for it may hold a password."""
+    """Return ``url`` unchanged, or raise ValueError if its scheme is none of ``schemes``.
+
+    ``server`` is the server's name for the message. The message never contains the URL, which may hold a
+    password.
+    """
     scheme, sign, _ = url.partition("://")
     if not sign or scheme not in schemes:
         given = (
@@ -272,7 +276,12 @@ _UNREADABLE = (
 
 
 def _readable(url: str) -> str:
-    """Return a URL of which no library would take a piece of the password for the host, port or path."""
+    """Return ``url`` unchanged, or raise ValueError if its password cannot be told from the other parts.
+
+    A ``/``, ``?`` or ``#`` in a password, without percent-encoding, would make a library take the rest of the
+    password for the path. A host with white space or an incomplete percent-encoding is refused, too. The
+    message does not contain the URL.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port
