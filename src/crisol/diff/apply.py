@@ -193,7 +193,11 @@ def hunks(lines: Sequence[str], made: Sequence[Edit]) -> tuple[Hunk, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """A hunk's lines with their tags and ends, in the convention of the file."""
+    """The lines of a hunk with the line ends that the file uses, LF or CRLF.
+
+    ``tagged`` are (tag, line) pairs in the order of the hunk. ``old`` are the lines before the change,
+    ``new`` the lines after it.
+    """
 
     tagged: list[tuple[str, str]]
     old: list[str]
@@ -216,7 +220,7 @@ def _sides(hunk: Hunk, *, crlf: bool, plain: bool) -> _Sides:
 
 
 def _edits(sides: _Sides, start: int) -> list[Edit]:
-    """Return what a hunk that begins at ``start`` changes, without its context."""
+    """Return the edits of a hunk; ``start`` is the 0-based index of its first line in the file."""
     made: list[Edit] = []
     at, removed, added = start, 0, list[str]()
     for tag, line in [*sides.tagged, (" ", "")]:
@@ -232,7 +236,11 @@ def _edits(sides: _Sides, start: int) -> list[Edit]:
 
 
 class _Search:
-    """Where runs of lines stand in a file; bounded in all, whatever is sought."""
+    """A search for runs of lines in one file.
+
+    All calls of :meth:`places` together may compare only a limited number of lines, so that a malicious diff
+    costs little time.
+    """
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
@@ -240,7 +248,11 @@ class _Search:
         self.left = _EFFORT * (len(lines) + 1_000)
 
     def places(self, old: list[str], expected: int, done: int) -> list[int]:
-        """Return where the old lines stand, not before ``done``: where they are expected, else everywhere."""
+        """Return the 0-based indexes, from ``done`` on, at which the lines ``old`` occur in the file.
+
+        If they occur at ``expected``, that is the only result. Raises
+        :class:`~crisol.errors.PatchDoesNotApply` if the search exceeds its limit.
+        """
         lines, last = self.lines, len(self.lines) - len(old)
         if not old:
             return [expected] if done <= expected <= len(lines) else []

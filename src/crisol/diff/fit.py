@@ -125,7 +125,11 @@ def _without_versions(series: Series) -> tuple[Series, list[LeftOut]]:
 
 
 def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
-    """Leave out what is no text, unless the release holds the file: a change of it cannot be judged."""
+    """Return the strays of a diff, such as binary content, as parts that are left out.
+
+    Raises a stray's error if it is binary, the release contains the file and a wargame could run it: then the
+    patch cannot be judged.
+    """
     for stray in series.strays:
         path = places.path(stray.path) or stray.path
         there = stray.why == "binary" and tree.read(path) is not None
@@ -136,9 +140,10 @@ def _strays(series: Series, tree: Tree, places: FilePlaces) -> list[LeftOut]:
 
 @dataclass(slots=True)
 class _File:
-    """A file under work.
+    """One file that a series changes, step by step.
 
-    ``before`` are its lines in the tree, where it is called ``origin``; None for a new one.
+    ``origin`` is the file's path in the tree, None for a new file. ``before`` are its lines in the tree,
+    ``lines`` its present lines. ``steps`` holds the edits of each step.
     """
 
     origin: str | None
@@ -168,7 +173,11 @@ class _File:
 
 
 def _from_origins(lines: Sequence[str], origin: Sequence[int], total: int) -> list[Edit]:
-    """Return the edits that make ``lines``; each line came from the old line ``origin``, or is new (-1)."""
+    """Return the edits that turn the old lines of a file into ``lines``.
+
+    ``origin`` has one number for each line of ``lines``: the 0-based index of the old line that it was, or -1
+    for a new line. ``total`` is the number of old lines.
+    """
     made: list[Edit] = []
     at, added = 0, list[str]()
     for line, source in zip([*lines, ""], [*origin, total], strict=True):
@@ -199,7 +208,7 @@ def _trimmed(before: Sequence[str], made: Sequence[Edit]) -> list[Edit]:
 
 
 class _Work:
-    """The files of a tree as far as a series has changed them."""
+    """The files that a series has changed so far, starting from the files of a tree."""
 
     def __init__(self, tree: Tree, places: FilePlaces) -> None:
         self.tree = tree
@@ -208,7 +217,10 @@ class _Work:
         self.gone: dict[str, _File] = {}
 
     def take(self, step: Step) -> str:
-        """Do one step; returns why it is left out, where it is."""
+        """Apply one step to the files, or return the reason why the step is left out; "" if it was applied.
+
+        Raises :class:`~crisol.errors.PatchDoesNotApply` if the step does not fit the files.
+        """
         change, places = step.change, self.places
         old = None if change.old is None else places.path(change.old)
         new = None if change.new is None else places.path(change.new)
@@ -260,7 +272,10 @@ class _Work:
         return self.files.setdefault(path, _File(path, lines, lines))
 
     def result(self) -> tuple[Patch, dict[str, str | None]]:
-        """Return the one patch that leads from the tree to where the work stands, and the new texts."""
+        """Return one patch from the files of the tree to the present ones, and the new texts by path.
+
+        The text of a deleted file is None.
+        """
         changes: list[FileChange] = []
         texts: dict[str, str | None] = {}
         for file in self.gone.values():

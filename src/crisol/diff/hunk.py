@@ -99,7 +99,13 @@ def hunk_at(lines: Sequence[str], at: int, *, recount: bool) -> Sized:
 
 
 def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str], bool, bool, int]:
-    """Return a hunk's lines, whether either side ends without a line feed, and where the text goes on."""
+    """Return the lines of the hunk that begins at index ``at``, and the index of the first line after them.
+
+    ``old`` and ``new`` are the numbers of old and new lines in the hunk's header. The two flags in between
+    say whether the old and the new file end in this hunk without a line feed. Raises
+    :class:`~crisol.errors.MalformedDiff` if the hunk has more lines than its header says, or lacks lines that
+    are not empty context.
+    """
     end = len(lines)
     body: list[str] = []
     old_open = new_open = False
@@ -138,9 +144,12 @@ def _body(lines: Sequence[str], at: int, old: int, new: int) -> tuple[list[str],
 
 
 def _ended_early(lines: Sequence[str], at: int, body: list[str], old: int, new: int) -> int:
-    """Return where the next line stands if all that a hunk lacks are empty lines that a mail program took.
+    """Add the empty context lines that a hunk lacks, and return the index of the first line after it.
 
-    Adds them to the ``body``: they are context, so they have to be in the source. Anything else is refused.
+    Mail programs remove empty lines at the end. ``body`` are the lines of the hunk so far, to which the
+    missing ones are added; ``old`` and ``new`` are the numbers of old and new lines that are missing. A
+    mail's signature or the next file's header, counted as lines of the hunk, is removed from ``body``. Raises
+    :class:`~crisol.errors.MalformedDiff` if more is missing than a few empty context lines.
     """
     if body and at < len(lines) and body[-1].rstrip() == "--":
         # A mail's signature, which was counted as a removed line.
@@ -166,7 +175,11 @@ def _goes_on(lines: Sequence[str], at: int) -> bool:
 
 
 def _check_end(lines: Sequence[str], end: int) -> None:
-    """Refuse a line that only a hunk of another length can explain, before the next file or mail begins."""
+    """Raise :class:`~crisol.errors.MalformedDiff` if lines after a hunk look like further lines of that hunk.
+
+    ``end`` is the index of the first line after the hunk. The lines up to the next file, hunk or mail are
+    examined.
+    """
     if end < len(lines) and lines[end][:1] == " " and lines[end].strip():
         raise MalformedDiff(
             "the hunk has more lines than its header says, or text follows the hunk without an empty line; "

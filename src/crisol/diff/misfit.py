@@ -42,7 +42,11 @@ def misfit(lines: Sequence[str], old: list[str], new: list[str], hunk: Hunk, exp
 
 
 def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
-    """Return a text: with which fuzz ``patch`` would take a hunk whose old lines ``wrong`` are not there."""
+    """Return a message for people: the smallest ``--fuzz`` with which ``patch`` would accept the hunk.
+
+    ``wrong`` are the 0-based numbers of the hunk's old lines that the file does not have at its place.
+    Without such a fuzz the message says that none would help.
+    """
     changed = [at for at, line in enumerate(hunk.lines) if line[0] != " "]
     head, tail = changed[0], len(hunk.lines) - 1 - changed[-1]
     rows = sum(line[0] != "+" for line in hunk.lines)
@@ -59,7 +63,10 @@ def _fuzz(hunk: Hunk, wrong: list[int]) -> str:
 
 
 def _best(lines: Sequence[str], old: list[str], expected: int) -> int:
-    """Return the start at which most of the old lines stand, the nearest of several."""
+    """Return the index in ``lines`` at which most of the lines ``old`` match; of several the nearest one.
+
+    ``expected`` is the index from which the distance is measured.
+    """
     wanted: dict[str, list[int]] = {}
     for row, line in enumerate(old):
         wanted.setdefault(line, []).append(row)

@@ -66,7 +66,7 @@ def read(text: str | bytes, limits: DiffLimits = _LIMITS, reading: ReadOptions =
 
 
 class _Extended(NamedTuple):
-    """What git says of a file before its hunks.
+    """The lines that git writes for a file above its hunks, such as ``rename from PATH``.
 
     ``moved`` has the paths ``from`` and ``to`` of a rename or a copy.
     """
@@ -184,7 +184,10 @@ class _Parser:
         return _Extended(moved, created, deleted, copied, submodule)
 
     def _stray(self, path: str, why: str, error: UnsafeDiff | UnsupportedDiff) -> None:
-        """Set aside what the headers just read announce, with its lines."""
+        """Add a stray to the result, and skip the hunks of its file.
+
+        ``path`` is the file's path, ``why`` the kind of the stray, ``error`` the exception for it.
+        """
         self.strays.append(Stray(path, why, error))
         if is_header(self.lines, self.at):
             self.at += 2
@@ -202,7 +205,11 @@ class _Parser:
         self.strays.append(Stray(path, "binary", error))
 
     def _header_path(self, header: str, at: int) -> str:
-        """Take the one path out of ``a/PATH b/PATH``, which is the same on both sides of an empty file."""
+        """Return the path in a header ``a/PATH b/PATH``, whose two paths must be equal.
+
+        ``at`` is the 0-based number of the header's line. Raises :class:`~crisol.errors.MalformedDiff` if the
+        paths differ.
+        """
         half = len(header) // 2
         old, new = paths.pair(header[:half], header[half + 1 :], self.reading.strip, at + 1)
         if old != new:
@@ -236,7 +243,13 @@ class _Parser:
         return Step(change, start + 1, copied, other if other != change.path else "")
 
     def _sides(self, left: str, right: str, moved: dict[str, str]) -> tuple[str | None, str | None, str]:
-        """Return the old path, the new one, and the other name that a plain diff has for the file."""
+        """Return the old path, the new path and a second name of a file; a path is None for ``/dev/null``.
+
+        ``left`` and ``right`` are the texts after ``---`` and ``+++``. ``moved`` has the paths ``from`` and
+        ``to`` of a rename, and is empty otherwise. The second name of a file that is changed in place is the
+        path after ``---``, which a plain diff may write differently; otherwise it is "". Raises
+        :class:`~crisol.errors.MalformedDiff` if the paths contradict each other or ``moved``.
+        """
         old_name, new_name = paths.named(left), paths.named(right)
         if old_name == new_name == "/dev/null":
             raise self._malformed("both sides are /dev/null")

@@ -103,7 +103,11 @@ def _plain(text: str, line: int) -> str:
 
 
 def _safe(path: str, line: int) -> str:
-    """Return a relative path that stays inside the tree, or refuse it."""
+    """Return ``path`` unchanged if it stays in the project's folder.
+
+    Raises :class:`~crisol.errors.UnsafeDiff` otherwise. Paths with control characters, backslashes, ``.git``
+    or too many characters are refused, too. ``line`` is the 1-based line for the message.
+    """
     parts = path.split("/")
     if _CONTROL.search(path) or "\\" in path:
         raise UnsafeDiff("control characters and backslashes in a path are refused", line=line)

@@ -112,13 +112,23 @@ def place(series: Series, tree: Tree) -> FilePlaces:
 
 
 def _beside_packages(choices: list[str], tree: Tree) -> str:
-    """Say what a file is that lies in a folder beside the packages, where the tree is a whole repository."""
+    """Return the kind of a file that no wargame runs, such as ``a test``; "" for any other file.
+
+    A file is examined if it lies in a top folder of the tree that is no package, as tests do in a whole
+    repository. ``choices`` are its possible places, the first of which is taken.
+    """
     top, _, rest = choices[0].partition("/") if choices else ("", "", "")
     return outside(choices[0], present=False) if rest and tree.read(f"{top}/__init__.py") is None else ""
 
 
 def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, Step], tree: Tree) -> None:
-    """Choose for every path among its choices, the clear ones first."""
+    """Add to ``places.found`` the file that each path of a diff means.
+
+    ``open_`` maps a path to the files that it may mean. ``first`` maps a path to its first step in the diff.
+    Paths with one best file, and paths whose change fits no file, are decided first. Each other path gets the
+    file whose prefix is replaced as for one of those paths. Raises :class:`~crisol.errors.PatchDoesNotApply`
+    if that leaves several files, or none.
+    """
     unclear: dict[str, list[str]] = {}
     for path, choices in open_.items():
         if len(choices) > 1:
@@ -142,7 +152,11 @@ def _decide(places: FilePlaces, open_: dict[str, list[str]], first: dict[str, St
 
 
 def _one_each(places: FilePlaces, first: dict[str, Step], tree: Tree) -> None:
-    """Of several paths that mean the same file, such as lib/x.py and lib3/x.py, keep the one that fits."""
+    """Keep one path where several paths of a diff mean the same file, such as ``lib/x.py`` and ``lib3/x.py``.
+
+    The path whose change fits the file is kept; the others move from ``places.found`` to ``places.left_out``.
+    Raises :class:`~crisol.errors.PatchDoesNotApply` if several fit and give different texts.
+    """
     count = Counter(places.found.values())
     for target in [target for target, times in count.items() if times > 1]:
         paths = [path for path, place in places.found.items() if place == target]
@@ -178,7 +192,11 @@ def _choices(path: str, tree: Tree) -> list[str]:
 
 
 def _ranked(path: str, choices: list[str]) -> list[str]:
-    """Return the choices that read the path most plainly: all of it kept, else something alone taken off."""
+    """Return those files of ``choices`` whose paths differ least from ``path``, the path in a diff.
+
+    An equal path is best, then a path with folders removed at the front, then one with folders added there,
+    then one with both.
+    """
 
     def rank(choice: str) -> int:
         cut, put = _mapping(path, choice)
@@ -189,7 +207,10 @@ def _ranked(path: str, choices: list[str]) -> list[str]:
 
 
 def _mapping(path: str, target: str) -> tuple[str, str]:
-    """Return what is taken off the front of a path, and what is put there instead."""
+    """Return (prefix to remove from ``path``, prefix to put in its place) that turn ``path`` into ``target``.
+
+    Each prefix ends in ``/`` or is empty.
+    """
     left, right = path.split("/"), target.split("/")
     while left and right and left[-1] == right[-1]:
         left.pop()
@@ -198,7 +219,7 @@ def _mapping(path: str, target: str) -> tuple[str, str]:
 
 
 def _result(step: Step, target: str, tree: Tree) -> str | None:
-    """Return what a step makes of a file of the tree, None where it does not fit."""
+    """Return the text of the file ``target`` after the step; None if the step does not fit the file."""
     lines = split(tree.read(target) or "")
     try:
         return "".join(edited(lines, edits(step.change, lines)))

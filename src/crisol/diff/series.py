@@ -1,8 +1,4 @@
-"""How to read a diff.
-
-``strip`` leading parts are removed from every path, as by ``patch -p``; None removes what git writes
-(``a/``, ``i/``). ``recount`` counts the lines of each hunk instead of believing its header.
-"""
+"""The changes of a diff in the order of its text, and the options with which a diff is read."""
 
 from __future__ import annotations
 
