@@ -1,4 +1,1 @@
-"""What is known of a candidate before it is wargamed.
-
-Sound facts, the known fix, the verdicts of other patches.
-"""
+"""Evidence about a candidate before its wargame: certain facts, the known fix, verdicts on other patches."""

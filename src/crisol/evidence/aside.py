@@ -6,8 +6,8 @@
     examined = examine(ground, fitted.files)  # blocks: call it in a thread
     examined.program, examined.fact
 
-The worker keeps the last releases that it was asked about, so what a patch costs is the parsing of its own
-files.
+The process keeps the releases that it read last, so that for each further patch it parses only the files of
+that patch.
 """
 
 from __future__ import annotations

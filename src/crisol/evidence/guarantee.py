@@ -1,7 +1,7 @@
 """Thresholds of the second stage with a guarantee, tested on simulated streams.
 
-Learn-then-Test (Angelopoulos et al., 2021) along one fixed sequence of policies, with the betting test of
-:func:`crisol.model.risk.p_value` on one loss a vulnerability.
+The method is Learn-then-Test (Angelopoulos et al., 2021). Policies are tested in one fixed order, each by the
+betting test of :func:`crisol.model.risk.p_value` on the loss of each vulnerability.
 """
 
 from __future__ import annotations

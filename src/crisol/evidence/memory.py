@@ -9,8 +9,8 @@ r"""The known verdicts on one vulnerability, and what they say of another patch.
 >>> recall.known, recall.valid.similarity
 (1, 1.0)
 
-A verdict of the future is never in a memory: whoever simulates a stream adds verdicts as they come to be
-known.
+A memory holds only the verdicts that are known at the time. The simulation of a stream adds each verdict when
+it would become known.
 """
 
 from __future__ import annotations
@@ -200,7 +200,13 @@ class Memory:
         rows: NDArray[np.int_],
         at: int | None,
     ) -> list[float]:
-        """Return what separates a patch from the nearest judged one of a class."""
+        """Return the values of the memory row that compare a patch with the judged patches of one class.
+
+        ``alike`` holds the similarities to every judged patch, first for each part, then as a whole. ``rows``
+        are the numbers of the judged patches of the class; ``at`` is the number of the nearest of them, None
+        for an empty class, which gives NaN. ``cold`` is the log-odds of the model's probability.
+        :data:`_PER_NEAREST` names the values.
+        """
         if at is None:
             return [math.nan] * len(_PER_NEAREST)
         parts, whole = alike
@@ -249,9 +255,10 @@ class Memory:
 
 
 class _Part:
-    """Which judged patches have which items of one part.
+    """The items of one part of a sketch that each judged patch has, as a 0/1 matrix.
 
-    A column a patch, a row an item, and who of them was valid.
+    A row stands for an item, a column for a judged patch. Each item also has the numbers of valid and of
+    invalid patches that have it.
     """
 
     def __init__(self) -> None:
@@ -263,7 +270,11 @@ class _Part:
         self._odds: tuple[_Floats, _Floats] | None = None
 
     def add(self, at: int, items: tuple[int, ...], *, valid: bool) -> None:
-        """Learn the items of the patch in column ``at``; past 20,000 different ones, new ones only count."""
+        """Store the items of the judged patch in column ``at``.
+
+        The part keeps at most 20,000 different items; later new items count only towards the number of the
+        patch's items.
+        """
         numbers = [self._number.setdefault(item, len(self._number)) for item in items if self._room(item)]
         self._grow(len(self._number), at + 1)
         self._has[numbers, at] = 1
@@ -272,7 +283,13 @@ class _Part:
         self._odds = None
 
     def compare(self, items: tuple[int, ...], label: _Floats) -> tuple[_Floats, list[float]]:
-        """Return the Jaccard similarity to each judged patch, and what the items say by who has them."""
+        """Return the Jaccard similarity of ``items`` to each judged patch, and six values about the items.
+
+        ``label`` has one value for each judged patch, 1 for valid and 0 for invalid. The six values are those
+        of :data:`_PER_SHARING` from ``has`` on: sums, minima and maxima of the log-odds of valid that the
+        present and the missing items give, and the share of unknown items. Without both classes, all six are
+        NaN.
+        """
         present = [number for item in items if (number := self._number.get(item)) is not None]
         numbers = np.array(present, dtype=np.intp)
         n = len(label)
