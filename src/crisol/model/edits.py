@@ -51,7 +51,7 @@ def _constant(side: DiffSide) -> int:
 
 
 def _catches_all(side: DiffSide) -> int:
-    """Return how many handlers catch every exception, such as ``except:`` or ``catch (Throwable``."""
+    """Return how many handlers catch almost everything, such as ``except:`` or ``except Exception:``."""
     tokens = side.tokens
     broad = 0
     for at in side.marks:
