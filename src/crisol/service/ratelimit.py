@@ -29,7 +29,7 @@ __all__ = ["RateLimitMiddleware"]
 
 
 class _Limit:
-    """A bucket, its headers, and for an adaptive limit the share of its rate granted now."""
+    """One limit: its bucket, its constant headers, and its adaptive share, None for a fixed rate."""
 
     __slots__ = ("adaptive", "bucket", "name", "policy", "rate", "state")
 

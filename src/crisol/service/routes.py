@@ -63,7 +63,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class _Fast:
-    """A fast endpoint and what its documentation needs."""
+    """A fast route: its function, and the types, tags and example from which its documentation is made."""
 
     endpoint: FastEndpoint
     takes: type[msgspec.Struct]

@@ -39,8 +39,8 @@ class RungGuard:
     """Switches off each rung that breaks its promise, as the latest trials of the model in use show.
 
     ``service`` is that of this worker. ``off`` maps each rung that is switched off, as its
-    :class:`~crisol.records.Source`, to the reason. All workers of this machine share the files in ``folder``,
-    one for each such rung; the folder is made when it is needed. ``trials`` is the number of trials that were
+    :class:`~crisol.records.Source`, to the reason. All workers of this machine share ``folder``, whose files
+    keep the state of the rungs; it is made when it is needed. ``trials`` is the number of trials that were
     examined last, None before the first time.
     """
 
