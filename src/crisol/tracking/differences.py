@@ -1,4 +1,4 @@
-"""What differs between two runs, as Markdown for a pull request or a terminal."""
+"""List tracked runs, and show the differences of two of them as Markdown for a pull request or a terminal."""
 
 from __future__ import annotations
 
@@ -140,7 +140,11 @@ def _unlike(first: Mapping[str, object], second: Mapping[str, object]) -> dict[s
 def _section(
     title: str, names: list[str], pairs: Mapping[str, tuple[object, object]], *, change: bool = False
 ) -> list[str]:
-    """Return a heading and a table of what differs; nothing where nothing does."""
+    """Return the lines of a Markdown section with the table ``pairs``; an empty list if ``pairs`` is empty.
+
+    ``pairs`` maps each name with different values to its values in the two runs; ``names`` are the runs'
+    names. With ``change``, a further column has the second value less the first.
+    """
     if not pairs:
         return []
     head = ["what", *names, *(["change"] if change else [])]
