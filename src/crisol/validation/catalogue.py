@@ -44,8 +44,8 @@ PATTERN: Kind[Pattern] = Kind("vulnerability_pattern", Pattern)
 class Catalogue:
     """The registered vulnerabilities of a service: those with a folder below ``roots``, a path or several.
 
-    What was read is kept in ``cache``, and read again when the files of the folder change. :meth:`find`
-    notices a change at once, :meth:`known` within a second. ``clock`` returns seconds.
+    A vulnerability that was read is kept in ``cache``, and read again when the files of its folder change.
+    :meth:`find` notices a change at once, :meth:`known` within a second. ``clock`` returns seconds.
     """
 
     def __init__(self, roots: Path | Sequence[Path], cache: Cache, *, clock: Clock = time.monotonic) -> None:

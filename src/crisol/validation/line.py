@@ -68,9 +68,9 @@ class Line:
         """Wait for the right to run a wargame for ``client``; :meth:`leave` gives it back.
 
         ``key`` is the key of the verdict that the wargame makes. Call it in the block of :meth:`attended`
-        with the same key. Raises :class:`~crisol.errors.Overloaded` if the wargame has to wait and the queue
-        has no place for the client, or no caller is in a block of :meth:`attended` with this key.
-        ``patience`` is the ``retry_after`` of the error, in seconds.
+        with the same key. If the wargame cannot begin at once, it raises :class:`~crisol.errors.Overloaded`
+        in two cases: the queue has no place for the client, or no caller is in a block of :meth:`attended`
+        with this key. ``patience`` is the ``retry_after`` of the error, in seconds.
         """
         if self._free and not self._places:
             self._sit(client)

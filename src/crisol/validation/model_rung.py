@@ -123,7 +123,7 @@ class ModelRung:
         return case.prediction
 
     async def _predict(self, predictor: Predictor, case: Case) -> Prediction | None:
-        """Return the model's prediction; None if the model fails or is too slow, or its breaker is open."""
+        """Return the model's prediction; None if the call fails, times out or is rejected."""
         patch, characters = case.submission.patch, len(case.submission.text)
         try:
             if self._slow < 2 and characters <= _INLINE_CHARACTERS:
