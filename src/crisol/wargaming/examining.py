@@ -1,8 +1,8 @@
 """Static analysis of a patched file: errors, undefined names, and code that tampers.
 
-The text is untrusted, so it is parsed only in a worker process of :mod:`crisol.sandbox.bounded`, which calls
-:func:`examine` and :func:`speak`. The referee calls :func:`examined` and :func:`spoken`, which ask the worker
-and return plain values.
+The text is untrusted, so a worker process of :mod:`crisol.sandbox.bounded` parses it, in :func:`examine` and
+:func:`speak`. Other modules call :func:`examined` and :func:`spoken`, which ask the worker and return plain
+values.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class _Recorder:
         self.broken: dict[str, str] = {}
 
     def pytest_itemcollected(self, item: Any) -> None:
-        """Note the names of a test that was found."""
+        """Note which of the wanted names a test that was found uses."""
         codes = (getattr(inspect.unwrap(function), "__code__", None) for function in _functions(item))
         names = {name for code in codes if code is not None for name in _names(code)}
         if used := self.wanted & names:
@@ -47,7 +47,7 @@ class _Recorder:
             self.broken[report.nodeid] = _message(report)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Note how one of the three steps of a test ended: the first that did not pass decides."""
+        """Note the outcome of one of the three steps of a test; a step that fails decides."""
         before = self.tests.get(report.nodeid, ["passed", ""])
         if before[0] != "failed":
             message = "" if report.passed else _message(report)
