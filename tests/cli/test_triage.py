@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from crisol.cli import app
 from crisol.diff import Patch
-from crisol.errors import DatasetError, ModelError, SandboxUnavailable
+from crisol.errors import DatasetError, InputError, ModelError, SandboxUnavailable
 from crisol.lab.triage import Bench, Triage
 from crisol.lab.triage_order import TriageOrder
 from crisol.records import Candidate, Origin, Outcome, Reason, Source
@@ -48,6 +48,13 @@ def _triage(folder: Path, *names: str, **options: object) -> Triage:
     work = Triage(notes(folder), candidates, Bench(folder / "cache", jobs=1, predict=_predict), **options)  # type: ignore[arg-type]  # of several types
     list(work.run())
     return work
+
+
+def test_two_candidates_of_one_name_are_refused(tmp_path: Path) -> None:
+    """An entry is found by its name, so a second candidate of that name would vanish."""
+    twice = [Candidate("notes-traversal", "a", Origin.IMPORT, text) for text in ("x", "y")]
+    with pytest.raises(InputError, match="'a' names 2 candidates"):
+        Triage(notes(tmp_path), twice, Bench(tmp_path / "cache"))
 
 
 def test_facts_settle_repeats_join_and_the_rest_is_wargamed(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
         "outcome": "invalid", "reason": "exploit_survives", "advisory": False, "degraded": "",
     }  # fmt: skip
     model = {"decided_by": "model", "outcome": "valid", "reason": ""}
+    memory = {"decided_by": "memory", "outcome": "valid", "reason": ""}
     fallback = {
         "decided_by": "fallback",
         "outcome": "unknown",
@@ -162,13 +163,15 @@ def test_an_answer_is_wrong_where_it_differs_from_the_truth_of_its_source() -> N
     right = [
         {}, model, {"probability": np.nan}, {"status": 503, "outcome": ""}, fallback,
         fallback | {"probability": np.nan}, {"reason": "variant_survives"}, {"reason": "breaks_function"},
-        {"decided_by": "equivalent"}, {"decided_by": "untouched"},
+        {"decided_by": "equivalent"}, {"decided_by": "untouched"}, memory,
+        memory | {"outcome": "invalid"},
     ]  # fmt: skip
     bad = [
         {"outcome": "valid", "reason": ""}, {"reason": "timeout"}, model | {"outcome": "invalid"},
         model | {"probability": 0.8}, {"garbled": True}, fallback | {"outcome": "valid"},
         fallback | {"degraded": ""},
         fallback | {"advisory": False}, {"decided_by": ""}, {"decided_by": "equivalent", "outcome": "valid"},
+        memory | {"outcome": "unknown"}, memory | {"advisory": True}, memory | {"probability": np.nan},
     ]  # fmt: skip
     frame = pd.DataFrame([base | change for change in [*right, *bad]])
     mask = wrong(frame, [("ml-first", ITEM)], Policy(0.8, 0.2))

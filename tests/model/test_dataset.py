@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from crisol.errors import DatasetError
-from crisol.model.dataset import digest, from_table, open_set, read_jsonl
+from crisol.model.dataset import digest, from_table, open_set, read_jsonl, regrouped
 from support.model_data import patches
 
 _ROW = {
@@ -116,4 +116,5 @@ def test_a_table_is_grouped_by_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read as a table"):
         open_set(path)
     with pytest.raises(DatasetError, match="no group 'colour'"):
-        open_set(path, "colour")
+        regrouped(patches(3, 2), "colour")
+    assert [patch.group for patch in regrouped(patches(2, 1), "package")] == ["project-0", "project-1"]

@@ -54,6 +54,15 @@ def registered(
         return models.register(run, exported, tags, alias), run.id
 
 
+def test_the_registry_fails_by_one_type_of_error(settings: Settings, exported: Path) -> None:
+    """A version that does not exist, and a tag that MLflow refuses, are errors of the store."""
+    registered(settings, exported)
+    with pytest.raises(StoreError, match="version 9 of patch-validity cannot be marked"):
+        models.record_gate(settings, "9", "passed")
+    with runs.start(settings, "toy") as run, pytest.raises(StoreError, match="cannot be registered"):
+        models.register(run, exported, {"not\na name": "x"})
+
+
 def test_the_last_registered_model_is_the_champion(settings: Settings, exported: Path) -> None:
     with pytest.raises(StoreError, match="no patch-validity@champion yet"):
         registry.champion_folder(settings)

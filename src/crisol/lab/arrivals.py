@@ -91,17 +91,16 @@ def prepare(settings: Settings, question: StreamQuestion) -> Prepared:
     cannot be read or has too few groups or patches of a class, and :class:`~crisol.errors.ExperimentError`
     for an unknown variant.
     """
-    patches = dataset.open_set(question.data, question.group)
     if question.data.suffix == ".parquet":
-        return prepare_table(settings, question, pd.read_parquet(question.data))
-    variant, patches = _read(settings, question, patches)
+        return prepare_table(settings, question, dataset.open_table(question.data))
+    variant, patches = _read(settings, question, dataset.read_jsonl(question.data, question.group))
     return arrange(question, patches, _cold(question, variant, patches))
 
 
 def prepare_table(settings: Settings, question: StreamQuestion, frame: pd.DataFrame) -> Prepared:
     """Return what :func:`prepare` returns, for the corpus table ``frame`` instead of ``question.data``.
 
-    Raises what :func:`prepare` raises, but KeyError for an unknown ``question.group``.
+    Raises what :func:`prepare` raises.
     """
     variant, patches = _read(settings, question, dataset.from_table(frame))
     patches = dataset.regrouped(patches, question.group)

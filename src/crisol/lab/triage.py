@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from crisol.diff import Patch
-from crisol.errors import DiffError, PatchDoesNotApply, unwritable
+from crisol.errors import DiffError, InputError, PatchDoesNotApply, unwritable
 from crisol.evidence.facts import Facts, gather
 from crisol.evidence.second_stage import SecondStage
 from crisol.lab.triage_order import TriageOrder
@@ -115,9 +116,9 @@ class Triage:
     running at its end are finished. ``clock`` returns the time in seconds.
 
     ``entries`` maps the ``name`` of each entry to the entry, from :meth:`run` on; the names of repeats are no
-    keys. Candidates need different names. ``wargames`` and ``seconds`` are the number of wargames and the
-    wall time so far. Verdicts are stored in ``bench.kept``, and read by later triages of the same
-    vulnerability.
+    keys. ``wargames`` and ``seconds`` are the number of wargames and the wall time so far. Verdicts are kept
+    in ``bench.kept``, and read by later triages of the same vulnerability. Two candidates of one name raise
+    :class:`~crisol.errors.InputError`.
     """
 
     vulnerability: Vulnerability
@@ -132,6 +133,11 @@ class Triage:
     _open: dict[str, str] = field(default_factory=dict)
     _facts: Facts | None = None
     _order: TriageOrder = field(default_factory=TriageOrder)
+
+    def __post_init__(self) -> None:
+        names = Counter(candidate.name for candidate in self.candidates)
+        if repeated := [name for name, count in names.items() if count > 1]:
+            raise InputError(f"{repeated[0]!r} names {names[repeated[0]]} candidates: give each its own name")
 
     def run(self) -> Iterator[TriageEntry]:
         """Run the triage: yield each entry once at the start, and again after its wargame.

@@ -31,6 +31,8 @@ def wrong(samples: pd.DataFrame, kinds: Sequence[tuple[str, Item]], policy: Poli
       that a PoV still succeeds, a reason that names the failure of another script is right, too.
     - by a fact: the outcome is that of the corpus table.
     - by the model: the probability is that of the patch, and the outcome is what ``policy`` makes of it.
+    - by the memory of verdicts: the outcome is valid or invalid, and the answer is not advisory. Which
+      verdicts the service knew at that time is not recorded.
     - by the fallback: the outcome is unknown, the answer is advisory and names a missing dependency.
 
     An answer that cannot be decoded is wrong. A request without status 200 is not judged.
@@ -48,17 +50,20 @@ def _holds(row: Mapping[Hashable, Any], item: Item, policy: Policy) -> bool:
     predicted = not np.isnan(probability)
     if predicted and abs(probability - item.probability) > _NEAR:
         return False
+    right = False
     match row["decided_by"]:
         case "wargame":
-            return row["outcome"] == item.outcome and (
+            right = row["outcome"] == item.outcome and (
                 row["reason"] == item.reason or (item.reason in _SURVIVES and row["reason"] in _OF_SCRIPTS)
             )
         case "equivalent" | "untouched":
-            return bool(row["outcome"] == item.outcome)
+            right = row["outcome"] == item.outcome
         case "model":
             # Near a threshold either side of it may have been served.
             decided = {policy.decide(item.probability + error) for error in (-_NEAR, _NEAR)}
-            return bool(predicted and row["outcome"] in decided and not row["advisory"])
+            right = predicted and row["outcome"] in decided and not row["advisory"]
+        case "memory":
+            right = predicted and row["outcome"] in {"valid", "invalid"} and not row["advisory"]
         case "fallback":
-            return bool(row["outcome"] == "unknown" and row["advisory"] and row["degraded"])
-    return False
+            right = row["outcome"] == "unknown" and row["advisory"] and row["degraded"]
+    return bool(right)

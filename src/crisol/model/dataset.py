@@ -16,7 +16,7 @@ import pandas as pd
 from crisol.errors import DatasetError
 from crisol.records import LabelledPatch, Outcome, Strength
 
-__all__ = ["digest", "from_table", "open_set", "read_jsonl", "regrouped", "without_overlap"]
+__all__ = ["digest", "from_table", "open_set", "open_table", "read_jsonl", "regrouped", "without_overlap"]
 
 _MAX_LINE = 8 << 20
 _MAX_ROWS = 1_000_000
@@ -45,21 +45,25 @@ def open_set(path: Path | str, group: str = "bug_id", strength: str = "strict") 
     path = Path(path)
     if path.suffix != ".parquet":
         return read_jsonl(path, group)
-    if group not in _ALIASES:
-        raise DatasetError(f"a corpus table has no group {group!r}; known are {', '.join(_ALIASES)}")
+    return regrouped(from_table(open_table(path), strength), group)
+
+
+def open_table(path: Path) -> pd.DataFrame:
+    """Read a corpus table; :class:`~crisol.errors.DatasetError` if the file cannot be read."""
     try:
-        frame = pd.read_parquet(path)
+        return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: cannot be read as a table: {error}") from None
-    return regrouped(from_table(frame, strength), group)
 
 
 def regrouped(patches: Sequence[LabelledPatch], group: str) -> list[LabelledPatch]:
     """Return copies of the patches whose group is another field.
 
-    ``group`` is ``vulnerability`` (the group stays), ``package`` (the project) or ``cwe``. Raises KeyError
-    for another name.
+    ``group`` is ``vulnerability`` (the group stays; also called ``bug_id``), ``package`` (also ``project``)
+    or ``cwe``. Raises :class:`~crisol.errors.DatasetError` for another name.
     """
+    if group not in _ALIASES:
+        raise DatasetError(f"a corpus table has no group {group!r}; known are {', '.join(_ALIASES)}")
     return [dataclasses.replace(patch, group=getattr(patch, _ALIASES[group])) for patch in patches]
 
 

@@ -88,16 +88,17 @@ def register(run: TrackedRun, folder: Path, tags: Mapping[str, str], alias: str 
     is returned. Raises :class:`~crisol.errors.StoreError` if the model or the alias cannot be registered.
     """
     try:
-        run.client.create_registered_model(MODEL)
+        _ensure_model(run.client)
+        present = _holder(run.client, alias)
+        if present is not None and tags.items() <= present.tags.items():
+            return str(present.version)
+        with _as_mlflow_model(folder) as place:
+            run.client.log_artifacts(run.id, str(place), "model")
+        made = run.client.create_model_version(
+            MODEL, f"{run.artifacts}/model", run_id=run.id, tags=dict(tags)
+        )
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
-    present = _holder(run.client, alias)
-    if present is not None and tags.items() <= present.tags.items():
-        return str(present.version)
-    with _as_mlflow_model(folder) as place:
-        run.client.log_artifacts(run.id, str(place), "model")
-    made = run.client.create_model_version(MODEL, f"{run.artifacts}/model", run_id=run.id, tags=dict(tags))
+        raise StoreError(f"model {MODEL!r} cannot be registered: {error}") from error
     move_alias(run.settings, str(made.version), alias)
     return str(made.version)
 
@@ -163,10 +164,13 @@ def record_gate(settings: Settings, version: str, found: str) -> None:
     """Record the result of the gate for a registered version.
 
     ``version`` is the version's number. ``found`` is ``passed``, or the reason why the version may not become
-    champion. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened, and MLflow's
-    ``MlflowException`` if there is no such version.
+    champion. Raises :class:`~crisol.errors.StoreError` if the tracking store cannot be opened or has no such
+    version.
     """
-    open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
+    try:
+        open_client(settings).set_model_version_tag(MODEL, version, "gate", found)
+    except MlflowException as error:
+        raise StoreError(f"version {version} of {MODEL} cannot be marked: {error}") from error
 
 
 def roll_back(settings: Settings) -> RegisteredModel:
@@ -192,6 +196,14 @@ def roll_back(settings: Settings) -> RegisteredModel:
     # It keeps the time at which it became champion, so that the next step back goes to its own predecessor.
     _serve(settings, client.get_model_version(MODEL, last.version))
     return last
+
+
+def _ensure_model(client: MlflowClient) -> None:
+    try:
+        client.create_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def _holder(client: MlflowClient, alias: str) -> ModelVersion | None:

@@ -17,122 +17,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from crisol.wargaming.excused import EXECUTES, Excuses, habits_of
 from crisol.wargaming.flow import Flow
+from crisol.wargaming.suspects import (
+    ANSWERS,
+    CALLERS,
+    CALLS,
+    IMPLEMENTED_BY,
+    INSIDE,
+    KEEPING,
+    LOOKED_UP,
+    MODULES,
+    PLACES,
+    PLAIN,
+    WRITING,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Findings", "findings", "tree_or_reason"]
-
-_INSIDE = frozenset({
-    "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
-    "__traceback__",
-    "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
-    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "findCaller",
-    "run_in_executor",
-})  # fmt: skip
-"""Attributes that lead from an object to the code around it."""
-_IMPLEMENTED_BY = {
-    "posix": "os", "_socket": "socket", "_io": "io", "_random": "random", "_signal": "signal",
-    "_datetime": "datetime", "_pydatetime": "datetime", "_operator": "operator", "_codecs": "codecs",
-}  # fmt: skip
-"""The public module for each module that the standard library keeps to itself."""
-_MODULES = frozenset({
-    "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess",
-    "sitecustomize",
-    "usercustomize", "imp", "_imp", "runpy", "zipimport", "marshal", "code", "codeop", "dis", "bdb", "pdb",
-    "trace",
-    "cProfile", "profile", "_lsprof", "tracemalloc", "unittest", "multiprocessing", "concurrent", "sched",
-    "_thread",
-    "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap",
-    "_frozen_importlib",
-    "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
-    "importlib.metadata", "sysconfig", "site", "pip",
-})  # fmt: skip
-_CALLS = frozenset({
-    "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
-    "builtins.SystemExit", "builtins.globals", "builtins.breakpoint",
-    "builtins.__build_class__", "builtins.__dict__",
-    "sys.exit", "sys.modules", "sys._getframe", "sys._current_frames", "sys._current_exceptions",
-    "sys.settrace",
-    "sys.setprofile", "sys.addaudithook", "sys.excepthook", "sys.__excepthook__", "sys.unraisablehook",
-    "sys.meta_path", "sys.path_hooks", "sys.path_importer_cache", "sys.monitoring", "sys.displayhook",
-    "sys.path",
-    "os._exit", "os.abort", "os.kill", "os.killpg", "os.fork", "os.forkpty", "os.dup2", "os.closerange",
-    "os.register_at_fork", "os.execv", "os.execve", "os.execvp", "threading.Thread", "threading.Timer",
-    "threading.settrace", "threading.setprofile", "threading.excepthook", "signal.signal", "signal.setitimer",
-    "signal.alarm", "signal.raise_signal", "weakref.finalize", "inspect.currentframe", "inspect.stack",
-    "inspect.trace", "inspect.getframeinfo", "importlib.reload", "importlib.invalidate_caches",
-    "pkgutil.resolve_name",
-    "asyncio.create_task", "asyncio.ensure_future", "types.CodeType", "types.FunctionType", "types.FrameType",
-    "linecache.cache", "linecache.getline", "linecache.getlines", "inspect.getsource",
-    "inspect.getclosurevars",
-    "sys.argv", "sys.orig_argv", "sys.flags", "sys.dont_write_bytecode", "sys._xoptions",
-    "socket.gethostname",
-    "socket.getfqdn", "platform.node", "platform.uname", "os.uname", "os.getppid", "getpass.getuser",
-    "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks",
-    "sys._debugmallocstats",
-    "sys.getallocatedblocks", "sys.exec_prefix", "sys.base_exec_prefix", "sys._base_executable",
-    "traceback.extract_stack", "traceback.format_stack", "traceback.print_stack", "traceback.walk_stack",
-    "traceback.StackSummary", "threading._start_new_thread", "threading.get_native_id",
-    "asyncio.to_thread", "logging.handlers.QueueListener", "socketserver.ThreadingMixIn",
-    "socketserver.ThreadingTCPServer", "socketserver.ThreadingUDPServer", "http.server.ThreadingHTTPServer",
-    "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
-    "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
-})  # fmt: skip
-_LOOKED_UP = frozenset({
-    "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
-    "time.gmtime", "time.sleep", "time.perf_counter", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "datetime.datetime.today", "datetime.date.today", "os.getpid", "os.getuid", "os.geteuid", "os.getcwd",
-    "os.getlogin",
-    "pathlib.Path.cwd", "pathlib.Path.home", "sys.executable", "sys.prefix", "sys.base_prefix", "os.times",
-    "time.process_time", "time.thread_time", "time.process_time_ns", "time.perf_counter_ns",
-    "time.monotonic_ns",
-    "resource.getrlimit", "resource.getrusage", "os.statvfs", "shutil.disk_usage", "sys.stdin", "os.isatty",
-    "threading.active_count", "threading.enumerate", "threading.main_thread", "threading.current_thread",
-    "os.sched_getaffinity", "os.cpu_count", "os.getloadavg", "os.sysconf", "builtins.hash", "builtins.id",
-    "functools.lru_cache", "functools.cache", "itertools.count", "itertools.cycle",
-    "random.random", "random.randint", "random.randrange", "random.choice", "random.getrandbits",
-    "random.uniform", "random.sample", "random.shuffle", "random.SystemRandom", "os.urandom", "os.getrandom",
-    "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes", "secrets.token_hex",
-    "random.Random", "random.choices", "random.triangular", "random.gauss", "uuid.uuid4", "uuid.uuid1",
-    "sys.stdout.isatty", "sys.stderr.isatty", "sys.stdout.fileno", "sys.stderr.fileno",
-    "sys.__stdin__", "sys.__stdout__", "sys.__stderr__",
-    "os.fstat", "os.get_terminal_size", "shutil.get_terminal_size", "shutil.which", "os.path.ismount",
-    "os.listdir", "pathlib.Path.iterdir", "os.path.expanduser", "os.getgid", "os.getegid", "os.getgroups",
-    "pwd.getpwuid", "time.timezone", "time.altzone", "time.tzname", "time.daylight", "time.clock_gettime",
-    "time.clock_gettime_ns", "socket.socket", "socket.create_connection", "warnings.catch_warnings",
-})  # fmt: skip
-"""What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
-_CALLERS = frozenset({"stacklevel", "stack_info"})
-"""Keywords by which warnings and logs tell who called."""
-_KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
-_WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "makedirs"})
-_PLACES = (
-    "/etc/",
-    "/var/",
-    "/usr/",
-    "/home/",
-    "/sys/",
-    "/dev/",
-    "/opt/",
-    "/run/",
-    "/root/",
-    "/boot/",
-    "/tmp/",  # noqa: S108 - what a patch names
-)
-_PLAIN = frozenset(
-    {
-        "str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset",
-        "collections.UserString",
-    }
-)  # fmt: skip
-_ANSWERS = frozenset({
-    "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__",
-    "__ge__",
-    "__getitem__", "__class__", "__instancecheck__", "__getattribute__",
-})  # fmt: skip
-"""Methods by which a value says what it is."""
-
 
 _MOST_COMPARED = 1 << 22
 """Pairs of lines; beyond that every line of the changed part counts as new."""
@@ -239,15 +141,15 @@ def _capabilities(
         )
         if not changed:
             if type(node) is ast.Call and node.args:
-                reached.update(name for name in flow.attributes(node) if name in _INSIDE)
+                reached.update(name for name in flow.attributes(node) if name in INSIDE)
             continue
-        taken.update(name for name in flow.attributes(node) if name in _INSIDE)
+        taken.update(name for name in flow.attributes(node) if name in INSIDE)
         for value in flow.used(node):
             path = _public(value.text) if value.kind == "outside" else ""
             if name := _capability(path):
                 excuses = excuses or Excuses(tree, flow, habits)
                 taken[name] += not excuses.cover(node, name)
-            elif (name := _tail(path)) in _LOOKED_UP:
+            elif (name := _tail(path)) in LOOKED_UP:
                 looked[name] += 1
         taken.update(f"a change of {place}" for place in flow.replaced(node))
         looked.update(_states(node, kept))
@@ -266,7 +168,7 @@ def _capabilities(
             case ast.Constant() | ast.BinOp() | ast.JoinedStr() | ast.Call():
                 texts = [value.text for value in flow.values(node) if value.kind == "text"]
                 taken["/proc"] += any(text.startswith("/proc/") for text in texts)
-                looked.update(text for text in texts if f"{text}/".startswith(_PLACES))
+                looked.update(text for text in texts if f"{text}/".startswith(PLACES))
     return counted
 
 
@@ -285,17 +187,17 @@ def _habits(text: str, own: frozenset[str]) -> frozenset[str]:
 def _public(path: str) -> str:
     """Return a dotted name with the public module for its implementation: ``os.x`` for ``posix.x``."""
     module, dot, rest = path.partition(".")
-    return f"{_IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
+    return f"{IMPLEMENTED_BY.get(module, module)}{dot}{rest}"
 
 
 def _capability(path: str) -> str:
     """Return the forbidden module or function to which the dotted name ``path`` leads; "" for none."""
     parts = path.split(".")
     for module in (parts[0], ".".join(parts[:2])):
-        if module in _MODULES:
+        if module in MODULES:
             return module
     tail = _tail(path)
-    if tail in _CALLS:
+    if tail in CALLS:
         return tail
     # os.sys, pathlib.sys and the like are the same modules.
     return next((part for part in parts[1:] if part in {"gc", "ctypes", "__main__", "_thread"}), "")
@@ -304,11 +206,11 @@ def _capability(path: str) -> str:
 def _tail(path: str) -> str:
     parts = path.split(".")
     for length in (3, 2):
-        if len(parts) >= length and (tail := ".".join(parts[-length:])) in _CALLS | _LOOKED_UP:
+        if len(parts) >= length and (tail := ".".join(parts[-length:])) in CALLS | LOOKED_UP:
             return tail
     # sys.argv.x, os.environ.get: what is asked of a thing that counts itself. What a text evaluates to is
     # another thing.
-    whole = _CALLS - EXECUTES | _LOOKED_UP
+    whole = CALLS - EXECUTES | LOOKED_UP
     return next((head for at in (2, 3) if (head := ".".join(parts[:at])) in whole), "")
 
 
@@ -326,7 +228,7 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
             names = {value.text for key in keys for value in flow.values(key) if value.kind == "text"}
         case _:
             return []
-    if not (answered := names & _ANSWERS):
+    if not (answered := names & ANSWERS):
         return []
     if new:
         bases = _ancestors(bases, flow)
@@ -342,7 +244,7 @@ def _pretending(node: ast.ClassDef | ast.Call, flow: Flow, *, new: bool) -> list
         for base, values in held.items()
         if not values and isinstance(base, ast.Call) and ast.unparse(base.func) == "type"
     }
-    return [f"a {name} that answers {min(answered)}" for name in sorted(types & _PLAIN | unknown)]
+    return [f"a {name} that answers {min(answered)}" for name in sorted(types & PLAIN | unknown)]
 
 
 def _ancestors(bases: list[ast.expr], flow: Flow) -> list[ast.expr]:
@@ -382,7 +284,7 @@ def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             return [f"state {name}" for name in names]
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if (
-            name in kept and method in _KEEPING
+            name in kept and method in KEEPING
         ):
             return [f"state {name}"]
         case ast.Call(func=ast.Name(id="next"), args=[ast.Name(id=name), *_]) if name in kept:
@@ -403,9 +305,9 @@ def _states(node: ast.AST, kept: frozenset[str]) -> list[str]:  # noqa: PLR0911 
             mode
         ) & set("wax+"):
             return ["state on disk"]
-        case ast.Call(func=ast.Attribute(attr=name)) if name in _WRITING:
+        case ast.Call(func=ast.Attribute(attr=name)) if name in WRITING:
             return ["state on disk"]
-        case ast.Call(keywords=keywords) if told := [word.arg for word in keywords if word.arg in _CALLERS]:
+        case ast.Call(keywords=keywords) if told := [word.arg for word in keywords if word.arg in CALLERS]:
             return [str(word) for word in told]
         case ast.FunctionDef(name=name, args=arguments):
             defaults = (*arguments.defaults, *arguments.kw_defaults)

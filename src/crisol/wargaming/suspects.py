@@ -1,0 +1,136 @@
+"""The names that the tampering gate looks for, by what a program can do with them.
+
+A name counts only where the value of an expression can be the named object, see :mod:`.tampering`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ANSWERS",
+    "CALLERS",
+    "CALLS",
+    "IMPLEMENTED_BY",
+    "INSIDE",
+    "KEEPING",
+    "LOOKED_UP",
+    "MODULES",
+    "PLACES",
+    "PLAIN",
+    "WRITING",
+]
+
+INSIDE = frozenset({
+    "__subclasses__", "__globals__", "__code__", "__closure__", "cell_contents", "__builtins__",
+    "__traceback__",
+    "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "f_trace", "tb_frame", "gi_frame", "gi_code",
+    "cr_frame", "cr_code", "ag_frame", "ag_code", "__loader__", "findCaller",
+    "run_in_executor",
+})  # fmt: skip
+"""Attributes that lead from an object to the code around it."""
+IMPLEMENTED_BY = {
+    "posix": "os", "_socket": "socket", "_io": "io", "_random": "random", "_signal": "signal",
+    "_datetime": "datetime", "_pydatetime": "datetime", "_operator": "operator", "_codecs": "codecs",
+}  # fmt: skip
+"""The public module for each module that the standard library keeps to itself."""
+MODULES = frozenset({
+    "__main__", "atexit", "ctypes", "_ctypes", "cffi", "gc", "faulthandler", "_posixsubprocess",
+    "sitecustomize",
+    "usercustomize", "imp", "_imp", "runpy", "zipimport", "marshal", "code", "codeop", "dis", "bdb", "pdb",
+    "trace",
+    "cProfile", "profile", "_lsprof", "tracemalloc", "unittest", "multiprocessing", "concurrent", "sched",
+    "_thread",
+    "_signal", "forbiddenfruit", "importlib.util", "importlib.machinery", "importlib._bootstrap",
+    "_frozen_importlib",
+    "_xxsubinterpreters", "_testcapi", "_testinternalcapi", "_opcode", "mmap", "_winapi",
+    "importlib.metadata", "sysconfig", "site", "pip",
+})  # fmt: skip
+"""Modules that a fix never imports: they reach into the interpreter, or start what outlives a call."""
+CALLS = frozenset({
+    "builtins.exec", "builtins.eval", "builtins.compile", "builtins.exit", "builtins.quit",
+    "builtins.SystemExit", "builtins.globals", "builtins.breakpoint",
+    "builtins.__build_class__", "builtins.__dict__",
+    "sys.exit", "sys.modules", "sys._getframe", "sys._current_frames", "sys._current_exceptions",
+    "sys.settrace",
+    "sys.setprofile", "sys.addaudithook", "sys.excepthook", "sys.__excepthook__", "sys.unraisablehook",
+    "sys.meta_path", "sys.path_hooks", "sys.path_importer_cache", "sys.monitoring", "sys.displayhook",
+    "sys.path",
+    "os._exit", "os.abort", "os.kill", "os.killpg", "os.fork", "os.forkpty", "os.dup2", "os.closerange",
+    "os.register_at_fork", "os.execv", "os.execve", "os.execvp", "threading.Thread", "threading.Timer",
+    "threading.settrace", "threading.setprofile", "threading.excepthook", "signal.signal", "signal.setitimer",
+    "signal.alarm", "signal.raise_signal", "weakref.finalize", "inspect.currentframe", "inspect.stack",
+    "inspect.trace", "inspect.getframeinfo", "importlib.reload", "importlib.invalidate_caches",
+    "pkgutil.resolve_name",
+    "asyncio.create_task", "asyncio.ensure_future", "types.CodeType", "types.FunctionType", "types.FrameType",
+    "linecache.cache", "linecache.getline", "linecache.getlines", "inspect.getsource",
+    "inspect.getclosurevars",
+    "sys.argv", "sys.orig_argv", "sys.flags", "sys.dont_write_bytecode", "sys._xoptions",
+    "socket.gethostname",
+    "socket.getfqdn", "platform.node", "platform.uname", "os.uname", "os.getppid", "getpass.getuser",
+    "sys.gettrace", "sys.getprofile", "sys.get_asyncgen_hooks", "sys.set_asyncgen_hooks",
+    "sys._debugmallocstats",
+    "sys.getallocatedblocks", "sys.exec_prefix", "sys.base_exec_prefix", "sys._base_executable",
+    "traceback.extract_stack", "traceback.format_stack", "traceback.print_stack", "traceback.walk_stack",
+    "traceback.StackSummary", "threading._start_new_thread", "threading.get_native_id",
+    "asyncio.to_thread", "logging.handlers.QueueListener", "socketserver.ThreadingMixIn",
+    "socketserver.ThreadingTCPServer", "socketserver.ThreadingUDPServer", "http.server.ThreadingHTTPServer",
+    "os.getsid", "os.getpgrp", "os.getpgid", "os.tcgetpgrp", "os.ttyname",
+    "uuid.getnode", "pwd.getpwall", "grp.getgrall", "socket.if_nameindex",
+})  # fmt: skip
+"""Functions, classes and attributes that a fix never reads: they end, trace, fork or unmask a run."""
+LOOKED_UP = frozenset({
+    "os.environ", "os.getenv", "os.environb", "time.time", "time.time_ns", "time.monotonic", "time.localtime",
+    "time.gmtime", "time.sleep", "time.perf_counter", "datetime.datetime.now", "datetime.datetime.utcnow",
+    "datetime.datetime.today", "datetime.date.today", "os.getpid", "os.getuid", "os.geteuid", "os.getcwd",
+    "os.getlogin",
+    "pathlib.Path.cwd", "pathlib.Path.home", "sys.executable", "sys.prefix", "sys.base_prefix", "os.times",
+    "time.process_time", "time.thread_time", "time.process_time_ns", "time.perf_counter_ns",
+    "time.monotonic_ns",
+    "resource.getrlimit", "resource.getrusage", "os.statvfs", "shutil.disk_usage", "sys.stdin", "os.isatty",
+    "threading.active_count", "threading.enumerate", "threading.main_thread", "threading.current_thread",
+    "os.sched_getaffinity", "os.cpu_count", "os.getloadavg", "os.sysconf", "builtins.hash", "builtins.id",
+    "functools.lru_cache", "functools.cache", "itertools.count", "itertools.cycle",
+    "random.random", "random.randint", "random.randrange", "random.choice", "random.getrandbits",
+    "random.uniform", "random.sample", "random.shuffle", "random.SystemRandom", "os.urandom", "os.getrandom",
+    "secrets.randbelow", "secrets.choice", "secrets.randbits", "secrets.token_bytes", "secrets.token_hex",
+    "random.Random", "random.choices", "random.triangular", "random.gauss", "uuid.uuid4", "uuid.uuid1",
+    "sys.stdout.isatty", "sys.stderr.isatty", "sys.stdout.fileno", "sys.stderr.fileno",
+    "sys.__stdin__", "sys.__stdout__", "sys.__stderr__",
+    "os.fstat", "os.get_terminal_size", "shutil.get_terminal_size", "shutil.which", "os.path.ismount",
+    "os.listdir", "pathlib.Path.iterdir", "os.path.expanduser", "os.getgid", "os.getegid", "os.getgroups",
+    "pwd.getpwuid", "time.timezone", "time.altzone", "time.tzname", "time.daylight", "time.clock_gettime",
+    "time.clock_gettime_ns", "socket.socket", "socket.create_connection", "warnings.catch_warnings",
+})  # fmt: skip
+"""What a program may ask its surroundings for, and a run of the judge looks at with other answers."""
+CALLERS = frozenset({"stacklevel", "stack_info"})
+"""Keywords by which warnings and logs tell who called."""
+KEEPING = frozenset({"append", "add", "update", "setdefault", "pop", "extend", "insert", "increment"})
+"""Methods that change a container: a module that keeps state calls one of them."""
+WRITING = frozenset({"write_text", "write_bytes", "touch", "mkdir", "makedirs"})
+"""Methods and functions that write or make a file."""
+PLACES = (
+    "/etc/",
+    "/var/",
+    "/usr/",
+    "/home/",
+    "/sys/",
+    "/dev/",
+    "/opt/",
+    "/run/",
+    "/root/",
+    "/boot/",
+    "/tmp/",  # noqa: S108 - what a patch names
+)
+"""Folders of the machine: a text that begins with one names a file outside the program."""
+PLAIN = frozenset(
+    {
+        "str", "bytes", "bytearray", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset",
+        "collections.UserString",
+    }
+)  # fmt: skip
+"""Built-in types of data: a subclass that answers comparisons for itself can deceive a script."""
+ANSWERS = frozenset({
+    "__eq__", "__ne__", "__contains__", "__iter__", "__len__", "__bool__", "__lt__", "__le__", "__gt__",
+    "__ge__",
+    "__getitem__", "__class__", "__instancecheck__", "__getattribute__",
+})  # fmt: skip
+"""Methods by which a value says what it is."""
