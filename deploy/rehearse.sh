@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the image and starts the composition where no registry is in reach: images made from Debian's packages take the
-# places, and the names, of python, redis, postgres and prometheus. Debian has no Grafana, so that is left out.
+# places of python, redis, postgres and prometheus. Debian has no Grafana, so that is left out.
 # Usage: deploy/rehearse.sh, as root, with debootstrap, and a Docker daemon that serves nothing else (DOCKER_HOST). COMPOSE
 # is the program of Docker Compose 2, by default `docker compose`; CERTIFICATES a bundle that the build is to trust.
 set -euo pipefail
 cd "$(dirname "$0")"
 compose="${COMPOSE:-docker compose} --project-name crisol-rehearsal --file compose.yaml"
 export DOCKER_BUILDKIT=0 COMPOSE_BAKE=false CRISOL_API_TOKEN=rehearsal POSTGRES_PASSWORD=rehearsal GRAFANA_PASSWORD=rehearsal REDIS_PASSWORD=rehearsal
+export PYTHON_IMAGE=rehearsal/python REDIS_IMAGE=rehearsal/redis POSTGRES_IMAGE=rehearsal/postgres PROMETHEUS_IMAGE=rehearsal/prometheus
 export MLFLOW_PASSWORD=rehearsal-rehearsal MLFLOW_SECRET_KEY=rehearsal
 work=$(mktemp -d)
 trap '$compose down --volumes >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
@@ -14,18 +15,18 @@ trap '$compose down --volumes >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 image() { docker build --quiet --network host --tag "$1" --file - "$work/context"; }
 
 mkdir "$work/context"
-if ! docker image inspect python:3.11-slim >/dev/null 2>&1; then
+if ! docker image inspect "$PYTHON_IMAGE" >/dev/null 2>&1; then
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv,python3-pip bookworm "$work/base" >"$work/log"
     ln -s python3 "$work/base/usr/bin/python"
     # Debian's pip keeps to itself; that of the python image does not.
     rm -f "$work"/base/usr/lib/python3*/EXTERNALLY-MANAGED
     trusted=/etc/ssl/certs/ca-certificates.crt
     [ -z "${CERTIFICATES:-}" ] || cp "$CERTIFICATES" "$work/base$trusted"
-    tar -C "$work/base" -c . | docker import -c "ENV SSL_CERT_FILE=$trusted PIP_CERT=$trusted" - python:3.11-slim
+    tar -C "$work/base" -c . | docker import -c "ENV SSL_CERT_FILE=$trusted PIP_CERT=$trusted" - "$PYTHON_IMAGE"
 fi
 
-image redis:7-alpine <<'END'
-FROM python:3.11-slim
+image "$REDIS_IMAGE" <<'END'
+FROM rehearsal/python
 RUN apt-get update && apt-get install -y --no-install-recommends redis-server
 END
 cat >"$work/context/entry" <<'END'
@@ -41,21 +42,21 @@ for query in "CREATE DATABASE $POSTGRES_DB" "$(cat /docker-entrypoint-initdb.d/*
 as pg_ctl -D $data -w stop
 exec setpriv --reuid=postgres --regid=postgres --clear-groups postgres -D $data -c listen_addresses='*'
 END
-image postgres:17-alpine <<'END'
-FROM python:3.11-slim
+image "$POSTGRES_IMAGE" <<'END'
+FROM rehearsal/python
 RUN apt-get update && apt-get install -y --no-install-recommends postgresql
 COPY entry /entry
 ENV PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENTRYPOINT ["/bin/bash", "/entry"]
 END
-image prom/prometheus:v3.5.0 <<'END'
-FROM python:3.11-slim
+image "$PROMETHEUS_IMAGE" <<'END'
+FROM rehearsal/python
 RUN apt-get update && apt-get install -y --no-install-recommends prometheus && install -d -o nobody /prometheus
 USER nobody
 ENTRYPOINT ["prometheus"]
 END
 # Compose builds in a network of its own, which may reach no package index; what is built here it finds done.
-docker build --network host --tag crisol-rehearsal-crisol --tag crisol-rehearsal-mlflow --file Dockerfile .. >>"$work/log"
+docker build --network host --tag crisol-rehearsal-crisol --tag crisol-rehearsal-mlflow --build-arg BASE="$PYTHON_IMAGE" --file Dockerfile .. >>"$work/log"
 $compose up --detach --no-build --wait crisol redis postgres mlflow prometheus
 
 docker exec crisol-rehearsal-crisol-1 crisol doctor

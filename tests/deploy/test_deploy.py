@@ -93,19 +93,21 @@ def test_no_expression_names_a_metric_that_is_none() -> None:
 def test_every_service_of_the_composition_is_limited_and_asks_for_its_secrets() -> None:
     """Memory, processes and processor have a limit.
 
-    No secret has a default; every image can be given by digest.
+    No secret has a default; every image is named by its digest.
     """
     text = (DEPLOY / "compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
     for name, service in services.items():
         assert {"mem_limit", "pids_limit", "cpus"} <= service.keys(), name
         image = service.get("image") or service["build"]["args"]["BASE"]
-        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:[\w.-]+\}", image), name
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}\}", image), name
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
     secrets = set(re.findall(r"\$\{(\w*(?:PASSWORD|TOKEN|KEY))[^}]*\}", text))
     assert secrets == set(re.findall(r"\$\{(\w+):\?", text))
     assert {"REDIS_PASSWORD", "MLFLOW_PASSWORD", "MLFLOW_SECRET_KEY"} <= secrets
     assert "--requirepass" in services["redis"]["command"]
+    base = services["crisol"]["build"]["args"]["BASE"].partition(":-")[2].rstrip("}")
+    assert f"ARG BASE={base}\n" in (DEPLOY / "Dockerfile").read_text()
     assert services["mlflow"]["entrypoint"][:4] == ["mlflow", "server", "--app-name", "basic-auth"]
 
 

@@ -27,7 +27,7 @@ from crisol.loadtest.material import Item, Material, policy_leaving
 from crisol.loadtest.pacer import Pacer
 from crisol.loadtest.plan import LoadPlan, Loop, Shape, arrivals, mix, popularity
 from crisol.loadtest.result import distribution, percentiles, timeline
-from crisol.loadtest.run import Load
+from crisol.loadtest.run import Load, middleware_time
 from crisol.loadtest.samples import Recorder
 from crisol.loadtest.targets import TargetMissed, check, parse, parse_all, require
 from crisol.loadtest.truth import wrong
@@ -253,6 +253,20 @@ def test_a_closed_loop_asks_no_more_after_its_time_and_waits_for_what_it_asked()
         ).result.metrics
     assert 4 <= measured["requests"] <= 40
     assert measured["errors"] == 0
+
+
+def test_the_time_in_the_middleware_is_that_of_a_request_and_not_of_a_layer() -> None:
+    """Three layers measure each request, so all their counts make the mean three times too small."""
+    name = "wargaming_middleware_latency_seconds"
+    layers = {"shield": 0.1, "rate_limit": 0.2, "gate": 0.3}
+    lines = [f"# TYPE {name} histogram"]
+    for layer, seconds in layers.items():
+        lines += [f'{name}_count{{middleware="{layer}"}} 10', f'{name}_sum{{middleware="{layer}"}} {seconds}']
+    body = "\n".join([*lines, ""]).encode()
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
+    with answering(lambda *_: head + body) as url:
+        seconds, requests = middleware_time(url)
+    assert (round(seconds, 6), requests) == (0.6, 10)
 
 
 def test_failures_are_counted_by_kind_and_the_client_ends() -> None:

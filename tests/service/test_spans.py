@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from support.served import FLAW, foreign, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from crisol.config import Settings
     from crisol.service.embedded import Server
@@ -166,6 +168,24 @@ def test_a_collector_that_is_away_costs_nothing_but_spans(settings: Settings) ->
 def test_who_sends_no_spans_does_not_load_what_makes_them() -> None:
     code = "import sys, crisol.service.app; sys.exit('opentelemetry.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_a_collector_without_the_packages_that_send_to_it_is_refused(tmp_path: Path) -> None:
+    """Without its packages the service runs, but it does not start where spans are wanted."""
+    code = (
+        "import sys; sys.modules['opentelemetry.sdk'] = None\n"
+        "from crisol.config import load_settings\nfrom crisol.service.embedded import serve\n"
+        "serve(load_settings()).__enter__()"
+    )
+    wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "CRISOL_ROOT": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**wanted, "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode
+    assert "SettingsError: OTEL_EXPORTER_OTLP_ENDPOINT" in done.stderr
+    assert "extra otel" in done.stderr
 
 
 def test_a_service_does_not_load_what_only_training_and_reports_need() -> None:

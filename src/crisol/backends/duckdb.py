@@ -49,7 +49,7 @@ _MICROSECOND = dt.timedelta(microseconds=1)
 
 def _held(error: duckdb.Error) -> bool:
     """Return whether ``error`` says that another process has locked the file."""
-    return isinstance(error, duckdb.IOException) and "lock" in str(error)
+    return isinstance(error, duckdb.IOException) and "Could not set lock" in str(error)
 
 
 def _connect(where: str) -> duckdb.DuckDBPyConnection:

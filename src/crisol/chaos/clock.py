@@ -143,7 +143,14 @@ def _compile(library: Path, offset: Path) -> None:
         str(_SOURCE),
         "-ldl",
     ]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+    try:
+        process = subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ClockRefused(
+            f"no clock of its own: {compiler[0]} ran for more than {_COMPILE_SECONDS} s"
+        ) from None
     if process.returncode:
         reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
         raise ClockRefused(f"no clock of its own: {compiler[0]} failed: {reason}")

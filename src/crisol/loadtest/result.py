@@ -99,7 +99,7 @@ def summarise(
     ``kinds[i]`` are the route and the patch of the samples whose column ``which`` is ``i``. ``policy`` is the
     policy of the service. ``warm_up`` is the share of the requests (if ``closed``) or of the time that is
     left out. ``client_cpu`` is the share of a core that the client used, ``middleware_ms`` the mean
-    milliseconds of a request in one layer of the service's middleware, and ``costs`` the table of
+    milliseconds of a request in all layers of the service's middleware, and ``costs`` the table of
     :meth:`~crisol.loadtest.watch.ProcessWatch.table`, None without one. An answer is *good* if its status is
     200. The figures, NaN if not measured:
 

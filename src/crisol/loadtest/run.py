@@ -36,7 +36,7 @@ from crisol.loadtest.result import LoadResult, summarise
 from crisol.loadtest.service import ask
 from crisol.loadtest.watch import ProcessWatch
 
-__all__ = ["Load", "Progress"]
+__all__ = ["Load", "Progress", "middleware_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,14 @@ class Load:
         When the iterator ends, :attr:`result` is available. Raises :class:`~crisol.errors.UnavailableError`
         if the client process fails or :meth:`cancel` is called.
         """
-        before = _middleware(self._url)
+        before = middleware_time(self._url)
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crisol-client-")))
             watch = stack.enter_context(ProcessWatch(self._pid)) if self._pid is not None else None
             yield from self._send(folder)
             frame, cpu = samples.load_samples(folder / "samples.npz")
         costs = None if watch is None else watch.table()
-        after = _middleware(self._url)
+        after = middleware_time(self._url)
         spent, count = after[0] - before[0], after[1] - before[1]
         middleware = 1e3 * spent / count if count > 0 else float("nan")
         self._result = summarise(
@@ -200,10 +200,11 @@ class Load:
         )
 
 
-def _middleware(url: str) -> tuple[float, float]:
-    """Return the total seconds that requests spent in the service's middleware, and the number of visits.
+def middleware_time(url: str) -> tuple[float, float]:
+    """Return the seconds that all requests so far spent in the service's middleware, and their number.
 
-    A visit is one request in one layer of middleware. Both numbers are 0 if the service gives no figures.
+    The seconds are the sum over all layers. A request that a layer refused is not counted. Both numbers are 0
+    if the service gives no figures.
     """
     total = count = 0.0
     # Whatever answers there may be no Crisol, or not speak Prometheus's language.
@@ -216,5 +217,7 @@ def _middleware(url: str) -> tuple[float, float]:
                 continue
             for sample in family.samples:
                 total += sample.value if sample.name.endswith("_sum") else 0.0
-                count += sample.value if sample.name.endswith("_count") else 0.0
+                # A request is measured once in each layer, so one layer's count is the number of requests.
+                shield = sample.labels.get("middleware") == "shield"
+                count += sample.value if shield and sample.name.endswith("_count") else 0.0
     return total, count

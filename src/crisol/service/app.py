@@ -127,8 +127,13 @@ class Application:
 def _spans(endpoint: str | None) -> AbstractContextManager[Spans | None]:
     if endpoint is None:
         return nullcontext()
-    from crisol.service.spans import open_spans  # noqa: PLC0415 - whoever sends none does not pay for loading it
-
+    try:
+        from crisol.service.spans import open_spans  # noqa: PLC0415 - whoever sends none does not pay for loading it
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs Crisol's extra otel, in a checkout by "
+            "pip install '.[otel]'"
+        ) from None
     return open_spans(endpoint)
 
 

@@ -14,12 +14,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
-
-from crisol.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,16 +41,8 @@ def open_spans(endpoint: str) -> Iterator[Spans]:
 
     ``endpoint`` is the base URL of an OpenTelemetry collector, such as ``http://host:4318``; the environment
     variables ``OTEL_*`` hold further settings. Spans are lost, without an error, if the collector does not
-    answer. Entering raises :class:`~crisol.errors.SettingsError` if the OpenTelemetry packages are not
-    installed.
+    answer.
     """
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - optional
-    except ImportError:
-        raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: sending spans needs Crisol's extra otel, in a checkout by "
-            "pip install '.[otel]'"
-        ) from None
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
     processor = BatchSpanProcessor(exporter)
     try:

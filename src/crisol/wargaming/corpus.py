@@ -171,6 +171,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     the processes are terminated; otherwise the caller would wait for the shards on which they work.
     """
     count = jobs or os.cpu_count() or 1
+    others = set(active_children())
     context = get_context("spawn")
     with ProcessPoolExecutor(
         count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
@@ -179,7 +180,7 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
             yield pool
         except BaseException:
             # Shards are written whole or not at all.
-            for worker in active_children():
+            for worker in set(active_children()) - others:
                 worker.terminate()
             raise
 
