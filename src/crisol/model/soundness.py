@@ -1,6 +1,7 @@
 """Checks that a prediction with the trees of a loaded model ends, and reads nothing outside their arrays.
 
-Compiled code walks their nodes without looking, so a forged index would read memory that is not the tree's.
+The compiled code that predicts with a tree checks no index. A forged model file could therefore make it read
+memory outside the tree's arrays.
 """
 
 from __future__ import annotations

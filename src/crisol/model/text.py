@@ -17,7 +17,7 @@ def ngrams(reading: Reading) -> list[str]:
 
     The first character tells added (``+``) from removed lines (``-``); ``~`` marks a run of characters. So
     ``if (x`` in an added line gives ``+if``, ``+if (`` and ``+~if (``, among others. Numbers become ``0``.
-    Comments are left out. Of each side, at most 20,000 tokens are read.
+    Comments are left out. At most 20,000 tokens of the added lines and 20,000 of the removed lines are read.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 

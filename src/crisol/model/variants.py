@@ -1,4 +1,4 @@
-"""Model variants: what a YAML entry names, and the scikit-learn pipeline that it stands for."""
+"""Model variants: the entries of a YAML file, and the scikit-learn pipelines that they describe."""
 
 from __future__ import annotations
 
@@ -177,7 +177,11 @@ class Variant(BaseModel):
         return Pipeline([*steps, ("classifier", model)]) if steps else model
 
     def _class(self) -> tuple[Any, dict[str, object]]:
-        """Return the class and the parameters that are always the same. Raises ValueError."""
+        """Return the class of the estimator, and the hyper-parameters that are fixed for it, by name.
+
+        Raises ``ValueError`` for a class that is not trusted (see ``trust``), that cannot be imported, or
+        that lacks ``fit``, ``get_params`` or ``predict_proba``.
+        """
         if ":" not in self.model:
             return _CLASSES[self.model]
         module, _, name = self.model.partition(":")

@@ -1,6 +1,7 @@
-"""The change that a patch makes to its sources.
+"""The change that a patch makes to the vulnerable source.
 
-It holds both trees of every Python file, and the changed functions.
+A :class:`Change` holds, for each Python file that the patch touches, the syntax trees before and after the
+patch, and the functions that the patch changes.
 """
 
 from __future__ import annotations
@@ -120,7 +121,10 @@ def _file(path: str, old: str, new: str) -> File:
 
 
 def _by_name(tree: ast.Module | None) -> dict[str, Definition]:
-    """Return functions by name and, where a name occurs more than once, by how often it did before."""
+    """Return the functions of a module by a key such as ``run#0``: the name, and a number from 0.
+
+    Functions of one name are numbered in the order of their lines. The result is empty if ``tree`` is None.
+    """
     by_name: dict[str, Definition] = {}
     for definition in (
         [] if tree is None else sorted(definitions(tree), key=lambda definition: definition.lineno)

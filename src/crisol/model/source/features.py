@@ -1,6 +1,7 @@
 r"""Numbers that describe what a patch does to the source that it touches.
 
-The features are named, documented and versioned; they read Python only.
+Each feature has a name, a unit and a description; :data:`SOURCE_VERSION` is the version of all of them. Only
+Python files are read.
 
 >>> from crisol.diff import between, parse
 >>> old = {"x.py": "def run(x):\n    return eval(x)\n"}

@@ -1,4 +1,4 @@
-"""What the static analyser bandit finds in the definitions that a patch touches."""
+"""The findings of the static analyser Bandit in the functions and statements that a patch touches."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
 
 
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
-    """Return the imports, which tell the analyser the meaning of names, and the touched code."""
+    """Return the lines of a file that Bandit is to analyse, as one text of at most 1,500 lines.
+
+    They are the imports of the module, from which Bandit learns the meaning of names; the statements outside
+    of functions and classes on one of ``lines``, the changed lines; and ``functions``, the changed functions.
+    ``whole`` holds the lines of the file, ``tree`` is its syntax tree.
+    """
     excerpt: list[str] = []
     for statement in tree.body:
         first, last = statement.lineno, statement.end_lineno or statement.lineno

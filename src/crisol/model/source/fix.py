@@ -66,7 +66,7 @@ class Part(NamedTuple):
     sign: int
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the part in words, such as ``the call of check in read``."""
         named = f"the call of {self.text}" if self.kind == "call" else f"the {self.kind} {self.text}"
         return f"{named} in {self.where}" if self.sign > 0 else f"the removal of {named} from {self.where}"
 
@@ -174,7 +174,11 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 
 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of everything in some statements; docstrings are left out."""
+    """Yield (kind, text) for each part of some statements; the kinds are those of :class:`Part`.
+
+    Guards are found in functions only. Docstrings are left out, and so are the constants None, True and
+    False. Long texts are cut.
+    """
     for top in nodes:
         numbers: dict[str, int] = {}
         if isinstance(top, Definition):
@@ -199,7 +203,12 @@ def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _head(node: ast.stmt) -> ast.AST:
-    """Return what a statement says itself, without the statements inside it."""
+    """Return the node that stands for a statement without the statements nested in it.
+
+    It is the condition of an ``if`` or ``while``, the iterable of a ``for``, the first context manager of a
+    ``with``, the subject of a ``match``, and the constant ``"try"`` for a ``try``. Any other statement is
+    returned itself.
+    """
     match node:
         case ast.If(test=test) | ast.While(test=test):
             return test

@@ -87,7 +87,11 @@ def guards(function: Definition) -> list[ast.If | ast.Assert]:
 
 
 def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
-    """Return targets and value of every way in which a value gets a name."""
+    """Return (names of the targets, value) for each assignment that a node makes.
+
+    Loops, comprehensions and ``with`` blocks count as assignments, too: their value is the iterable or the
+    context manager. The list is empty for a node that assigns nothing.
+    """
     if isinstance(node, ast.Assign):
         return [(set().union(*map(names, node.targets)), node.value)]
     if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value is not None:
@@ -100,7 +104,11 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 
 
 def _carried(value: ast.AST) -> set[str]:
-    """Return the names that an expression depends on, except through calls that speak of validation."""
+    """Return the names of the variables on which the value of an expression depends.
+
+    A call that validates (see :func:`is_validation`) is left out, with its arguments. The attribute ``path``
+    of ``self`` is named ``self.path``.
+    """
     carried: set[str] = set()
     waiting = [value]
     while waiting:

@@ -94,7 +94,11 @@ def shifted(before: Side, after: Side) -> tuple[int, int]:
 
 
 def _joined(whole: ast.expr, part: ast.expr, by: type[ast.boolop]) -> bool:
-    """Return whether ``whole`` is ``part`` and something more."""
+    """Return whether ``whole`` joins the operands of ``part``, and at least one more, by an operator.
+
+    ``by`` is the operator, ``ast.And`` or ``ast.Or``. A ``part`` that is not joined by it counts as one
+    operand.
+    """
     if not (isinstance(whole, ast.BoolOp) and isinstance(whole.op, by)):
         return False
     inside = isinstance(part, ast.BoolOp) and isinstance(part.op, by)
