@@ -1,7 +1,8 @@
 """The records that pass between the packages: verdicts, candidates, predictions, decisions and trials.
 
-``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` lives
-in :mod:`crisol.diff` next to its parser; the others live here, because more than one layer speaks of them.
+``text -> Patch -> features -> Prediction -> Decision (-> Verdict) -> Trial -> Comparison``. ``Patch`` is
+defined in :mod:`crisol.diff`, the features in :mod:`crisol.model.features`, and ``Comparison`` in
+:mod:`crisol.abtest.compare`. The others are defined here, because several packages use them.
 """
 
 from __future__ import annotations
