@@ -1,8 +1,8 @@
 """Lower a rate limit while the service is slow or fails: additive increase, multiplicative decrease.
 
-After Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance* (1989): what
-grows by steps and shrinks by factors ends at the load that the service bears, from either side, and shares it
-fairly.
+The method is that of Chiu & Jain, *Analysis of the increase and decrease algorithms for congestion avoidance*
+(1989). They show that a load that is raised by a constant and lowered by a factor approaches the capacity of
+a service, and that the clients then share the capacity fairly.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class Cache:
 
     The entries take at most ``budget`` bytes of this process; the least recently used are removed first. Each
     entry's lifetime is shortened at random, by at most the share ``jitter``, so that entries do not expire
-    all at once. A look-up after the share ``early`` of the lifetime recomputes the value in the background.
+    all at once. After the share ``early`` of the lifetime, a look-up still returns the value, and
+    also recomputes it in the background.
 
     ``tier`` is the cache that processes share, None for none. This process keeps a copy of a shared entry for
     at most ``local_seconds``, and notices only after that time that another process invalidated the entry.
@@ -310,9 +311,11 @@ class Cache:
             await self._tell(stats, self._tier.put(computation.key, computation.tags, entry, life, ticket))
 
     async def _look_up(self, computation: Computation, stats: KindStats) -> bytes | None:
-        """Serve the computation from the shared tier if the entry is there.
+        """Look for the value in the shared tier, and pass it to the computation's callers if it is there.
 
-        Otherwise return the ticket with which the entry is put.
+        Returns None if it is there. Otherwise returns the ticket for :meth:`SharedTier.put`, which is empty
+        without a shared tier, and if the tier does not answer. An entry that cannot be decoded is deleted. If
+        ``computation.refresh`` is set, an entry that is itself due for renewal is ignored.
         """
         if self._tier is None:
             return b""

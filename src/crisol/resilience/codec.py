@@ -1,8 +1,8 @@
 """Encode records as bytes, and decode them: msgpack, a hash of the record type and a checksum, never pickle.
 
-An entry is ``version(1) schema(4) checksum(8) payload``. The schema stamp is derived from the record's type,
-so a field added or retyped makes old entries unreadable instead of half right; the checksum covers the key
-too, so an entry that sits under another key than its own is not believed.
+An entry is ``version(1) schema(4) checksum(8) payload``, with numbers of bytes in brackets. ``schema`` is a
+hash of the record's fields and types, so an entry of another record type is refused and never decoded in
+part. The checksum covers the cache key, too, so an entry under a wrong key is also refused.
 """
 
 from __future__ import annotations
@@ -82,9 +82,11 @@ def _checksum(key: bytes, payload: bytes) -> bytes:
 
 
 def _keyed_by_others(info: object, visited: list[object]) -> bool:
-    """Say whether a mapping anywhere in the type has keys that are no text.
+    """Return whether a type contains, at any depth, a mapping whose keys are not text.
 
-    Entries are written in order of keys.
+    Such a type cannot be cached: mappings are encoded in the order of their keys, which msgspec does for text
+    only. ``info`` describes the type, as :func:`msgspec.inspect.type_info` returns it. ``visited`` holds the
+    descriptions seen so far, and ends the recursion for types that contain themselves.
     """
     kinds = msgspec.inspect
     if info in visited or not isinstance(info, kinds.Type | kinds.Field | tuple):

@@ -1,4 +1,4 @@
-"""One computation of a cached value: any number of callers wait for it, and none of them owns it."""
+"""One computation of a cached value, shared by its callers: it goes on if one of them is cancelled."""
 
 from __future__ import annotations
 

@@ -102,7 +102,11 @@ class CircuitBreaker(BreakerCore):
         return result
 
     async def _awaited(self, permit: int, awaitable: Awaitable[T], started: float) -> T:
-        """Await what a plain function returned: only then is it known how the call ended."""
+        """Return the result of ``awaitable``, which a plain function returned, and report how it ended.
+
+        The call counts as a success or failure only now, with the time since ``started``. Raises what the
+        awaitable raises, and ``TimeoutError`` after the ``timeout`` of the policy.
+        """
         try:
             async with asyncio.timeout(self.policy.timeout):
                 result = await awaitable

@@ -26,8 +26,7 @@ def push(bits: int, bit: int, size: int) -> int:
 class TimeWindow:
     """The numbers of calls, failed calls and slow calls within the last ``seconds``.
 
-    The window moves in steps of a tenth of its length. If the clock is set back, its time counts as standing
-    still.
+    The window moves in steps of a tenth of its length. A clock that is set back counts as standing still.
     """
 
     __slots__ = ("_bad", "_calls", "_newest", "_slow", "_span")
