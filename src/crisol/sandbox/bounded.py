@@ -3,9 +3,9 @@ r"""Call functions that parse or compile untrusted text in a process with limits
 >>> head = {"name": "app.py", "before": False}
 >>> bounded("crisol.sandbox.reading:prepare", head, [b"a = 1\\n"])  # doctest: +SKIP
 
-A text may be made so that parsing it takes gigabytes, minutes or the interpreter's life. It takes them from a
-worker that is killed and replaced, never from the host. Workers wait for the next text; each serves one
-caller at a time.
+A hostile text can make a parser use gigabytes or minutes, or crash the interpreter. It then does so in a
+worker process, which is killed and replaced, and never in the host. Workers are kept for later texts; each
+serves one caller at a time.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def bounded(function: str, head: dict[str, Any], blobs: list[bytes]) -> _Answer:
 
 
 class _Worker:
-    """The host's end of one worker."""
+    """The host's connection to one worker process; making the object starts the process."""
 
     def __init__(self) -> None:
         self._channel, far = socket.socketpair()
@@ -114,7 +114,7 @@ def _close_all() -> None:
 
 
 def _forget() -> None:
-    """Leave the parent's workers to the parent, after a fork."""
+    """Forget the idle workers, in a child process after a fork: they belong to the parent."""
     _idle.clear()
 
 

@@ -1,6 +1,6 @@
 """The namespaces and the file system of a sandbox, made by the program bubblewrap.
 
-See :mod:`.namespaces` for what follows inside.
+See :mod:`.namespaces` for the steps that follow inside the sandbox.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The messages (frames) between a sandbox and its caller: one JSON object and any number of byte strings.
 
-Both sides run this file, the inner one without the rest of the package, so it imports the standard library
-only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of the
-blobs) and the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
+Both sides run this file. Inside the sandbox most of the package is missing, so this file imports the standard
+library only. A frame is the eight-byte length of its head, the head (JSON, whose ``"#"`` lists the sizes of
+the blobs) and the blobs. Nothing here trusts the peer: sizes are bounded, and JSON builds no objects.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def guard(files: dict[str, list[list[int]]]) -> Callable[[str, tuple[Any, ...]],
     ``files`` maps the absolute path of each patched file inside the sandbox, the ``co_filename`` of its code,
     to the line ranges that the patch left unchanged: [first, last], both included, from 1. Code on those
     lines may inspect frames and code objects, unless it was called by code on changed lines. Tracing
-    functions, new audit hooks and ctypes are forbidden to all code of patched files.
+    functions, new audit hooks and ctypes are forbidden to all code of patched files. ``gc.get_objects``,
+    ``gc.get_referrers`` and ``gc.get_referents`` are forbidden to all code.
     """
     busy: set[int] = set()
     me, frame_at = _thread.get_ident, sys._getframe  # noqa: SLF001 - there is no public one

@@ -1,8 +1,9 @@
 """The keeper of one run: it starts the script in a child process and reports how the run ended.
 
-Runs inside. The zygote forks it ahead of time; it makes everything that does not depend on the run, then
-waits for a job on the host's socket. It is the only process beside the script's that the run can see, its
-memory is closed to it, and with its end the kernel ends whatever the run left behind.
+Runs inside the sandbox. The zygote forks the keeper ahead of time. The keeper prepares everything that does
+not depend on the job, then waits for a job on the host's socket. In a sandbox that isolates, the keeper is
+the only process that a run can see besides its own, and the run cannot read the keeper's memory. When the
+keeper ends, the kernel ends all processes of the run.
 """
 
 from __future__ import annotations
@@ -90,9 +91,12 @@ def keep(
 
 
 class _Said(NamedTuple):
-    """One report.
+    """A report that the script's process sent.
 
-    Its kind, the secret that makes it believable, another code than 0 and 1, findings, and data.
+    ``kind`` is one of the constants of :mod:`.stage`: ``DECIDED``, ``OTHER``, ``RAISED`` or ``LIMIT``. The
+    first two count only with a ``secret`` of this run. For ``DECIDED`` the secret stands for exit code 0 or
+    1; for ``OTHER`` the exit code is ``code``. ``changed`` names functions and classes that the run replaced.
+    ``report`` is the result of a probe.
     """
 
     kind: bytes
@@ -103,7 +107,10 @@ class _Said(NamedTuple):
 
 
 class _Run:
-    """One run, from its empty stage to its answer."""
+    """One execution of a script, in a process that is forked at once and waits for a job.
+
+    It also collects the output and the report of that process.
+    """
 
     def __init__(
         self,
@@ -140,7 +147,11 @@ class _Run:
         frames.rehearse()
 
     def perform(self, job: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-        """Lay the overlay, run the script over it, and return the head and the blobs of the answer."""
+        """Change the target's files by the overlay, run the script, and return the answer: (head, blobs).
+
+        ``job`` and ``blobs`` are the two parts of the frame with the job. The blobs of the answer are
+        standard output, standard error and report.
+        """
         code, arguments, source, zero, one, *contents = blobs
         places = self._places
         if job["canary"] is not None:
@@ -165,9 +176,11 @@ class _Run:
     def judge(
         self, job: dict[str, Any], blobs: list[bytes], seen: dict[str, Any], output: list[bytes]
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Run the judging part of a script, where the target cannot be imported; ``seen`` came before.
+        """Run the judge of a script, which cannot import the target, and return the answer: (head, blobs).
 
-        Everything of the script's other process has ended, and the working folder is as it left it.
+        ``seen`` and ``output`` are the head and the blobs of the answer of :meth:`perform`, which ran the
+        other part of the script. All processes of that part have ended; the working folder is as they left
+        it. The seconds and the output in the result are those of both parts.
         """
         code, source, zero, one = blobs
         shown = {
@@ -220,7 +233,10 @@ class _Run:
         return head, [*output, report]
 
     def _lay(self, files: Mapping[str, bytes | None]) -> None:
-        """Lay this run's files over the tree."""
+        """Change ``files`` in the target's folder for this run; a content of None deletes the file.
+
+        Without isolation, a copy of the folder is changed.
+        """
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
@@ -232,7 +248,7 @@ class _Run:
             places.release, places.target = places.target, copied
 
     def _uncover(self) -> None:
-        """Show the release's own files again."""
+        """Make the unpatched files the target's files again, for the canary."""
         places = self._places
         if places.isolated:
             from crisol.sandbox import walls  # noqa: PLC0415 - Linux only
@@ -242,7 +258,12 @@ class _Run:
             places.target = places.release
 
     def _watch(self, job: dict[str, Any], start: float) -> tuple[str, float]:
-        """Read what the run writes, within its bounds, until its process ends; then end all others too."""
+        """Read the run's output until the run ends or exceeds a limit; then end all its processes.
+
+        Returns (ending, CPU seconds of all processes). The ending is ``timeout``, ``limit``, ``failed`` (the
+        process ended before the script started), or else ``not_attested``; the script's report may replace
+        it. ``start`` is the time of the start, in seconds of the monotonic clock.
+        """
         first = deadline = start + job["seconds"]
         budget = job["cpu_seconds"]
         ending = "not_attested"
@@ -288,7 +309,11 @@ class _Run:
         return ending, spent.ru_utime + spent.ru_stime
 
     def _listen(self, wait: float, keep: int) -> None:
-        """Read what the run writes, once, after at most ``wait`` seconds; end with the host."""
+        """Wait at most ``wait`` seconds for output of the run, and read it once.
+
+        Keeps the last ``keep`` bytes of standard output and of standard error. Ends this process if the host
+        has closed its socket.
+        """
         names = {end: name for name, end in self._read.items()}
         for end, _event in self._poll.poll(1000 * wait):
             if end == self._control.fileno():
@@ -297,9 +322,10 @@ class _Run:
                 self._poll.unregister(end)
 
     def _second_act(self, job: dict[str, Any]) -> bool:
-        """Let the canary follow, once, where the host wants it after what was said.
+        """Start the canary in the script's process, if the job wants one after its report.
 
-        False where it does not.
+        Returns whether the canary was started; a run has at most one. Also notes, in a sandbox that isolates,
+        whether other processes of the run go on.
         """
         if self._first is None and self._places.isolated:
             self._going_on = usage.going_on(self._child)
@@ -338,7 +364,11 @@ class _Run:
         return ended
 
     def _resident(self) -> int:
-        """Return the bytes that the run's processes hold beyond those of their birth, and their sockets."""
+        """Return the memory that the run's processes hold, in bytes, without what each had at its fork.
+
+        Each socket counts as 256 KiB, because the kernel counts its buffers for no process. The result is 0
+        if ``/proc`` cannot be read.
+        """
         try:
             processes = [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
         except OSError:
@@ -347,7 +377,11 @@ class _Run:
         return pages * resource.getpagesize() + usage.sockets() * _SOCKET_BYTES
 
     def _take(self, name: str, keep: int) -> bool:
-        """Read once from one of the run's ends; False at the end of what there is."""
+        """Read one piece from a stream of the run: ``out``, ``err`` or ``report``.
+
+        Returns False if there was nothing to read, now or ever again. Of ``out`` and ``err`` the last
+        ``keep`` bytes are kept.
+        """
         try:
             chunk = os.read(self._read[name], _CHUNK)
         except (BlockingIOError, ConnectionResetError):
@@ -363,16 +397,19 @@ class _Run:
         return bool(chunk)
 
     def _left(self) -> bool:
-        """Whether the script has said all; its process waits for its end then."""
+        """Return whether the script has reported its exit code completely.
+
+        Its process then waits until the keeper kills it or starts the canary.
+        """
         kept = self._kept["report"]
         if len(kept) < _SAID or bytes(kept[1:2]) not in {stage.DECIDED, stage.OTHER}:
             return False
         return self._said() is not None
 
     def _said(self) -> _Said | None:
-        """Return what came on the channel, or None.
+        """Return the report that the script's process has sent, or None if there is no complete one.
 
-        That the secret is one of the run's is for the caller to see.
+        The caller must check that the secret is one of this run.
         """
         text = bytes(self._kept["report"])[len(stage.STARTED) :]
         kind = text[:1]

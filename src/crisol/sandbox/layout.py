@@ -1,6 +1,6 @@
 """The file system, the user and the environment variables that a sandbox shows to scripts.
 
-The interpreter, the system's libraries, and nothing personal.
+The file system has Python and the system's libraries, and no personal file of this machine.
 """
 
 from __future__ import annotations

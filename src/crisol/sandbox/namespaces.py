@@ -1,7 +1,7 @@
 """The namespaces and the file system of a sandbox, made by system calls from inside.
 
-Runs inside, before anything untrusted. bubblewrap does the same from the same :class:`~.layout.Layout`; what
-comes after it, :func:`become_nobody`, serves both.
+Runs inside the sandbox, before any untrusted code. bubblewrap builds the same from the same
+:class:`~.layout.Layout`. In both cases :func:`become_nobody` follows.
 """
 
 from __future__ import annotations
@@ -78,7 +78,11 @@ def enter_wrapped() -> None:
 
 
 def _mount_proc(place: str) -> None:
-    """Show a /proc of this process namespace; where a container masks its own, user namespaces do without."""
+    """Mount a ``/proc`` of this process namespace at the path ``place``.
+
+    In a user namespace, the kernel forbids this if a container masks parts of its own ``/proc``; nothing is
+    mounted then. Raises ``OSError`` for any other refusal.
+    """
     try:
         kernel.mount("proc", place, "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     except PermissionError:
@@ -87,7 +91,10 @@ def _mount_proc(place: str) -> None:
 
 
 def _unshare(user: int) -> None:
-    """Leave every namespace, as root directly, otherwise through a user namespace."""
+    """Move this process into new namespaces, with a user namespace unless root can do without one.
+
+    ``user`` is the uid of the process in the new user namespace.
+    """
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
         try:
@@ -128,7 +135,10 @@ def become_nobody(user: int) -> None:
 
 
 def _continue_in_child() -> None:
-    """Return in a child, the first process of its namespace; the caller stays to end with it."""
+    """Fork, and return in the child, the first process of the new process namespace.
+
+    The calling process waits for the child, and ends with the child's exit code.
+    """
     child = os.fork()
     if child:
         os.closerange(3, 256)

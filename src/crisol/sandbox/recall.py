@@ -1,11 +1,11 @@
 """Load the code of the target's modules and compile regular expressions once, for all runs.
 
-Runs inside. The zygote unmarshals the code of the files that the scripts import and compiles the patterns
-that these modules compile on import; runs inherit both, unchangeable as they are. The modules themselves are
-made anew in every run, from code that is theirs: a file that the patch changes is read as ever, and where it
-adds or deletes one, or a script changes where modules come from, nothing is recalled.
+Runs inside the sandbox. The zygote unmarshals the code of the modules that the scripts import, and compiles
+the regular expressions that these modules compile on import. Every run inherits both; both are immutable.
+Each run still executes the modules anew. A file that the patch changes is read as usual. If the patch adds or
+deletes a file, or the script changes ``sys.path``, Python searches for modules as usual.
 
-The finder lies open to the code of a run, so this module's globals hold nothing that a verdict hangs on.
+The code of a run can reach the finder. Therefore no global of this module affects a verdict.
 """
 
 from __future__ import annotations

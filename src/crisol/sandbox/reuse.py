@@ -1,8 +1,9 @@
 """Find the lines of a patched file that the patch did not change.
 
-Releases read ``__code__`` and frames for honest reasons. An audit hook stops patched files that do so, except
-from code that the patch left as it was: a whole function, or a whole statement outside functions. A function
-that is there twice is the release's own only as often as it was before.
+A release may read frames and code objects, such as ``__code__``, for a good reason. The audit hook of
+:mod:`.guard` ends a run if code of a patched file does so, unless the patch left that code unchanged: a whole
+function, or a whole statement outside functions. If the patched file has more copies of a function than the
+release, the surplus copies count as changed.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ def untouched(before: bytes | None, after: bytes) -> list[tuple[int, int]]:
 
 
 def _units(body: ast.Module | ast.ClassDef, path: str) -> Iterator[tuple[str, int, int]]:
-    """Yield what can be left as it was, as text with its first and last line.
+    """Yield (text, first line, last line) of the parts of a module or class that are compared.
 
-    These are functions, the decorators of each, statements outside functions, and what a class says before
-    its body.
+    The parts are functions, the decorators of each function, statements outside functions, and the heads of
+    classes (decorators and bases). Parts with equal texts are equal. ``path`` is the qualified name of the
+    class with a final dot, and "" for a module.
     """
     for node in body.body:
         match node:

@@ -1,9 +1,9 @@
 """Compile a script so that only its own code can report its exit code.
 
 ``sys.exit(X)``, ``exit(X)``, ``quit(X)``, ``raise SystemExit(X)``, the end of the script and, in a probe,
-``report(X)`` are rewritten into calls of constants of the code object. Every ``0`` and ``1`` in them becomes
-a constant, too, which the run replaces by a secret that the host drew for it. So the outcome of a run can be
-told only by code that holds the secrets, and nothing but the script's own code does.
+``report(X)`` are rewritten into calls of a constant, which each run replaces by a function. Every ``0`` and
+``1`` in these calls becomes a constant, too, which the run replaces by a secret that the host drew. Only code
+that holds the secrets can report an exit code, and only the script's own code holds them.
 """
 
 from __future__ import annotations
@@ -114,7 +114,11 @@ def published(body: Sequence[ast.stmt], function: ast.Constant) -> list[ast.stmt
 
 
 class _Exits(ast.NodeTransformer):
-    """Puts a call of a mark in the place of every exit, whatever names the script gave them."""
+    """Replaces every exit of a script by the call of a mark, a constant that each run replaces by a function.
+
+    Imports under another name, such as ``from sys import exit as leave``, are recognised. A name that the
+    script defines itself is no exit.
+    """
 
     def __init__(self, tree: ast.Module, mark: bytes, role: Role) -> None:
         self._mark = mark
@@ -174,7 +178,11 @@ class _Exits(ast.NodeTransformer):
         return self._call(LEAVE_BY_VALUE, [*arguments[:1], self._constant(ZERO), self._constant(ONE)])
 
     def _secret(self, value: ast.expr) -> ast.expr | None:
-        """Return the expression with its outcomes made secret; None where the text does not say them."""
+        """Return the argument of an exit with 0 and 1 replaced by the marks of their secrets.
+
+        None and False count as 0, True as 1. In a conditional expression both branches are replaced. The
+        result is None for any other expression, such as a variable.
+        """
         match value:
             case ast.Constant(value=None | False | 0):
                 return self._constant(ZERO)

@@ -1,8 +1,9 @@
 """The seccomp filters of a sandbox, which forbid system calls (x86-64 and AArch64).
 
-A deny list on top of namespaces and an empty capability set: it takes away what a kernel bug would be reached
-through, and what a run could leave behind for the next one (System V memory, message queues, key rings).
-Numbers are those of the kernel's tables ``syscall_64.tbl`` and ``asm-generic/unistd.h``.
+They are deny lists, in addition to namespaces and an empty capability set. They forbid system calls through
+which a bug of the kernel could be exploited, and those by which a run could leave something for the next run
+(System V memory, message queues, key rings). Numbers are those of the kernel's tables ``syscall_64.tbl`` and
+``asm-generic/unistd.h``.
 """
 
 from __future__ import annotations
@@ -179,7 +180,12 @@ def _column() -> int:
 
 
 def _assemble(denied: dict[str, tuple[int, int]], more: list[_Step]) -> bytes:
-    """Check the architecture, refuse what is denied, run further steps on the number, allow the rest."""
+    """Return a seccomp filter, as bytes, that refuses some system calls and allows all others.
+
+    ``denied`` maps the names of refused calls to their numbers on (x86-64, AArch64); such a call fails with
+    EPERM. ``more`` are further instructions, which find the number of the call loaded. A call of another
+    architecture ends the process.
+    """
     column = _column()
     numbers = [pair[column] for pair in denied.values()]
     steps: list[_Step] = [

@@ -1,10 +1,11 @@
 """The process in which a script and its target run, and the way in which only the script reports the end.
 
-Runs inside. The outcomes of a run are secrets that the host drew; they are constants of the script's code and
-nothing else in the process holds them. A script that leaves writes one of them at once and waits for its end,
-so that no code of the target runs between what the script decided and what is told. The thread that becomes
-this process has no Python frame below the script but :func:`_perform`, whose frame holds nothing: everything
-that happens before and after is a chain of C iterators (see :func:`open_stage`).
+Runs inside the sandbox. The outcomes of a run are secrets that the host drew; they are constants of the
+script's code, and nothing else in the process holds them. A script that exits writes one of them to the
+keeper at once and waits to be killed. So no code of the target runs between the script's decision and its
+report. The thread that becomes this process has one Python frame below the script's, that of
+:func:`_perform`, which holds nothing. All steps before and after it are a chain of C iterators (see
+:func:`open_stage`).
 """
 
 from __future__ import annotations
@@ -102,7 +103,10 @@ def _fork(line: tuple[Any, ...]) -> None:
 
 
 def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with globals of its own, so that its frame leads to nothing else."""
+    """Return a copy of a function whose globals hold no more than two builtins.
+
+    Untrusted code that reaches the frame of the copy finds no object of Crisol there.
+    """
     assert isinstance(function, types.FunctionType)
     names = {"__builtins__": {"exec": exec, "BaseException": BaseException}}
     return types.FunctionType(function.__code__, names, function.__name__)
@@ -117,10 +121,11 @@ def _perform(job: list[Any]) -> BaseException | None:
 
 
 def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ...]) -> None:
-    """Take away a trace or profile function that is set.
+    """Remove a trace or profile function, if one is set.
 
-    A handler of the script may end the run from within a patched function, which the guard would blame for
-    the call.
+    ``hooks`` are pairs (function that returns the present one, function that sets it). A signal handler of
+    the script may exit while a patched function is on the stack; the guard would then end the process for an
+    unnecessary call of a setter.
     """
     for hooked, hook in hooks:
         if hooked() is not None:
@@ -130,9 +135,11 @@ def _unhook(hooks: tuple[tuple[Callable[[], object], Callable[[None], None]], ..
 def _ways(
     channel: socket.socket, inherited: Inherited, guarded: dict[str, list[list[int]]]
 ) -> dict[int, Callable[..., None]]:
-    """Return the functions that a script's marks stand for.
+    """Return the functions that replace the marks of a script, by the last byte of each mark.
 
-    They hold no secret, their callers hand them in.
+    They report an exit code, or the result of a probe, on ``channel``, and do not return. They hold no
+    secrets: the script passes these as arguments. ``guarded`` is the mapping that the audit hook reads; a
+    report empties it.
     """
     process, thread, told, place = _getpid(), _thread.get_ident(), channel.fileno(), _place()
     changed, block, perform = inherited.watch.changed, _signal.pthread_sigmask, _alone(_perform)
@@ -185,10 +192,11 @@ def _place() -> str:
 
 
 def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
-    """Wait to be killed, or for the canary: a second run over the release's own files in this process.
+    """Wait to be killed or for the canary; return the canary's globals and code, for :func:`_perform`.
 
-    Nothing tells the two apart before the first act is decided. Whatever the patch did to the process is in
-    place; only the target's modules are imported anew.
+    The canary is a second run of the PoV in this process, over the unpatched files. Code of a run cannot
+    know, before the run has reported, whether a canary follows. Changes that the patch made to the process
+    stay; only the target's modules are imported anew.
     """
     try:
         job, (code, zero, one) = frames.receive(channel)
@@ -220,9 +228,10 @@ def _second_act(channel: socket.socket, inherited: Inherited) -> list[Any]:
 
 
 def _lies_in(module: object, place: str) -> bool:
-    """Whether a module comes from the tree at ``place``.
+    """Return whether a module comes from the folder ``place``, by its ``__file__`` and ``__path__``.
 
-    What lies about itself is left, and shows as the patch's.
+    A module that gives a false path stays loaded. The canary then meets the patch's module instead of the
+    release's.
     """
     if not isinstance(module, types.ModuleType):
         return False
@@ -232,14 +241,20 @@ def _lies_in(module: object, place: str) -> bool:
 
 
 def _names_of(name: str) -> dict[str, Any]:
-    """Return the names that a script begins with; they are not those of ``__main__``."""
+    """Return the globals with which a script starts; ``name`` is its file name.
+
+    They are a dict of their own, not the globals of the module ``__main__``.
+    """
     return {"__name__": "__main__", "__file__": name, "__builtins__": dict(vars(sys.modules["builtins"]))}
 
 
 def _wait_for_job(
     pipes: tuple[int, int, socket.socket], confine: Callable[[], None], inherited: Inherited, _forked: None
 ) -> list[Any]:
-    """Shut every door, wait for the job, and return what :func:`_perform` needs."""
+    """Confine this process, wait for the job, and return the script's globals and code, for :func:`_perform`.
+
+    Ends the process with status 0 if the keeper closes the channel, and with status 125 if a step fails.
+    """
     try:
         out, err, channel = pipes
         os.dup2(out, 1)
@@ -289,7 +304,10 @@ def _wait_for_job(
 
 
 def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> types.CodeType:
-    """Return the code with its marks replaced, in nested functions as well."""
+    """Return ``code``, and the functions nested in it, with its marks replaced by other constants.
+
+    A constant is a mark if it is ``mark`` and one more byte; ``made`` maps this byte to the new constant.
+    """
     constants = tuple(
         _with_constants(value, mark, made)
         if isinstance(value, types.CodeType)
@@ -302,7 +320,7 @@ def _with_constants(code: types.CodeType, mark: bytes, made: dict[int, Any]) -> 
 
 
 def _forget() -> None:
-    """Take our own modules out of reach by name."""
+    """Remove Crisol's modules from ``sys.modules``, where a run could find them by name."""
     for name in list(sys.modules):
         if name.partition(".")[0] == "crisol":
             del sys.modules[name]
@@ -330,7 +348,12 @@ def _limit(job: dict[str, Any]) -> None:
 
 
 def _tell(errors: list[BaseException], channel: int, error: BaseException | None) -> None:
-    """Say how a script ended that did not end itself; who can raise can end a run so, but not decide it."""
+    """Report on ``channel`` that the exception ``error`` ended the script.
+
+    The report holds no secret: untrusted code can end a run by an exception, but cannot report an exit code
+    so. ``SystemExit``, and None for no exception, are not reported; they end the process with status 1. The
+    exception is appended to ``errors``.
+    """
     _signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     if sys.gettrace() is not None:
         sys.settrace(None)
@@ -345,9 +368,10 @@ def _tell(errors: list[BaseException], channel: int, error: BaseException | None
 
 
 def _epilogue(errors: list[BaseException], _told: None) -> None:
-    """Show the traceback, after the report.
+    """Print the tracebacks of ``errors`` to standard error, after the report, and end the process.
 
-    What the target's objects say of themselves can change nothing now.
+    Printing may run code of the target, such as ``__str__`` of an exception; it can no longer change the
+    report.
     """
     for error in errors:
         trace = error.__traceback__

@@ -160,9 +160,11 @@ class Target:
         )
 
     def _read(self, name: str, content: bytes) -> tuple[list[list[int]], bytes]:
-        """Return which lines of a patched file are the release's own, and its byte code.
+        """Return (unchanged line ranges, byte code) of a patched file, computed in a bounded worker.
 
-        Empty where it has none.
+        ``name`` is its relative path. A range is [first, last], from 1; the byte code is the content of a
+        .pyc file. Both are empty if the worker exceeds its limits; the byte code is empty if the file does
+        not compile.
         """
         key = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + content).digest()
         if key not in self._facts:
@@ -181,7 +183,10 @@ class Target:
         return self._facts[key]
 
     def _text(self, content: bytes) -> str:
-        """Return output without the names of places that are this machine's, or this sandbox's alone."""
+        """Return output as text, with paths of this machine and of this sandbox replaced.
+
+        The folders of Python become ``<python>``, the target's folder becomes ``/target``.
+        """
         text = content.decode(errors="replace")
         for place in _shown_places():
             text = text.replace(place, "<python>")
@@ -267,7 +272,11 @@ class Target:
     def _ask(
         self, job: dict[str, Any], blobs: list[bytes], limits: Limits
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Hand one job in and wait for its answer; a dead zygote is replaced and asked once more."""
+        """Send one job to the zygote, and return the answer: (head, blobs).
+
+        If the zygote dies or fails, a new one gets the job once more. Raises
+        :class:`~crisol.errors.SandboxError` if that fails, too, or if no answer comes in time.
+        """
         problem: object = None
         for _attempt in range(2):
             if self._channel is None:
@@ -302,7 +311,11 @@ class Target:
 def _spawn(
     kind: SandboxKind, user: User, hashes: str, descriptor: int, stack: contextlib.ExitStack
 ) -> subprocess.Popen[bytes]:
-    """Start the interpreter that becomes the zygote, with nothing of our environment."""
+    """Start the Python interpreter that becomes the zygote; it gets no environment variables of the host.
+
+    ``descriptor`` is the zygote's end of the socket. ``stack`` closes files that only the new process needs.
+    Raises :class:`~crisol.errors.SandboxError` if it cannot be started.
+    """
     python = [interpreter(), "-s", "-S", "-P", "-B", "-c", _BOOT, str(descriptor)]
     passed = [descriptor]
     environment = {"PYTHONHASHSEED": hashes}
@@ -337,7 +350,7 @@ def _spawn(
 
 @functools.cache
 def _modules(*, isolated: bool) -> bytes:
-    """Return the code of what runs inside, as the boot text reads it."""
+    """Return the compiled modules that run inside the sandbox, in the form that :data:`_BOOT` reads."""
     parts = []
     names = tuple(dict.fromkeys((*(_LINUX_MODULES if isolated else ()), *_MODULES)))
     for name in names:
@@ -348,7 +361,7 @@ def _modules(*, isolated: bool) -> bytes:
 
 
 def _secrets() -> tuple[bytes, bytes]:
-    """Return what stands for the outcomes 0 and 1 of one script in one run."""
+    """Return two random secrets, which stand for exit codes 0 and 1 of one script in one run."""
     return secrets.token_bytes(16), secrets.token_bytes(16)
 
 
@@ -359,12 +372,15 @@ def _plain(limits: Limits) -> dict[str, Any]:
 
 @functools.cache
 def _shown_places() -> tuple[str, ...]:
-    """Return the folders of this machine that output may name."""
+    """Return the folders of this machine, outside ``/usr`` and ``/etc``, that the sandbox shows.
+
+    Output can contain their paths.
+    """
     return tuple(sorted({str(Path(at)) for at, _ in layout().binds if not at.startswith(("/usr", "/etc"))}))
 
 
 def _inside(name: str) -> str:
-    """Return a path that stays in the tree, or refuse it."""
+    """Return ``name`` if it is a plain relative path inside the tree; raise ``InputError`` if not."""
     parts = PurePosixPath(name).parts
     if (
         not parts

@@ -1,8 +1,8 @@
 """Write the target's files and their byte code inside a sandbox, and change some for a run.
 
-Runs inside. Nothing here executes a file of the target. What a patch changes comes with its byte code, which
-:mod:`.bounded` made; compiling the release may crash the compiler all the same, so it happens in a process of
-its own.
+Runs inside the sandbox. Nothing here executes a file of the target. The byte code of patched files comes from
+the host (:mod:`.bounded`); that of the release is compiled here, in a child process, because a file can crash
+the compiler.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read from the kernel how much memory and CPU time a run uses, how long it waits, and what goes on in it."""
+"""Read from the kernel a run's memory, CPU time and waiting time, and whether it has other processes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The mounts of one run, and the rights that its script loses.
 
-Its mounts, its overlay over the tree, and no way back for its script.
+A run gets mounts of its own, among them an overlay over the target's files. Its script cannot undo them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def prepare_run(scratch_mb: int, layer: str, target: str) -> None:
 
 
 def _start_processes_at(number: int) -> None:
-    """Give the next process of this namespace that number, about; nothing where the kernel refuses."""
+    """Let process ids in this namespace continue at about ``number``, if the kernel permits it."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
         file.write(str(number))
 
@@ -121,7 +121,10 @@ def _lay(path: str, content: bytes | None, folders: set[str]) -> None:
 
 
 def _copied(target: str, layer: str, files: Mapping[str, bytes | None]) -> None:
-    """Do without overlayfs, which old kernels keep from user namespaces."""
+    """Change ``files`` in ``target`` by a copy, for kernels that forbid overlayfs in user namespaces.
+
+    The copy is made in the folder ``layer``, and mounted over ``target``.
+    """
     kernel.mount("tmpfs", layer, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     tree.copy_changed(target, layer, files)
     kernel.mount(layer, target, flags=kernel.MS_BIND)

@@ -1,8 +1,9 @@
 """Detect that a run replaced functions or classes of the interpreter or of other modules.
 
-Runs inside. The zygote looks once at the modules and classes that it has loaded; a run that leaves compares.
-Python counts every change of a dictionary (PEP 509), so that a change is seen that was taken back, too.
-Values that are neither callable nor a module may change: they are the caches and settings of their modules.
+Runs inside the sandbox. The zygote records the modules and classes that it has loaded; when the script of a
+run exits, the run compares them with the record. CPython before 3.14 counts every change of a dictionary (PEP
+509), so a change that was taken back is detected, too. Values that are neither callable nor a module nor a
+descriptor may change: they are the caches and settings of their modules.
 """
 
 from __future__ import annotations
@@ -58,16 +59,21 @@ class Watch:
         )
 
     def _counted(self) -> array[int]:
-        """Return the versions of all dictionaries.
+        """Return the version of each dictionary of the snapshot, in order; empty if Python counts none.
 
-        To touch a dictionary writes its count of references, and a forked process copies the page: most of
-        what a comparison would cost.
+        The versions are read from memory. Access to the dictionaries themselves would change their reference
+        counts, and the kernel would copy the memory pages of a forked process: most of the cost of a
+        comparison.
         """
         return array("Q", map(_VALUE, self._versions))
 
 
 def _differences(now: dict[str, Any], before: dict[str, Any], *, counted: bool) -> Iterator[str]:
-    """Yield the keys of a dictionary whose code changed; ``*`` where all of it was put back."""
+    """Yield the keys of a dictionary whose functions, classes or modules differ from an earlier copy of it.
+
+    ``counted`` means that the dictionary is known to have changed since: if it equals the copy, ``*`` is
+    yielded, because the change was taken back.
+    """
     same = True
     for key, value in before.items():
         other = now.get(key, _MISSING)
@@ -93,7 +99,10 @@ def _is_code(value: object) -> bool:
 
 
 def _is_lazy(value: object) -> bool:
-    """Whether a value is a dependency's own attribute that may remove itself when first read (six)."""
+    """Return whether a value's class is from outside the standard library.
+
+    Such a value may be an attribute that removes itself when it is first read, as in six.
+    """
     return type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
 
 
@@ -114,7 +123,7 @@ def _dictionaries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _counts_changes() -> bool:
-    """Whether this Python counts changes of a dictionary where we look for it."""
+    """Return whether this Python counts the changes of each dictionary, at the place :data:`_VERSION_AT`."""
     if sys.version_info >= (3, 14) or sys.implementation.name != "cpython" or sys.maxsize < 1 << 32:
         return False
     names: dict[str, int] = {"a": 1}

@@ -49,7 +49,11 @@ def main(descriptor: int) -> None:
 
 
 def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
-    """Put up the outer walls, write the trees, and give up what is not needed any more."""
+    """Isolate this process, write the files of target and dependencies, and give up rights; return the paths.
+
+    ``setup`` and ``blobs`` are the two parts of the frame with the setup. In a sandbox that isolates, the
+    keys ``filter`` and ``landlock`` are added to ``setup``.
+    """
     isolated = setup["isolated"]
     os.umask(0o022)
     places = tree.Places(isolated=isolated, root=setup["root"], requires=len(setup["requires"]))
@@ -86,9 +90,9 @@ def _prepare(setup: dict[str, Any], blobs: list[bytes]) -> tree.Places:
 
 
 def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.Inherited]:
-    """Run the prelude, import and read what is to be there already.
+    """Run the prelude, import the modules to preload, and read the code that runs inherit.
 
-    Return what could not be imported, and the code.
+    Returns (names of modules that could not be imported, the objects that runs inherit).
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # both are TextIOWrapper here
@@ -126,7 +130,11 @@ def _warm(setup: dict[str, Any], places: tree.Places) -> tuple[list[str], stage.
 def _serve(
     control: socket.socket, places: tree.Places, setup: dict[str, Any], inherited: stage.Inherited
 ) -> None:
-    """Keep one prepared keeper waiting, and a new one coming as soon as it is taken. Never returns."""
+    """Fork keepers so that one is always ready: when a job takes one, fork the next. Never returns.
+
+    Ends the process with status 0 if the waiting keeper has ended without a job, and with 1 if a keeper
+    failed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     keepers: dict[int, int] = {}
     while True:
@@ -161,7 +169,7 @@ def _serve(
 
 
 def _fork(places: tree.Places) -> int:
-    """Fork, into a new process namespace where there are namespaces."""
+    """Fork, with a new process namespace if the sandbox isolates; return the child's id, 0 in the child."""
     if not places.isolated:
         return os.fork()
     from crisol.sandbox import kernel  # noqa: PLC0415 - Linux only
