@@ -41,9 +41,9 @@ class Enclosure:
     """Linux user and mount namespaces that exist while the ``with`` block runs.
 
     A process runs inside if it is started with the command line of :meth:`command`. At ``folder``, such a
-    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Unless it is 0,
-    the folder must exist. Entering the block raises :class:`EnclosureRefused` if it is missing or the kernel
-    does not permit namespaces.
+    process finds an empty file system in memory (tmpfs) of ``megabytes`` MiB; 0 means none. Unless
+    ``megabytes`` is 0, ``folder`` must exist. Entering the block raises :class:`EnclosureRefused` if
+    ``folder`` is missing or the kernel does not permit namespaces.
     """
 
     def __init__(self, folder: Path, megabytes: int = 0) -> None:
@@ -105,7 +105,12 @@ class Enclosure:
 
 
 def _hold(folder: str, megabytes: int) -> None:
-    """Make the namespaces, then obey the lines of standard input until it ends."""
+    """Create the namespaces and the small disk, and keep them until standard input ends.
+
+    Each line of standard input is a number: so many further namespaces of each kind may be created from then
+    on. Each step is answered on standard output by the line ``done``, or by the error, which ends the
+    function.
+    """
     try:
         _unshare()
         if megabytes:
@@ -126,7 +131,11 @@ def _say(line: str) -> None:
 
 
 def _unshare() -> None:
-    """Leave for new namespaces; who maps all users there must stay outside, so a child does it."""
+    """Move this process into new user and mount namespaces.
+
+    For root, all user ids are mapped to themselves. Only a process outside may write that map, so a child
+    that is forked before the move does it. Any other user maps its own id alone.
+    """
     holder, user, group = os.getpid(), os.geteuid(), os.getegid()
     ready, told = os.pipe()
     child = os.fork() if user == 0 else 0

@@ -85,7 +85,10 @@ def _main(folder: Path) -> None:
 
 
 def _ended(fds: list[int], patience: int) -> bool:
-    """Return whether all of these processes have ended, after a bounded wait for each."""
+    """Return whether all processes have ended, after at most ``patience`` milliseconds of waiting for each.
+
+    ``fds`` are their pidfds.
+    """
     for fd in fds:
         poll = select.poll()
         poll.register(fd, select.POLLIN)
