@@ -1,1 +1,1 @@
-"""Validation as a service: guarded, observed, and hard to abuse."""
+"""Validation as a service over HTTP, with rate limits, circuit breakers, metrics and access checks."""

@@ -91,7 +91,7 @@ def _health(app: Routes, service: Service) -> None:
         },
     )
     async def detailed() -> Response:
-        """Say how every part is; 503 where one is unhealthy."""
+        """Return the health of every component; the status is 503 if one is unhealthy."""
         report = await health.report()
         status = 503 if report.status == "unhealthy" else 200
         return Response(msgspec.json.encode(report), status, media_type="application/json")
@@ -100,7 +100,7 @@ def _health(app: Routes, service: Service) -> None:
 def _metrics(app: Routes, metrics: Metrics) -> None:
     @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def scrape(request: Request) -> Response:
-        """Return the numbers of all workers, for Prometheus."""
+        """Return the metrics of all workers, in a format that Prometheus reads."""
         content, kind = metrics.render(request.headers.get("accept", ""))
         return Response(content, headers={"content-type": kind})
 
@@ -110,12 +110,12 @@ def _accuracy(app: Routes, service: Service) -> None:
 
     @app.get("/wargaming/ml/accuracy", tags=["model"])
     async def accuracy_of_model(time_range: _Range = "24h", model_version: _Version = None) -> AccuracyReport:
-        """Return the confusion matrix of model against wargame, and what follows from it, with intervals."""
+        """Return how well the model's predictions agree with verdicts, with 95 % intervals."""
         return await accuracy.report(time_range, model_version)
 
     @app.get("/wargaming/ml/stats", tags=["model"])
     async def stats() -> Stats:
-        """Return which model is in use, when it may decide alone, and what the wargames do."""
+        """Return the model in use, the thresholds at which it decides alone, and counters of wargames."""
         served, referees = service.validator.model.served, service.referees.stats
         serving = None if served.predictor is None else served.predictor.serving
         return Stats(
@@ -141,7 +141,11 @@ def _accuracy(app: Routes, service: Service) -> None:
         model_version: _Version = None,
         by: Annotated[Literal["model_version", "cwe", "band", "rung", "day", "hour"] | None, Query()] = None,
     ) -> AbResults:
-        """Return the same estimates by group; by rung they are of what was answered, not of the guess."""
+        """Return how well the model's predictions agree with verdicts in each group of trials.
+
+        Grouped by ``rung``, the answers that callers got are compared with verdicts, not the model's
+        predictions.
+        """
         if by is None:
             return AbResults(by=None, groups={"all": await accuracy.report(time_range, model_version)})
         return AbResults(by=by, groups=await accuracy.by(Slice(by), time_range, model_version))
@@ -155,12 +159,15 @@ def _accuracy(app: Routes, service: Service) -> None:
 def _switch(app: Routes, service: Service) -> None:
     @app.get("/wargaming/ab-testing/status", tags=["A/B testing"])
     async def status() -> AbStatus:
-        """Return the switch and the queue."""
+        """Return whether A/B testing is on, its sampling rate, and its queue of sampled patches."""
         return _ab_status(service)
 
     @app.post("/wargaming/ab-testing/enable", tags=["A/B testing"])
     async def enable(wish: EnableAb) -> AbStatus:
-        """Sample patches of which the model is sure, at a rate; all workers follow within ten seconds."""
+        """Switch A/B testing on: wargame a share of the patches of which the model is sure.
+
+        The body gives the share, ``rate``. All workers follow within ten seconds.
+        """
         now = service.trials.switch
         rate = wish.rate if wish.rate is not None else now.rate or 0.1
         await service.trials.flip(Switch(enabled=True, rate=rate, salt=wish.salt or now.salt))
@@ -168,7 +175,10 @@ def _switch(app: Routes, service: Service) -> None:
 
     @app.post("/wargaming/ab-testing/disable", tags=["A/B testing"])
     async def disable() -> AbStatus:
-        """Sample nothing."""
+        """Switch A/B testing off: sample no patch of which the model is sure.
+
+        All workers follow within ten seconds. The sampling rate is kept for the next start.
+        """
         now = service.trials.switch
         await service.trials.flip(Switch(enabled=False, rate=now.rate, salt=now.salt))
         return _ab_status(service)

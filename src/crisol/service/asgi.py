@@ -1,4 +1,4 @@
-"""The types of ASGI: what a wall or an endpoint is called with."""
+"""The types of the ASGI interface, for the signatures of middleware and endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that answers requests in one worker, opened from settings and closed in order."""
+"""The objects that answer requests in one worker: opened from the settings, and closed in reverse order."""
 
 from __future__ import annotations
 

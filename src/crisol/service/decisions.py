@@ -1,7 +1,7 @@
 """The endpoints that decide about a patch: by the whole ladder, or by a wargame alone.
 
-A body that was read before, byte for byte, is recognised by its SHA-256, so that a hit of the cache parses no
-diff.
+A request whose body was received before, byte for byte, is recognised by the SHA-256 of the body. If its
+decision is cached, the diff is not parsed again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def add_decisions(app: Routes, service: Service) -> None:
 
     @app.fast("/wargaming/ml-first", takes=Ask, gives=Answer, tags=["decisions"], example=EXAMPLE)
     async def ml_first(exchange: Exchange, receive: Receive) -> Answer:
-        """Decide by cache, then model, then wargame."""
+        """Decide by the ladder: cache, facts, memory, model, wargame, fallback."""
         start = perf_counter()
         digest = hashlib.sha256(exchange.body).digest()
         question = questions.get(digest)

@@ -150,7 +150,7 @@ def configure(application: Any, **options: Any) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Tells its thread when it answers."""
+    """The uvicorn server of a :class:`_Thread`; it sets the thread's event ``ready`` once it answers."""
 
     def __init__(self, config: uvicorn.Config, thread: _Thread) -> None:
         super().__init__(config)
@@ -187,7 +187,11 @@ class _Thread(threading.Thread):
         await self._server.serve(sockets=[self._listener])
 
     def wait(self) -> None:
-        """Return when requests are answered."""
+        """Wait until the server answers requests, at most 60 seconds.
+
+        Raises the error with which the application could not be opened, and
+        :class:`~crisol.errors.UnavailableError` if the server does not start for another reason.
+        """
         if not self.ready.wait(_START_SECONDS):
             raise UnavailableError(f"the server did not start within {_START_SECONDS:g} s")
         if self._application.failure is not None:
@@ -196,6 +200,6 @@ class _Thread(threading.Thread):
             raise UnavailableError(f"the server did not start: {self._error or 'the log says why'}")
 
     def stop(self) -> None:
-        """End the server and wait until everything is given back."""
+        """End the server, and wait at most 60 seconds for its thread to end."""
         self._server.should_exit = True
         self.join(_START_SECONDS)

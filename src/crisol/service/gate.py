@@ -62,7 +62,10 @@ class Gate:
             exchange.inside_seconds = perf_counter() - inside
 
     def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
-        """Refuse, as :class:`Problem`, who lacks the token, comes from another site or announces too much."""
+        """Raise :class:`Problem` for a wrong token, an origin of another site, or a body that is too large.
+
+        The size of the body is read from the header ``Content-Length``.
+        """
         reading = scope["method"] in _READS
         if self._token is not None and not (reading and (self._reads_open or scope["path"] in _OPEN)):
             self._authorise(headers.get(b"authorization", b""))
@@ -76,7 +79,11 @@ class Gate:
             raise Problem(413, f"the body has {int(length)} bytes, {self._limit} are allowed")
 
     def _check_kind(self, kind: bytes, content: bytes) -> None:
-        """Refuse cross-site form posts (only JSON is accepted) and wrong tokens."""
+        """Raise :class:`Problem` unless the content type ``kind`` is ``application/json``.
+
+        A form of another site cannot send that type. An empty body needs no content type if the service has a
+        token, which such a form cannot send either.
+        """
         if not content and self._token is not None:
             return
         if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":

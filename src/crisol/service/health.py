@@ -1,4 +1,4 @@
-"""The health of a service: whether it lives, and how its components are; cheap enough for every second."""
+"""The health of a service and of its components; a report costs little and may be asked for every second."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ class Health:
         self._sandbox: tuple[float, tuple[str, str]] | None = None
 
     async def report(self) -> HealthReport:
-        """Return the health of every component, checked within the last second."""
+        """Return the health of every component, checked within the last second.
+
+        The sandbox is the exception: while it is healthy, it is checked every five minutes.
+        """
         async with self._lock:
             now = time.monotonic()
             if self._last is not None and now - self._last[0] < _FRESH:
@@ -115,7 +118,7 @@ class Health:
         return "degraded" if refused else "healthy", f"{refused}in use is {use}" if refused else use
 
     async def _rungs(self) -> tuple[str, str]:
-        """Say which rungs are off."""
+        """Return (status, sentence) on the rungs: ``degraded`` if one is switched off, else ``healthy``."""
         guard = self._service.guard
         if guard.off:
             said = "; ".join(f"{rung} is off, {why}" for rung, why in guard.off.items())

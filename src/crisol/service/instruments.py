@@ -199,7 +199,7 @@ class Instruments:
         watch(names.BREAKER_RECOVERIES, name, "failure", read=lambda: breaker.relapsed)
 
     def _watch_kinds(self) -> None:
-        """Watch the kinds of entries that came up since the last time."""
+        """Add metrics for the kinds of cache entries that are new since the last call."""
         for stats in self._service.shared.cache.stats():
             kind = stats.kind.name
             if kind in self._kinds:
@@ -211,7 +211,7 @@ class Instruments:
             self.metrics.watch(names.CACHE_BYTES, kind, read=partial(getattr, stats, "bytes"))
 
     def _watch_model(self) -> None:
-        """Watch the model in use, if it is another one than before."""
+        """Add a metric for the model in use, if it has none yet."""
         predictor = self._service.validator.model.served.predictor
         if predictor is None:
             return

@@ -1,6 +1,7 @@
-"""The rate limits of the HTTP routes, each with a name; they may be changed and made adaptive.
+"""The rate limits of the HTTP routes, each with a name.
 
-See ``CRISOL_RATE_LIMITS``, and ``CRISOL_ADAPTIVE_LIMITS`` for limits that follow how the service is doing.
+The environment variable ``CRISOL_RATE_LIMITS`` changes them; ``CRISOL_ADAPTIVE_LIMITS`` makes them lower
+while the service is slow or fails.
 """
 
 from __future__ import annotations
