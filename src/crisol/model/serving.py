@@ -1,9 +1,9 @@
 """The model folder that a service loads.
 
-It holds the compiled model and its description; loading executes none of its content. ``model.onnx`` is the
-bare model where it is made of trees, ``serving.json`` its calibration, versions and policy, ``model.skops``
-the scikit-learn form that it was made from, and ``model_card.md`` what people should know of it. A model
-without ``model.onnx`` is served from ``model.skops``.
+``model.skops`` is the trained scikit-learn model. ``model.onnx`` is the same model, compiled and without its
+calibration; only models made of trees have this file, and other models are served from ``model.skops``.
+``serving.json`` holds calibration, versions and policy, ``model_card.md`` a description for people. Loading
+the folder executes no code from it.
 """
 
 from __future__ import annotations

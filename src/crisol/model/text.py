@@ -15,9 +15,10 @@ _RUN = 4
 def ngrams(reading: Reading) -> list[str]:
     """Return the tokens, pairs of tokens and runs of four characters of the changed lines, with repetitions.
 
-    The first character tells added (``+``) from removed lines (``-``); ``~`` marks a run of characters. So
-    ``if (x`` in an added line gives ``+if``, ``+if (`` and ``+~if (``, among others. Numbers become ``0``.
-    Comments are left out. At most 20,000 tokens of the added lines and 20,000 of the removed lines are read.
+    Each text in the result begins with ``+`` for an added line or ``-`` for a removed line; a run of
+    characters has ``~`` after that sign. So ``if (x`` in an added line gives ``+if``, ``+if (`` and
+    ``+~if (``, among others. Numbers become ``0``. Comments are left out. At most 20,000 tokens of the added
+    lines and 20,000 of the removed lines are read.
     """
     return [*_pieces(reading.added, "+"), *_pieces(reading.removed, "-")]
 

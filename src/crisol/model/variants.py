@@ -177,7 +177,7 @@ class Variant(BaseModel):
         return Pipeline([*steps, ("classifier", model)]) if steps else model
 
     def _class(self) -> tuple[Any, dict[str, object]]:
-        """Return the class of the estimator, and the hyper-parameters that are fixed for it, by name.
+        """Return the class of the estimator, and the hyper-parameters that Crisol always sets, by name.
 
         Raises ``ValueError`` for a class that is not trusted (see ``trust``), that cannot be imported, or
         that lacks ``fit``, ``get_params`` or ``predict_proba``.
@@ -206,10 +206,10 @@ class Variant(BaseModel):
 class Given:
     """A caller's own estimator (``model``), for use in place of a :class:`Variant`.
 
-    It reads a DataFrame of all features of the diff, whose columns are named after them, or, if it is a
-    pipeline whose first step is a :class:`~crisol.model.matrix.PatchMatrix`, labelled patches. Its
-    hyper-parameters are never searched. An empty ``name`` becomes the name of the estimator's class, in lower
-    case. Raises :class:`~crisol.errors.ExperimentError` for an object without ``fit``, ``get_params`` or
+    The estimator reads a DataFrame with one column for each feature of the diff. A pipeline that begins with
+    a :class:`~crisol.model.matrix.PatchMatrix` reads labelled patches instead. The hyper-parameters of the
+    estimator are never searched. An empty ``name`` becomes the name of the estimator's class, in lower case.
+    Raises :class:`~crisol.errors.ExperimentError` for an object without ``fit``, ``get_params`` or
     ``predict_proba``.
     """
 
@@ -237,7 +237,7 @@ class Given:
 
     @property
     def fingerprint(self) -> str:
-        """The estimator as text; a trained model's version contains a hash of this text."""
+        """The estimator's module and ``repr``; a trained model's version contains a hash of this text."""
         # A function of the caller prints its address, which another process does not repeat.
         return re.sub(r" at 0x[0-9a-f]+", "", f"{type(self.model).__module__}:{self.model!r}")
 

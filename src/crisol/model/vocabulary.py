@@ -1,7 +1,7 @@
-"""Words that mean something in a security patch, in whatever language it is written.
+"""Sets of words from which a model recognises the purpose of code in a patch, in any programming language.
 
-Every word is lower case; a name such as ``isSafePath`` or ``is_safe_path`` is looked up whole and by its
-parts.
+Every word is in lower case. Callers look up a name such as ``isSafePath`` or ``is_safe_path`` both as a whole
+and by its parts.
 """
 
 from __future__ import annotations
@@ -260,9 +260,9 @@ _FAMILY_OF = {number: name for name, _, numbers in _TABLE for number in numbers}
 
 
 def family(cwe: int) -> str:
-    """Return the family of flaws to which a CWE number belongs: ``path`` for 22 (path traversal), say.
+    """Return the name of the family of flaws to which a CWE number belongs, such as ``path`` for 22.
 
-    The CWEs of one family are mended in similar ways. The tuple :data:`FAMILIES` holds all names; the result
-    is "" for a number of no family.
+    The flaws of one family are mended in similar ways. The tuple :data:`FAMILIES` holds all names. The result
+    is "" for a number that belongs to no family.
     """
     return _FAMILY_OF.get(cwe, "")

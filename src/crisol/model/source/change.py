@@ -78,7 +78,7 @@ class Change:
 
 
 def change_of(patch: Patch, source: dict[str, str], facts: PublicFacts) -> Change | None:
-    """Apply a patch to the vulnerable source, and return the touched Python files before and after it.
+    """Apply a patch to the vulnerable source, and return the change of each touched Python file.
 
     ``source`` maps the paths that the patch changes, as they stand in the patch, to their vulnerable texts; a
     new file has none. ``facts`` are stored in the result. The result is None where ``source`` is empty, where

@@ -1,7 +1,7 @@
-r"""Numbers that describe what a patch does to the source that it touches.
+r"""Features of a patch that are computed from the vulnerable source, before and after the patch.
 
-Each feature has a name, a unit and a description; :data:`SOURCE_VERSION` is the version of all of them. Only
-Python files are read.
+Each feature is a number with a name, a unit and a description. :data:`SOURCE_VERSION` is one version for all
+features. Only Python files are read.
 
 >>> from crisol.diff import between, parse
 >>> old = {"x.py": "def run(x):\n    return eval(x)\n"}
@@ -48,9 +48,10 @@ class View:
 
     @cached_property
     def found(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """What the static analyser Bandit finds before and after the patch, as two pairs (number, weight).
+        """The findings of the static analyser Bandit before and after the patch: two pairs (number, weight).
 
-        A finding weighs 1 for low severity, 3 for medium, 9 for high.
+        The number counts the findings, and the weight adds up their severities: 1 for low, 3 for medium, 9
+        for high.
         """
         sides = ([findings(file, after=after) for file in self.change.files] for after in (False, True))
         before, after = (
@@ -60,12 +61,18 @@ class View:
 
     @cached_property
     def added(self) -> list[str]:
-        """The words of the added lines, in order and with repetitions."""
+        """The words of the added lines, in order and with repetitions: 3 to 30 letters, in lower case.
+
+        Words that occur everywhere, such as ``the`` and ``return``, are left out.
+        """
         return added_words(self.change)
 
     @cached_property
     def from_fix(self) -> list[float]:
-        """The distance to the known fix, by :data:`crisol.model.source.fix.COLUMNS`; 0 without a fix."""
+        """The difference from the known fix, as numbers; all are 0 if no fix is known.
+
+        The mapping :data:`crisol.model.source.fix.COLUMNS` gives their names, in order.
+        """
         if not self.change.facts.fix:
             return [0.0] * len(COLUMNS)
         files = tuple((file.path, file.old_text, file.new_text) for file in self.change.files)
@@ -83,11 +90,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class SourceFeature:
-    """A feature of the vulnerable source: a number that ``measure`` computes from a patch applied to it.
+    """A feature that needs the vulnerable source: the function ``measure`` computes it from a :class:`View`.
 
-    ``doc`` says in a sentence what the number means, ``unit`` what it counts, such as ``functions``.
-    ``group`` is the name of its feature group, such as ``guard``. The argument of ``measure`` is a
-    :class:`View`: the applied patch, with counts over the changed functions before and after it.
+    A view is a patch applied to the vulnerable source. ``doc`` describes the feature in a sentence. ``unit``
+    names the things that it counts, such as ``functions``. ``group`` is the name of its feature group, such
+    as ``guard``.
     """
 
     name: str

@@ -20,12 +20,12 @@ _WEIGHTS = {"LOW": 1.0, "MEDIUM": 3.0, "HIGH": 9.0}
 
 
 def findings(file: File, *, after: bool) -> tuple[int, float]:
-    """Return what the static analyser Bandit finds in the code that a patch touches: (number, summed weight).
+    """Return (number, summed weight) of Bandit's findings in the code that a patch touches.
 
-    A finding weighs 1 for low severity, 3 for medium, 9 for high. With ``after`` the file is analysed as it
-    is after the patch, otherwise as it was before. Only its imports, the changed functions, and touched
-    statements outside of functions are analysed, at most 1,500 lines. A text that does not parse gives (0,
-    0).
+    Bandit is a static analyser for Python. A finding weighs 1 for low severity, 3 for medium, 9 for high.
+    With ``after`` the file is analysed as it is after the patch, otherwise as it was before. Only its
+    imports, the changed functions, and touched statements outside of functions are analysed, at most 1,500
+    lines. A text that does not parse gives (0, 0).
     """
     text, tree, lines = (
         (file.new_text, file.new, file.added) if after else (file.old_text, file.old, file.removed)
@@ -39,9 +39,10 @@ def findings(file: File, *, after: bool) -> tuple[int, float]:
 def _excerpt(whole: list[str], tree: ast.Module, lines: frozenset[int], functions: list[Definition]) -> str:
     """Return the lines of a file that Bandit is to analyse, as one text of at most 1,500 lines.
 
-    They are the imports of the module, from which Bandit learns the meaning of names; the statements outside
-    of functions and classes on one of ``lines``, the changed lines; and ``functions``, the changed functions.
-    ``whole`` holds the lines of the file, ``tree`` is its syntax tree.
+    The text has three parts: the imports of the module, from which Bandit learns the meaning of names; the
+    changed statements outside of functions and classes; and the changed functions. ``whole`` holds the lines
+    of the file, and ``tree`` is its syntax tree. ``lines`` are the numbers of the changed lines, from 1.
+    ``functions`` are the syntax tree nodes of the changed functions.
     """
     excerpt: list[str] = []
     for statement in tree.body:

@@ -54,10 +54,11 @@ _MAX_TEXT = 160
 class Part(NamedTuple):
     """A piece of syntax that a patch adds to a function (``sign`` 1) or removes from it (``sign`` -1).
 
-    ``kind`` is ``guard`` (the condition of an assertion, or of an ``if`` that leaves function or loop),
-    ``statement``, ``call``, ``constant``, ``operator``, or ``shape`` (a statement with its variable names
-    replaced by numbers). ``text`` is the source text. ``where`` is the name of the function, ``Class.method``
-    say; outside of functions it is the path of the file.
+    ``kind`` is ``guard`` (the condition of an assertion, or of an ``if`` whose body ends with raise, return,
+    continue or break), ``statement``, ``call``, ``constant``, ``operator``, or ``shape`` (the node types of a
+    statement, with numbers instead of variable names). ``text`` is the source text, but for a call the last
+    part of the called name, and for an operator its class in :mod:`ast`. ``where`` is the name of the
+    function, such as ``Class.method``; outside of functions it is the path of the file.
     """
 
     kind: str
@@ -73,10 +74,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The changes of a patch: the functions that it changes, and how often it adds or removes each part.
+    """The changes of a patch: the names of the changed functions, and a count of each added or removed part.
 
-    A function is named ``path:Class.method``; ``path:`` stands for the statements of a file outside of
-    functions.
+    ``functions`` holds names such as ``path:Class.method``; the name ``path:`` stands for the statements of a
+    file outside of functions. ``parts`` counts how often the patch adds or removes each :class:`Part`.
     """
 
     functions: frozenset[str]
@@ -89,7 +90,7 @@ class Distance:
 
     ``lacks`` are the parts that only the other patch has, ``adds`` those that only the candidate has. In
     both, guards come first, and parts of the kind ``shape`` are left out. ``vector`` is the difference as
-    numbers, float64 of shape (28,); the tuple :data:`COLUMNS` names them.
+    numbers, float64 of shape (28,); the mapping :data:`COLUMNS` gives their names, in order.
     """
 
     lacks: tuple[Part, ...]
@@ -154,7 +155,12 @@ def _told(parts: Counter[Part]) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=64)
 def _units(text: str) -> dict[str, tuple[ast.stmt, ...]]:
-    """Return the functions of a source by qualified name, and the statements outside of functions."""
+    """Return the syntax tree nodes of a source, grouped by the name of the function that they belong to.
+
+    The key of a function is its qualified name, such as ``Class.method``. The value holds its definition, or
+    several if the source defines the name more than once. Statements of a class outside of its methods are
+    under the name of the class, and those of the module under "".
+    """
     tree = parsed(text)
     units: dict[str, list[ast.stmt]] = {}
     if tree is not None:
@@ -174,10 +180,10 @@ def _collect(body: list[ast.stmt], name: str, units: dict[str, list[ast.stmt]]) 
 
 
 def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
-    """Yield (kind, text) for each part of some statements; the kinds are those of :class:`Part`.
+    """Yield (kind, text) for each part of the statements ``nodes``; for both fields see :class:`Part`.
 
-    Guards are found in functions only. Docstrings are left out, and so are the constants None, True and
-    False. Long texts are cut.
+    Guards are yielded only for statements that define a function. Docstrings are left out, and so are the
+    constants None, True and False. A text is cut after 160 characters, that of a shape after 640.
     """
     for top in nodes:
         numbers: dict[str, int] = {}
@@ -203,11 +209,11 @@ def _parts(nodes: tuple[ast.stmt, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _head(node: ast.stmt) -> ast.AST:
-    """Return the node that stands for a statement without the statements nested in it.
+    """Return the part of a compound statement, such as ``if``, that is compared: its head without its body.
 
-    It is the condition of an ``if`` or ``while``, the iterable of a ``for``, the first context manager of a
-    ``with``, the subject of a ``match``, and the constant ``"try"`` for a ``try``. Any other statement is
-    returned itself.
+    The head is the condition of an ``if`` or ``while``, the iterable of a ``for``, the first context manager
+    of a ``with``, the subject of a ``match``, and the constant ``"try"`` for a ``try``. Any other statement
+    is returned unchanged.
     """
     match node:
         case ast.If(test=test) | ast.While(test=test):

@@ -17,18 +17,19 @@ _LEAVING = (ast.Raise, ast.Return, ast.Continue, ast.Break)
 
 
 def is_sink(name: str) -> bool:
-    """Return whether a call is dangerous with an attacker's input, by its name in lower case.
+    """Return whether calls of ``name`` are dangerous if an attacker chooses the arguments.
 
-    The name is the last part alone: ``system``, not ``os.system``.
+    ``name`` is the last part of the called name, in lower case: ``system`` for ``os.system``.
     """
     return name in SINKS
 
 
 def is_validation(name: str) -> bool:
-    """Return whether a call validates its argument, by its name in lower case.
+    """Return whether calls of ``name`` count as validation of their arguments.
 
-    The name is the last part alone: ``escape``, not ``html.escape``. A call validates if its name, or a part
-    of the name between underscores, is a word such as ``check``, ``escape`` or ``safe``.
+    ``name`` is the last part of the called name, in lower case: ``escape`` for ``html.escape``. The result is
+    True if the name, or a part of it between underscores, is a word such as ``check``, ``escape`` or
+    ``safe``.
     """
     return name in VALIDATION or not VALIDATION.isdisjoint(name.split("_"))
 
@@ -75,9 +76,9 @@ def reached(function: Definition) -> int:
 
 
 def guards(function: Definition) -> list[ast.If | ast.Assert]:
-    """Return the guards of a function: assertions, and ifs whose body ends with a jump out.
+    """Return the syntax tree nodes of the guards in a function.
 
-    Such a jump is raise, return, continue or break. The result holds the nodes of the syntax tree.
+    A guard is an assertion, or an ``if`` whose body ends with raise, return, continue or break.
     """
     return [
         node
@@ -87,10 +88,10 @@ def guards(function: Definition) -> list[ast.If | ast.Assert]:
 
 
 def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
-    """Return (names of the targets, value) for each assignment that a node makes.
+    """Return [(names of the assigned variables, assigned value)] if ``node`` is an assignment, else [].
 
     Loops, comprehensions and ``with`` blocks count as assignments, too: their value is the iterable or the
-    context manager. The list is empty for a node that assigns nothing.
+    context manager.
     """
     if isinstance(node, ast.Assign):
         return [(set().union(*map(names, node.targets)), node.value)]
@@ -106,8 +107,8 @@ def _steps(node: ast.AST) -> list[tuple[set[str], ast.AST]]:
 def _carried(value: ast.AST) -> set[str]:
     """Return the names of the variables on which the value of an expression depends.
 
-    A call that validates (see :func:`is_validation`) is left out, with its arguments. The attribute ``path``
-    of ``self`` is named ``self.path``.
+    Variables in the arguments of a call that validates (see :func:`is_validation`) are left out. The
+    attribute ``path`` of ``self`` is named ``self.path``.
     """
     carried: set[str] = set()
     waiting = [value]

@@ -38,8 +38,8 @@ class Side:
     ``arguments`` is the number of parameters, ``complexity`` the cyclomatic complexity. ``calls`` counts the
     names of called functions, ``keywords`` the named arguments of calls, ``constants`` the literals,
     ``limits`` the literals in comparisons. ``handlers`` is the number of except clauses: ``broad`` of them
-    catch Exception or everything, ``silent`` of them do nothing. ``conditions`` maps the text of a condition
-    to (whether it is a guard's, its syntax tree).
+    catch Exception or everything, ``silent`` of them do nothing. ``conditions`` maps the text of each
+    condition to (whether it is the condition of a guard, its syntax tree).
     """
 
     functions: int = 0
@@ -75,9 +75,10 @@ def counted(functions: Iterable[Definition]) -> Side:
 def shifted(before: Side, after: Side) -> tuple[int, int]:
     """Return (number of conditions that became stricter, number of conditions that became laxer).
 
-    A condition changes only if it gains or loses operands of an ``and`` or ``or``. A guard's condition is
-    stricter where it is true in more cases, since it then leaves the function or loop; any other condition is
-    stricter where it is true in fewer cases. For guards see :class:`Side`.
+    A condition changes only if it gains or loses operands of an ``and`` or ``or``. The condition of a guard
+    (see :class:`Side`) counts as stricter if it is true in more cases, because an ``if`` then leaves the
+    function or loop more often. This also holds for assertions. Any other condition counts as stricter if it
+    is true in fewer cases.
     """
     stricter = laxer = 0
     gone = [entry for text, entry in before.conditions.items() if text not in after.conditions]
@@ -94,10 +95,10 @@ def shifted(before: Side, after: Side) -> tuple[int, int]:
 
 
 def _joined(whole: ast.expr, part: ast.expr, by: type[ast.boolop]) -> bool:
-    """Return whether ``whole`` joins the operands of ``part``, and at least one more, by an operator.
+    """Return whether ``whole`` has all operands of ``part`` and more, such as ``a or b or c`` of ``a or b``.
 
-    ``by`` is the operator, ``ast.And`` or ``ast.Or``. A ``part`` that is not joined by it counts as one
-    operand.
+    ``by`` is the operator, ``ast.And`` or ``ast.Or``, that joins the operands in both expressions. A ``part``
+    without this operator counts as a single operand. The result is False if ``whole`` has another operator.
     """
     if not (isinstance(whole, ast.BoolOp) and isinstance(whole.op, by)):
         return False
@@ -147,5 +148,5 @@ def _add(side: Side, function: Definition) -> None:
 
 
 def validations(side: Side) -> int:
-    """Return how many of the counted calls validate, by their names, such as ``check`` or ``is_safe``."""
+    """Return how many of the counted calls have a name of validation, such as ``check`` or ``is_safe``."""
     return sum(count for name, count in side.calls.items() if is_validation(name))
