@@ -96,8 +96,9 @@ _NOT_JUDGED = {Reason.MALFORMED, Reason.DOES_NOT_APPLY, Reason.BASELINE_FAILED, 
 class Strength(StrEnum):
     """The demand that a valid patch must meet: ``basic`` or ``strict``.
 
-    Basic: every PoV fails and every check passes. Strict: in addition, the patch uses no undefined name, and
-    behaves as the reference fix on generated inputs.
+    Basic: every PoV fails and every check passes. Strict: in addition, the patch uses no undefined name, PoVs
+    that were generated from the vulnerability's PoVs fail, and the patch behaves as the reference on
+    generated inputs.
     """
 
     BASIC = "basic"
@@ -243,11 +244,12 @@ class LabelledPatch:
     ``id`` is unique in its data set; ``diff`` is the text of the patch. ``group`` names the patches that stay
     together when data are split, by default the patches of one vulnerability. ``project`` is the package that
     has the flaw. ``language`` is the programming language of the source, in free text. ``tool`` is the origin
-    of the patch or the tool that made it. ``reason`` is the text of a :class:`Reason`, "" if valid or
-    unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown. For a registered vulnerability, ``source``
-    maps each path that the patch changes to the text before the change, ``pov`` is the text of the public
-    PoV, and ``description`` describes the flaw. ``fix`` is its known fix: for each touched file, path,
-    vulnerable text and fixed text. For any other vulnerability they are empty.
+    of the patch, such as ``mutant``, or another name for the tool that wrote it. ``reason`` is the text of a
+    :class:`Reason`, "" if valid or unknown. ``cwe`` is text such as ``CWE-22``, "" if unknown.
+
+    The other four fields are empty unless the vulnerability is registered. ``source`` maps each path that the
+    patch changes to the text before the change. ``pov`` is the text of the public PoV, and ``description``
+    describes the flaw. ``fix`` is the known fix: (path, vulnerable text, fixed text) for each touched file.
     """
 
     id: str
@@ -290,7 +292,7 @@ class Prediction:
 
 
 class Source(StrEnum):
-    """The source of a decision: the cache, a rung of the ladder, or the fallback if no rung could decide.
+    """The rung of the ladder that answered; the fallback answers if no other rung could decide.
 
     The values are ``cache``, ``equivalent`` and ``untouched`` (the two kinds of fact), ``memory``, ``model``,
     ``wargame`` and ``fallback``.
@@ -316,13 +318,14 @@ class Source(StrEnum):
 class Decision:
     """The answer to a caller: whether the patch is valid, and which rung of the ladder decided so.
 
-    ``outcome`` is valid or invalid. None means that no rung could decide: then ``advisory`` is True, and
-    ``prediction`` is only a hint. ``confidence``, 0 to 1, is the probability that ``outcome`` is right, as
-    estimated by ``source``: 1 after a conclusive wargame, 0 if undecided. ``reason`` and ``detail`` say why
-    the patch is not valid; they are None and "" for a valid patch and where no wargame is known.
-    ``prediction`` is None if no model was used, ``verdict`` None if no wargame ran. ``evidence`` is one line
-    that names the basis of the decision. ``degraded`` names the dependencies that failed during the request,
-    such as ``cache``.
+    ``outcome`` is valid, invalid, or inconclusive after a wargame that could not judge the patch. None means
+    that no rung could decide: then ``advisory`` is True, and ``prediction`` is only a hint. ``confidence``, 0
+    to 1, is the probability that ``outcome`` is right, as estimated by ``source``: 1 after a conclusive
+    wargame, 0 if the outcome is inconclusive or None. ``reason`` and ``detail`` say why the patch is not
+    valid. They are None and "" for a valid patch, and for an answer of the memory or of the model.
+    ``prediction`` is None if no model was used, ``verdict`` None if no wargame ran. ``evidence`` is a line
+    with the reasons of the decision, such as similar patches. ``degraded`` names the dependencies that failed
+    during the request, such as ``cache``.
     """
 
     outcome: Outcome | None
@@ -350,9 +353,10 @@ class Trial:
     to the prediction; None if not computed. ``created_at`` has a time zone.
 
     The other fields are set by a service and empty elsewhere. ``rung`` is the :class:`Source` that answered.
-    ``decided`` is the outcome that the caller was told; None if the request was answered by a wargame or not
-    at all. ``content_hash``, ``referee`` and ``program`` are what the verdict depends on: the hash of the
-    vulnerability, the version of the referee, and the identity of the patched program.
+    ``decided`` is the outcome that the caller was told; None if a wargame gave the answer, or if no rung
+    could decide. The verdict depends on the last three fields: ``content_hash`` is the hash of the
+    vulnerability, ``referee`` the version of the referee, and ``program`` the identity of the patched
+    program.
     """
 
     id: str
